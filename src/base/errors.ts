@@ -1,0 +1,71 @@
+// Errors of the engine.
+//
+// Three kinds and no more (docs/STYLE.md, rule 9):
+//   bug                assert(...)          always on, carries the values, fails the task attempt
+//   expected outcome   null, false, a value never an exception
+//   operating error    EngineError          stable code, who must act, whether a retry can help, cause
+//
+// `code` is stable: tests, docs/errors.md and users' scripts refer to it. Once released it is never reused.
+
+export type ErrorDomain = "user" | "external" | "internal";
+
+/** A place in the user's source, after source maps: `file` is relative to the job's project, `line` and `column` start at 1. */
+export type SourceLocation = { readonly file: string; readonly line: number; readonly column: number };
+
+export type ErrorDetail = {
+  /** What the user can do about it, one sentence. */
+  readonly fix?: string;
+  /** Where in the user's code it happened or was declared. */
+  readonly location?: SourceLocation;
+  /** Uid of the operator concerned. */
+  readonly operator?: string;
+  readonly cause?: unknown;
+};
+
+export abstract class EngineError extends Error {
+  /** Who must act. */
+  abstract readonly domain: ErrorDomain;
+  /** Whether recovery may help by trying again. */
+  abstract readonly retryable: boolean;
+  readonly code: string;
+  readonly fix: string | undefined;
+  readonly operator: string | undefined;
+  location: SourceLocation | undefined;
+
+  constructor(code: string, message: string, detail: ErrorDetail = {}) {
+    super(message, "cause" in detail ? { cause: detail.cause } : undefined);
+    this.name = new.target.name;
+    this.code = code;
+    this.fix = detail.fix;
+    this.location = detail.location;
+    this.operator = detail.operator;
+  }
+}
+
+/** The job, its parameters, its data or its configuration are at fault: trying again changes nothing. */
+export class UserError extends EngineError {
+  readonly domain = "user";
+  readonly retryable = false;
+}
+
+/** Something outside failed (disk, network, another system): trying again may help. */
+export class ExternalError extends EngineError {
+  readonly domain = "external";
+  readonly retryable = true;
+}
+
+/** The engine broke one of its own rules. */
+export class InternalError extends EngineError {
+  readonly domain = "internal";
+  readonly retryable = false;
+}
+
+/** Ends a `switch` over a union: a new member does not compile until it is handled. */
+export function unreachable(value: never): never {
+  throw new InternalError("UNREACHABLE", `unreachable: ${JSON.stringify(value)}`);
+}
+
+/** A bug when false: always on, and the message should carry the values. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new InternalError("ASSERTION", message);
+}

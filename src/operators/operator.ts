@@ -1,0 +1,78 @@
+// The operator contract.
+//
+// Operators are synchronous and poll-style: a task hands them records, watermarks and the time; they answer at once and
+// never wait. State is therefore never in the middle of an `await`, and a snapshot between two calls is always consistent.
+//
+//   O1. `Output.offer` always takes the record. False means: the output is full now. Finish the record at hand, return,
+//       and the task calls again once there is room. A call may go over by what one record produces, no more.
+//   O2. `onWatermark`, `onProcessingTime` and `onEndOfInput` return false when they stopped early because an output was
+//       full; the task calls them again with the same argument before anything else reaches the operator.
+//   O3. Watermarks never go back; `Infinity` means the input is complete. A record with timestamp < watermark + 1 is late.
+//   O4. `snapshot` and `restore` are called between two other calls only.
+//
+// Stateless operators (map, filter, flatMap, …) have no object: the chain compiler writes them straight into the loop of
+// the task. This contract is for the others: process functions, windows, aggregates, joins.
+
+import type { Env } from "../base/env.ts";
+import type { KeyedStateStore } from "../state/keyed-state.ts";
+import type { BatchReader, ByteReader, ByteWriter } from "../types/codec.ts";
+
+export interface Output {
+  /** Takes the record; false when the output is full now (O1). `timestampMs` is NaN for a record without event time. */
+  offer(record: unknown, timestampMs: number): boolean;
+}
+
+export interface OperatorMetrics {
+  /** Adds to a counter; the name is Flink's where it has one, for example "numLateRecordsDropped". */
+  count(name: string, by?: number): void;
+  gauge(name: string, value: number): void;
+  /** Records one observation of a distribution. */
+  observe(name: string, value: number): void;
+}
+
+export type KeyGroupRange = { readonly first: number; readonly last: number }; // both inclusive
+
+export interface OperatorContext {
+  readonly env: Env;
+  readonly uid: string;
+  readonly subtaskIndex: number;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  readonly keyGroups: KeyGroupRange;
+  readonly output: Output;
+  /** Side outputs by name; records offered to one that nobody consumes are dropped at no cost. */
+  side(name: string): Output;
+  /** Null for operators without a key. */
+  readonly state: KeyedStateStore | null;
+  readonly metrics: OperatorMetrics;
+  /** True from the moment any output of the chain is full until the task has made room. */
+  full(): boolean;
+  /** The operator's current event time: its last watermark, -Infinity before the first. */
+  watermark(): number;
+}
+
+/** A run of records for a whole-batch operator: plain objects from the same slot, or columns from another one. */
+export type RecordBatch = {
+  readonly count: number;
+  readonly rows: readonly unknown[] | null;
+  /** Event times that go with `rows`; null when they have none. */
+  readonly timestamps: Float64Array | null;
+  readonly reader: BatchReader | null;
+};
+
+export interface Operator {
+  open(context: OperatorContext): void;
+  /** One record of input 0 (or 1 for the second input of a connected operator). `key` and `hash` are undefined and 0 without keyBy. */
+  onRecord(record: unknown, timestampMs: number, key: unknown, hash: number, input: 0 | 1): void;
+  /** Optional faster form: consumes records from `from` on, returns the index of the first one not consumed. */
+  onBatch?(batch: RecordBatch, from: number, input: 0 | 1): number;
+  onWatermark(watermark: number): boolean;
+  /** Earliest time at which `onProcessingTime` wants to be called, Infinity for never. */
+  nextProcessingTimeMs(): number;
+  onProcessingTime(nowMs: number): boolean;
+  onEndOfInput(): boolean;
+  /** Operator state beyond keyed state, which the store snapshots itself. */
+  snapshot(out: ByteWriter): void;
+  restore(input: ByteReader): void;
+  close(): void;
+}
