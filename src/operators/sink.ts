@@ -1,6 +1,7 @@
 // The sink contract: a writer per subtask, two-phase commit for those that can.
 //
-//   K1. `write` never blocks: it buffers. False means the buffer is full: the task calls `flush` and writes again later.
+//   K1. `write` always takes the record and never blocks: it buffers. False means the buffer is full now: the task stops, calls
+//       `flush`, and goes on once that has resolved. A call may go over the bound by one record, no more.
 //   K2. `flush` resolves when everything written so far has reached the system outside, though perhaps not visibly.
 //   K3. `prepareCommit` gives committables that make everything written so far visible; `commit` does it, is idempotent, and
 //       is called only for what is certain to be needed (a completed checkpoint, or the end of the job).
