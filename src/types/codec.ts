@@ -7,14 +7,10 @@
 // Hot path: `append` and `record` run once per record. Budgets (7 fields, 3 strings of 115 characters in all):
 // append + encode 60 ns, record 60 ns, no allocation but the record and its strings.
 
+import type { MemoryView } from "../base/memory-view.ts";
 import type { TypeSpec } from "./type-spec.ts";
 
-/** Views over one memory region. All three cover the whole region, so that one set serves every segment of a pool. */
-export type MemoryView = {
-  readonly bytes: Buffer;
-  readonly i32: Int32Array;
-  readonly f64: Float64Array;
-};
+export type { MemoryView };
 
 /** Why a value does not fit a spec: `path` is like `user.tags[3]`, empty for the value itself. */
 export type Mismatch = {
