@@ -1,0 +1,60 @@
+// What an expression or aggregate needs of a record, in the type system.
+//
+// `col("price").gt(3)` is an `Expr<boolean, { price: number | null | undefined }>`: its second parameter is the record it
+// needs, contravariant, so that `Stream<T>.filter(expression: Expr<boolean, Fields<T>>)` accepts exactly the expressions
+// whose fields T has. Cheap for the compiler: one assignability check per use, no search over the fields of T.
+
+/** The record that has at least field `P` with a value of type `V`, perhaps missing. */
+export type Need<P extends string, V> = P extends `${infer Head}.${infer Rest}`
+  ? { readonly [K in Head]: Need<Rest, V> | null | undefined }
+  : { readonly [K in P]: V | null | undefined };
+
+type Opaque =
+  | number
+  | string
+  | boolean
+  | bigint
+  | null
+  | undefined
+  | Date
+  | RegExp
+  | Error
+  | ArrayBuffer
+  | Collection
+  | Fn;
+type Collection = readonly unknown[] | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | ArrayBufferView;
+type Fn = (...args: never[]) => unknown;
+
+/**
+ * The fields of T as expressions see them: optional ones are there, perhaps with a missing value. A record with arbitrary
+ * string keys has every field, so nothing is checked.
+ */
+export type Fields<T> = T extends Opaque
+  ? T
+  : string extends keyof T
+    ? never
+    : { readonly [K in keyof T]-?: Fields<T[K]> | (undefined extends T[K] ? undefined : never) };
+
+/** The value of field `P`, missing ones as null. */
+export type FieldValue<T, P extends string> = P extends `${infer Head}.${infer Rest}`
+  ? Head extends keyof T
+    ? FieldValue<NonNullable<T[Head]>, Rest> | NullOf<T[Head]>
+    : never
+  : P extends keyof T
+    ? NonNullable<T[P]> | NullOf<T[P]>
+    : never;
+
+/** Whether any field that `N` needs can be missing in T. */
+export type MayMiss<T, N> = true extends {
+  [K in keyof N]: K extends keyof T
+    ? [NullOf<T[K]>] extends [never]
+      ? NonNullable<N[K]> extends Opaque
+        ? false
+        : MayMiss<T[K], NonNullable<N[K]>>
+      : true
+    : true;
+}[keyof N]
+  ? true
+  : false;
+
+type NullOf<V> = null extends V ? null : undefined extends V ? null : never;
