@@ -1,0 +1,134 @@
+// Which types and values can be keys (types/key-hash.ts, H3), and the error for those that cannot.
+
+import { type ErrorDetail, UserError } from "../base/errors.ts";
+import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
+
+/** Tags of the canonical form of keys; also the seeds of their hash. */
+export const KEY_TAG = { null: 0, string: 1, number: 2, boolean: 3, bigint: 4, date: 5, struct: 6 } as const;
+
+/** Fields of a struct key in canonical order. */
+export function keyFields(spec: StructSpec): readonly StructField[] {
+  return spec.fields.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** Why values of this type cannot be keys, or null when they can. */
+export function keySpecProblem(spec: TypeSpec): string | null {
+  switch (spec.kind) {
+    case "bytes":
+    case "list":
+    case "set":
+    case "map":
+    case "null":
+    case "undefined":
+      return `a key cannot be of type ${spec.kind}`;
+    case "nullable":
+      return keySpecProblem(spec.inner);
+    case "union":
+      return firstProblem(
+        spec.members.map((member) =>
+          member.kind === "struct" ? "a key cannot be a union of structs" : keySpecProblem(member),
+        ),
+      );
+    case "struct":
+      if (spec.fields.length === 0) return "a key needs at least one field";
+      return firstProblem(
+        spec.fields.map((field) => {
+          if (field.optional)
+            return `field ${JSON.stringify(field.name)} of a key cannot be optional; declare it nullable`;
+          return field.type.kind === "any" ? null : keySpecProblem(field.type);
+        }),
+      );
+    default:
+      return null;
+  }
+}
+
+function firstProblem(problems: readonly (string | null)[]): string | null {
+  return problems.find((problem) => problem !== null) ?? null;
+}
+
+/** Whether every key of this type is a number: tables keep those inline as f64. */
+export function isNumberKey(spec: TypeSpec): boolean {
+  if (spec.kind === "nullable") return isNumberKey(spec.inner);
+  return spec.kind === "f64" || spec.kind === "f32" || spec.kind === "i32" || spec.kind === "timestamp";
+}
+
+/** What is wrong with a key, for the message of KEY_INVALID; null when nothing is. */
+export function keyProblem(spec: TypeSpec, key: unknown): string | null {
+  if (spec.kind === "struct") return structProblem(spec, key);
+  if (spec.kind === "nullable") return keyProblem(spec.inner, key);
+  const tag = keyTag(key);
+  if (tag === -1 || tag === KEY_TAG.null) return describeKey(key);
+  return tagFits(spec, tag) ? null : `${describeKey(key)}, where the key's type is ${spec.kind}`;
+}
+
+function structProblem(spec: StructSpec, key: unknown): string | null {
+  if (typeof key !== "object" || key === null) return `${describeKey(key)}, where the key's type is struct`;
+  for (const field of spec.fields) {
+    const value = (key as Record<string, unknown>)[field.name];
+    if (value === null && field.type.kind === "nullable") continue;
+    const problem = keyProblem(field.type, value);
+    if (problem !== null) return `an object whose ${JSON.stringify(field.name)} is ${problem}`;
+  }
+  return null;
+}
+
+function describeKey(key: unknown): string {
+  if (typeof key === "number") return Number.isNaN(key) ? "NaN" : `the number ${key}`;
+  if (key === null || key === undefined) return String(key);
+  if (typeof key === "function" || typeof key === "symbol") return `a ${typeof key}`;
+  if (key instanceof Date) return Number.isNaN(key.getTime()) ? "an invalid Date" : "a Date";
+  if (Array.isArray(key)) return "an array";
+  return typeof key === "object"
+    ? "an object without a declared key type"
+    : `the ${typeof key} ${JSON.stringify(String(key))}`;
+}
+
+/** The error a caller raises for a key that `keyProblem` complained about. */
+export function keyInvalidError(problem: string, detail: ErrorDetail): UserError {
+  const operator = detail.operator === undefined ? "" : ` of operator ${JSON.stringify(detail.operator)}`;
+  return new UserError("KEY_INVALID", `the key${operator} is ${problem}`, {
+    fix: "Return a string, a finite or infinite number, a boolean, a bigint or a Date from keyBy, declare a struct for a compound key, or filter such records out first.",
+    ...detail,
+  });
+}
+
+/** Tag of a value that is not a struct, -1 when it cannot be a key. */
+export function keyTag(key: unknown): number {
+  switch (typeof key) {
+    case "string":
+      return KEY_TAG.string;
+    case "number":
+      return Number.isNaN(key) ? -1 : KEY_TAG.number;
+    case "boolean":
+      return KEY_TAG.boolean;
+    case "bigint":
+      return KEY_TAG.bigint;
+    default:
+      if (key === null) return KEY_TAG.null;
+      return key instanceof Date && !Number.isNaN(key.getTime()) ? KEY_TAG.date : -1;
+  }
+}
+
+function tagFits(spec: TypeSpec, tag: number): boolean {
+  switch (spec.kind) {
+    case "string":
+    case "enum":
+      return tag === KEY_TAG.string;
+    case "bool":
+      return tag === KEY_TAG.boolean;
+    case "i64":
+    case "bigint":
+      return tag === KEY_TAG.bigint;
+    case "date":
+      return tag === KEY_TAG.date;
+    case "union":
+      return spec.members.some((member) => tagFits(member, tag));
+    case "any":
+      return true;
+    case "nullable":
+      return tagFits(spec.inner, tag);
+    default:
+      return isNumberKey(spec) && tag === KEY_TAG.number;
+  }
+}
