@@ -1,0 +1,167 @@
+// Layout of a segment pool's control memory, and its lock. Internals: docs/internals/memory.md.
+//
+// Everything the threads of a TaskManager must agree on about a pool lies in one Int32Array over shared memory:
+//
+//   ┌────────┬────────┬──────────┬────────────┬──────────┬───────┬─ ─ ─ ─ ┐
+//   │ header │ groups │  owners  │  requests  │ segments │ stack │  names
+//   └────────┴────────┴──────────┴────────────┴──────────┴───────┴─ ─ ─ ─ ┘
+//      lock,    limit,   epoch,      state,       who       free    job, task
+//     counts,   used,    group,      owner,      leases   segments  and purpose
+//     queues    queue    leased      count       which              of owners
+//
+// A word that refers to a group, an owner or a request holds the index of its first word; 0 refers to nothing.
+//
+// Truth and derived. The truth is: the segment words, the epoch and group of each owner, the state, owner, count and ticket of
+// each request, the limits. All else (stack, free lists, queues, counts) follows from it: `pool-repair.ts`.
+//
+// L1. Who holds the lock writes its thread into it. Between taking and freeing it there is NO CALL of a JavaScript function and NO
+//     LOOP: V8 stops a thread (`worker.terminate()`, heap limit, `process.exit`) only where functions start and loops turn, so a
+//     thread does not end while it holds the lock. That is why the sections are written out in place and work in small steps.
+// L2. Should one end there all the same, any subset of the writes of one section leaves a truth from which the rest can be derived.
+// L3. Nobody waits while holding the lock, and nobody holds two.
+
+import { InternalError } from "../base/errors.ts";
+
+export const LOCK = 0;
+/** Segments on the stack that are not promised to a granted request. */
+export const AVAILABLE = 16;
+/** Segments on the stack. */
+export const FREE = 17;
+/** Requests linked into a queue. */
+export const WAITING = 18;
+export const QUEUE_HEAD = 19;
+export const QUEUE_TAIL = 20;
+/** Tickets rise in the order in which requests entered the queue they are in. */
+export const TICKET = 21;
+export const OWNER_FREE = 22;
+export const REQUEST_FREE = 23;
+export const LEASED_PEAK = 24;
+export const REPAIRS = 25;
+export const SEGMENTS = 32;
+export const SEGMENT_SIZE = 33;
+export const GROUPS = 34;
+export const POISON = 35;
+const HEADER_WORDS = 64;
+
+export const GROUP_LIMIT = 0;
+/** Segments leased by the group's owners, granted to its requests, or set aside for those that wait for the pool. */
+export const GROUP_USED = 1;
+export const GROUP_HEAD = 2;
+export const GROUP_TAIL = 3;
+export const GROUP_WORDS = 4;
+
+/** Odd while the owner is registered. */
+export const OWNER_EPOCH = 0;
+export const OWNER_GROUP = 1;
+export const OWNER_LEASED = 2;
+export const OWNER_PEAK = 3;
+export const OWNER_THREAD = 4;
+export const OWNER_NEXT = 5;
+export const OWNER_WORDS = 8;
+/** Owner 0 is nobody, so that a free segment's word names nobody. */
+export const OWNERS_MAX = 4096;
+
+export const REQUEST_STATE = 0;
+export const REQUEST_OWNER = 1;
+/** Segments not yet handed over. */
+export const REQUEST_COUNT = 2;
+export const REQUEST_NEXT = 3;
+export const REQUEST_TICKET = 4;
+/** Counts the uses of the record, so that a handle of an earlier use is recognised. */
+export const REQUEST_SERIAL = 5;
+export const REQUEST_BELL = 6;
+export const REQUEST_THREAD = 7;
+export const REQUEST_WORDS = 8;
+export const REQUESTS_MAX = 1024;
+/** The rest is for allocations in progress: one a thread. */
+export const WAITING_MAX = 960;
+
+/** A request: free → in its group's queue → in the pool's queue → granted → free. Cancelled while queued: until it comes to the head. */
+export const STATE_FREE = 0;
+export const STATE_GROUP_QUEUE = 1;
+export const STATE_POOL_QUEUE = 2;
+export const STATE_GRANTED = 3;
+export const STATE_CANCELLED = 4;
+
+/** A segment's word: generation above, owner below. The generation rises when the segment is released. */
+export const OWNER_MASK = OWNERS_MAX - 1;
+export const GENERATION_SHIFT = 12;
+export const GENERATION_MASK = 0xf_ffff;
+
+export const NAME_FIELDS = [64, 128, 64];
+const NAME_BYTES = 256;
+
+export type PoolControl = {
+  readonly words: Int32Array;
+  /** What this thread writes into the lock: its id plus one. */
+  readonly token: number;
+  readonly bells: Int32Array | null;
+  readonly groupsAt: number;
+  readonly ownersAt: number;
+  readonly requestsAt: number;
+  readonly segmentsAt: number;
+  readonly stackAt: number;
+  readonly names: Buffer;
+};
+
+export type PoolSizes = { segments: number; segmentSize: number; groupLimits: readonly number[]; poison: boolean };
+
+/** Control memory of an empty pool. Group 0 is everyone's, bounded by the pool alone. */
+export function controlCreate(sizes: PoolSizes): SharedArrayBuffer {
+  const groups = sizes.groupLimits.length + 1;
+  const memory = new SharedArrayBuffer(4 * wordCount(groups, sizes.segments) + OWNERS_MAX * NAME_BYTES);
+  const header = new Int32Array(memory, 0, HEADER_WORDS);
+  header[SEGMENTS] = sizes.segments;
+  header[SEGMENT_SIZE] = sizes.segmentSize;
+  header[GROUPS] = groups;
+  header[POISON] = sizes.poison ? 1 : 0;
+  const control = controlOpen(memory, 0, null);
+  for (let group = 0; group < groups; group += 1) {
+    control.words[control.groupsAt + group * GROUP_WORDS + GROUP_LIMIT] =
+      sizes.groupLimits[group - 1] ?? sizes.segments;
+  }
+  return memory;
+}
+
+export function controlOpen(memory: SharedArrayBuffer, thread: number, bells: Int32Array | null): PoolControl {
+  const header = new Int32Array(memory, 0, HEADER_WORDS);
+  const segments = header[SEGMENTS]!;
+  const words = new Int32Array(memory, 0, wordCount(header[GROUPS]!, segments));
+  const groupsAt = HEADER_WORDS;
+  const ownersAt = groupsAt + header[GROUPS]! * GROUP_WORDS;
+  const requestsAt = ownersAt + OWNERS_MAX * OWNER_WORDS;
+  const segmentsAt = requestsAt + REQUESTS_MAX * REQUEST_WORDS;
+  const names = Buffer.from(memory, words.byteLength);
+  const stackAt = segmentsAt + segments;
+  return { words, token: thread + 1, bells, groupsAt, ownersAt, requestsAt, segmentsAt, stackAt, names };
+}
+
+function wordCount(groups: number, segments: number): number {
+  return HEADER_WORDS + groups * GROUP_WORDS + OWNERS_MAX * OWNER_WORDS + REQUESTS_MAX * REQUEST_WORDS + 2 * segments;
+}
+
+/** Bytes `[start, end)` of one of the three names of an owner. */
+export function nameRange(ownerIndex: number, field: number): { start: number; end: number } {
+  let start = ownerIndex * NAME_BYTES;
+  for (let before = 0; before < field; before += 1) start += NAME_FIELDS[before]!;
+  return { start, end: start + NAME_FIELDS[field]! };
+}
+
+const SPINS = 200;
+const SLEEP_MS = 0.05;
+/** About 30 seconds: a section takes well under a microsecond, so by then its holder is gone and nobody said so. */
+const SLEEPS_MAX = 300_000;
+
+/** Takes the lock when the first attempt, made in place, has failed. */
+export function lockContended(words: Int32Array, token: number): void {
+  for (let attempt = 0; attempt < SPINS + SLEEPS_MAX; attempt += 1) {
+    const holder = Atomics.compareExchange(words, LOCK, 0, token);
+    if (holder === 0) return; // Nothing may follow but the section itself (L1).
+    if (attempt >= SPINS) Atomics.wait(words, LOCK, holder, SLEEP_MS);
+  }
+  const holder = Atomics.load(words, LOCK) - 1;
+  throw new InternalError(
+    "MEMORY_LOCK_STUCK",
+    `thread ${holder} holds the lock of a segment pool and does not free it`,
+  );
+}
