@@ -214,9 +214,10 @@ export class SegmentPool {
 
   /** Throws MEMORY_DOUBLE_RELEASE, MEMORY_FOREIGN_RELEASE or MEMORY_LATE_RELEASE. Any thread may release. Budget: 100 ns without contention. */
   release(ownerId: OwnerId, segment: number, generation: number): void {
-    if (this.#poison && this.holds(ownerId, segment, generation)) this.#fill(segment, POISON_BYTE);
-    if (!this.#tryRelease(this.#ownerAt(ownerId), segment, generation))
-      this.#releaseFault(ownerId, segment, generation);
+    const owner = this.#ownerAt(ownerId);
+    if (this.#poison && this.holds(ownerId, segment, generation)) this.#poisonFill(segment);
+    const known = segment >= 0 && segment < this.segments;
+    if (!known || !this.#tryRelease(owner, segment, generation)) this.#releaseFault(ownerId, segment, generation);
   }
 
   #tryRelease(owner: number, segment: number, generation: number): boolean {
