@@ -1,7 +1,7 @@
 // The disk seam: what the engine needs of a file system, nothing more.
 //
 // Implementations: `storage/node-disk.ts` (real) and `testing/sim-disk.ts` (simulated). One contract suite runs both
-// (`storage/disk.contract.ts`). Failures are `ExternalError`s with code DISK_NOT_FOUND, DISK_ACCESS, DISK_FULL,
+// (`storage/disk.contract.ts`). One call at a time per handle. Failures are `ExternalError`s with code DISK_NOT_FOUND, DISK_ACCESS, DISK_FULL,
 // DISK_READ_ONLY, DISK_IO or DISK_EXISTS; the message names the path.
 
 export type FileStat = { readonly size: number; readonly modifiedMs: number; readonly kind: "file" | "directory" | "other" };
@@ -23,9 +23,9 @@ export interface Disk {
   open(path: string, mode: "read" | "create" | "replace"): Promise<FileHandle>;
   /** Atomic; replaces the target. */
   rename(from: string, to: string): Promise<void>;
-  /** Missing is fine. */
+  /** A file or an empty directory; missing is fine. */
   remove(path: string): Promise<void>;
-  /** With all parents; existing is fine. */
+  /** With all parents, durably; existing is fine. */
   makeDirectory(path: string): Promise<void>;
   /** Names of the entries, sorted. */
   list(path: string): Promise<readonly string[]>;

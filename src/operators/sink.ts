@@ -6,6 +6,8 @@
 //   K3. `prepareCommit` gives committables that make everything written so far visible; `commit` does it, is idempotent, and
 //       is called only for what is certain to be needed (a completed checkpoint, or the end of the job).
 //   K4. `abort` leaves nothing visible of what was not committed, and never touches another attempt's work.
+//   K5. After a restore, all committables of the restored checkpoint are committed, by whichever writers, before any writer of the
+//       new attempt is opened. `commit` may therefore come before `open`, and `open` may sweep what earlier attempts left.
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
@@ -21,6 +23,8 @@ export interface SinkWriterContext {
   readonly parallelism: number;
   /** Attempt of this subtask, for names that no other attempt uses. */
   readonly attempt: number;
+  /** The job goes on from a checkpoint or savepoint, of this run or another: what was committed before it stays. */
+  readonly restored: boolean;
   readonly metrics: OperatorMetrics;
   /** Lines for the user's terminal (the print sink). Never blocks. */
   print(line: string): void;
@@ -28,7 +32,7 @@ export interface SinkWriterContext {
 
 export type Committable = Json;
 
-export interface SinkWriter<T> {
+export interface SinkWriter<in T> {
   open(): Promise<void>;
   write(record: T, timestampMs: number): boolean;
   flush(): Promise<void>;

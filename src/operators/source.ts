@@ -7,6 +7,8 @@
 //   S2. After "wait" the reader calls `wake` once there may be something again.
 //   S3. The positions of `snapshot()` name exactly the records not yet emitted: restore + poll gives each of them once.
 //   S4. A bounded source ends: after its last split `poll` says "end".
+//   S5. What makes reading impossible (a missing file, a broken archive) is thrown by `poll` or `next` as an EngineError; a record
+//       that is there but cannot be read goes to `SourceOutput.invalid`.
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
@@ -20,11 +22,15 @@ export type SourceSplit = { readonly id: string; readonly position: Json };
 
 export interface EnumeratorContext {
   readonly env: Env;
+  readonly disk: Disk;
+  readonly uid: string;
   readonly parallelism: number;
+  /** Tells the coordinator that `next` may have something after it said "wait". Cheap; may be called at any time. */
+  wake(): void;
 }
 
 export interface SplitEnumerator {
-  /** Finds the first splits. Rejects with a UserError when the input cannot be read. */
+  /** Finds the first splits. Rejects with an EngineError when the input cannot be read. */
   start(): Promise<void>;
   /** The next split for a subtask; "wait" when there may be more later (then call `wake`), null when there will be none. */
   next(subtaskIndex: number): SourceSplit | "wait" | null;
@@ -32,6 +38,7 @@ export interface SplitEnumerator {
   addBack(splits: readonly SourceSplit[]): void;
   /** Splits not handed out yet, and what is needed to find further ones. */
   snapshot(): Json;
+  /** Called before `start`, which then finds only what the snapshot does not cover. */
   restore(state: Json): void;
   close(): Promise<void>;
 }
@@ -50,7 +57,10 @@ export interface SourceReaderContext {
 export interface SourceOutput<T> {
   /** Takes the record; false when the task's outputs are full now: stop emitting and return "more". `timestampMs` NaN: none. */
   offer(record: T, timestampMs: number): boolean;
-  /** A row that could not be read. The task applies the source's policy: fail, skip and count, or side output. */
+  /**
+   * A row that could not be read. The task applies the source's policy: fail (throws), skip or side output, and counts the row.
+   * Always takes the row; false as for `offer`.
+   */
   invalid(row: InvalidRow): boolean;
   /** Tells which split the following records belong to, for watermarks per split. */
   enterSplit(splitId: string): void;
@@ -95,7 +105,11 @@ export interface Source<T> {
   createReader(context: SourceReaderContext): SourceReader<T>;
 }
 
-/** Fast path for sources whose n-th record is a pure function of n: the chain compiler calls `generate` inside its loop. */
+/**
+ * Fast path for sources whose n-th record is a pure function of n: the chain compiler calls `generate` inside its loop.
+ * Split k of p is `{ id: "k/p", position: next }` and owns the indexes k, k + p, k + 2p, … below `count`, of which `next` is the
+ * first not yet emitted: event time that grows with the index grows evenly in all subtasks.
+ */
 export interface IndexedSource<T> extends Source<T> {
   readonly generate: (index: number) => T;
   /** Records in all, Infinity for an endless source. */
