@@ -27,7 +27,6 @@ export type BinaryOperator =
   | "mul"
   | "div"
   | "mod"
-  | "orElse"
   | "startsWith"
   | "endsWith"
   | "contains";
@@ -38,7 +37,8 @@ export type ExprSpec =
   | { readonly kind: "literal"; readonly value: Literal }
   | { readonly kind: "unary"; readonly op: UnaryOperator; readonly arg: ExprSpec }
   | { readonly kind: "binary"; readonly op: BinaryOperator; readonly left: ExprSpec; readonly right: ExprSpec }
-  | { readonly kind: "in"; readonly arg: ExprSpec; readonly values: readonly Literal[] };
+  | { readonly kind: "in"; readonly arg: ExprSpec; readonly values: readonly Literal[] }
+  | { readonly kind: "orElse"; readonly arg: ExprSpec; readonly value: Literal };
 
 export function fieldSpec(path: string): ExprSpec {
   if (path === "" || path.split(".").includes("")) {
@@ -107,6 +107,8 @@ export function exprText(spec: ExprSpec): string {
         ? `${spec.op}(${exprText(spec.left)}, ${exprText(spec.right)})`
         : `${operandText(spec.left)} ${symbol} ${operandText(spec.right)}`;
     }
+    case "orElse":
+      return `orElse(${exprText(spec.arg)}, ${JSON.stringify(spec.value)})`;
     case "in":
       return `${operandText(spec.arg)} in (${spec.values.map((value) => JSON.stringify(value)).join(", ")})`;
   }

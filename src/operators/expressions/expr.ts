@@ -261,7 +261,8 @@ class Expression {
   }
 
   orElse(value: Literal): Expression {
-    return this.#binary("orElse", value);
+    checkLiteral(value);
+    return new Expression({ kind: "orElse", arg: this.spec, value });
   }
 
   in(values: readonly Literal[]): Expression {
