@@ -1,0 +1,234 @@
+// Every option there is. To add one: an entry here, then run its test with UPDATE_DOCS=1, which writes docs/configuration.md.
+// Keys are Flink's where Flink has the option (of 1.20 where 2.x has fixed it); ours begin with `millrace.`.
+
+import { boolean, duration, fraction, integer, memorySize, oneOf, option } from "./option.ts";
+
+export const OPTIONS = {
+  // Slots and parallelism
+  numberOfTaskSlots: option({
+    key: "taskmanager.numberOfTaskSlots",
+    type: integer({ min: 1, max: 256 }),
+    default: "1",
+    doc: "Slots of a TaskManager. Each is a thread with a V8 heap of its own and an equal share of the task heap and of managed memory.",
+  }),
+  parallelism: option({
+    key: "parallelism.default",
+    type: integer({ min: 1, max: 32_768 }),
+    default: "1",
+    doc: "Parallelism of operators that do not say otherwise.",
+  }),
+  maxParallelism: option({
+    key: "pipeline.max-parallelism",
+    type: integer({ min: 1, max: 32_768 }),
+    default: null,
+    doc: "Number of key groups: the most that keyed operators can ever be scaled to. Derived from the parallelism when not set, as in Flink.",
+  }),
+
+  // Pipeline
+  autoWatermarkInterval: option({
+    key: "pipeline.auto-watermark-interval",
+    type: duration(),
+    default: "200ms",
+    doc: "How often sources emit watermarks.",
+  }),
+  operatorChaining: option({
+    key: "pipeline.operator-chaining.enabled",
+    type: boolean(),
+    default: "true",
+    doc: "Whether operators that need no exchange between them run fused in one task.",
+  }),
+  bufferTimeoutEnabled: option({
+    key: "execution.buffer-timeout.enabled",
+    type: boolean(),
+    default: "true",
+    doc: "Whether batches that are not full are sent on after a time. When false they wait until they are full.",
+  }),
+  bufferTimeout: option({
+    key: "execution.buffer-timeout.interval",
+    type: duration(),
+    default: "100ms",
+    doc: "The longest that a record waits for its batch to fill. Batches leave sooner whenever the consumer is idle. 0 sends each record at once.",
+  }),
+  stateBackend: option({
+    key: "state.backend.type",
+    type: oneOf("managed", "hashmap"),
+    default: "managed",
+    doc: "Where keyed state lives: in managed memory outside the V8 heap, or as JavaScript values on it.",
+  }),
+
+  // Memory: docs/memory.md
+  processSize: option({
+    key: "taskmanager.memory.process.size",
+    type: memorySize(),
+    default: null,
+    doc: "All the memory of a TaskManager process. Set this, or flink.size, or task.heap.size together with managed.size.",
+  }),
+  flinkSize: option({
+    key: "taskmanager.memory.flink.size",
+    type: memorySize(),
+    default: null,
+    doc: "The memory of a TaskManager without V8's overhead: heap and off-heap.",
+  }),
+  frameworkHeapSize: option({
+    key: "taskmanager.memory.framework.heap.size",
+    type: memorySize(),
+    default: "128mb",
+    doc: "V8 heap of the main thread, which runs no user code.",
+  }),
+  taskHeapSize: option({
+    key: "taskmanager.memory.task.heap.size",
+    type: memorySize(),
+    default: null,
+    doc: "V8 heap of all slots together. What remains of flink.size when not set.",
+  }),
+  frameworkOffHeapSize: option({
+    key: "taskmanager.memory.framework.off-heap.size",
+    type: memorySize(),
+    default: "128mb",
+    doc: "Buffers of the engine outside V8's heaps and outside the pools: sockets, files, control data.",
+  }),
+  taskOffHeapSize: option({
+    key: "taskmanager.memory.task.off-heap.size",
+    type: memorySize(),
+    default: "0b",
+    doc: "Buffers, typed arrays and native memory of user code.",
+  }),
+  managedSize: option({
+    key: "taskmanager.memory.managed.size",
+    type: memorySize(),
+    default: null,
+    doc: "Managed memory: the pool for state, sorting and hash tables. Wins over managed.fraction.",
+  }),
+  managedFraction: option({
+    key: "taskmanager.memory.managed.fraction",
+    type: fraction(),
+    default: "0.4",
+    doc: "Managed memory as a part of flink.size.",
+  }),
+  networkFraction: option({
+    key: "taskmanager.memory.network.fraction",
+    type: fraction(),
+    default: "0.1",
+    doc: "Network memory, the pool for batches in flight between tasks, as a part of flink.size.",
+  }),
+  networkMin: option({
+    key: "taskmanager.memory.network.min",
+    type: memorySize(),
+    default: "64mb",
+    doc: "The least network memory.",
+  }),
+  networkMax: option({
+    key: "taskmanager.memory.network.max",
+    type: memorySize(),
+    default: null,
+    doc: "The most network memory. No bound when not set.",
+  }),
+  segmentSize: option({
+    key: "taskmanager.memory.segment-size",
+    type: memorySize({ min: 4096, max: 16 * 1024 ** 2, powerOfTwo: true }),
+    default: "32kb",
+    doc: "Size of a network segment: the largest batch that travels in one piece.",
+  }),
+  v8OverheadFraction: option({
+    key: "taskmanager.memory.v8-overhead.fraction",
+    type: fraction(),
+    default: "0.1",
+    doc: "What V8 and Node.js need beside the heaps (code, stacks, native memory), as a part of process.size.",
+  }),
+  v8OverheadMin: option({
+    key: "taskmanager.memory.v8-overhead.min",
+    type: memorySize(),
+    default: "192mb",
+    doc: "The least overhead of V8.",
+  }),
+  v8OverheadMax: option({
+    key: "taskmanager.memory.v8-overhead.max",
+    type: memorySize(),
+    default: "1gb",
+    doc: "The most overhead of V8.",
+  }),
+  managedBlockSize: option({
+    key: "millrace.memory.managed-block-size",
+    type: memorySize({ min: 64 * 1024, max: 64 * 1024 ** 2, powerOfTwo: true }),
+    default: "1mb",
+    doc: "Size of a segment of managed memory. Its users divide it further.",
+  }),
+  youngGenerationSize: option({
+    key: "millrace.slot.young-generation.size",
+    type: memorySize({ min: 1024 ** 2 }),
+    default: null,
+    doc: "Part of a slot's V8 heap in which objects are born. A quarter of the slot's heap when not set, at most 48mb.",
+  }),
+  memoryPoison: option({
+    key: "millrace.memory.poison",
+    type: boolean(),
+    default: "false",
+    doc: "Whether segments are overwritten with 0xDB when they are released, so that use after release shows. For tests.",
+  }),
+
+  // Network
+  buffersPerChannel: option({
+    key: "taskmanager.network.memory.buffers-per-channel",
+    type: integer({ min: 1 }),
+    default: "2",
+    doc: "Segments that belong to one channel alone.",
+  }),
+  floatingBuffersPerGate: option({
+    key: "taskmanager.network.memory.floating-buffers-per-gate",
+    type: integer(),
+    default: "8",
+    doc: "Segments that the channels of one exchange of a task share.",
+  }),
+  maxBuffersPerChannel: option({
+    key: "taskmanager.network.memory.max-buffers-per-channel",
+    type: integer({ min: 1 }),
+    default: "10",
+    doc: "The most segments that one channel may have in flight.",
+  }),
+  maxOverdraftBuffersPerGate: option({
+    key: "taskmanager.network.memory.max-overdraft-buffers-per-gate",
+    type: integer(),
+    default: "5",
+    doc: "Segments a task may take beyond its due to finish what it began, one record or one burst of timers.",
+  }),
+  recordSizeMax: option({
+    key: "millrace.network.record-size-max",
+    type: memorySize({ min: 4096, max: 1024 ** 3 }),
+    default: "64mb",
+    doc: "The largest record that may travel between tasks. Records larger than a segment travel in parts.",
+  }),
+
+  // Tasks
+  turnBudget: option({
+    key: "millrace.task.turn-budget",
+    type: duration({ min: 0.1 }),
+    default: "2ms",
+    doc: "How long a task runs before the other tasks of its slot, timers and control requests have their turn.",
+  }),
+  watchdogTimeout: option({
+    key: "millrace.task.watchdog-timeout",
+    type: duration({ min: 10 }),
+    default: "30s",
+    doc: "A slot that makes no progress for so long (a user function that does not return) is stopped and its task fails. 0 is not allowed.",
+  }),
+  cancellationTimeout: option({
+    key: "task.cancellation.timeout",
+    type: duration(),
+    default: "3min",
+    doc: "A slot whose tasks have not ended so long after they were cancelled is stopped.",
+  }),
+  freezeRecords: option({
+    key: "millrace.check.freeze-records",
+    type: boolean(),
+    default: "false",
+    doc: "Whether records are frozen before they reach user functions, so that changing one fails at the line that does it.",
+  }),
+  latencyInterval: option({
+    key: "metrics.latency.interval",
+    type: duration(),
+    default: "0ms",
+    doc: "How often sources send a marker through the job that measures its latency. 0 sends none.",
+  }),
+};
+
+export type OptionKey = (typeof OPTIONS)[keyof typeof OPTIONS]["key"];
