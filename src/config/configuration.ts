@@ -190,9 +190,10 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
 }
 
 function valueText(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return "a list";
-  if (isPlainObject(value)) return "an object";
-  return typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? `a ${typeof value}`);
+  return isPlainObject(value) ? "an object" : String(value);
 }
 
 function shown(key: string, text: string): string {
