@@ -1,0 +1,33 @@
+// The Standard Schema v1 interface (https://standardschema.dev), written out so that no package is needed for types alone.
+//
+// Any schema library that has the `~standard` property can stand where this engine takes a schema: job parameters,
+// `parse`, connectors. The engine's own `t.*` types implement it too (types/t.ts).
+
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly "~standard": StandardProps<Input, Output>;
+}
+
+export interface StandardProps<Input = unknown, Output = Input> {
+  readonly version: 1;
+  readonly vendor: string;
+  readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+  /** Carries the inferred types; never present at run time. */
+  readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+}
+
+export type StandardResult<Output> = StandardSuccess<Output> | StandardFailure;
+
+export type StandardSuccess<Output> = { readonly value: Output; readonly issues?: undefined };
+
+export type StandardFailure = { readonly issues: readonly StandardIssue[] };
+
+export type StandardIssue = {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+};
+
+/** What a schema accepts. */
+export type InferInput<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["input"];
+
+/** What a schema yields. */
+export type Infer<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];

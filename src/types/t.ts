@@ -1,0 +1,172 @@
+// The types users declare: `t.struct({ symbol: t.string, price: t.f64 })`. Each carries its `TypeSpec`, from which the fast
+// codecs are generated, and is a Standard Schema, so that it can stand wherever a schema can.
+//
+//   T1. What a type infers is exactly what its codec takes and gives back.
+//   T2. As a schema a type drops fields that a struct does not declare (as most schema libraries do); the codecs between
+//       operators refuse them.
+
+import { UserError } from "../base/errors.ts";
+import { ByteCursor, ByteSink } from "./byte-buffer.ts";
+import { specProblem } from "./spec-check.ts";
+import { specIssues } from "./spec-mismatch.ts";
+import type { Infer, StandardIssue, StandardProps, StandardResult, StandardSchema } from "./standard-schema.ts";
+import type { StructField, TypedArrayName, TypeSpec } from "./type-spec.ts";
+import { compileValueProgram } from "./value-codec.ts";
+
+/** A type of values `T`. */
+export interface Type<T> {
+  readonly "~standard": TypeProps<T>;
+  readonly spec: TypeSpec;
+  /** The same type, or null. */
+  nullable(): Type<T | null>;
+  /** As a field of a struct: may be absent or undefined, and the two are told apart. Elsewhere: or undefined. */
+  optional(): OptionalType<T>;
+}
+
+/** What marks a field as optional; of no use outside `t.struct`. */
+export interface OptionalType<T> extends Type<T | undefined> {
+  readonly required: Type<T>;
+}
+
+interface TypeProps<T> extends StandardProps<T, T> {
+  readonly validate: (value: unknown) => StandardResult<T>;
+}
+
+type AnyType = Type<unknown>;
+type Fields = Readonly<Record<string, AnyType>>;
+type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends { readonly required: AnyType } ? K : never }[keyof F];
+type StructValue<F extends Fields> = [OptionalKeys<F>] extends [never]
+  ? { -readonly [K in keyof F]: Infer<F[K]> }
+  : Flat<
+      { -readonly [K in Exclude<keyof F, OptionalKeys<F>>]: Infer<F[K]> } & {
+        -readonly [K in OptionalKeys<F>]?: Infer<F[K]>;
+      }
+    >;
+type Flat<T> = { [K in keyof T]: T[K] };
+
+type TypedArrays = {
+  Int8Array: Int8Array;
+  Uint8Array: Uint8Array;
+  Uint8ClampedArray: Uint8ClampedArray;
+  Int16Array: Int16Array;
+  Uint16Array: Uint16Array;
+  Int32Array: Int32Array;
+  Uint32Array: Uint32Array;
+  Float32Array: Float32Array;
+  Float64Array: Float64Array;
+  BigInt64Array: BigInt64Array;
+  BigUint64Array: BigUint64Array;
+};
+
+export const t = {
+  /** Any string. */
+  string: type<string>({ kind: "string" }),
+  /** Any number. */
+  f64: type<number>({ kind: "f64" }),
+  /** A number that is exact in 32-bit floating point. */
+  f32: type<number>({ kind: "f32" }),
+  /** An integer from -2³¹ to 2³¹ - 1. */
+  i32: type<number>({ kind: "i32" }),
+  /** A bigint from -2⁶³ to 2⁶³ - 1. */
+  i64: type<bigint>({ kind: "i64" }),
+  /** Any bigint. */
+  bigint: type<bigint>({ kind: "bigint" }),
+  bool: type<boolean>({ kind: "bool" }),
+  /** A point in time as a number: milliseconds since 1970 UTC. */
+  timestamp: type<number>({ kind: "timestamp" }),
+  /** A `Date`. */
+  date: type<Date>({ kind: "date" }),
+  null: type<null>({ kind: "null" }),
+  undefined: type<undefined>({ kind: "undefined" }),
+  /** A `Uint8Array`; a `Buffer` stays one. */
+  bytes: type<Uint8Array>({ kind: "bytes", array: "Uint8Array" }),
+  /** Whatever structured clone carries: flexible, and several times slower than a declared type. */
+  any: type<unknown>({ kind: "any" }),
+
+  /** One of a fixed set of strings. */
+  enum<const V extends readonly [string, ...string[]]>(...values: V): Type<V[number]> {
+    return declared({ kind: "enum", values });
+  },
+  /** A typed array by the name of its class. */
+  typed<N extends TypedArrayName>(array: N): Type<TypedArrays[N]> {
+    return declared({ kind: "bytes", array });
+  },
+  list<S extends AnyType>(item: S): Type<Infer<S>[]> {
+    return declared({ kind: "list", item: item.spec });
+  },
+  set<S extends AnyType>(item: S): Type<Set<Infer<S>>> {
+    return declared({ kind: "set", item: item.spec });
+  },
+  map<K extends AnyType, V extends AnyType>(key: K, value: V): Type<Map<Infer<K>, Infer<V>>> {
+    return declared({ kind: "map", key: key.spec, value: value.spec });
+  },
+  /** An object with these fields and no others; records come out with the fields in this order. */
+  struct<F extends Fields>(fields: F): Type<StructValue<F>> {
+    return declared({ kind: "struct", fields: Object.keys(fields).map((name) => structField(name, fields[name]!)) });
+  },
+  /** A value of one of these types; the first that fits is taken. */
+  union<const M extends readonly [AnyType, ...AnyType[]]>(...members: M): Type<Infer<M[number]>> {
+    return declared({ kind: "union", members: members.map((member) => member.spec) });
+  },
+} as const;
+
+/** The type that a spec describes; for specs that come from a plan or were learned. */
+export function typeOf(spec: TypeSpec): Type<unknown> {
+  return declared(spec);
+}
+
+function structField(name: string, field: AnyType | OptionalType<unknown>): StructField {
+  const optional = "required" in field;
+  return { name, type: optional ? field.required.spec : field.spec, optional };
+}
+
+function declared<T>(spec: TypeSpec): Type<T> {
+  const found = specProblem(spec);
+  if (found !== null) throw new UserError("TYPE_INVALID", found, { fix: "Correct the declaration of the type." });
+  return type<T>(spec);
+}
+
+function type<T>(spec: TypeSpec): Type<T> {
+  const validate = validator<T>(spec);
+  const made: Type<T> = {
+    "~standard": { version: 1, vendor: "millrace", validate },
+    spec,
+    nullable: () => type<T | null>({ kind: "nullable", inner: spec }),
+    optional: () => ({
+      ...type<T | undefined>({ kind: "union", members: [spec, { kind: "undefined" }] }),
+      required: made,
+    }),
+  };
+  return made;
+}
+
+const ISSUES_MAX = 20;
+
+function validator<T>(spec: TypeSpec): (value: unknown) => StandardResult<T> {
+  let project: ((value: unknown) => unknown) | null = null;
+  return (value) => {
+    if (specIssues(spec, value, "refuse", 1).length === 0) return { value: value as T };
+    const issues = specIssues(spec, value, "ignore", ISSUES_MAX);
+    if (issues.length > 0) return { issues: issues.map(standardIssue) };
+    project ??= projection(spec);
+    return { value: project(value) as T };
+  };
+}
+
+function standardIssue(issue: ReturnType<typeof specIssues>[number]): StandardIssue {
+  const where = issue.path === "" ? "" : `${issue.path}: `;
+  return { message: `${where}expected ${issue.expected}, got ${issue.actual}`, path: issue.keys };
+}
+
+/** A copy with nothing but what the type declares. */
+function projection(spec: TypeSpec): (value: unknown) => unknown {
+  const program = compileValueProgram(spec, "ignore");
+  const sink = new ByteSink();
+  return (value) => {
+    sink.position = 0;
+    program.write(value, sink);
+    return program.read(new ByteCursor(sink.bytes, 0, sink.position));
+  };
+}
+
+export type { Infer, StandardSchema };
