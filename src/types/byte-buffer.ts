@@ -166,7 +166,8 @@ export function readBigint(input: ByteReader): bigint {
   return (header & 1) === 1 ? -magnitude : magnitude;
 }
 
-const WIDE = /[^\u0000-\u00ff]/;
+/** Matches text that does not fit one byte per UTF-16 unit. */
+export const WIDE_TEXT = /[^\u0000-\u00ff]/;
 /** Below this many units a loop beats the native call. */
 const SHORT_UNITS = 16;
 
@@ -204,7 +205,7 @@ function writeShortString(out: ByteWriter, value: string): boolean {
 
 function writeOtherString(out: ByteWriter, value: string): void {
   const units = value.length;
-  const wide = WIDE.test(value);
+  const wide = WIDE_TEXT.test(value);
   writeU32(out, units * 2 + (wide ? 1 : 0));
   out.reserve(units * 2);
   out.position += out.bytes.write(value, out.position, wide ? "utf16le" : "latin1");

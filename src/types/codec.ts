@@ -24,8 +24,12 @@ export type Mismatch = {
 export type BatchCodecOptions = {
   /** Whether each record carries an event time; adds an f64 column. */
   readonly timestamps: boolean;
-  /** `refuse`: a record with a field that the struct does not declare does not fit. `ignore`: a projection, other fields are not read. */
-  readonly extraFields: "refuse" | "ignore";
+  /**
+   * `refuse`: a record with a field that the struct does not declare does not fit; fields come out in declared order.
+   * `ignore`: a projection, other fields are not read. `exact`: as `refuse`, and a record whose fields have another order,
+   * or whose prototype is null, does not fit either; for learned types.
+   */
+  readonly extraFields: "refuse" | "ignore" | "exact";
 };
 
 export interface BatchCodec {
