@@ -10,3 +10,8 @@ export type MemoryView = {
 export function memoryView(memory: SharedArrayBuffer | ArrayBuffer): MemoryView {
   return { bytes: Buffer.from(memory), i32: new Int32Array(memory), f64: new Float64Array(memory) };
 }
+
+/** A region of its own on the heap, at least `size` bytes. */
+export function heapView(size: number): MemoryView {
+  return memoryView(new ArrayBuffer((size + 7) & ~7));
+}

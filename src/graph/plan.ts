@@ -33,10 +33,9 @@ export type OperatorKind =
 export type KeySpec = { readonly field: string | null; readonly type: TypeSpec | null };
 
 export type PartitionerSpec =
-  | { readonly kind: "forward" | "rebalance" | "rescale" | "broadcast" | "global" }
-  | { readonly kind: "hash"; readonly key: KeySpec }
-  /** The user function "partition" of the sending edge's target operator. */
-  | { readonly kind: "custom"; readonly key: KeySpec };
+  /** "custom": by the user function "partition" of the edge's target operator. */
+  | { readonly kind: "forward" | "rebalance" | "rescale" | "broadcast" | "global" | "custom" }
+  | { readonly kind: "hash"; readonly key: KeySpec };
 
 /** "always": chained when possible. "head": starts a chain. "never": alone. */
 export type ChainingHint = "always" | "head" | "never";

@@ -1,0 +1,23 @@
+// User functions are checked when the job is built, where the user's line is at hand.
+
+import { UserError } from "../base/errors.ts";
+import { callSite } from "./call-site.ts";
+
+/** The function, if it is one and synchronous. */
+export function checkFunction(value: unknown, what: string): unknown {
+  const location = callSite();
+  const detail = location === null ? {} : { location };
+  if (typeof value !== "function") {
+    throw new UserError("FUNCTION_EXPECTED", `${what} takes a function, not ${value === null ? "null" : typeof value}`, {
+      fix: `give a function, for example ${what}((record) => …)`,
+      ...detail,
+    });
+  }
+  if (value.constructor.name === "AsyncFunction" || value.constructor.name === "AsyncGeneratorFunction") {
+    throw new UserError("FUNCTION_ASYNC", `the function of ${what} is asynchronous`, {
+      fix: "functions between source and sink are synchronous: remove async and await",
+      ...detail,
+    });
+  }
+  return value;
+}

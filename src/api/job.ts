@@ -1,0 +1,118 @@
+// `job(…)`: what a job module exports, and how it becomes a plan.
+
+import { EngineError, UserError } from "../base/errors.ts";
+import type { Source } from "../operators/source.ts";
+import type { InvalidRow } from "../operators/source.ts";
+import type { Infer, StandardSchema } from "../types/standard-schema.ts";
+import { callSite, userFrame } from "./call-site.ts";
+import { type ParamsText, paramsParse } from "./params.ts";
+import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan-builder.ts";
+import type { Split, Stream } from "./stream.ts";
+import { Stream as StreamClass } from "./stream.ts";
+
+/** Where a job's streams start. */
+export interface JobEnv {
+  /** A stream of what a source reads. Rows that cannot be read go to `side.invalid` if the source says `invalid: "side"`. */
+  from<T>(uid: string, source: Source<T>): Split<T, { invalid: InvalidRow }>;
+}
+
+export type JobOptions<P extends StandardSchema> = {
+  /** For people; unique names make several jobs easier to tell apart. */
+  readonly name: string;
+  /** "batch": bounded input, results once at the end. Default: "stream". */
+  readonly mode?: "stream" | "batch";
+  /** Schema of the parameters, which come as text (`--param key=value`). */
+  readonly params?: P;
+};
+
+type NoParams = StandardSchema<unknown, Record<string, never>>;
+
+const JOB = Symbol.for("millrace.job");
+
+/** A job: a module's default export. */
+export interface Job {
+  readonly [JOB]: true;
+  readonly name: string;
+  readonly mode: "stream" | "batch";
+  readonly params: StandardSchema | null;
+  readonly build: (env: JobEnv, params: never) => void;
+}
+
+/** Declares a job. The builder runs in the client and in every worker, and must do the same each time. */
+export function job<P extends StandardSchema = NoParams>(
+  options: JobOptions<P>,
+  build: (env: JobEnv, params: Infer<P>) => void,
+): Job {
+  if (typeof options?.name !== "string" || options.name === "") {
+    const location = callSite();
+    throw new UserError("JOB_NAME_MISSING", "the job has no name", {
+      fix: 'give it one: job({ name: "my-job" }, (env) => …)',
+      ...(location && { location }),
+    });
+  }
+  return { [JOB]: true, name: options.name, mode: options.mode ?? "stream", params: options.params ?? null, build };
+}
+
+export function isJob(value: unknown): value is Job {
+  return typeof value === "object" && value !== null && JOB in value;
+}
+
+/** Runs the job's builder. Throws a UserError for everything the user has to mend. */
+export async function jobBuild(declared: Job, paramsText: ParamsText, defaults: PlanDefaults): Promise<BuiltPlan> {
+  const params = await paramsParse(declared.params, paramsText);
+  const builder = new PlanBuilder(defaults);
+  const env: JobEnv = { from: (uid, source) => sourceStream(builder, uid, source) };
+  let returned: unknown;
+  try {
+    returned = (declared.build as (env: JobEnv, params: unknown) => unknown)(env, params);
+  } catch (error) {
+    throw builderFailure(declared.name, error);
+  }
+  if (returned instanceof Promise) {
+    returned.catch(() => undefined); // The builder's own rejection would only hide what is wrong.
+    throw new UserError("JOB_BUILDER_ASYNC", `the builder of job "${declared.name}" is asynchronous`, {
+      fix: "declare the streams synchronously; load what they need in sources, or pass it by params",
+    });
+  }
+  return builder.build({ name: declared.name, mode: declared.mode, params: { ...paramsText } });
+}
+
+function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): Split<T, { invalid: InvalidRow }> {
+  const location = callSite();
+  if (typeof source !== "object" || source === null || typeof (source as Partial<Source<T>>).createReader !== "function") {
+    throw new UserError("SOURCE_INVALID", `"${uid}" has no source: ${String(source)}`, {
+      fix: 'give a source as the second argument, for example env.from("in", csv("file.csv"))',
+      ...(location && { location }),
+    });
+  }
+  const described = source.describe();
+  const node = builder.add({
+    kind: "source",
+    explicitUid: uidCheck(uid, `source ${source.kind}`),
+    options: {
+      source: source.kind,
+      bounded: source.bounded,
+      invalid: source.invalid,
+      ...(typeof described === "object" && described !== null && !Array.isArray(described) ? described : {}),
+    },
+    output: source.type,
+    sides: source.invalid === "side" ? [{ name: "invalid", type: null }] : [],
+    functions: { source },
+  });
+  const origin = { builder, outputs: [{ node, output: "" }], partitioner: { kind: "forward" }, partitionFunctions: {}, type: source.type, timed: false } as const;
+  return new StreamClass<T>(origin, { invalid: null }) as Stream<T> as Split<T, { invalid: InvalidRow }>;
+}
+
+function builderFailure(name: string, error: unknown): EngineError {
+  if (error instanceof EngineError) {
+    error.location ??= userFrame(error.stack ?? "") ?? undefined;
+    return error;
+  }
+  const location = error instanceof Error ? userFrame(error.stack ?? "") : null;
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new UserError("JOB_BUILDER_THREW", `the builder of job "${name}" threw ${message}`, {
+    fix: "mend the builder; it runs before the job starts",
+    cause: error,
+    ...(location && { location }),
+  });
+}

@@ -1,0 +1,73 @@
+// Job parameters: text on the command line, typed values in the builder.
+
+import { UserError } from "../base/errors.ts";
+import type { StandardIssue, StandardSchema } from "../types/standard-schema.ts";
+
+export type ParamsText = Readonly<Record<string, string>>;
+
+/**
+ * Validates parameters. Where the schema refuses a text that reads as a number, boolean or other JSON value, that value is
+ * tried instead, so that `t.f64` and `z.number()` work as one expects. Throws PARAMS_INVALID with every issue.
+ */
+export async function paramsParse(schema: StandardSchema | null, text: ParamsText): Promise<unknown> {
+  if (schema === null) {
+    const [unknown] = Object.keys(text);
+    if (unknown !== undefined) {
+      throw new UserError("PARAMS_UNKNOWN", `the job takes no parameters, but "${unknown}" was given`, {
+        fix: "leave it out, or declare it in job({ params: … })",
+      });
+    }
+    return {};
+  }
+  let input: Record<string, unknown> = { ...text };
+  let result = await schema["~standard"].validate(input);
+  if (result.issues !== undefined) {
+    input = converted(input, result.issues);
+    result = await schema["~standard"].validate(input);
+  }
+  if (result.issues !== undefined) throw paramsInvalid(result.issues, text);
+  refuseUnknown(result.value, text);
+  return result.value;
+}
+
+function converted(input: Readonly<Record<string, unknown>>, issues: readonly StandardIssue[]): Record<string, unknown> {
+  const output: Record<string, unknown> = { ...input };
+  for (const issue of issues) {
+    const name = pathOf(issue)[0];
+    const value = name === undefined ? undefined : input[name];
+    if (name !== undefined && typeof value === "string") output[name] = jsonValue(value);
+  }
+  return output;
+}
+
+function jsonValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // Not JSON: the text itself is what the schema then refuses.
+  }
+}
+
+/** Schemas drop what they do not know; a misspelt parameter must not vanish. */
+function refuseUnknown(value: unknown, text: ParamsText): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const name of Object.keys(text)) {
+    if (name in value) continue;
+    throw new UserError("PARAMS_UNKNOWN", `the job has no parameter "${name}"`, {
+      fix: `it takes: ${Object.keys(value).join(", ") || "none"}`,
+    });
+  }
+}
+
+function pathOf(issue: StandardIssue): string[] {
+  return (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part));
+}
+
+function paramsInvalid(issues: readonly StandardIssue[], text: ParamsText): UserError {
+  const lines = issues.map((issue) => {
+    const path = pathOf(issue).join(".");
+    const given = path in text ? ` (given: ${JSON.stringify(text[path])})` : "";
+    return `${path === "" ? "parameters" : path}: ${issue.message}${given}`;
+  });
+  return new UserError("PARAMS_INVALID", lines.join("; "), { fix: "give parameters as --param name=value" });
+}

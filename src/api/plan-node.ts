@@ -1,0 +1,44 @@
+// What the builder knows of one declared operator, before the plan is made.
+
+import type { SourceLocation } from "../base/errors.ts";
+import type { ChainingHint, ErrorPolicy, KeySpec, OperatorKind, PartitionerSpec } from "../graph/plan.ts";
+import type { Json } from "../operators/source.ts";
+import type { StateSpec } from "../state/keyed-state.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+
+/** User functions and objects of one operator, by role ("map", "key", "source", …). */
+export type OperatorFunctions = Readonly<Record<string, unknown>>;
+
+export type NodeInput = {
+  readonly from: PlanNode;
+  readonly output: string;
+  readonly input: 0 | 1;
+  readonly partitioner: PartitionerSpec;
+  readonly fields: readonly string[] | null;
+};
+
+/** One declared operator. Settings are filled in by the fluent calls that follow the declaration. */
+export type PlanNode = {
+  readonly index: number;
+  readonly kind: OperatorKind;
+  /** What the user wrote; null: derived. */
+  explicitUid: string | null;
+  /** What a stateful operator does, the stable part of its derived uid; null for stateless ones. */
+  readonly signature: string | null;
+  name: string | null;
+  readonly options: Json;
+  output: TypeSpec | null;
+  sides: readonly { readonly name: string; readonly type: TypeSpec | null }[];
+  readonly key: KeySpec | null;
+  readonly state: readonly StateSpec[];
+  readonly inputs: readonly NodeInput[];
+  functions: OperatorFunctions;
+  parallelism: number | null;
+  maxParallelism: number | null;
+  slotGroup: string | null;
+  chaining: ChainingHint;
+  onError: ErrorPolicy;
+  readonly location: SourceLocation | null;
+};
+
+export type NodeDeclaration = Pick<PlanNode, "kind"> & Partial<Omit<PlanNode, "kind" | "index" | "location">>;

@@ -1,0 +1,64 @@
+// Which channel a record goes to, as the text of an expression over `record`, for the generated emit function.
+
+import type { UserError } from "../base/errors.ts";
+
+export type ChannelSelector = {
+  /** Code that runs before the choice; may be empty. Uses only `record` and `bindings`. */
+  readonly setup: string;
+  /** Expression for the index of the channel; null: every channel. */
+  readonly index: string | null;
+  /** State that the code needs across records, declared once. */
+  readonly state: string;
+  readonly bindings: Readonly<Record<string, unknown>>;
+};
+
+const plain = (index: string | null, state = ""): ChannelSelector => ({ setup: "", index, state, bindings: {} });
+
+/** One target: forward, global, or a single receiver. */
+export const selectFirst: ChannelSelector = plain("0");
+
+export const selectAll: ChannelSelector = plain(null);
+
+/** Round robin, starting at a channel of the sender's own so that senders do not move in step. */
+export function selectRoundRobin(channels: number, first: number): ChannelSelector {
+  return plain(`(next = next === ${channels - 1} ? 0 : next + 1)`, `let next = ${(first + channels - 1) % channels};`);
+}
+
+export type HashSelection = {
+  /** Key of a record, as an expression over `record` and `key` (the user's function when there is one). */
+  readonly keyCode: string;
+  readonly keyFunction: unknown;
+  /** 32-bit hash of a key; throws KEY_INVALID for what cannot be one. */
+  readonly hash: (key: unknown) => number;
+  readonly keyGroup: (hash: number, maxParallelism: number) => number;
+  readonly channels: number;
+  readonly maxParallelism: number;
+};
+
+/** Flink's rule: key group of the hash, then the operator index that owns it. */
+export function selectByKey(selection: HashSelection): ChannelSelector {
+  const { channels, maxParallelism } = selection;
+  return {
+    setup: `const group = keyGroup(hash(${selection.keyCode}), ${maxParallelism});`,
+    index: channels === 1 ? "0" : `(group * ${channels} / ${maxParallelism}) | 0`,
+    state: "",
+    bindings: { key: selection.keyFunction, hash: selection.hash, keyGroup: selection.keyGroup },
+  };
+}
+
+export type CustomSelection = {
+  readonly partition: unknown;
+  readonly channels: number;
+  readonly outOfRange: (channel: unknown) => UserError;
+};
+
+/** The user's function (record, channels) => index; anything but a whole number in range is refused. */
+export function selectCustom(selection: CustomSelection): ChannelSelector {
+  const { channels } = selection;
+  return {
+    setup: `const chosen = partition(record, ${channels}); if (!(chosen >= 0 && chosen < ${channels} && (chosen | 0) === chosen)) throw outOfRange(chosen);`,
+    index: "chosen",
+    state: "",
+    bindings: { partition: selection.partition, outOfRange: selection.outOfRange },
+  };
+}

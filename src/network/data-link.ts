@@ -1,0 +1,55 @@
+// The data seam: how elements get from a sending task to a receiving one.
+//
+// Implementations: `local-link.ts` (same slot, by reference), `ring-link.ts` (slots of one process, shared memory),
+// `testing/sim-link.ts` (virtual time, seeded delays); later TCP between TaskManagers. One contract suite runs all
+// (`data-link.contract.ts`).
+//
+//   L1. Elements arrive once each, in the order sent.
+//   L2. Nothing blocks. A sender without room says so, and rings the sending slot's doorbell once there is room again.
+//   L3. A received element is valid until `release`; only then may its memory be used again.
+//   L4. In-flight data is bounded: by segments for batches, by a count for everything else.
+
+import type { BatchWriter, MemoryView } from "../types/codec.ts";
+import type { ControlKind, ElementKind } from "./element.ts";
+
+/** Wakes the slot on the other side. Safe to call from any thread that holds it. */
+export interface Doorbell {
+  ring(): void;
+  /** Whether the owner sleeps: then what is sent now is worth sending at once. */
+  isIdle(): boolean;
+}
+
+/** Reused by its receiver: read it before `release`, never keep it. */
+export type ReceivedElement = {
+  kind: ElementKind;
+  value: number;
+  /** Batch and schema: where the bytes are. */
+  view: MemoryView | null;
+  offset: number;
+  size: number;
+  /** Rows: the objects and their event times (null: none). */
+  rows: readonly unknown[] | null;
+  times: Float64Array | null;
+};
+
+export interface DataSender {
+  readonly kind: "local" | "ring" | "simulated" | "tcp";
+  /** Encodes and sends what the writer holds, and empties it; false: no room, nothing happened. */
+  sendBatch(writer: BatchWriter): boolean;
+  /** By reference; links between threads or processes do not have it. */
+  sendRows(rows: readonly unknown[], times: Float64Array | null): boolean;
+  sendSchema(text: string): boolean;
+  sendControl(kind: ControlKind, value: number): boolean;
+  /** Whether the receiver has nothing to do: flushing a partial batch then costs latency nothing. */
+  receiverIdle(): boolean;
+  /** Elements sent and not yet released by the receiver. */
+  inFlight(): number;
+}
+
+export interface DataReceiver {
+  /** The next element, or null when there is none now. Call `release` before the next `poll`. */
+  poll(): ReceivedElement | null;
+  release(): void;
+  /** Elements that wait here. */
+  queued(): number;
+}

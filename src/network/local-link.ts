@@ -1,0 +1,89 @@
+// Link between two tasks of one slot: rows by reference through a small bounded queue.
+//
+// Both ends run in the same thread, so a plain array is enough. Records are immutable by contract, so that handing them over
+// is safe; rows are consumed soon after, which keeps them out of the old generation.
+
+import { assert } from "../base/errors.ts";
+import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "./data-link.ts";
+import { type ControlKind, ELEMENT } from "./element.ts";
+
+/** Batches of rows in flight per link: one being read, one waiting. */
+const ROW_BATCHES_MAX = 2;
+/** Control elements are tiny and merged by the sender, yet bounded. */
+const ELEMENTS_MAX = 64;
+
+export class LocalLink implements DataSender, DataReceiver {
+  readonly kind = "local";
+  readonly #queue: ReceivedElement[] = [];
+  readonly #sender: Doorbell;
+  readonly #receiver: Doorbell;
+  #rowBatches = 0;
+  #current: ReceivedElement | null = null;
+  #starved = false;
+
+  constructor(ends: { sender: Doorbell; receiver: Doorbell }) {
+    this.#sender = ends.sender;
+    this.#receiver = ends.receiver;
+  }
+
+  sendRows(rows: readonly unknown[], times: Float64Array | null): boolean {
+    if (this.#rowBatches === ROW_BATCHES_MAX) return this.#refuse();
+    this.#rowBatches += 1;
+    return this.#push({ kind: ELEMENT.rows, value: 0, view: null, offset: 0, size: 0, rows, times });
+  }
+
+  sendControl(kind: ControlKind, value: number): boolean {
+    if (this.#queue.length >= ELEMENTS_MAX) return this.#refuse();
+    return this.#push({ kind, value, view: null, offset: 0, size: 0, rows: null, times: null });
+  }
+
+  sendBatch(): boolean {
+    assert(false, "a local link carries rows, not encoded batches");
+    return false;
+  }
+
+  sendSchema(): boolean {
+    assert(false, "a local link carries rows, which need no schema");
+    return false;
+  }
+
+  receiverIdle(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  inFlight(): number {
+    return this.#queue.length + (this.#current ? 1 : 0);
+  }
+
+  poll(): ReceivedElement | null {
+    assert(this.#current === null, "poll before release");
+    this.#current = this.#queue.shift() ?? null;
+    return this.#current;
+  }
+
+  release(): void {
+    const element = this.#current;
+    assert(element !== null, "release without poll");
+    this.#current = null;
+    if (element.rows) this.#rowBatches -= 1;
+    if (this.#starved) {
+      this.#starved = false;
+      this.#sender.ring();
+    }
+  }
+
+  queued(): number {
+    return this.#queue.length;
+  }
+
+  #push(element: ReceivedElement): boolean {
+    this.#queue.push(element);
+    this.#receiver.ring();
+    return true;
+  }
+
+  #refuse(): boolean {
+    this.#starved = true;
+    return false;
+  }
+}

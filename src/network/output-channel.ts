@@ -1,0 +1,154 @@
+// What waits to be sent to one target subtask: staged records and the latest watermark, in the order they must travel.
+//
+//   C1. Records staged before a watermark was set travel before it. A newer watermark replaces one not sent yet.
+//   C2. Nothing is lost when the link has no room: everything stays staged, and `flush` says false.
+//   C3. A change of shape sends what was staged in the old shape first, then the schema, then the rest.
+
+import type { BatchCodec, BatchWriter } from "../types/codec.ts";
+import type { DataSender } from "./data-link.ts";
+import { ELEMENT } from "./element.ts";
+
+/** Records per batch that travels by reference: enough to amortise the hand-over, few enough to die young. */
+const ROWS_PER_BATCH = 256;
+
+export type ChannelCounts = { batches: number; bytes: number };
+
+export class OutputChannel {
+  readonly sender: DataSender;
+  /** Local links only: rows of the batch being filled; grows past its first size while the link is full. */
+  rows: unknown[] = [];
+  times: Float64Array;
+  count = 0;
+  /** Links that encode: writer of the current shape, null before the first shape is known. */
+  writer: BatchWriter | null = null;
+  /** When what is staged now was first seen by `age`, -1 when nothing was staged. */
+  stagedSinceMs = -1;
+  readonly counts: ChannelCounts;
+  readonly #timestamps: boolean;
+  /** Writers of older shapes, each followed by the schema of the next one. */
+  #older: { writer: BatchWriter; schema: string }[] = [];
+  #schema: string | null = null;
+  #watermark = -Infinity;
+  #watermarkSent = -Infinity;
+  #idle = false;
+  #idleSent = false;
+
+  constructor(options: { sender: DataSender; timestamps: boolean; counts: ChannelCounts }) {
+    this.sender = options.sender;
+    this.counts = options.counts;
+    this.#timestamps = options.timestamps;
+    this.times = new Float64Array(options.timestamps ? ROWS_PER_BATCH : 0);
+    this.rows = new Array(ROWS_PER_BATCH);
+  }
+
+  get local(): boolean {
+    return this.sender.kind === "local";
+  }
+
+  /** Stages a row for a local link; true when the batch is full. */
+  stageRow(record: unknown, timestampMs: number): boolean {
+    if (this.#timestamps) {
+      if (this.count === this.times.length) this.#growTimes();
+      this.times[this.count] = timestampMs;
+    }
+    this.rows[this.count] = record;
+    this.count += 1;
+    return this.count >= ROWS_PER_BATCH;
+  }
+
+  /** The shape that following records have. `announce` null: both sides know it from the plan. */
+  setCodec(codec: BatchCodec, announce: string | null): void {
+    const writer = this.writer;
+    if (writer !== null && writer.count > 0) this.#older.push({ writer, schema: this.#schema ?? "" });
+    this.#schema = announce;
+    this.writer = codec.createWriter();
+  }
+
+  setWatermark(watermark: number): void {
+    this.#watermark = watermark;
+  }
+
+  setIdle(idle: boolean): void {
+    this.#idle = idle;
+  }
+
+  hasWork(): boolean {
+    return this.#hasRecords() || this.#watermark > this.#watermarkSent || this.#idle !== this.#idleSent;
+  }
+
+  #hasRecords(): boolean {
+    return this.count > 0 || (this.writer !== null && this.writer.count > 0) || this.#older.length > 0;
+  }
+
+  /** Records staged and not sent, an upper bound in bytes for links that encode. */
+  stagedRecords(): number {
+    let records = this.count + (this.writer?.count ?? 0);
+    for (const older of this.#older) records += older.writer.count;
+    return records;
+  }
+
+  /** Sends everything staged; false when the link had no room for all of it. */
+  flush(): boolean {
+    if (!this.#flushRecords()) return false;
+    if (this.#watermark > this.#watermarkSent) {
+      if (!this.sender.sendControl(ELEMENT.watermark, this.#watermark)) return false;
+      this.#watermarkSent = this.#watermark;
+    }
+    if (this.#idle !== this.#idleSent) {
+      if (!this.sender.sendControl(ELEMENT.idle, this.#idle ? 1 : 0)) return false;
+      this.#idleSent = this.#idle;
+    }
+    this.stagedSinceMs = -1;
+    return true;
+  }
+
+  /** Sends the end of the channel after everything staged; false: no room, call again. */
+  end(): boolean {
+    return this.flush() && this.sender.sendControl(ELEMENT.end, 0);
+  }
+
+  #flushRecords(): boolean {
+    if (this.local) return this.#flushRows();
+    while (this.#older.length > 0) {
+      const [first] = this.#older;
+      if (first === undefined || !this.#sendEncoded(first.writer, first.schema === "" ? null : first.schema)) return false;
+      this.#older.shift();
+    }
+    if (this.writer === null || this.writer.count === 0) return true;
+    if (!this.#sendEncoded(this.writer, this.#schema)) return false;
+    this.#schema = null;
+    return true;
+  }
+
+  #sendEncoded(writer: BatchWriter, schema: string | null): boolean {
+    if (schema !== null) {
+      if (!this.sender.sendSchema(schema)) return false;
+      if (writer === this.writer) this.#schema = null;
+      else if (this.#older[0]) this.#older[0].schema = "";
+    }
+    if (writer.count === 0) return true;
+    const bytes = writer.bytes;
+    if (!this.sender.sendBatch(writer)) return false;
+    this.counts.batches += 1;
+    this.counts.bytes += bytes;
+    return true;
+  }
+
+  #flushRows(): boolean {
+    if (this.count === 0) return true;
+    const rows = this.count === this.rows.length ? this.rows : this.rows.slice(0, this.count);
+    const times = this.#timestamps ? this.times.subarray(0, this.count) : null;
+    if (!this.sender.sendRows(rows, times)) return false;
+    this.counts.batches += 1;
+    this.count = 0;
+    this.rows = new Array(ROWS_PER_BATCH);
+    if (this.#timestamps) this.times = new Float64Array(ROWS_PER_BATCH);
+    return true;
+  }
+
+  #growTimes(): void {
+    const grown = new Float64Array(this.times.length * 2);
+    grown.set(this.times);
+    this.times = grown;
+  }
+}

@@ -1,0 +1,161 @@
+// The sending side of one edge for one subtask: picks the channel of each record, stages it, and decides when to send.
+//
+// Owns: channels, shapes of undeclared records, flushing. Does not own: links, segments, the task loop.
+//
+//   P1. `emit` always takes the record. When a channel is over its limit and its link has no room, `status.full` becomes true;
+//       the task stops and calls `drain` until it says true.
+//   P2. Flushing is adaptive. A batch goes out when it is full; a partial one as soon as the receiver has nothing from us and
+//       we have nothing better to do, and at the latest after the buffer time-out.
+//   P3. Records of undeclared type travel in learned shapes; a record that fits none widens the shape, never loses a field.
+
+import { canonicalJson } from "../base/canonical-json.ts";
+import { UserError } from "../base/errors.ts";
+import type { BatchCodec } from "../types/codec.ts";
+import type { ShapeLearner } from "../types/shape-learner.ts";
+import type { ChannelSelector } from "./channel-selector.ts";
+import type { DataSender } from "./data-link.ts";
+import { compileEmit, type Emit } from "./emit-code.ts";
+import { type ChannelCounts, OutputChannel } from "./output-channel.ts";
+
+/** Shared by everything in one task: set by outputs that have no room, cleared by the task when they have again. */
+export type OutputStatus = { full: boolean };
+
+export type ResultPartitionOptions = {
+  /** Unique within the slot; part of the generated code's name. */
+  readonly name: string;
+  readonly senders: readonly DataSender[];
+  readonly selector: ChannelSelector;
+  readonly timestamps: boolean;
+  /** Declared shape of what is shipped, or the learner of an undeclared one. */
+  readonly shape: BatchCodec | ShapeLearner;
+  readonly status: OutputStatus;
+  /** Bytes at which a batch is sent: what fits a segment. */
+  readonly batchBytesMax: number;
+  /** Milliseconds after which a partial batch is sent in any case; Infinity: only full batches are. */
+  readonly bufferTimeoutMs: number;
+  /** Records one call may emit beyond a full output. */
+  readonly overdraftRecordsMax: number;
+  /** Makes the error for a record that its codec refuses. */
+  readonly refuse: (record: unknown, codec: BatchCodec) => Error;
+};
+
+/** A busy sender's partial batches wait this long per channel, so that many channels do not mean many tiny batches. */
+const PARTIAL_WAIT_MS_PER_CHANNEL = 0.25;
+
+export class ResultPartition {
+  readonly emit: Emit;
+  readonly counts: ChannelCounts = { batches: 0, bytes: 0 };
+  readonly #channels: readonly OutputChannel[];
+  readonly #options: ResultPartitionOptions;
+  readonly #learner: ShapeLearner | null;
+  readonly #partialWaitMs: number;
+  #watermark = -Infinity;
+  #ended = 0;
+
+  constructor(options: ResultPartitionOptions) {
+    this.#options = options;
+    this.#channels = options.senders.map((sender) => new OutputChannel({ sender, timestamps: options.timestamps, counts: this.counts }));
+    this.#learner = "learn" in options.shape ? options.shape : null;
+    if ("createWriter" in options.shape) this.#setCodec(options.shape, false);
+    this.#partialWaitMs = Math.min(options.bufferTimeoutMs, PARTIAL_WAIT_MS_PER_CHANNEL * options.senders.length);
+    this.emit = compileEmit({
+      name: options.name,
+      selector: options.selector,
+      channels: this.#channels,
+      batchBytesMax: options.batchBytesMax,
+      onFull: (channel) => this.#onFull(channel),
+      onMisfit: (channel, record, timestampMs) => this.#onMisfit(channel, record, timestampMs),
+    });
+  }
+
+  /** Sends what is over its limit; true when no channel is over it any more. */
+  drain(): boolean {
+    let drained = true;
+    for (const channel of this.#channels) {
+      if (this.#isOver(channel) && !channel.flush()) drained = false;
+    }
+    return drained;
+  }
+
+  watermark(): number {
+    return this.#watermark;
+  }
+
+  setWatermark(watermark: number): void {
+    if (watermark <= this.#watermark) return;
+    this.#watermark = watermark;
+    for (const channel of this.#channels) channel.setWatermark(watermark);
+  }
+
+  setIdle(idle: boolean): void {
+    for (const channel of this.#channels) channel.setIdle(idle);
+  }
+
+  /** Called between batches. `idle`: the task has no input left for now. */
+  flushSome(nowMs: number, idle: boolean): void {
+    for (const channel of this.#channels) {
+      if (!channel.hasWork()) continue;
+      if (channel.stagedSinceMs < 0) channel.stagedSinceMs = nowMs;
+      const ageMs = nowMs - channel.stagedSinceMs;
+      const receiverFree = (idle || ageMs >= this.#partialWaitMs) && channel.sender.inFlight() === 0;
+      if (receiverFree || ageMs >= this.#options.bufferTimeoutMs) channel.flush();
+    }
+  }
+
+  /** When `flushSome` has to be called next at the latest; Infinity when nothing is staged. */
+  nextFlushMs(): number {
+    let next = Infinity;
+    for (const channel of this.#channels) {
+      if (channel.stagedSinceMs >= 0) next = Math.min(next, channel.stagedSinceMs + this.#options.bufferTimeoutMs);
+    }
+    return next;
+  }
+
+  /** Sends everything and the end of each channel; false: no room yet, call again. */
+  end(): boolean {
+    for (; this.#ended < this.#channels.length; this.#ended += 1) {
+      if (this.#channels[this.#ended]?.end() === false) return false;
+    }
+    return true;
+  }
+
+  /** Elements that receivers have not released yet. */
+  queued(): number {
+    let queued = 0;
+    for (const channel of this.#channels) queued += channel.sender.inFlight();
+    return queued;
+  }
+
+  #isOver(channel: OutputChannel): boolean {
+    if (channel.local) return channel.count >= channel.rows.length;
+    return channel.writer !== null && channel.writer.bytes >= this.#options.batchBytesMax;
+  }
+
+  #onFull(index: number): void {
+    const channel = this.#channels[index];
+    if (channel === undefined) return;
+    if (!this.#options.status.full && channel.flush()) return;
+    this.#options.status.full = true;
+    if (channel.stagedRecords() > this.#options.overdraftRecordsMax) throw overdraft(channel.stagedRecords());
+  }
+
+  #onMisfit(index: number, record: unknown, timestampMs: number): void {
+    if (this.#learner === null) throw this.#options.refuse(record, this.#options.shape as BatchCodec);
+    this.#setCodec(this.#learner.learn(record), true);
+    const writer = this.#channels[index]?.writer;
+    if (writer === null || writer === undefined || !writer.append(record, timestampMs)) {
+      throw this.#options.refuse(record, this.#learner.codec as BatchCodec);
+    }
+  }
+
+  #setCodec(codec: BatchCodec, announce: boolean): void {
+    const text = announce ? canonicalJson({ spec: codec.spec, options: codec.options }) : null;
+    for (const channel of this.#channels) if (!channel.local) channel.setCodec(codec, text);
+  }
+}
+
+function overdraft(records: number): UserError {
+  return new UserError("EMIT_OVERDRAFT", `one call emitted ${records} records more than its output could take`, {
+    fix: "emit them from flatMap by a generator, which is pulled as there is room, or raise millrace.task.overdraft-records",
+  });
+}

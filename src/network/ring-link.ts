@@ -1,0 +1,303 @@
+// Link between two slots of one process: descriptors in a ring, payload in network segments, both in shared memory.
+//
+// One producer, one consumer. The producer owns a fixed stock of segments per result partition; it fills one, pushes a
+// descriptor, and gets the segment's number back through the returns ring once the consumer has released it. No lock, no copy.
+//
+//        tail ▼ (producer)                                  returns: consumer ─▶ producer
+//   ┌────┬────┬────┬────┬────┬────┬────┬────┐               ┌────┬────┬────┬────┐
+//   │ d3 │ d4 │    │    │    │ d0 │ d1 │ d2 │               │ 17 │ 4  │    │    │
+//   └────┴────┴────┴────┴────┴────┴────┴────┘               └────┴────┴────┴────┘
+//                         head ▲ (consumer)
+//
+//   R1. Counters only grow (modulo 2^32); a slot of the ring is written before the tail that publishes it.
+//   R2. A batch larger than a segment spans several: each part is copied out at once by the consumer, so a span never needs
+//       more segments than one. `value` of its descriptors is the total size.
+//   R3. A producer that found no room marks itself starved and then looks again; the consumer rings it when it makes room.
+
+import { assert, UserError } from "../base/errors.ts";
+import { heapView, type MemoryView } from "../base/memory-view.ts";
+import type { BatchWriter } from "../types/codec.ts";
+import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "./data-link.ts";
+import { type ControlKind, ELEMENT, type ElementKind } from "./element.ts";
+import type { SegmentStock } from "./segment-stock.ts";
+
+const ENTRIES = 64;
+const ENTRY_WORDS = 8;
+// Counters on cache lines of their own.
+const TAIL = 0;
+const HEAD = 16;
+const RETURNS_TAIL = 32;
+const RETURNS_HEAD = 48;
+const STARVED = 64;
+const ENTRIES_AT = 80;
+const RETURNS_AT = ENTRIES_AT + ENTRIES * ENTRY_WORDS;
+const WORDS = RETURNS_AT + ENTRIES;
+
+// Words of an entry.
+const KIND = 0;
+const SEGMENT = 1;
+const SIZE = 2;
+const MORE = 3;
+const VALUE = 4; // f64: words 4 and 5
+
+const NO_SEGMENT = -1;
+
+/** Shared memory of one link; send it to both threads. */
+export function ringLinkMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(WORDS * 4);
+}
+
+export type RingSenderOptions = {
+  readonly memory: SharedArrayBuffer;
+  readonly stock: SegmentStock;
+  readonly receiver: Doorbell;
+  /** Segments this channel may have in flight. */
+  readonly segmentsMax: number;
+  readonly recordBytesMax: number;
+};
+
+type Span = { readonly view: MemoryView; readonly size: number; position: number; readonly kind: ElementKind };
+
+export class RingSender implements DataSender {
+  readonly kind = "ring";
+  readonly #i32: Int32Array;
+  readonly #f64: Float64Array;
+  readonly #options: RingSenderOptions;
+  readonly #stock: SegmentStock;
+  #tail = 0;
+  #returnsHead = 0;
+  #segmentsOut = 0;
+  #span: Span | null = null;
+
+  constructor(options: RingSenderOptions) {
+    assert(options.segmentsMax >= 1 && options.segmentsMax <= ENTRIES, `segments per channel: ${options.segmentsMax}`);
+    this.#i32 = new Int32Array(options.memory);
+    this.#f64 = new Float64Array(options.memory);
+    this.#options = options;
+    this.#stock = options.stock;
+  }
+
+  sendBatch(writer: BatchWriter): boolean {
+    if (!this.#ready()) return false;
+    const size = writer.encodedSize();
+    const { segmentSize, view } = this.#stock;
+    if (size <= segmentSize) {
+      const segment = this.#take();
+      writer.encode(view, segment * segmentSize);
+      this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0 });
+      return true;
+    }
+    if (size > this.#options.recordBytesMax) throw recordTooLarge(size, this.#options.recordBytesMax);
+    const whole = heapView(size);
+    writer.encode(whole, 0);
+    this.#startSpan({ view: whole, size, position: 0, kind: ELEMENT.batch });
+    return true;
+  }
+
+  sendRows(): boolean {
+    assert(false, "a ring link carries encoded batches, not rows");
+    return false;
+  }
+
+  sendSchema(text: string): boolean {
+    if (!this.#ready()) return false;
+    const bytes = Buffer.from(text, "utf8");
+    const view = heapView(bytes.length);
+    view.bytes.set(bytes);
+    this.#startSpan({ view, size: bytes.length, position: 0, kind: ELEMENT.schema });
+    return true;
+  }
+
+  sendControl(kind: ControlKind, value: number): boolean {
+    if (!this.#pump() || !this.#hasEntry()) return this.#starve(() => this.#pump() && this.#hasEntry()) && this.sendControl(kind, value);
+    this.#push({ kind, segment: NO_SEGMENT, size: 0, more: 0, value });
+    return true;
+  }
+
+  receiverIdle(): boolean {
+    return this.#options.receiver.isIdle();
+  }
+
+  inFlight(): number {
+    return (this.#tail - Atomics.load(this.#i32, HEAD)) | 0;
+  }
+
+  /** Room for one batch: a segment and an entry, and nothing left over from a span. */
+  #ready(): boolean {
+    if (this.#pump() && this.#hasSegment() && this.#hasEntry()) return true;
+    return this.#starve(() => this.#pump() && this.#hasSegment() && this.#hasEntry());
+  }
+
+  #starve(again: () => boolean): boolean {
+    Atomics.store(this.#i32, STARVED, 1);
+    if (!again()) return false;
+    Atomics.store(this.#i32, STARVED, 0);
+    return true;
+  }
+
+  #hasEntry(): boolean {
+    return ((this.#tail - Atomics.load(this.#i32, HEAD)) | 0) < ENTRIES;
+  }
+
+  #hasSegment(): boolean {
+    this.#reclaim();
+    return this.#segmentsOut < this.#options.segmentsMax && this.#stock.free > 0;
+  }
+
+  #reclaim(): void {
+    const tail = Atomics.load(this.#i32, RETURNS_TAIL);
+    while (this.#returnsHead !== tail) {
+      this.#stock.put(this.#i32[RETURNS_AT + (this.#returnsHead & (ENTRIES - 1))]!);
+      this.#returnsHead = (this.#returnsHead + 1) | 0;
+      this.#segmentsOut -= 1;
+    }
+    Atomics.store(this.#i32, RETURNS_HEAD, this.#returnsHead);
+  }
+
+  #take(): number {
+    this.#segmentsOut += 1;
+    return this.#stock.take();
+  }
+
+  #startSpan(span: Span): void {
+    this.#span = span;
+    this.#pump();
+  }
+
+  /** Sends what it can of a span; true when none is left. */
+  #pump(): boolean {
+    const span = this.#span;
+    if (span === null) return true;
+    const { segmentSize, view } = this.#stock;
+    while (span.position < span.size) {
+      if (!this.#hasEntry() || !this.#hasSegment()) return false;
+      const size = Math.min(segmentSize, span.size - span.position);
+      const segment = this.#take();
+      span.view.bytes.copy(view.bytes, segment * segmentSize, span.position, span.position + size);
+      span.position += size;
+      this.#push({ kind: span.kind, segment, size, more: span.position < span.size ? 1 : 0, value: span.size });
+    }
+    this.#span = null;
+    return true;
+  }
+
+  #push(entry: { kind: ElementKind; segment: number; size: number; more: number; value: number }): void {
+    const at = ENTRIES_AT + (this.#tail & (ENTRIES - 1)) * ENTRY_WORDS;
+    this.#i32[at + KIND] = entry.kind;
+    this.#i32[at + SEGMENT] = entry.segment;
+    this.#i32[at + SIZE] = entry.size;
+    this.#i32[at + MORE] = entry.more;
+    this.#f64[(at + VALUE) >> 1] = entry.value;
+    this.#tail = (this.#tail + 1) | 0;
+    Atomics.store(this.#i32, TAIL, this.#tail);
+    this.#options.receiver.ring();
+  }
+}
+
+export type RingReceiverOptions = {
+  readonly memory: SharedArrayBuffer;
+  readonly view: MemoryView;
+  readonly segmentSize: number;
+  readonly sender: Doorbell;
+};
+
+export class RingReceiver implements DataReceiver {
+  readonly #i32: Int32Array;
+  readonly #f64: Float64Array;
+  readonly #options: RingReceiverOptions;
+  readonly #element: ReceivedElement = { kind: ELEMENT.end, value: 0, view: null, offset: 0, size: 0, rows: null, times: null };
+  #head = 0;
+  #returnsTail = 0;
+  /** Segment behind the element that was polled last. */
+  #held = NO_SEGMENT;
+  #assembly: { view: MemoryView; position: number } | null = null;
+
+  constructor(options: RingReceiverOptions) {
+    this.#i32 = new Int32Array(options.memory);
+    this.#f64 = new Float64Array(options.memory);
+    this.#options = options;
+  }
+
+  poll(): ReceivedElement | null {
+    while (this.#head !== Atomics.load(this.#i32, TAIL)) {
+      const at = ENTRIES_AT + (this.#head & (ENTRIES - 1)) * ENTRY_WORDS;
+      const element = this.#element;
+      element.kind = this.#i32[at + KIND] as ElementKind;
+      element.value = this.#f64[(at + VALUE) >> 1]!;
+      const segment = this.#i32[at + SEGMENT]!;
+      const size = this.#i32[at + SIZE]!;
+      const more = this.#i32[at + MORE]!;
+      this.#head = (this.#head + 1) | 0;
+      Atomics.store(this.#i32, HEAD, this.#head);
+      if (segment === NO_SEGMENT) return this.#control(element);
+      if (this.#assembly !== null || more === 1) {
+        if (this.#assemble(segment, size, element.value) && more === 0) return this.#assembled(element);
+        continue;
+      }
+      this.#held = segment;
+      element.view = this.#options.view;
+      element.offset = segment * this.#options.segmentSize;
+      element.size = size;
+      return element;
+    }
+    return null;
+  }
+
+  release(): void {
+    if (this.#held !== NO_SEGMENT) {
+      this.#giveBack(this.#held);
+      this.#held = NO_SEGMENT;
+    } else {
+      this.#wakeStarved();
+    }
+  }
+
+  queued(): number {
+    return (Atomics.load(this.#i32, TAIL) - this.#head) | 0;
+  }
+
+  #control(element: ReceivedElement): ReceivedElement {
+    element.view = null;
+    return element;
+  }
+
+  #assemble(segment: number, size: number, total: number): boolean {
+    this.#assembly ??= { view: heapView(total), position: 0 };
+    const { view, segmentSize } = this.#options;
+    const from = segment * segmentSize;
+    view.bytes.copy(this.#assembly.view.bytes, this.#assembly.position, from, from + size);
+    this.#assembly.position += size;
+    this.#giveBack(segment);
+    return this.#assembly.position === total;
+  }
+
+  #assembled(element: ReceivedElement): ReceivedElement {
+    const assembly = this.#assembly;
+    assert(assembly !== null, "nothing assembled");
+    element.view = assembly.view;
+    element.offset = 0;
+    element.size = assembly.position;
+    this.#assembly = null;
+    return element;
+  }
+
+  #giveBack(segment: number): void {
+    this.#i32[RETURNS_AT + (this.#returnsTail & (ENTRIES - 1))] = segment;
+    this.#returnsTail = (this.#returnsTail + 1) | 0;
+    Atomics.store(this.#i32, RETURNS_TAIL, this.#returnsTail);
+    this.#wakeStarved();
+  }
+
+  #wakeStarved(): void {
+    if (Atomics.load(this.#i32, STARVED) === 1) {
+      Atomics.store(this.#i32, STARVED, 0);
+      this.#options.sender.ring();
+    }
+  }
+}
+
+function recordTooLarge(size: number, max: number): UserError {
+  return new UserError("RECORD_TOO_LARGE", `a batch with one record takes ${size} bytes, the maximum is ${max}`, {
+    fix: "send less per record, or raise millrace.exchange.max-record-size",
+  });
+}

@@ -1,0 +1,59 @@
+// Combines the watermarks of a task's input channels into one.
+//
+//   W1. The result is the least watermark of the channels that are neither idle nor finished. It never goes back.
+//   W2. A finished channel holds nothing back, and does not drag the others to the end of time.
+//   W3. Idle means: no channel is active and at least one is idle. Then the watermark stands still.
+
+type ChannelState = { watermark: number; idle: boolean; ended: boolean };
+
+export class WatermarkCombiner {
+  readonly #channels: ChannelState[];
+  #watermark = -Infinity;
+  #idle = false;
+
+  constructor(channels: number) {
+    this.#channels = Array.from({ length: channels }, () => ({ watermark: -Infinity, idle: false, ended: false }));
+  }
+
+  get watermark(): number {
+    return this.#watermark;
+  }
+
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  onWatermark(channel: number, watermark: number): void {
+    const state = this.#channels[channel]!;
+    if (watermark > state.watermark) state.watermark = watermark;
+    state.idle = false;
+    this.#combine();
+  }
+
+  onIdle(channel: number, idle: boolean): void {
+    this.#channels[channel]!.idle = idle;
+    this.#combine();
+  }
+
+  onEnd(channel: number): void {
+    this.#channels[channel]!.ended = true;
+    this.#combine();
+  }
+
+  #combine(): void {
+    let least = Infinity;
+    let active = 0;
+    let idle = 0;
+    for (const channel of this.#channels) {
+      if (channel.ended) continue;
+      if (channel.idle) {
+        idle += 1;
+        continue;
+      }
+      active += 1;
+      if (channel.watermark < least) least = channel.watermark;
+    }
+    this.#idle = active === 0 && idle > 0;
+    if (active > 0 && least > this.#watermark) this.#watermark = least;
+  }
+}

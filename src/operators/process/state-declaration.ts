@@ -1,0 +1,84 @@
+// `state.value(…)`, `state.list(…)`, …: keyed state as users declare it in a process function.
+
+import { type Duration, durationMs } from "../../base/duration.ts";
+import type {
+  AggregateFunction,
+  AggregatingState,
+  KeyedStateStore,
+  ListState,
+  MapState,
+  ReducingState,
+  StateSpec,
+  ValueState,
+} from "../../state/keyed-state.ts";
+import type { StandardSchema } from "../../types/standard-schema.ts";
+import { specOf } from "../../types/schema-spec.ts";
+
+export type TtlOptions = {
+  /** Forget what was not written for this long, in processing time. */
+  readonly ttl?: Duration;
+};
+
+/** A declared state: what the plan stores, and how the handle is made in the task. */
+export interface StateDeclaration<out Handle> {
+  specOf(name: string): StateSpec;
+  handleOf(store: KeyedStateStore, name: string): Handle;
+}
+
+export type StateDeclarations = { readonly [name: string]: StateDeclaration<unknown> };
+
+/** The handles that `ctx.state` has for a set of declarations. */
+export type StateHandles<S> = { readonly [K in keyof S]: S[K] extends StateDeclaration<infer Handle> ? Handle : never };
+
+type Output<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];
+
+const ttlMs = (options: TtlOptions | undefined): number | null => (options?.ttl === undefined ? null : durationMs(options.ttl));
+
+/** Declares one value per key. With `init`, a key without a value has the initial one; without, `get()` gives null. */
+function value<S extends StandardSchema>(
+  type: S,
+  options: TtlOptions & { readonly init: () => Output<S> },
+): StateDeclaration<ValueState<Output<S>>>;
+function value<S extends StandardSchema>(type: S, options?: TtlOptions): StateDeclaration<ValueState<Output<S> | null>>;
+function value(type: StandardSchema, options?: TtlOptions & { readonly init?: () => unknown }): StateDeclaration<ValueState<unknown>> {
+  const specFor = (name: string) => ({ kind: "value", name, type: specOf(type), ttlMs: ttlMs(options) }) as const;
+  return { specOf: specFor, handleOf: (store, name) => store.value(specFor(name), options?.init ?? null) };
+}
+
+/** Declares a list per key, in the order of addition. */
+function list<S extends StandardSchema>(item: S, options?: TtlOptions): StateDeclaration<ListState<Output<S>>> {
+  const specFor = (name: string) => ({ kind: "list", name, item: specOf(item), ttlMs: ttlMs(options) }) as const;
+  return { specOf: specFor, handleOf: (store, name) => store.list(specFor(name)) };
+}
+
+/** Declares a map per key; entries expire one by one. */
+function map<K extends StandardSchema, V extends StandardSchema>(
+  key: K,
+  mapValue: V,
+  options?: TtlOptions,
+): StateDeclaration<MapState<Output<K>, Output<V>>> {
+  const specFor = (name: string) => ({ kind: "map", name, key: specOf(key), value: specOf(mapValue), ttlMs: ttlMs(options) }) as const;
+  return { specOf: specFor, handleOf: (store, name) => store.map(specFor(name)) };
+}
+
+/** Declares a value per key into which `add` folds further ones. */
+function reducing<S extends StandardSchema>(
+  type: S,
+  reduce: (left: Output<S>, right: Output<S>) => Output<S>,
+  options?: TtlOptions,
+): StateDeclaration<ReducingState<Output<S>>> {
+  const specFor = (name: string) => ({ kind: "reducing", name, type: specOf(type), ttlMs: ttlMs(options) }) as const;
+  return { specOf: specFor, handleOf: (store, name) => store.reducing(specFor(name), reduce) };
+}
+
+/** Declares an accumulator per key, of the given type. */
+function aggregating<S extends StandardSchema, In, Out>(
+  accumulator: S,
+  functions: AggregateFunction<In, Output<S>, Out>,
+  options?: TtlOptions,
+): StateDeclaration<AggregatingState<In, Out>> {
+  const specFor = (name: string) => ({ kind: "aggregating", name, accumulator: specOf(accumulator), ttlMs: ttlMs(options) }) as const;
+  return { specOf: specFor, handleOf: (store, name) => store.aggregating(specFor(name), functions) };
+}
+
+export const state = { value, list, map, reducing, aggregating } as const;

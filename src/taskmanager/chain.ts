@@ -1,0 +1,197 @@
+// One deployed chain: its operators, its generated functions, and the ways watermarks take through it.
+//
+// Owns: operator objects, drivers, generated code. Does not own: channels, sinks' I/O, scheduling (task.ts).
+
+import { assert, type EngineError } from "../base/errors.ts";
+import type { JobVertex } from "../graph/job-graph.ts";
+import type { PlanOperator } from "../graph/plan.ts";
+import type { Emit } from "../network/emit-code.ts";
+import type { Operator, Output } from "../operators/operator.ts";
+import type { Json } from "../operators/source.ts";
+import { KEY_DOUBTFUL } from "../types/key-hash.ts";
+import { bindingName, type ChainShape, exchangeName, type LoopOptions, loopCode, outputObjectCode } from "./chain-code.ts";
+import { freezeRecord } from "./freeze.ts";
+import { promiseReturned, userFailure } from "./user-failure.ts";
+
+/** Set by whatever has no room, cleared by the task. `failure`: an exception kept out of a user function's way (G3). */
+export type TaskStatus = { full: boolean; failure: EngineError | null };
+
+/** What `parse` gives for a record that is not valid. */
+export const INVALID: unique symbol = Symbol("invalid");
+
+/** Loop over a batch; returns the index of the first record not processed. */
+export type Loop = (source: unknown, times: Float64Array | null, from: number, to: number) => number;
+
+export type KeyedInput = {
+  readonly field: string | null;
+  readonly key: unknown;
+  readonly hash: (key: unknown) => number;
+  readonly doubtful: (key: unknown) => void;
+};
+
+export type ChainOptions = {
+  readonly vertex: JobVertex;
+  /** Job, vertex and subtask: makes generated texts unique. */
+  readonly name: string;
+  /** Emit functions of the task's exchanges, and which (operator uid, output) feeds each. */
+  readonly exchanges: readonly { readonly from: string; readonly output: string; readonly emit: Emit }[];
+  readonly checks: boolean;
+  readonly status: TaskStatus;
+  /** Records that left each operator; one number per operator. */
+  readonly counts: Float64Array;
+  /** User functions, operators, sink drivers and other drivers by operator index. */
+  readonly bindings: readonly ChainBinding[];
+  /** A guarded operator's function threw on a record. */
+  readonly onSkipped: (operator: number, error: unknown, record: unknown, timestampMs: number) => void;
+  /** Key of each input of a keyed head. */
+  readonly keys: readonly (KeyedInput | null)[];
+};
+
+export type ChainBinding = {
+  readonly f?: unknown;
+  readonly o?: Operator;
+  readonly w?: unknown;
+  readonly p?: unknown;
+};
+
+export class Chain {
+  readonly shape: ChainShape;
+  readonly options: ChainOptions;
+  readonly #outputs = new Map<string, Output>();
+  readonly #names: readonly string[];
+  readonly #values: readonly unknown[];
+  #loops = 0;
+
+  constructor(options: ChainOptions) {
+    this.options = options;
+    this.shape = chainShape(options);
+    const scope = this.#scope();
+    this.#names = [...scope.keys()];
+    this.#values = [...scope.values()];
+    this.#compileOutputs();
+  }
+
+  get operators(): readonly PlanOperator[] {
+    return this.options.vertex.operators;
+  }
+
+  /** The entry behind an operator's output: `offer` runs the rest of the chain. */
+  output(operator: number, name: string): Output {
+    const output = this.#outputs.get(`${operator}:${name}`);
+    assert(output !== undefined, `operator ${operator} has no output "${name}"`);
+    return output;
+  }
+
+  /** Compiles the loop for one kind of input and one shape of records. */
+  compileLoop(options: LoopOptions): Loop {
+    this.#loops += 1;
+    const title = `${this.options.name} loop ${this.#loops}`;
+    const text = `"use strict"; // ${JSON.stringify(title)}
+return function loop(source, times, from, to) {
+${loopCode(this.shape, options)}
+};
+//# sourceURL=millrace-chain-${encodeURIComponent(title)}.js`;
+    const generating = options.input.kind === "generate";
+    const recordAt = { rows: recordOfRows, batch: recordOfBatch, generate: null }[options.input.kind];
+    const broke = (at: number, error: unknown, source: unknown, index: number): never => {
+      throw userFailure(this.#operatorAt(at), error, recordAt === null ? undefined : recordAt(source, index));
+    };
+    const brokeGenerating = (at: number, error: unknown, index: number): never => {
+      throw userFailure(this.#operatorAt(at), error, { index });
+    };
+    const make = new Function(...this.#names, "broke", text);
+    return make(...this.#values, generating ? brokeGenerating : broke) as Loop;
+  }
+
+  #compileOutputs(): void {
+    const entries: string[] = [];
+    const keys: string[] = [];
+    this.operators.forEach((operator, index) => {
+      for (const name of ["", ...operator.sides.map((side) => side.name)]) {
+        keys.push(`${index}:${name}`);
+        entries.push(`// ${JSON.stringify(`${operator.uid} ${name}`)}\n${outputObjectCode(this.shape, index, name)}`);
+      }
+    });
+    const text = `"use strict"; // ${JSON.stringify(`${this.options.name} outputs`)}
+return [
+${entries.join(",\n")}
+];
+//# sourceURL=millrace-chain-${encodeURIComponent(`${this.options.name} outputs`)}.js`;
+    const outputs = new Function(...this.#names, text)(...this.#values) as Output[];
+    outputs.forEach((output, index) => {
+      this.#outputs.set(keys[index] ?? "", output);
+    });
+  }
+
+  #scope(): Map<string, unknown> {
+    const { options } = this;
+    const scope = new Map<string, unknown>([
+      ["S", options.status],
+      ["C", options.counts],
+      ["INVALID", INVALID],
+      ["DOUBTFUL", KEY_DOUBTFUL],
+      ["freeze", freezeRecord],
+      ["promised", (at: number) => this.#promised(at)],
+      ["failed", (at: number, error: unknown, record: unknown) => this.#failed(at, error, record)],
+      ["threw", options.onSkipped],
+      ["doubtful", (key: unknown, port: number) => options.keys[port]?.doubtful(key)],
+    ]);
+    options.keys.forEach((key, port) => {
+      scope.set(`key${port}`, key?.key);
+      scope.set(`hash${port}`, key?.hash);
+    });
+    options.bindings.forEach((binding, index) => {
+      for (const prefix of ["f", "o", "w", "p"] as const) scope.set(bindingName(prefix, index), binding[prefix]);
+    });
+    options.exchanges.forEach((exchange, index) => {
+      scope.set(exchangeName(index), exchange.emit);
+    });
+    return scope;
+  }
+
+  #operatorAt(at: number): PlanOperator {
+    const operator = this.operators[at];
+    assert(operator !== undefined, `no operator ${at} in the chain`);
+    return operator;
+  }
+
+  #promised(at: number): never {
+    throw promiseReturned(this.#operatorAt(at));
+  }
+
+  #failed(at: number, error: unknown, record: unknown): void {
+    this.options.status.failure ??= userFailure(this.#operatorAt(at), error, record);
+    this.options.status.full = true;
+  }
+}
+
+function chainShape(options: ChainOptions): ChainShape {
+  const { operators, chained } = options.vertex;
+  const indexOf = new Map(operators.map((operator, index) => [operator.uid, index]));
+  return {
+    name: options.name,
+    operators,
+    checks: options.checks,
+    consumers: (operator, output) =>
+      chained
+        .filter((edge) => edge.from === operators[operator]?.uid && edge.output === output)
+        .map((edge) => indexOf.get(edge.to) ?? -1),
+    exchanges: (operator, output) =>
+      options.exchanges.flatMap((exchange, index) =>
+        exchange.from === operators[operator]?.uid && exchange.output === output ? [index] : [],
+      ),
+  };
+}
+
+function recordOfRows(source: unknown, index: number): unknown {
+  return (source as readonly unknown[])[index];
+}
+
+function recordOfBatch(source: unknown, index: number): unknown {
+  return (source as { record(index: number): unknown }).record(index);
+}
+
+/** Options of a plan operator as an object; plans hold plain data. */
+export function optionsOf<T extends object>(operator: PlanOperator): T {
+  return (operator.options ?? {}) as Json as unknown as T;
+}

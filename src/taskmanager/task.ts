@@ -1,0 +1,341 @@
+// A task: one subtask of one chain, run cooperatively by its slot.
+//
+// Owns: the order of things inside the subtask (room, pending work, input, watermarks, end), and its life cycle.
+// Does not own: what operators do (chain.ts), how bytes travel (network/), when it runs (slot.ts).
+//
+//   T1. `turn` never blocks and never awaits; it returns once its time is over or nothing can be done.
+//   T2. Nothing reaches an operator while an output is full, or while earlier work of it is pending.
+//   T3. A watermark is delivered after the records before it, in every output.
+//   T4. The end: last records, watermark Infinity, `onEndOfInput`, ends of the exchanges, sinks prepared; then "finished".
+//       Sinks commit only when the job says so.
+
+import { assert, type EngineError } from "../base/errors.ts";
+import type { Clock } from "../base/env.ts";
+import type { ReceivedElement } from "../network/data-link.ts";
+import { ELEMENT } from "../network/element.ts";
+import type { InputChannel, InputGate } from "../network/input-gate.ts";
+import type { ResultPartition } from "../network/result-partition.ts";
+import type { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
+import type { Operator, RecordBatch } from "../operators/operator.ts";
+import type { Committable } from "../operators/sink.ts";
+import type { KeyedStateStore } from "../state/keyed-state.ts";
+import type { BatchCodec } from "../types/codec.ts";
+import type { Chain, Loop, TaskStatus } from "./chain.ts";
+import type { LoopOptions } from "./chain-code.ts";
+import type { EventTimeDriver } from "./event-time-driver.ts";
+import type { FlatMapDriver } from "./flat-map-driver.ts";
+import type { SinkDriver } from "./sink-driver.ts";
+import type { SourceDriver } from "./source-driver.ts";
+import type { TaskMetrics } from "./task-metrics.ts";
+import type { WatermarkPath } from "./watermark-path.ts";
+
+export type TaskParts = {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly status: TaskStatus;
+  readonly chain: Chain;
+  /** Null for sources. */
+  readonly gate: InputGate | null;
+  readonly combiner: WatermarkCombiner;
+  readonly source: SourceDriver | null;
+  readonly partitions: readonly ResultPartition[];
+  readonly sinks: readonly SinkDriver[];
+  /** Deepest first, so that what waits deepest goes on first. */
+  readonly flatMaps: readonly FlatMapDriver[];
+  /** In the order of the chain, each with the path of the watermarks it makes. */
+  readonly eventTimes: readonly { readonly driver: EventTimeDriver; readonly path: WatermarkPath }[];
+  readonly inputPath: WatermarkPath;
+  /** In the order of the chain. */
+  readonly operators: readonly Operator[];
+  readonly stores: readonly KeyedStateStore[];
+  readonly loopOptions: (port: 0 | 1, input: LoopOptions["input"]) => LoopOptions;
+  readonly metrics: TaskMetrics;
+};
+
+export type TurnResult = "more" | "idle" | "blocked" | "finished";
+
+type Pending = { channel: InputChannel; element: ReceivedElement; count: number; position: number; loop: Loop | null };
+
+/** Records handed to a loop at once: adapts so that one call takes about half a millisecond. */
+const CHUNK_MIN = 1;
+const CHUNK_MAX = 8_192;
+const CHUNK_TARGET_MS = 0.5;
+
+export class Task {
+  readonly parts: TaskParts;
+  readonly #head: Operator | null;
+  readonly #rowLoops: (Loop | null)[] = [null, null];
+  readonly #batchLoops = new WeakMap<BatchCodec, Loop>();
+  readonly #polled: { element: ReceivedElement | null } = { element: null };
+  readonly #batch: { -readonly [K in keyof RecordBatch]: RecordBatch[K] } = { count: 0, rows: null, timestamps: null, reader: null };
+  #phase: "running" | "ending" | "preparing" | "finished" = "running";
+  #pending: Pending | null = null;
+  #chunk = 256;
+  #ended = { eventTimes: 0, operators: 0, partitions: 0 };
+  #failure: unknown = null;
+  #committables: readonly (readonly Committable[])[] = [];
+
+  constructor(parts: TaskParts) {
+    this.parts = parts;
+    const [head] = parts.chain.options.bindings;
+    this.#head = head?.o?.onBatch === undefined ? null : head.o;
+  }
+
+  /** Runs until `deadlineMs` (monotonic) or until there is nothing to do. Throws when the task has failed. */
+  turn(deadlineMs: number): TurnResult {
+    const result = this.#work(deadlineMs);
+    this.#flush(result === "idle");
+    return result;
+  }
+
+  /** Earliest wall-clock time at which the task wants a turn even without input. */
+  nextProcessingTimeMs(): number {
+    let next = this.parts.source?.nextPollMs() ?? Infinity;
+    for (const operator of this.parts.operators) next = Math.min(next, operator.nextProcessingTimeMs());
+    for (const { driver } of this.parts.eventTimes) next = Math.min(next, driver.nextCheckMs());
+    return next;
+  }
+
+  /** Earliest monotonic time at which partial batches have to be sent. */
+  nextFlushMs(): number {
+    let next = Infinity;
+    for (const partition of this.parts.partitions) next = Math.min(next, partition.nextFlushMs());
+    return next;
+  }
+
+  /** Makes the work of the sinks visible; only after "finished". */
+  async commit(): Promise<void> {
+    for (const [index, sink] of this.parts.sinks.entries()) await sink.commit(this.#committables[index] ?? []);
+  }
+
+  /** Gives everything back, whatever state the task is in. Sinks that have not committed leave nothing visible. */
+  async close(outcome: "committed" | "abort"): Promise<void> {
+    const { source, sinks, operators, stores } = this.parts;
+    const failures: unknown[] = [];
+    const attempt = async (close: () => void | Promise<void>): Promise<void> => {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error); // The rest must close all the same; reported below.
+      }
+    };
+    if (this.#pending) this.#pending = null;
+    if (source) await attempt(() => source.close());
+    for (const sink of sinks) {
+      if (outcome === "abort") await attempt(() => sink.abort());
+      await attempt(() => sink.close());
+    }
+    for (const operator of operators) await attempt(() => operator.close());
+    for (const store of stores) await attempt(() => store.release());
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #work(deadlineMs: number): TurnResult {
+    this.#throwFailure();
+    if (this.#phase === "finished" || this.#phase === "preparing") return this.#phase === "finished" ? "finished" : "idle";
+    let resumed = this.#resume(deadlineMs);
+    while (resumed === "done" && this.#phase === "running") {
+      const moved = this.parts.source === null ? this.#takeInput() : this.#pollSource(this.parts.source);
+      this.#throwFailure();
+      this.#makeWatermarks();
+      if (moved === "end") this.#phase = "ending";
+      resumed = this.#resume(deadlineMs);
+      if (resumed !== "done") return resumed;
+      if (moved === "none") return "idle";
+      if (this.parts.clock.monotonicMs() >= deadlineMs) return "more";
+    }
+    return resumed === "done" ? this.#end(deadlineMs) : resumed;
+  }
+
+  /** Everything that stopped half-way goes on, oldest first, until nothing is pending, there is no room, or time is over. */
+  #resume(deadlineMs: number): "done" | "blocked" | "more" {
+    const { status, clock } = this.parts;
+    while (!this.#resumeOnce()) {
+      this.#throwFailure();
+      if (status.full && !this.#makeRoom()) return "blocked";
+      if (clock.monotonicMs() >= deadlineMs) return "more";
+    }
+    return "done";
+  }
+
+  #resumeOnce(): boolean {
+    const { flatMaps, inputPath, eventTimes, operators, clock, status } = this.parts;
+    for (const driver of flatMaps) if (!driver.resume()) return false;
+    if (!inputPath.run()) return false;
+    for (const { path } of eventTimes) if (!path.run()) return false;
+    const nowMs = clock.nowMs();
+    for (const operator of operators) {
+      if (operator.nextProcessingTimeMs() <= nowMs && !operator.onProcessingTime(nowMs)) return false;
+    }
+    return !status.full;
+  }
+
+  #makeRoom(): boolean {
+    const { partitions, sinks, status } = this.parts;
+    let room = true;
+    for (const partition of partitions) if (!partition.drain()) room = false;
+    for (const sink of sinks) {
+      if (!sink.full) continue;
+      sink.flushSome();
+      room = false;
+    }
+    if (room) status.full = false;
+    return room;
+  }
+
+  #pollSource(source: SourceDriver): "more" | "none" | "end" {
+    const { clock } = this.parts;
+    const startMs = clock.monotonicMs();
+    const result = source.poll(this.#chunk);
+    this.#adapt(clock.monotonicMs() - startMs);
+    if (result === "wait") return "none";
+    return result;
+  }
+
+  #takeInput(): "more" | "none" | "end" {
+    const { gate } = this.parts;
+    assert(gate !== null, "a task without a source has inputs");
+    if (this.#pending !== null) {
+      this.#processPending(this.#pending);
+      return "more";
+    }
+    const channel = gate.poll(this.#polled);
+    const { element } = this.#polled;
+    if (channel === null || element === null) return gate.open === 0 ? "end" : "none";
+    if (element.kind === ELEMENT.batch || element.kind === ELEMENT.rows) {
+      this.#pending = this.#openBatch(channel, element);
+      this.#processPending(this.#pending);
+    } else {
+      this.#onControl(gate, channel, element);
+    }
+    return "more";
+  }
+
+  #onControl(gate: InputGate, channel: InputChannel, element: ReceivedElement): void {
+    const { combiner, inputPath, metrics } = this.parts;
+    const index = gate.channels.indexOf(channel);
+    if (element.kind === ELEMENT.watermark) combiner.onWatermark(index, element.value);
+    else if (element.kind === ELEMENT.idle) combiner.onIdle(index, element.value === 1);
+    else {
+      assert(element.kind === ELEMENT.end, `unexpected element ${element.kind}`);
+      gate.onEnd(channel);
+      combiner.onEnd(index);
+    }
+    channel.receiver.release();
+    inputPath.setIdle(combiner.idle);
+    if (gate.open > 0) inputPath.advance(combiner.watermark);
+    metrics.inputWatermark(combiner.watermark);
+  }
+
+  #openBatch(channel: InputChannel, element: ReceivedElement): Pending {
+    const { port } = channel;
+    if (element.rows !== null) {
+      this.parts.metrics.recordsIn(element.rows.length);
+      const loop = this.#head ? null : (this.#rowLoops[port] ??= this.parts.chain.compileLoop(this.parts.loopOptions(port, { kind: "rows" })));
+      return { channel, element, count: element.rows.length, position: 0, loop };
+    }
+    const { reader, codec } = channel;
+    assert(reader !== null && codec !== null && element.view !== null, "a batch before its schema");
+    reader.open(element.view, element.offset, element.size);
+    this.parts.metrics.recordsIn(reader.count);
+    this.parts.metrics.bytesIn(element.size);
+    return { channel, element, count: reader.count, position: 0, loop: this.#head ? null : this.#batchLoop(port, codec) };
+  }
+
+  #batchLoop(port: 0 | 1, codec: BatchCodec): Loop {
+    let loop = this.#batchLoops.get(codec);
+    if (loop === undefined) {
+      loop = this.parts.chain.compileLoop(this.parts.loopOptions(port, { kind: "batch" }));
+      this.#batchLoops.set(codec, loop);
+    }
+    return loop;
+  }
+
+  #processPending(pending: Pending): void {
+    const { clock } = this.parts;
+    const { element, channel, loop, position } = pending;
+    const startMs = clock.monotonicMs();
+    if (loop === null) {
+      pending.position = this.#processWhole(pending);
+    } else {
+      const to = Math.min(pending.count, position + this.#chunk);
+      pending.position = loop(element.rows ?? channel.reader, element.times, position, to);
+      if (to - position === this.#chunk) this.#adapt(clock.monotonicMs() - startMs);
+    }
+    if (pending.position < pending.count) return;
+    channel.receiver.release();
+    this.#pending = null;
+  }
+
+  #processWhole({ channel, element, count, position }: Pending): number {
+    const batch = this.#batch;
+    batch.count = count;
+    batch.rows = element.rows;
+    batch.timestamps = element.times;
+    batch.reader = element.rows === null ? channel.reader : null;
+    return this.#head?.onBatch?.(batch, position, channel.port) ?? count;
+  }
+
+  #adapt(elapsedMs: number): void {
+    if (elapsedMs > CHUNK_TARGET_MS) this.#chunk = Math.max(CHUNK_MIN, this.#chunk >> 1);
+    else if (elapsedMs < CHUNK_TARGET_MS / 4) this.#chunk = Math.min(CHUNK_MAX, this.#chunk << 1);
+  }
+
+  #makeWatermarks(): void {
+    const { eventTimes, clock } = this.parts;
+    for (const { driver, path } of eventTimes) {
+      const watermark = driver.watermark(clock.nowMs());
+      path.advance(watermark);
+      if (driver.idleChanged()) path.setIdle(driver.idle);
+    }
+  }
+
+  #flush(idle: boolean): void {
+    const nowMs = this.parts.clock.monotonicMs();
+    for (const partition of this.parts.partitions) partition.flushSome(nowMs, idle);
+    for (const sink of this.parts.sinks) sink.flushSome();
+  }
+
+  /** The steps of T4; each may stop because an output is full, and goes on where it stopped. */
+  #end(deadlineMs: number): TurnResult {
+    const { inputPath, eventTimes, operators, partitions } = this.parts;
+    const ended = this.#ended;
+    inputPath.advance(Infinity);
+    let resumed = this.#resume(deadlineMs);
+    for (; resumed === "done" && ended.eventTimes < eventTimes.length; ended.eventTimes += 1) {
+      eventTimes[ended.eventTimes]?.path.advance(Infinity);
+      resumed = this.#resume(deadlineMs);
+    }
+    while (resumed === "done" && ended.operators < operators.length) {
+      if (operators[ended.operators]?.onEndOfInput() === true) ended.operators += 1;
+      resumed = this.#resume(deadlineMs);
+    }
+    if (resumed !== "done") return resumed;
+    for (; ended.partitions < partitions.length; ended.partitions += 1) {
+      if (partitions[ended.partitions]?.end() === false) return "blocked";
+    }
+    this.#phase = "preparing";
+    this.#prepareSinks();
+    return "idle";
+  }
+
+  #prepareSinks(): void {
+    Promise.all(this.parts.sinks.map((sink) => sink.prepareCommit())).then(
+      (committables) => {
+        this.#committables = committables;
+        this.#phase = "finished";
+        this.parts.metrics.wake();
+      },
+      (error: unknown) => {
+        this.#failure = error;
+        this.parts.metrics.wake();
+      },
+    );
+  }
+
+  #throwFailure(): void {
+    const failure: EngineError | unknown = this.parts.status.failure ?? this.#failure;
+    if (failure !== null) throw failure;
+    for (const sink of this.parts.sinks) if (sink.failure !== null) throw sink.failure;
+  }
+}
