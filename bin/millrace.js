@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 // Plain JavaScript without modern syntax on purpose: an old Node must be able to read far enough to say what is wrong.
+import { existsSync } from "node:fs";
+
 const major = Number(process.versions.node.split(".")[0]);
 if (major < 24) {
+  process.exitCode = 2;
   process.stderr.write(
     `✗ MILLRACE_NODE_VERSION  millrace needs Node 24 or newer; this is Node ${process.versions.node} (${process.execPath})\n` +
       "  fix  install it from https://nodejs.org, with `nvm install 24`, or per project with `npm install --save-dev node@24`\n" +
       "       and start through an npm script or `npx millrace`, which then use the project's own Node.\n",
   );
-  process.exit(2);
+} else {
+  // A checkout runs its TypeScript sources as they are; the published package holds only `dist`. An error ends the process.
+  const source = new URL("../src/cli/main.ts", import.meta.url);
+  void import(existsSync(source) ? source.href : new URL("../dist/cli/main.js", import.meta.url).href);
 }
-const { existsSync } = await import("node:fs");
-// A checkout runs its TypeScript sources as they are; the published package holds only `dist`.
-const source = new URL("../src/cli/main.ts", import.meta.url);
-await import(existsSync(source) ? source.href : new URL("../dist/cli/main.js", import.meta.url).href);
