@@ -15,11 +15,8 @@ type Row = {
 };
 
 function evaluate(spec: ExprSpec, row: unknown): unknown {
-  const { value, missing } = exprCode(
-    spec,
-    recordField("row", () => true),
-  );
-  return new Function("row", `return ${missing ?? "false"} ? null : ${value};`)(row);
+  const code = exprCode(spec, (path) => recordField("row", () => true)(path).value);
+  return new Function("row", `return ${code};`)(row);
 }
 
 function holds(spec: ExprSpec, row: unknown): unknown {

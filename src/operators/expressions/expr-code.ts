@@ -25,9 +25,18 @@ export function recordField(record: string, mayMiss: (path: string) => boolean):
 }
 
 /** The value of an expression, and when it is missing. */
-export function exprCode(spec: ExprSpec, field: FieldAccess): ValueCode {
+export function valueCode(spec: ExprSpec, field: FieldAccess): ValueCode {
   const { text, tests } = compile(spec, field);
   return { value: text, missing: anyOf(tests) };
+}
+
+/** One JavaScript expression, null when missing. `reference` reads a field of a record: null or undefined when it is missing. */
+export function exprCode(spec: ExprSpec, reference: (path: string) => string): string {
+  const { value, missing } = valueCode(spec, (path) => ({
+    value: reference(path),
+    missing: `${reference(path)} == null`,
+  }));
+  return missing === null ? value : `(${missing} ? null : ${value})`;
 }
 
 /** A condition: true or false, never missing. */
