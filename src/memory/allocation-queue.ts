@@ -20,7 +20,7 @@ import * as c from "./pool-control.ts";
 export function requestReserve(control: PoolControl, owner: number, count: number): number {
   const { words, token } = control;
   const group = words[owner + c.OWNER_GROUP]!;
-  if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+  while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   let request = words[c.REQUEST_FREE]!;
   if (
     request !== 0 &&
@@ -39,7 +39,8 @@ export function requestReserve(control: PoolControl, owner: number, count: numbe
   } else {
     request = 0;
   }
-  Atomics.store(words, c.LOCK, 0);
+  words[c.LOCK] = -token;
+  c.unlock(words, token);
   return request;
 }
 
@@ -47,7 +48,7 @@ export function requestReserve(control: PoolControl, owner: number, count: numbe
 export function requestEnqueue(control: PoolControl, owner: number, count: number, bell: number): number {
   const { words, token } = control;
   const group = words[owner + c.OWNER_GROUP]!;
-  if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+  while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   let request = words[c.REQUEST_FREE]!;
   if (request !== 0 && words[c.WAITING]! < c.WAITING_MAX) {
     words[c.REQUEST_FREE] = words[request + c.REQUEST_NEXT]!;
@@ -67,7 +68,8 @@ export function requestEnqueue(control: PoolControl, owner: number, count: numbe
   } else {
     request = 0;
   }
-  Atomics.store(words, c.LOCK, 0);
+  words[c.LOCK] = -token;
+  c.unlock(words, token);
   if (request !== 0) settle(control, group);
   return request;
 }
@@ -84,7 +86,7 @@ function takeOne(control: PoolControl, request: number): number {
   const { words, token } = control;
   const owner = words[request + c.REQUEST_OWNER]!;
   const ownerIndex = (owner - control.ownersAt) / c.OWNER_WORDS;
-  if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+  while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   const free = words[c.FREE]! - 1;
   const segment = words[control.stackAt + free]!;
   words[request + c.REQUEST_COUNT]! -= 1;
@@ -94,14 +96,15 @@ function takeOne(control: PoolControl, request: number): number {
   words[owner + c.OWNER_LEASED] = leased;
   if (leased > words[owner + c.OWNER_PEAK]!) words[owner + c.OWNER_PEAK] = leased;
   if (words[c.SEGMENTS]! - free > words[c.LEASED_PEAK]!) words[c.LEASED_PEAK] = words[c.SEGMENTS]! - free;
-  Atomics.store(words, c.LOCK, 0);
+  words[c.LOCK] = -token;
+  c.unlock(words, token);
   return segment;
 }
 
 /** Gives up a request at whatever point it is. A record that is free, or was used again since `serial`, is left alone. */
 export function requestCancel(control: PoolControl, request: number, serial: number): void {
   const { words, token } = control;
-  if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+  while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   const group = words[words[request + c.REQUEST_OWNER]! + c.OWNER_GROUP]!;
   const count = words[request + c.REQUEST_COUNT]!;
   const state = words[request + c.REQUEST_SERIAL] === serial ? words[request + c.REQUEST_STATE]! : c.STATE_FREE;
@@ -116,7 +119,8 @@ export function requestCancel(control: PoolControl, request: number, serial: num
     words[c.AVAILABLE]! += count;
     words[group + c.GROUP_USED]! -= count;
   }
-  Atomics.store(words, c.LOCK, 0);
+  words[c.LOCK] = -token;
+  c.unlock(words, token);
   if (state !== c.STATE_FREE) settle(control, group);
 }
 
@@ -141,7 +145,7 @@ export function settleAll(control: PoolControl): void {
 /** The head of the group's queue leaves it if it was cancelled, or moves to the pool's queue if the group has room. */
 function groupStep(control: PoolControl, group: number): boolean {
   const { words, token } = control;
-  if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+  while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   const request = words[group + c.GROUP_HEAD]!;
   const cancelled = words[request + c.REQUEST_STATE] === c.STATE_CANCELLED;
   const used = words[group + c.GROUP_USED]! + words[request + c.REQUEST_COUNT]!;
@@ -168,14 +172,15 @@ function groupStep(control: PoolControl, group: number): boolean {
       words[c.QUEUE_TAIL] = request;
     }
   }
-  Atomics.store(words, c.LOCK, 0);
+  words[c.LOCK] = -token;
+  c.unlock(words, token);
   return moves;
 }
 
 /** The head of the pool's queue leaves it if it was cancelled, or is granted if there is enough. */
 function poolStep(control: PoolControl): boolean {
   const { words, token } = control;
-  if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+  while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   const request = words[c.QUEUE_HEAD]!;
   const cancelled = words[request + c.REQUEST_STATE] === c.STATE_CANCELLED;
   const count = words[request + c.REQUEST_COUNT]!;
@@ -196,7 +201,8 @@ function poolStep(control: PoolControl): boolean {
       words[c.AVAILABLE]! -= count;
     }
   }
-  Atomics.store(words, c.LOCK, 0);
+  words[c.LOCK] = -token;
+  c.unlock(words, token);
   if (moves && !cancelled) ring(control, bell);
   return moves;
 }

@@ -14,11 +14,20 @@
 // Truth and derived. The truth is: the segment words, the epoch and group of each owner, the state, owner, count and ticket of
 // each request, the limits. All else (stack, free lists, queues, counts) follows from it: `pool-repair.ts`.
 //
-// L1. Who holds the lock writes its thread into it. Between taking and freeing it there is NO CALL of a JavaScript function and NO
-//     LOOP: V8 stops a thread (`worker.terminate()`, heap limit, `process.exit`) only where functions start and loops turn, so a
-//     thread does not end while it holds the lock. That is why the sections are written out in place and work in small steps.
-// L2. Should one end there all the same, any subset of the writes of one section leaves a truth from which the rest can be derived.
-// L3. Nobody waits while holding the lock, and nobody holds two.
+// The lock word: 0 is free, +t is thread t−1 in a section, −t is thread t−1 done with its section.
+//
+//     0 ──compareExchange──▶ +t ──plain store──▶ −t ──compareExchange──▶ 0
+//
+// L1. In a section, from +t to −t, there is NO CALL, NO LOOP and NO BUILTIN: V8 stops a thread (`worker.terminate()`, heap limit,
+//     `process.exit`) where functions begin and end, where loops turn and where builtins are called (measured: an `Atomics.store`
+//     that freed the lock was such a place), so no thread ends in one. That is why sections are written out in place and
+//     work in small steps.
+// L2. A thread that ends at −t has made all its writes: whoever waits for long frees the lock for it.
+// L3. Should a thread end in a section all the same, `threadEnded` breaks the lock: any subset of the writes of one section
+//     leaves a truth from which the rest can be derived.
+// L4. −t is a plain store since an atomic one is a call. Processors with weak memory order may show it before the writes it follows,
+//     so it frees nothing by itself: the compareExchange after it does or, L2, one a millisecond later.
+// L5. Nobody waits while holding the lock, and nobody holds two.
 
 import { InternalError } from "../base/errors.ts";
 
@@ -149,19 +158,31 @@ export function nameRange(ownerIndex: number, field: number): { start: number; e
 
 const SPINS = 200;
 const SLEEP_MS = 0.05;
+/** Sleeps after which a section that is done is unlocked for its thread: what that thread wrote has long reached the memory (L4). */
+const SLEEPS_DONE = 20;
 /** About 30 seconds: a section takes well under a microsecond, so by then its holder is gone and nobody said so. */
 const SLEEPS_MAX = 300_000;
 
-/** Takes the lock when the first attempt, made in place, has failed. */
-export function lockContended(words: Int32Array, token: number): void {
-  for (let attempt = 0; attempt < SPINS + SLEEPS_MAX; attempt += 1) {
-    const holder = Atomics.compareExchange(words, LOCK, 0, token);
-    if (holder === 0) return; // Nothing may follow but the section itself (L1).
-    if (attempt >= SPINS) Atomics.wait(words, LOCK, holder, SLEEP_MS);
+/** Returns when the lock was seen free. The caller takes it in place: a function that took it could be stopped at its end (L1). */
+export function lockWait(words: Int32Array): void {
+  let seen = 0;
+  let sleeps = 0;
+  for (let attempt = 0; sleeps < SLEEPS_MAX; attempt += 1) {
+    const holder = Atomics.load(words, LOCK);
+    if (holder === 0) return;
+    if (attempt < SPINS) continue;
+    sleeps = holder === seen ? sleeps + 1 : 1;
+    seen = holder;
+    if (holder < 0 && sleeps > SLEEPS_DONE) unlock(words, -holder);
+    else Atomics.wait(words, LOCK, holder, SLEEP_MS);
   }
-  const holder = Atomics.load(words, LOCK) - 1;
   throw new InternalError(
     "MEMORY_LOCK_STUCK",
-    `thread ${holder} holds the lock of a segment pool and does not free it`,
+    `thread ${seen - 1} holds the lock of a segment pool and does not free it`,
   );
+}
+
+/** Frees the lock after a section that is done; nothing happens when another thread has freed it already. */
+export function unlock(words: Int32Array, token: number): void {
+  Atomics.compareExchange(words, LOCK, -token, 0);
 }

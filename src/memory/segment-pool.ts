@@ -120,8 +120,9 @@ export class SegmentPool {
     const words = this.#words;
     const groups = words[c.GROUPS]!;
     assert(Number.isInteger(group) && group >= 0 && group < groups, `group ${group} of ${groups} of ${this.name}`);
+    const token = this.#token;
     const groupAt = this.#control.groupsAt + group * c.GROUP_WORDS;
-    if (Atomics.compareExchange(words, c.LOCK, 0, this.#token) !== 0) c.lockContended(words, this.#token);
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     const owner = words[c.OWNER_FREE]!;
     if (owner !== 0) {
       words[c.OWNER_FREE] = words[owner + c.OWNER_NEXT]!;
@@ -131,7 +132,8 @@ export class SegmentPool {
       words[owner + c.OWNER_THREAD] = this.#token - 1;
       words[owner + c.OWNER_EPOCH]! += 1;
     }
-    Atomics.store(words, c.LOCK, 0);
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
     if (owner === 0) {
       throw new InternalError(
         "MEMORY_OWNERS_EXHAUSTED",
@@ -155,7 +157,7 @@ export class SegmentPool {
     const owner = this.#ownerAt(ownerId);
     const ownerIndex = (owner - control.ownersAt) / c.OWNER_WORDS;
     const group = words[owner + c.OWNER_GROUP]!;
-    if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     let segment = -1;
     if (
       words[c.AVAILABLE]! > 0 &&
@@ -174,7 +176,8 @@ export class SegmentPool {
       if (leased > words[owner + c.OWNER_PEAK]!) words[owner + c.OWNER_PEAK] = leased;
       if (words[c.SEGMENTS]! - free > words[c.LEASED_PEAK]!) words[c.LEASED_PEAK] = words[c.SEGMENTS]! - free;
     }
-    Atomics.store(words, c.LOCK, 0);
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
     return segment;
   }
 
@@ -228,7 +231,7 @@ export class SegmentPool {
     const at = control.segmentsAt + segment;
     const leased = (generation << c.GENERATION_SHIFT) | ((owner - control.ownersAt) / c.OWNER_WORDS);
     const freed = ((generation + 1) & c.GENERATION_MASK) << c.GENERATION_SHIFT;
-    if (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockContended(words, token);
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     const held = words[at] === leased;
     if (held) {
       const free = words[c.FREE]!;
@@ -240,7 +243,8 @@ export class SegmentPool {
       words[owner + c.OWNER_LEASED]! -= 1;
     }
     const waiting = words[c.QUEUE_HEAD] !== 0 || words[group + c.GROUP_HEAD] !== 0;
-    Atomics.store(words, c.LOCK, 0);
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
     if (held && waiting) settle(control, group);
     return held;
   }
@@ -265,12 +269,14 @@ export class SegmentPool {
   closeOwner(ownerId: OwnerId): number {
     const count = this.releaseAll(ownerId);
     const words = this.#words;
+    const token = this.#token;
     const owner = this.#ownerAt(ownerId);
-    if (Atomics.compareExchange(words, c.LOCK, 0, this.#token) !== 0) c.lockContended(words, this.#token);
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     words[owner + c.OWNER_EPOCH]! += 1;
     words[owner + c.OWNER_NEXT] = words[c.OWNER_FREE]!;
     words[c.OWNER_FREE] = owner;
-    Atomics.store(words, c.LOCK, 0);
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
     return count;
   }
 
@@ -280,10 +286,13 @@ export class SegmentPool {
    */
   threadEnded(thread: number): OwnerReport[] {
     const words = this.#words;
-    if (Atomics.compareExchange(words, c.LOCK, thread + 1, this.#token) === thread + 1) {
+    const token = this.#token;
+    c.unlock(words, thread + 1);
+    if (Atomics.compareExchange(words, c.LOCK, thread + 1, token) === thread + 1) {
       repair(this.#control, thread);
       words[c.REPAIRS]! += 1;
-      Atomics.store(words, c.LOCK, 0);
+      words[c.LOCK] = -token;
+      c.unlock(words, token);
     }
     this.#cancelAll(c.REQUEST_THREAD, thread);
     const ended = ownerReports(this.#control).filter((row) => row.thread === thread);
@@ -294,12 +303,14 @@ export class SegmentPool {
 
   stats(): PoolStats {
     const words = this.#words;
-    if (Atomics.compareExchange(words, c.LOCK, 0, this.#token) !== 0) c.lockContended(words, this.#token);
+    const token = this.#token;
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     const free = words[c.FREE]!;
     const waiting = words[c.WAITING]!;
     const leasedPeak = words[c.LEASED_PEAK]!;
     const repairs = words[c.REPAIRS]!;
-    Atomics.store(words, c.LOCK, 0);
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
     return { total: this.segments, free, leased: this.segments - free, leasedPeak, waiting, repairs };
   }
 
@@ -310,9 +321,12 @@ export class SegmentPool {
 
   /** Where the pool contradicts itself: empty, or there is a bug. For tests and for the end of a job; takes a millisecond. */
   verify(): string[] {
-    if (Atomics.compareExchange(this.#words, c.LOCK, 0, this.#token) !== 0) c.lockContended(this.#words, this.#token);
+    const words = this.#words;
+    const token = this.#token;
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     const found = inconsistencies(this.#control);
-    Atomics.store(this.#words, c.LOCK, 0);
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
     return found;
   }
 
