@@ -151,13 +151,13 @@ const PENDING: object = Object.freeze({});
 
 function readArray(reader: AnyReader, input: ByteReader): unknown[] {
   const length = readCount(input);
-  const array = reader.begin(new Array<unknown>());
+  const array = reader.begin([] as unknown[]);
   for (let i = 0; i < length; i++) array.push(reader.value(input));
   return array;
 }
 
 function readSparse(reader: AnyReader, input: ByteReader): object {
-  const array = reader.begin(new Array<unknown>());
+  const array = reader.begin([] as unknown[]);
   const length = readU32(input);
   array.length = LENGTH_MAX; // Makes the engine keep it as a dictionary, so that a length alone allocates nothing.
   array.length = length;

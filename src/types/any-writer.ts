@@ -133,8 +133,8 @@ export class AnyWriter {
     const objects = this.#objects;
     objects.push(value);
     if (objects.length <= SCAN_MAX) return;
-    if (objects.length === SCAN_MAX + 1) objects.forEach((object, index) => this.#indexOf.set(object, index));
-    else this.#indexOf.set(value, objects.length - 1);
+    const first = objects.length === SCAN_MAX + 1 ? 0 : objects.length - 1;
+    for (let i = first; i < objects.length; i++) this.#indexOf.set(objects[i]!, i);
   }
 
   #forget(): void {

@@ -34,7 +34,9 @@ function appendBody(source: ValueSource, layout: BatchLayout, parts: Parts): str
   const { counts } = layout;
   const lines = [`let n = this.count;`, ...parts.locals];
   if (layout.root.spec.kind === "struct" && layout.root.state < 0 && source.strictness !== "ignore") {
-    lines.push(`if (n === 0 && typeof record === "object" && record !== null && symbolsOf(record).length > 0) return false;`);
+    lines.push(
+      `if (n === 0 && typeof record === "object" && record !== null && symbolsOf(record).length > 0) return false;`,
+    );
   }
   if (counts.blob > 0) {
     lines.push(`const blobs = this.blobs, blobStart = this.blobEnds[n * ${counts.blob}]; blobs.position = blobStart;`);
@@ -45,7 +47,9 @@ function appendBody(source: ValueSource, layout: BatchLayout, parts: Parts): str
   lines.push(...views(parts.stores), ...parts.stores);
   const sizes = [`${layout.recordBytes}`];
   if (counts.text > 0) {
-    lines.push(`const textEnds = this.textEnds; let e = n * ${counts.text}, units = textEnds[e]; const textStart = units;`);
+    lines.push(
+      `const textEnds = this.textEnds; let e = n * ${counts.text}, units = textEnds[e]; const textStart = units;`,
+    );
     lines.push(`this.text += ${parts.texts.join(" + ")};`);
     for (const text of parts.texts) lines.push(`textEnds[++e] = units += ${text}.length;`);
     sizes.push("units - textStart");
@@ -62,7 +66,9 @@ function appendBody(source: ValueSource, layout: BatchLayout, parts: Parts): str
 
 /** The writer's columns that the stores use. */
 function views(stores: readonly string[]): string[] {
-  const used = ["wide", "wideInts", "words", "floats", "octets"].filter((name) => stores.some((store) => store.startsWith(`${name}[`)));
+  const used = ["wide", "wideInts", "words", "floats", "octets"].filter((name) =>
+    stores.some((store) => store.startsWith(`${name}[`)),
+  );
   return (used.length === 0 ? [] : ["capacity", ...used]).map((name) => `const ${name} = this.${name};`);
 }
 

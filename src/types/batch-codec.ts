@@ -3,7 +3,7 @@
 import { canonicalHash } from "../base/canonical-json.ts";
 import { appendSource } from "./batch-append.ts";
 import { batchLayout } from "./batch-layout.ts";
-import { type ReadRecord, ColumnReader } from "./batch-reader.ts";
+import { ColumnReader, type ReadRecord } from "./batch-reader.ts";
 import { recordSource } from "./batch-record.ts";
 import { type Append, ColumnWriter } from "./batch-writer.ts";
 import type { BatchCodec, BatchCodecOptions } from "./codec.ts";
@@ -21,7 +21,10 @@ export function compileBatchCodec(spec: TypeSpec, options: BatchCodecOptions, la
   const layout = batchLayout(spec, timestamps);
   const source = new ValueSource(extraFields);
   const result = `{ append: ${appendSource(source, layout)}, record: ${recordSource(source, layout)} }`;
-  const generated = source.code.build(`batch-codec-${fingerprint}-${label}`, result) as { append: Append; record: ReadRecord };
+  const generated = source.code.build(`batch-codec-${fingerprint}-${label}`, result) as {
+    append: Append;
+    record: ReadRecord;
+  };
   return {
     spec,
     options,

@@ -121,7 +121,12 @@ export type BatchParts = {
   size: number;
 };
 
-export type BatchSizes = { readonly count: number; readonly units: number; readonly blobBytes: number; readonly form: number };
+export type BatchSizes = {
+  readonly count: number;
+  readonly units: number;
+  readonly blobBytes: number;
+  readonly form: number;
+};
 
 export function batchParts(layout: BatchLayout, sizes: BatchSizes, parts: BatchParts): void {
   const { counts } = layout;

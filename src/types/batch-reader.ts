@@ -77,7 +77,8 @@ export class ColumnReader implements BatchReader {
 
   open(source: MemoryView, offset: number, size: number): void {
     this.count = 0;
-    if (offset % 8 !== 0 || size < HEADER_BYTES || offset + size > source.bytes.length) corrupt(`no batch of ${size} bytes at ${offset}`);
+    if (offset % 8 !== 0 || size < HEADER_BYTES || offset + size > source.bytes.length)
+      corrupt(`no batch of ${size} bytes at ${offset}`);
     const i32 = source.i32;
     const at = offset / 4;
     if (i32[at] !== BATCH_MAGIC || i32[at + 7] !== headerCheck(i32, at)) corrupt("the header of a batch is damaged");
@@ -122,7 +123,8 @@ export class ColumnReader implements BatchReader {
     const at = this.blobEndsBase + index;
     const start = this.i32[at]!;
     const end = this.i32[at + 1]!;
-    if (start < 0 || end < start || end > this.#blobBytes) corrupt(`a value at ${start} to ${end} of ${this.#blobBytes} bytes`);
+    if (start < 0 || end < start || end > this.#blobBytes)
+      corrupt(`a value at ${start} to ${end} of ${this.#blobBytes} bytes`);
     const base = this.#offset + this.#parts.blob;
     const cursor = this.#blob;
     cursor.position = base + start;
@@ -158,7 +160,8 @@ export class ColumnReader implements BatchReader {
   #view(node: ColumnNode | null): ColumnView | null {
     if (node === null) return null;
     const n = this.count;
-    const nulls: NullsView | null = node.state < 0 ? null : { bytes: this.octets, base: this.byteBase + node.state * n };
+    const nulls: NullsView | null =
+      node.state < 0 ? null : { bytes: this.octets, base: this.byteBase + node.state * n };
     switch (node.spec.kind) {
       case "f64":
       case "timestamp":

@@ -6,7 +6,7 @@ import type { ValueSource } from "./value-source.ts";
 
 /** The name of the generated function. */
 export function recordSource(source: ValueSource, layout: BatchLayout): string {
-  const value = nodeValue(source, layout, layout.root, false);
+  const value = nodeValue(source, layout.root, false);
   const { counts } = layout;
   const lines = [`const n = this.count;`, `if (i >>> 0 >= n) this.outOfRange(i);`];
   if (counts.wide > 0) lines.push(`const f64 = this.f64, i64 = this.i64, w = this.wideBase + i;`);
@@ -22,24 +22,26 @@ export function recordSource(source: ValueSource, layout: BatchLayout): string {
   return name;
 }
 
-/** The value as an expression; below `stateRead` the caller has looked at the state already. */
-function nodeValue(source: ValueSource, layout: BatchLayout, node: ColumnNode, optional: boolean): string {
-  const value = node.spec.kind === "struct" ? structValue(source, layout, node) : columnValue(source, layout, node);
+/** The value as an expression. `optional`: may be undefined besides; absence is seen to by the struct. */
+function nodeValue(source: ValueSource, node: ColumnNode, optional: boolean): string {
+  const value = node.spec.kind === "struct" ? structValue(source, node) : columnValue(source, node);
   if (node.state < 0) return value;
   const state = `octets[o + ${node.state} * n]`;
-  return optional ? `(${state} === 0 ? ${value} : ${state} === 1 ? null : undefined)` : `(${state} === 0 ? ${value} : null)`;
+  return optional
+    ? `(${state} === 0 ? ${value} : ${state} === 1 ? null : undefined)`
+    : `(${state} === 0 ? ${value} : null)`;
 }
 
-function structValue(source: ValueSource, layout: BatchLayout, node: ColumnNode): string {
+function structValue(source: ValueSource, node: ColumnNode): string {
   const fields = node.children.map(({ field, node: child }) => ({
     name: field.name,
-    value: nodeValue(source, layout, child, field.optional),
+    value: nodeValue(source, child, field.optional),
     present: field.optional ? `octets[o + ${child.state} * n] !== 3` : null,
   }));
   return objectLiteral(source.code, fields);
 }
 
-function columnValue(source: ValueSource, layout: BatchLayout, node: ColumnNode): string {
+function columnValue(source: ValueSource, node: ColumnNode): string {
   const { spec, index } = node;
   switch (spec.kind) {
     case "f64":

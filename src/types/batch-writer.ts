@@ -109,7 +109,10 @@ export class ColumnWriter implements BatchWriter {
 
   encode(target: MemoryView, offset: number): number {
     const size = this.encodedSize();
-    assert(offset % 8 === 0 && offset + size <= target.bytes.length, `batch of ${size} bytes does not fit at ${offset}`);
+    assert(
+      offset % 8 === 0 && offset + size <= target.bytes.length,
+      `batch of ${size} bytes does not fit at ${offset}`,
+    );
     this.#encodeHeader(target.i32, offset / 4);
     this.#encodeColumns(target, offset);
     const { text, blob } = this.#parts;
@@ -156,7 +159,8 @@ export class ColumnWriter implements BatchWriter {
     for (let c = 0; c < counts.wide; c++) {
       copyWords(wideWords, 2 * c * capacity, 2 * n, i32, (offset + parts.wide) / 4 + 2 * c * n);
     }
-    for (let c = 0; c < counts.word; c++) copyWords(this.words, c * capacity, n, i32, (offset + parts.word) / 4 + c * n);
+    for (let c = 0; c < counts.word; c++)
+      copyWords(this.words, c * capacity, n, i32, (offset + parts.word) / 4 + c * n);
     if (counts.text > 0) copyWords(this.textEnds, 0, n * counts.text + 1, i32, (offset + parts.textEnds) / 4);
     if (counts.blob > 0) copyWords(this.blobEnds, 0, n * counts.blob + 1, i32, (offset + parts.blobEnds) / 4);
     for (let c = 0; c < counts.byte; c++) {

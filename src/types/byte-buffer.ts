@@ -162,7 +162,11 @@ export function readBigint(input: ByteReader): bigint {
   const size = header >>> 1;
   if (size === 0) return 0n;
   const start = take(input, size);
-  const magnitude = BigInt(`0x${Buffer.from(input.bytes.subarray(start, start + size)).reverse().toString("hex")}`);
+  const magnitude = BigInt(
+    `0x${Buffer.from(input.bytes.subarray(start, start + size))
+      .reverse()
+      .toString("hex")}`,
+  );
   return (header & 1) === 1 ? -magnitude : magnitude;
 }
 

@@ -7,10 +7,14 @@ import type { Mismatch } from "./codec.ts";
 export function codecError(mismatch: Mismatch, what: string, detail: ErrorDetail = {}): UserError {
   const where = mismatch.path === "" ? `the ${what}` : `${mismatch.path} of the ${what}`;
   if (!mismatch.unsupported) {
-    return new UserError("CODEC_MISMATCH", `${where} does not fit its type: expected ${mismatch.expected}, got ${mismatch.actual}`, {
-      fix: "Make the value fit, or declare the type as it is.",
-      ...detail,
-    });
+    return new UserError(
+      "CODEC_MISMATCH",
+      `${where} does not fit its type: expected ${mismatch.expected}, got ${mismatch.actual}`,
+      {
+        fix: "Make the value fit, or declare the type as it is.",
+        ...detail,
+      },
+    );
   }
   return new UserError("CODEC_UNSUPPORTED", `${where} is ${mismatch.actual}, which cannot be sent or stored`, {
     fix: unsupportedFix(mismatch.actual),
@@ -19,7 +23,9 @@ export function codecError(mismatch: Mismatch, what: string, detail: ErrorDetail
 }
 
 function unsupportedFix(actual: string): string {
-  if (actual === "a promise") return "The function returned a promise; functions are synchronous, so use mapAsync to wait for one.";
-  if (actual.startsWith("an instance of")) return "Copy its fields into a plain object: methods and private state do not travel.";
+  if (actual === "a promise")
+    return "The function returned a promise; functions are synchronous, so use mapAsync to wait for one.";
+  if (actual.startsWith("an instance of"))
+    return "Copy its fields into a plain object: methods and private state do not travel.";
   return "Leave it out, or turn it into plain data.";
 }

@@ -74,7 +74,8 @@ function stepwiseObject(code: GeneratedCode, fields: readonly LiteralField[]): s
   const later = fields.slice(first);
   const build = code.name("build");
   const steps = later.map((field, index) => {
-    const assign = field.name === "__proto__" ? `defineProto(o, v${index})` : `o[${JSON.stringify(field.name)}] = v${index}`;
+    const assign =
+      field.name === "__proto__" ? `defineProto(o, v${index})` : `o[${JSON.stringify(field.name)}] = v${index}`;
     return field.present === null ? `${assign};` : `if (p${index}) ${assign};`;
   });
   const parameters = later.flatMap((_, index) => [`p${index}`, `v${index}`]);

@@ -36,7 +36,7 @@ function problem(spec: unknown, path: string, depth: number, budget: Budget): st
   if (typeof spec !== "object" || spec === null || !("kind" in spec)) return `${path}: not a type`;
   const inner = (child: unknown, at: string): string | null => problem(child, at, depth + 1, budget);
   const fields = spec as Fields;
-  switch (fields["kind"] as TypeSpec["kind"]) {
+  switch (fields.kind as TypeSpec["kind"]) {
     case "f64":
     case "f32":
     case "i32":
@@ -51,22 +51,22 @@ function problem(spec: unknown, path: string, depth: number, budget: Budget): st
     case "any":
       return null;
     case "enum":
-      return enumProblem(fields["values"], path);
+      return enumProblem(fields.values, path);
     case "bytes":
-      return TYPED_ARRAYS.includes(fields["array"] as TypedArrayName) ? null : `${path}: no such typed array`;
+      return TYPED_ARRAYS.includes(fields.array as TypedArrayName) ? null : `${path}: no such typed array`;
     case "list":
     case "set":
-      return inner(fields["item"], `${path}[]`);
+      return inner(fields.item, `${path}[]`);
     case "map":
-      return inner(fields["key"], `${path}{}.key`) ?? inner(fields["value"], `${path}{}.value`);
+      return inner(fields.key, `${path}{}.key`) ?? inner(fields.value, `${path}{}.value`);
     case "nullable":
-      return inner(fields["inner"], path);
+      return inner(fields.inner, path);
     case "union":
-      return unionProblem(fields["members"], path, inner);
+      return unionProblem(fields.members, path, inner);
     case "struct":
-      return structProblem(fields["fields"], path, inner);
+      return structProblem(fields.fields, path, inner);
     default:
-      return `${path}: unknown kind ${JSON.stringify(fields["kind"])}`;
+      return `${path}: unknown kind ${JSON.stringify(fields.kind)}`;
   }
 }
 

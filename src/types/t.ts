@@ -34,7 +34,9 @@ interface TypeProps<T> extends StandardProps<T, T> {
 
 type AnyType = Type<unknown>;
 type Fields = Readonly<Record<string, AnyType>>;
-type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends { readonly required: AnyType } ? K : never }[keyof F];
+type OptionalKeys<F extends Fields> = {
+  [K in keyof F]: F[K] extends { readonly required: AnyType } ? K : never;
+}[keyof F];
 type StructValue<F extends Fields> = [OptionalKeys<F>] extends [never]
   ? { -readonly [K in keyof F]: Infer<F[K]> }
   : Flat<

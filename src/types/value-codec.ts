@@ -1,7 +1,7 @@
 // Compiles a spec to a codec for single values as bytes (format: value-source.ts).
 
-import { codecError } from "./codec-error.ts";
 import type { ByteReader, ByteWriter, ValueCodec } from "./codec.ts";
+import { codecError } from "./codec-error.ts";
 import { type Strictness, specMismatch } from "./spec-mismatch.ts";
 import type { TypeSpec } from "./type-spec.ts";
 import { ValueSource } from "./value-source.ts";
@@ -36,5 +36,8 @@ export function compileValueCodec(spec: TypeSpec, label = ""): ValueCodec {
 
 function misfit(spec: TypeSpec, value: unknown): Error {
   const mismatch = specMismatch(spec, value);
-  return codecError(mismatch ?? { path: "", expected: "a value that does not change", actual: "one that did", unsupported: false }, "value");
+  return codecError(
+    mismatch ?? { path: "", expected: "a value that does not change", actual: "one that did", unsupported: false },
+    "value",
+  );
 }

@@ -12,7 +12,6 @@
 // Every value takes at least one byte, which bounds what a damaged count can allocate (V2 of byte-buffer.ts).
 
 import { types } from "node:util";
-import { unreachable } from "../base/errors.ts";
 import { AnyReader } from "./any-reader.ts";
 import { AnyWriter } from "./any-writer.ts";
 import * as bytes from "./byte-buffer.ts";
@@ -221,7 +220,8 @@ export class ValueSource {
 
   #writeUnion(members: readonly TypeSpec[]): string {
     const attempts = members.map(
-      (member, index) => `writeU32(out, ${index}); if (${this.writer(member)}(v, out)) return true; out.position = start;`,
+      (member, index) =>
+        `writeU32(out, ${index}); if (${this.writer(member)}(v, out)) return true; out.position = start;`,
     );
     return `const start = out.position;\n${attempts.join("\n")}\nreturn false;`;
   }
@@ -295,7 +295,9 @@ export class ValueSource {
       }
       const inner = field.type.kind === "nullable" ? field.type.inner : field.type;
       lines.push(`const s${index} = readByte(input);`);
-      lines.push(`const v${index} = s${index} === 0 ? ${this.reader(inner)}(input) : s${index} === 1 ? null : undefined;`);
+      lines.push(
+        `const v${index} = s${index} === 0 ? ${this.reader(inner)}(input) : s${index} === 1 ? null : undefined;`,
+      );
       literal.push({ name: field.name, value: `v${index}`, present: `s${index} !== 3` });
     }
     if (spec.fields.length === 0) lines.push("readByte(input);");

@@ -1,0 +1,57 @@
+// Learns the type of undeclared records from the records themselves.
+//
+// The codec of the current shape guards itself: its `append` refuses what does not fit exactly. The caller then sends what it
+// has staged, asks `learn` for a wider shape and goes on with that. Shapes only ever widen, and a bounded number of times.
+//
+//   L4. After `learn(record)` the codec takes the record and everything that the codecs before it took, unless no codec can
+//       carry the record at all; then the codec's `mismatch` tells why.
+//   L5. At most VERSIONS_MAX codecs are made. The last one is "any", which takes whatever can be carried.
+
+import { compileBatchCodec } from "./batch-codec.ts";
+import type { BatchCodec } from "./codec.ts";
+import { closeShape, shapeOf } from "./shape-of.ts";
+import { ANY, relaxShape, widenShape } from "./shape-widen.ts";
+import type { TypeSpec } from "./type-spec.ts";
+
+/** From this version on all fields are nullable and optional, and objects whose fields keep changing become "any". */
+const VERSION_COARSE = 8;
+const VERSIONS_MAX = 16;
+
+export class ShapeLearner {
+  /** The current shape's codec, null before the first record. */
+  codec: BatchCodec | null;
+  /** Shapes so far. */
+  version: number;
+  readonly #timestamps: boolean;
+  readonly #label: string;
+  #shape: TypeSpec | null;
+
+  /** `label` tells the generated code of one edge from that of another. */
+  constructor(timestamps: boolean, label = "") {
+    this.codec = null;
+    this.version = 0;
+    this.#timestamps = timestamps;
+    this.#label = label;
+    this.#shape = null;
+  }
+
+  learn(record: unknown): BatchCodec {
+    const shape = this.#widened(shapeOf(record));
+    const options = { timestamps: this.#timestamps, extraFields: "exact" } as const;
+    const codec = compileBatchCodec(closeShape(shape), options, this.#label);
+    // The same shape again: no codec can carry this record.
+    if (this.codec !== null && this.codec.fingerprint === codec.fingerprint) return this.codec;
+    this.#shape = shape;
+    this.version++;
+    this.codec = codec;
+    return codec;
+  }
+
+  #widened(shape: TypeSpec): TypeSpec {
+    if (this.#shape === null) return shape;
+    if (this.version >= VERSIONS_MAX - 1) return ANY;
+    const coarse = this.version >= VERSION_COARSE;
+    const widened = widenShape(this.#shape, shape, coarse);
+    return this.version === VERSION_COARSE - 1 ? relaxShape(widened) : widened;
+  }
+}
