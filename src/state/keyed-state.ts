@@ -21,7 +21,13 @@ export type TtlMs = number | null;
 export type StateSpec =
   | { readonly kind: "value"; readonly name: string; readonly type: TypeSpec; readonly ttlMs: TtlMs }
   | { readonly kind: "list"; readonly name: string; readonly item: TypeSpec; readonly ttlMs: TtlMs }
-  | { readonly kind: "map"; readonly name: string; readonly key: TypeSpec; readonly value: TypeSpec; readonly ttlMs: TtlMs }
+  | {
+      readonly kind: "map";
+      readonly name: string;
+      readonly key: TypeSpec;
+      readonly value: TypeSpec;
+      readonly ttlMs: TtlMs;
+    }
   | { readonly kind: "reducing"; readonly name: string; readonly type: TypeSpec; readonly ttlMs: TtlMs }
   | { readonly kind: "aggregating"; readonly name: string; readonly accumulator: TypeSpec; readonly ttlMs: TtlMs };
 
@@ -93,7 +99,12 @@ export interface KeyedTimers {
    * Fires due timers in order of time (equal times: in a deterministic order), each removed before its callback, with its key
    * current. The callback may set and clear timers. Stops early when `stop()` is true: returns false, call again.
    */
-  fire(domain: "event" | "processing", upToMs: number, onTimer: (timer: FiredTimer) => void, stop: () => boolean): boolean;
+  fire(
+    domain: "event" | "processing",
+    upToMs: number,
+    onTimer: (timer: FiredTimer) => void,
+    stop: () => boolean,
+  ): boolean;
   /** Earliest pending timer, Infinity for none. */
   next(domain: "event" | "processing"): number;
   readonly count: number;

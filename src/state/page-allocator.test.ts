@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { SegmentPool } from "../memory/segment-pool.ts";
+import { heapBlocks, poolBlocks } from "./block-source.ts";
+import { type MemoryAccount, PAGE_BYTES, PageAllocator } from "./page-allocator.ts";
+
+const account = (state: string): MemoryAccount => ({ operator: "op", state, bytes: 0 });
+
+test("pages are held once, accounts add up, and free blocks go back, under any order of calls", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(1000)), { maxLength: 200 }), (steps) => {
+      const blocks = heapBlocks(8 * 16 * PAGE_BYTES, 16 * PAGE_BYTES);
+      const allocator = new PageAllocator(blocks);
+      const owner = account("a");
+      const held: number[] = [];
+      for (const [take, pick] of steps) {
+        if (take) {
+          const page = allocator.allocate(owner);
+          if (page === -1) assert.equal(held.length, 8 * 16 - 1);
+          else held.push(page);
+        } else if (held.length > 0) {
+          const [page] = held.splice(pick % held.length, 1);
+          allocator.release(page!, owner);
+        }
+        assert.equal(new Set(held).size, held.length);
+        assert.ok(!held.includes(allocator.zeroPage));
+        assert.equal(owner.bytes, held.length * PAGE_BYTES);
+        assert.equal(allocator.usedBytes, (held.length + 1) * PAGE_BYTES);
+      }
+      for (const page of held) allocator.release(page, owner);
+      assert.ok(blocks.leased() <= 2, "at most one block is kept besides that of the zero page");
+      assert.equal(allocator.close(), 0);
+      assert.equal(blocks.leased(), 0);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a page that is released twice, or was never given out, is a bug that names the state", () => {
+  const allocator = new PageAllocator(heapBlocks(64 * 1024));
+  const owner = account("w");
+  const page = allocator.allocate(owner);
+  allocator.release(page, owner);
+  assert.throws(() => allocator.release(page, owner), /page \d+ of op\/w is not held/);
+});
+
+test("closing reports what was not given back", () => {
+  const allocator = new PageAllocator(heapBlocks(64 * 1024));
+  allocator.allocate(account("leak"));
+  assert.equal(allocator.close(), PAGE_BYTES);
+});
+
+test("the segment pool's limit for the slot is the budget, and its blocks come back", () => {
+  const pool = SegmentPool.create({
+    name: "managed memory",
+    configKey: "taskmanager.memory.managed.size",
+    segments: 4,
+    segmentSize: 1 << 20,
+    groupLimits: [2],
+  });
+  const owner = pool.registerOwner({ job: "j", task: "t", purpose: "state" }, 1);
+  const allocator = new PageAllocator(poolBlocks(pool, owner, 2 << 20));
+  const payer = account("sum");
+  const pages: number[] = [];
+  for (let page = allocator.allocate(payer); page !== -1; page = allocator.allocate(payer)) {
+    allocator.view.f64.fill(1, page, page + 512);
+    pages.push(page);
+  }
+  assert.equal(pages.length, 2 * 256 - 1);
+  assert.ok(allocator.view.f64.subarray(allocator.zeroPage, allocator.zeroPage + 512).every((word) => word === 0));
+  assert.match(allocator.exceeded(payer).message, /state "sum" of operator "op" holds .*2.?M/i);
+  for (const page of pages) allocator.release(page, payer);
+  assert.equal(allocator.close(), 0);
+  assert.equal(pool.closeOwner(owner), 0);
+});
