@@ -1,0 +1,91 @@
+// The objects of accumulators that are not numbers, beside the rows that own them.
+//
+// A row holds the number of its slot in one of its words; a slot is one object per heap component of the layout. Their memory is
+// estimated by their definitions and charged to a budget of the JavaScript heap.
+//
+//   J1. A slot belongs to one row. It is opened with the row's first record and closed with the row.
+//   J2. `bytes` is the sum of the estimates of all objects.
+
+import { UserError } from "../../base/errors.ts";
+import { memorySizeText } from "../../base/memory-size.ts";
+import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import type { HeapComponent } from "./aggregate-layout.ts";
+
+export type ObjectsBudget = {
+  readonly operator: string;
+  readonly state: string;
+  readonly limitBytes: number;
+  /** The configuration key that raises the limit. */
+  readonly configKey: string;
+};
+
+export class AggregateObjects {
+  /** Object `n` of a slot is at `slot * width + n`. */
+  readonly items: unknown[];
+  readonly width: number;
+  bytes: number;
+  readonly #heaps: readonly HeapComponent[];
+  readonly #budget: ObjectsBudget;
+  readonly #sizes: number[];
+  readonly #free: number[];
+
+  constructor(heaps: readonly HeapComponent[], budget: ObjectsBudget) {
+    this.items = [];
+    this.width = heaps.length;
+    this.bytes = 0;
+    this.#heaps = heaps;
+    this.#budget = budget;
+    this.#sizes = [];
+    this.#free = [];
+  }
+
+  /** A slot with empty accumulators. */
+  open(): number {
+    const slot = this.#free.pop() ?? this.items.length / this.width;
+    for (let n = 0; n < this.width; n += 1) this.put(slot, n, this.#heaps[n]!.accumulator.create());
+    return slot;
+  }
+
+  close(slot: number): void {
+    for (let i = slot * this.width; i < (slot + 1) * this.width; i += 1) {
+      this.bytes -= this.#sizes[i]!;
+      this.#sizes[i] = 0;
+      this.items[i] = undefined;
+    }
+    this.#free.push(slot);
+  }
+
+  /** Stores an object, which may be the one that is there, changed. Throws STATE_BUDGET_EXCEEDED. */
+  put(slot: number, n: number, item: unknown): void {
+    const i = slot * this.width + n;
+    const size = this.#heaps[n]!.accumulator.bytes(item);
+    this.items[i] = item;
+    this.bytes += size - (this.#sizes[i] ?? 0);
+    this.#sizes[i] = size;
+    if (this.bytes > this.#budget.limitBytes) throw this.#exceeded();
+  }
+
+  write(slot: number, out: ByteWriter): void {
+    for (let n = 0; n < this.width; n += 1) this.#heaps[n]!.accumulator.write(this.items[slot * this.width + n], out);
+  }
+
+  /** A new slot with what `write` wrote. */
+  read(input: ByteReader): number {
+    const slot = this.#free.pop() ?? this.items.length / this.width;
+    for (let n = 0; n < this.width; n += 1) this.put(slot, n, this.#heaps[n]!.accumulator.read(input));
+    return slot;
+  }
+
+  #exceeded(): UserError {
+    const { operator, state, limitBytes, configKey } = this.#budget;
+    const bytes = `${memorySizeText(this.bytes)} of ${memorySizeText(limitBytes)}`;
+    return new UserError(
+      "STATE_BUDGET_EXCEEDED",
+      `state "${state}" of operator "${operator}" holds ${bytes} of the heap`,
+      {
+        operator,
+        fix: `Raise ${configKey}, run with more slots, or collect less: give collect a limit, or use sketches.`,
+      },
+    );
+  }
+}

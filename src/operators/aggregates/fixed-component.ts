@@ -1,0 +1,142 @@
+// Accumulators of a few numbers each, as snippets of generated code: what aggregates are put together from.
+//
+//   kind            words                    an empty one
+//   count           n                        0
+//   sum, squares    high, low                0, 0       a double-double: the exact sum to about 106 bits
+//   min, max        value                    NaN
+//   first, last     time, value              ±Infinity, 0
+//   minBy, maxBy    by, time, value          NaN, 0, 0
+//
+//   C1. `merge` of the parts of a group, in any order, gives what adding all of it gives: exactly for all but sums and squares,
+//       for those within 2^-100 relatively to the sum of magnitudes, so that the rounded result does not depend on the order.
+//   C2. Equal times keep the order of arrival, as far as the parts are merged in that order.
+//   C3. NaN has no place in an order: min, max, minBy and maxBy skip it. Sums become NaN.
+
+export type ComponentKind = "count" | "sum" | "squares" | "min" | "max" | "first" | "last" | "minBy" | "maxBy";
+
+/** The n-th word of an accumulator, as text that can be read and assigned. */
+export type Words = (n: number) => string;
+
+const EMPTY: Readonly<Record<ComponentKind, readonly number[]>> = {
+  count: [0],
+  sum: [0, 0],
+  squares: [0, 0],
+  min: [Number.NaN],
+  max: [Number.NaN],
+  first: [Number.POSITIVE_INFINITY, 0],
+  last: [Number.NEGATIVE_INFINITY, 0],
+  minBy: [Number.NaN, 0, 0],
+  maxBy: [Number.NaN, 0, 0],
+};
+
+export function emptyWords(kind: ComponentKind): readonly number[] {
+  return EMPTY[kind];
+}
+
+/** Adds one record. `inputs` are numbers that are not missing, `time` is NaN for a record without event time. */
+export function addCode(kind: ComponentKind, w: Words, inputs: readonly string[], time: string): string {
+  const [x = "0", pick = "0"] = inputs;
+  switch (kind) {
+    case "count":
+      return `${w(0)} += 1;`;
+    case "sum":
+      return `{ ${addExactly(w, x, "0")} }`;
+    case "squares": // Dekker's product: p + q is exactly x * x.
+      return `{ const p = ${x} * ${x}, v = 134217729 * ${x}, h = v - (v - ${x}), l = ${x} - h;
+        const q = ((h * h - p) + 2 * h * l) + l * l; ${addExactly(w, "p", "q")} }`;
+    case "min":
+      return `if (!(${w(0)} <= ${x})) ${replaceUnlessNaN(w, x)}`;
+    case "max":
+      return `if (!(${w(0)} >= ${x})) ${replaceUnlessNaN(w, x)}`;
+    case "first":
+      return `{ const t = ${order(time)}; if (t < ${w(0)}) { ${w(0)} = t; ${w(1)} = ${x}; } }`;
+    case "last":
+      return `{ const t = ${order(time)}; if (t >= ${w(0)}) { ${w(0)} = t; ${w(1)} = ${x}; } }`;
+    case "minBy":
+    case "maxBy":
+      return `{ const t = ${order(time)}; if (${better(kind, w, x, "t")}) { ${w(0)} = ${x}; ${w(1)} = t; ${w(2)} = ${pick}; } }`;
+  }
+}
+
+/** Merges the accumulator `v`, which stays as it is, into `w`. */
+export function mergeCode(kind: ComponentKind, w: Words, v: Words): string {
+  switch (kind) {
+    case "count":
+      return `${w(0)} += ${v(0)};`;
+    case "sum":
+    case "squares":
+      return `{ const x = ${v(0)}; ${addExactly(w, "x", v(1))} }`;
+    case "min":
+    case "max":
+      return addCode(kind, w, [v(0)], "");
+    case "first":
+      return `if (${v(0)} < ${w(0)}) { ${w(0)} = ${v(0)}; ${w(1)} = ${v(1)}; }`;
+    case "last": // Both empty: the words are equal.
+      return `if (${v(0)} >= ${w(0)}) { ${w(0)} = ${v(0)}; ${w(1)} = ${v(1)}; }`;
+    case "minBy":
+    case "maxBy":
+      return `if (${better(kind, w, v(0), v(1))}) { ${w(0)} = ${v(0)}; ${w(1)} = ${v(1)}; ${w(2)} = ${v(2)}; }`;
+  }
+}
+
+/** Adds `x + low` to the double-double at `w`: Knuth's exact sum, then both parts put apart again. An infinite sum stays so. */
+function addExactly(w: Words, x: string, low: string): string {
+  return `const s = ${w(0)}, t = s + ${x}, b = t - s, e = ((s - (t - b)) + (${x} - b) + (${w(1)} + ${low})) || 0, u = t + e;
+        ${w(0)} = u; ${w(1)} = e - (u - t);`;
+}
+
+function replaceUnlessNaN(w: Words, x: string): string {
+  return `{ if (${x} === ${x}) ${w(0)} = ${x}; }`;
+}
+
+/** Times in an order: records without one are all equal, so that arrival decides. */
+function order(time: string): string {
+  return `(${time} === ${time} ? ${time} : 0)`;
+}
+
+/** Whether `x` at time `t` beats what is there: better, or as good and earlier, or nothing was there. */
+function better(kind: "minBy" | "maxBy", w: Words, x: string, t: string): string {
+  const sign = kind === "minBy" ? "<" : ">";
+  return `${x} ${sign} ${w(0)} || (${x} === ${w(0)} && ${t} < ${w(1)}) || (${w(0)} !== ${w(0)} && ${x} === ${x})`;
+}
+
+/** The value of a sum: its low part is NaN once the sum is infinite. */
+export function sumCode(w: Words): string {
+  return `(${w(0)} + (${w(1)} || 0))`;
+}
+
+/**
+ * Sum of the squared distances from the mean, given the sums of the values and of their squares as double-doubles. What cancels
+ * is at most (mean / deviation)^2 out of 2^106; what is left below the rounding noise of equal values is 0.
+ */
+export function squaredDistances(
+  count: number,
+  high: number,
+  low: number,
+  squares: number,
+  squaresLow: number,
+): number {
+  const sum = high + low;
+  const rest = low - (sum - high);
+  const product = sum * sum;
+  const quotient = product / count;
+  const back = quotient * count;
+  const remainder =
+    product - back + (productError(sum, sum, product) - productError(quotient, count, back) + 2 * sum * rest);
+  const difference = squares - quotient;
+  const part = difference - squares;
+  const error = squares - (difference - part) - (quotient + part);
+  const distances = difference + (error + squaresLow - remainder / count);
+  return distances <= squares * count * 2 ** -108 ? 0 : distances;
+}
+
+/** What the rounding of `left * right` to `product` left out. */
+function productError(left: number, right: number, product: number): number {
+  const a = 134217729 * left;
+  const leftHigh = a - (a - left);
+  const leftLow = left - leftHigh;
+  const b = 134217729 * right;
+  const rightHigh = b - (b - right);
+  const rightLow = right - rightHigh;
+  return leftHigh * rightHigh - product + leftHigh * rightLow + leftLow * rightHigh + leftLow * rightLow;
+}
