@@ -1,12 +1,33 @@
-// What `import … from "millrace"` offers.
+// The public API.
 
-export { type Duration, durationMs, durationText } from "./base/duration.ts";
+export { type Job, type JobEnv, job } from "./api/job.ts";
+export type { Connected, Keyed, Windowed } from "./api/keyed.ts";
+export type { Context, Timer } from "./api/process-types.ts";
+export type { EventTimeOptions, FailedRecord, SinkHandle, Split, Stream } from "./api/stream.ts";
+export type { Duration } from "./base/duration.ts";
+export { EngineError, ExternalError, InternalError, type SourceLocation, UserError } from "./base/errors.ts";
 export {
-  EngineError,
-  type ErrorDetail,
-  type ErrorDomain,
-  ExternalError,
-  InternalError,
-  type SourceLocation,
-  UserError,
-} from "./base/errors.ts";
+  aggregate,
+  collect,
+  count,
+  distinctCount,
+  first,
+  last,
+  max,
+  maxBy,
+  mean,
+  min,
+  minBy,
+  quantile,
+  stddev,
+  sum,
+  variance,
+  weightedMean,
+} from "./operators/aggregates/aggregate.ts";
+export { col, lit } from "./operators/expressions/expr.ts";
+export { state } from "./operators/process/state-declaration.ts";
+export type { Sink } from "./operators/sink.ts";
+export type { InvalidRow, Source } from "./operators/source.ts";
+export { session, sliding, tumbling } from "./operators/windows/window-spec.ts";
+export type { Infer } from "./types/standard-schema.ts";
+export { t } from "./types/t.ts";

@@ -185,11 +185,11 @@ export const OPTIONS = {
     default: "10",
     doc: "The most segments that one channel may have in flight.",
   }),
-  maxOverdraftBuffersPerGate: option({
-    key: "taskmanager.network.memory.max-overdraft-buffers-per-gate",
-    type: integer(),
-    default: "5",
-    doc: "Segments a task may take beyond its due to finish what it began, one record or one burst of timers.",
+  overdraftRecords: option({
+    key: "millrace.task.overdraft-records",
+    type: integer({ min: 1 }),
+    default: "100000",
+    doc: "Records that one call of a user function may emit beyond what its output has room for. More fail the task; flatMap with a generator has no such limit.",
   }),
   recordSizeMax: option({
     key: "millrace.network.record-size-max",

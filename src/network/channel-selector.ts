@@ -1,6 +1,7 @@
 // Which channel a record goes to, as the text of an expression over `record`, for the generated emit function.
 
 import type { UserError } from "../base/errors.ts";
+import { KEY_DOUBTFUL } from "../types/key-hash.ts";
 
 export type ChannelSelector = {
   /** Code that runs before the choice; may be empty. Uses only `record` and `bindings`. */
@@ -27,22 +28,26 @@ export function selectRoundRobin(channels: number, first: number): ChannelSelect
 export type HashSelection = {
   /** Key of a record, as an expression over `record` and `key` (the user's function when there is one). */
   readonly keyCode: string;
-  readonly keyFunction: unknown;
-  /** 32-bit hash of a key; throws KEY_INVALID for what cannot be one. */
-  readonly hash: (key: unknown) => number;
+  readonly key: {
+    readonly key: unknown;
+    /** 32-bit hash of a key; KEY_DOUBTFUL for what may be none. */
+    readonly hash: (key: unknown) => number;
+    /** Throws KEY_INVALID for what is no key. */
+    readonly doubtful: (key: unknown) => void;
+  };
   readonly keyGroup: (hash: number, maxParallelism: number) => number;
   readonly channels: number;
   readonly maxParallelism: number;
 };
 
 /** Flink's rule: key group of the hash, then the operator index that owns it. */
-export function selectByKey(selection: HashSelection): ChannelSelector {
-  const { channels, maxParallelism } = selection;
+export function selectByKey({ key, keyCode, keyGroup, channels, maxParallelism }: HashSelection): ChannelSelector {
   return {
-    setup: `const group = keyGroup(hash(${selection.keyCode}), ${maxParallelism});`,
+    setup: `const value = ${keyCode}; const code = hash(value); if (code === ${KEY_DOUBTFUL}) doubtful(value);
+  const group = keyGroup(code, ${maxParallelism});`,
     index: channels === 1 ? "0" : `(group * ${channels} / ${maxParallelism}) | 0`,
     state: "",
-    bindings: { key: selection.keyFunction, hash: selection.hash, keyGroup: selection.keyGroup },
+    bindings: { key: key.key, hash: key.hash, doubtful: key.doubtful, keyGroup },
   };
 }
 

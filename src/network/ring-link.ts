@@ -298,6 +298,6 @@ export class RingReceiver implements DataReceiver {
 
 function recordTooLarge(size: number, max: number): UserError {
   return new UserError("RECORD_TOO_LARGE", `a batch with one record takes ${size} bytes, the maximum is ${max}`, {
-    fix: "send less per record, or raise millrace.exchange.max-record-size",
+    fix: "send less per record, or raise millrace.network.record-size-max",
   });
 }

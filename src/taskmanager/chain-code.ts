@@ -11,7 +11,7 @@
 //
 // Budget: 20 M records per CPU second through generate, map, filter, map, discard (bench case `chain`).
 
-import { conditionCode } from "../operators/expressions/expr-code.ts";
+import { conditionCode, recordField } from "../operators/expressions/expr-code.ts";
 import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 
@@ -79,7 +79,7 @@ function filterCode(chain: ChainShape, index: number, at: Record): string {
   const options = chain.operators[index]?.options as { expression?: ExprSpec } | null;
   const body = `C[${index}] += 1;\n${outputCode(chain, index, "", at)}`;
   if (options?.expression) {
-    return `at = ${index}; if (${conditionCode(options.expression, (path) => fieldCode(at.record, path))}) { ${body} }`;
+    return `at = ${index}; if (${conditionCode(options.expression, recordField(at.record, () => true))}) { ${body} }`;
   }
   const result = `b${index}`;
   const call = isGuarded(chain, index)

@@ -108,6 +108,11 @@ export class Task {
     for (const [index, sink] of this.parts.sinks.entries()) await sink.commit(this.#committables[index] ?? []);
   }
 
+  /** Makes visible what sinks have written so far, though the input has not ended: the user stopped an endless job. */
+  async stop(): Promise<void> {
+    for (const sink of this.parts.sinks) await sink.commit(await sink.prepareCommit());
+  }
+
   /** Gives everything back, whatever state the task is in. Sinks that have not committed leave nothing visible. */
   async close(outcome: "committed" | "abort"): Promise<void> {
     const { source, sinks, operators, stores } = this.parts;

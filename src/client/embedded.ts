@@ -1,0 +1,118 @@
+// The embedded runtime: job master, TaskManager and slots in one process tree, for one job.
+//
+// With thread slots it is what `millrace run` does; with local slots everything runs in the calling thread (`--local`, tests).
+
+import type { Env } from "../base/env.ts";
+import type { Job } from "../api/job.ts";
+import { jobBuild } from "../api/job.ts";
+import type { ParamsText } from "../api/params.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
+import { canonicalJson } from "../base/canonical-json.ts";
+import { jobGraphOf, type JobGraph } from "../graph/job-graph.ts";
+import type { Plan } from "../graph/plan.ts";
+import { checkSlots } from "../jobmanager/deployment.ts";
+import { JobMaster, type JobResult } from "../jobmanager/job-master.ts";
+import { taskManagerMemory, type TaskManagerMemory } from "../memory/task-manager-memory.ts";
+import type { MetricStore } from "../metrics/metric-store.ts";
+import type { SlotRunner } from "../taskmanager/slot-runner.ts";
+import { TaskManager } from "../taskmanager/task-manager.ts";
+
+export type EmbeddedOptions = {
+  readonly env: Env;
+  readonly job: Job;
+  /** URL of the job's bundle for thread slots; null for local ones, which get the job itself. */
+  readonly bundle: string | null;
+  readonly params: ParamsText;
+  readonly configuration: Configuration;
+  readonly runner: SlotRunner;
+  readonly checks: boolean;
+  /** Of the machine, for the memory model. */
+  readonly machineBytes: number;
+  readonly print: (line: string) => void;
+  readonly log: (line: string) => void;
+};
+
+export type EmbeddedJob = {
+  readonly jobId: string;
+  readonly plan: Plan;
+  readonly graph: JobGraph;
+  readonly memory: TaskManagerMemory;
+  readonly metrics: MetricStore;
+  /** How many tasks have ended, of how many. */
+  readonly master: JobMaster;
+  readonly taskManager: TaskManager;
+  /** Stops the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */
+  cancel(): void;
+  /** Resolves when nothing of the job is left. */
+  readonly result: Promise<JobResult>;
+};
+
+/** Builds the plan and starts the job. Throws a UserError for everything the user has to mend first. */
+export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJob> {
+  const { env, job, params } = options;
+  const defaults = {
+    parallelism: options.configuration.get(OPTIONS.parallelism),
+    maxParallelism: options.configuration.get(OPTIONS.maxParallelism),
+  };
+  const { plan } = await jobBuild(job, params, defaults);
+  const graph = jobGraphOf(plan, { chaining: options.configuration.get(OPTIONS.operatorChaining) });
+  const configuration = withSlots(options.configuration, graph);
+  const memory = taskManagerMemory(configuration, { machineBytes: options.machineBytes });
+  const jobId = newJobId(env);
+  let master: JobMaster | null = null;
+  const taskManager = new TaskManager({
+    env,
+    configuration,
+    memory,
+    runner: options.runner,
+    onMessage: (slot, message) => master?.onMessage(slot, message),
+    onSlotLost: (slot, error) => master?.onSlotLost(slot, error),
+  });
+  master = new JobMaster({
+    env,
+    configuration,
+    graph,
+    job: {
+      jobId,
+      bundle: options.bundle,
+      params,
+      defaults,
+      planHash: plan.hash,
+      planText: canonicalJson(plan),
+      config: configuration.layers,
+      checks: options.checks,
+    },
+    slots: taskManager,
+    print: options.print,
+    log: options.log,
+  });
+  master.start();
+  const bounded = plan.operators.every((operator) => operator.kind !== "source" || (operator.options as { bounded?: unknown }).bounded === true);
+  return {
+    jobId,
+    plan,
+    graph,
+    memory,
+    metrics: master.metrics,
+    master,
+    taskManager,
+    cancel: () => master.cancel(!bounded),
+    result: master.result.finally(() => taskManager.close()),
+  };
+}
+
+/** Without a word from the user there are as many slots as the job needs. */
+function withSlots(configuration: Configuration, graph: JobGraph): Configuration {
+  if (configuration.isSet(OPTIONS.numberOfTaskSlots)) {
+    checkSlots(graph, configuration.get(OPTIONS.numberOfTaskSlots));
+    return configuration;
+  }
+  const { slots } = checkSlots(graph, Infinity);
+  return configuration.with({ origin: { kind: "job" }, values: { [OPTIONS.numberOfTaskSlots.key]: slots } });
+}
+
+function newJobId(env: Env): string {
+  const digits = Array.from({ length: 32 }, () => Math.floor(env.random.next() * 16).toString(16));
+  return digits.join("");
+}

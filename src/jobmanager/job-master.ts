@@ -1,0 +1,158 @@
+// Runs one job on one TaskManager: carries out what job-state.ts decides, and reports how the job ended.
+//
+// Owns: deployment, the job's life, routing between its slots. Never runs user code.
+
+import type { Env } from "../base/env.ts";
+import { EngineError, InternalError } from "../base/errors.ts";
+import type { Configuration } from "../config/configuration.ts";
+import type { JobGraph } from "../graph/job-graph.ts";
+import { MetricStore } from "../metrics/metric-store.ts";
+import type { SegmentPool } from "../memory/segment-pool.ts";
+import { errorData, errorFromData, type EngineErrorData } from "../protocol/error-data.ts";
+import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
+import { type Deployment, deploymentOf } from "./deployment.ts";
+import { type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
+
+/** What a job master needs of its TaskManager. */
+export interface SlotGateway {
+  readonly network: SegmentPool;
+  start(slot: number): void;
+  post(slot: number, message: ToSlot): void;
+  /** Ends the slot's thread and takes back what it held. */
+  end(slot: number): Promise<void>;
+  metricMemories(): readonly SharedArrayBuffer[];
+}
+
+export type JobMasterOptions = {
+  readonly env: Env;
+  readonly configuration: Configuration;
+  readonly graph: JobGraph;
+  readonly job: JobDescriptor;
+  readonly slots: SlotGateway;
+  readonly print: (line: string) => void;
+  readonly log: (line: string) => void;
+};
+
+export type JobResult = { readonly outcome: JobOutcome; readonly error: EngineError | null };
+
+export class JobMaster {
+  readonly metrics = new MetricStore();
+  readonly result: Promise<JobResult>;
+  readonly #options: JobMasterOptions;
+  readonly #deployment: Deployment;
+  #state: JobState;
+  #resolve: (result: JobResult) => void = () => undefined;
+  #firstRunning: (() => void) | null = null;
+
+  constructor(options: JobMasterOptions) {
+    const { graph, configuration, job, slots } = options;
+    this.#options = options;
+    this.#deployment = deploymentOf({ jobId: job.jobId, graph, configuration, network: slots.network, attempt: 0 });
+    const tasks = this.#deployment.tasks.reduce((count, ofSlot) => count + ofSlot.length, 0);
+    this.#state = jobStateOf({ tasks, slots: this.#deployment.tasks.length });
+    this.result = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get state(): JobState {
+    return this.#state;
+  }
+
+  start(): void {
+    const { slots, job } = this.#options;
+    for (const index of this.#deployment.tasks.keys()) slots.start(index);
+    this.#deployment.tasks.forEach((tasks, index) => {
+      slots.post(index, { kind: "deploy", job, tasks });
+    });
+  }
+
+  /** Resolves once every task runs. */
+  running(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#state.phase !== "deploying") resolve();
+      else this.#firstRunning = resolve;
+    });
+  }
+
+  /** Stops the job. `commit`: what its sinks have written becomes visible (endless jobs). */
+  cancel(commit: boolean): void {
+    this.#on({ kind: "cancel", commit });
+  }
+
+  onMessage(slot: number, message: FromSlot): void {
+    switch (message.kind) {
+      case "ready":
+        break;
+      case "deployed":
+        this.#on({ kind: "deployed" });
+        break;
+      case "finished":
+        this.#on({ kind: "finished", task: message.task });
+        break;
+      case "failed":
+        this.#on({ kind: "failed", error: message.error });
+        break;
+      case "closed":
+        this.#onClosed(slot, message.error);
+        break;
+      case "splitRequest":
+        this.#options.slots.post(this.#deployment.assignment.slotOf(message.vertex, 0), message);
+        break;
+      case "split":
+        this.#options.slots.post(this.#slotOfTask(message.task), message);
+        break;
+      case "metrics":
+        this.metrics.define(slot, this.#options.slots.metricMemories()[slot], message.definitions);
+        break;
+      case "print":
+        for (const line of message.lines) this.#options.print(line);
+        break;
+      default:
+        this.#options.log(message.line);
+    }
+  }
+
+  /** A slot's thread is gone: its tasks have failed. */
+  onSlotLost(slot: number, error: EngineError): void {
+    this.#on({ kind: "failed", error: errorData(error) });
+    this.#on({ kind: "closed", slot, error: null });
+  }
+
+  #onClosed(slot: number, error: EngineErrorData | null): void {
+    this.#options.slots.end(slot).then(
+      () => this.#on({ kind: "closed", slot, error }),
+      (cause: unknown) => this.#on({ kind: "closed", slot, error: errorData(new InternalError("SLOT_END", `slot ${slot} did not end`, { cause })) }),
+    );
+  }
+
+  #slotOfTask(task: string): number {
+    const [vertex, subtask] = task.split("/").map(Number);
+    return this.#deployment.assignment.slotOf(vertex ?? -1, subtask ?? -1);
+  }
+
+  #on(event: JobEvent): void {
+    const { state, actions } = jobNext(this.#state, event);
+    this.#state = state;
+    if (state.phase !== "deploying") {
+      this.#firstRunning?.();
+      this.#firstRunning = null;
+    }
+    for (const action of actions) {
+      if (action.kind === "commit") this.#postAll({ kind: "commit" });
+      else if (action.kind === "cancelSlots") this.#postAll({ kind: "cancel", commit: action.commit });
+      else this.#done(action.outcome);
+    }
+  }
+
+  #postAll(message: ToSlot): void {
+    for (const index of this.#deployment.tasks.keys()) this.#options.slots.post(index, message);
+  }
+
+  #done(outcome: JobOutcome): void {
+    for (const owner of this.#deployment.owners) this.#options.slots.network.closeOwner(owner);
+    this.metrics.freeze();
+    const { error } = this.#state;
+    this.#resolve({ outcome, error: error === null ? null : errorFromData(error) });
+  }
+}

@@ -1,0 +1,139 @@
+// Metrics as numbers in shared memory: one writer (the slot's thread) adds and stores, any thread reads without asking.
+//
+//   M1. Updating a counter or gauge is one store; no lock, no message. A reader may see a value that is a few updates old.
+//   M2. What a number means (its definition) travels once, by message; definitions never change.
+//   M3. The memory is bounded: metrics beyond it are counted in `refused` and otherwise ignored.
+
+import { assert } from "../base/errors.ts";
+
+export type MetricKind = "counter" | "gauge" | "histogram";
+
+export type MetricScopeName = {
+  /** Index of the vertex in the job graph. */
+  readonly vertex: number;
+  readonly subtask: number;
+  /** Uid of the operator; null for metrics of the task. */
+  readonly operator: string | null;
+};
+
+export type MetricDefinition = MetricScopeName & {
+  readonly kind: MetricKind;
+  /** Flink's name where it has one. */
+  readonly name: string;
+  /** First number in the slot's memory. */
+  readonly index: number;
+};
+
+export const METRIC_NUMBERS = 16_384;
+
+// A histogram: count, sum, least, greatest, then buckets of equal relative width.
+export const HISTOGRAM_HEADER = 4;
+export const HISTOGRAM_BUCKETS = 256;
+const HISTOGRAM_BASE = 1.15;
+const HISTOGRAM_LEAST = 1e-6;
+const LOG_BASE = Math.log(HISTOGRAM_BASE);
+
+/** Bucket of a value; each is 15 % wider than the one before, the first holds everything up to 1e-6. */
+export function histogramBucket(value: number): number {
+  if (!(value > HISTOGRAM_LEAST)) return 0;
+  return Math.min(HISTOGRAM_BUCKETS - 1, 1 + Math.floor(Math.log(value / HISTOGRAM_LEAST) / LOG_BASE));
+}
+
+/** Middle of a bucket, at most 7 % from any value in it. */
+export function histogramValue(bucket: number): number {
+  return bucket === 0 ? 0 : HISTOGRAM_LEAST * HISTOGRAM_BASE ** (bucket - 0.5);
+}
+
+export function metricMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(METRIC_NUMBERS * 8);
+}
+
+export class MetricRegistry {
+  readonly values: Float64Array;
+  refused = 0;
+  readonly #define: (definition: MetricDefinition) => void;
+  #next = 0;
+
+  constructor(memory: SharedArrayBuffer, define: (definition: MetricDefinition) => void) {
+    this.values = new Float64Array(memory);
+    this.#define = define;
+  }
+
+  scope(name: MetricScopeName): MetricScope {
+    return new MetricScope(this, name);
+  }
+
+  /** Index of the first of `count` numbers; -1 when there is no room. */
+  define(definition: Omit<MetricDefinition, "index">, count = 1): number {
+    if (this.#next + count > this.values.length) {
+      this.refused += 1;
+      return -1;
+    }
+    const index = this.#next;
+    this.#next += count;
+    this.#define({ ...definition, index });
+    return index;
+  }
+}
+
+/** The metrics of one operator of one subtask, or of the task itself. */
+export class MetricScope {
+  readonly #registry: MetricRegistry;
+  readonly #name: MetricScopeName;
+  readonly #indexes = new Map<string, number>();
+
+  constructor(registry: MetricRegistry, name: MetricScopeName) {
+    this.#registry = registry;
+    this.#name = name;
+  }
+
+  get values(): Float64Array {
+    return this.#registry.values;
+  }
+
+  count(name: string, by = 1): void {
+    const index = this.index("counter", name);
+    if (index >= 0) this.#registry.values[index]! += by;
+  }
+
+  gauge(name: string, value: number): void {
+    const index = this.index("gauge", name);
+    if (index >= 0) this.#registry.values[index] = value;
+  }
+
+  observe(name: string, value: number): void {
+    const at = this.index("histogram", name);
+    if (at < 0) return;
+    const { values } = this.#registry;
+    const count = values[at]!;
+    values[at + 1]! += value;
+    if (count === 0 || value < values[at + 2]!) values[at + 2] = value;
+    if (count === 0 || value > values[at + 3]!) values[at + 3] = value;
+    values[at + HISTOGRAM_HEADER + histogramBucket(value)]! += 1;
+    values[at] = count + 1;
+  }
+
+  /** Where the metric's numbers begin; defines it at first use. -1: refused. */
+  index(kind: MetricKind, name: string): number {
+    const key = `${kind}:${name}`;
+    let index = this.#indexes.get(key);
+    if (index === undefined) {
+      const count = kind === "histogram" ? HISTOGRAM_HEADER + HISTOGRAM_BUCKETS : 1;
+      index = this.#registry.define({ ...this.#name, kind, name }, count);
+      this.#indexes.set(key, index);
+    }
+    return index;
+  }
+
+  /** A run of counters for generated code, one per name; it writes to the view directly. */
+  counters(scopes: readonly { readonly operator: string; readonly name: string }[]): Float64Array {
+    let first = -1;
+    for (const [offset, { operator, name }] of scopes.entries()) {
+      const index = this.#registry.define({ ...this.#name, operator, kind: "counter", name });
+      if (index < 0) return new Float64Array(scopes.length); // Refused: counted, but read by nobody.
+      if (first < 0) first = index;
+      assert(index === first + offset, "counters of one run are neighbours");
+    }
+    return this.#registry.values.subarray(first, first + scopes.length);
+  }
+}

@@ -1,0 +1,67 @@
+// What an exchange needs beyond its links: how records are shipped, and who gets which.
+
+import { UserError } from "../base/errors.ts";
+import type { JobEdge, JobVertex } from "../graph/job-graph.ts";
+import type { PlanOperator } from "../graph/plan.ts";
+import { type ChannelSelector, selectAll, selectByKey, selectCustom, selectFirst, selectRoundRobin } from "../network/channel-selector.ts";
+import { keyGroupOf } from "../state/key-groups.ts";
+import { compileBatchCodec } from "../types/batch-codec.ts";
+import type { BatchCodec } from "../types/codec.ts";
+import { ShapeLearner } from "../types/shape-learner.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+import { keyedInput } from "./keyed-input.ts";
+
+/** Layout of what travels over an edge, known from the plan; null when it is learned. */
+export function shippedSpec(edge: JobEdge, from: PlanOperator): TypeSpec | null {
+  const { output, fields } = edge.edge;
+  const whole = output === "" ? from.output : (from.sides.find((side) => side.name === output)?.type ?? null);
+  if (whole === null || fields === null || whole.kind !== "struct") return whole;
+  return { kind: "struct", fields: whole.fields.filter((field) => fields.includes(field.name)) };
+}
+
+/** The codec of an edge on either side, or the learner of its shapes. `label` is unique per use. */
+export function exchangeShape(edge: JobEdge, from: PlanOperator, label: string): BatchCodec | ShapeLearner {
+  const spec = shippedSpec(edge, from);
+  const { fields } = edge.edge;
+  if (spec === null) return new ShapeLearner(true, label);
+  return compileBatchCodec(spec, { timestamps: true, extraFields: fields === null ? "refuse" : "ignore" }, label);
+}
+
+export type SelectorOptions = {
+  readonly edge: JobEdge;
+  readonly to: JobVertex;
+  /** Functions of the receiving operator. */
+  readonly functions: Readonly<Record<string, unknown>>;
+  readonly channels: number;
+  readonly subtask: number;
+  readonly name: string;
+};
+
+export function exchangeSelector(options: SelectorOptions): ChannelSelector {
+  const { edge, to, functions, channels, subtask, name } = options;
+  const { partitioner, input } = edge.edge;
+  switch (partitioner.kind) {
+    case "forward":
+    case "rebalance":
+    case "rescale":
+      return channels === 1 ? selectFirst : selectRoundRobin(channels, subtask % channels);
+    case "broadcast":
+      return selectAll;
+    case "global":
+      return selectFirst;
+    case "custom":
+      return selectCustom({ partition: functions.partition, channels, outOfRange: (channel) => partitionOutOfRange(channel, channels, edge.edge.to) });
+    default: {
+      const key = keyedInput(partitioner.key, input === 0 ? functions.key : functions.rightKey, { id: name, operator: edge.edge.to });
+      const keyCode = key.field === null ? "key(record)" : `record[${JSON.stringify(key.field)}]`;
+      return selectByKey({ keyCode, key, keyGroup: keyGroupOf, channels, maxParallelism: to.maxParallelism });
+    }
+  }
+}
+
+function partitionOutOfRange(channel: unknown, channels: number, operator: string): UserError {
+  return new UserError("PARTITION_OUT_OF_RANGE", `the function of partitionBy gave ${String(channel)} for ${channels} subtasks`, {
+    fix: `return a whole number from 0 to ${channels - 1}; the second argument is the number of subtasks`,
+    operator,
+  });
+}

@@ -1,0 +1,111 @@
+// Rebuilds a job in a slot and makes its tasks.
+
+import type { Env } from "../base/env.ts";
+import { assert, UserError } from "../base/errors.ts";
+import { jobBuild, type Job } from "../api/job.ts";
+import { Configuration } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
+import { jobGraphOf, type JobGraph } from "../graph/job-graph.ts";
+import { planDiff } from "../graph/plan-diff.ts";
+import type { Plan, PlanOperator } from "../graph/plan.ts";
+import type { MetricRegistry } from "../metrics/metric-registry.ts";
+import type { Source } from "../operators/source.ts";
+import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-messages.ts";
+import type { KeyedStateStore } from "../state/keyed-state.ts";
+import type { LinkBuilder } from "./links.ts";
+import type { SlotTask, TaskFactory } from "./slot.ts";
+import { SourceCoordinator } from "./source-coordinator.ts";
+import { type OperatorFunctions, taskBuild } from "./task-build.ts";
+
+export type JobFactoryOptions = {
+  readonly env: Env;
+  /** The job of a bundle, or the one that is already here. */
+  readonly load: (bundle: string | null) => Promise<Job>;
+  readonly links: (configuration: Configuration) => LinkBuilder;
+  /** Keyed state for the operators of one deployment. */
+  readonly states: (configuration: Configuration, job: JobDescriptor) => StateFactory;
+  readonly metrics: MetricRegistry;
+  readonly send: (message: FromSlot) => void;
+  readonly wake: () => void;
+  /** Fails the slot from outside a turn. */
+  readonly fail: (error: unknown) => void;
+};
+
+export interface StateFactory {
+  storeFor(operator: PlanOperator, subtask: number): KeyedStateStore;
+  release(): Promise<void>;
+}
+
+export function jobFactory(options: JobFactoryOptions): TaskFactory {
+  return {
+    async deploy(job, descriptors) {
+      const configuration = new Configuration(job.config);
+      const { graph, functions } = await rebuild(options, job, configuration);
+      const states = options.states(configuration, job);
+      const links = options.links(configuration);
+      const { env, metrics, wake, send } = options;
+      const tasks = descriptors.map((descriptor): SlotTask => {
+        const task = taskBuild(
+          {
+            env,
+            configuration,
+            jobId: job.jobId,
+            graph,
+            functions,
+            checks: job.checks || configuration.get(OPTIONS.freezeRecords),
+            links,
+            storeFor: (operator, subtask) => states.storeFor(operator, subtask),
+            metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
+            wake,
+            print: (line) => send({ kind: "print", lines: [line] }),
+            requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
+          },
+          descriptor,
+        );
+        return { descriptor, task };
+      });
+      return { tasks, coordinators: coordinators(options, { graph, functions }, descriptors), release: () => states.release() };
+    },
+  };
+}
+
+async function rebuild(
+  options: JobFactoryOptions,
+  job: JobDescriptor,
+  configuration: Configuration,
+): Promise<{ graph: JobGraph; functions: ReadonlyMap<string, OperatorFunctions> }> {
+  const declared = await options.load(job.bundle);
+  const { plan, functions } = await jobBuild(declared, job.params, job.defaults);
+  if (plan.hash !== job.planHash) throw planDiffers(JSON.parse(job.planText) as Plan, plan);
+  return { graph: jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) }), functions };
+}
+
+function coordinators(
+  options: JobFactoryOptions,
+  { graph, functions }: { graph: JobGraph; functions: ReadonlyMap<string, OperatorFunctions> },
+  descriptors: readonly TaskDescriptor[],
+): ReadonlyMap<number, SourceCoordinator> {
+  const made = new Map<number, SourceCoordinator>();
+  for (const { vertex, subtask } of descriptors) {
+    const head = graph.vertices[vertex]?.operators[0];
+    if (subtask !== 0 || head?.kind !== "source") continue;
+    const source = functions.get(head.uid)?.source as Source<unknown> | undefined;
+    assert(source !== undefined, `no source for ${head.uid}`);
+    const { env } = options;
+    const enumerator = source.createEnumerator({
+      env,
+      disk: env.disk,
+      uid: head.uid,
+      parallelism: head.parallelism,
+      wake: () => made.get(vertex)?.retry(),
+    });
+    made.set(vertex, new SourceCoordinator(enumerator, options.fail));
+  }
+  return made;
+}
+
+function planDiffers(expected: Plan, actual: Plan): UserError {
+  return new UserError("PLAN_DIFFERS", `the job built here differs from the one submitted:\n${planDiff(expected, actual)}`, {
+    fix: "builders must do the same each time: take what varies (time, randomness, environment, files) from params",
+  });
+}

@@ -1,0 +1,103 @@
+// Runs slots in the calling thread, one turn at a time, on the environment's timers: the local executor and the simulation.
+
+import type { Env } from "../base/env.ts";
+import type { Job } from "../api/job.ts";
+import type { Configuration } from "../config/configuration.ts";
+import type { Doorbell } from "../network/data-link.ts";
+import type { LinkBuilder } from "./links.ts";
+import type { Slot } from "./slot.ts";
+import { slotHost } from "./slot-host.ts";
+import type { SlotHandle, SlotListener, SlotRunner, SlotStart } from "./slot-runner.ts";
+
+export type LocalRunnerOptions = {
+  readonly env: Env;
+  readonly load: (bundle: string | null) => Promise<Job>;
+  /** Links of the simulation. */
+  readonly links?: (slot: number, doorbells: readonly Doorbell[], configuration: Configuration) => LinkBuilder;
+};
+
+/** Gives a slot turns: at once while it is busy, when it is rung, or when its time has come. */
+class SlotLoop implements Doorbell {
+  slot: Slot | null = null;
+  readonly #env: Env;
+  #scheduled = false;
+  #rung = false;
+  #timer: { cancel(): void } | null = null;
+  #stopped = false;
+
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  ring(): void {
+    this.#rung = true;
+    this.#schedule();
+  }
+
+  isIdle(): boolean {
+    return !this.#scheduled;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#env.timers.soon(() => this.#run());
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    this.#rung = false;
+    if (this.slot === null || this.#stopped) return;
+    const turn = this.slot.turn();
+    if (turn.busy || this.#rung) this.#schedule();
+    else if (turn.sleepMs !== Infinity) this.#timer = this.#env.timers.after(turn.sleepMs, () => this.#schedule());
+  }
+}
+
+export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
+  const { env } = options;
+  const loops: SlotLoop[] = [];
+  const loopOf = (index: number): SlotLoop => {
+    loops[index] ??= new SlotLoop(env);
+    return loops[index];
+  };
+  return {
+    start(start: SlotStart, listener: SlotListener): SlotHandle {
+      const loop = loopOf(start.index);
+      const doorbells = Array.from({ length: start.slots }, (_, index) => loopOf(index));
+      const { links } = options;
+      let stopped = false;
+      const slot = slotHost({
+        env,
+        start,
+        doorbells,
+        load: options.load,
+        send: (message) => env.timers.soon(() => !stopped && listener.onMessage(message)),
+        wake: () => loop.ring(),
+        ...(links && { links: (configuration: Configuration) => links(start.index, doorbells, configuration) }),
+      });
+      loop.slot = slot;
+      env.timers.soon(() => listener.onMessage({ kind: "ready" }));
+      return {
+        post: (message) =>
+          env.timers.soon(() => {
+            if (stopped) return;
+            slot.onMessage(message);
+            loop.ring();
+          }),
+        terminate: async () => {
+          stopped = true;
+          loop.stop();
+        },
+        stackSample: async () => null,
+      };
+    },
+  };
+}

@@ -1,0 +1,92 @@
+// Runs each slot in a worker thread of its own, with a V8 heap limit of its own.
+
+import { existsSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import type { FromSlot } from "../protocol/slot-messages.ts";
+import { SharedDoorbell } from "../network/doorbell.ts";
+import type { SlotExit, SlotHandle, SlotListener, SlotRunner, SlotStart } from "./slot-runner.ts";
+
+/** The compiled package holds `.js`, a checkout runs its `.ts` sources. */
+function workerUrl(): URL {
+  const compiled = new URL("./slot-worker.js", import.meta.url);
+  return existsSync(compiled) ? compiled : new URL("./slot-worker.ts", import.meta.url);
+}
+
+const STACK_SAMPLE_MS = 200;
+
+export function threadSlotRunner(): SlotRunner {
+  return {
+    start(start: SlotStart, listener: SlotListener): SlotHandle {
+      const worker = new Worker(workerUrl(), {
+        name: `millrace-slot-${start.index}`,
+        workerData: start,
+        resourceLimits: { maxOldGenerationSizeMb: start.heap.oldGenerationMb, maxYoungGenerationSizeMb: start.heap.youngGenerationMb },
+        // Workers must not inherit what the test runner or a debugger gave to this process.
+        execArgv: [],
+        stdout: false,
+        stderr: false,
+      });
+      const bell = new SharedDoorbell(new Int32Array(start.doorbells), start.index * 2);
+      let exit: SlotExit | null = null;
+      let closed = false;
+      worker.on("message", (message: FromSlot) => {
+        if (message.kind === "closed") closed = true;
+        listener.onMessage(message);
+      });
+      worker.on("error", (error: unknown) => {
+        const code = (error as { code?: unknown }).code;
+        exit = { kind: code === "ERR_WORKER_OUT_OF_MEMORY" ? "outOfMemory" : "error", code: 1, error };
+      });
+      worker.on("exit", (code) => {
+        if (!closed) listener.onExit(exit ?? { kind: "exit", code, error: null });
+      });
+      return {
+        post: (message) => {
+          worker.postMessage(message);
+          bell.ring();
+        },
+        terminate: async () => {
+          closed = true; // An exit that was asked for is no failure.
+          await worker.terminate();
+        },
+        stackSample: () => stackSample(worker),
+      };
+    },
+  };
+}
+
+/** Samples the worker's stack with the CPU profiler, which works while its JavaScript never returns. */
+async function stackSample(worker: Worker): Promise<string | null> {
+  try {
+    const handle = await worker.startCpuProfile();
+    await new Promise((resolve) => setTimeout(resolve, STACK_SAMPLE_MS));
+    const profile = JSON.parse(await handle.stop()) as CpuProfile;
+    return hottestStack(profile);
+  } catch {
+    return null; // The worker ended meanwhile; the caller reports what it knows.
+  }
+}
+
+type CpuProfile = {
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number; readonly columnNumber: number };
+    readonly hitCount?: number;
+    readonly children?: readonly number[];
+  }[];
+};
+
+function hottestStack(profile: CpuProfile): string | null {
+  const parents = new Map<number, number>();
+  for (const node of profile.nodes) for (const child of node.children ?? []) parents.set(child, node.id);
+  const byId = new Map(profile.nodes.map((node) => [node.id, node]));
+  const user = profile.nodes.filter((node) => node.callFrame.url !== "" && !node.callFrame.url.startsWith("node:"));
+  let best = user[0];
+  for (const node of user) if ((node.hitCount ?? 0) > (best?.hitCount ?? 0)) best = node;
+  const lines: string[] = [];
+  for (let at = best; at !== undefined && lines.length < 50; at = byId.get(parents.get(at.id) ?? -1)) {
+    const { functionName, url, lineNumber, columnNumber } = at.callFrame;
+    if (url !== "") lines.push(`    at ${functionName || "<anonymous>"} (${url}:${lineNumber + 1}:${columnNumber + 1})`);
+  }
+  return lines.length === 0 ? null : lines.join("\n");
+}

@@ -1,0 +1,46 @@
+// The seam between a TaskManager and the threads of its slots.
+//
+// Implementations: `slot-runner-local.ts` (all slots in the calling thread; also the simulation's) and `slot-runner-node.ts`
+// (a worker thread per slot).
+
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import type { SegmentPoolHandle } from "../memory/segment-pool.ts";
+
+/** Shared memory and settings that a slot starts with; plain data. */
+export type SlotStart = {
+  /** Index of the slot in its TaskManager. Its thread's id for the pools is this plus one; the main thread has 0. */
+  readonly index: number;
+  readonly slots: number;
+  readonly network: SegmentPoolHandle;
+  readonly managed: SegmentPoolHandle;
+  /** Bytes of managed memory that are the slot's own. */
+  readonly managedBytes: number;
+  /** Doorbells of all slots, two words each. */
+  readonly doorbells: SharedArrayBuffer;
+  readonly metrics: SharedArrayBuffer;
+  /** Progress counters of all slots, for the watchdog: one word each, odd while user code runs. */
+  readonly progress: SharedArrayBuffer;
+  readonly turnBudgetMs: number;
+  /** V8's limits for the slot's heap, in MiB. */
+  readonly heap: { readonly oldGenerationMb: number; readonly youngGenerationMb: number };
+};
+
+/** Why a slot's thread ended without closing its tasks. */
+export type SlotExit = { readonly kind: "exit" | "outOfMemory" | "error"; readonly code: number; readonly error: unknown };
+
+export type SlotListener = {
+  onMessage(message: FromSlot): void;
+  onExit(exit: SlotExit): void;
+};
+
+export interface SlotHandle {
+  post(message: ToSlot): void;
+  /** Ends the slot at once, whatever it does; resolves when nothing of it runs any more. */
+  terminate(): Promise<void>;
+  /** What the slot's thread is doing, for the watchdog: a stack, innermost frame first; null when it cannot be had. */
+  stackSample(): Promise<string | null>;
+}
+
+export interface SlotRunner {
+  start(start: SlotStart, listener: SlotListener): SlotHandle;
+}

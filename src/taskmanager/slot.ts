@@ -1,0 +1,202 @@
+// A slot: runs the tasks of one slot-sharing group cooperatively, answers control requests between their turns.
+//
+// Owns: its tasks, the sources' split coordinators, the accounting of time. Does not own: its thread (slot runners), memory
+// pools, the decision what to run (job master).
+//
+//   S1. User code runs inside `turn`, `onMessage("deploy")` and asynchronous callbacks of sources and sinks, nowhere else.
+//   S2. The first failure ends all tasks of the slot: they share a thread, and the job master cancels the job anyway.
+//   S3. After "closed" nothing is left: no task, file, timer or segment of the slot.
+
+import type { Env } from "../base/env.ts";
+import { errorData } from "../protocol/error-data.ts";
+import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
+import type { SourceCoordinator } from "./source-coordinator.ts";
+import type { Task } from "./task.ts";
+
+export type SlotTask = { readonly descriptor: TaskDescriptor; readonly task: Task };
+
+/** Rebuilds the job and makes its tasks; the real one imports the bundle. */
+export interface TaskFactory {
+  deploy(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<{
+    readonly tasks: readonly SlotTask[];
+    /** Coordinators of the sources whose first subtask is here, by vertex. */
+    readonly coordinators: ReadonlyMap<number, SourceCoordinator>;
+    /** Gives back what tasks do not own themselves. */
+    release(): Promise<void>;
+  }>;
+}
+
+export type SlotOptions = {
+  readonly env: Env;
+  readonly factory: TaskFactory;
+  readonly send: (message: FromSlot) => void;
+  readonly turnBudgetMs: number;
+  /** Called at the start and the end of each turn of a task, so that a watchdog can see that time passes inside one. */
+  readonly onTurn: (running: boolean) => void;
+};
+
+type Running = SlotTask & { lastResult: "more" | "idle" | "blocked"; sinceMs: number; finished: boolean };
+
+export type SlotTurn = {
+  /** Something was done, or can be done at once. */
+  readonly busy: boolean;
+  /** Milliseconds until the slot wants a turn without being rung; Infinity for never. */
+  readonly sleepMs: number;
+};
+
+const IDLE: SlotTurn = { busy: false, sleepMs: Infinity };
+
+export class Slot {
+  readonly #options: SlotOptions;
+  #tasks: Running[] = [];
+  #coordinators: ReadonlyMap<number, SourceCoordinator> = new Map();
+  #release: () => Promise<void> = async () => undefined;
+  #state: "empty" | "deploying" | "running" | "closing" | "closed" = "empty";
+  #cancelled: { readonly commit: boolean } | null = null;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+  }
+
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
+  onMessage(message: ToSlot): void {
+    switch (message.kind) {
+      case "deploy":
+        this.#deploy(message.job, message.tasks).catch((error: unknown) => this.fail(null, error));
+        break;
+      case "commit":
+        this.#close("commit");
+        break;
+      case "cancel":
+        this.#cancelled = message;
+        if (this.#state !== "deploying") this.#close(message.commit ? "stop" : "abort");
+        break;
+      case "splitRequest":
+        this.#answerSplit(message.vertex, message.subtask, message.task);
+        break;
+      default:
+        this.#taskOf(message.task)?.parts.source?.onSplit(message.split);
+    }
+  }
+
+  /** One turn of every task. */
+  turn(): SlotTurn {
+    if (this.#state !== "running") return IDLE;
+    const { clock } = this.#options.env;
+    let busy = false;
+    let atMs = clock.monotonicMs();
+    for (const running of this.#tasks) {
+      if (running.finished) continue;
+      const { metrics } = running.task.parts;
+      metrics.time(running.lastResult === "more" ? "busy" : running.lastResult === "idle" ? "idle" : "backPressured", atMs - running.sinceMs);
+      const result = this.#turnOf(running, atMs + this.#options.turnBudgetMs);
+      if (result === null) return IDLE;
+      const endMs = clock.monotonicMs();
+      metrics.time(result === "blocked" ? "backPressured" : "busy", endMs - atMs);
+      running.lastResult = result;
+      running.sinceMs = endMs;
+      atMs = endMs;
+      if (result === "more") busy = true;
+    }
+    return busy ? { busy, sleepMs: 0 } : { busy, sleepMs: this.#sleepMs() };
+  }
+
+  /** Something outside a turn failed: a late rejection, a coordinator, the deployment. */
+  fail(task: TaskId | null, error: unknown): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    this.#options.send({ kind: "failed", task, error: errorData(error) });
+    this.#close("abort");
+  }
+
+  #turnOf(running: Running, deadlineMs: number): "more" | "idle" | "blocked" | null {
+    try {
+      this.#options.onTurn(true);
+      const result = running.task.turn(deadlineMs);
+      this.#options.onTurn(false);
+      if (result !== "finished") return result;
+      running.finished = true;
+      this.#options.send({ kind: "finished", task: running.descriptor.id });
+      return "idle";
+    } catch (error) {
+      this.#options.onTurn(false);
+      this.fail(running.descriptor.id, error);
+      return null;
+    }
+  }
+
+  #sleepMs(): number {
+    const { clock } = this.#options.env;
+    const nowMs = clock.nowMs();
+    const monotonicMs = clock.monotonicMs();
+    let sleepMs = Infinity;
+    for (const { task, finished } of this.#tasks) {
+      if (finished) continue;
+      sleepMs = Math.min(sleepMs, task.nextProcessingTimeMs() - nowMs, task.nextFlushMs() - monotonicMs);
+    }
+    return Math.max(0, sleepMs);
+  }
+
+  async #deploy(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<void> {
+    this.#state = "deploying";
+    const deployed = await this.#options.factory.deploy(job, tasks);
+    this.#coordinators = deployed.coordinators;
+    this.#release = deployed.release;
+    const sinceMs = this.#options.env.clock.monotonicMs();
+    this.#tasks = deployed.tasks.map((task) => ({ ...task, lastResult: "idle", sinceMs, finished: false }));
+    for (const { task } of this.#tasks) for (const sink of task.parts.sinks) await sink.open();
+    for (const coordinator of this.#coordinators.values()) await coordinator.start();
+    this.#state = "running";
+    if (this.#cancelled !== null) {
+      this.#close("abort");
+      return;
+    }
+    this.#options.send({ kind: "deployed" });
+    for (const { task } of this.#tasks) task.parts.source?.start();
+  }
+
+  #taskOf(id: TaskId): Task | null {
+    return this.#tasks.find(({ descriptor }) => descriptor.id === id)?.task ?? null;
+  }
+
+  #answerSplit(vertex: number, subtask: number, task: TaskId): void {
+    this.#coordinators.get(vertex)?.request(subtask, (split) => this.#options.send({ kind: "split", task, split }));
+  }
+
+  #close(how: "commit" | "stop" | "abort"): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    this.#state = "closing";
+    this.#closeAll(how).then(
+      () => this.#closed(null),
+      (error: unknown) => this.#closed(error),
+    );
+  }
+
+  #closed(error: unknown): void {
+    this.#state = "closed";
+    this.#tasks = [];
+    this.#options.send({ kind: "closed", error: error === null ? null : errorData(error) });
+  }
+
+  async #closeAll(how: "commit" | "stop" | "abort"): Promise<void> {
+    const failures: unknown[] = [];
+    const attempt = async (step: () => Promise<void>): Promise<boolean> => {
+      try {
+        await step();
+        return true;
+      } catch (error) {
+        failures.push(error); // The other tasks must close all the same; reported with "closed".
+        return false;
+      }
+    };
+    for (const { task } of this.#tasks) {
+      const committed = how === "abort" ? false : await attempt(() => (how === "commit" ? task.commit() : task.stop()));
+      await attempt(() => task.close(committed ? "committed" : "abort"));
+    }
+    for (const coordinator of this.#coordinators.values()) await attempt(() => coordinator.close());
+    await attempt(() => this.#release());
+    if (failures.length > 0) throw failures[0];
+  }
+}

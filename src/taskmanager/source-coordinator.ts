@@ -1,0 +1,50 @@
+// Hands out the splits of one source to its subtasks. Runs in the slot of the source's first subtask, because enumerators may
+// be user code, and user code runs in slots only.
+
+import type { SourceSplit, SplitEnumerator } from "../operators/source.ts";
+
+type Waiting = { readonly subtask: number; readonly answer: (split: SourceSplit | null) => void };
+
+export class SourceCoordinator {
+  readonly #enumerator: SplitEnumerator;
+  readonly #failed: (error: unknown) => void;
+  #waiting: Waiting[] = [];
+  #started = false;
+
+  /** `wake` of the enumerator's context has to call `retry`. */
+  constructor(enumerator: SplitEnumerator, failed: (error: unknown) => void) {
+    this.#enumerator = enumerator;
+    this.#failed = failed;
+  }
+
+  async start(): Promise<void> {
+    await this.#enumerator.start();
+    this.#started = true;
+    this.retry();
+  }
+
+  /** The answer comes at once, or later when the enumerator has to wait. */
+  request(subtask: number, answer: (split: SourceSplit | null) => void): void {
+    this.#waiting.push({ subtask, answer });
+    this.retry();
+  }
+
+  /** Tries to answer those who wait, in the order they asked. */
+  retry(): void {
+    if (!this.#started) return;
+    try {
+      this.#waiting = this.#waiting.filter(({ subtask, answer }) => {
+        const split = this.#enumerator.next(subtask);
+        if (split === "wait") return true;
+        answer(split);
+        return false;
+      });
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#enumerator.close();
+  }
+}

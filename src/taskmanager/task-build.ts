@@ -1,0 +1,415 @@
+// Builds a task from its descriptor and the rebuilt job: operators, drivers, exchanges, chain, in the order they need each other.
+
+import type { Configuration } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
+import type { Env } from "../base/env.ts";
+import { assert, UserError } from "../base/errors.ts";
+import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
+import type { PlanOperator } from "../graph/plan.ts";
+import type { MetricScope } from "../metrics/metric-registry.ts";
+import { InputGate } from "../network/input-gate.ts";
+import { ResultPartition } from "../network/result-partition.ts";
+import { UNIT_SCALE, type TimestampUnit } from "../operators/event-time/timestamp.ts";
+import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
+import type { Operator, Output } from "../operators/operator.ts";
+import type { Sink } from "../operators/sink.ts";
+import type { IndexedSource, InvalidPolicy, Source } from "../operators/source.ts";
+import type { TaskDescriptor, TaskInput, TaskOutput } from "../protocol/slot-messages.ts";
+import { keyGroupRangeOf } from "../state/key-groups.ts";
+import type { KeyedStateStore } from "../state/keyed-state.ts";
+import { compileBatchCodec } from "../types/batch-codec.ts";
+import type { StandardSchema } from "../types/standard-schema.ts";
+import { Chain, type ChainBinding, optionsOf, type TaskStatus } from "./chain.ts";
+import { EventTimeDriver } from "./event-time-driver.ts";
+import { exchangeSelector, exchangeShape } from "./exchange-build.ts";
+import { FlatMapDriver } from "./flat-map-driver.ts";
+import { keyedInput } from "./keyed-input.ts";
+import type { LinkBuilder } from "./links.ts";
+import { operatorBuild } from "./operator-build.ts";
+import { ParseDriver } from "./parse-driver.ts";
+import { SinkDriver } from "./sink-driver.ts";
+import { SourceDriver } from "./source-driver.ts";
+import { Task } from "./task.ts";
+import { TaskMetrics } from "./task-metrics.ts";
+import { messageOf, recordText } from "./user-failure.ts";
+import { type PathStep, WatermarkPath } from "./watermark-path.ts";
+
+export type OperatorFunctions = Readonly<Record<string, unknown>>;
+
+export type TaskBuildContext = {
+  readonly env: Env;
+  readonly configuration: Configuration;
+  readonly jobId: string;
+  readonly graph: JobGraph;
+  readonly functions: ReadonlyMap<string, OperatorFunctions>;
+  readonly checks: boolean;
+  readonly links: LinkBuilder;
+  /** Keyed state of one operator of one subtask. */
+  readonly storeFor: (operator: PlanOperator, subtask: number) => KeyedStateStore;
+  readonly metrics: (vertex: number, subtask: number, operator: string | null) => MetricScope;
+  readonly wake: () => void;
+  readonly print: (line: string) => void;
+  readonly requestSplit: (task: TaskDescriptor) => void;
+};
+
+type Driven = {
+  readonly bindings: ChainBinding[];
+  readonly flatMaps: FlatMapDriver[];
+  readonly parses: { readonly index: number; readonly driver: ParseDriver }[];
+  readonly eventTimes: { readonly index: number; readonly driver: EventTimeDriver }[];
+  readonly sinks: SinkDriver[];
+  readonly operators: { readonly index: number; readonly operator: Operator }[];
+};
+
+/** One use: the steps of making a task share what was made before. */
+class TaskBuilder {
+  readonly #context: TaskBuildContext;
+  readonly #descriptor: TaskDescriptor;
+  readonly #vertex: JobVertex;
+  readonly #status: TaskStatus = { full: false, failure: null };
+  readonly #name: string;
+  readonly #partitions: ResultPartition[] = [];
+  readonly #driven: Driven = { bindings: [], flatMaps: [], parses: [], eventTimes: [], sinks: [], operators: [] };
+  readonly #stores: KeyedStateStore[] = [];
+  #chain: Chain | null = null;
+
+  constructor(context: TaskBuildContext, descriptor: TaskDescriptor) {
+    const vertex = context.graph.vertices[descriptor.vertex];
+    assert(vertex !== undefined, `no vertex ${descriptor.vertex}`);
+    this.#context = context;
+    this.#descriptor = descriptor;
+    this.#vertex = vertex;
+    this.#name = `${context.jobId} ${descriptor.id}`;
+  }
+
+  build(): Task {
+    const { env, wake } = this.#context;
+    for (const output of this.#descriptor.outputs) this.#partitions.push(this.#partition(output));
+    this.#vertex.operators.forEach((operator, index) => {
+      this.#driven.bindings.push(this.#binding(operator, index));
+    });
+    const chain = this.#makeChain();
+    this.#chain = chain;
+    this.#connectDrivers(chain);
+    const gate = this.#gate();
+    const metrics = new TaskMetrics(this.#scope(null), wake);
+    const source = gate === null ? this.#source(chain) : null;
+    this.#openOperators(chain);
+    return new Task({
+      name: `${this.#vertex.name} (${this.#descriptor.subtask + 1}/${this.#vertex.parallelism})`,
+      clock: env.clock,
+      status: this.#status,
+      chain,
+      gate,
+      combiner: new WatermarkCombiner(gate?.channels.length ?? 0),
+      source,
+      partitions: this.#partitions,
+      sinks: this.#driven.sinks,
+      flatMaps: [...this.#driven.flatMaps].reverse(),
+      eventTimes: this.#driven.eventTimes.map(({ index, driver }) => ({ driver, path: this.#path(index) })),
+      inputPath: this.#inputPath(),
+      operators: this.#driven.operators.map(({ operator }) => operator),
+      stores: this.#stores,
+      loopOptions: (port, input) => ({ input, port, key: this.#key(port), timestamps: true }),
+      metrics,
+    });
+  }
+
+  #functions(operator: PlanOperator): OperatorFunctions {
+    return this.#context.functions.get(operator.uid) ?? {};
+  }
+
+  #scope(operator: string | null): MetricScope {
+    return this.#context.metrics(this.#descriptor.vertex, this.#descriptor.subtask, operator);
+  }
+
+  #edge(index: number): JobEdge {
+    const edge = this.#context.graph.edges[index];
+    assert(edge !== undefined, `no edge ${index}`);
+    return edge;
+  }
+
+  #operator(uid: string): PlanOperator {
+    const operator = this.#context.graph.plan.operators.find((candidate) => candidate.uid === uid);
+    assert(operator !== undefined, `no operator ${uid}`);
+    return operator;
+  }
+
+  #partition(output: TaskOutput): ResultPartition {
+    const { configuration, graph, links } = this.#context;
+    const edge = this.#edge(output.edge);
+    const to = graph.vertices[edge.toVertex];
+    assert(to !== undefined, `no vertex ${edge.toVertex}`);
+    const name = `${this.#name} edge ${output.edge}`;
+    const senders = links.senders(output.links, output.segments);
+    const timeoutEnabled = configuration.get(OPTIONS.bufferTimeoutEnabled);
+    return new ResultPartition({
+      name,
+      senders,
+      selector: exchangeSelector({
+        edge,
+        to,
+        functions: this.#context.functions.get(edge.edge.to) ?? {},
+        channels: senders.length,
+        subtask: this.#descriptor.subtask,
+        name,
+      }),
+      timestamps: true,
+      shape: exchangeShape(edge, this.#operator(edge.edge.from), name),
+      status: this.#status,
+      batchBytesMax: links.batchBytesMax,
+      bufferTimeoutMs: timeoutEnabled ? configuration.get(OPTIONS.bufferTimeout) : Infinity,
+      overdraftRecordsMax: configuration.get(OPTIONS.overdraftRecords),
+      refuse: (record, codec) => {
+        const mismatch = codec.mismatch(record);
+        const what = mismatch === null ? "does not fit" : `${mismatch.path === "" ? "the record" : `field ${mismatch.path}`} is ${mismatch.actual}, not ${mismatch.expected}`;
+        return new UserError(mismatch?.unsupported ? "CODEC_UNSUPPORTED" : "CODEC_MISMATCH", `${what}, in a record that leaves "${edge.edge.from}": ${recordText(record)}`, {
+          fix: mismatch?.unsupported ? "send data only: numbers, strings, dates, arrays, plain objects, maps, sets" : "return what the declared type says, or declare what is returned",
+          operator: edge.edge.from,
+        });
+      },
+    });
+  }
+
+  #binding(operator: PlanOperator, index: number): ChainBinding {
+    const functions = this.#functions(operator);
+    const { uid } = operator;
+    switch (operator.kind) {
+      case "source":
+        return { f: (functions.source as Partial<IndexedSource<unknown>>).generate };
+      case "map":
+      case "filter":
+        return { f: functions[operator.kind] };
+      case "flatMap": {
+        const driver = new FlatMapDriver(uid);
+        this.#driven.flatMaps.push(driver);
+        return { f: functions.flatMap, p: driver };
+      }
+      case "parse": {
+        const policy = optionsOf<{ invalid: InvalidPolicy }>(operator).invalid;
+        const scope = this.#scope(uid);
+        const driver = new ParseDriver({ uid, schema: functions.schema as StandardSchema, policy, onInvalid: () => scope.count("numRecordsInErrors") });
+        this.#driven.parses.push({ index, driver });
+        return { p: driver };
+      }
+      case "eventTime":
+        return this.#eventTime(operator, index);
+      case "sink":
+        return { w: this.#sink(operator, functions.sink as Sink<unknown>) };
+      default: {
+        const onThrow = operator.onError === "fail" ? null : this.#onSkipped(index);
+        const object = operatorBuild({ operator, functions, onThrow });
+        this.#driven.operators.push({ index, operator: object });
+        return { o: object };
+      }
+    }
+  }
+
+  #eventTime(operator: PlanOperator, index: number): ChainBinding {
+    const options = optionsOf<{ outOfOrderMs: number; idleMs: number | null; unit: TimestampUnit | null }>(operator);
+    const skipped = this.#onSkipped(index);
+    const driver = new EventTimeDriver({
+      uid: operator.uid,
+      outOfOrderMs: options.outOfOrderMs,
+      idleMs: options.idleMs ?? Infinity,
+      scale: UNIT_SCALE[options.unit ?? "ms"],
+      checkSeconds: options.unit === null,
+      onMisfit: operator.onError === "fail" ? null : (record, error) => skipped(error, record, NaN),
+    });
+    this.#driven.eventTimes.push({ index, driver });
+    return { f: this.#functions(operator).at, p: driver };
+  }
+
+  #sink(operator: PlanOperator, sink: Sink<unknown>): SinkDriver {
+    const { env, jobId, wake, print } = this.#context;
+    const { subtask, attempt } = this.#descriptor;
+    const writer = sink.createWriter({
+      env,
+      disk: env.disk,
+      uid: operator.uid,
+      jobId,
+      subtaskIndex: subtask,
+      parallelism: operator.parallelism,
+      attempt,
+      restored: false,
+      metrics: this.#scope(operator.uid),
+      print,
+    });
+    const driver = new SinkDriver({ uid: operator.uid, writer, wake });
+    this.#driven.sinks.push(driver);
+    return driver;
+  }
+
+  /** Counts a record on which a user function threw, and sets it aside when the policy says so. */
+  #onSkipped(index: number): (error: unknown, record: unknown, timestampMs: number) => void {
+    const operator = this.#vertex.operators[index];
+    assert(operator !== undefined, `no operator ${index}`);
+    const scope = this.#scope(operator.uid);
+    return (error, record, timestampMs) => {
+      scope.count("numRecordsInErrors");
+      if (operator.onError === "side") this.#chain?.output(index, "errors").offer({ record, error: messageOf(error) }, timestampMs);
+    };
+  }
+
+  #makeChain(): Chain {
+    const { operators } = this.#vertex;
+    const skipped = operators.map((_, index) => this.#onSkipped(index));
+    return new Chain({
+      vertex: this.#vertex,
+      name: this.#name,
+      exchanges: this.#descriptor.outputs.map((output, index) => {
+        const { edge } = this.#edge(output.edge);
+        const partition = this.#partitions[index];
+        assert(partition !== undefined, `no partition ${index}`);
+        return { from: edge.from, output: edge.output, emit: partition.emit };
+      }),
+      checks: this.#context.checks,
+      status: this.#status,
+      counts: this.#scope(null).counters(operators.map((operator) => ({ operator: operator.uid, name: "numRecordsOut" }))),
+      bindings: this.#driven.bindings,
+      onSkipped: (operator, error, record, timestampMs) => skipped[operator]?.(error, record, timestampMs),
+      keys: ([0, 1] as const).map((port) => this.#keyedInput(port)),
+    });
+  }
+
+  #keyedInput(port: 0 | 1): ReturnType<typeof keyedInput> | null {
+    const [head] = this.#vertex.operators;
+    if (head === undefined || head.key === null || this.#descriptor.inputs.length === 0) return null;
+    const functions = this.#functions(head);
+    const right = optionsOf<{ rightKey?: NonNullable<PlanOperator["key"]> }>(head).rightKey;
+    const options = { id: `${this.#name} input ${port}`, operator: head.uid };
+    if (port === 0) return keyedInput(head.key, functions.key, options);
+    return right === undefined ? null : keyedInput(right, functions.rightKey, options);
+  }
+
+  #key(port: 0 | 1): { field: string | null } | null {
+    return this.#chain?.options.keys[port] ?? null;
+  }
+
+  #connectDrivers(chain: Chain): void {
+    for (const { index, driver } of this.#driven.parses) {
+      if (this.#vertex.operators[index]?.sides.some((side) => side.name === "invalid")) driver.invalid = chain.output(index, "invalid");
+    }
+    this.#vertex.operators.forEach((operator, index) => {
+      const driver = this.#driven.bindings[index]?.p;
+      if (operator.kind === "flatMap" && driver instanceof FlatMapDriver) driver.output = chain.output(index, "");
+    });
+  }
+
+  #gate(): InputGate | null {
+    const { inputs } = this.#descriptor;
+    if (inputs.length === 0) return null;
+    const channels = inputs.flatMap((input: TaskInput) => {
+      const { edge } = this.#edge(input.edge);
+      const shape = exchangeShape(this.#edge(input.edge), this.#operator(edge.from), `${this.#name} input ${input.edge}`);
+      const codec = "createReader" in shape ? shape : null;
+      return input.links.map((link) => ({ receiver: this.#context.links.receiver(link), port: edge.input, codec }));
+    });
+    let compiled = 0;
+    return new InputGate(channels, (spec, options) => compileBatchCodec(spec, options, `${this.#name} shape ${++compiled}`));
+  }
+
+  #source(chain: Chain): SourceDriver {
+    const { env, wake, requestSplit } = this.#context;
+    const [operator] = this.#vertex.operators;
+    assert(operator?.kind === "source", `vertex ${this.#vertex.name} has neither inputs nor a source`);
+    const source = this.#functions(operator).source as Source<unknown>;
+    const indexed = "generate" in source ? (source as IndexedSource<unknown>) : null;
+    const scope = this.#scope(operator.uid);
+    const nowhere: Output = { offer: () => true };
+    const driver = new SourceDriver({
+      uid: operator.uid,
+      clock: env.clock,
+      reader: source.createReader({
+        env,
+        disk: env.disk,
+        uid: operator.uid,
+        subtaskIndex: this.#descriptor.subtask,
+        parallelism: operator.parallelism,
+        metrics: scope,
+        wake,
+      }),
+      indexed,
+      policy: source.invalid,
+      output: chain.output(0, ""),
+      invalid: source.invalid === "side" ? chain.output(0, "invalid") : nowhere,
+      onInvalid: () => scope.count("numRecordsInErrors"),
+      splits: {
+        enter: (split) => this.#driven.eventTimes.forEach(({ driver: time }) => time.enterSplit(split)),
+        leave: (split) => this.#driven.eventTimes.forEach(({ driver: time }) => time.leaveSplit(split)),
+      },
+      requestSplit: () => requestSplit(this.#descriptor),
+    });
+    if (indexed !== null) driver.loop = chain.compileLoop({ input: { kind: "generate" }, port: 0, key: null, timestamps: false });
+    return driver;
+  }
+
+  #openOperators(chain: Chain): void {
+    const { env, storeFor } = this.#context;
+    for (const { index, operator } of this.#driven.operators) {
+      const plan = this.#vertex.operators[index];
+      assert(plan !== undefined, `no operator ${index}`);
+      const { subtask } = this.#descriptor;
+      const state = plan.key === null ? null : storeFor(plan, subtask);
+      if (state !== null) this.#stores.push(state);
+      const path = this.#inputPath();
+      operator.open({
+        env,
+        uid: plan.uid,
+        subtaskIndex: subtask,
+        parallelism: plan.parallelism,
+        maxParallelism: plan.maxParallelism,
+        keyGroups: keyGroupRangeOf(subtask, plan.parallelism, plan.maxParallelism),
+        output: chain.output(index, ""),
+        side: (name) => chain.output(index, name),
+        state,
+        metrics: this.#scope(plan.uid),
+        full: () => this.#status.full,
+        watermark: () => path.delivered,
+      });
+    }
+  }
+
+  #inputPathMade: WatermarkPath | null = null;
+
+  /** The way of watermarks that come from the inputs; a source's own begin at its event-time operators. */
+  #inputPath(): WatermarkPath {
+    this.#inputPathMade ??= this.#path(null);
+    return this.#inputPathMade;
+  }
+
+  /** Steps behind `from` (null: from the head on) up to the next event-time operators, which make watermarks of their own. */
+  #path(from: number | null): WatermarkPath {
+    const steps: PathStep[] = [];
+    const open = from === null ? [0] : this.#next(from, steps);
+    while (open.length > 0) {
+      const index = open.shift();
+      const plan = this.#vertex.operators[index ?? -1];
+      if (index === undefined || plan?.kind === "eventTime") continue;
+      const operator = this.#driven.bindings[index]?.o;
+      if (operator !== undefined) steps.push({ kind: "operator", operator });
+      open.push(...this.#next(index, steps));
+    }
+    return new WatermarkPath(steps, this.#status);
+  }
+
+  /** Operators directly behind one; the exchanges it feeds become steps. */
+  #next(index: number, steps: PathStep[]): number[] {
+    const chain = this.#chain;
+    const plan = this.#vertex.operators[index];
+    if (chain === null || plan === undefined) return [];
+    const next: number[] = [];
+    for (const output of ["", ...plan.sides.map((side) => side.name)]) {
+      for (const exchange of chain.shape.exchanges(index, output)) {
+        const partition = this.#partitions[exchange];
+        if (partition !== undefined) steps.push({ kind: "partition", partition });
+      }
+      next.push(...chain.shape.consumers(index, output));
+    }
+    return next;
+  }
+}
+
+export function taskBuild(context: TaskBuildContext, descriptor: TaskDescriptor): Task {
+  return new TaskBuilder(context, descriptor).build();
+}

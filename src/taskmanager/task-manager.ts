@@ -1,0 +1,179 @@
+// The TaskManager's main thread: memory pools, slots and their watchdog. Never runs user code, never blocks.
+//
+// Owns: the network and managed pools, slot threads, shared memory for doorbells, metrics and progress. Does not own: the
+// decision what runs where (job master), what happens inside a slot (slot.ts).
+//
+//   M1. Whatever a slot held in the pools is free again once its thread has ended, however it ended.
+//   M2. `close` leaves no thread, timer or segment behind.
+
+import type { Env } from "../base/env.ts";
+import { assert, type EngineError, InternalError, UserError } from "../base/errors.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
+import { SegmentPool } from "../memory/segment-pool.ts";
+import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
+import { metricMemory } from "../metrics/metric-registry.ts";
+import { DOORBELL_WORDS } from "../network/doorbell.ts";
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
+import { Watchdog } from "./watchdog.ts";
+
+export type TaskManagerOptions = {
+  readonly env: Env;
+  readonly configuration: Configuration;
+  readonly memory: TaskManagerMemory;
+  readonly runner: SlotRunner;
+  readonly onMessage: (slot: number, message: FromSlot) => void;
+  /** A slot ended without closing its tasks. */
+  readonly onSlotLost: (slot: number, error: EngineError) => void;
+};
+
+type SlotEntry = { handle: SlotHandle; readonly metrics: SharedArrayBuffer; ended: boolean };
+
+const MIB = 1024 ** 2;
+
+export class TaskManager {
+  readonly network: SegmentPool;
+  readonly managed: SegmentPool;
+  readonly #options: TaskManagerOptions;
+  readonly #slots: SlotEntry[] = [];
+  readonly #doorbells: SharedArrayBuffer;
+  readonly #progress: SharedArrayBuffer;
+  readonly #watchdog: Watchdog;
+
+  constructor(options: TaskManagerOptions) {
+    const { memory, env, configuration } = options;
+    const { slots } = memory;
+    const poison = configuration.get(OPTIONS.memoryPoison);
+    this.#options = options;
+    this.network = SegmentPool.create({
+      name: "network memory",
+      configKey: OPTIONS.networkMax.key,
+      segments: memory.networkSegments,
+      segmentSize: memory.networkSegmentSize,
+      poison,
+    });
+    this.managed = SegmentPool.create({
+      name: "managed memory",
+      configKey: OPTIONS.managedSize.key,
+      segments: memory.managedBlocks,
+      segmentSize: memory.managedBlockSize,
+      groupLimits: Array.from({ length: slots }, () => memory.slot.managedBlocks),
+      poison,
+    });
+    this.#doorbells = new SharedArrayBuffer(slots * DOORBELL_WORDS * 4);
+    this.#progress = new SharedArrayBuffer(slots * 4);
+    this.#watchdog = new Watchdog({
+      env,
+      progress: new Int32Array(this.#progress),
+      timeoutMs: configuration.get(OPTIONS.watchdogTimeout),
+      onStuck: (slot, stuckMs) => this.#onStuck(slot, stuckMs),
+    });
+  }
+
+  get slots(): number {
+    return this.#options.memory.slots;
+  }
+
+  /** Metric memory of the slots started so far. */
+  metricMemories(): readonly SharedArrayBuffer[] {
+    return this.#slots.map((slot) => slot.metrics);
+  }
+
+  start(index: number): void {
+    const { memory, configuration, runner, onMessage } = this.#options;
+    assert(index === this.#slots.length && index < this.slots, `slot ${index} of ${this.slots}`);
+    const metrics = metricMemory();
+    const handle = runner.start(
+      {
+        index,
+        slots: this.slots,
+        network: this.network.handle,
+        managed: this.managed.handle,
+        managedBytes: memory.slot.managedBlocks * memory.managedBlockSize,
+        doorbells: this.#doorbells,
+        metrics,
+        progress: this.#progress,
+        turnBudgetMs: configuration.get(OPTIONS.turnBudget),
+        heap: {
+          oldGenerationMb: Math.floor(memory.slot.oldGeneration.bytes / MIB),
+          youngGenerationMb: Math.floor(memory.slot.youngGeneration.bytes / MIB),
+        },
+      },
+      { onMessage: (message) => onMessage(index, message), onExit: (exit) => this.#onExit(index, exit) },
+    );
+    this.#slots.push({ handle, metrics, ended: false });
+    this.#watchdog.watch();
+  }
+
+  post(slot: number, message: ToSlot): void {
+    const entry = this.#slots[slot];
+    if (entry !== undefined && !entry.ended) entry.handle.post(message);
+  }
+
+  /** Ends a slot's thread and takes back what it held. */
+  async end(slot: number): Promise<void> {
+    const entry = this.#slots[slot];
+    if (entry === undefined || entry.ended) return;
+    entry.ended = true;
+    this.#watchdog.forget(slot);
+    await entry.handle.terminate();
+    this.#takeBack(slot);
+  }
+
+  async close(): Promise<void> {
+    this.#watchdog.stop();
+    for (const index of this.#slots.keys()) await this.end(index);
+  }
+
+  #takeBack(slot: number): void {
+    this.network.threadEnded(slot + 1);
+    this.managed.threadEnded(slot + 1);
+  }
+
+  #onExit(slot: number, exit: SlotExit): void {
+    const entry = this.#slots[slot];
+    if (entry === undefined || entry.ended) return;
+    entry.ended = true;
+    this.#watchdog.forget(slot);
+    this.#takeBack(slot);
+    this.#options.onSlotLost(slot, exitError(exit, this.#options.memory));
+  }
+
+  #onStuck(slot: number, stuckMs: number): void {
+    const entry = this.#slots[slot];
+    if (entry === undefined || entry.ended) return;
+    entry.handle
+      .stackSample()
+      .then(async (stack) => {
+        if (entry.ended) return;
+        await this.end(slot);
+        this.#options.onSlotLost(slot, stuckError(slot, stuckMs, stack));
+      })
+      .catch((error: unknown) => this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })));
+  }
+}
+
+function exitError(exit: SlotExit, memory: TaskManagerMemory): EngineError {
+  if (exit.kind === "outOfMemory") {
+    const limit = Math.floor(memory.slot.heap.bytes / MIB);
+    return new UserError("SLOT_OUT_OF_MEMORY", `user code allocated more than the slot's heap of ${limit} MiB`, {
+      fix: `keep less on the heap (state belongs in keyed state), or raise ${OPTIONS.taskHeapSize.key}`,
+      cause: exit.error,
+    });
+  }
+  if (exit.kind === "error") {
+    return new InternalError("SLOT_FAILED", `a slot's thread failed: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`, { cause: exit.error });
+  }
+  return new UserError("SLOT_EXITED", `a slot's thread ended with exit code ${exit.code}`, {
+    fix: "user code must not end the process; throw an error instead",
+  });
+}
+
+function stuckError(slot: number, stuckMs: number, stack: string | null): UserError {
+  const error = new UserError("FUNCTION_NEVER_RETURNED", `user code in slot ${slot} has not returned for ${Math.round(stuckMs / 1_000)} s`, {
+    fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
+  });
+  if (stack !== null) error.stack = `${error.name}: ${error.message}\n${stack}`;
+  return error;
+}
