@@ -32,7 +32,7 @@ export function requestReserve(control: PoolControl, owner: number, count: numbe
     words[c.REQUEST_FREE] = words[request + c.REQUEST_NEXT]!;
     words[request + c.REQUEST_OWNER] = owner;
     words[request + c.REQUEST_COUNT] = count;
-    words[request + c.REQUEST_THREAD] = token - 1;
+    words[request + c.REQUEST_TOKEN] = token;
     words[request + c.REQUEST_STATE] = c.STATE_GRANTED;
     words[group + c.GROUP_USED]! += count;
     words[c.AVAILABLE]! -= count;
@@ -57,13 +57,13 @@ export function requestEnqueue(control: PoolControl, owner: number, count: numbe
     words[request + c.REQUEST_NEXT] = 0;
     words[request + c.REQUEST_TICKET] = words[c.TICKET]!;
     words[request + c.REQUEST_BELL] = bell;
-    words[request + c.REQUEST_THREAD] = token - 1;
+    words[request + c.REQUEST_TOKEN] = token;
     words[request + c.REQUEST_STATE] = c.STATE_GROUP_QUEUE;
     words[c.TICKET]! += 1;
     words[c.WAITING]! += 1;
     const tail = words[group + c.GROUP_TAIL]!;
-    if (tail === 0) words[group + c.GROUP_HEAD] = request;
-    else words[tail + c.REQUEST_NEXT] = request;
+    words[request + c.REQUEST_PREVIOUS] = tail;
+    words[tail === 0 ? group + c.GROUP_HEAD : tail + c.REQUEST_NEXT] = request;
     words[group + c.GROUP_TAIL] = request;
   } else {
     request = 0;
@@ -78,7 +78,7 @@ export function requestEnqueue(control: PoolControl, owner: number, count: numbe
 export function requestTake(control: PoolControl, request: number): Int32Array {
   const segments = new Int32Array(control.words[request + c.REQUEST_COUNT]!);
   for (let index = 0; index < segments.length; index += 1) segments[index] = takeOne(control, request);
-  requestCancel(control, request, control.words[request + c.REQUEST_SERIAL]!);
+  giveBack(control, request, control.words[request + c.REQUEST_SERIAL]!);
   return segments;
 }
 
@@ -103,25 +103,58 @@ function takeOne(control: PoolControl, request: number): number {
 
 /** Gives up a request at whatever point it is. A record that is free, or was used again since `serial`, is left alone. */
 export function requestCancel(control: PoolControl, request: number, serial: number): void {
+  if (!leaveQueue(control, request, serial)) giveBack(control, request, serial); // In this order: it may be granted in between.
+}
+
+/** Ends a request that waits. False: it does not. */
+function leaveQueue(control: PoolControl, request: number, serial: number): boolean {
+  const { words, token } = control;
+  while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
+  const state = words[request + c.REQUEST_STATE]!;
+  const group = words[words[request + c.REQUEST_OWNER]! + c.OWNER_GROUP]!;
+  const waits = state === c.STATE_GROUP_QUEUE || state === c.STATE_POOL_QUEUE;
+  const leaves = waits && words[request + c.REQUEST_SERIAL] === serial;
+  if (leaves) {
+    const inGroup = state === c.STATE_GROUP_QUEUE;
+    const previous = words[request + c.REQUEST_PREVIOUS]!;
+    const next = words[request + c.REQUEST_NEXT]!;
+    const head = inGroup ? group + c.GROUP_HEAD : c.QUEUE_HEAD;
+    const tail = inGroup ? group + c.GROUP_TAIL : c.QUEUE_TAIL;
+    words[previous === 0 ? head : previous + c.REQUEST_NEXT] = next;
+    words[next === 0 ? tail : next + c.REQUEST_PREVIOUS] = previous;
+    words[c.WAITING]! -= 1;
+    words[group + c.GROUP_USED]! -= inGroup ? 0 : words[request + c.REQUEST_COUNT]!;
+    words[request + c.REQUEST_STATE] = c.STATE_FREE;
+    words[request + c.REQUEST_TOKEN] = 0;
+    words[request + c.REQUEST_SERIAL]! += 1;
+    words[request + c.REQUEST_NEXT] = words[c.REQUEST_FREE]!;
+    words[c.REQUEST_FREE] = request;
+  }
+  words[c.LOCK] = -token;
+  c.unlock(words, token);
+  if (leaves) settle(control, group);
+  return leaves;
+}
+
+/** Ends a granted request and returns what it has not taken. */
+function giveBack(control: PoolControl, request: number, serial: number): void {
   const { words, token } = control;
   while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   const group = words[words[request + c.REQUEST_OWNER]! + c.OWNER_GROUP]!;
   const count = words[request + c.REQUEST_COUNT]!;
-  const state = words[request + c.REQUEST_SERIAL] === serial ? words[request + c.REQUEST_STATE]! : c.STATE_FREE;
-  if (state === c.STATE_GROUP_QUEUE || state === c.STATE_POOL_QUEUE) {
-    words[request + c.REQUEST_STATE] = c.STATE_CANCELLED;
-    if (state === c.STATE_POOL_QUEUE) words[group + c.GROUP_USED]! -= count;
-  } else if (state === c.STATE_GRANTED) {
+  const ends = words[request + c.REQUEST_STATE] === c.STATE_GRANTED && words[request + c.REQUEST_SERIAL] === serial;
+  if (ends) {
+    words[c.AVAILABLE]! += count;
+    words[group + c.GROUP_USED]! -= count;
     words[request + c.REQUEST_STATE] = c.STATE_FREE;
+    words[request + c.REQUEST_TOKEN] = 0;
     words[request + c.REQUEST_SERIAL]! += 1;
     words[request + c.REQUEST_NEXT] = words[c.REQUEST_FREE]!;
     words[c.REQUEST_FREE] = request;
-    words[c.AVAILABLE]! += count;
-    words[group + c.GROUP_USED]! -= count;
   }
   words[c.LOCK] = -token;
   c.unlock(words, token);
-  if (state !== c.STATE_FREE) settle(control, group);
+  if (ends && count > 0) settle(control, group);
 }
 
 /** Moves on whoever can after segments, or room in `group`, came free. */
@@ -142,68 +175,51 @@ export function settleAll(control: PoolControl): void {
   }
 }
 
-/** The head of the group's queue leaves it if it was cancelled, or moves to the pool's queue if the group has room. */
+/** Moves the head of the group's queue to the end of the pool's queue, if the group has room for it. */
 function groupStep(control: PoolControl, group: number): boolean {
   const { words, token } = control;
   while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   const request = words[group + c.GROUP_HEAD]!;
-  const cancelled = words[request + c.REQUEST_STATE] === c.STATE_CANCELLED;
   const used = words[group + c.GROUP_USED]! + words[request + c.REQUEST_COUNT]!;
-  const moves = request !== 0 && (cancelled || used <= words[group + c.GROUP_LIMIT]!);
+  const moves = request !== 0 && used <= words[group + c.GROUP_LIMIT]!;
   if (moves) {
     const next = words[request + c.REQUEST_NEXT]!;
     words[group + c.GROUP_HEAD] = next;
-    if (next === 0) words[group + c.GROUP_TAIL] = 0;
-    if (cancelled) {
-      words[request + c.REQUEST_STATE] = c.STATE_FREE;
-      words[request + c.REQUEST_SERIAL]! += 1;
-      words[request + c.REQUEST_NEXT] = words[c.REQUEST_FREE]!;
-      words[c.REQUEST_FREE] = request;
-      words[c.WAITING]! -= 1;
-    } else {
-      words[group + c.GROUP_USED] = used;
-      words[request + c.REQUEST_TICKET] = words[c.TICKET]!;
-      words[request + c.REQUEST_STATE] = c.STATE_POOL_QUEUE;
-      words[request + c.REQUEST_NEXT] = 0;
-      words[c.TICKET]! += 1;
-      const tail = words[c.QUEUE_TAIL]!;
-      if (tail === 0) words[c.QUEUE_HEAD] = request;
-      else words[tail + c.REQUEST_NEXT] = request;
-      words[c.QUEUE_TAIL] = request;
-    }
+    words[next === 0 ? group + c.GROUP_TAIL : next + c.REQUEST_PREVIOUS] = 0;
+    const tail = words[c.QUEUE_TAIL]!;
+    words[request + c.REQUEST_PREVIOUS] = tail;
+    words[request + c.REQUEST_NEXT] = 0;
+    words[tail === 0 ? c.QUEUE_HEAD : tail + c.REQUEST_NEXT] = request;
+    words[c.QUEUE_TAIL] = request;
+    words[group + c.GROUP_USED] = used;
+    words[request + c.REQUEST_TICKET] = words[c.TICKET]!;
+    words[request + c.REQUEST_STATE] = c.STATE_POOL_QUEUE;
+    words[c.TICKET]! += 1;
   }
   words[c.LOCK] = -token;
   c.unlock(words, token);
   return moves;
 }
 
-/** The head of the pool's queue leaves it if it was cancelled, or is granted if there is enough. */
+/** Grants the head of the pool's queue, if there is enough. */
 function poolStep(control: PoolControl): boolean {
   const { words, token } = control;
   while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
   const request = words[c.QUEUE_HEAD]!;
-  const cancelled = words[request + c.REQUEST_STATE] === c.STATE_CANCELLED;
   const count = words[request + c.REQUEST_COUNT]!;
   const bell = words[request + c.REQUEST_BELL]!;
-  const moves = request !== 0 && (cancelled || count <= words[c.AVAILABLE]!);
+  const moves = request !== 0 && count <= words[c.AVAILABLE]!;
   if (moves) {
     const next = words[request + c.REQUEST_NEXT]!;
     words[c.QUEUE_HEAD] = next;
-    if (next === 0) words[c.QUEUE_TAIL] = 0;
+    words[next === 0 ? c.QUEUE_TAIL : next + c.REQUEST_PREVIOUS] = 0;
     words[c.WAITING]! -= 1;
-    if (cancelled) {
-      words[request + c.REQUEST_STATE] = c.STATE_FREE;
-      words[request + c.REQUEST_SERIAL]! += 1;
-      words[request + c.REQUEST_NEXT] = words[c.REQUEST_FREE]!;
-      words[c.REQUEST_FREE] = request;
-    } else {
-      words[request + c.REQUEST_STATE] = c.STATE_GRANTED;
-      words[c.AVAILABLE]! -= count;
-    }
+    words[request + c.REQUEST_STATE] = c.STATE_GRANTED;
+    words[c.AVAILABLE]! -= count;
   }
   words[c.LOCK] = -token;
   c.unlock(words, token);
-  if (moves && !cancelled) ring(control, bell);
+  if (moves) ring(control, bell);
   return moves;
 }
 

@@ -36,7 +36,7 @@ export const LOCK = 0;
 export const AVAILABLE = 16;
 /** Segments on the stack. */
 export const FREE = 17;
-/** Requests linked into a queue. */
+/** Requests in queues. */
 export const WAITING = 18;
 export const QUEUE_HEAD = 19;
 export const QUEUE_TAIL = 20;
@@ -75,22 +75,23 @@ export const REQUEST_OWNER = 1;
 /** Segments not yet handed over. */
 export const REQUEST_COUNT = 2;
 export const REQUEST_NEXT = 3;
-export const REQUEST_TICKET = 4;
+export const REQUEST_PREVIOUS = 4;
+export const REQUEST_TICKET = 5;
 /** Counts the uses of the record, so that a handle of an earlier use is recognised. */
-export const REQUEST_SERIAL = 5;
-export const REQUEST_BELL = 6;
-export const REQUEST_THREAD = 7;
-export const REQUEST_WORDS = 8;
+export const REQUEST_SERIAL = 6;
+export const REQUEST_BELL = 7;
+/** The token of the thread that asked; 0 while the record is free. */
+export const REQUEST_TOKEN = 8;
+export const REQUEST_WORDS = 16;
 export const REQUESTS_MAX = 1024;
 /** The rest is for allocations in progress: one a thread. */
 export const WAITING_MAX = 960;
 
-/** A request: free → in its group's queue → in the pool's queue → granted → free. Cancelled while queued: until it comes to the head. */
+/** A request: free → in its group's queue → in the pool's queue → granted → free. */
 export const STATE_FREE = 0;
 export const STATE_GROUP_QUEUE = 1;
 export const STATE_POOL_QUEUE = 2;
 export const STATE_GRANTED = 3;
-export const STATE_CANCELLED = 4;
 
 /** A segment's word: generation above, owner below. The generation rises when the segment is released. */
 export const OWNER_MASK = OWNERS_MAX - 1;

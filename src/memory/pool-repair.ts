@@ -14,16 +14,10 @@ type Derived = {
   readonly queues: Map<number, number[]>;
 };
 
-/** Makes everything derived agree with the truth again. Requests of the thread that ended are dropped: nobody is there to take them. */
+/** Makes everything derived agree with the truth again, after `deadThread` ended while it held the lock. */
 export function repair(control: PoolControl, deadThread: number): void {
   const { words } = control;
-  for (let request = control.requestsAt; request < control.segmentsAt; request += c.REQUEST_WORDS) {
-    const state = words[request + c.REQUEST_STATE]!;
-    const gone = state === c.STATE_CANCELLED || words[request + c.REQUEST_THREAD] === deadThread;
-    if (state === c.STATE_FREE || !gone) continue;
-    words[request + c.REQUEST_STATE] = c.STATE_FREE;
-    words[request + c.REQUEST_SERIAL]! += 1;
-  }
+  dropRequests(control, deadThread);
   const derived = derive(control);
   words[c.FREE] = derived.free.length;
   words.set(derived.free, control.stackAt);
@@ -37,8 +31,21 @@ export function repair(control: PoolControl, deadThread: number): void {
     words[c.WAITING]! += requests.length;
     words[group === 0 ? c.QUEUE_HEAD : group + c.GROUP_HEAD] = linked(words, requests, c.REQUEST_NEXT);
     words[group === 0 ? c.QUEUE_TAIL : group + c.GROUP_TAIL] = requests.at(-1) ?? 0;
+    for (const [index, request] of requests.entries()) words[request + c.REQUEST_PREVIOUS] = requests[index - 1] ?? 0;
   }
   freeListsBuild(control);
+}
+
+/** Frees the requests of a thread that ended, since nobody is there to take them, and those that it was about to make or to free. */
+function dropRequests(control: PoolControl, deadThread: number): void {
+  const { words } = control;
+  for (let request = control.requestsAt; request < control.segmentsAt; request += c.REQUEST_WORDS) {
+    const token = words[request + c.REQUEST_TOKEN]!;
+    if (words[request + c.REQUEST_STATE] === c.STATE_FREE || (token !== 0 && token !== deadThread + 1)) continue;
+    words[request + c.REQUEST_STATE] = c.STATE_FREE;
+    words[request + c.REQUEST_TOKEN] = 0;
+    words[request + c.REQUEST_SERIAL]! += 1;
+  }
 }
 
 /** Links every unused owner and request into its free list. */
@@ -84,6 +91,9 @@ export function inconsistencies(control: PoolControl): string[] {
   for (const [group, requests] of derived.queues) {
     const actual = chain(words, words[group === 0 ? c.QUEUE_HEAD : group + c.GROUP_HEAD]!);
     if (actual.join() !== requests.join()) found.push(`a queue is ${actual.join()} and not ${requests.join()}`);
+    const previous = requests.map((request) => words[request + c.REQUEST_PREVIOUS]);
+    if (previous.join() !== [0, ...requests].slice(0, -1).join())
+      found.push(`a queue leads back to ${previous.join()}`);
   }
   return found;
 }
@@ -139,15 +149,12 @@ function linked(words: Int32Array, records: readonly number[], next: number): nu
   return records[0] ?? 0;
 }
 
-/** Requests of a queue, without the cancelled ones that have not come to its head yet. */
+/** Requests of a queue, from its head. */
 function chain(words: Int32Array, head: number): number[] {
   const requests: number[] = [];
-  for (
-    let request = head;
-    request !== 0 && requests.length < c.REQUESTS_MAX;
-    request = words[request + c.REQUEST_NEXT]!
-  ) {
-    if (words[request + c.REQUEST_STATE] !== c.STATE_CANCELLED) requests.push(request);
+  for (let request = head; request !== 0 && requests.length < c.REQUESTS_MAX; ) {
+    requests.push(request);
+    request = words[request + c.REQUEST_NEXT]!;
   }
   return requests;
 }

@@ -294,7 +294,7 @@ export class SegmentPool {
       words[c.LOCK] = -token;
       c.unlock(words, token);
     }
-    this.#cancelAll(c.REQUEST_THREAD, thread);
+    this.#cancelAll(c.REQUEST_TOKEN, thread + 1);
     const ended = ownerReports(this.#control).filter((row) => row.thread === thread);
     for (const row of ended) this.closeOwner(row.owner);
     settleAll(this.#control);
