@@ -38,9 +38,10 @@ export class AnyWriter {
     this.failure = null;
     this.#shared = false;
     this.#depth = 0;
+    this.#forget(); // A getter of the user's may have thrown out of the last call.
     writeByte(out, 0);
     const fits = this.value(value, out);
-    if (this.#objects.length > 0) this.#forget();
+    this.#forget();
     if (!fits) out.position = start;
     else if (this.#shared) out.bytes[start] = 1;
     return fits;
@@ -138,6 +139,7 @@ export class AnyWriter {
   }
 
   #forget(): void {
+    if (this.#objects.length === 0) return;
     if (this.#objects.length > SCAN_MAX) this.#indexOf.clear();
     this.#objects.length = 0;
   }

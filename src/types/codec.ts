@@ -21,15 +21,18 @@ export type Mismatch = {
   readonly unsupported: boolean;
 };
 
+/**
+ * What codecs do with more than a type says. `refuse`: a record with a field that the struct does not declare does not fit;
+ * fields come out in declared order. `ignore`: a projection, other fields are not read. `exact`: as `refuse`, and what would
+ * come back different in any way does not fit either: another order of fields, a null prototype, properties on an array or
+ * a Date; for learned types.
+ */
+export type Strictness = "refuse" | "ignore" | "exact";
+
 export type BatchCodecOptions = {
   /** Whether each record carries an event time; adds an f64 column. */
   readonly timestamps: boolean;
-  /**
-   * `refuse`: a record with a field that the struct does not declare does not fit; fields come out in declared order.
-   * `ignore`: a projection, other fields are not read. `exact`: as `refuse`, and a record whose fields have another order,
-   * or whose prototype is null, does not fit either; for learned types.
-   */
-  readonly extraFields: "refuse" | "ignore" | "exact";
+  readonly extraFields: Strictness;
 };
 
 export interface BatchCodec {

@@ -5,18 +5,12 @@ import { types } from "node:util";
 import { unreachable } from "../base/errors.ts";
 import { AnyWriter } from "./any-writer.ts";
 import { ByteSink } from "./byte-buffer.ts";
-import type { Mismatch } from "./codec.ts";
+import type { Mismatch, Strictness } from "./codec.ts";
 import { describe, foreignClass } from "./describe.ts";
+import { keyOrder } from "./field-order.ts";
 import { fieldPath, specText } from "./spec-text.ts";
 import type { StructSpec, TypeSpec } from "./type-spec.ts";
 import { isTypedArrayOf } from "./typed-array-bytes.ts";
-
-/**
- * What codecs do with more than the type says. `refuse`: undeclared fields do not fit; fields come out in declared order.
- * `ignore`: undeclared fields are left out. `exact`: nothing may differ from the type, neither the order of fields nor
- * the prototype nor properties on an array or a Date; for learned types.
- */
-export type Strictness = "refuse" | "ignore" | "exact";
 
 /** A mismatch with its path in parts, as Standard Schema wants it. */
 export type Issue = Mismatch & { readonly keys: readonly PropertyKey[] };
@@ -130,7 +124,7 @@ function checkExtraFields(walk: Walk, spec: StructSpec, value: Readonly<Record<s
   if (Object.getOwnPropertySymbols(value).length > 0) {
     walk.found.push({ ...absent(spec), actual: "an object with a symbol as a key", unsupported: true });
   }
-  const order = spec.fields.map((field) => field.name).filter((name) => Object.hasOwn(value, name));
+  const order = keyOrder(spec).filter((name) => Object.hasOwn(value, name));
   if (walk.strictness === "exact" && Object.keys(value).join() !== order.join()) {
     walk.found.push({ ...absent(spec), actual: `the fields in the order ${Object.keys(value).join(", ")}` });
   }

@@ -1,8 +1,8 @@
 // Compiles a spec to a codec for single values as bytes (format: value-source.ts).
 
-import type { ByteReader, ByteWriter, ValueCodec } from "./codec.ts";
+import type { ByteReader, ByteWriter, Strictness, ValueCodec } from "./codec.ts";
 import { codecError } from "./codec-error.ts";
-import { type Strictness, specMismatch } from "./spec-mismatch.ts";
+import { specMismatch } from "./spec-mismatch.ts";
 import type { TypeSpec } from "./type-spec.ts";
 import { ValueSource } from "./value-source.ts";
 

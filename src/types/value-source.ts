@@ -15,8 +15,8 @@ import { types } from "node:util";
 import { AnyReader } from "./any-reader.ts";
 import { AnyWriter } from "./any-writer.ts";
 import * as bytes from "./byte-buffer.ts";
+import type { Strictness } from "./codec.ts";
 import { GeneratedCode, type LiteralField, objectLiteral } from "./generated-code.ts";
-import type { Strictness } from "./spec-mismatch.ts";
 import { countGuard, fieldValue, structGuard } from "./struct-guard.ts";
 import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
 import { readTypedArray, writeTypedArray } from "./typed-array-bytes.ts";
@@ -70,8 +70,8 @@ export class ValueSource {
   #anyWriter: string | null;
   #anyReader: string | null;
 
-  constructor(strictness: Strictness) {
-    this.code = new GeneratedCode(RUNTIME);
+  constructor(strictness: Strictness, code = new GeneratedCode(RUNTIME)) {
+    this.code = code;
     this.strictness = strictness;
     this.#anyWriter = null;
     this.#anyReader = null;
@@ -219,9 +219,13 @@ export class ValueSource {
   }
 
   #writeUnion(members: readonly TypeSpec[]): string {
-    const attempts = members.map(
-      (member, index) =>
-        `writeU32(out, ${index}); if (${this.writer(member)}(v, out)) return true; out.position = start;`,
+    // A projection takes the member that fits without leaving anything out, if there is one.
+    const sources = this.strictness === "ignore" ? [new ValueSource("refuse", this.code), this] : [this];
+    const attempts = sources.flatMap((source) =>
+      members.map(
+        (member, index) =>
+          `writeU32(out, ${index}); if (${source.writer(member)}(v, out)) return true; out.position = start;`,
+      ),
     );
     return `const start = out.position;\n${attempts.join("\n")}\nreturn false;`;
   }
