@@ -4,15 +4,18 @@ import type { Env } from "../base/env.ts";
 import type { Job } from "../api/job.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Doorbell } from "../network/data-link.ts";
+import { directTransport, type Transport } from "../network/transport.ts";
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import type { LinkBuilder } from "./links.ts";
 import type { Slot } from "./slot.ts";
 import { slotHost } from "./slot-host.ts";
-import type { SlotHandle, SlotListener, SlotRunner, SlotStart } from "./slot-runner.ts";
+import type { SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 
 export type LocalRunnerOptions = {
   readonly env: Env;
   readonly load: (bundle: string | null) => Promise<Job>;
-  /** Links of the simulation. */
+  /** Control messages and links of the simulation. */
+  readonly transport?: Transport;
   readonly links?: (slot: number, doorbells: readonly Doorbell[], configuration: Configuration) => LinkBuilder;
 };
 
@@ -62,38 +65,37 @@ class SlotLoop implements Doorbell {
 }
 
 export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
-  const { env } = options;
+  const { env, transport = directTransport(env) } = options;
   const loops: SlotLoop[] = [];
   const loopOf = (index: number): SlotLoop => {
     loops[index] ??= new SlotLoop(env);
     return loops[index];
   };
   return {
-    start(start: SlotStart, listener: SlotListener): SlotHandle {
+    start(start: SlotStart): SlotHandle {
       const loop = loopOf(start.index);
       const doorbells = Array.from({ length: start.slots }, (_, index) => loopOf(index));
       const { links } = options;
-      let stopped = false;
+      const { near, far } = transport.connect<ToSlot, FromSlot>(`slot ${start.index}`);
       const slot = slotHost({
         env,
         start,
         doorbells,
         load: options.load,
-        send: (message) => env.timers.soon(() => !stopped && listener.onMessage(message)),
+        send: (message) => far.send(message),
         wake: () => loop.ring(),
         ...(links && { links: (configuration: Configuration) => links(start.index, doorbells, configuration) }),
       });
       loop.slot = slot;
-      env.timers.soon(() => listener.onMessage({ kind: "ready" }));
+      far.onMessage((message) => {
+        slot.onMessage(message);
+        loop.ring();
+      });
+      far.send({ kind: "ready" });
       return {
-        post: (message) =>
-          env.timers.soon(() => {
-            if (stopped) return;
-            slot.onMessage(message);
-            loop.ring();
-          }),
+        control: near,
         terminate: async () => {
-          stopped = true;
+          near.close();
           loop.stop();
         },
         stackSample: async () => null,

@@ -2,9 +2,10 @@
 
 import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import type { FromSlot } from "../protocol/slot-messages.ts";
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import { SharedDoorbell } from "../network/doorbell.ts";
-import type { SlotExit, SlotHandle, SlotListener, SlotRunner, SlotStart } from "./slot-runner.ts";
+import type { Connection } from "../network/transport.ts";
+import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 
 /** The compiled package holds `.js`, a checkout runs its `.ts` sources. */
 function workerUrl(): URL {
@@ -16,7 +17,7 @@ const STACK_SAMPLE_MS = 200;
 
 export function threadSlotRunner(): SlotRunner {
   return {
-    start(start: SlotStart, listener: SlotListener): SlotHandle {
+    start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle {
       const worker = new Worker(workerUrl(), {
         name: `millrace-slot-${start.index}`,
         workerData: start,
@@ -29,24 +30,35 @@ export function threadSlotRunner(): SlotRunner {
       const bell = new SharedDoorbell(new Int32Array(start.doorbells), start.index * 2);
       let exit: SlotExit | null = null;
       let closed = false;
+      let receive: (message: FromSlot) => void = () => undefined;
       worker.on("message", (message: FromSlot) => {
         if (message.kind === "closed") closed = true;
-        listener.onMessage(message);
+        receive(message);
       });
       worker.on("error", (error: unknown) => {
         const code = (error as { code?: unknown }).code;
         exit = { kind: code === "ERR_WORKER_OUT_OF_MEMORY" ? "outOfMemory" : "error", code: 1, error };
       });
       worker.on("exit", (code) => {
-        if (!closed) listener.onExit(exit ?? { kind: "exit", code, error: null });
+        if (!closed) onExit(exit ?? { kind: "exit", code, error: null });
       });
-      return {
-        post: (message) => {
+      const control: Connection<ToSlot, FromSlot> = {
+        send: (message) => {
           worker.postMessage(message);
           bell.ring();
         },
+        onMessage: (handler) => {
+          receive = handler;
+        },
+        close: () => {
+          receive = () => undefined;
+        },
+      };
+      return {
+        control,
         terminate: async () => {
           closed = true; // An exit that was asked for is no failure.
+          control.close();
           await worker.terminate();
         },
         stackSample: () => stackSample(worker),

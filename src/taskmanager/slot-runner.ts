@@ -3,8 +3,9 @@
 // Implementations: `slot-runner-local.ts` (all slots in the calling thread; also the simulation's) and `slot-runner-node.ts`
 // (a worker thread per slot).
 
-import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import type { SegmentPoolHandle } from "../memory/segment-pool.ts";
+import type { Connection } from "../network/transport.ts";
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 
 /** Shared memory and settings that a slot starts with; plain data. */
 export type SlotStart = {
@@ -28,13 +29,9 @@ export type SlotStart = {
 /** Why a slot's thread ended without closing its tasks. */
 export type SlotExit = { readonly kind: "exit" | "outOfMemory" | "error"; readonly code: number; readonly error: unknown };
 
-export type SlotListener = {
-  onMessage(message: FromSlot): void;
-  onExit(exit: SlotExit): void;
-};
-
 export interface SlotHandle {
-  post(message: ToSlot): void;
+  /** Control messages to and from the slot. */
+  readonly control: Connection<ToSlot, FromSlot>;
   /** Ends the slot at once, whatever it does; resolves when nothing of it runs any more. */
   terminate(): Promise<void>;
   /** What the slot's thread is doing, for the watchdog: a stack, innermost frame first; null when it cannot be had. */
@@ -42,5 +39,6 @@ export interface SlotHandle {
 }
 
 export interface SlotRunner {
-  start(start: SlotStart, listener: SlotListener): SlotHandle;
+  /** `onExit`: the thread ended, though nobody asked for it and the slot had not closed. */
+  start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle;
 }

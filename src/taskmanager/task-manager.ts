@@ -100,15 +100,16 @@ export class TaskManager {
           youngGenerationMb: Math.floor(memory.slot.youngGeneration.bytes / MIB),
         },
       },
-      { onMessage: (message) => onMessage(index, message), onExit: (exit) => this.#onExit(index, exit) },
+      (exit) => this.#onExit(index, exit),
     );
+    handle.control.onMessage((message) => onMessage(index, message));
     this.#slots.push({ handle, metrics, ended: false });
     this.#watchdog.watch();
   }
 
   post(slot: number, message: ToSlot): void {
     const entry = this.#slots[slot];
-    if (entry !== undefined && !entry.ended) entry.handle.post(message);
+    if (entry !== undefined && !entry.ended) entry.handle.control.send(message);
   }
 
   /** Ends a slot's thread and takes back what it held. */
