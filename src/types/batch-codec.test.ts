@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertSame } from "../../test/arbitraries/same.ts";
+import { assertSame, assertSameIn } from "../../test/arbitraries/same.ts";
 import { anySpec, plainValue, recordFrom, valuesOf } from "../../test/arbitraries/typed-values.ts";
 import { memoryView } from "../base/memory-view.ts";
 import { compileBatchCodec } from "./batch-codec.ts";
 import type { BatchCodec, BatchCodecOptions, BatchReader, BatchWriter, MemoryView } from "./codec.ts";
 import { t } from "./t.ts";
+import type { TypeSpec } from "./type-spec.ts";
 
 const REFUSE: BatchCodecOptions = { timestamps: false, extraFields: "refuse" };
 
@@ -32,10 +33,15 @@ function encodeAt(writer: BatchWriter, slot: number): Place & { size: number } {
   return { region, offset, size };
 }
 
-function assertReads(reader: BatchReader, records: readonly unknown[], times: readonly number[] | null): void {
+function assertReads(
+  spec: TypeSpec,
+  reader: BatchReader,
+  records: readonly unknown[],
+  times: readonly number[] | null,
+): void {
   assert.equal(reader.count, records.length);
   for (let i = records.length - 1; i >= 0; i--) {
-    assertSame(reader.record(i), records[i]);
+    assertSameIn(spec, reader.record(i), records[i]);
     assert.equal(reader.timestamp(i), times === null ? Number.NaN : times[i]);
   }
 }
@@ -59,7 +65,7 @@ test("every record of every type comes back as it was, batch after batch, at any
       for (const [index, record] of records.entries()) assert.ok(writer.append(record, index * 1.5));
       const { region, offset, size } = encodeAt(writer, slot);
       reader.open(region, offset, size);
-      assertReads(reader, records, timestamps ? records.map((_, index) => index * 1.5) : null);
+      assertReads(spec, reader, records, timestamps ? records.map((_, index) => index * 1.5) : null);
     }
   });
   fc.assert(property, { numRuns: 1200 });
@@ -188,7 +194,7 @@ test("text of any alphabet keeps its units, whether it fits one byte each or not
       for (const record of records) writer.append(record, 0);
       const { region, offset, size } = encodeAt(writer, 1);
       reader.open(region, offset, size);
-      assertReads(reader, records, null);
+      assertReads(spec, reader, records, null);
       const column = reader.column("s");
       assert.ok(column?.kind === "text");
       assert.equal(column.text.string(1), r + s);
@@ -270,7 +276,7 @@ test("what an object inherits or hides is never taken for a field", () => {
   const { region, offset, size } = encodeAt(writer, 1);
   const reader = codec.createReader();
   reader.open(region, offset, size);
-  assertReads(reader, [{ a: 1 }, { a: 2 }, { a: 3, toString: "own", constructor: null }], null);
+  assertReads(spec, reader, [{ a: 1 }, { a: 2 }, { a: 3, toString: "own", constructor: null }], null);
 });
 
 test("a projection takes declared fields from a wider record, and leaves the others unread", () => {
@@ -289,7 +295,7 @@ test("a projection takes declared fields from a wider record, and leaves the oth
   const { region, offset, size } = encodeAt(writer, 1);
   const reader = codec.createReader();
   reader.open(region, offset, size);
-  assertReads(reader, [{ a: 1, inner: { b: "x" }, list: [{ c: 1 }] }], null);
+  assertReads(spec, reader, [{ a: 1, inner: { b: "x" }, list: [{ c: 1 }] }], null);
 });
 
 test("an exact codec refuses another order, a null prototype and what hangs on arrays and dates", () => {
@@ -329,6 +335,7 @@ test("an error thrown by a getter leaves the writer as it was", () => {
   const reader = codec.createReader();
   reader.open(region, offset, size);
   assertReads(
+    codec.spec,
     reader,
     [
       { a: 1, s: "first", b: [1] },

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { types } from "node:util";
+import type { TypeSpec } from "../../src/types/type-spec.ts";
 
 /** Null when `actual` cannot be told from `expected`; else where they differ. */
 export function difference(actual: unknown, expected: unknown): string | null {
@@ -11,6 +12,12 @@ export function difference(actual: unknown, expected: unknown): string | null {
 export function assertSame(actual: unknown, expected: unknown): void {
   const found = difference(actual, expected);
   assert.equal(found, null, found ?? "");
+}
+
+/** As `assertSame`, for values of a type that has a union: the order of fields is the union's choice. */
+export function assertSameIn(spec: TypeSpec, actual: unknown, expected: unknown): void {
+  if (JSON.stringify(spec).includes('"union"')) assert.deepStrictEqual(actual, expected);
+  else assertSame(actual, expected);
 }
 
 function compare(actual: unknown, expected: unknown, path: string, pairs: Map<object, object>): string | null {
