@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { PaneClock } from "./pane-clock.ts";
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** Starts of the panes around an instant, as ISO texts. */
+function starts(clock: PaneClock, around: string, from: number, to: number): string[] {
+  const pane = clock.paneOf(Date.parse(around));
+  const all = [];
+  for (let n = from; n <= to; n += 1) all.push(new Date(clock.startOf(pane + n)).toISOString().slice(0, 16));
+  return all;
+}
+
+describe("panes", () => {
+  test("without a zone are multiples of their size, moved by the offset", () => {
+    const clock = new PaneClock(7 * DAY, 4 * DAY, null);
+    assert.deepEqual(starts(clock, "2024-05-15T13:00Z", 0, 1), ["2024-05-13T00:00", "2024-05-20T00:00"]); // Mondays
+    assert.equal(clock.paneOf(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+    assert.equal(clock.paneOf(Number.NEGATIVE_INFINITY), Number.NEGATIVE_INFINITY);
+  });
+
+  test("of a day start at local midnight when clocks are put forward and back", () => {
+    const clock = new PaneClock(DAY, 0, "America/New_York");
+    assert.deepEqual(starts(clock, "2024-03-10T12:00Z", 0, 2), [
+      "2024-03-10T05:00",
+      "2024-03-11T04:00",
+      "2024-03-12T04:00",
+    ]);
+    assert.deepEqual(starts(clock, "2024-11-03T12:00Z", 0, 2), [
+      "2024-11-03T04:00",
+      "2024-11-04T05:00",
+      "2024-11-05T05:00",
+    ]);
+  });
+
+  test("of an hour lose the hour that is skipped and double the one that comes twice", () => {
+    const clock = new PaneClock(HOUR, 0, "Europe/Berlin");
+    // 02:00 to 03:00 does not exist on that day: a pane of no length.
+    assert.deepEqual(starts(clock, "2024-03-31T00:30Z", 0, 3), [
+      "2024-03-31T00:00",
+      "2024-03-31T01:00",
+      "2024-03-31T01:00",
+      "2024-03-31T02:00",
+    ]);
+    // 02:00 to 03:00 comes twice.
+    assert.deepEqual(starts(clock, "2024-10-27T00:30Z", -1, 1), [
+      "2024-10-26T23:00",
+      "2024-10-27T00:00",
+      "2024-10-27T02:00",
+    ]);
+  });
+
+  test("follow zones that change by half an hour, at midnight, or skip a day", () => {
+    const howe = new PaneClock(HOUR, 0, "Australia/Lord_Howe");
+    assert.deepEqual(starts(howe, "2024-04-06T14:10Z", 0, 2), [
+      "2024-04-06T14:00",
+      "2024-04-06T15:30",
+      "2024-04-06T16:30",
+    ]);
+    const paulo = new PaneClock(DAY, 0, "America/Sao_Paulo");
+    assert.deepEqual(starts(paulo, "2018-11-04T12:00Z", -1, 1), [
+      "2018-11-03T03:00",
+      "2018-11-04T03:00",
+      "2018-11-05T02:00",
+    ]);
+    const apia = new PaneClock(DAY, 0, "Pacific/Apia"); // had no 30 December 2011
+    assert.deepEqual(starts(apia, "2011-12-30T09:00Z", 0, 2), [
+      "2011-12-29T10:00",
+      "2011-12-30T10:00",
+      "2011-12-30T10:00",
+    ]);
+  });
+
+  test("of a week start on local Mondays with an offset of 4 days", () => {
+    const clock = new PaneClock(7 * DAY, 4 * DAY, "Asia/Tokyo");
+    assert.deepEqual(starts(clock, "2024-05-15T13:00Z", 0, 1), ["2024-05-12T15:00", "2024-05-19T15:00"]);
+  });
+
+  test("cover time without gaps in any zone, and hold the instants that lie in them", () => {
+    const zones = [
+      "UTC",
+      "America/New_York",
+      "Europe/Dublin",
+      "Australia/Lord_Howe",
+      "Africa/Casablanca",
+      "Asia/Kathmandu",
+      "America/St_Johns",
+    ];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(null, ...zones),
+        fc.constantFrom(HOUR / 2, HOUR, 6 * HOUR, DAY, 7 * DAY),
+        fc.integer({ min: 0, max: 48 }).map((halves) => halves * (HOUR / 2)),
+        fc.array(
+          fc.integer({ min: 0, max: 2_000_000_000 }).map((seconds) => seconds * 1_000),
+          { minLength: 1, maxLength: 4 },
+        ),
+        (zone, size, offset, instants) => {
+          const clock = new PaneClock(size, offset, zone);
+          for (const instant of instants) {
+            const pane = clock.paneOf(instant);
+            assert.equal(clock.paneOf(instant), pane);
+            assert.ok(clock.startOf(pane) <= instant && instant < clock.startOf(pane + 1));
+            assert.ok(clock.startOf(pane - 1) <= clock.startOf(pane));
+            assert.ok(clock.startOf(pane + 1) - clock.startOf(pane) <= size + 2 * HOUR);
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});
