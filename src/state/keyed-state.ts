@@ -14,6 +14,8 @@
 
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
+import type { StateTable } from "./namespace-heads.ts";
+import type { TableDescription } from "./row-layout.ts";
 
 /** Time-to-live in processing time, counted from the last write. */
 export type TtlMs = number | null;
@@ -126,6 +128,11 @@ export interface KeyedStateStore {
     spec: Extract<StateSpec, { kind: "aggregating" }>,
     aggregate: AggregateFunction<In, Acc, Out>,
   ): AggregatingState<In, Out>;
+  /**
+   * A table of the operator's own, for generated code: rows by (key group, key, namespace) in managed memory, part of the snapshot
+   * (docs/internals/state.md). The same name gives the same table. `initial`: the fixed part of new rows, zeros when null.
+   */
+  table(description: TableDescription, initial: Float64Array | null): StateTable;
   readonly timers: KeyedTimers;
   usage(): readonly StateUsage[];
   /** Writes everything of one key group, timers included. */

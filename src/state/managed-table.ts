@@ -57,16 +57,18 @@ export class ManagedTable {
   readonly spec: TableSpec;
   readonly layout: RowLayout;
   readonly keyGroups: KeyGroupRange;
+  readonly groupCount: number;
   /** Over the whole region of managed memory: addresses index `f64`, and twice the address indexes `i32`. */
   readonly f64: Float64Array;
   readonly i32: Int32Array;
   readonly account: MemoryAccount;
   /** Rows in all. */
   size = 0;
+  /** The fixed part of a new row, zeros when null: the spec's, unless it is replaced. */
+  initial: Float64Array | null;
 
   readonly #allocator: PageAllocator;
   readonly #maxParallelism: number;
-  readonly #groups: number;
   readonly #index: RowIndex;
   readonly #rows: RowPages;
   readonly #log: BlobLog;
@@ -93,6 +95,7 @@ export class ManagedTable {
     const log = new BlobLog(allocator, account, groups, (group, row, part, ref) => this.#moved(group, row, part, ref));
     const keys = new RowKeys(view, log, spec, layout, groups, seed);
     this.spec = spec;
+    this.initial = spec.initial;
     this.layout = layout;
     this.keyGroups = keyGroups;
     this.f64 = view.f64;
@@ -100,7 +103,7 @@ export class ManagedTable {
     this.account = account;
     this.#allocator = allocator;
     this.#maxParallelism = maxParallelism;
-    this.#groups = groups;
+    this.groupCount = groups;
     this.#index = index;
     this.#rows = rows;
     this.#log = log;
@@ -201,7 +204,7 @@ export class ManagedTable {
 
   /** Gives all pages back. */
   release(): void {
-    for (let group = 0; group < this.#groups; group += 1) this.#clearGroup(group);
+    for (let group = 0; group < this.groupCount; group += 1) this.#clearGroup(group);
     this.size = 0;
   }
 
@@ -216,7 +219,7 @@ export class ManagedTable {
   scanNamespace(namespace: number, cursor: RowCursor, rows: Int32Array): number {
     const nextWord = this.layout.linkWord * 2 + 1;
     let count = 0;
-    for (; cursor.group < this.#groups; cursor.group += 1) {
+    for (; cursor.group < this.groupCount; cursor.group += 1) {
       let row = cursor.row === NONE ? this.#heads!.get(cursor.group, namespace) : cursor.row;
       for (; row !== NONE; count += 1) {
         cursor.row = row;
@@ -298,6 +301,11 @@ export class ManagedTable {
   /** Number of a row within its group: stable as long as it lives. */
   rowNumber(address: number): number {
     return this.#rows.row(address);
+  }
+
+  /** Address of the row with this number, which must live. */
+  rowAddress(group: number, row: number): number {
+    return this.#rows.address(group, row);
   }
 
   /** The row's group, counted from the table's first. */
@@ -433,7 +441,8 @@ export class ManagedTable {
 
   #writeInitial(address: number): void {
     const { blobWord, valueWord } = this.layout;
-    const { initial, valueWords, blob } = this.spec;
+    const { initial } = this;
+    const { valueWords, blob } = this.spec;
     for (let word = 0; word < valueWords; word += 1) {
       this.f64[address + valueWord + word] = initial === null ? 0 : initial[word]!;
     }

@@ -6,6 +6,9 @@ import { ManagedTable, type NamespaceHeads, type TableOptions } from "./managed-
 import type { TableSpec } from "./row-layout.ts";
 import type { RowCursor } from "./row-pages.ts";
 
+/** A table of an operator; `heads` is null when its rows are not listed. */
+export type StateTable = { readonly table: ManagedTable; readonly heads: TableHeads | null };
+
 const NONE = -1;
 
 export class TableHeads implements NamespaceHeads {

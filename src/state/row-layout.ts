@@ -32,6 +32,9 @@ export type TableSpec = {
   readonly initial: Float64Array | null;
 };
 
+/** What an operator says of a table: the kind of key is that of its stream, and snapshots need not know how rows start. */
+export type TableDescription = Omit<TableSpec, "initial" | "key">;
+
 export type RowLayout = {
   readonly namespaceWord: number;
   readonly linkWord: number;

@@ -1,0 +1,114 @@
+// List state on the heap: an array by key.
+
+import { readU32, writeF64, writeU32 } from "../types/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../types/codec.ts";
+import type { KeyCodec } from "../types/key-bytes.ts";
+import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import type { StateSpec, StateUsage } from "./keyed-state.ts";
+import type { CellStorage, ListCell } from "./state-cell.ts";
+import { readStamp, writeEntryKey } from "./state-snapshot.ts";
+
+type ListSpec = Extract<StateSpec, { kind: "list" }>;
+type Entry = HeapEntry & { items: unknown[] };
+
+export class HeapList implements CellStorage, ListCell {
+  readonly spec: ListSpec;
+  readonly #entries: HeapEntries<Entry>;
+  readonly #values: HeapValues;
+  readonly #keyCodec: KeyCodec;
+  readonly #sweep: Sweep<[number, Entry]>;
+
+  constructor(spec: ListSpec, options: HeapCellOptions) {
+    const entries = new HeapEntries<Entry>(spec.name, spec.ttlMs, options);
+    this.spec = spec;
+    this.#entries = entries;
+    this.#values = new HeapValues(spec.item, entries);
+    this.#keyCodec = options.current.codec;
+    this.#sweep = new Sweep(
+      () => entries.walk(),
+      ([group, entry]) => {
+        if (entries.isExpired(entry)) entries.remove(group, entry);
+      },
+    );
+  }
+
+  add(item: unknown): void {
+    if (this.#entries.ttlMs !== null) this.#sweep.step();
+    const bytes = this.#values.measure(item);
+    const found = this.#living();
+    this.#entries.charge(bytes);
+    const entry = found ?? this.#addEntry();
+    entry.items.push(item);
+    entry.bytes += bytes;
+    entry.stamp = this.#entries.now();
+  }
+
+  get(): unknown[] {
+    return this.#living()?.items.slice() ?? [];
+  }
+
+  set(items: readonly unknown[]): void {
+    if (this.#entries.ttlMs !== null) this.#sweep.step();
+    this.#replace(items, this.#entries.now());
+  }
+
+  clear(): void {
+    const entry = this.#entries.find();
+    if (entry !== undefined) this.#entries.removeCurrent(entry);
+  }
+
+  #living(): Entry | undefined {
+    const entry = this.#entries.find();
+    if (entry === undefined || !this.#entries.isExpired(entry)) return entry;
+    this.#entries.removeCurrent(entry);
+    return undefined;
+  }
+
+  #addEntry(): Entry {
+    return this.#entries.add((key, plain) => ({ key, plain, stamp: 0, bytes: 0, items: [] }));
+  }
+
+  #replace(items: readonly unknown[], stamp: number): void {
+    if (items.length === 0) {
+      this.clear();
+      return;
+    }
+    const bytes = items.reduce((sum: number, item) => sum + this.#values.measure(item), 0);
+    const found = this.#living();
+    this.#entries.charge(bytes - (found?.bytes ?? 0));
+    const entry = found ?? this.#addEntry();
+    entry.items = items.slice();
+    entry.bytes = bytes;
+    entry.stamp = stamp;
+  }
+
+  usage(): StateUsage {
+    return { name: this.spec.name, entries: this.#entries.size, bytes: this.#entries.bytes };
+  }
+
+  prefetch(): void {
+    // The heap is V8's to lay out.
+  }
+
+  snapshot(group: number, out: ByteWriter): void {
+    for (const entry of this.#entries.groupValues(group)) {
+      if (this.#entries.isExpired(entry)) continue;
+      writeEntryKey(this.#keyCodec, entry.key, out);
+      if (this.#entries.ttlMs !== null) writeF64(out, entry.stamp);
+      writeU32(out, entry.items.length);
+      for (const item of entry.items) this.#values.program.write(item, out);
+    }
+  }
+
+  restoreEntry(input: ByteReader): void {
+    const stamp = this.#entries.ttlMs === null ? 0 : readStamp(input);
+    this.#replace(
+      Array.from({ length: readU32(input) }, () => this.#values.program.read(input)),
+      stamp,
+    );
+  }
+
+  release(): void {
+    this.#entries.release();
+  }
+}

@@ -1,0 +1,106 @@
+// Value state on the heap: the JavaScript value itself, by key.
+
+import { writeF64 } from "../types/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../types/codec.ts";
+import type { KeyCodec } from "../types/key-bytes.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import type { StateSpec, StateUsage } from "./keyed-state.ts";
+import { ABSENT, type CellStorage, type ValueCell } from "./state-cell.ts";
+import { readStamp, writeEntryKey } from "./state-snapshot.ts";
+
+type Entry = HeapEntry & { value: unknown; writes: number };
+
+export class HeapValue implements CellStorage, ValueCell {
+  readonly spec: StateSpec;
+  readonly #entries: HeapEntries<Entry>;
+  readonly #values: HeapValues;
+  readonly #keyCodec: KeyCodec;
+  readonly #sweep: Sweep<[number, Entry]>;
+
+  constructor(spec: StateSpec, type: TypeSpec, options: HeapCellOptions) {
+    const entries = new HeapEntries<Entry>(spec.name, spec.ttlMs, options);
+    this.spec = spec;
+    this.#entries = entries;
+    this.#values = new HeapValues(type, entries);
+    this.#keyCodec = options.current.codec;
+    this.#sweep = new Sweep(
+      () => entries.walk(),
+      ([group, entry]) => {
+        if (entries.isExpired(entry)) entries.remove(group, entry);
+      },
+    );
+  }
+
+  get(): unknown {
+    const entry = this.#living();
+    return entry === undefined ? ABSENT : entry.value;
+  }
+
+  set(value: unknown): void {
+    if (this.#entries.ttlMs !== null) this.#sweep.step();
+    this.#write(value, this.#values.measure(value), this.#entries.now());
+  }
+
+  /** Measured after 1, 2, 4, 8, … writes: a collection that grows by one item at a time must not be measured each time. */
+  fold(value: unknown): void {
+    const entry = this.#living();
+    if (entry === undefined || (entry.writes & (entry.writes + 1)) === 0) {
+      this.set(value);
+      return;
+    }
+    entry.value = value;
+    entry.writes += 1;
+    entry.stamp = this.#entries.now();
+  }
+
+  clear(): void {
+    const entry = this.#entries.find();
+    if (entry !== undefined) this.#entries.removeCurrent(entry);
+  }
+
+  #living(): Entry | undefined {
+    const entry = this.#entries.find();
+    if (entry === undefined || !this.#entries.isExpired(entry)) return entry;
+    this.#entries.removeCurrent(entry);
+    return undefined;
+  }
+
+  #write(value: unknown, bytes: number, stamp: number): void {
+    const found = this.#entries.find();
+    this.#entries.charge(bytes - (found?.bytes ?? 0));
+    const entry = found ?? this.#entries.add((key, plain) => ({ key, plain, stamp, bytes, value, writes: 0 }));
+    entry.value = value;
+    entry.bytes = bytes;
+    entry.stamp = stamp;
+    entry.writes += 1;
+  }
+
+  usage(): StateUsage {
+    return { name: this.spec.name, entries: this.#entries.size, bytes: this.#entries.bytes };
+  }
+
+  prefetch(): void {
+    // The heap is V8's to lay out.
+  }
+
+  snapshot(group: number, out: ByteWriter): void {
+    for (const entry of this.#entries.groupValues(group)) {
+      if (this.#entries.isExpired(entry)) continue;
+      this.#values.measure(entry.value); // a fold may have made what no snapshot can hold
+      writeEntryKey(this.#keyCodec, entry.key, out);
+      if (this.#entries.ttlMs !== null) writeF64(out, entry.stamp);
+      this.#values.program.write(entry.value, out);
+    }
+  }
+
+  restoreEntry(input: ByteReader): void {
+    const stamp = this.#entries.ttlMs === null ? 0 : readStamp(input);
+    const value = this.#values.program.read(input);
+    this.#write(value, this.#values.measure(value), stamp);
+  }
+
+  release(): void {
+    this.#entries.release();
+  }
+}
