@@ -1,4 +1,5 @@
-// Memory sizes as users write them ("64mb", "1.5 gb", "32kb") and as people read them ("1.5 GiB"). Units are powers of 1024, as in Flink.
+// Memory sizes as users write them ("64mb", "1.5 gb", "32kb") and as people read them ("1.5 GiB"). Units are powers of
+// 1024, as in Flink.
 
 const KIB = 1024;
 const UNIT_BYTES: Readonly<Record<string, number>> = { "": 1, k: KIB, m: KIB ** 2, g: KIB ** 3, t: KIB ** 4 };

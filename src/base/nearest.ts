@@ -1,7 +1,8 @@
 // "Did you mean": the known name that a mistyped one most likely stands for.
 
 /**
- * The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours; case is free), or null when even that
+ * The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours; case is free), or null
+ * when even that
  * one is too far: more than two edits and more than a third of the longer name. The first of equals wins.
  */
 export function nearest(name: string, candidates: Iterable<string>): string | null {

@@ -1,9 +1,11 @@
 // An immutable set of option values, each with where it came from.
 //
-// Layers, the first that names a key wins: command line, environment, job, file, default. Two layers of one kind: the later wins.
-// Reads no file and no environment: callers hand in plain objects. A value is checked when it enters, so `get` cannot fail.
+// Layers, the first that names a key wins: command line, environment, job, file, default. Two layers of one kind: the
+// later wins. Reads no file and no environment: callers hand in plain objects. A value is checked when it enters, so
+// `get` cannot fail.
 //
-// C1. An unknown key is refused (CONFIG_UNKNOWN_KEY), an ill-typed value too (CONFIG_BAD_VALUE), in whatever layer it stands.
+// C1. An unknown key is refused (CONFIG_UNKNOWN_KEY), an ill-typed value too (CONFIG_BAD_VALUE), in whatever layer it
+//     stands.
 // C2. A key may be written nested or dotted or both; written twice in one layer it is refused (CONFIG_DUPLICATE_KEY).
 // C3. The value of a key that names a secret appears in no message and no listing.
 
@@ -19,7 +21,9 @@ export type Origin =
   | { readonly kind: "environment"; readonly name: string }
   | { readonly kind: "command line" };
 
-/** `values`: an object from outside, keys nested or dotted. Plain data, so that layers can be posted to another thread. */
+/**
+ * `values`: an object from outside, keys nested or dotted. Plain data, so that layers can be posted to another thread.
+ */
 export type ConfigLayer = { readonly origin: Origin; readonly values: unknown };
 
 /** What `millrace.config.ts` exports. */
@@ -104,13 +108,17 @@ export type ConfigRow = {
 export function configShow(configuration: Configuration): ConfigRow[] {
   return Object.values(OPTIONS).map((option: Option<unknown> & { key: OptionKey }) => {
     const { key, type } = option;
-    const text = (value: unknown) => (value === null || value === undefined ? null : shown(key, type.format(value)));
+    const text = (value: unknown) =>
+      value === null || value === undefined ? null : secretMask(key, type.format(value));
     const origin = originText(configuration.origin(option));
     return { key, value: text(configuration.get(option)), origin, default: text(option.default) };
   });
 }
 
-/** `MILLRACE_TASKMANAGER_MEMORY_PROCESS_SIZE` for `taskmanager.memory.process.size`. No two keys share a name (a test sees to it). */
+/**
+ * `MILLRACE_TASKMANAGER_MEMORY_PROCESS_SIZE` for `taskmanager.memory.process.size`. No two keys share a name (a test
+ * sees to it).
+ */
 export function environmentName(key: string): string {
   return `MILLRACE_${key
     .replace(/^millrace\./, "")
@@ -118,7 +126,10 @@ export function environmentName(key: string): string {
     .toUpperCase()}`;
 }
 
-/** One layer for each variable that begins with `MILLRACE_`. `reserved`: names that are not options but the caller's own. */
+/**
+ * One layer for each variable that begins with `MILLRACE_`. `reserved`: names that are not options but the caller's
+ * own.
+ */
 export function environmentLayers(
   variables: Readonly<Record<string, string | undefined>>,
   reserved: readonly string[] = [],
@@ -165,7 +176,7 @@ function leaves(values: Readonly<Record<string, unknown>>, prefix: string, depth
 function optionParse(option: Option<unknown>, value: unknown, from: string): unknown {
   const parsed = option.type.parse(value);
   if (parsed !== undefined) return parsed;
-  const what = shown(option.key, valueText(value));
+  const what = secretMask(option.key, valueText(value));
   throw new UserError("CONFIG_BAD_VALUE", `${option.key} is ${what} (${from})`, {
     fix: `expected ${option.type.expected}`,
   });
@@ -196,6 +207,7 @@ function valueText(value: unknown): string {
   return isPlainObject(value) ? "an object" : String(value);
 }
 
-function shown(key: string, text: string): string {
+/** What may be shown of the value of `key`. */
+export function secretMask(key: string, text: string): string {
   return SECRET.test(key) ? "******" : text;
 }

@@ -66,9 +66,10 @@ const UNIT_ALIASES: readonly (readonly [RegExp, string])[] = [
 
 /** Milliseconds. A bare number is milliseconds. */
 export function duration(bounds: Bounds = {}): ValueType<number> {
+  const least = bounds.min === undefined ? "" : ` of at least ${bounds.min} ms`;
   return {
     name: "duration",
-    expected: `a duration like "100 ms", "5s" or "3 min"${bounds.min === undefined ? "" : ` of at least ${bounds.min} ms`}`,
+    expected: `a duration like "100 ms", "5s" or "3 min"${least}`,
     parse: (value) => {
       const ms = durationParse(value);
       return ms !== undefined && within(ms, bounds) ? ms : undefined;

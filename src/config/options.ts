@@ -1,5 +1,6 @@
-// Every option there is. To add one: an entry here, then run its test with UPDATE_DOCS=1, which writes docs/configuration.md.
-// Keys are Flink's where Flink has the option (of 1.20 where 2.x has fixed it); ours begin with `millrace.`.
+// Every option there is. To add one: an entry here, then run its test with UPDATE_DOCS=1, which writes
+// docs/configuration.md. Keys are Flink's where Flink has the option (of 1.20 where 2.x has fixed it); ours begin with
+// `millrace.`.
 
 import { boolean, duration, fraction, integer, memorySize, oneOf, option } from "./option.ts";
 
@@ -9,7 +10,7 @@ export const OPTIONS = {
     key: "taskmanager.numberOfTaskSlots",
     type: integer({ min: 1, max: 256 }),
     default: "1",
-    doc: "Slots of a TaskManager. Each is a thread with a V8 heap of its own and an equal share of the task heap and of managed memory.",
+    doc: "Slots of a TaskManager: threads, each with its own V8 heap and an equal share of task heap and managed memory.",
   }),
   parallelism: option({
     key: "parallelism.default",
@@ -21,7 +22,7 @@ export const OPTIONS = {
     key: "pipeline.max-parallelism",
     type: integer({ min: 1, max: 32_768 }),
     default: null,
-    doc: "Number of key groups: the most that keyed operators can ever be scaled to. Derived from the parallelism when not set, as in Flink.",
+    doc: "Number of key groups: the most that keyed operators can be scaled to. Derived as in Flink when not set.",
   }),
 
   // Pipeline
@@ -47,7 +48,7 @@ export const OPTIONS = {
     key: "execution.buffer-timeout.interval",
     type: duration(),
     default: "100ms",
-    doc: "The longest that a record waits for its batch to fill. Batches leave sooner whenever the consumer is idle. 0 sends each record at once.",
+    doc: "The longest that a record waits for its batch to fill. Batches leave sooner when the consumer is idle.",
   }),
   stateBackend: option({
     key: "state.backend.type",
@@ -61,7 +62,7 @@ export const OPTIONS = {
     key: "taskmanager.memory.process.size",
     type: memorySize(),
     default: null,
-    doc: "All the memory of a TaskManager process. Set this, or flink.size, or task.heap.size together with managed.size.",
+    doc: "All the memory of a TaskManager process. Set this, or flink.size, or task.heap.size with managed.size.",
   }),
   flinkSize: option({
     key: "taskmanager.memory.flink.size",
@@ -163,7 +164,7 @@ export const OPTIONS = {
     key: "millrace.memory.poison",
     type: boolean(),
     default: "false",
-    doc: "Whether segments are overwritten with 0xDB when they are released, so that use after release shows. For tests.",
+    doc: "Whether released segments are overwritten with 0xDB, so that use after release shows. For tests.",
   }),
 
   // Network
@@ -189,7 +190,7 @@ export const OPTIONS = {
     key: "millrace.task.overdraft-records",
     type: integer({ min: 1 }),
     default: "100000",
-    doc: "Records that one call of a user function may emit beyond what its output has room for. More fail the task; flatMap with a generator has no such limit.",
+    doc: "Records that one call of a user function may emit beyond its output's room. Generators have no limit.",
   }),
   recordSizeMax: option({
     key: "millrace.network.record-size-max",
@@ -209,7 +210,7 @@ export const OPTIONS = {
     key: "millrace.task.watchdog-timeout",
     type: duration({ min: 10 }),
     default: "30s",
-    doc: "A slot that makes no progress for so long (a user function that does not return) is stopped and its task fails. 0 is not allowed.",
+    doc: "A slot without progress for so long (a user function that does not return) is stopped, and its task fails.",
   }),
   cancellationTimeout: option({
     key: "task.cancellation.timeout",
@@ -221,7 +222,7 @@ export const OPTIONS = {
     key: "millrace.check.freeze-records",
     type: boolean(),
     default: "false",
-    doc: "Whether records are frozen before they reach user functions, so that changing one fails at the line that does it.",
+    doc: "Whether records are frozen before user functions get them, so that changing one fails at that line.",
   }),
   latencyInterval: option({
     key: "metrics.latency.interval",

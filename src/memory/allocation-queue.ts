@@ -1,17 +1,21 @@
-// Who waits for segments, in which order, and when one's turn has come. Works on the pool's control memory from any thread.
+// Who waits for segments, in which order, and when one's turn has come. Works on the pool's control memory from any
+// thread.
 //
-// A request passes two queues. First its group's: it waits there until the group's limit has room for it. Then, with that room set
-// aside, the pool's: it waits there until the pool has enough free segments. Both are first come first served.
+// A request passes two queues. First its group's: it waits there until the group's limit has room for it. Then, with
+// that room set aside, the pool's: it waits there until the pool has enough free segments. Both are first come first
+// served.
 //
 //     group 1   [c]─[b]─[a]──room in the group──┐
 //                                               ├──▶ [f]─[d]─[e]──segments free──▶ granted ──take──▶ leased
 //     group 2   [g]─────────room in the group───┘     the pool's queue
 //
-// Q1. Of two requests of one group the earlier is granted first. Of two requests whose groups have room, the one that got it first.
+// Q1. Of two requests of one group the earlier is granted first. Of two requests whose groups have room, the one that
+//     got it first.
 // Q2. A request held up by its own group's limit holds up nobody of another group.
-// Q3. An allocation that does not queue takes nothing while a request that could use it waits (its group's queue and the pool's are empty).
-// Q4. A queue is longer than it must be only while some thread is between a section that freed something and the `settle` that
-//     follows; should that thread end there, `settleAll` finishes its work.
+// Q3. An allocation that does not queue takes nothing while a request that could use it waits (its group's queue and
+//     the pool's are empty).
+// Q4. A queue is longer than it must be only while some thread is between a section that freed something and the
+//     `settle` that follows; should that thread end there, `settleAll` finishes its work.
 
 import type { PoolControl } from "./pool-control.ts";
 import * as c from "./pool-control.ts";
@@ -101,9 +105,12 @@ function takeOne(control: PoolControl, request: number): number {
   return segment;
 }
 
-/** Gives up a request at whatever point it is. A record that is free, or was used again since `serial`, is left alone. */
+/**
+ * Gives up a request at whatever point it is. A record that is free, or was used again since `serial`, is left alone.
+ */
 export function requestCancel(control: PoolControl, request: number, serial: number): void {
-  if (!leaveQueue(control, request, serial)) giveBack(control, request, serial); // In this order: it may be granted in between.
+  // In this order, since it may be granted in between.
+  if (!leaveQueue(control, request, serial)) giveBack(control, request, serial);
 }
 
 /** Ends a request that waits. False: it does not. */

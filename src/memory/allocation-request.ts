@@ -1,4 +1,5 @@
-// One place in the queue for segments. Belongs to the thread that asked; ends with `take` or `cancel`, or with its owner.
+// One place in the queue for segments. Belongs to the thread that asked; ends with `take` or `cancel`, or with its
+// owner.
 
 import { InternalError } from "../base/errors.ts";
 import { requestCancel, requestTake } from "./allocation-queue.ts";

@@ -1,5 +1,6 @@
-// One contiguous region of shared memory. The operating system commits a page when it is first written, so a region costs address
-// space when it is made and real memory only as it is used; it gives nothing back before the whole region is dropped.
+// One contiguous region of shared memory. The operating system commits a page when it is first written, so a region
+// costs address space when it is made and real memory only as it is used; it gives nothing back before the whole region
+// is dropped.
 
 import { UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";

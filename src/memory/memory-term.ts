@@ -49,7 +49,8 @@ export function sum(name: string, terms: readonly MemoryTerm[], key: string | nu
 export function rest(name: string, whole: MemoryTerm, terms: readonly MemoryTerm[], key: string | null): MemoryTerm {
   const bytes = whole.bytes - total(terms);
   if (bytes < 0) {
-    const message = `nothing is left for the ${name}: ${termText(whole)} is less than ${terms.map(termText).join(" + ")}`;
+    const parts = terms.map(termText).join(" + ");
+    const message = `nothing is left for the ${name}: ${termText(whole)} is less than ${parts}`;
     throw impossible(message, `raise ${whole.key} by at least ${memorySizeText(-bytes)}, or lower one of the others`);
   }
   return derived(name, bytes, [whole, ...terms].map(short).join(" − "), key);
@@ -84,9 +85,11 @@ export function withinBounds(
 ): MemoryTerm {
   const { min, max } = bounds(configuration, share);
   if (term.bytes >= min && term.bytes <= max) return term;
-  const range = `${memorySizeText(min)} (${share.min.key}) to ${max === Number.POSITIVE_INFINITY ? "any size" : `${memorySizeText(max)} (${share.max.key})`}`;
+  const most = max === Number.POSITIVE_INFINITY ? "any size" : `${memorySizeText(max)} (${share.max.key})`;
+  const range = `${memorySizeText(min)} (${share.min.key}) to ${most}`;
+  const causes = others.map(termText).join(" and ");
   throw conflict(
-    `${others.map(termText).join(" and ")} make the ${share.name} ${memorySizeText(term.bytes)}, which is not within ${range}`,
+    `${causes} make the ${share.name} ${memorySizeText(term.bytes)}, which is not within ${range}`,
     `change one of them, or ${term.bytes < min ? share.min.key : share.max.key}`,
   );
 }

@@ -11,22 +11,23 @@
 //
 // A word that refers to a group, an owner or a request holds the index of its first word; 0 refers to nothing.
 //
-// Truth and derived. The truth is: the segment words, the epoch and group of each owner, the state, owner, count and ticket of
-// each request, the limits. All else (stack, free lists, queues, counts) follows from it: `pool-repair.ts`.
+// Truth and derived. The truth is: the segment words, the epoch and group of each owner, the state, owner, count and
+// ticket of each request, the limits. All else (stack, free lists, queues, counts) follows from it: `pool-repair.ts`.
 //
 // The lock word: 0 is free, +t is thread t−1 in a section, −t is thread t−1 done with its section.
 //
 //     0 ──compareExchange──▶ +t ──plain store──▶ −t ──compareExchange──▶ 0
 //
-// L1. In a section, from +t to −t, there is NO CALL, NO LOOP and NO BUILTIN: V8 stops a thread (`worker.terminate()`, heap limit,
-//     `process.exit`) where functions begin and end, where loops turn and where builtins are called (measured: an `Atomics.store`
-//     that freed the lock was such a place), so no thread ends in one. That is why sections are written out in place and
-//     work in small steps.
+// L1. In a section, from +t to −t, there is NO CALL, NO LOOP and NO BUILTIN: V8 stops a thread (`worker.terminate()`,
+//     heap limit, `process.exit`) where functions begin and end, where loops turn and where builtins are called
+//     (measured: an `Atomics.store` that freed the lock was such a place), so no thread ends in one. That is why
+//     sections are written out in place and work in small steps.
 // L2. A thread that ends at −t has made all its writes: whoever waits for long frees the lock for it.
-// L3. Should a thread end in a section all the same, `threadEnded` breaks the lock: any subset of the writes of one section
-//     leaves a truth from which the rest can be derived.
-// L4. −t is a plain store since an atomic one is a call. Processors with weak memory order may show it before the writes it follows,
-//     so it frees nothing by itself: the compareExchange after it does or, L2, one a millisecond later.
+// L3. Should a thread end in a section all the same, `threadEnded` breaks the lock: any subset of the writes of one
+//     section leaves a truth from which the rest can be derived.
+// L4. −t is a plain store since an atomic one is a call. Processors with weak memory order may show it before the
+//     writes it follows, so it frees nothing by itself: the compareExchange after it does or, L2, one a millisecond
+//     later.
 // L5. Nobody waits while holding the lock, and nobody holds two.
 
 import { InternalError } from "../base/errors.ts";
@@ -159,12 +160,18 @@ export function nameRange(ownerIndex: number, field: number): { start: number; e
 
 const SPINS = 200;
 const SLEEP_MS = 0.05;
-/** Sleeps after which a section that is done is unlocked for its thread: what that thread wrote has long reached the memory (L4). */
+/**
+ * Sleeps after which a section that is done is unlocked for its thread: what that thread wrote has long reached the
+ * memory (L4).
+ */
 const SLEEPS_DONE = 20;
 /** About 30 seconds: a section takes well under a microsecond, so by then its holder is gone and nobody said so. */
 const SLEEPS_MAX = 300_000;
 
-/** Returns when the lock was seen free. The caller takes it in place: a function that took it could be stopped at its end (L1). */
+/**
+ * Returns when the lock was seen free. The caller takes it in place: a function that took it could be stopped at its
+ * end (L1).
+ */
 export function lockWait(words: Int32Array): void {
   let seen = 0;
   let sleeps = 0;

@@ -1,4 +1,5 @@
-// A thread that ends while it holds the lock. V8 should never let it (L1), so the tests make up the memory that it would leave behind.
+// A thread that ends while it holds the lock. V8 should never let it (L1), so the tests make up the memory that it
+// would leave behind.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -89,7 +90,7 @@ function poolCreate(): SegmentPool {
   );
 }
 
-test("a thread that ends in the middle of any section, whichever of its writes were made, leaves a pool that can be repaired", () => {
+test("a thread that ends in any section, whichever of its writes were made, leaves a pool that can be repaired", () => {
   fc.assert(
     fc.property(
       fc.array(call, { maxLength: 25, size: "max" }),

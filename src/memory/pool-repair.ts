@@ -1,5 +1,5 @@
-// What follows from the truth of a pool's control memory (see `pool-control.ts`): computed anew after a thread ended while it held the
-// lock, and compared in tests. The caller holds the lock and is not a thread that anyone terminates.
+// What follows from the truth of a pool's control memory (see `pool-control.ts`): computed anew after a thread ended
+// while it held the lock, and compared in tests. The caller holds the lock and is not a thread that anyone terminates.
 
 import type { PoolControl } from "./pool-control.ts";
 import * as c from "./pool-control.ts";
@@ -36,7 +36,10 @@ export function repair(control: PoolControl, deadThread: number): void {
   freeListsBuild(control);
 }
 
-/** Frees the requests of a thread that ended, since nobody is there to take them, and those that it was about to make or to free. */
+/**
+ * Frees the requests of a thread that ended, since nobody is there to take them, and those that it was about to make or
+ * to free.
+ */
 function dropRequests(control: PoolControl, deadThread: number): void {
   const { words } = control;
   for (let request = control.requestsAt; request < control.segmentsAt; request += c.REQUEST_WORDS) {
@@ -121,7 +124,10 @@ function derive(control: PoolControl): Derived {
   return { free, available: free.length - granted, leasedByOwner, usedByGroup, queues };
 }
 
-/** Adds what requests use of their groups and sorts them into their queues. Returns the segments promised to granted ones. */
+/**
+ * Adds what requests use of their groups and sorts them into their queues. Returns the segments promised to granted
+ * ones.
+ */
 function deriveRequests(control: PoolControl, usedByGroup: Map<number, number>, queues: Map<number, number[]>): number {
   const { words } = control;
   let granted = 0;

@@ -1,10 +1,14 @@
-// Who holds the segments of a pool, by name. The figures of one row belong together; those of different rows are read one after the other.
+// Who holds the segments of a pool, by name. The figures of one row belong together; those of different rows are read
+// one after the other.
 
 import type { PoolControl } from "./pool-control.ts";
 import * as c from "./pool-control.ts";
 
 declare const brand: unique symbol;
-/** Of one registration: never valid again once the owner was closed. The index of the owner's record below, its epoch above. */
+/**
+ * Of one registration: never valid again once the owner was closed. The index of the owner's record below, its epoch
+ * above.
+ */
 export type OwnerId = number & { readonly [brand]: "OwnerId" };
 
 export type OwnerName = { readonly job: string; readonly task: string; readonly purpose: string };

@@ -190,7 +190,10 @@ class Twin {
     }
   }
 
-  /** Heads of group queues first, then the pool's queue; the order in which groups are looked at follows from the operations. */
+  /**
+   * Heads of group queues first, then the pool's queue; the order in which groups are looked at follows from the
+   * operations.
+   */
   settle(): void {
     for (const group of LIMITS.keys()) {
       for (;;) {

@@ -26,7 +26,7 @@ function refused(code: string, run: () => unknown, pattern = /./): void {
   });
 }
 
-test("2 GiB off-heap are 2,048 blocks of 1 MiB: a task that takes them leaves none, and one that wants 1 GiB waits or is refused", () => {
+test("a task that takes 2 GiB in 2,048 blocks leaves none, and one that wants 1 GiB waits or is refused", () => {
   const pool = SegmentPool.create({
     name: "managed memory",
     configKey: "taskmanager.memory.managed.size",
@@ -176,7 +176,7 @@ test("the table of owners is bounded, and a full one says so", () => {
   ownerOf(pool, "one more");
 });
 
-test("the report names owners from any thread, cuts long names at whole characters, and lists the largest first", () => {
+test("the report names owners of any thread, cuts long names at whole characters, and has the largest first", () => {
   const pool = poolOf(8);
   const attached = SegmentPool.attach(structuredClone(pool.handle), 5);
   attached.registerOwner({ job: "j".repeat(100), task: "ü".repeat(100), purpose: "" });

@@ -1,17 +1,21 @@
-// A pool of fixed-size segments over one region of shared memory. Every thread of a TaskManager allocates and releases directly.
+// A pool of fixed-size segments over one region of shared memory. Every thread of a TaskManager allocates and releases
+// directly.
 //
-// Segment `i` lies at `i × segmentSize` of the region, and one set of views (`view`) covers them all. Each leased segment has an
-// owner (job, task, purpose: one per operator's state, gate or partition) and a generation, which rises at each release.
-// Owners may share a group, whose limit bounds what they hold together (a slot's share of managed memory).
+// Segment `i` lies at `i × segmentSize` of the region, and one set of views (`view`) covers them all. Each leased
+// segment has an owner (job, task, purpose: one per operator's state, gate or partition) and a generation, which rises
+// at each release. Owners may share a group, whose limit bounds what they hold together (a slot's share of managed
+// memory).
 //
-// Owns: who has which segment, who waits. Does not own: what lies in a segment; nothing is cleared when it changes hands.
-// Internals (memory layout, lock, repair): docs/internals/memory.md.
+// Owns: who has which segment, who waits. Does not own: what lies in a segment; nothing is cleared when it changes
+// hands. Internals (memory layout, lock, repair): docs/internals/memory.md.
 //
-// P1. free + leased = total, always; a granted request's segments are free until it takes them, but nobody else gets them.
+// P1. free + leased = total, always; a granted request's segments are free until it takes them, but nobody else gets
+//     them.
 // P2. An allocation gets all it asked for or nothing, and nobody overtakes (Q1 to Q3 of `allocation-queue.ts`).
 // P3. What exceeds the total, or the group's limit, is refused at once: it would wait for ever.
 // P4. A group never holds more than its limit.
-// P5. A segment is released only by its owner and generation; double, foreign and late releases throw and change nothing.
+// P5. A segment is released only by its owner and generation; double, foreign and late releases throw and change
+//     nothing.
 // P6. `closeOwner` gives back all an owner holds, whatever its threads were doing when they ended.
 
 import { assert, InternalError, UserError } from "../base/errors.ts";
@@ -113,7 +117,8 @@ export class SegmentPool {
   }
 
   /**
-   * Names who will hold segments. Any thread may use the id; the owner ends with `closeOwner`, or with the thread that registered it.
+   * Names who will hold segments. Any thread may use the id; the owner ends with `closeOwner`, or with the thread that
+   * registered it.
    * Names are cut to 64 (job), 128 (task) and 64 (purpose) bytes.
    */
   registerOwner(name: OwnerName, group = 0): OwnerId {
@@ -181,7 +186,9 @@ export class SegmentPool {
     return segment;
   }
 
-  /** `count` segments, or null when they are not to be had now. Throws MEMORY_REQUEST_TOO_LARGE when they never will be. */
+  /**
+   * `count` segments, or null when they are not to be had now. Throws MEMORY_REQUEST_TOO_LARGE when they never will be.
+   */
   tryAllocate(ownerId: OwnerId, count: number): Int32Array | null {
     const owner = this.#ownerAt(ownerId);
     this.#refuseImpossible(owner, count);
@@ -196,7 +203,10 @@ export class SegmentPool {
     throw this.exhausted(ownerId, count);
   }
 
-  /** Queues for `count` segments. Null: too many wait already, ask again later. `bell`: the counter to raise when they are granted. */
+  /**
+   * Queues for `count` segments. Null: too many wait already, ask again later. `bell`: the counter to raise when they
+   * are granted.
+   */
   request(ownerId: OwnerId, count: number, bell = -1): AllocationRequest | null {
     const owner = this.#ownerAt(ownerId);
     this.#refuseImpossible(owner, count);
@@ -215,7 +225,10 @@ export class SegmentPool {
     return word === ((generation << c.GENERATION_SHIFT) | (ownerId & c.OWNER_MASK));
   }
 
-  /** Throws MEMORY_DOUBLE_RELEASE, MEMORY_FOREIGN_RELEASE or MEMORY_LATE_RELEASE. Any thread may release. Budget: 100 ns without contention. */
+  /**
+   * Throws MEMORY_DOUBLE_RELEASE, MEMORY_FOREIGN_RELEASE or MEMORY_LATE_RELEASE. Any thread may release. Budget: 100 ns
+   * without contention.
+   */
   release(ownerId: OwnerId, segment: number, generation: number): void {
     const owner = this.#ownerAt(ownerId);
     if (this.#poison && this.holds(ownerId, segment, generation)) this.#poisonFill(segment);
@@ -249,7 +262,10 @@ export class SegmentPool {
     return held;
   }
 
-  /** Releases all that the owner holds and cancels its requests. Returns the number of segments. No thread may be allocating for it. */
+  /**
+   * Releases all that the owner holds and cancels its requests. Returns the number of segments. No thread may be
+   * allocating for it.
+   */
   releaseAll(ownerId: OwnerId): number {
     const words = this.#words;
     const { segmentsAt } = this.#control;
@@ -265,7 +281,10 @@ export class SegmentPool {
     return count;
   }
 
-  /** Ends the owner and gives back all it holds. Returns the number of segments that nobody had released: leaks, when the task ended well. */
+  /**
+   * Ends the owner and gives back all it holds. Returns the number of segments that nobody had released: leaks, when
+   * the task ended well.
+   */
   closeOwner(ownerId: OwnerId): number {
     const count = this.releaseAll(ownerId);
     const words = this.#words;
@@ -281,7 +300,8 @@ export class SegmentPool {
   }
 
   /**
-   * To be called once for each thread that ended, by a thread that nobody terminates: frees the lock if it was held, repairs what was
+   * To be called once for each thread that ended, by a thread that nobody terminates: frees the lock if it was held,
+   * repairs what was
    * half done, drops the thread's requests and closes the owners it registered. Returns those that still held segments.
    */
   threadEnded(thread: number): OwnerReport[] {
@@ -319,7 +339,10 @@ export class SegmentPool {
     return ownerReports(this.#control);
   }
 
-  /** Where the pool contradicts itself: empty, or there is a bug. For tests and for the end of a job; takes a millisecond. */
+  /**
+   * Where the pool contradicts itself: empty, or there is a bug. For tests and for the end of a job; takes a
+   * millisecond.
+   */
   verify(): string[] {
     const words = this.#words;
     const token = this.#token;
@@ -339,7 +362,8 @@ export class SegmentPool {
     const holders = this.report().filter((row) => row.segments > 0);
     const top = holders.slice(0, 3).map((row) => `${row.task} (${row.purpose}) ${memorySizeText(row.bytes)}`);
     const holding = top.length === 0 ? "" : `; the largest holders: ${top.join(", ")}`;
-    const message = `${this.#amount(count)} of ${this.name} asked for, ${this.#amount(free)} of ${this.#amount(limit)} free${holding}`;
+    const there = `${this.#amount(free)} of ${this.#amount(limit)} free${holding}`;
+    const message = `${this.#amount(count)} of ${this.name} asked for, ${there}`;
     return new UserError("MEMORY_EXHAUSTED", message, { fix: `raise ${this.configKey}` });
   }
 
@@ -363,7 +387,8 @@ export class SegmentPool {
   }
 
   #amount(segments: number): string {
-    return `${segments.toLocaleString("en-US")} × ${memorySizeText(this.segmentSize)} (${memorySizeText(segments * this.segmentSize)})`;
+    const bytes = memorySizeText(segments * this.segmentSize);
+    return `${segments.toLocaleString("en-US")} × ${memorySizeText(this.segmentSize)} (${bytes})`;
   }
 
   #releaseFault(ownerId: OwnerId, segment: number, generation: number): never {
@@ -374,7 +399,8 @@ export class SegmentPool {
     const word = this.#words[this.#control.segmentsAt + segment]!;
     const holder = word & c.OWNER_MASK;
     const now = word >>> c.GENERATION_SHIFT;
-    const asked = `owner ${ownerId & c.OWNER_MASK} released segment ${segment} of ${this.name}, generation ${generation}`;
+    const by = `owner ${ownerId & c.OWNER_MASK}`;
+    const asked = `${by} released segment ${segment} of ${this.name}, generation ${generation}`;
     if (generation === now && holder !== 0) {
       throw new InternalError("MEMORY_FOREIGN_RELEASE", `${asked}, which owner ${holder} holds`);
     }

@@ -1,4 +1,5 @@
-// How the memory of a TaskManager is divided: Flink's model, with V8's own needs in the place of the JVM's. For users: docs/memory.md.
+// How the memory of a TaskManager is divided: Flink's model, with V8's own needs in the place of the JVM's. For users:
+// docs/memory.md.
 //
 //   process ─┬─ V8 overhead
 //            └─ flink (M) ─┬─ heap (I) ──────┬─ framework heap   main thread
@@ -11,8 +12,10 @@
 // Pure: configuration and facts in, sizes out.
 //
 // M1. process = overhead + flink and flink = the sum of its six parts, to the byte.
-// M2. Every size says where it comes from. Settings that cannot hold together are refused with every term, its value and its key.
-// M3. What is set is kept: a remainder falls to the task heap or, when that is set, to the network memory, within its bounds.
+// M2. Every size says where it comes from. Settings that cannot hold together are refused with every term, its value
+//     and its key.
+// M3. What is set is kept: a remainder falls to the task heap or, when that is set, to the network memory, within its
+//     bounds.
 
 import { memorySizeText } from "../base/memory-size.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -84,7 +87,10 @@ const OVERHEAD: BoundedShare = {
   max: OPTIONS.v8OverheadMax,
 };
 
-/** Throws MEMORY_CONFLICT when settings contradict each other, MEMORY_IMPOSSIBLE when there is not enough for all of them. */
+/**
+ * Throws MEMORY_CONFLICT when settings contradict each other, MEMORY_IMPOSSIBLE when there is not enough for all of
+ * them.
+ */
 export function taskManagerMemory(configuration: Configuration, facts: MemoryFacts): TaskManagerMemory {
   const sizes = sizesDerive(configuration, facts);
   if (sizes.process.bytes > facts.machineBytes) {
@@ -107,7 +113,10 @@ export function taskManagerMemory(configuration: Configuration, facts: MemoryFac
   };
 }
 
-/** Which of the three ways of setting the total is taken: from the parts up, from flink.size both ways, from process.size down. */
+/**
+ * Which of the three ways of setting the total is taken: from the parts up, from flink.size both ways, from
+ * process.size down.
+ */
 function sizesDerive(configuration: Configuration, facts: MemoryFacts): Sizes & Parts {
   const flinkSet = given(configuration, OPTIONS.flinkSize, "flink size");
   if (flinkSet !== null) return { ...processAround(configuration, flinkSet), ...partsWithin(configuration, flinkSet) };
@@ -178,10 +187,12 @@ function managedShare(configuration: Configuration, flink: MemoryTerm): MemoryTe
 }
 
 function slotDerive(configuration: Configuration, sizes: Sizes & Parts, slots: number): SlotMemory {
-  const of = (term: MemoryTerm) => `${term.name} ${memorySizeText(term.bytes)} ÷ ${slots} slots`;
+  const slotsKey = OPTIONS.numberOfTaskSlots.key;
+  const of = (term: MemoryTerm) => `${term.name} ${memorySizeText(term.bytes)} ÷ ${slots}`;
   const heap = derived("slot heap", Math.floor(sizes.taskHeap.bytes / slots), of(sizes.taskHeap));
   if (heap.bytes < SLOT_HEAP_MIN) {
-    const message = `each slot would have ${memorySizeText(heap.bytes)} of V8 heap, ${memorySizeText(SLOT_HEAP_MIN)} is the least: ${termText(sizes.taskHeap)} ÷ ${slots} (${OPTIONS.numberOfTaskSlots.key})`;
+    const short = `${memorySizeText(heap.bytes)} of V8 heap, ${memorySizeText(SLOT_HEAP_MIN)} is the least`;
+    const message = `each slot would have ${short}: ${termText(sizes.taskHeap)} ÷ ${slots} (${slotsKey})`;
     throw impossible(
       message,
       `raise ${sizes.process.key} or ${OPTIONS.taskHeapSize.key}, or lower ${OPTIONS.numberOfTaskSlots.key}`,
@@ -191,7 +202,8 @@ function slotDerive(configuration: Configuration, sizes: Sizes & Parts, slots: n
   const blockSize = configuration.get(OPTIONS.managedBlockSize);
   const managedBlocks = Math.floor(sizes.managed.bytes / slots / blockSize);
   if (managedBlocks === 0 && sizes.managed.bytes > 0) {
-    const message = `${termText(sizes.managed)} ÷ ${slots} (${OPTIONS.numberOfTaskSlots.key}) is less than one block of ${memorySizeText(blockSize)} (${OPTIONS.managedBlockSize.key})`;
+    const block = `one block of ${memorySizeText(blockSize)} (${OPTIONS.managedBlockSize.key})`;
+    const message = `${termText(sizes.managed)} ÷ ${slots} (${slotsKey}) is less than ${block}`;
     throw impossible(message, `raise ${OPTIONS.managedSize.key}, or set it to 0`);
   }
   return {
