@@ -1,10 +1,10 @@
 // The reporter of `npm test`: a line per file while it runs, every failure in full at the end, then the count.
 //
 //   R1. The last line is `N passed, N failed`, counted from the runner's events: leaf tests, each once.
-//   R2. Whatever makes the run fail counts at least one failure: a file that crashes while loading, exits early, is killed
-//       or holds no test; a hook, or a parent test that fails although all its subtests passed.
-//   R3. A file that does not end is killed. The runner's `--test-timeout` ends tests, not files: a loop that never yields
-//       or a handle left open would otherwise hang the run.
+//   R2. Whatever makes the run fail counts at least one failure: a file that crashes while loading, exits early, is
+//       killed or holds no test; a hook, or a parent test that fails although all its subtests passed.
+//   R3. A file that does not end is killed. The runner's `--test-timeout` ends tests, not files: a loop that never
+//       yields or a handle left open would otherwise hang the run.
 //   R4. Skipped and todo tests are listed and counted apart: they did not pass.
 
 import type { ChildProcess } from "node:child_process";
@@ -27,7 +27,9 @@ type Failure = { readonly title: string; readonly file: string; readonly text: s
 /** Files killed by R3. */
 const killed = new Set<string>();
 
-/** What a finished run amounts to. Verdicts arrive children first, file by file, each file's in the order of its source. */
+/**
+ * What a finished run amounts to. Verdicts arrive children first, file by file, each file's in the order of its source.
+ */
 class Tally {
   passed = 0;
   failed = 0;
@@ -67,7 +69,9 @@ class Tally {
     this.#seen[event.nesting] = { verdicts: verdicts + 1, failed: failed + below.failed + this.failed - failedBefore };
   }
 
-  /** The verdict on a whole file: given only when none of its tests was reported, or when it failed beside its tests. */
+  /**
+   * The verdict on a whole file: given only when none of its tests was reported, or when it failed beside its tests.
+   */
   #onFile(event: Verdict, error: RunnerError | null): void {
     this.#names.length = 0;
     this.#seen.length = 0;

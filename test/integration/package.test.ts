@@ -1,0 +1,126 @@
+// What users get: the packed package, installed into an empty folder.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const NODE_MAJOR_MIN = 24;
+
+describe("the package", () => {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-package-"));
+  let files: readonly string[] = [];
+  let installed: Record<string, Record<string, string>> = {};
+
+  before(() => {
+    const packed = JSON.parse(npm(ROOT, "pack", "--json", "--pack-destination", folder)) as {
+      filename: string;
+      files: { path: string }[];
+    }[];
+    const [tarball] = packed;
+    assert.ok(tarball);
+    files = tarball.files.map(({ path }) => path);
+    writeFileSync(join(folder, "package.json"), '{ "name": "empty", "private": true, "type": "module" }');
+    npm(folder, "install", "--ignore-scripts", "--prefer-offline", join(folder, tarball.filename));
+    installed = JSON.parse(readFileSync(join(folder, "node_modules/millrace/package.json"), "utf8"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("holds what is compiled and nothing else: no sources, no tests", () => {
+    const allowed = /^(bin\/millrace\.js|dist\/.*(\.js|\.d\.ts)|LICENSE|README\.md|package\.json)$/;
+    assert.deepEqual(
+      files.filter((file) => !allowed.test(file) || /\.(test|contract|types|bench)\./.test(file)),
+      [],
+    );
+    for (const file of ["LICENSE", "README.md", "bin/millrace.js", "dist/index.js", "dist/index.d.ts"]) {
+      assert.ok(files.includes(file), file);
+    }
+  });
+
+  test("runs no script when it is installed", () => {
+    const scripts = Object.keys(installed.scripts ?? {});
+    assert.deepEqual(
+      scripts.filter((name) => /^(pre|post)?(install|prepare)$|^prepublish$/.test(name)),
+      [],
+    );
+  });
+
+  test("each of its subpaths can be imported, values and types", () => {
+    const subpaths = subpathsBuilt();
+    assert.ok(subpaths.length > 0);
+    for (const [index, subpath] of subpaths.entries()) {
+      const module = `import * as m${index} from ${JSON.stringify(subpath)};\n`;
+      writeFileSync(
+        join(folder, "values.js"),
+        `${module}if (Object.keys(m${index}).length === 0) throw new Error("empty");`,
+      );
+      execFileSync(process.execPath, ["values.js"], { cwd: folder });
+    }
+    const imports = subpaths.map((subpath, index) => `import type * as m${index} from ${JSON.stringify(subpath)};`);
+    const typed = `
+      import { type Duration, UserError } from "millrace";
+      export const domain: "user" = new UserError("CODE", "message").domain;
+      // @ts-expect-error the types are there and say that this is none
+      export const wrong: Duration = "5 parsecs";
+      export type All = [${subpaths.map((_, index) => `typeof m${index}`).join(", ")}];`;
+    writeFileSync(join(folder, "types.ts"), `${imports.join("\n")}\n${typed}`);
+    const compiler = spawnSync(
+      join(ROOT, "node_modules/.bin/tsc"),
+      ["--noEmit", "--strict", "--module", "nodenext", "--target", "esnext", "--skipLibCheck", "types.ts"],
+      { cwd: folder, encoding: "utf8" },
+    );
+    assert.equal(compiler.stdout, "");
+    assert.equal(compiler.status, 0);
+  });
+
+  test("its command answers --version and --help", () => {
+    const version = npm(folder, "exec", "--offline", "--", "millrace", "--version");
+    assert.equal(version.trim(), JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).version);
+    assert.match(npm(folder, "exec", "--offline", "--", "millrace", "--help"), /usage/i);
+  });
+
+  test("its command says on an older Node which version it needs", (t) => {
+    const oldNode = oldNodeOf(process.env.PATH ?? "");
+    if (oldNode === null) return t.skip(`no Node older than ${NODE_MAJOR_MIN} on the PATH`);
+    const run = spawnSync(oldNode, [join(folder, "node_modules/millrace/bin/millrace.js")], { encoding: "utf8" });
+    assert.equal(run.status, 2);
+    assert.equal(run.stdout, "");
+    assert.match(run.stderr, /^✗ MILLRACE_NODE_VERSION {2}millrace needs Node 24 or newer; this is Node \d/);
+    assert.match(run.stderr, /npm install --save-dev node@24/);
+  });
+
+  /** Subpaths of `exports`, the pattern of the connectors written out. */
+  function subpathsBuilt(): readonly string[] {
+    return Object.keys(installed.exports ?? {})
+      .filter((subpath) => subpath !== "./package.json")
+      .flatMap((subpath) =>
+        subpath.endsWith("*") ? connectors().map((name) => subpath.replace("*", name)) : [subpath],
+      )
+      .map((subpath) => `millrace${subpath.slice(1)}`);
+  }
+
+  function connectors(): readonly string[] {
+    const built = join(folder, "node_modules/millrace/dist/connectors");
+    return readdirSync(built).filter((name) => existsSync(join(built, name, "index.js")));
+  }
+});
+
+function npm(cwd: string, ...args: readonly string[]): string {
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  const run = spawnSync("npm", args, { cwd, encoding: "utf8", env: { ...process.env, PATH: path } });
+  assert.equal(run.status, 0, `npm ${args.join(" ")}\n${run.stdout}${run.stderr}`);
+  return run.stdout;
+}
+
+function oldNodeOf(path: string): string | null {
+  for (const folder of path.split(delimiter)) {
+    const node = join(folder, "node");
+    if (!existsSync(node)) continue;
+    const version = execFileSync(node, ["--version"], { encoding: "utf8" });
+    if (Number(/^v(\d+)/.exec(version)?.[1]) < NODE_MAJOR_MIN) return node;
+  }
+  return null;
+}
