@@ -8,6 +8,7 @@
 //   L2. Nothing blocks. A sender without room says so, and rings the sending slot's doorbell once there is room again.
 //   L3. A received element is valid until `release`; only then may its memory be used again.
 //   L4. In-flight data is bounded: by segments for batches, by a count for everything else.
+//   L5. A batch that was taken arrives, whether or not something follows it: its sender calls `pump` when rung until it is through.
 
 import type { BatchWriter, MemoryView } from "../types/codec.ts";
 import type { ControlKind, ElementKind } from "./element.ts";
@@ -15,8 +16,6 @@ import type { ControlKind, ElementKind } from "./element.ts";
 /** Wakes the slot on the other side. Safe to call from any thread that holds it. */
 export interface Doorbell {
   ring(): void;
-  /** Whether the owner sleeps: then what is sent now is worth sending at once. */
-  isIdle(): boolean;
 }
 
 /** Reused by its receiver: read it before `release`, never keep it. */
@@ -40,10 +39,12 @@ export interface DataSender {
   sendRows(rows: readonly unknown[], times: Float64Array | null): boolean;
   sendSchema(text: string): boolean;
   sendControl(kind: ControlKind, value: number): boolean;
-  /** Whether the receiver has nothing to do: flushing a partial batch then costs latency nothing. */
-  receiverIdle(): boolean;
+  /** Goes on with a batch that was taken although not all of it had room; true: nothing of it is left here. */
+  pump(): boolean;
   /** Elements sent and not yet released by the receiver. */
   inFlight(): number;
+  /** Rings the sending slot at the receiver's next release; false: the receiver has released everything already. */
+  ringAtRelease(): boolean;
 }
 
 export interface DataReceiver {

@@ -27,10 +27,6 @@ export class SharedDoorbell implements Doorbell {
     Atomics.notify(this.#words, this.#at + COUNTER);
   }
 
-  isIdle(): boolean {
-    return Atomics.load(this.#words, this.#at + SLEEPING) === 1;
-  }
-
   /** Owner: announces sleep and returns the counter to wait on. */
   fallAsleep(): number {
     const counter = Atomics.load(this.#words, this.#at + COUNTER);

@@ -47,12 +47,17 @@ export class LocalLink implements DataSender, DataReceiver {
     return false;
   }
 
-  receiverIdle(): boolean {
-    return this.#queue.length === 0;
+  pump(): boolean {
+    return true;
   }
 
   inFlight(): number {
     return this.#queue.length + (this.#current ? 1 : 0);
+  }
+
+  ringAtRelease(): boolean {
+    this.#starved = true;
+    return this.inFlight() > 0;
   }
 
   poll(): ReceivedElement | null {

@@ -23,6 +23,8 @@ export class OutputChannel {
   writer: BatchWriter | null = null;
   /** When what is staged now was first seen by `age`, -1 when nothing was staged. */
   stagedSinceMs = -1;
+  /** The link had no room at the last `flush`: it rings once it has, so that there is nothing to do before. */
+  refused = false;
   readonly counts: ChannelCounts;
   readonly #timestamps: boolean;
   /** Writers of older shapes, each followed by the schema of the next one. */
@@ -73,7 +75,7 @@ export class OutputChannel {
   }
 
   hasWork(): boolean {
-    return this.#hasRecords() || this.#watermark > this.#watermarkSent || this.#idle !== this.#idleSent;
+    return this.refused || this.#hasRecords() || this.#watermark > this.#watermarkSent || this.#idle !== this.#idleSent;
   }
 
   #hasRecords(): boolean {
@@ -89,6 +91,12 @@ export class OutputChannel {
 
   /** Sends everything staged; false when the link had no room for all of it. */
   flush(): boolean {
+    this.refused = !this.#flushAll();
+    if (!this.refused) this.stagedSinceMs = -1;
+    return !this.refused;
+  }
+
+  #flushAll(): boolean {
     if (!this.#flushRecords()) return false;
     if (this.#watermark > this.#watermarkSent) {
       if (!this.sender.sendControl(ELEMENT.watermark, this.#watermark)) return false;
@@ -98,8 +106,7 @@ export class OutputChannel {
       if (!this.sender.sendControl(ELEMENT.idle, this.#idle ? 1 : 0)) return false;
       this.#idleSent = this.#idle;
     }
-    this.stagedSinceMs = -1;
-    return true;
+    return this.sender.pump();
   }
 
   /** Sends the end of the channel after everything staged; false: no room, call again. */

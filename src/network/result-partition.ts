@@ -97,16 +97,22 @@ export class ResultPartition {
       if (!channel.hasWork()) continue;
       if (channel.stagedSinceMs < 0) channel.stagedSinceMs = nowMs;
       const ageMs = nowMs - channel.stagedSinceMs;
-      const receiverFree = (idle || ageMs >= this.#partialWaitMs) && channel.sender.inFlight() === 0;
-      if (receiverFree || ageMs >= this.#options.bufferTimeoutMs) channel.flush();
+      const mustGo = channel.refused || ageMs >= this.#options.bufferTimeoutMs;
+      if (mustGo || this.#receiverIsFree(channel.sender, ageMs, idle)) channel.flush();
     }
   }
 
-  /** When `flushSome` has to be called next at the latest; Infinity when nothing is staged. */
+  /** An idle task is rung when that changes; a busy one looks again after its next turn. */
+  #receiverIsFree(sender: DataSender, ageMs: number, idle: boolean): boolean {
+    if (idle) return !sender.ringAtRelease();
+    return ageMs >= this.#partialWaitMs && sender.inFlight() === 0;
+  }
+
+  /** When `flushSome` has to be called next at the latest; Infinity when nothing is staged, or a link has to make room first. */
   nextFlushMs(): number {
     let next = Infinity;
     for (const channel of this.#channels) {
-      if (channel.stagedSinceMs >= 0) next = Math.min(next, channel.stagedSinceMs + this.#options.bufferTimeoutMs);
+      if (channel.stagedSinceMs >= 0 && !channel.refused) next = Math.min(next, channel.stagedSinceMs + this.#options.bufferTimeoutMs);
     }
     return next;
   }

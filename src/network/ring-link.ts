@@ -75,6 +75,7 @@ export class RingSender implements DataSender {
     this.#f64 = new Float64Array(options.memory);
     this.#options = options;
     this.#stock = options.stock;
+    this.#stock.addChannel(() => this.#reclaim());
   }
 
   sendBatch(writer: BatchWriter): boolean {
@@ -114,8 +115,14 @@ export class RingSender implements DataSender {
     return true;
   }
 
-  receiverIdle(): boolean {
-    return this.#options.receiver.isIdle();
+  pump(): boolean {
+    this.#reclaim();
+    return this.#pump() || this.#starve(() => this.#pump());
+  }
+
+  ringAtRelease(): boolean {
+    Atomics.store(this.#i32, STARVED, 1);
+    return this.inFlight() > 0;
   }
 
   inFlight(): number {
@@ -141,27 +148,28 @@ export class RingSender implements DataSender {
 
   #hasSegment(): boolean {
     this.#reclaim();
-    return this.#segmentsOut < this.#options.segmentsMax && this.#stock.free > 0;
+    return this.#segmentsOut < this.#options.segmentsMax && this.#stock.canTake(this.#segmentsOut);
   }
 
   #reclaim(): void {
     const tail = Atomics.load(this.#i32, RETURNS_TAIL);
     while (this.#returnsHead !== tail) {
-      this.#stock.put(this.#i32[RETURNS_AT + (this.#returnsHead & (ENTRIES - 1))]!);
-      this.#returnsHead = (this.#returnsHead + 1) | 0;
       this.#segmentsOut -= 1;
+      this.#stock.put(this.#i32[RETURNS_AT + (this.#returnsHead & (ENTRIES - 1))]!, this.#segmentsOut);
+      this.#returnsHead = (this.#returnsHead + 1) | 0;
     }
     Atomics.store(this.#i32, RETURNS_HEAD, this.#returnsHead);
   }
 
   #take(): number {
+    const segment = this.#stock.take(this.#segmentsOut);
     this.#segmentsOut += 1;
-    return this.#stock.take();
+    return segment;
   }
 
   #startSpan(span: Span): void {
     this.#span = span;
-    this.#pump();
+    this.pump();
   }
 
   /** Sends what it can of a span; true when none is left. */
@@ -228,10 +236,11 @@ export class RingReceiver implements DataReceiver {
       const size = this.#i32[at + SIZE]!;
       const more = this.#i32[at + MORE]!;
       this.#head = (this.#head + 1) | 0;
-      Atomics.store(this.#i32, HEAD, this.#head);
       if (segment === NO_SEGMENT) return this.#control(element);
       if (this.#assembly !== null || more === 1) {
-        if (this.#assemble(segment, size, element.value) && more === 0) return this.#assembled(element);
+        this.#assemble(segment, size, element.value);
+        if (more === 0) return this.#assembled(element);
+        this.#passEntry();
         continue;
       }
       this.#held = segment;
@@ -247,9 +256,8 @@ export class RingReceiver implements DataReceiver {
     if (this.#held !== NO_SEGMENT) {
       this.#giveBack(this.#held);
       this.#held = NO_SEGMENT;
-    } else {
-      this.#wakeStarved();
     }
+    this.#passEntry();
   }
 
   queued(): number {
@@ -261,19 +269,27 @@ export class RingReceiver implements DataReceiver {
     return element;
   }
 
-  #assemble(segment: number, size: number, total: number): boolean {
+  /** The entry polled last is done with: its place in the ring is free, and a producer that waits for that is rung. */
+  #passEntry(): void {
+    Atomics.store(this.#i32, HEAD, this.#head);
+    if (Atomics.load(this.#i32, STARVED) === 1) {
+      Atomics.store(this.#i32, STARVED, 0);
+      this.#options.sender.ring();
+    }
+  }
+
+  #assemble(segment: number, size: number, total: number): void {
     this.#assembly ??= { view: heapView(total), position: 0 };
     const { view, segmentSize } = this.#options;
     const from = segment * segmentSize;
     view.bytes.copy(this.#assembly.view.bytes, this.#assembly.position, from, from + size);
     this.#assembly.position += size;
     this.#giveBack(segment);
-    return this.#assembly.position === total;
   }
 
   #assembled(element: ReceivedElement): ReceivedElement {
     const assembly = this.#assembly;
-    assert(assembly !== null, "nothing assembled");
+    assert(assembly !== null && assembly.position === element.value, `a span of ${element.value} bytes is incomplete`);
     element.view = assembly.view;
     element.offset = 0;
     element.size = assembly.position;
@@ -285,14 +301,6 @@ export class RingReceiver implements DataReceiver {
     this.#i32[RETURNS_AT + (this.#returnsTail & (ENTRIES - 1))] = segment;
     this.#returnsTail = (this.#returnsTail + 1) | 0;
     Atomics.store(this.#i32, RETURNS_TAIL, this.#returnsTail);
-    this.#wakeStarved();
-  }
-
-  #wakeStarved(): void {
-    if (Atomics.load(this.#i32, STARVED) === 1) {
-      Atomics.store(this.#i32, STARVED, 0);
-      this.#options.sender.ring();
-    }
   }
 }
 

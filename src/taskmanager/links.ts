@@ -20,6 +20,8 @@ export type SharedLinksOptions = {
   /** Over the network pool. */
   readonly view: MemoryView;
   readonly segmentSize: number;
+  /** Segments that belong to one channel alone, and the most that it may have in flight. */
+  readonly segmentsPerChannel: number;
   readonly segmentsPerChannelMax: number;
   readonly recordBytesMax: number;
   /** Doorbell of each slot of the TaskManager. */
@@ -41,8 +43,8 @@ export class SharedLinks implements LinkBuilder {
   }
 
   senders(links: readonly LinkSpec[], segments: readonly number[]): DataSender[] {
-    const { view, segmentSize, segmentsPerChannelMax, recordBytesMax } = this.#options;
-    const stock = new SegmentStock({ view, segmentSize, segments });
+    const { view, segmentSize, segmentsPerChannel, segmentsPerChannelMax, recordBytesMax } = this.#options;
+    const stock = new SegmentStock({ view, segmentSize, segments, exclusive: segmentsPerChannel });
     return links.map((link) => {
       if (link.kind === "local") return this.#local(link.id);
       return new RingSender({ memory: link.memory, stock, receiver: this.#doorbell(link.peer), segmentsMax: segmentsPerChannelMax, recordBytesMax });

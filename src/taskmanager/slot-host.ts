@@ -55,6 +55,7 @@ function sharedLinks(configuration: Configuration, network: SegmentPool, options
   return new SharedLinks({
     view: network.view,
     segmentSize: network.segmentSize,
+    segmentsPerChannel: configuration.get(OPTIONS.buffersPerChannel),
     segmentsPerChannelMax: configuration.get(OPTIONS.maxBuffersPerChannel),
     recordBytesMax: configuration.get(OPTIONS.recordSizeMax),
     doorbells: options.doorbells,

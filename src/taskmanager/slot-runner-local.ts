@@ -37,10 +37,6 @@ class SlotLoop implements Doorbell {
     this.#schedule();
   }
 
-  isIdle(): boolean {
-    return !this.#scheduled;
-  }
-
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { SimEnv } from "../testing/sim-env.ts";
+import { SimLink } from "../testing/sim-link.ts";
+import { SeededRandom } from "../base/seeded-random.ts";
+import { memoryView } from "../base/memory-view.ts";
+import { dataLinkContract } from "./data-link.contract.ts";
+import type { Doorbell } from "./data-link.ts";
+import { LocalLink } from "./local-link.ts";
+import { ringLinkMemory, RingReceiver, RingSender } from "./ring-link.ts";
+import { SegmentStock } from "./segment-stock.ts";
+
+const SEGMENT_SIZE = 4_096;
+const RECORD_BYTES_MAX = 100_000;
+
+/** Two doorbells that count. */
+function bells(): { rings: { sender: number; receiver: number }; sender: Doorbell; receiver: Doorbell } {
+  const rings = { sender: 0, receiver: 0 };
+  return {
+    rings,
+    sender: { ring: () => void (rings.sender += 1) },
+    receiver: { ring: () => void (rings.receiver += 1) },
+  };
+}
+
+dataLinkContract("local", {
+  carries: "rows",
+  recordBytesMax: Infinity,
+  make: () => {
+    const { rings, sender, receiver } = bells();
+    const link = new LocalLink({ sender, receiver });
+    return { sender: link, receiver: link, rings, settle: async () => undefined, checkIdle: () => undefined };
+  },
+});
+
+dataLinkContract("ring", {
+  carries: "batches",
+  recordBytesMax: RECORD_BYTES_MAX,
+  make: (seed) => {
+    const { rings, sender, receiver } = bells();
+    const segments = 1 + (seed % 4);
+    const view = memoryView(new SharedArrayBuffer(SEGMENT_SIZE * segments));
+    const stock = new SegmentStock({
+      view,
+      segmentSize: SEGMENT_SIZE,
+      segments: Array.from({ length: segments }, (_, index) => index),
+      exclusive: 1,
+    });
+    const memory = ringLinkMemory();
+    const ringSender = new RingSender({
+      memory,
+      stock,
+      receiver,
+      segmentsMax: segments,
+      recordBytesMax: RECORD_BYTES_MAX,
+    });
+    return {
+      sender: ringSender,
+      receiver: new RingReceiver({ memory, view, segmentSize: SEGMENT_SIZE, sender }),
+      rings,
+      settle: async () => undefined,
+      checkIdle: () => {
+        assert.ok(ringSender.pump());
+        assert.equal(stock.free, segments, "every segment is back");
+      },
+    };
+  },
+});
+
+dataLinkContract("simulated", {
+  carries: "batches",
+  recordBytesMax: RECORD_BYTES_MAX,
+  make: (seed) => {
+    const { rings, sender, receiver } = bells();
+    const env = new SimEnv({ seed });
+    const link = new SimLink({
+      env,
+      random: new SeededRandom(seed),
+      sender,
+      receiver,
+      delayMaxMs: 3,
+      recordBytesMax: RECORD_BYTES_MAX,
+      onArrival: () => undefined,
+    });
+    return { sender: link, receiver: link, rings, settle: () => env.advance(4), checkIdle: () => undefined };
+  },
+});
