@@ -10,7 +10,7 @@ export const OPTIONS = {
     key: "taskmanager.numberOfTaskSlots",
     type: integer({ min: 1, max: 256 }),
     default: "1",
-    doc: "Slots of a TaskManager: threads, each with its own V8 heap and an equal share of task heap and managed memory.",
+    doc: "Slots of a TaskManager: threads, each with its own V8 heap and an equal share of the managed memory.",
   }),
   parallelism: option({
     key: "parallelism.default",

@@ -99,7 +99,7 @@ export const OWNER_MASK = OWNERS_MAX - 1;
 export const GENERATION_SHIFT = 12;
 export const GENERATION_MASK = 0xf_ffff;
 
-export const NAME_FIELDS = [64, 128, 64];
+const NAME_FIELDS = [64, 128, 64];
 const NAME_BYTES = 256;
 
 export type PoolControl = {
