@@ -140,7 +140,7 @@ export class ResultPartition {
   #onFull(index: number): void {
     const channel = this.#channels[index];
     if (channel === undefined) return;
-    if (!this.#options.status.full && channel.flush()) return;
+    if (!channel.refused && channel.flush()) return;
     this.#options.status.full = true;
     if (channel.stagedRecords() > this.#options.overdraftRecordsMax) throw overdraft(channel.stagedRecords());
   }

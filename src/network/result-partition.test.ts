@@ -1,0 +1,386 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { UserError } from "../base/errors.ts";
+import { heapView } from "../base/memory-view.ts";
+import { SeededRandom } from "../base/seeded-random.ts";
+import { keyGroupOf, operatorIndexOf } from "../state/key-groups.ts";
+import { compileBatchCodec } from "../types/batch-codec.ts";
+import type { BatchCodec, BatchCodecOptions, BatchWriter } from "../types/codec.ts";
+import { compileKeyHash } from "../types/key-hash.ts";
+import { ShapeLearner } from "../types/shape-learner.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+import {
+  type ChannelSelector,
+  selectAll,
+  selectByKey,
+  selectCustom,
+  selectFirst,
+  selectRoundRobin,
+} from "./channel-selector.ts";
+import type { DataSender } from "./data-link.ts";
+import { type ControlKind, ELEMENT } from "./element.ts";
+import { ResultPartition } from "./result-partition.ts";
+
+type Event = { record: unknown; time: number } | { watermark: number } | { idle: number } | { end: true };
+
+/** A sender whose room the test decides; it reads back at once what it was given. */
+class ScriptedSender implements DataSender {
+  readonly kind: "local" | "simulated";
+  readonly events: Event[] = [];
+  /** Elements it still takes. */
+  room = Infinity;
+  unreleased = 0;
+  asked = 0;
+  batches = 0;
+  #codec: BatchCodec | null;
+
+  constructor(kind: "local" | "simulated", codec: BatchCodec | null) {
+    this.kind = kind;
+    this.#codec = codec;
+  }
+
+  sendBatch(writer: BatchWriter): boolean {
+    if (!this.#take()) return false;
+    const view = heapView(writer.encodedSize());
+    const size = writer.encode(view, 0);
+    const reader = this.#codec!.createReader();
+    reader.open(view, 0, size);
+    for (let i = 0; i < reader.count; i += 1) this.events.push({ record: reader.record(i), time: reader.timestamp(i) });
+    this.batches += 1;
+    return true;
+  }
+
+  sendRows(rows: readonly unknown[], times: Float64Array | null): boolean {
+    if (!this.#take()) return false;
+    rows.forEach((record, index) => {
+      this.events.push({ record, time: times?.[index] ?? Number.NaN });
+    });
+    this.batches += 1;
+    return true;
+  }
+
+  sendSchema(text: string): boolean {
+    if (!this.#take()) return false;
+    const { spec, options } = JSON.parse(text) as { spec: TypeSpec; options: BatchCodecOptions };
+    this.#codec = compileBatchCodec(spec, options, `scripted ${this.events.length}`);
+    return true;
+  }
+
+  sendControl(kind: ControlKind, value: number): boolean {
+    if (!this.#take()) return false;
+    if (kind === ELEMENT.watermark) this.events.push({ watermark: value });
+    else if (kind === ELEMENT.idle) this.events.push({ idle: value });
+    else this.events.push({ end: true });
+    return true;
+  }
+
+  pump(): boolean {
+    return true;
+  }
+
+  inFlight(): number {
+    return this.unreleased;
+  }
+
+  ringAtRelease(): boolean {
+    this.asked += 1;
+    return this.unreleased > 0;
+  }
+
+  #take(): boolean {
+    if (this.room <= 0) return false;
+    this.room -= 1;
+    this.unreleased += 1;
+    return true;
+  }
+}
+
+const SPEC = {
+  kind: "struct",
+  fields: [
+    { name: "id", type: { kind: "f64" } },
+    { name: "text", type: { kind: "string" } },
+  ],
+} as unknown as TypeSpec;
+const CODEC = compileBatchCodec(SPEC, { timestamps: true, extraFields: "refuse" }, "partition-test");
+const row = (id: number, text = "t") => ({ id, text });
+
+type Setup = {
+  channels?: number;
+  selector?: ChannelSelector;
+  kinds?: readonly ("local" | "simulated")[];
+  learned?: boolean;
+  batchBytesMax?: number;
+  bufferTimeoutMs?: number;
+  overdraftRecordsMax?: number;
+};
+
+let partitions = 0;
+
+function setUp(setup: Setup = {}) {
+  const { channels = 1, learned = false } = setup;
+  const kinds = setup.kinds ?? Array.from({ length: channels }, () => "simulated" as const);
+  const senders = kinds.map((kind) => new ScriptedSender(kind, learned ? null : CODEC));
+  const status = { full: false };
+  const partition = new ResultPartition({
+    name: `partition test ${(partitions += 1)}`,
+    senders,
+    selector: setup.selector ?? selectFirst,
+    timestamps: true,
+    shape: learned ? new ShapeLearner(true, `partition test ${partitions}`) : CODEC,
+    status,
+    batchBytesMax: setup.batchBytesMax ?? 1_000,
+    bufferTimeoutMs: setup.bufferTimeoutMs ?? 100,
+    overdraftRecordsMax: setup.overdraftRecordsMax ?? 1_000,
+    refuse: (record) => new UserError("CODEC_MISMATCH", `refused ${JSON.stringify(record)}`),
+  });
+  return { partition, senders, status, sender: senders[0]! };
+}
+
+const idsOf = (sender: ScriptedSender): number[] =>
+  sender.events.flatMap((event) => ("record" in event ? [(event.record as { id: number }).id] : []));
+
+function emitAll(partition: ResultPartition, count: number): void {
+  for (let id = 0; id < count; id += 1) partition.emit(row(id), id);
+}
+
+describe("choice of the channel", () => {
+  test("rebalance goes round, beginning at the sender's own channel", () => {
+    const { partition, senders } = setUp({ channels: 3, selector: selectRoundRobin(3, 1) });
+    emitAll(partition, 6);
+    partition.end();
+    assert.deepEqual(senders.map(idsOf), [[2, 5], [0, 3], [1, 4]]);
+  });
+
+  test("broadcast reaches every channel, local or not, global the first only", () => {
+    const broadcast = setUp({ kinds: ["simulated", "local", "simulated"], selector: selectAll });
+    emitAll(broadcast.partition, 3);
+    broadcast.partition.end();
+    assert.deepEqual(broadcast.senders.map(idsOf), [[0, 1, 2], [0, 1, 2], [0, 1, 2]]);
+    const global = setUp({ channels: 3, selector: selectFirst });
+    emitAll(global.partition, 3);
+    global.partition.end();
+    assert.deepEqual(global.senders.map(idsOf), [[0, 1, 2], [], []]);
+  });
+
+  test("hash sends each key to the subtask that owns its key group", () => {
+    const channels = 3;
+    const hash = compileKeyHash({ kind: "f64" }, "partition-test");
+    const key = { key: undefined, hash, doubtful: () => undefined };
+    const selector = selectByKey({ keyCode: 'record["id"]', key, keyGroup: keyGroupOf, channels, maxParallelism: 128 });
+    const { partition, senders } = setUp({ channels, selector });
+    emitAll(partition, 500);
+    partition.end();
+    senders.forEach((sender, channel) => {
+      for (const id of idsOf(sender)) assert.equal(operatorIndexOf(keyGroupOf(hash(id), 128), channels, 128), channel);
+    });
+    assert.equal(senders.flatMap(idsOf).length, 500);
+  });
+
+  test("a custom partitioner's choice is followed, and refused when there is no such channel", () => {
+    const partitionFunction = (record: { id: number }) => record.id;
+    const outOfRange = (channel: unknown) => new UserError("PARTITION_OUT_OF_RANGE", String(channel));
+    const selector = selectCustom({ partition: partitionFunction, channels: 2, outOfRange });
+    const { partition, senders } = setUp({ channels: 2, selector });
+    partition.emit(row(1), 0);
+    partition.emit(row(0), 0);
+    for (const wrong of [2, -1, 0.5, Number.NaN, undefined, "1", null]) {
+      assert.throws(() => partition.emit({ id: wrong, text: "" }, 0), { code: "PARTITION_OUT_OF_RANGE" }, String(wrong));
+    }
+    partition.end();
+    assert.deepEqual(senders.map(idsOf), [[0], [1]]);
+  });
+});
+
+describe("when batches are sent", () => {
+  test("P2: a full batch goes at once, a partial one when the task is idle and the receiver has nothing", () => {
+    const { partition, sender } = setUp({ batchBytesMax: 500 });
+    emitAll(partition, 100);
+    assert.ok(sender.batches > 1, "full batches have gone");
+    const sent = idsOf(sender).length;
+    assert.ok(sent < 100);
+    sender.unreleased = 0;
+    partition.flushSome(0, true);
+    assert.equal(idsOf(sender).length, 100);
+    assert.equal(partition.nextFlushMs(), Infinity);
+  });
+
+  test("P2: an idle task whose receiver is busy asks to be rung at its release, and sends then", () => {
+    const { partition, sender } = setUp();
+    partition.emit(row(1), 1);
+    sender.unreleased = 1;
+    partition.flushSome(10, true);
+    assert.deepEqual([idsOf(sender), sender.asked], [[], 1]);
+    assert.equal(partition.nextFlushMs(), 110);
+    sender.unreleased = 0;
+    partition.flushSome(11, true);
+    assert.deepEqual(idsOf(sender), [1]);
+  });
+
+  test("P2: a partial batch waits no longer than the buffer time-out, whatever the receiver does", () => {
+    const { partition, sender } = setUp({ bufferTimeoutMs: 20 });
+    sender.unreleased = 5;
+    partition.emit(row(1), 1);
+    partition.flushSome(100, false);
+    partition.flushSome(119, false);
+    assert.deepEqual(idsOf(sender), []);
+    assert.equal(partition.nextFlushMs(), 120);
+    partition.flushSome(120, false);
+    assert.deepEqual(idsOf(sender), [1]);
+  });
+
+  test("P2: a busy task's partial batches wait a little per channel, so that many channels do not mean tiny batches", () => {
+    const { partition, sender } = setUp({ channels: 8 });
+    partition.emit(row(1), 1);
+    partition.flushSome(0, false);
+    partition.flushSome(1.9, false);
+    assert.deepEqual(idsOf(sender), []);
+    partition.flushSome(2, false);
+    assert.deepEqual(idsOf(sender), [1]);
+  });
+
+  test("a link without room is not asked again before it rings: no turn is wanted until then", () => {
+    const { partition, sender } = setUp({ bufferTimeoutMs: 5 });
+    sender.room = 0;
+    partition.emit(row(1), 1);
+    partition.flushSome(0, true);
+    partition.flushSome(50, false);
+    assert.equal(partition.nextFlushMs(), Infinity);
+    sender.room = Infinity;
+    partition.flushSome(51, false);
+    assert.deepEqual(idsOf(sender), [1]);
+  });
+
+  test("with batches that only full ones leave, nothing else is sent before the end", () => {
+    const { partition, sender } = setUp({ bufferTimeoutMs: Infinity });
+    sender.unreleased = 1;
+    partition.emit(row(1), 1);
+    partition.flushSome(1e9, false);
+    assert.equal(partition.nextFlushMs(), Infinity);
+    assert.deepEqual(idsOf(sender), []);
+    partition.end();
+    assert.deepEqual(idsOf(sender), [1]);
+  });
+});
+
+describe("a partition without room", () => {
+  for (const kind of ["simulated", "local"] as const) {
+    test(`P1: nothing is lost over a ${kind} link, and the task is told when it may go on`, () => {
+      const { partition, sender, status } = setUp({ kinds: [kind], batchBytesMax: 300 });
+      sender.room = 0;
+      for (let id = 0; id < 600; id += 1) partition.emit(row(id), id);
+      assert.equal(status.full, true);
+      assert.equal(partition.drain(), false);
+      sender.room = 1;
+      assert.equal(partition.drain(), true);
+      sender.room = Infinity;
+      partition.end();
+      assert.deepEqual(idsOf(sender), Array.from({ length: 600 }, (_, id) => id));
+      assert.deepEqual(sender.events.at(-1), { end: true });
+    });
+  }
+
+  test("one call that emits more than the overdraft fails, rather than fill the heap", () => {
+    const { partition, sender } = setUp({ overdraftRecordsMax: 100 });
+    sender.room = 0;
+    assert.throws(() => emitAll(partition, 10_000), { code: "EMIT_OVERDRAFT" });
+  });
+
+  test("the overdraft concerns channels without room only: others go on taking what one call emits", () => {
+    const partitionFunction = (record: { id: number }) => (record.id === 0 ? 0 : 1);
+    const outOfRange = () => new UserError("PARTITION_OUT_OF_RANGE", "");
+    const selector = selectCustom({ partition: partitionFunction, channels: 2, outOfRange });
+    const { partition, senders, status } = setUp({ channels: 2, selector, overdraftRecordsMax: 100, batchBytesMax: 1 });
+    senders[0]!.room = 0;
+    emitAll(partition, 1_000);
+    assert.equal(status.full, true);
+    assert.equal(idsOf(senders[1]!).length, 999);
+  });
+});
+
+describe("order within a channel", () => {
+  test("C1: a watermark follows the records before it; of several unsent ones the latest goes", () => {
+    const { partition, senders } = setUp({ channels: 2, selector: selectRoundRobin(2, 0) });
+    partition.emit(row(1), 1);
+    partition.setWatermark(5);
+    partition.setWatermark(7);
+    partition.setWatermark(6);
+    partition.flushSome(0, true);
+    assert.deepEqual(senders[0]!.events, [{ record: row(1), time: 1 }, { watermark: 7 }]);
+    assert.deepEqual(senders[1]!.events, [{ watermark: 7 }]);
+  });
+
+  test("the end follows everything, and is sent once, whatever room there is", () => {
+    for (let seed = 1; seed <= 50; seed += 1) {
+      const random = new SeededRandom(seed);
+      const kinds = ["local", "simulated", "simulated"] as const;
+      const { partition, senders } = setUp({ kinds, selector: selectRoundRobin(3, 0), batchBytesMax: 200 });
+      for (const sender of senders) sender.room = random.below(4);
+      emitAll(partition, 50);
+      partition.setWatermark(100);
+      partition.setIdle(true);
+      for (let tries = 0; !partition.end(); tries += 1) {
+        assert.ok(tries < 1_000);
+        for (const sender of senders) sender.room = random.below(2);
+      }
+      assert.ok(partition.end(), "a second end does nothing");
+      for (const { events } of senders) {
+        assert.deepEqual(events.slice(-3), [{ watermark: 100 }, { idle: 1 }, { end: true }], `SEED=${seed}`);
+        assert.equal(events.filter((event) => "end" in event).length, 1);
+      }
+      assert.equal(senders.flatMap(idsOf).length, 50);
+    }
+  });
+
+  test("C3, P3: records of changing shapes come out as they went in, in order, though the link makes room only now and then", () => {
+    const shapes: readonly ((id: number) => Record<string, unknown>)[] = [
+      (id) => ({ id }),
+      (id) => ({ id, name: `n${id}` }),
+      (id) => ({ id, tags: ["a", id] }),
+      (id) => ({ name: null, id }),
+      (id) => ({ id: `text ${id}` }),
+      (id) => ({ id, nested: { at: new Date(id), big: BigInt(id) } }),
+    ];
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const random = new SeededRandom(seed);
+      const setup = { channels: 2, selector: selectRoundRobin(2, 0), learned: true, batchBytesMax: 300 };
+      const { partition, senders, status } = setUp(setup);
+      const emitted: unknown[] = [];
+      for (let id = 0; id < 60; id += 1) {
+        for (const sender of senders) if (random.next() < 0.5) sender.room = random.below(3);
+        const record = shapes[random.below(shapes.length)]!(id);
+        emitted.push(record);
+        partition.emit(record, id);
+        if (random.next() < 0.2) partition.setWatermark(id);
+        if (random.next() < 0.3) partition.flushSome(id, true);
+        if (status.full && partition.drain()) status.full = false;
+      }
+      for (const sender of senders) sender.room = Infinity;
+      partition.end();
+      senders.forEach((sender, channel) => {
+        const records = sender.events.flatMap((event) => ("record" in event ? [event] : []));
+        const expected = emitted.flatMap((record, id) => (id % 2 === channel ? [{ record, time: id }] : []));
+        assert.deepEqual(records, expected, `SEED=${seed}`);
+        checkWatermarks(sender.events, `SEED=${seed}`);
+      });
+    }
+  });
+
+  test("a record that the declared shape does not fit is refused", () => {
+    const { partition } = setUp();
+    assert.throws(() => partition.emit({ id: "x", text: "t" }, 0), { code: "CODEC_MISMATCH" });
+  });
+});
+
+/** No record may come after a watermark that was set when it had been emitted: here, times grow with the watermarks. */
+function checkWatermarks(events: readonly Event[], message: string): void {
+  let seen = -Infinity;
+  let late = 0;
+  for (const event of events) {
+    if ("watermark" in event) {
+      assert.ok(event.watermark > seen, `${message}: watermarks rise`);
+      seen = event.watermark;
+    } else if ("record" in event && event.time <= seen) late += 1;
+  }
+  assert.equal(late, 0, `${message}: records overtaken by a watermark`);
+}
