@@ -7,10 +7,11 @@
 //
 //   J1. Sinks commit only after every task has finished, so that a bounded job shows all of its output or none.
 //   J2. The first failure decides; what fails afterwards is a consequence and only counted.
-//   J3. A terminal state is reached only when every slot is closed.
+//   J3. A terminal state is reached only when every slot is closed; then nothing changes it, whatever arrives late or twice.
+//   J4. A job is "finished" only after its sinks were told to commit.
 
-import { unreachable } from "../base/errors.ts";
-import type { EngineErrorData } from "../protocol/error-data.ts";
+import { InternalError, unreachable } from "../base/errors.ts";
+import { type EngineErrorData, errorData } from "../protocol/error-data.ts";
 import type { TaskId } from "../protocol/slot-messages.ts";
 
 export type JobPhase = "deploying" | "running" | "committing" | "closing" | "done";
@@ -47,6 +48,7 @@ export function jobStateOf(counts: { tasks: number; slots: number }): JobState {
 }
 
 export function jobNext(state: JobState, event: JobEvent): JobStep {
+  if (state.phase === "done") return { state, actions: [] };
   switch (event.kind) {
     case "deployed": {
       const deployed = state.deployed + 1;
@@ -58,7 +60,7 @@ export function jobNext(state: JobState, event: JobEvent): JobStep {
     case "failed":
       return failed(state, event.error);
     case "cancel":
-      if (state.phase === "closing" || state.phase === "done" || state.phase === "committing") return { state, actions: [] };
+      if (!isUnderWay(state)) return { state, actions: [] };
       return { state: { ...state, phase: "closing", outcome: "cancelled" }, actions: [{ kind: "cancelSlots", commit: event.commit }] };
     case "closed":
       return closed(state, event.slot, event.error);
@@ -70,12 +72,12 @@ export function jobNext(state: JobState, event: JobEvent): JobStep {
 function finished(state: JobState, task: TaskId): JobStep {
   const done = new Set(state.finished).add(task);
   const next = { ...state, finished: done };
-  if (done.size < state.tasks || state.phase === "closing" || state.phase === "done") return { state: next, actions: [] };
+  if (done.size < state.tasks || !isUnderWay(state)) return { state: next, actions: [] };
   return { state: { ...next, phase: "committing" }, actions: [{ kind: "commit" }] };
 }
 
 function failed(state: JobState, error: EngineErrorData): JobStep {
-  if (state.phase === "closing" || state.phase === "done") return { state: { ...state, error: state.error ?? error }, actions: [] };
+  if (state.phase === "closing") return { state: { ...state, error: state.error ?? error }, actions: [] };
   return { state: { ...state, phase: "closing", outcome: "failed", error }, actions: [{ kind: "cancelSlots", commit: false }] };
 }
 
@@ -83,14 +85,24 @@ function closed(state: JobState, slot: number, error: EngineErrorData | null): J
   const slots = new Set(state.closed).add(slot);
   let next: JobState = { ...state, closed: slots };
   const actions: JobAction[] = [];
-  if (error !== null && state.error === null) {
-    const step = failed(next, error);
+  const cause = error ?? (isUnderWay(state) ? closedEarly(slot) : null);
+  if (cause !== null && state.error === null) {
+    const step = failed(next, cause);
     next = { ...step.state, outcome: "failed" };
     actions.push(...step.actions);
   }
-  if (slots.size === state.slots && next.phase !== "done") {
+  if (slots.size === state.slots) {
     next = { ...next, phase: "done" };
     actions.push({ kind: "done", outcome: next.outcome });
   }
   return { state: next, actions };
+}
+
+/** Tasks run, or will: nobody has asked a slot to close. */
+function isUnderWay(state: JobState): boolean {
+  return state.phase === "deploying" || state.phase === "running";
+}
+
+function closedEarly(slot: number): EngineErrorData {
+  return errorData(new InternalError("SLOT_CLOSED_EARLY", `slot ${slot} closed before the job's tasks had finished`));
 }
