@@ -12,14 +12,16 @@ function run(...fixtures: readonly string[]): { lines: readonly string[]; text: 
   const files = fixtures.map((name) => join("fixtures", `${name}.fixture.ts`));
   const { stdout, status } = spawnSync(
     process.execPath,
-    ["--test", "--test-concurrency=2", "--test-timeout=500", `--test-reporter=${REPORTER}`, ...files],
-    { cwd: import.meta.dirname, env: { ...env, MILLRACE_TEST_FILE_DEADLINE_MS: "2000" }, encoding: "utf8" },
+    ["--test", "--test-concurrency=4", "--test-timeout=500", `--test-reporter=${REPORTER}`, ...files],
+    { cwd: import.meta.dirname, env: { ...env, MILLRACE_TEST_FILE_DEADLINE_MS: "5000" }, encoding: "utf8" },
   );
   return { lines: stdout.trimEnd().split("\n"), text: stdout, exitCode: status };
 }
 
+const VERDICTS = run("verdicts");
+
 test("R1: each leaf test is counted once, suites and parents are not, the count is the last line", () => {
-  const { lines, text, exitCode } = run("verdicts");
+  const { lines, text, exitCode } = VERDICTS;
   assert.equal(lines.at(-1), "5 passed, 6 failed");
   assert.equal(exitCode, 1);
   assert.match(
@@ -32,10 +34,18 @@ test("R1: each leaf test is counted once, suites and parents are not, the count 
 });
 
 test("R4: skipped and todo tests are listed and not counted", () => {
-  const { lines, text } = run("verdicts");
+  const { lines, text } = VERDICTS;
   assert.equal(lines.at(-2), "3 skipped or todo");
   assert.match(text, /^skipped {2}.*skipped {2}\(with a reason\)$/m);
   assert.match(text, /^todo {2}.*to do$/m);
+});
+
+test("a test that stands in another file is reported with the file that runs it", () => {
+  const { text } = run("contract");
+  assert.match(
+    text,
+    /✖ fixtures\/contract\.fixture\.ts {2}an implementation > breaks .* {2}\(fixtures\/shared-contract\.ts:5\)/,
+  );
 });
 
 test("R2: a file that throws while loading is one failure, shown with its output", () => {
@@ -59,11 +69,11 @@ test("R2: a file without tests, or one that exits before its verdicts, is a fail
   assert.match(text, /the file holds no test/);
 });
 
-test("R3: files that do not end are killed, and what they had to say is reported", () => {
-  const { lines, text, exitCode } = run("hang", "spin");
-  assert.equal(lines.at(-1), "1 passed, 2 failed");
+test("R3: files that do not end are killed, and their verdicts and those of the other files count", () => {
+  const { lines, text, exitCode } = run("hang", "block", "cut-off", "passes");
+  assert.equal(lines.at(-1), "2 passed, 4 failed", text);
   assert.equal(exitCode, 1);
   assert.match(text, /never settles\n {4}test timed out after 500ms/);
-  assert.match(text, /spin\.fixture\.ts\n {4}killed after 2 s/);
+  assert.match(text, /block\.fixture\.ts\n {4}killed after 5 s/);
   assert.match(text, /hang\.fixture\.ts {2}killed/);
 });

@@ -20,7 +20,8 @@ const OUTPUT_LINES_MAX = 200;
 const FILTERED = process.execArgv.some((flag) => /^--test-(name-pattern|skip-pattern|only)/.test(flag));
 
 type EventData<Type extends TestEvent["type"]> = Extract<TestEvent, { type: Type }>["data"];
-type Verdict = EventData<"test:pass" | "test:fail">;
+/** `entryFile` is the file that runs; `file` is where the test is written, which may be a contract. */
+type Verdict = EventData<"test:pass" | "test:fail"> & { readonly entryFile?: string };
 type RunnerError = Error & { failureType?: string; cause?: unknown; signal?: string | null; exitCode?: number | null };
 type Failure = { readonly title: string; readonly file: string; readonly text: string };
 
@@ -39,6 +40,7 @@ class Tally {
   readonly #names: string[] = [];
   /** By nesting: verdicts seen since the one of their parent, and how many of them or of theirs counted as failed. */
   readonly #seen: { verdicts: number; failed: number }[] = [];
+  #entryFile: string | undefined;
 
   onStart(event: EventData<"test:start">): void {
     this.#names.length = event.nesting;
@@ -46,6 +48,8 @@ class Tally {
   }
 
   onVerdict(event: Verdict, error: RunnerError | null): void {
+    if (event.entryFile !== this.#entryFile) this.#seen.length = 0; // The file before may have ended in mid-suite.
+    this.#entryFile = event.entryFile;
     if (isFile(event)) this.#onFile(event, error);
     else this.#onTest(event, error);
   }
@@ -73,20 +77,21 @@ class Tally {
    * The verdict on a whole file: given only when none of its tests was reported, or when it failed beside its tests.
    */
   #onFile(event: Verdict, error: RunnerError | null): void {
-    this.#names.length = 0;
-    this.#seen.length = 0;
     if (error !== null) this.#fail(event, fileErrorText(event, error), true);
     else if (!FILTERED) this.#fail(event, "the file holds no test", true);
   }
 
   #fail(event: Verdict, text: string, counts: boolean): void {
     if (counts) this.failed += 1;
-    this.failures.push({ title: this.#title(event), file: event.file ?? "", text });
+    this.failures.push({ title: this.#title(event), file: event.entryFile ?? event.file ?? "", text });
   }
 
   #title(event: Verdict): string {
-    const place = event.file === undefined ? "" : `${relative(process.cwd(), event.file)}:${event.line ?? 1}  `;
-    return place + [...this.#names.slice(0, event.nesting), event.name].join(" > ");
+    const { entryFile, file = "", line = 1 } = event;
+    const names = [...this.#names.slice(0, event.nesting), event.name].join(" > ");
+    const place = `${relative(process.cwd(), file)}:${line}`;
+    if (entryFile === undefined || entryFile === file) return `${place}  ${names}`;
+    return `${relative(process.cwd(), entryFile)}  ${names}  (${place})`;
   }
 }
 
@@ -128,7 +133,7 @@ function killFilesThatDoNotEnd(): void {
   });
 }
 
-function isFile(event: { name: string; nesting: number; file?: string }): boolean {
+function isFile(event: { readonly name: string; readonly nesting: number; readonly file?: string }): boolean {
   return event.nesting === 0 && event.file !== undefined && resolve(event.name) === resolve(event.file);
 }
 
