@@ -60,6 +60,14 @@ export type StreamOrigin = {
 
 const FORWARD: PartitionerSpec = { kind: "forward" };
 
+declare const element: unique symbol;
+
+/** What `union` needs to know of a stream: comparing whole stream types is expensive for the compiler. */
+interface StreamOf<T> {
+  readonly [element]: T;
+  readonly origin: StreamOrigin;
+}
+
 /** The edges that connect a stream to a new operator's input. */
 export function edgesOf(origin: StreamOrigin, input: 0 | 1, partitioner: PartitionerSpec = origin.partitioner): NodeInput[] {
   return origin.outputs.map(({ node, output }) => ({ from: node, output, input, partitioner, fields: null }));
@@ -67,6 +75,7 @@ export function edgesOf(origin: StreamOrigin, input: 0 | 1, partitioner: Partiti
 
 export class Stream<T> {
   readonly #origin: StreamOrigin;
+  declare readonly [element]: T;
   /** Streams of the side outputs, by name. */
   declare readonly side: unknown;
 
@@ -148,9 +157,9 @@ export class Stream<T> {
   }
 
   /** All records of these streams as one. Their order is that of arrival. */
-  union<O>(...others: readonly Stream<O>[]): Stream<T | O> {
-    const origins = [this.#origin, ...others.map((other) => other.#origin)];
-    return new Stream<T | O>({
+  union<const S extends readonly StreamOf<unknown>[]>(...others: S): Stream<T | S[number][typeof element]> {
+    const origins = [this.#origin, ...others.map((other) => other.origin)];
+    return new Stream<T | S[number][typeof element]>({
       ...this.#origin,
       outputs: origins.flatMap((origin) => origin.outputs),
       type: origins.every((origin) => JSON.stringify(origin.type) === JSON.stringify(this.#origin.type)) ? this.#origin.type : null,

@@ -44,17 +44,22 @@ export type FieldValue<T, P extends string> = P extends `${infer Head}.${infer R
     ? NonNullable<T[P]> | NullOf<T[P]>
     : never;
 
-/** Whether any field that `N` needs can be missing in T. */
-export type MayMiss<T, N> = true extends {
-  [K in keyof N]: K extends keyof T
-    ? [NullOf<T[K]>] extends [never]
-      ? NonNullable<N[K]> extends Opaque
-        ? false
-        : MayMiss<T[K], NonNullable<N[K]>>
-      : true
-    : true;
-}[keyof N]
+/**
+ * Whether any field that `N` needs can be missing in T. `Depth` bounds the recursion for the compiler, which otherwise expands
+ * the type without end while N is still being inferred; deeper fields count as possibly missing.
+ */
+export type MayMiss<T, N, Depth extends readonly 0[] = []> = Depth["length"] extends 4
   ? true
-  : false;
+  : true extends {
+        [K in keyof N]: K extends keyof T
+          ? [NullOf<T[K]>] extends [never]
+            ? NonNullable<N[K]> extends Opaque
+              ? false
+              : MayMiss<T[K], NonNullable<N[K]>, [...Depth, 0]>
+            : true
+          : true;
+      }[keyof N]
+    ? true
+    : false;
 
 type NullOf<V> = null extends V ? null : undefined extends V ? null : never;

@@ -1,0 +1,189 @@
+// Type tests of the job API: what must compile, with the types it must infer, and what must not. Checked by tsc, never run.
+
+import { z } from "zod";
+import {
+  type Infer,
+  type InvalidRow,
+  type Sink,
+  type Source,
+  type Stream,
+  col,
+  count,
+  job,
+  maxBy,
+  mean,
+  quantile,
+  session,
+  sliding,
+  state,
+  stddev,
+  sum,
+  t,
+  tumbling,
+  weightedMean,
+} from "../index.ts";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+declare function expectType<Expected>(): <Actual>(actual: Actual, same: Equal<Actual, Expected>) => void;
+
+const Tick = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp });
+type Tick = Infer<typeof Tick>;
+declare const ticks: Source<Tick>;
+declare const texts: Source<Record<string, string>>;
+declare const anySink: Sink<unknown>;
+declare const barSink: Sink<{ symbol: string; vwap: number | null; volume: number; trades: number; start: number; end: number }>;
+
+export const ticker = job({ name: "vwap-1m" }, (env) => {
+  const bars = env
+    .from("ticks", ticks)
+    .eventTime({ at: "ts", outOfOrder: "5s", idle: "30s" })
+    .keyBy("symbol")
+    .window(tumbling("1m"))
+    .allowLate("30s")
+    .aggregate({ vwap: weightedMean("price", "qty"), volume: sum("qty"), trades: count() });
+  bars.to("bars", barSink);
+  expectType<Stream<Tick>>()(bars.side.late, true);
+  bars.side.late.to("late-ticks", anySink);
+});
+
+const Reading = t.struct({ device: t.string, celsius: t.f64, ts: t.timestamp });
+const Alert = t.struct({ device: t.string, kind: t.enum("spike", "silent"), at: t.timestamp, z: t.f64.nullable() });
+const Welford = t.struct({ n: t.f64, mean: t.f64, m2: t.f64 });
+declare const readings: Source<Infer<typeof Reading>>;
+
+export const sensors = job({ name: "iot-anomaly" }, (env) => {
+  const alerts = env
+    .from("readings", readings)
+    .eventTime({ at: (r) => r.ts, outOfOrder: "10s" })
+    .keyBy("device")
+    .process({
+      uid: "detector",
+      out: Alert,
+      side: { odd: t.string },
+      state: {
+        w: state.value(Welford, { init: () => ({ n: 0, mean: 0, m2: 0 }), ttl: "7d" }),
+        seen: state.map(t.string, t.f64),
+        maybe: state.value(t.f64),
+      },
+      onRecord(r, ctx) {
+        const { n, mean: average } = ctx.state.w.get();
+        expectType<string>()(ctx.key, true);
+        expectType<number | null>()(ctx.state.maybe.get(), true);
+        if (r.celsius > average) ctx.emit({ device: ctx.key, kind: "spike", at: r.ts, z: n });
+        ctx.state.seen.set(r.device, n);
+        ctx.timers.set("silence", r.ts + 60_000);
+        ctx.side.odd(r.device);
+        // @ts-expect-error An alert has no kind "loud".
+        ctx.emit({ device: ctx.key, kind: "loud", at: r.ts, z: n });
+        // @ts-expect-error A Welford has no field "count".
+        ctx.state.w.set({ count: 1 });
+        // @ts-expect-error There is no state of that name.
+        ctx.state.other.get();
+        // @ts-expect-error There is no side output of that name.
+        ctx.side.loud("x");
+      },
+      onTimer({ at, name, key }, ctx) {
+        expectType<string>()(name, true);
+        expectType<string>()(key, true);
+        ctx.emit({ device: ctx.key, kind: "silent", at, z: null });
+      },
+    });
+  expectType<Stream<string>>()(alerts.side.odd, true);
+  alerts.to("alerts", anySink);
+});
+
+const Sale = z.object({ store: z.string().trim(), amount: z.coerce.number().positive(), day: z.coerce.date() });
+
+export const clean = job({ name: "clean-sales", mode: "batch", params: z.object({ in: z.string(), out: z.string() }) }, (env, p) => {
+  expectType<{ in: string; out: string }>()(p, true);
+  const sales = env.from("csv", texts).parse(Sale, { invalid: "side" });
+  expectType<Stream<InvalidRow>>()(sales.side.invalid, true);
+  sales.side.invalid.to("rejects", anySink);
+  const stats = sales
+    .keyBy("store")
+    .aggregate({ n: count(), mean: mean("amount"), sd: stddev("amount"), p95: quantile("amount", 0.95), top: maxBy("amount", "day") });
+  const checked = stats.map((row) => {
+    expectType<string>()(row.store, true);
+    expectType<number>()(row.n, true);
+    expectType<number>()(row.mean, true);
+    expectType<number | null>()(row.sd, true);
+    expectType<number>()(row.p95, true);
+    expectType<Date>()(row.top, true);
+    return row;
+  });
+  checked.to("stats", anySink);
+});
+
+export const shapes = job({ name: "shapes" }, (env) => {
+  const stream = env.from("ticks", ticks).eventTime({ at: "ts" });
+  const cheap = stream.filter(col("price").lt(3)).map(({ symbol, price }) => ({ symbol, price }));
+  expectType<Stream<{ symbol: string; price: number }>>()(cheap, true);
+  const declared = stream.map(t.struct({ a: t.i32 }), () => ({ a: 1 }));
+  expectType<Stream<{ a: number }>>()(declared, true);
+  const words = stream.flatMap((r) => r.symbol.split("-"));
+  expectType<Stream<string>>()(words, true);
+  const both = cheap.union(declared);
+  expectType<Stream<{ symbol: string; price: number } | { a: number }>>()(both, true);
+  const sessions = stream.keyBy((r) => r.qty, t.f64).window(session("30m")).aggregate({ n: count() });
+  sessions.map((row) => {
+    expectType<{ key: number; start: number; end: number; n: number }>()({ ...row }, true);
+    return row.key;
+  });
+  const joined = stream.keyBy("symbol").connect(env.from("again", ticks).keyBy("symbol"));
+  joined
+    .process({
+      uid: "join",
+      out: t.f64,
+      onLeft: (left, ctx) => ctx.emit(left.price),
+      onRight: (right, ctx) => ctx.emit(right.qty),
+    })
+    .to("joined", anySink);
+  const latest = stream.keyBy("symbol").reduce("latest", (left, right) => (left.ts > right.ts ? left : right));
+  expectType<Stream<Tick>>()(latest, true);
+  stream.rebalance().rescale().broadcast().global().partitionBy((r, n) => r.qty % n).name("x").uid("y").parallelism(2).maxParallelism(8).slotGroup("g");
+  const failed = stream.map((r) => r.price).onError("side");
+  failed.side.errors.to("errors", anySink);
+});
+
+export const refused = job({ name: "refused", params: t.struct({ n: t.f64 }) }, (env, params) => {
+  const stream = env.from("ticks", ticks);
+  // @ts-expect-error No such parameter.
+  params.m;
+  // @ts-expect-error No such field to key by.
+  stream.keyBy("ticker");
+  // @ts-expect-error A key function needs the type of its key.
+  stream.keyBy((r) => r.symbol);
+  const keyed = stream.eventTime({ at: "ts" }).keyBy("symbol");
+  // @ts-expect-error "5 min" is no duration.
+  keyed.window(tumbling("5 min"));
+  // @ts-expect-error Neither is a number.
+  keyed.window(sliding("1h", 5));
+  // @ts-expect-error A sum over a string.
+  keyed.aggregate({ total: sum("symbol") });
+  // @ts-expect-error A sum over a column that does not exist.
+  keyed.aggregate({ total: sum("amount") });
+  // @ts-expect-error Event times are numbers or dates.
+  stream.eventTime({ at: "symbol" });
+  // @ts-expect-error No such field.
+  stream.filter(col("amount").gt(3));
+  // @ts-expect-error Strings have no such comparison with numbers.
+  stream.filter(col("symbol").gt(3));
+  // @ts-expect-error A filter gives a boolean.
+  stream.filter((r) => r.price);
+  // @ts-expect-error The function must give what the declared type says.
+  stream.map(t.struct({ a: t.f64 }), () => ({ a: "1" }));
+  // @ts-expect-error Late records come from windows only.
+  keyed.aggregate({ n: count() }).side.late;
+  // @ts-expect-error A window has to be aggregated first.
+  keyed.window(tumbling("1m")).to("out", anySink);
+  // @ts-expect-error A sink needs a uid.
+  stream.to(anySink);
+  // @ts-expect-error The sink takes other records.
+  stream.to("bars", barSink);
+  // @ts-expect-error A source needs a uid.
+  env.from(ticks);
+  // @ts-expect-error A process function needs a uid.
+  keyed.process({ out: t.f64, onRecord: () => undefined });
+  // @ts-expect-error Both inputs of a connection have the same type of key.
+  keyed.connect(stream.keyBy("price"));
+});
