@@ -96,7 +96,7 @@ export class SegmentPool {
     this.handle = handle;
   }
 
-  /** `thread` is the id of the calling thread; 0 is the main thread. */
+  /** `thread`: as for `attach`. */
   static create(options: SegmentPoolOptions, thread = 0): SegmentPool {
     const { name, configKey, segments, segmentSize, groupLimits = [], poison = false } = options;
     assert(Number.isInteger(segments) && segments >= 0, `a pool of ${segments} segments`);
@@ -107,6 +107,7 @@ export class SegmentPool {
     return new SegmentPool({ name, configKey, region, control, bells: options.bells ?? null }, thread);
   }
 
+  /** `thread`: a number that no other attached thread has until `threadEnded` was called with it; 0 is the main thread. */
   static attach(handle: SegmentPoolHandle, thread: number): SegmentPool {
     return new SegmentPool(handle, thread);
   }
@@ -118,8 +119,7 @@ export class SegmentPool {
 
   /**
    * Names who will hold segments. Any thread may use the id; the owner ends with `closeOwner`, or with the thread that
-   * registered it.
-   * Names are cut to 64 (job), 128 (task) and 64 (purpose) bytes.
+   * registered it. Names are cut to 64 (job), 128 (task) and 64 (purpose) bytes.
    */
   registerOwner(name: OwnerName, group = 0): OwnerId {
     const words = this.#words;
@@ -134,7 +134,7 @@ export class SegmentPool {
       words[owner + c.OWNER_GROUP] = groupAt;
       words[owner + c.OWNER_LEASED] = 0;
       words[owner + c.OWNER_PEAK] = 0;
-      words[owner + c.OWNER_THREAD] = this.#token - 1;
+      words[owner + c.OWNER_THREAD] = token - 1;
       words[owner + c.OWNER_EPOCH]! += 1;
     }
     words[c.LOCK] = -token;
@@ -301,8 +301,8 @@ export class SegmentPool {
 
   /**
    * To be called once for each thread that ended, by a thread that nobody terminates: frees the lock if it was held,
-   * repairs what was
-   * half done, drops the thread's requests and closes the owners it registered. Returns those that still held segments.
+   * repairs what was half done, drops the thread's requests and closes the owners it registered. Returns those that
+   * still held segments.
    */
   threadEnded(thread: number): OwnerReport[] {
     const words = this.#words;
@@ -340,8 +340,8 @@ export class SegmentPool {
   }
 
   /**
-   * Where the pool contradicts itself: empty, or there is a bug. For tests and for the end of a job; takes a
-   * millisecond.
+   * Where the pool contradicts itself: empty, or there is a bug. For the main thread, in tests and at the end of a job:
+   * takes a millisecond, and holds the lock all the while (against L1).
    */
   verify(): string[] {
     const words = this.#words;
