@@ -6,13 +6,16 @@ import { types } from "node:util";
 import { DEPTH_MAX, ERRORS, TAG, VIEWS } from "./any-format.ts";
 import { corrupt, readBigint, readByte, readCount, readF64, readString, readU32, take } from "./byte-buffer.ts";
 import type { ByteReader } from "./codec.ts";
+import { KeyCache } from "./key-cache.ts";
 
 export class AnyReader {
   /** Objects in the order in which they began; only kept when the value contains references. */
   #objects: object[] | null;
   #depth: number;
+  readonly #keys: KeyCache;
 
   constructor() {
+    this.#keys = new KeyCache();
     this.#objects = null;
     this.#depth = 0;
   }
@@ -73,7 +76,7 @@ export class AnyReader {
   properties(object: object, input: ByteReader): object {
     const count = readCount(input);
     for (let i = 0; i < count; i++) {
-      const key = readString(input);
+      const key = this.#keys.read(input);
       const value = this.value(input);
       if (key === "__proto__") define(object, key, value, true);
       else (object as Record<string, unknown>)[key] = value;

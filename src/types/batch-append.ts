@@ -50,7 +50,7 @@ function appendBody(source: ValueSource, layout: BatchLayout, parts: Parts): str
     lines.push(
       `const textEnds = this.textEnds; let e = n * ${counts.text}, units = textEnds[e]; const textStart = units;`,
     );
-    lines.push(`this.text += ${parts.texts.join(" + ")};`);
+    lines.push(`this.rope.text += ${parts.texts.join(" + ")};`);
     for (const text of parts.texts) lines.push(`textEnds[++e] = units += ${text}.length;`);
     sizes.push("units - textStart");
   }

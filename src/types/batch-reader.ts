@@ -3,8 +3,8 @@
 // `record` is generated (batch-record.ts) and reads through the plain fields of this class.
 //
 //   R1. `open` refuses a region whose header does not add up; after it no access leaves the region, whatever its bytes are.
-//   R2. The text of a batch becomes one string at the first record that is asked for; fields are substrings of it. A substring
-//       of 13 units or more keeps the text of its batch alive: who keeps strings for long copies them (docs/internals/codecs.md).
+//   R2. Text becomes strings in pieces of about CHUNK_UNITS, whole records each; fields are substrings of them. A substring of
+//       13 units or more keeps its piece alive: that is what a string that is kept for long costs at most, besides itself.
 
 import {
   BATCH_MAGIC,
@@ -21,6 +21,9 @@ import { ByteCursor, corrupt } from "./byte-buffer.ts";
 import type { BatchReader, ColumnView, MemoryView, NullsView, TextView } from "./codec.ts";
 
 export type ReadRecord = (this: ColumnReader, index: number) => unknown;
+
+/** Each record costs 5 ns more than with one piece per batch; but then a kept string can hold on to 32 KiB (docs/adr/0001). */
+const CHUNK_UNITS = 4096;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -39,8 +42,11 @@ export class ColumnReader implements BatchReader {
   textEndsBase: number;
   blobEndsBase: number;
   byteBase: number;
-  /** All strings of the batch, null until `loadText`. */
-  text: string | null;
+  /** The strings of records `textFirst` to `textEnd` (exclusive), which start at unit `textStart` of the batch. */
+  text: string;
+  textFirst: number;
+  textEnd: number;
+  textStart: number;
   readonly #layout: BatchLayout;
   readonly #tag: number;
   readonly #parts = newBatchParts();
@@ -50,6 +56,8 @@ export class ColumnReader implements BatchReader {
   #blobBytes: number;
   #form: number;
   #endsChecked: boolean;
+  /** Records of average length that make a piece of text. */
+  #chunkRecords: number;
 
   constructor(layout: BatchLayout, tag: number, record: ReadRecord) {
     this.record = record;
@@ -64,7 +72,10 @@ export class ColumnReader implements BatchReader {
     this.textEndsBase = 0;
     this.blobEndsBase = 0;
     this.byteBase = 0;
-    this.text = null;
+    this.text = "";
+    this.textFirst = 0;
+    this.textEnd = 0;
+    this.textStart = 0;
     this.#layout = layout;
     this.#tag = tag;
     this.#blob = new ByteCursor(NOTHING);
@@ -73,6 +84,7 @@ export class ColumnReader implements BatchReader {
     this.#blobBytes = 0;
     this.#form = TEXT_ASCII;
     this.#endsChecked = false;
+    this.#chunkRecords = 1;
   }
 
   open(source: MemoryView, offset: number, size: number): void {
@@ -93,8 +105,10 @@ export class ColumnReader implements BatchReader {
     this.byteBase = offset + parts.byte;
     this.#offset = offset;
     this.#endsChecked = false;
-    this.text = null;
+    this.textFirst = 0;
+    this.textEnd = 0;
     this.count = i32[at + 2]!;
+    this.#chunkRecords = 1 + Math.floor((CHUNK_UNITS * this.count) / (this.#units + 1));
   }
 
   timestamp(index: number): number {
@@ -107,13 +121,16 @@ export class ColumnReader implements BatchReader {
     return this.#view(columnAt(this.#layout.root, path));
   }
 
-  /** Called by `record` for the first string of a batch. */
-  loadText(): string {
-    const start = this.#offset + this.#parts.text;
-    const text =
-      this.#form === TEXT_UTF16
-        ? this.octets.toString("utf16le", start, start + 2 * this.#units)
-        : this.octets.toString("latin1", start, start + this.#units);
+  /** Called by `record` when the strings of the record at `index` are not in `text`: loads them and those of some that follow. */
+  loadText(index: number): string {
+    const { i32, textEndsBase, count } = this;
+    const stride = this.#layout.counts.text;
+    const end = Math.min(count, index + this.#chunkRecords);
+    const start = this.#unit(i32[textEndsBase + index * stride]!);
+    const text = this.#decode(start, this.#unit(i32[textEndsBase + end * stride]!));
+    this.textFirst = index;
+    this.textEnd = end;
+    this.textStart = start;
     this.text = text;
     return text;
   }
@@ -134,6 +151,18 @@ export class ColumnReader implements BatchReader {
 
   outOfRange(index: number): never {
     throw new RangeError(`record ${index} of a batch of ${this.count}`);
+  }
+
+  /** A damaged end may point anywhere: never outside of the text (R1). */
+  #unit(end: number): number {
+    return end < 0 ? 0 : end > this.#units ? this.#units : end;
+  }
+
+  #decode(start: number, end: number): string {
+    const base = this.#offset + this.#parts.text;
+    return this.#form === TEXT_UTF16
+      ? this.octets.toString("utf16le", base + 2 * start, base + 2 * end)
+      : this.octets.toString("latin1", base + start, base + end);
   }
 
   #openParts(i32: Int32Array, at: number, size: number): void {
@@ -190,7 +219,7 @@ export class ColumnReader implements BatchReader {
       end: (i) => start + i32[textEndsBase + i * stride + index + 1]!,
       string: (i) => {
         const at = textEndsBase + i * stride + index;
-        return (this.text ?? this.loadText()).substring(i32[at]!, i32[at + 1]!);
+        return this.#decode(i32[at]!, i32[at + 1]!);
       },
     };
   }

@@ -13,8 +13,8 @@ export function recordSource(source: ValueSource, layout: BatchLayout): string {
   if (counts.word > 0) lines.push(`const i32 = this.i32, f32 = this.f32, h = this.wordBase + i;`);
   if (counts.byte > 0) lines.push(`const octets = this.octets, o = this.byteBase + i;`);
   if (counts.text > 0) {
-    lines.push(`const text = this.text === null ? this.loadText() : this.text;`);
-    lines.push(`const ends = this.i32, e = this.textEndsBase + i * ${counts.text};`);
+    lines.push(`const text = i >= this.textEnd || i < this.textFirst ? this.loadText(i) : this.text;`);
+    lines.push(`const ends = this.i32, e = this.textEndsBase + i * ${counts.text}, u = this.textStart;`);
   }
   if (counts.blob > 0) lines.push(`const b = i * ${counts.blob};`);
   const name = source.code.name("record");
@@ -62,7 +62,7 @@ function columnValue(source: ValueSource, node: ColumnNode): string {
       return `(${source.code.constant(spec.values)}[${at}] ?? corrupt("no such value of an enum"))`;
     }
     case "string":
-      return `text.substring(ends[e + ${index}], ends[e + ${index + 1}])`;
+      return `text.substring(ends[e + ${index}] - u, ends[e + ${index + 1}] - u)`;
     case "null":
     case "undefined":
       return spec.kind;

@@ -20,20 +20,24 @@ import {
 import { ByteSink, WIDE_TEXT } from "./byte-buffer.ts";
 import type { BatchWriter, MemoryView } from "./codec.ts";
 
+/**
+ * The text of the batch being staged. An object of its own, new for each batch: storing a young string into an old object
+ * costs the garbage collector's write barrier, once per record.
+ */
+type Rope = { text: string };
+
 export type Append = (this: ColumnWriter, record: unknown, timestampMs: number) => boolean;
 
 const CAPACITY_FIRST = 32;
 /** Buffers that one huge record has blown up are not kept for the next batch. */
 const KEPT_BYTES_MAX = 1 << 20;
-/** Up to this many elements a loop beats `TypedArray.set`. */
-const LOOP_MAX = 32;
 
 export class ColumnWriter implements BatchWriter {
   readonly append: Append;
   count: number;
   bytes: number;
   capacity: number;
-  /** Columns one after the other, each `capacity` long. The views of one line share their memory. */
+  /** Views of the staging memory: columns one after the other, each `capacity` long. */
   wide: Float64Array;
   wideInts: BigInt64Array;
   words: Int32Array;
@@ -42,11 +46,12 @@ export class ColumnWriter implements BatchWriter {
   /** Ends of all strings and blobs so far, record by record, after a leading 0. */
   textEnds: Int32Array;
   blobEnds: Int32Array;
-  text: string;
+  rope: Rope;
   readonly blobs: ByteSink;
   readonly #layout: BatchLayout;
   readonly #tag: number;
   readonly #parts = newBatchParts();
+  #staging: Buffer;
   #sealedCount: number;
   #sealedForm: number;
   #sealed: Buffer;
@@ -63,10 +68,11 @@ export class ColumnWriter implements BatchWriter {
     this.octets = new Uint8Array(0);
     this.textEnds = new Int32Array(1);
     this.blobEnds = new Int32Array(1);
-    this.text = "";
+    this.rope = { text: "" };
     this.blobs = new ByteSink(0);
     this.#layout = layout;
     this.#tag = tag;
+    this.#staging = Buffer.alloc(0);
     this.#sealedCount = 0;
     this.#sealedForm = TEXT_ASCII;
     this.#sealed = Buffer.alloc(0);
@@ -75,28 +81,41 @@ export class ColumnWriter implements BatchWriter {
   /** Called by `append` when the columns are full. */
   grow(): void {
     const { counts } = this.#layout;
+    const old = {
+      wide: this.wideInts,
+      words: this.words,
+      octets: this.octets,
+      text: this.textEnds,
+      blob: this.blobEnds,
+    };
     const from = this.capacity;
     const to = from === 0 ? CAPACITY_FIRST : from * 2;
-    const wide = new Float64Array(to * counts.wide);
-    const wideInts = new BigInt64Array(wide.buffer);
-    const words = new Int32Array(to * counts.word);
-    const octets = new Uint8Array(to * counts.byte);
-    // As integers: copying numbers as f64 may change the bits of an i64 that looks like a NaN.
-    for (let c = 0; c < counts.wide; c++) wideInts.set(this.wideInts.subarray(c * from, (c + 1) * from), c * to);
-    for (let c = 0; c < counts.word; c++) words.set(this.words.subarray(c * from, (c + 1) * from), c * to);
-    for (let c = 0; c < counts.byte; c++) octets.set(this.octets.subarray(c * from, (c + 1) * from), c * to);
-    const textEnds = new Int32Array(to * counts.text + 1);
-    const blobEnds = new Int32Array(to * counts.blob + 1);
-    textEnds.set(this.textEnds);
-    blobEnds.set(this.blobEnds);
-    this.wide = wide;
-    this.wideInts = wideInts;
-    this.words = words;
-    this.floats = new Float32Array(words.buffer);
-    this.octets = octets;
-    this.textEnds = textEnds;
-    this.blobEnds = blobEnds;
+    const textEnds = to * counts.text + 1;
+    const blobEnds = to * counts.blob + 1;
+    const words = to * (2 * counts.wide + counts.word) + textEnds + blobEnds;
+    const memory = new ArrayBuffer(4 * words + to * counts.byte);
+    let at = 0;
+    const next = (length: number, bytes: number): [number, number] => {
+      at += length * bytes;
+      return [at - length * bytes, length];
+    };
+    const wide = next(to * counts.wide, 8);
+    const narrow = next(to * counts.word, 4);
+    this.wide = new Float64Array(memory, ...wide);
+    this.wideInts = new BigInt64Array(memory, ...wide);
+    this.words = new Int32Array(memory, ...narrow);
+    this.floats = new Float32Array(memory, ...narrow);
+    this.textEnds = new Int32Array(memory, ...next(textEnds, 4));
+    this.blobEnds = new Int32Array(memory, ...next(blobEnds, 4));
+    this.octets = new Uint8Array(memory, ...next(to * counts.byte, 1));
+    this.#staging = Buffer.from(memory);
     this.capacity = to;
+    // As integers: copying numbers as f64 may change the bits of an i64 that looks like a NaN.
+    for (let c = 0; c < counts.wide; c++) this.wideInts.set(old.wide.subarray(c * from, (c + 1) * from), c * to);
+    for (let c = 0; c < counts.word; c++) this.words.set(old.words.subarray(c * from, (c + 1) * from), c * to);
+    for (let c = 0; c < counts.byte; c++) this.octets.set(old.octets.subarray(c * from, (c + 1) * from), c * to);
+    this.textEnds.set(old.text);
+    this.blobEnds.set(old.blob);
   }
 
   encodedSize(): number {
@@ -108,13 +127,14 @@ export class ColumnWriter implements BatchWriter {
   }
 
   encode(target: MemoryView, offset: number): number {
+    if (this.capacity === 0) this.grow();
     const size = this.encodedSize();
     assert(
       offset % 8 === 0 && offset + size <= target.bytes.length,
       `batch of ${size} bytes does not fit at ${offset}`,
     );
     this.#encodeHeader(target.i32, offset / 4);
-    this.#encodeColumns(target, offset);
+    this.#encodeColumns(target.bytes, offset);
     const { text, blob } = this.#parts;
     const { counts } = this.#layout;
     const units = this.textEnds[this.count * counts.text]!;
@@ -130,7 +150,7 @@ export class ColumnWriter implements BatchWriter {
   reset(): void {
     this.count = 0;
     this.bytes = this.#layout.baseBytes + 7;
-    this.text = "";
+    this.rope = { text: "" };
     this.#sealedCount = 0;
     this.#sealedForm = TEXT_ASCII;
     if (this.#sealed.length > KEPT_BYTES_MAX) this.#sealed = Buffer.alloc(0);
@@ -149,23 +169,28 @@ export class ColumnWriter implements BatchWriter {
     i32[at + 7] = headerCheck(i32, at);
   }
 
-  #encodeColumns(target: MemoryView, offset: number): void {
+  #encodeColumns(target: Buffer, offset: number): void {
     const { counts } = this.#layout;
-    const { i32, bytes } = target;
-    const parts = this.#parts;
+    const { wide, word, byte, textEnds, blobEnds } = this.#parts;
     const n = this.count;
-    const capacity = this.capacity;
-    const wideWords = new Int32Array(this.wide.buffer);
-    for (let c = 0; c < counts.wide; c++) {
-      copyWords(wideWords, 2 * c * capacity, 2 * n, i32, (offset + parts.wide) / 4 + 2 * c * n);
+    this.#copyColumns(this.wide, counts.wide, target, offset + wide);
+    this.#copyColumns(this.words, counts.word, target, offset + word);
+    this.#copyColumns(this.octets, counts.byte, target, offset + byte);
+    if (counts.text > 0) this.#copy(this.textEnds.byteOffset, 4 * (n * counts.text + 1), target, offset + textEnds);
+    if (counts.blob > 0) this.#copy(this.blobEnds.byteOffset, 4 * (n * counts.blob + 1), target, offset + blobEnds);
+  }
+
+  #copyColumns(columns: Float64Array | Int32Array | Uint8Array, count: number, target: Buffer, to: number): void {
+    const { BYTES_PER_ELEMENT, byteOffset } = columns;
+    const size = this.count * BYTES_PER_ELEMENT;
+    for (let c = 0; c < count; c++) {
+      this.#copy(byteOffset + c * this.capacity * BYTES_PER_ELEMENT, size, target, to + c * size);
     }
-    for (let c = 0; c < counts.word; c++)
-      copyWords(this.words, c * capacity, n, i32, (offset + parts.word) / 4 + c * n);
-    if (counts.text > 0) copyWords(this.textEnds, 0, n * counts.text + 1, i32, (offset + parts.textEnds) / 4);
-    if (counts.blob > 0) copyWords(this.blobEnds, 0, n * counts.blob + 1, i32, (offset + parts.blobEnds) / 4);
-    for (let c = 0; c < counts.byte; c++) {
-      bytes.set(this.octets.subarray(c * capacity, c * capacity + n), offset + parts.byte + c * n);
-    }
+  }
+
+  /** `Buffer.copy` takes half the time of `TypedArray.set` into shared memory, for bytes a fifth. */
+  #copy(from: number, size: number, target: Buffer, to: number): void {
+    this.#staging.copy(target, to, from, from + size);
   }
 
   /** Turns the text into bytes, once, and so learns its form. */
@@ -174,22 +199,18 @@ export class ColumnWriter implements BatchWriter {
     this.#sealedCount = this.count;
     const units = this.textEnds[this.count * this.#layout.counts.text]!;
     if (units === 0) return;
+    const { text } = this.rope;
     // Ascii text takes exactly `units` bytes as UTF-8; 4 bytes more than that tell it from text that was cut off.
     if (this.#sealed.length < units + 4) this.#sealed = Buffer.allocUnsafeSlow(2 * units + 4);
-    if (this.#sealed.write(this.text, 0, units + 4, "utf8") === units) {
+    if (this.#sealed.write(text, 0, units + 4, "utf8") === units) {
       this.#sealedForm = TEXT_ASCII;
-    } else if (!WIDE_TEXT.test(this.text)) {
+    } else if (!WIDE_TEXT.test(text)) {
       this.#sealedForm = TEXT_LATIN1;
-      this.#sealed.write(this.text, 0, units, "latin1");
+      this.#sealed.write(text, 0, units, "latin1");
     } else {
       this.#sealedForm = TEXT_UTF16;
       if (this.#sealed.length < 2 * units) this.#sealed = Buffer.allocUnsafeSlow(2 * units);
-      this.#sealed.write(this.text, 0, 2 * units, "utf16le");
+      this.#sealed.write(text, 0, 2 * units, "utf16le");
     }
   }
-}
-
-function copyWords(source: Int32Array, from: number, count: number, target: Int32Array, to: number): void {
-  if (count > LOOP_MAX) target.set(source.subarray(from, from + count), to);
-  else for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
 }
