@@ -84,7 +84,9 @@ function draft(source: SourceText, offset: number, code: string, kind: string): 
       .replaceAll(/\$\{[^}]*\}+/g, "…")
       .replaceAll("|", "/")
       .replaceAll(/\s+/g, " ")
-      .trim(),
+      .trim()
+      .replace(/\.$/, "")
+      .replace(/^[A-Z](?=[a-z ])/, (letter) => letter.toLowerCase()),
   );
   return `| \`${code}\` | ${cells.join(" | ")} |`;
 }
