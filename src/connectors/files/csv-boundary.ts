@@ -17,8 +17,7 @@ const CR_SEEN = 7;
 const ENDED = 8; // The byte just read is the last of the record.
 const ENDED_BEFORE = 9; // The byte just read is the first of the next one.
 
-// Classes of bytes.
-const OTHER = 0;
+// Classes of bytes; 0 is any other.
 const DELIMITER = 1;
 const IS_LF = 2;
 const IS_CR = 3;
@@ -83,7 +82,7 @@ export class CsvBoundary implements RecordBoundary {
 
   /** Where there is no quote, every line break ends a record: then the last one before `to` is as good a start as any. */
   #jump(bytes: Uint8Array, from: number, to: number): number {
-    if (this.#state === QUOTED || this.#state === QUOTE_SEEN || this.#state === ESCAPE_SEEN) return from;
+    if (to <= from || this.#state === QUOTED || this.#state === QUOTE_SEEN || this.#state === ESCAPE_SEEN) return from;
     const quote = this.#quote < 0 ? -1 : bytes.indexOf(this.#quote, from);
     if (quote >= 0 && quote < to) return from;
     const lineBreak = Math.max(bytes.lastIndexOf(LF, to - 1), bytes.lastIndexOf(CR, to - 1));

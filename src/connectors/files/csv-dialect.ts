@@ -15,6 +15,8 @@ export type CsvDialectOptions = {
   readonly trim?: boolean;
   /** The decimal sign of numbers. */
   readonly decimal?: "." | ",";
+  /** Line breaks inside quotes are text (the default). False: every line break ends a record, and files are cut without a look ahead. */
+  readonly multiline?: boolean;
 };
 
 /** Bytes of the special characters; NONE where the dialect has none. */
@@ -25,6 +27,7 @@ export type CsvDialect = {
   readonly comment: number;
   readonly decimal: number;
   readonly trim: boolean;
+  readonly multiline: boolean;
 };
 
 export const NONE = -1;
@@ -37,7 +40,10 @@ export function csvDialect(options: CsvDialectOptions): CsvDialect {
   const byte = (name: string, character: string): number => {
     const code = character.length === 1 ? character.charCodeAt(0) : NONE;
     if (code <= 0 || code > 126 || code === LF || code === CR || /[\w.+-]/.test(character)) {
-      throw optionInvalid(`${name}: ${JSON.stringify(character)}`, "use one ASCII character that no number or name contains");
+      throw optionInvalid(
+        `${name}: ${JSON.stringify(character)}`,
+        "use one ASCII character that no number or name contains",
+      );
     }
     const other = special.get(character);
     if (other !== undefined) {
@@ -50,10 +56,12 @@ export function csvDialect(options: CsvDialectOptions): CsvDialect {
     delimiter: byte("delimiter", delimiter),
     quote: options.quote === false ? NONE : byte("quote", options.quote ?? '"'),
     // Doubling is built in, so naming the quote as its own escape changes nothing.
-    escape: options.escape === undefined || options.escape === (options.quote ?? '"') ? NONE : byte("escape", options.escape),
+    escape:
+      options.escape === undefined || options.escape === (options.quote ?? '"') ? NONE : byte("escape", options.escape),
     comment: options.comment === undefined ? NONE : byte("comment", options.comment),
     decimal: options.decimal === "," ? 44 : 46,
     trim: options.trim ?? false,
+    multiline: (options.multiline ?? true) && options.quote !== false,
   };
   if (dialect.decimal === dialect.delimiter) {
     throw optionInvalid('decimal: "," is the delimiter too', 'name the delimiter, for example `delimiter: ";"`');

@@ -8,6 +8,8 @@
 //   quoted  = quote *( any byte but quote / quote quote / escape any byte ) quote [ bare ]
 //                                                               flagged: a NUL, no closing quote, text after it
 //
+// Where the dialect says that records have one line each, a line break ends a quoted field too, and the missing quote is flagged.
+//
 //   G1. Whether a byte ends a record depends on the bytes since the record's start alone; `CsvBoundary` decides it the same way.
 //   G2. The byte at `end` must be a line break (a sentinel that the window keeps): inner loops test no bounds.
 //
@@ -52,6 +54,8 @@ export class CsvScanner {
   readonly #inside: Uint8Array;
   readonly #quote: number;
   readonly #trim: boolean;
+  readonly #delimiter: number;
+  readonly #multiline: boolean;
   #quotedEnd: number;
   #quotedKind: number;
 
@@ -68,6 +72,8 @@ export class CsvScanner {
     this.#inside = byteTable({ ...shared, [dialect.escape]: IS_ESCAPE });
     this.#quote = dialect.quote;
     this.#trim = dialect.trim;
+    this.#delimiter = dialect.delimiter;
+    this.#multiline = dialect.multiline;
     this.#quotedEnd = 0;
     this.#quotedKind = BARE;
   }
@@ -83,31 +89,33 @@ export class CsvScanner {
       position = this.#field(bytes, position, end, final);
       if (position < 0) return -1;
       const byte = bytes[position]!;
-      if (byte === LF) {
-        if (position < end) return position + 1;
-        return final ? end : -1;
-      }
-      if (byte === CR) {
-        if (position + 1 < end) return bytes[position + 1] === LF ? position + 2 : position + 1;
-        return final ? end : -1;
-      }
+      if (byte === LF || byte === CR) return lineBreakEnd(bytes, position, end, final);
       position += 1;
     }
+  }
+
+  /** As `scan`, for a line that is no record: nothing is stored. */
+  scanLine(bytes: Uint8Array, from: number, end: number, final: boolean): number {
+    this.problems = 0;
+    this.lines = 1;
+    let position = from;
+    while (bytes[position] !== LF && bytes[position] !== CR) position += 1;
+    return lineBreakEnd(bytes, position, end, final);
   }
 
   /** Scans and stores one field; the index of the delimiter or line break after it, -1 when that is not there yet. */
   #field(bytes: Uint8Array, from: number, end: number, final: boolean): number {
     let start = from;
-    if (this.#trim) while (isBlank(bytes[start]!)) start += 1;
+    if (this.#trim) while (this.#isBlank(bytes[start]!)) start += 1;
     if (bytes[start] !== this.#quote) {
       const stop = this.#bareEnd(bytes, start);
-      this.#store(start, this.#trim ? trimEnd(bytes, start, stop) : stop, BARE);
+      this.#store(start, this.#trim ? this.#trimEnd(bytes, start, stop) : stop, BARE);
       return stop;
     }
     const closed = this.#quoted(bytes, start + 1, end, final);
     if (closed < 0) return -1;
     const stop = this.#bareEnd(bytes, closed);
-    const tail = this.#trim ? trimEnd(bytes, closed, stop) : stop;
+    const tail = this.#trim ? this.#trimEnd(bytes, closed, stop) : stop;
     if (tail > closed) this.problems |= HAS_TEXT_AFTER_QUOTE;
     this.#store(start + 1, this.#quotedEnd, this.#quotedKind);
     return stop;
@@ -136,38 +144,49 @@ export class CsvScanner {
 
   /** The index after the closing quote; -1 when it is not there yet. */
   #quoted(bytes: Uint8Array, from: number, end: number, final: boolean): number {
-    const table = this.#inside;
-    const quote = this.#quote;
     let position = from;
-    let bits = 0;
     this.#quotedKind = QUOTED;
     for (;;) {
-      const byte = bytes[position]!;
-      const meaning = table[byte]!;
-      if (meaning === 0) {
-        bits |= byte;
-      } else if (position >= end) {
-        break; // The sentinel: the window ends inside the quotes.
-      } else if (meaning === IS_QUOTE) {
-        const isLast = position + 1 >= end;
-        if (isLast && !final) return -1; // The next byte tells whether it is doubled.
-        if (isLast || bytes[position + 1] !== quote) {
-          this.bits |= bits;
-          this.#quotedEnd = position;
-          return position + 1;
-        }
+      position = this.#ordinaryEnd(bytes, position);
+      if (position >= end) return final ? this.#unclosed(end) : -1; // It stopped at the sentinel.
+      const meaning = this.#inside[bytes[position]!]!;
+      if (meaning === IS_QUOTE) {
+        // At `end` stands a line break, which is no quote.
+        if (bytes[position + 1] !== this.#quote) return this.#closed(position, end, final);
         this.#quotedKind = ESCAPED;
-        position += 1;
+        position += 2;
+      } else if (meaning < IS_QUOTE && !this.#multiline) {
+        return this.#unclosed(position);
       } else {
-        position = this.#special(bytes, position, end, meaning);
+        position = this.#special(bytes, position, end, meaning) + 1;
       }
-      position += 1;
     }
-    if (!final) return -1;
+  }
+
+  #closed(position: number, end: number, final: boolean): number {
+    if (position + 1 >= end && !final) return -1; // The next byte tells whether the quote is doubled.
+    this.#quotedEnd = position;
+    return position + 1;
+  }
+
+  #ordinaryEnd(bytes: Uint8Array, from: number): number {
+    const table = this.#inside;
+    let position = from;
+    let bits = 0;
+    let byte = bytes[position]!;
+    while (table[byte] === 0) {
+      bits |= byte;
+      position += 1;
+      byte = bytes[position]!;
+    }
     this.bits |= bits;
+    return position;
+  }
+
+  #unclosed(position: number): number {
     this.problems |= HAS_UNCLOSED_QUOTE;
-    this.#quotedEnd = end;
-    return end;
+    this.#quotedEnd = position;
+    return position;
   }
 
   /** A byte in quotes that is neither ordinary nor a quote; the index of the last byte that belongs to it. */
@@ -197,6 +216,16 @@ export class CsvScanner {
     while (this.count < count) this.#store(0, 0, BARE);
   }
 
+  #isBlank(byte: number): boolean {
+    return (byte === 32 || byte === 9) && byte !== this.#delimiter;
+  }
+
+  #trimEnd(bytes: Uint8Array, start: number, end: number): number {
+    let position = end;
+    while (position > start && this.#isBlank(bytes[position - 1]!)) position -= 1;
+    return position;
+  }
+
   #grow(): void {
     const size = this.starts.length * 2;
     const [starts, ends, kinds] = [new Int32Array(size), new Int32Array(size), new Uint8Array(size)];
@@ -215,12 +244,9 @@ function byteTable(meanings: Readonly<Record<number, number>>): Uint8Array {
   return table;
 }
 
-function isBlank(byte: number): boolean {
-  return byte === 32 || byte === 9;
-}
-
-function trimEnd(bytes: Uint8Array, start: number, end: number): number {
-  let position = end;
-  while (position > start && isBlank(bytes[position - 1]!)) position -= 1;
-  return position;
+/** The index after the line break at `position`; -1 when the byte that decides is not there yet. */
+function lineBreakEnd(bytes: Uint8Array, position: number, end: number, final: boolean): number {
+  const isLast = bytes[position] === LF ? position >= end : position + 1 >= end;
+  if (isLast) return final ? end : -1;
+  return bytes[position] === CR && bytes[position + 1] === LF ? position + 2 : position + 1;
 }

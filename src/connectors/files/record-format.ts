@@ -57,9 +57,21 @@ export interface RecordParser<T> {
 const RAW_BYTES_MAX = 1024;
 
 /** The issue of a record beyond the bound, and how much of it is kept. */
-export function tooLong(bytes: Buffer, start: number, end: number, recordBytesMax: number): { raw: string; issues: string[] } {
+export function tooLong(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  recordBytesMax: number,
+): { raw: string; issues: string[] } {
   const raw = `${bytes.toString("utf8", start, Math.min(end, start + RAW_BYTES_MAX))}…`;
-  return { raw, issues: [`longer than ${recordBytesMax} bytes, the limit of one record (option recordBytesMax)`] };
+  return { raw, issues: [`longer than ${recordBytesMax} bytes, the limit of one record (option recordSizeMax)`] };
+}
+
+/** A record as text without its line break; what is not UTF-8 shows as U+FFFD. */
+export function recordText(bytes: Buffer, start: number, end: number): string {
+  let stop = end;
+  while (stop > start && (bytes[stop - 1] === 10 || bytes[stop - 1] === 13)) stop -= 1;
+  return bytes.toString("utf8", start, stop);
 }
 
 /** Line breaks in a range of bytes: LF, CR LF, CR. Goes on where it stopped. */

@@ -1,0 +1,120 @@
+// The bytes of a file as chunks, read ahead through the disk: at most one chunk waits while the next records are parsed.
+//
+//   B1. A chunk is valid until the next but one is asked for: consumers copy at once.
+//   B2. One read at a time per file handle; each stream has its own handle.
+
+import type { Disk, FileHandle } from "../../base/disk.ts";
+import { UserError } from "../../base/errors.ts";
+import { gunzipChunks } from "./gunzip-node.ts";
+
+export type StreamOptions = {
+  readonly disk: Disk;
+  readonly gzip: boolean;
+  readonly chunkBytes: number;
+  /** Ends streams early: their consumer is gone. */
+  readonly signal: AbortSignal;
+};
+
+/** Chunks from `offset` on; of an archive, the offset is in what it contains. */
+export async function* byteStream(
+  file: string,
+  offset: number,
+  options: StreamOptions,
+): AsyncGenerator<Uint8Array, void, void> {
+  await using handle = await options.disk.open(file, "read");
+  if (!options.gzip) {
+    yield* readChunks(handle, offset, options);
+    return;
+  }
+  let skip = offset;
+  for await (const chunk of gunzipChunks(file, () => readChunks(handle, 0, options))) {
+    if (skip < chunk.length) yield chunk.subarray(skip);
+    skip = Math.max(0, skip - chunk.length);
+  }
+  if (skip > 0 && !options.signal.aborted) throw fileShrunk(file, offset);
+}
+
+export function fileShrunk(file: string, offset: number): UserError {
+  return new UserError("FILE_CHANGED", `${file} ends before byte ${offset}, where reading was to go on`, {
+    fix: "input files must not change between a snapshot and its restore: put the file back, or start without the snapshot",
+  });
+}
+
+async function* readChunks(
+  handle: FileHandle,
+  offset: number,
+  { chunkBytes, signal }: StreamOptions,
+): AsyncGenerator<Uint8Array, void, void> {
+  const buffers = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)];
+  let position = offset;
+  for (let turn = 0; ; turn ^= 1) {
+    const buffer = buffers[turn]!;
+    const count = await handle.read(buffer, 0, chunkBytes, position);
+    if (count === 0 || signal.aborted) return;
+    position += count;
+    yield buffer.subarray(0, count);
+  }
+}
+
+/** Pulls a stream one chunk ahead of its consumer, who asks without waiting. */
+export class ReadAhead {
+  /** All chunks were taken. */
+  ended = false;
+  readonly #chunks: AsyncGenerator<Uint8Array, void, void>;
+  readonly #wake: () => void;
+  #ready: Uint8Array | null = null;
+  #failure: { error: unknown } | null = null;
+  #pending: Promise<void> | null = null;
+
+  constructor(chunks: AsyncGenerator<Uint8Array, void, void>, wake: () => void) {
+    this.#chunks = chunks;
+    this.#wake = wake;
+    this.#pull();
+  }
+
+  /** The next chunk; null when there is none now: then `ended`, or `wake` will be called. Throws what reading threw. */
+  take(): Uint8Array | null {
+    if (this.#failure !== null) throw this.#failure.error;
+    const chunk = this.#ready;
+    this.#ready = null;
+    if (chunk !== null) this.#pull();
+    return chunk;
+  }
+
+  async close(): Promise<void> {
+    await this.#pending;
+    await this.#chunks.return();
+  }
+
+  #pull(): void {
+    this.#pending = this.#next();
+  }
+
+  async #next(): Promise<void> {
+    try {
+      const { done, value } = await this.#chunks.next();
+      if (done === true) this.ended = true;
+      else this.#ready = value;
+    } catch (error) {
+      this.#failure = { error }; // For the consumer, who is not waiting now.
+    }
+    this.#pending = null;
+    this.#wake();
+  }
+}
+
+/** What the first bytes of a file tell when it is no UTF-8 text at all. Null when it may be. */
+export function encodingProblem(file: string, start: Uint8Array, gzip: boolean): UserError | null {
+  const [first, second] = start;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    return new UserError("ENCODING_UNSUPPORTED", `${file} is UTF-16, not UTF-8`, {
+      fix: `convert it, for example with \`iconv -f UTF-16 -t UTF-8 ${file}\``,
+    });
+  }
+  if (first === 0x1f && second === 0x8b && !gzip) {
+    return new UserError("ENCODING_UNSUPPORTED", `${file} is compressed with gzip, but its name does not say so`, {
+      fix: 'rename it to end with ".gz", or set the option `compression: "gzip"`',
+    });
+  }
+  return null;
+}

@@ -1,0 +1,52 @@
+// `csv(…)`: comma-separated files, in any dialect.
+
+import type { Type } from "../../types/t.ts";
+import { csvSpecCheck } from "./csv-columns.ts";
+import { type CsvDialectOptions, csvDialect } from "./csv-dialect.ts";
+import { CsvEncoder } from "./csv-encode.ts";
+import { csvFormat } from "./csv-parser.ts";
+import { type FileOptions, type Files, fileConnector } from "./file-connector.ts";
+
+export type CsvOptions = FileOptions &
+  CsvDialectOptions & {
+    /** Whether the first line names the columns; true by default. */
+    readonly header?: boolean;
+    /** Names of the columns in their order: for files without a header line, or to replace what it says. Sink: which fields to write. */
+    readonly columns?: readonly string[];
+    /** Cells without quotes that mean null; only the empty one by default. */
+    readonly nulls?: readonly string[];
+    /** Source: take rows with too few or too many cells: missing ones are empty, further ones are dropped. */
+    readonly ragged?: boolean;
+  };
+
+/**
+ * CSV files. As a source: a path, a directory, a glob pattern or a list of them; records have the fields of `type`, without it one
+ * string per column. As a sink: a directory that part files are written to.
+ */
+export function csv<T>(paths: string | readonly string[], options: CsvOptions & { readonly type: Type<T> }): Files<T>;
+export function csv(paths: string | readonly string[], options?: CsvOptions): Files<Record<string, string>>;
+export function csv<T>(
+  paths: string | readonly string[],
+  options: CsvOptions & { readonly type?: Type<T> } = {},
+): Files<T | Record<string, string>> {
+  const spec = options.type?.spec ?? null;
+  const dialect = csvDialect(options);
+  const header = options.header ?? true;
+  const nulls = options.nulls ?? [""];
+  const fields = spec?.kind === "struct" ? spec.fields.map((field) => field.name) : null;
+  return fileConnector(paths, options, {
+    kind: "csv",
+    type: spec,
+    format: (id) =>
+      csvFormat({
+        dialect,
+        header,
+        columns: options.columns ?? null,
+        spec: spec === null ? null : csvSpecCheck(spec),
+        nulls,
+        ragged: options.ragged ?? false,
+        id,
+      }),
+    encoder: () => new CsvEncoder({ dialect, columns: options.columns ?? fields, header, nulls }),
+  });
+}

@@ -1,0 +1,121 @@
+// What CSV and JSON Lines have in common: one object that is a source in `env.from(…)` and a sink in `.to(…)`.
+
+import { type Duration, durationMs } from "../../base/duration.ts";
+import { memorySizeParse } from "../../base/memory-size.ts";
+import type { Sink } from "../../operators/sink.ts";
+import type { InvalidPolicy, Json, Source } from "../../operators/source.ts";
+import type { TypeSpec } from "../../types/type-spec.ts";
+import { optionInvalid } from "./csv-dialect.ts";
+import { FileReader } from "./file-reader.ts";
+import { FileSplits } from "./file-splits.ts";
+import { FileWriter, type RollLimits } from "./file-writer.ts";
+import type { RecordFormat } from "./record-format.ts";
+import type { RowEncoder } from "./row-encoder.ts";
+
+/** Bytes, or text such as "16mb". */
+export type Size = number | string;
+
+export type FileOptions = {
+  /** Source: what becomes of rows that cannot be read. "fail" ends the job, "skip" counts them, "side" sends them to `side.invalid`. */
+  readonly invalid?: InvalidPolicy;
+  /** Source: files are cut into pieces of this size for the subtasks; "16mb" by default. */
+  readonly splitSize?: Size;
+  /** Source: longer records are invalid; "16mb" by default. Bounds the memory of a reader. */
+  readonly recordSizeMax?: Size;
+  /** Source: bytes per read; "256kb" by default. */
+  readonly readSize?: Size;
+  /** Source: "auto" (the default) takes files whose names end with .gz as compressed. */
+  readonly compression?: "auto" | "gzip" | "none";
+  /**
+   * Sink: what to do with part files that are there already. By default those that an earlier run of the same sink wrote are
+   * replaced when this run commits, and a directory with others is refused. "append" keeps all, "replace" replaces all.
+   */
+  readonly mode?: "append" | "replace";
+  /** Sink: when a part file is complete; "128mb" by default. */
+  readonly roll?: { readonly size?: Size; readonly rows?: number; readonly every?: Duration };
+};
+
+/** Files as a source of records `T`, and as a sink of any records. */
+export interface Files<T> extends Source<T>, Sink<unknown> {}
+
+export type FileKind = {
+  /** Also the extension of the files that the sink writes. */
+  readonly kind: "csv" | "jsonl";
+  readonly type: TypeSpec | null;
+  /** `id` tells generated functions of one format from those of another. */
+  readonly format: (id: string) => RecordFormat<unknown>;
+  readonly encoder: () => RowEncoder;
+};
+
+export function fileConnector<T>(
+  paths: string | readonly string[],
+  options: FileOptions,
+  { kind, type, format, encoder }: FileKind,
+): Files<T> {
+  const list = typeof paths === "string" ? [paths] : paths;
+  if (list.length === 0 || list.includes(""))
+    throw optionInvalid("an empty path", "name at least one file or directory");
+  const splitBytes = sizeOption("splitSize", options.splitSize ?? "16mb");
+  const recordBytesMax = sizeOption("recordSizeMax", options.recordSizeMax ?? "16mb");
+  const chunkBytes = sizeOption("readSize", options.readSize ?? "256kb");
+  const roll = rollLimits(options.roll ?? {});
+  const isGzip = gzipTest(options.compression ?? "auto");
+  const reading = { chunkBytes, recordBytesMax, isGzip, invalid: options.invalid ?? "fail" };
+  return {
+    kind,
+    type,
+    bounded: true,
+    invalid: reading.invalid,
+    guarantee: "exactly-once",
+    describe: () => describeOptions(list, options),
+    createEnumerator: (context) => {
+      const splits = { ...reading, paths: list, splitBytes, format: format(`${context.uid}_splits`) };
+      return new FileSplits(context, splits);
+    },
+    createReader: (context) => {
+      const id = `${context.uid}_${context.subtaskIndex}`;
+      return new FileReader<T>(context, { ...reading, format: format(id) as RecordFormat<T> });
+    },
+    createWriter: (context) => {
+      const [directory] = list;
+      if (directory === undefined || list.length > 1)
+        throw optionInvalid("several paths", "a sink writes to one directory");
+      return new FileWriter(context, {
+        directory,
+        extension: kind,
+        mode: options.mode ?? "own",
+        encoder: encoder(),
+        roll,
+      });
+    },
+  };
+}
+
+function sizeOption(name: string, size: Size): number {
+  const bytes = typeof size === "number" ? size : memorySizeParse(size);
+  if (bytes !== null && Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw optionInvalid(`${name}: ${JSON.stringify(size)}`, 'give a number of bytes, or a size such as "16mb"');
+}
+
+function rollLimits(roll: NonNullable<FileOptions["roll"]>): RollLimits {
+  const rows = roll.rows ?? Number.POSITIVE_INFINITY;
+  if (!(rows >= 1)) throw optionInvalid(`roll.rows: ${rows}`, "give a number of rows, at least 1");
+  return {
+    bytes: sizeOption("roll.size", roll.size ?? "128mb"),
+    rows,
+    ms: roll.every === undefined ? Number.POSITIVE_INFINITY : durationMs(roll.every),
+  };
+}
+
+function gzipTest(compression: "auto" | "gzip" | "none"): (file: string) => boolean {
+  if (compression === "auto") return (file) => /\.gz(ip)?$/i.test(file);
+  return () => compression === "gzip";
+}
+
+/** Without the type, which is part of the plan by itself. */
+function describeOptions(paths: readonly string[], options: FileOptions): Json {
+  const plain: Record<string, Json> = { paths };
+  for (const [name, value] of Object.entries(options))
+    if (name !== "type" && value !== undefined) plain[name] = value as Json;
+  return plain;
+}

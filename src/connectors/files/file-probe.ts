@@ -1,0 +1,91 @@
+// What a reader has to look up in a file before it can begin in the middle: the first record, the next boundary, a line number.
+//
+// Each look-up opens the file, reads what it needs in chunks, and closes it. None keeps more than one record in memory.
+
+import { UserError } from "../../base/errors.ts";
+import { byteStream, encodingProblem, type StreamOptions } from "./byte-stream.ts";
+import { LineCounter, type RecordFormat } from "./record-format.ts";
+
+export type FirstRecord = {
+  /** The file's bytes up to the end of its first record; all of them when it has none. */
+  readonly head: Buffer;
+  /** Where the record begins in `head`: after a byte order mark, comments and blank lines. */
+  readonly start: number;
+};
+
+export async function firstRecord(
+  file: string,
+  format: RecordFormat<unknown>,
+  recordBytesMax: number,
+  options: StreamOptions,
+): Promise<FirstRecord> {
+  let held: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+  for await (const chunk of byteStream(file, 0, options)) {
+    held = Buffer.concat([held, chunk]);
+    const found = firstRecordIn(file, held, false, format, options.gzip);
+    if (found !== null) return found;
+    if (held.length > recordBytesMax) {
+      throw new UserError("RECORD_TOO_LONG", `the first record of ${file} is longer than ${recordBytesMax} bytes`, {
+        fix: "check that this is the right file and format, or raise the option `recordSizeMax`",
+      });
+    }
+  }
+  const found = firstRecordIn(file, held, true, format, options.gzip);
+  return found ?? { head: held, start: held.length };
+}
+
+/** Null when more bytes are needed, or when there are no more and no record is among them. */
+function firstRecordIn(
+  file: string,
+  held: Buffer,
+  final: boolean,
+  format: RecordFormat<unknown>,
+  gzip: boolean,
+): FirstRecord | null {
+  if (held.length < 3 && !final) return null; // Too little to tell a byte order mark.
+  const problem = encodingProblem(file, held, gzip);
+  if (problem !== null) throw problem;
+  const boundary = format.createBoundary();
+  let start = held[0] === 0xef && held[1] === 0xbb && held[2] === 0xbf ? 3 : 0;
+  while (start < held.length) {
+    boundary.reset();
+    let end = boundary.next(held, start, held.length);
+    if (end < 0) {
+      if (!final) return null;
+      end = held.length;
+    }
+    if (!format.ignores(held[start]!)) return { head: held.subarray(0, end), start };
+    start = end;
+  }
+  return null;
+}
+
+/** Where the first record begins that starts at `offset` or after, when every line break ends a record. */
+export async function nextRecordStart(
+  file: string,
+  offset: number,
+  format: RecordFormat<unknown>,
+  options: StreamOptions,
+): Promise<number> {
+  const boundary = format.createBoundary();
+  // One byte early: a record that begins right at `offset` has its predecessor's line break there.
+  let at = offset - 1;
+  for await (const chunk of byteStream(file, at, options)) {
+    const found = boundary.next(chunk, 0, chunk.length);
+    if (found >= 0) return at + found;
+    at += chunk.length;
+  }
+  return at;
+}
+
+/** The number of the line that begins at `offset`; lines count from 1. */
+export async function lineAt(file: string, offset: number, options: StreamOptions): Promise<number> {
+  const counter = new LineCounter();
+  let at = 0;
+  for await (const chunk of byteStream(file, 0, options)) {
+    counter.add(chunk, 0, Math.min(chunk.length, offset - at));
+    at += chunk.length;
+    if (at >= offset) break;
+  }
+  return 1 + counter.lines;
+}

@@ -1,0 +1,152 @@
+// Finds the files of a source and cuts them into splits.
+//
+// A file larger than the split size is cut into ranges of equal size, unless there is one subtask only, or it is compressed. Where
+// every line break ends a record, ranges are cut by arithmetic and each reader finds its first record. Where text in
+// quotes may hold line breaks, only the bytes from the start of the file tell where records begin: then the file is scanned
+// once, and each range goes out as soon as the scan has passed it.
+//
+//   E1. The ranges of a file follow one another without a gap, in order; those of all files go out in the order of the files.
+//   E2. A snapshot holds the ranges not handed out, and for a scan under way the rest of the file as one cut still to be made.
+
+import type { Disk } from "../../base/disk.ts";
+import type { EnumeratorContext, Json, SourceSplit, SplitEnumerator } from "../../operators/source.ts";
+import { byteStream } from "./byte-stream.ts";
+import { firstRecord } from "./file-probe.ts";
+import { filesFind } from "./glob.ts";
+import type { RecordFormat } from "./record-format.ts";
+import type { FilePosition } from "./split-reader.ts";
+
+export type FileSplitOptions = {
+  readonly paths: readonly string[];
+  readonly format: RecordFormat<unknown>;
+  readonly splitBytes: number;
+  readonly chunkBytes: number;
+  readonly recordBytesMax: number;
+  readonly isGzip: (file: string) => boolean;
+};
+
+/** A split to hand out, or a part of a file that is still to be cut into splits of `cutBytes`. */
+type Part = { readonly position: FilePosition; readonly cutBytes: number | null };
+
+export class FileSplits implements SplitEnumerator {
+  readonly #context: EnumeratorContext;
+  readonly #options: FileSplitOptions;
+  readonly #closing = new AbortController();
+  #parts: Part[] | null = null;
+  #scan: Promise<void> | null = null;
+  #failure: { error: unknown } | null = null;
+
+  constructor(context: EnumeratorContext, options: FileSplitOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    if (this.#parts !== null) return; // Restored: all there was to find is in the snapshot.
+    const files = await filesFind(this.#context.disk, this.#options.paths);
+    this.#parts = files.flatMap((file) => this.#cut(file.path, file.size));
+  }
+
+  next(_subtaskIndex: number): SourceSplit | "wait" | null {
+    if (this.#failure !== null) throw this.#failure.error;
+    const parts = this.#parts ?? [];
+    const first = parts[0];
+    if (first === undefined) return null;
+    if (first.cutBytes !== null) {
+      this.#scan ??= this.#scanPart(first);
+      return "wait";
+    }
+    parts.shift();
+    return splitOf(first.position);
+  }
+
+  addBack(splits: readonly SourceSplit[]): void {
+    const parts = splits.map(({ position }) => ({ position: position as FilePosition, cutBytes: null }));
+    this.#parts = [...parts, ...(this.#parts ?? [])];
+  }
+
+  snapshot(): Json {
+    return this.#parts ?? [];
+  }
+
+  restore(state: Json): void {
+    this.#parts = [...(state as Part[])];
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#scan;
+  }
+
+  #cut(file: string, size: number): Part[] {
+    const { splitBytes, format, isGzip } = this.#options;
+    const whole: FilePosition = { file, offset: 0, cut: false, line: 1, end: null };
+    const count = this.#context.parallelism === 1 || isGzip(file) ? 1 : Math.ceil(size / splitBytes);
+    if (count <= 1) return [{ position: whole, cutBytes: null }];
+    const cutBytes = Math.ceil(size / count);
+    if (!format.cutsAnywhere) return [{ position: whole, cutBytes }];
+    return Array.from({ length: count }, (_, index): Part => {
+      const end = index === count - 1 ? null : (index + 1) * cutBytes;
+      const from = index * cutBytes;
+      return {
+        position: index === 0 ? { ...whole, end } : { file, offset: from, cut: true, line: null, end },
+        cutBytes: null,
+      };
+    });
+  }
+
+  /** Replaces the first part by a range and the rest, over and over, until the rest is one range. */
+  async #scanPart(part: Part): Promise<void> {
+    try {
+      for await (const position of recordRanges(part, this.#options, this.#context.disk, this.#closing.signal)) {
+        const [rest, ...others] = this.#parts!.splice(this.#parts!.findIndex(isUncut));
+        this.#parts!.push({ position, cutBytes: null });
+        if (position.end !== null) {
+          this.#parts!.push({ ...rest!, position: { ...position, offset: position.end, line: null, end: null } });
+        }
+        this.#parts!.push(...others);
+        this.#context.wake();
+      }
+    } catch (error) {
+      this.#failure = { error }; // For `next`, which throws it.
+    }
+    this.#scan = null;
+    this.#context.wake();
+  }
+}
+
+function isUncut(part: Part): boolean {
+  return part.cutBytes !== null;
+}
+
+/** Ranges of about `cutBytes` that begin with a record, found by a scan from the part's first record on. */
+async function* recordRanges(
+  { position, cutBytes }: Part,
+  { format, chunkBytes, recordBytesMax }: FileSplitOptions,
+  disk: Disk,
+  signal: AbortSignal,
+): AsyncGenerator<FilePosition, void, void> {
+  const stream = { disk, gzip: false, chunkBytes, signal };
+  const boundary = format.createBoundary();
+  let start = position;
+  let at = position.offset;
+  // A byte order mark is not part of the first record.
+  if (at === 0) at = (await firstRecord(position.file, format, recordBytesMax, stream)).start;
+  for await (const chunk of byteStream(position.file, at, stream)) {
+    let from = 0;
+    while (from >= 0) {
+      const found = boundary.nextFrom(chunk, from, chunk.length, start.offset + cutBytes! - at);
+      if (found >= 0) {
+        yield { ...start, end: at + found };
+        start = { ...start, offset: at + found, line: null };
+      }
+      from = found;
+    }
+    at += chunk.length;
+  }
+  if (!signal.aborted) yield start;
+}
+
+function splitOf(position: FilePosition): SourceSplit {
+  return { id: `${position.file}@${position.offset}`, position };
+}

@@ -1,0 +1,212 @@
+// JSON values as values of a declared type: what JSON cannot say itself is taken in the forms that `json-encode.ts` writes.
+//
+//   Date, timestamp    ISO 8601 text or epoch milliseconds          i64, bigint    a whole number, or its digits as text
+//   Map                an object (text keys), or a list of pairs    Set, typed arrays    a list
+//
+// Fields that a struct does not declare are left out. Absent and null are told apart.
+
+import { unreachable } from "../../base/errors.ts";
+import { fieldPath } from "../../types/spec-text.ts";
+import type { StructSpec, TypedArrayName, TypeSpec } from "../../types/type-spec.ts";
+import { timeParse } from "./time-text.ts";
+
+/** Collects the first thing that is wrong, with the path to it grown from the inside out. Empty: nothing is. */
+export type JsonTrace = { issue: string };
+export type JsonDecode = (value: unknown, trace: JsonTrace) => unknown;
+
+export function jsonDecoder(spec: TypeSpec): JsonDecode {
+  const decode = decoder(spec);
+  return (value, trace) => {
+    const decoded = decode(value, trace);
+    trace.issue = trace.issue.replace(/^\./, "");
+    return decoded;
+  };
+}
+
+function decoder(spec: TypeSpec): JsonDecode {
+  switch (spec.kind) {
+    case "any":
+      return (value) => value;
+    case "f64":
+    case "f32":
+    case "i32":
+      return numberDecoder(spec.kind);
+    case "i64":
+    case "bigint":
+      return bigintDecoder(spec.kind);
+    case "bool":
+      return (value, trace) => (typeof value === "boolean" ? value : fail(trace, "true or false", value));
+    case "string":
+      return (value, trace) => (typeof value === "string" ? value : fail(trace, "a string", value));
+    case "timestamp":
+      return (value, trace) => time(value, trace);
+    case "date":
+      return (value, trace) => new Date(time(value, trace));
+    case "null":
+      return (value, trace) => (value === null ? null : fail(trace, "null", value));
+    case "undefined":
+      return (value, trace) => fail(trace, "nothing", value);
+    case "enum":
+      return enumDecoder(spec.values);
+    case "nullable":
+      return nullableDecoder(decoder(spec.inner));
+    case "struct":
+      return structDecoder(spec);
+    case "list":
+      return listDecoder(decoder(spec.item));
+    case "set": {
+      const items = listDecoder(decoder(spec.item));
+      return (value, trace) => new Set(items(value, trace) as unknown[]);
+    }
+    case "bytes":
+      return typedArrayDecoder(spec.array);
+    case "map":
+      return mapDecoder(decoder(spec.key), decoder(spec.value));
+    case "union":
+      return unionDecoder(spec.members);
+    default:
+      return unreachable(spec);
+  }
+}
+
+function fail(trace: JsonTrace, expected: string, value: unknown): undefined {
+  const text = value === undefined ? "absent" : JSON.stringify(value);
+  trace.issue = `: expected ${expected}, got ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`;
+}
+
+function numberDecoder(kind: "f64" | "f32" | "i32"): JsonDecode {
+  if (kind === "i32") {
+    return (value, trace) =>
+      typeof value === "number" && value === (value | 0) ? value : fail(trace, "a 32-bit integer", value);
+  }
+  return (value, trace) => {
+    if (typeof value !== "number") return fail(trace, "a number", value);
+    return kind === "f32" ? Math.fround(value) : value;
+  };
+}
+
+function bigintDecoder(kind: "i64" | "bigint"): JsonDecode {
+  return (value, trace) => {
+    const isWhole =
+      typeof value === "number" ? Number.isSafeInteger(value) : typeof value === "string" && /^-?\d+$/.test(value);
+    if (!isWhole) return fail(trace, "a whole number or its digits", value);
+    const big = BigInt(value as number | string);
+    return kind === "bigint" || big === BigInt.asIntN(64, big) ? big : fail(trace, "an integer of 64 bits", value);
+  };
+}
+
+function time(value: unknown, trace: JsonTrace): number {
+  const ms = typeof value === "string" ? timeParse(value, 0, value.length) : value;
+  if (typeof ms === "number" && !Number.isNaN(ms)) return ms;
+  fail(trace, "a date-time or epoch milliseconds", value);
+  return Number.NaN;
+}
+
+function enumDecoder(values: readonly string[]): JsonDecode {
+  const set = new Set<unknown>(values);
+  return (value, trace) => (set.has(value) ? value : fail(trace, `one of ${values.join(", ")}`, value));
+}
+
+function nullableDecoder(inner: JsonDecode): JsonDecode {
+  return (value, trace) => (value === null ? null : inner(value, trace));
+}
+
+function structDecoder(spec: StructSpec): JsonDecode {
+  const fields = spec.fields.map(({ name, type, optional }) => ({ name, optional, decode: decoder(type) }));
+  return (value, trace) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(trace, "an object", value);
+    const record: Record<string, unknown> = {};
+    for (const { name, optional, decode } of fields) {
+      const isPresent = Object.hasOwn(value, name);
+      if (!isPresent && optional) continue;
+      const decoded = decode(isPresent ? (value as Record<string, unknown>)[name] : undefined, trace);
+      if (trace.issue !== "") return under(trace, fieldPath("", name));
+      fieldSet(record, name, decoded);
+    }
+    return record;
+  };
+}
+
+function fieldSet(record: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== "__proto__") record[name] = value;
+  else Object.defineProperty(record, name, { value, enumerable: true, writable: true, configurable: true });
+}
+
+/** Puts one more step in front of the path of an issue. */
+function under(trace: JsonTrace, step: string): undefined {
+  trace.issue = `${step.startsWith("[") ? "" : "."}${step}${trace.issue}`;
+}
+
+function listDecoder(item: JsonDecode): (value: unknown, trace: JsonTrace) => unknown[] | undefined {
+  return (value, trace) => {
+    if (!Array.isArray(value)) return fail(trace, "a list", value);
+    const list: unknown[] = [];
+    for (let index = 0; index < value.length; index += 1) {
+      list.push(item(value[index], trace));
+      if (trace.issue !== "") return under(trace, `[${index}]`);
+    }
+    return list;
+  };
+}
+
+function typedArrayDecoder(name: TypedArrayName): JsonDecode {
+  const isBig = name === "BigInt64Array" || name === "BigUint64Array";
+  const items = listDecoder(decoder({ kind: isBig ? "bigint" : "f64" }));
+  return (value, trace) => {
+    const list = items(value, trace);
+    if (list === undefined) return undefined;
+    const array = TYPED_ARRAYS[name](list);
+    const misfit = list.findIndex((item, index) => !Object.is(item, array[index]) && item !== array[index]);
+    if (misfit < 0) return array;
+    fail(trace, `an element of ${name}`, String(list[misfit]));
+    return under(trace, `[${misfit}]`);
+  };
+}
+
+type Elements = ArrayLike<unknown>;
+const numbers = (list: readonly unknown[]): number[] => list as number[];
+const bigints = (list: readonly unknown[]): bigint[] => list as bigint[];
+
+const TYPED_ARRAYS: Readonly<Record<TypedArrayName, (list: readonly unknown[]) => Elements>> = {
+  Int8Array: (list) => new Int8Array(numbers(list)),
+  Uint8Array: (list) => new Uint8Array(numbers(list)),
+  Uint8ClampedArray: (list) => new Uint8ClampedArray(numbers(list)),
+  Int16Array: (list) => new Int16Array(numbers(list)),
+  Uint16Array: (list) => new Uint16Array(numbers(list)),
+  Int32Array: (list) => new Int32Array(numbers(list)),
+  Uint32Array: (list) => new Uint32Array(numbers(list)),
+  Float32Array: (list) => new Float32Array(numbers(list)),
+  Float64Array: (list) => new Float64Array(numbers(list)),
+  BigInt64Array: (list) => new BigInt64Array(bigints(list)),
+  BigUint64Array: (list) => new BigUint64Array(bigints(list)),
+};
+
+function mapDecoder(key: JsonDecode, item: JsonDecode): JsonDecode {
+  return (value, trace) => {
+    if (typeof value !== "object" || value === null) return fail(trace, "an object or a list of pairs", value);
+    const isList = Array.isArray(value);
+    const map = new Map<unknown, unknown>();
+    for (const [index, pair] of (isList ? value : Object.entries(value)).entries()) {
+      pairDecode(pair, map, trace);
+      if (trace.issue !== "") return under(trace, isList ? `[${index}]` : fieldPath("", pair[0]));
+    }
+    return map;
+  };
+
+  function pairDecode(pair: unknown, map: Map<unknown, unknown>, trace: JsonTrace): void {
+    if (!Array.isArray(pair) || pair.length !== 2) fail(trace, "a pair of key and value", pair);
+    else map.set(key(pair[0], trace), item(pair[1], trace));
+  }
+}
+
+function unionDecoder(members: readonly TypeSpec[]): JsonDecode {
+  const decoders = members.map(decoder);
+  return (value, trace) => {
+    for (const decode of decoders) {
+      const attempt = { issue: "" };
+      const decoded = decode(value, attempt);
+      if (attempt.issue === "") return decoded;
+    }
+    return fail(trace, `one of ${members.map((member) => member.kind).join(", ")}`, value);
+  };
+}
