@@ -119,7 +119,7 @@ test("a thread that ends in any section, whichever of its writes were made, leav
         assert.equal(pool.tryAllocate(next, SEGMENTS)?.length, SEGMENTS, "nothing is set aside for nobody");
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
 });
 

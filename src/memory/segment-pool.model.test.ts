@@ -263,6 +263,6 @@ test("any interleaving keeps free + leased = total, serves in order, within limi
       assert.equal(twin.pool.stats().free, SEGMENTS);
       assert.deepEqual(twin.pool.verify(), []);
     }),
-    { numRuns: 600 },
+    { numRuns: 400 },
   );
 });

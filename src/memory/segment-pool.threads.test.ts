@@ -69,7 +69,7 @@ function started(order: Order): { worker: Worker; thread: number; exit: Promise<
 
 async function stressWhole(): Promise<void> {
   const pool = poolCreate();
-  const threads = [1, 2, 1].map((group) => started({ handle: pool.handle, group, rounds: 20_000 }));
+  const threads = [1, 2, 1].map((group) => started({ handle: pool.handle, group, rounds: 8_000 }));
   for (const { exit } of threads) assert.deepEqual(await exit, [0]);
   assert.deepEqual(pool.verify(), []);
   assert.deepEqual(pool.report(), []);
@@ -80,8 +80,8 @@ async function stressWhole(): Promise<void> {
 async function stressTerminated(): Promise<void> {
   const pool = poolCreate();
   let leaked = 0;
-  const survivor = started({ handle: pool.handle, group: 1, rounds: 200_000 });
-  for (let round = 0; round < 30; round += 1) {
+  const survivor = started({ handle: pool.handle, group: 1, rounds: 100_000 });
+  for (let round = 0; round < 15; round += 1) {
     const { worker, thread } = started({ handle: pool.handle, group: 2, rounds: Number.POSITIVE_INFINITY });
     await once(worker, "message");
     await delay((round * 5) % 7);

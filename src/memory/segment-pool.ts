@@ -107,7 +107,7 @@ export class SegmentPool {
     return new SegmentPool({ name, configKey, region, control, bells: options.bells ?? null }, thread);
   }
 
-  /** `thread`: a number that no other attached thread has until `threadEnded` was called with it; 0 is the main thread. */
+  /** `thread`: a number no other attached thread has before `threadEnded` was called with it; 0 is the main thread. */
   static attach(handle: SegmentPoolHandle, thread: number): SegmentPool {
     return new SegmentPool(handle, thread);
   }
