@@ -27,31 +27,40 @@ export function directTransport(env: Env): Transport {
   return { connect: <Down, Up>() => connectionPair<Down, Up>((deliver) => env.timers.soon(deliver)) };
 }
 
-/** A pair whose messages travel when `later` runs what it is given; `later` keeps the order of each direction. */
-export function connectionPair<Down, Up>(later: (deliver: () => void, direction: "down" | "up") => void): {
+/**
+ * A pair whose messages travel when `later` runs what it is given, at any time and in any order: each run delivers the oldest
+ * message of its direction (T1).
+ */
+export function connectionPair<Down, Up>(later: (deliver: () => void) => void): {
   near: Connection<Down, Up>;
   far: Connection<Up, Down>;
 } {
   let open = true;
-  let receiveNear: (message: Up) => void = () => undefined;
-  let receiveFar: (message: Down) => void = () => undefined;
   const close = (): void => {
     open = false;
   };
+  const down = direction<Down>(later, () => open);
+  const up = direction<Up>(later, () => open);
   return {
-    near: {
-      send: (message) => later(() => open && receiveFar(message), "down"),
-      onMessage: (receive) => {
-        receiveNear = receive;
-      },
-      close,
+    near: { send: down.send, onMessage: up.onMessage, close },
+    far: { send: up.send, onMessage: down.onMessage, close },
+  };
+}
+
+function direction<M>(later: (deliver: () => void) => void, isOpen: () => boolean) {
+  const waiting: M[] = [];
+  let receive: (message: M) => void = () => undefined;
+  const deliver = (): void => {
+    const message = waiting.shift();
+    if (message !== undefined && isOpen()) receive(message);
+  };
+  return {
+    send: (message: M): void => {
+      waiting.push(message);
+      later(deliver);
     },
-    far: {
-      send: (message) => later(() => open && receiveNear(message), "up"),
-      onMessage: (receive) => {
-        receiveFar = receive;
-      },
-      close,
+    onMessage: (receiver: (message: M) => void): void => {
+      receive = receiver;
     },
   };
 }

@@ -85,6 +85,11 @@ export interface SourceReader<T> {
   noMoreSplits(): void;
   /** Emits at most `limit` records. "more": call again; "wait": nothing now; "end": nothing ever again. */
   poll(output: SourceOutput<T>, limit: number): PollResult;
+  /**
+   * Event time that the records emitted so far have reached, for readers that know it without looking at them; read after each
+   * `poll`. Event-time operators make watermarks of their own from records.
+   */
+  watermark?(): number;
   /** Unfinished splits with their positions. */
   snapshot(): readonly SourceSplit[];
   close(): Promise<void>;

@@ -53,7 +53,7 @@ export function operatorCode(chain: ChainShape, index: number, at: Record): stri
     case "eventTime":
       return eventTimeCode(chain, index, at);
     case "flatMap":
-      return guardedCall(chain, index, at, `p${index}.start(f${index}(${at.record}), ${at.time});`);
+      return guardedCall(chain, index, at, `p${index}.start(f${index}(${at.record}), ${at.time}, ${at.record});`);
     case "sink":
       return `at = ${index}; C[${index}] += 1; if (!w${index}.write(${at.record}, ${at.time})) S.full = true;`;
     default: // Operators with an object of their own, reached inside a chain: only those without a key (pre-aggregation).

@@ -29,6 +29,16 @@ export type JobFactoryOptions = {
   readonly wake: () => void;
   /** Fails the slot from outside a turn. */
   readonly fail: (error: unknown) => void;
+  readonly stubs: JobStubs | null;
+};
+
+/** What a test puts in place of parts of a job, or looks at, without changing its plan. */
+export type JobStubs = {
+  /** An operator's functions, with stubs among them. */
+  readonly functions: (uid: string, functions: OperatorFunctions) => OperatorFunctions;
+  /** Watermarks come from the sources: event-time operators assign times, and let watermarks through. */
+  readonly sourceWatermarks: boolean;
+  readonly onStore: (uid: string, subtask: number, store: KeyedStateStore) => void;
 };
 
 export interface StateFactory {
@@ -54,7 +64,12 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
             functions,
             checks: job.checks || configuration.get(OPTIONS.freezeRecords),
             links,
-            storeFor: (operator, subtask) => states.storeFor(operator, subtask),
+            sourceWatermarks: options.stubs?.sourceWatermarks === true,
+            storeFor: (operator, subtask) => {
+              const store = states.storeFor(operator, subtask);
+              options.stubs?.onStore(operator.uid, subtask, store);
+              return store;
+            },
             metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
             wake,
             print: (line) => send({ kind: "print", lines: [line] }),
@@ -77,7 +92,10 @@ async function rebuild(
   const declared = await options.load(job.bundle);
   const { plan, functions } = await jobBuild(declared, job.params, job.defaults);
   if (plan.hash !== job.planHash) throw planDiffers(JSON.parse(job.planText) as Plan, plan);
-  return { graph: jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) }), functions };
+  const graph = jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) });
+  const { stubs } = options;
+  if (stubs === null) return { graph, functions };
+  return { graph, functions: new Map([...functions].map(([uid, own]) => [uid, stubs.functions(uid, own)])) };
 }
 
 function coordinators(

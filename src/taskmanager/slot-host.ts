@@ -8,7 +8,7 @@ import { SegmentPool } from "../memory/segment-pool.ts";
 import { type MetricDefinition, MetricRegistry } from "../metrics/metric-registry.ts";
 import type { Doorbell } from "../network/data-link.ts";
 import type { FromSlot } from "../protocol/slot-messages.ts";
-import { jobFactory } from "./job-factory.ts";
+import { jobFactory, type JobStubs } from "./job-factory.ts";
 import { type LinkBuilder, SharedLinks } from "./links.ts";
 import { Slot } from "./slot.ts";
 import type { SlotStart } from "./slot-runner.ts";
@@ -24,6 +24,7 @@ export type SlotHostOptions = {
   readonly wake: () => void;
   /** Links of the simulation; the shared-memory ones by default. */
   readonly links?: (configuration: Configuration) => LinkBuilder;
+  readonly stubs?: JobStubs;
 };
 
 export function slotHost(options: SlotHostOptions): Slot {
@@ -38,11 +39,12 @@ export function slotHost(options: SlotHostOptions): Slot {
       env,
       load: options.load,
       links: options.links ?? ((configuration) => sharedLinks(configuration, network, options)),
-      states: (configuration, job) => slotStates({ env, configuration, pool: managed, limitBytes: start.managedBytes, jobId: job.jobId, slot: start.index }),
+      states: (configuration, job) => slotStates({ env, configuration, pool: managed, limitBytes: start.managedBytes, heapBytes: start.heap.oldGenerationMb * 1024 ** 2, jobId: job.jobId, slot: start.index }),
       metrics: new MetricRegistry(start.metrics, announce),
       send,
       wake,
       fail: (error) => slot.fail(null, error),
+      stubs: options.stubs ?? null,
     }),
     send,
     turnBudgetMs: start.turnBudgetMs,

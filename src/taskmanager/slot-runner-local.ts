@@ -6,6 +6,7 @@ import type { Configuration } from "../config/configuration.ts";
 import type { Doorbell } from "../network/data-link.ts";
 import { directTransport, type Transport } from "../network/transport.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import type { JobStubs } from "./job-factory.ts";
 import type { LinkBuilder } from "./links.ts";
 import type { Slot } from "./slot.ts";
 import { slotHost } from "./slot-host.ts";
@@ -17,6 +18,9 @@ export type LocalRunnerOptions = {
   /** Control messages and links of the simulation. */
   readonly transport?: Transport;
   readonly links?: (slot: number, doorbells: readonly Doorbell[], configuration: Configuration) => LinkBuilder;
+  /** Environment of a slot; that of the runner by default. The simulation gives each slot a clock of its own. */
+  readonly slotEnv?: (slot: number) => Env;
+  readonly stubs?: JobStubs;
 };
 
 /** Gives a slot turns: at once while it is busy, when it is rung, or when its time has come. */
@@ -71,15 +75,16 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
     start(start: SlotStart): SlotHandle {
       const loop = loopOf(start.index);
       const doorbells = Array.from({ length: start.slots }, (_, index) => loopOf(index));
-      const { links } = options;
+      const { links, stubs, slotEnv = () => env } = options;
       const { near, far } = transport.connect<ToSlot, FromSlot>(`slot ${start.index}`);
       const slot = slotHost({
-        env,
+        env: slotEnv(start.index),
         start,
         doorbells,
         load: options.load,
         send: (message) => far.send(message),
         wake: () => loop.ring(),
+        ...(stubs && { stubs }),
         ...(links && { links: (configuration: Configuration) => links(start.index, doorbells, configuration) }),
       });
       loop.slot = slot;

@@ -1,9 +1,14 @@
-// Keyed state for the operators of one slot.
+// Keyed state for the operators of one slot: one owner of managed memory, whose pages all stores of the slot share.
 
 import type { Env } from "../base/env.ts";
-import { UserError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
 import type { SegmentPool } from "../memory/segment-pool.ts";
+import { poolBlocks } from "../state/block-source.ts";
+import { heapStore } from "../state/heap-store.ts";
+import { keyGroupRangeOf } from "../state/key-groups.ts";
+import { managedStore } from "../state/managed-store.ts";
+import { PageAllocator } from "../state/page-allocator.ts";
 import type { StateFactory } from "./job-factory.ts";
 
 export type SlotStatesOptions = {
@@ -12,15 +17,38 @@ export type SlotStatesOptions = {
   /** Managed memory. */
   readonly pool: SegmentPool;
   readonly limitBytes: number;
+  /** Heap of the slot, of which its heap state may take half. */
+  readonly heapBytes: number;
   readonly jobId: string;
   readonly slot: number;
 };
 
-export function slotStates(_options: SlotStatesOptions): StateFactory {
+const HEAP_SHARE = 0.5;
+
+export function slotStates(options: SlotStatesOptions): StateFactory {
+  const { env, configuration, pool, limitBytes, jobId, slot } = options;
+  const owner = pool.registerOwner({ job: jobId, task: `slot ${slot}`, purpose: "keyed state" }, slot + 1);
+  const budget = {
+    limitBytes: options.heapBytes * HEAP_SHARE,
+    configKey: OPTIONS.taskHeapSize.key,
+    usedBytes: 0,
+  };
+  let allocator: PageAllocator | null = null; // It takes its first page at once: jobs without state need none.
   return {
-    storeFor: (operator) => {
-      throw new UserError("STATE_BACKEND_MISSING", `no keyed state for ${operator.uid}`);
+    storeFor: (operator, subtask) => {
+      allocator ??= new PageAllocator(poolBlocks(pool, owner, limitBytes));
+      const storeOptions = {
+        operator: operator.uid,
+        key: operator.key?.type ?? { kind: "any" },
+        maxParallelism: operator.maxParallelism,
+        keyGroups: keyGroupRangeOf(subtask, operator.parallelism, operator.maxParallelism),
+        allocator,
+        clock: env.clock,
+        seed: Math.floor(env.random.next() * 2 ** 32) | 0,
+      } as const;
+      const heap = configuration.get(OPTIONS.stateBackend) === "hashmap";
+      return heap ? heapStore(storeOptions, budget) : managedStore(storeOptions);
     },
-    release: async () => undefined,
+    release: async () => void pool.closeOwner(owner),
   };
 }

@@ -52,7 +52,8 @@ export class Slot {
   #coordinators: ReadonlyMap<number, SourceCoordinator> = new Map();
   #release: () => Promise<void> = async () => undefined;
   #state: "empty" | "deploying" | "running" | "closing" | "closed" = "empty";
-  #cancelled: { readonly commit: boolean } | null = null;
+  /** Failed or cancelled before its tasks ran. */
+  #unwanted = false;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -65,14 +66,14 @@ export class Slot {
   onMessage(message: ToSlot): void {
     switch (message.kind) {
       case "deploy":
-        this.#deploy(message.job, message.tasks).catch((error: unknown) => this.fail(null, error));
+        void this.#deploy(message.job, message.tasks);
         break;
       case "commit":
         this.#close("commit");
         break;
       case "cancel":
-        this.#cancelled = message;
-        if (this.#state !== "deploying") this.#close(message.commit ? "stop" : "abort");
+        if (this.#state === "deploying") this.#unwanted = true;
+        else this.#close(message.commit ? "stop" : "abort");
         break;
       case "splitRequest":
         this.#answerSplit(message.vertex, message.subtask, message.task);
@@ -108,7 +109,8 @@ export class Slot {
   fail(task: TaskId | null, error: unknown): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#options.send({ kind: "failed", task, error: errorData(error) });
-    this.#close("abort");
+    if (this.#state === "deploying") this.#unwanted = true; // What is being opened must be open before it can be closed.
+    else this.#close("abort");
   }
 
   #turnOf(running: Running, deadlineMs: number): "more" | "idle" | "blocked" | null {
@@ -141,6 +143,21 @@ export class Slot {
 
   async #deploy(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<void> {
     this.#state = "deploying";
+    try {
+      await this.#open(job, tasks);
+    } catch (error) {
+      this.fail(null, error);
+    }
+    this.#state = "running";
+    if (this.#unwanted) {
+      this.#close("abort");
+      return;
+    }
+    this.#options.send({ kind: "deployed" });
+    for (const { task } of this.#tasks) task.parts.source?.start();
+  }
+
+  async #open(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<void> {
     const deployed = await this.#options.factory.deploy(job, tasks);
     this.#coordinators = deployed.coordinators;
     this.#release = deployed.release;
@@ -148,13 +165,6 @@ export class Slot {
     this.#tasks = deployed.tasks.map((task) => ({ ...task, lastResult: "idle", sinceMs, finished: false }));
     for (const { task } of this.#tasks) for (const sink of task.parts.sinks) await sink.open();
     for (const coordinator of this.#coordinators.values()) await coordinator.start();
-    this.#state = "running";
-    if (this.#cancelled !== null) {
-      this.#close("abort");
-      return;
-    }
-    this.#options.send({ kind: "deployed" });
-    for (const { task } of this.#tasks) task.parts.source?.start();
   }
 
   #taskOf(id: TaskId): Task | null {

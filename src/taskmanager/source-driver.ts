@@ -82,6 +82,11 @@ export class SourceDriver {
     return clock.nowMs() + Math.max(0, waitMs || 0);
   }
 
+  /** Event time that the reader vouches for; -Infinity when it does not. */
+  watermark(): number {
+    return this.#options.reader.watermark?.() ?? -Infinity;
+  }
+
   snapshot(): readonly SourceSplit[] {
     if (this.#options.indexed === null) return this.#options.reader.snapshot();
     return this.#ranges.map(({ id, next }) => ({ id, position: next }));

@@ -31,7 +31,7 @@ import { SinkDriver } from "./sink-driver.ts";
 import { SourceDriver } from "./source-driver.ts";
 import { Task } from "./task.ts";
 import { TaskMetrics } from "./task-metrics.ts";
-import { messageOf, recordText } from "./user-failure.ts";
+import { messageOf, recordText, userFailure } from "./user-failure.ts";
 import { type PathStep, WatermarkPath } from "./watermark-path.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
@@ -44,6 +44,8 @@ export type TaskBuildContext = {
   readonly functions: ReadonlyMap<string, OperatorFunctions>;
   readonly checks: boolean;
   readonly links: LinkBuilder;
+  /** Event-time operators let watermarks through instead of making them (tests, whose sources give watermarks). */
+  readonly sourceWatermarks: boolean;
   /** Keyed state of one operator of one subtask. */
   readonly storeFor: (operator: PlanOperator, subtask: number) => KeyedStateStore;
   readonly metrics: (vertex: number, subtask: number, operator: string | null) => MetricScope;
@@ -106,7 +108,9 @@ class TaskBuilder {
       partitions: this.#partitions,
       sinks: this.#driven.sinks,
       flatMaps: [...this.#driven.flatMaps].reverse(),
-      eventTimes: this.#driven.eventTimes.map(({ index, driver }) => ({ driver, path: this.#path(index) })),
+      eventTimes: this.#context.sourceWatermarks
+        ? []
+        : this.#driven.eventTimes.map(({ index, driver }) => ({ driver, path: this.#path(index) })),
       inputPath: this.#inputPath(),
       operators: this.#driven.operators.map(({ operator }) => operator),
       stores: this.#stores,
@@ -181,7 +185,11 @@ class TaskBuilder {
       case "filter":
         return { f: functions[operator.kind] };
       case "flatMap": {
-        const driver = new FlatMapDriver(uid);
+        const skipped = this.#onSkipped(index);
+        const driver = new FlatMapDriver(uid, (error, record, timestampMs) => {
+          if (operator.onError === "fail") throw userFailure(operator, error, record);
+          skipped(error, record, timestampMs);
+        });
         this.#driven.flatMaps.push(driver);
         return { f: functions.flatMap, p: driver };
       }
@@ -385,7 +393,7 @@ class TaskBuilder {
     while (open.length > 0) {
       const index = open.shift();
       const plan = this.#vertex.operators[index ?? -1];
-      if (index === undefined || plan?.kind === "eventTime") continue;
+      if (index === undefined || (plan?.kind === "eventTime" && !this.#context.sourceWatermarks)) continue;
       const operator = this.#driven.bindings[index]?.o;
       if (operator !== undefined) steps.push({ kind: "operator", operator });
       open.push(...this.#next(index, steps));

@@ -287,7 +287,8 @@ export class Task {
   }
 
   #makeWatermarks(): void {
-    const { eventTimes, clock } = this.parts;
+    const { source, inputPath, eventTimes, clock } = this.parts;
+    if (source !== null) inputPath.advance(source.watermark());
     for (const { driver, path } of eventTimes) {
       const watermark = driver.watermark(clock.nowMs());
       path.advance(watermark);

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { job, type Sink, type Source, state, t } from "../index.ts";
+import { testJob } from "./index.ts";
+
+const Tick = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp });
+const Alert = t.struct({ symbol: t.string, kind: t.string, at: t.f64 });
+
+/** Real connectors must never be opened under test. */
+const neverSource = (type: unknown = null) =>
+  ({
+    kind: "never",
+    type: (type as { spec?: unknown } | null)?.spec ?? null,
+    bounded: false,
+    invalid: "side",
+    describe: () => ({ topic: "t" }),
+    createEnumerator: () => assert.fail("the real source was opened"),
+    createReader: () => assert.fail("the real source was opened"),
+  }) as unknown as Source<{ symbol: string; price: number; qty: number; ts: number }>;
+const neverSink = {
+  kind: "never",
+  guarantee: "at-least-once",
+  describe: () => ({}),
+  createWriter: () => assert.fail("the real sink was opened"),
+} as unknown as Sink<unknown>;
+
+const tick = (symbol: string, price: number, seconds: number) => ({ symbol, price, qty: 1, ts: seconds * 1_000 });
+
+const silence = job({ name: "silence" }, (env) => {
+  const alerts = env
+    .from("ticks", neverSource(Tick))
+    .eventTime({ at: "ts", outOfOrder: "10s" })
+    .keyBy("symbol")
+    .process({
+      uid: "detector",
+      out: Alert,
+      side: { jumps: t.struct({ symbol: t.string, by: t.f64 }) },
+      state: { last: state.value(t.f64), seen: state.list(t.f64), counts: state.map(t.string, t.f64) },
+      onRecord(record, ctx) {
+        const last = ctx.state.last.get();
+        if (last !== null && Math.abs(record.price - last) > 10) ctx.side.jumps({ symbol: ctx.key, by: record.price - last });
+        ctx.state.last.set(record.price);
+        ctx.state.seen.add(record.price);
+        ctx.state.counts.set("ticks", (ctx.state.counts.get("ticks") ?? 0) + 1);
+        ctx.timers.set("silence", record.ts + 60_000);
+        ctx.timers.processing.set("heartbeat", ctx.now + 3_600_000);
+      },
+      onTimer(timer, ctx) {
+        ctx.emit({ symbol: ctx.key, kind: timer.name, at: timer.at });
+      },
+    });
+  alerts.to("alerts", neverSink);
+  alerts.side.jumps.to("jumps", neverSink);
+});
+
+describe("a job under test", () => {
+  test("event-time timers fire with the watermarks that the test gives, whatever outOfOrder says", async () => {
+    await using run = await testJob(silence, { parallelism: 2 });
+    const ticks = run.source("ticks");
+    ticks.push(tick("A", 10, 1), tick("B", 20, 2));
+    assert.deepEqual(await run.sink("alerts").rows(), []);
+    ticks.watermark(60_999);
+    assert.deepEqual(await run.sink("alerts").rows(), []);
+    ticks.watermark(61_000);
+    assert.deepEqual(await run.sink("alerts").take(), [{ symbol: "A", kind: "silence", at: 61_000 }]);
+    ticks.watermark(new Date(70_000));
+    assert.deepEqual(await run.sink("alerts").take(), [{ symbol: "B", kind: "silence", at: 62_000 }]);
+    assert.equal((await run.sink("alerts").rows()).length, 2);
+  });
+
+  test("processing time stands still but for advanceClock, which lets timers fire in their order", async () => {
+    await using run = await testJob(silence, { startTime: new Date("2024-05-01T00:00:00Z") });
+    const start = run.now;
+    assert.equal(start, Date.UTC(2024, 4, 1));
+    run.source("ticks").push(tick("A", 10, 1));
+    await run.settle();
+    assert.equal(run.now, start);
+    await run.advanceClock("59m");
+    assert.deepEqual(await run.sink("alerts").rows(), []);
+    await run.advanceClock("1m");
+    assert.deepEqual(await run.sink("alerts").rows(), [{ symbol: "A", kind: "heartbeat", at: start + 3_600_000 }]);
+    assert.equal(run.now, start + 3_600_000);
+  });
+
+  test("side outputs end in sinks of their own, state can be read by name, metrics by operator", async () => {
+    await using run = await testJob(silence, { parallelism: 3 });
+    run.source("ticks").push(tick("A", 10, 1), tick("A", 30, 2), tick("B", 1, 3));
+    assert.deepEqual(await run.sink("jumps").rows(), [{ symbol: "A", by: 20 }]);
+    assert.deepEqual(await run.state("detector", "A"), { last: 30, seen: [10, 30], counts: new Map([["ticks", 2]]) });
+    assert.deepEqual(await run.state("detector", "nobody"), { last: null, seen: [], counts: new Map() });
+    assert.equal(await run.metric("numRecordsOut", "ticks"), 3);
+    assert.equal(await run.metric("numRecordsIn"), 3);
+  });
+
+  test("the end of the input fires what is left in event time, and the job finishes", async () => {
+    await using run = await testJob(silence, { parallelism: 2 });
+    run.source("ticks").push(tick("A", 10, 1), tick("B", 20, 2), tick("C", 3, 3));
+    await run.end();
+    const rows = await run.sink("alerts").rows<{ symbol: string }>();
+    assert.deepEqual(rows.map((row) => row.symbol).sort(), ["A", "B", "C"]);
+    assert.throws(() => run.source("ticks").push(tick("A", 1, 9)), { code: "TEST_SOURCE_ENDED" });
+  });
+
+  test("equal seeds give equal results in equal order", async () => {
+    const rows = async (seed: number) => {
+      await using run = await testJob(silence, { parallelism: 4, seed });
+      for (let i = 0; i < 50; i += 1) run.source("ticks").push(tick(`S${i % 7}`, i, i));
+      run.source("ticks").watermark(200_000);
+      return run.sink("alerts").rows();
+    };
+    assert.deepEqual(await rows(5), await rows(5));
+    const sorted = (all: unknown[]) => all.map((row) => JSON.stringify(row)).sort();
+    assert.deepEqual(sorted(await rows(6)), sorted(await rows(5)));
+  });
+
+  test("rows that the source could not read take the source's way", async () => {
+    const declared = job({ name: "invalid" }, (env) => {
+      const ticks = env.from("ticks", neverSource(Tick));
+      ticks.to("good", neverSink);
+      ticks.side.invalid.to("bad", neverSink);
+    });
+    await using run = await testJob(declared);
+    run.source("ticks").invalid({ raw: "x,y", issues: ["price: not a number"] });
+    assert.deepEqual(await run.sink("bad").rows(), [{ raw: "x,y", issues: ["price: not a number"] }]);
+    assert.deepEqual(await run.sink("good").rows(), []);
+  });
+
+  test("subtasks of a source can be fed apart: event time follows the slowest", async () => {
+    await using run = await testJob(silence, { parallelism: 2 });
+    const ticks = run.source("ticks");
+    ticks.pushTo(0, tick("A", 1, 1));
+    ticks.pushTo(1, tick("A", 2, 2));
+    assert.deepEqual((await run.state<{ seen: number[] }>("detector", "A")).seen.sort(), [1, 2]);
+    assert.throws(() => ticks.pushTo(2, tick("A", 1, 1)), { code: "TEST_SUBTASK_UNKNOWN" });
+  });
+});
+
+describe("a job under test that fails", () => {
+  const doubling = job({ name: "doubling" }, (env) => {
+    env
+      .from<{ n: number | null }>("numbers", neverSource() as never)
+      .map((row) => ({ n: (row.n as number).toFixed(1) }))
+      .name("double")
+      .to("out", neverSink);
+  });
+
+  test("rejects the next verb with the engine's error: operator, record and the user's own error", async () => {
+    const run = await testJob(doubling);
+    run.source("numbers").push({ n: 1 });
+    assert.deepEqual(await run.sink("out").rows(), [{ n: "1.0" }]);
+    run.source("numbers").push({ n: null });
+    await assert.rejects(run.sink("out").rows(), (error: { code: string; message: string; cause: Error }) => {
+      assert.equal(error.code, "USER_FUNCTION_THREW");
+      assert.match(error.message, /map "double".*n: null/);
+      assert.match(error.cause.stack ?? "", /test-job\.test\.ts/);
+      return true;
+    });
+    await assert.rejects(run.settle(), { code: "USER_FUNCTION_THREW" });
+    await run[Symbol.asyncDispose](); // The failure was seen.
+  });
+
+  test("a failure that nobody looked at fails the end of the test", async () => {
+    const run = await testJob(doubling);
+    run.source("numbers").push({ n: null });
+    await assert.rejects(async () => run[Symbol.asyncDispose](), { code: "USER_FUNCTION_THREW" });
+  });
+
+  test("a function that changes a record fails at its own line", async () => {
+    const changing = job({ name: "changing" }, (env) => {
+      env
+        .from<{ n: number }>("numbers", neverSource() as never)
+        .map((row) => {
+          row.n += 1;
+          return row;
+        })
+        .to("out", neverSink);
+    });
+    const run = await testJob(changing);
+    run.source("numbers").push({ n: 1 });
+    await assert.rejects(run.settle(), { code: "RECORD_MUTATED" });
+    await run[Symbol.asyncDispose]();
+  });
+
+  test("uids that the job does not have, and watermarks that go back, are told at once", async () => {
+    await using run = await testJob(silence);
+    assert.throws(() => run.source("tick"), { code: "TEST_UID_UNKNOWN", fix: "it has: ticks" });
+    assert.throws(() => run.sink("bars"), { code: "TEST_UID_UNKNOWN", fix: "it has: alerts, jumps" });
+    await assert.rejects(run.state("ticks", "A"), { code: "TEST_UID_UNKNOWN" });
+    run.source("ticks").watermark(100);
+    run.source("ticks").watermark(100);
+    assert.throws(() => run.source("ticks").watermark(99), { code: "TEST_WATERMARK_BACK" });
+    assert.throws(() => run.source("ticks").watermark(Number.NaN), { code: "TEST_WATERMARK_BACK" });
+  });
+
+  test("a job that cannot be built is refused before it starts", async () => {
+    await assert.rejects(testJob(job({ name: "empty" }, () => undefined)), { code: "JOB_EMPTY" });
+    await assert.rejects(testJob(silence, { params: { a: 1 } }), { code: "PARAMS_UNKNOWN" });
+  });
+});
