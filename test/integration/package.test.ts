@@ -82,6 +82,25 @@ describe("the package", () => {
     assert.match(npm(folder, "exec", "--offline", "--", "millrace", "--help"), /usage/i);
   });
 
+  test("its command runs a job, in slot threads and in one thread", () => {
+    writeFileSync(join(folder, "in.csv"), "n,name\n1,a\n2,b\n3,c\n");
+    writeFileSync(
+      join(folder, "job.ts"),
+      `import { job } from "millrace";
+      import { csv, jsonl } from "millrace/connectors/files";
+      export default job({ name: "from-the-package" }, (env) => {
+        env.from("in", csv("in.csv")).filter((row) => Number(row.n) > 1).to("out", jsonl("out"));
+      });`,
+    );
+    for (const flags of [[], ["--local"]]) {
+      npm(folder, "exec", "--offline", "--", "millrace", "run", "job.ts", ...flags);
+      const parts = readdirSync(join(folder, "out")).map((part) => readFileSync(join(folder, "out", part), "utf8"));
+      const names = [...parts.join("").matchAll(/"name":"(\w)"/g)].map(([, name]) => name);
+      assert.deepEqual(names.sort(), ["b", "c"]);
+      rmSync(join(folder, "out"), { recursive: true });
+    }
+  });
+
   test("its command says on an older Node which version it needs", (t) => {
     const oldNode = oldNodeOf(process.env.PATH ?? "");
     if (oldNode === null) return t.skip(`no Node older than ${NODE_MAJOR_MIN} on the PATH`);
