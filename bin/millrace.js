@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript without modern syntax on purpose: an old Node must be able to read far enough to say what is wrong.
 import { existsSync } from "node:fs";
+import module from "node:module";
 
 const major = Number(process.versions.node.split(".")[0]);
 if (major < 24) {
@@ -13,6 +14,7 @@ if (major < 24) {
       "       these use the project's own Node.\n",
   );
 } else {
+  module.enableCompileCache(); // Twice as fast to start, from the second time on.
   // A checkout runs its TypeScript sources as they are; the published package holds only `dist`. An error ends the
   // process.
   const source = new URL("../src/cli/main.ts", import.meta.url);

@@ -80,6 +80,11 @@ export class JobMaster {
     this.#on({ kind: "cancel", commit });
   }
 
+  /** Ends the job for a reason that no slot has seen. */
+  fail(error: EngineError): void {
+    this.#on({ kind: "failed", error: errorData(error) });
+  }
+
   onMessage(slot: number, message: FromSlot): void {
     switch (message.kind) {
       case "ready":
@@ -115,7 +120,7 @@ export class JobMaster {
 
   /** A slot's thread is gone: its tasks have failed. */
   onSlotLost(slot: number, error: EngineError): void {
-    this.#on({ kind: "failed", error: errorData(error) });
+    this.fail(error);
     this.#on({ kind: "closed", slot, error: null });
   }
 

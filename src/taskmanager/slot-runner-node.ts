@@ -2,9 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import { SharedDoorbell } from "../network/doorbell.ts";
 import type { Connection } from "../network/transport.ts";
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 
 /** The compiled package holds `.js`, a checkout runs its `.ts` sources. */
@@ -15,18 +15,24 @@ function workerUrl(): URL {
 
 const STACK_SAMPLE_MS = 200;
 
-export function threadSlotRunner(): SlotRunner {
+/** `output` takes what user code writes to its console; without one it goes to the streams of the process. */
+export function threadSlotRunner(output: ((text: string) => void) | null = null): SlotRunner {
   return {
     start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle {
       const worker = new Worker(workerUrl(), {
         name: `millrace-slot-${start.index}`,
         workerData: start,
-        resourceLimits: { maxOldGenerationSizeMb: start.heap.oldGenerationMb, maxYoungGenerationSizeMb: start.heap.youngGenerationMb },
+        resourceLimits: {
+          maxOldGenerationSizeMb: start.heap.oldGenerationMb,
+          maxYoungGenerationSizeMb: start.heap.youngGenerationMb,
+        },
         // Workers must not inherit what the test runner or a debugger gave to this process.
         execArgv: [],
-        stdout: false,
-        stderr: false,
+        stdout: output !== null,
+        stderr: output !== null,
       });
+      if (output !== null)
+        for (const stream of [worker.stdout, worker.stderr]) stream.setEncoding("utf8").on("data", output);
       const bell = new SharedDoorbell(new Int32Array(start.doorbells), start.index * 2);
       let exit: SlotExit | null = null;
       let closed = false;
@@ -82,23 +88,31 @@ async function stackSample(worker: Worker): Promise<string | null> {
 type CpuProfile = {
   readonly nodes: readonly {
     readonly id: number;
-    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number; readonly columnNumber: number };
+    readonly callFrame: {
+      readonly functionName: string;
+      readonly url: string;
+      readonly lineNumber: number;
+      readonly columnNumber: number;
+    };
     readonly hitCount?: number;
     readonly children?: readonly number[];
   }[];
 };
 
-function hottestStack(profile: CpuProfile): string | null {
-  const parents = new Map<number, number>();
-  for (const node of profile.nodes) for (const child of node.children ?? []) parents.set(child, node.id);
-  const byId = new Map(profile.nodes.map((node) => [node.id, node]));
-  const user = profile.nodes.filter((node) => node.callFrame.url !== "" && !node.callFrame.url.startsWith("node:"));
+/** The stack that was sampled most often, innermost frame first. */
+function hottestStack({ nodes }: CpuProfile): string | null {
+  const user = nodes.filter(({ callFrame: { url } }) => url !== "" && !url.startsWith("node:"));
   let best = user[0];
   for (const node of user) if ((node.hitCount ?? 0) > (best?.hitCount ?? 0)) best = node;
   const lines: string[] = [];
-  for (let at = best; at !== undefined && lines.length < 50; at = byId.get(parents.get(at.id) ?? -1)) {
+  for (let at = best; at !== undefined && lines.length < 50; at = parentOf(nodes, at.id)) {
     const { functionName, url, lineNumber, columnNumber } = at.callFrame;
-    if (url !== "") lines.push(`    at ${functionName || "<anonymous>"} (${url}:${lineNumber + 1}:${columnNumber + 1})`);
+    if (url !== "")
+      lines.push(`    at ${functionName || "<anonymous>"} (${url}:${lineNumber + 1}:${columnNumber + 1})`);
   }
   return lines.length === 0 ? null : lines.join("\n");
+}
+
+function parentOf(nodes: CpuProfile["nodes"], id: number): CpuProfile["nodes"][number] | undefined {
+  return nodes.find(({ children = [] }) => children.includes(id));
 }

@@ -16,11 +16,15 @@ export function recordText(record: unknown): string {
 export function userFailure(operator: PlanOperator, error: unknown, record: unknown): EngineError {
   if (error instanceof EngineError) return error;
   if (isFrozenWrite(error)) {
-    return new UserError("RECORD_MUTATED", `"${operator.name}" (${operator.kind}) changed a record: ${messageOf(error)}`, {
-      fix: "records are immutable, because other operators may hold them: return a changed copy, like { ...record, field }",
-      operator: operator.uid,
-      cause: error,
-    });
+    return new UserError(
+      "RECORD_MUTATED",
+      `"${operator.name}" (${operator.kind}) changed a record: ${messageOf(error)}`,
+      {
+        fix: "records are immutable, because other operators may hold them: return a changed copy, like { ...record, field }",
+        operator: operator.uid,
+        cause: error,
+      },
+    );
   }
   const message = `${operator.kind} "${operator.name}" threw ${messageOf(error)} on the record ${recordText(record)}`;
   return new UserError("USER_FUNCTION_THREW", message, {
@@ -32,9 +36,28 @@ export function userFailure(operator: PlanOperator, error: unknown, record: unkn
 
 /** The error for a function that returned a promise where a value is due. */
 export function promiseReturned(operator: PlanOperator): UserError {
-  return new UserError("FUNCTION_RETURNED_PROMISE", `the function of ${operator.kind} "${operator.name}" returned a promise`, {
-    fix: "functions between source and sink are synchronous: remove async and await",
-    operator: operator.uid,
+  return new UserError(
+    "FUNCTION_RETURNED_PROMISE",
+    `the function of ${operator.kind} "${operator.name}" returned a promise`,
+    {
+      fix: "functions between source and sink are synchronous: remove async and await",
+      operator: operator.uid,
+    },
+  );
+}
+
+/** The error for what a function left behind (a promise, a timer), when that failed after the function had returned. */
+export function threwLate(what: string, error: unknown): UserError {
+  return new UserError("FUNCTION_THREW_LATE", `code that no operator was waiting for ${what}: ${messageOf(error)}`, {
+    fix: "user functions are synchronous; start no promises or timers that outlive the call",
+    cause: error,
+  });
+}
+
+/** The error for a call of process.exit, to be thrown at its caller. */
+export function exitCalled(code: unknown): UserError {
+  return new UserError("FUNCTION_EXITED", `user code called process.exit(${code === undefined ? "" : String(code)})`, {
+    fix: "throw an error instead; the job ends when its input does",
   });
 }
 

@@ -1,0 +1,64 @@
+// A slot's worker thread: its messages, its turns, and what user code must not do in it. Loaded by slot-worker.ts.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { nodeEnv } from "../base/env-node.ts";
+import { assert } from "../base/errors.ts";
+import { SharedDoorbell } from "../network/doorbell.ts";
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import { nodeDisk } from "../storage/node-disk.ts";
+import { jobLoad } from "./job-load-node.ts";
+import type { Slot } from "./slot.ts";
+import { slotHost } from "./slot-host.ts";
+import type { SlotStart } from "./slot-runner.ts";
+import { exitCalled, threwLate } from "./user-failure.ts";
+
+assert(parentPort !== null, "a slot runs in a worker thread only");
+const port = parentPort;
+const start = workerData as SlotStart;
+const words = new Int32Array(start.doorbells);
+const bells = Array.from({ length: start.slots }, (_, index) => new SharedDoorbell(words, index * 2));
+const bell = new SharedDoorbell(words, start.index * 2);
+const send = (message: FromSlot): void => port.postMessage(message);
+const env = nodeEnv(nodeDisk(), { writeLog: (line) => send({ kind: "log", line }) });
+
+const slot: Slot = slotHost({ env, start, doorbells: bells, load: jobLoad, send, wake: () => bell.ring() });
+
+port.on("message", (message: ToSlot) => {
+  slot.onMessage(message);
+  bell.ring();
+});
+process.on("uncaughtException", (error) => slot.fail(null, threwLate("threw", error)));
+process.on("unhandledRejection", (reason) => slot.fail(null, threwLate("rejected a promise", reason)));
+process.exit = (code) => {
+  const error = exitCalled(code);
+  slot.fail(null, error);
+  throw error;
+};
+
+/** Turns while there is work; then sleep until somebody rings or a time has come. */
+function loop(): void {
+  if (slot.closed) {
+    port.close();
+    return;
+  }
+  let turn = slot.turn();
+  if (!turn.busy) {
+    // D1 of doorbell.ts: announce sleep, look once more, then wait.
+    const counter = bell.fallAsleep();
+    turn = slot.turn();
+    if (!turn.busy && !slot.closed) {
+      void bell.wait(counter, turn.sleepMs).then(awake);
+      return;
+    }
+    bell.wakeUp();
+  }
+  setImmediate(loop);
+}
+
+function awake(): void {
+  bell.wakeUp();
+  loop();
+}
+
+send({ kind: "ready" });
+loop();
