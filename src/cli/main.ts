@@ -1,28 +1,112 @@
-// The command line's entry point; `bin/millrace.js` loads it.
+// The command line's entry point; `bin/millrace.js` loads it. Commands are imported when they are called: start-up matters.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
+import type { EngineError } from "../base/errors.ts";
+import { type CommandLine, commandHelp, commandLineParse, overviewHelp } from "./arguments.ts";
+import { COMMANDS } from "./commands.ts";
+import { errorReports } from "./error-report.ts";
+import { errorText } from "./error-text.ts";
+import { EXIT } from "./exit-codes.ts";
+import { Interrupts } from "./interrupts.ts";
+import { Terminal } from "./terminal.ts";
+import { guardUserCode } from "./user-code.ts";
 
-const HELP = `millrace: stateful stream and batch processing on Node.js
+const REPORT_VERSION = 1;
 
-usage  millrace <command> [options]
+const realExit = process.exit.bind(process);
+const terminal = new Terminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env });
+const interrupts = new Interrupts({ exit, note: (text) => terminal.note(text) });
+let ended = false;
 
-  --help     this text
-  --version  the version
-`;
+function exit(code: number): void {
+  ended = true;
+  realExit(code);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [first] = args;
+  if (first === "--version" || first === "-v") terminal.data(version());
+  else if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+    terminal.data(overviewHelp(COMMANDS));
+  } else return command(args);
+  return EXIT.ok;
+}
 
 function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return manifest.version;
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
-const [argument] = process.argv.slice(2);
-if (argument === "--version") {
-  console.log(version());
-} else if (argument === "--help" || argument === undefined) {
-  console.log(HELP);
-} else {
-  process.stderr.write(`✗ CLI_UNKNOWN_COMMAND  no such command: ${argument}\n  fix  see millrace --help\n`);
-  process.exitCode = 2;
+async function command(args: readonly string[]): Promise<number> {
+  let line: CommandLine;
+  try {
+    line = commandLineParse(args, COMMANDS);
+  } catch (error) {
+    return tell(errorReports(error, { sources: null, plan: null, text: () => null }), args.includes("--json"));
+  }
+  if (line.help) {
+    terminal.data(commandHelp(line.command));
+    return EXIT.ok;
+  }
+  const { Session } = await import("./session.ts");
+  const session = new Session(line);
+  guardUserCode({ note: (text) => terminal.note(text), onLateError: (error) => onLateError(error, session) });
+  try {
+    return await dispatch(session);
+  } catch (error) {
+    return tell(session.errorReports(error), line.flags.has("json"));
+  } finally {
+    session.dispose();
+  }
 }
+
+type Session = InstanceType<typeof import("./session.ts").Session>;
+
+async function dispatch(session: Session): Promise<number> {
+  switch (session.line.command.name) {
+    case "run":
+      return (await import("./run-command.ts")).runCommand(session, terminal, interrupts);
+    case "explain":
+      return (await import("./explain-command.ts")).explainCommand(session, terminal);
+    case "memory explain":
+      return (await import("./settings-commands.ts")).memoryExplainCommand(session, terminal);
+    default:
+      return (await import("./settings-commands.ts")).configShowCommand(session, terminal);
+  }
+}
+
+/** Tells of errors that came before anything ran; gives the exit code. */
+function tell(reports: ReturnType<typeof errorReports>, asJson: boolean): number {
+  for (const report of reports) terminal.note(errorText(report, terminal.errPalette));
+  if (asJson) terminal.data(JSON.stringify({ version: REPORT_VERSION, errors: reports }));
+  return reports.every(({ domain }) => domain === "user") ? EXIT.usage : EXIT.jobFailed;
+}
+
+/** Fails the job that runs; without one, ends the command. */
+function onLateError(error: EngineError, session: Session): void {
+  if (interrupts.job !== null) {
+    interrupts.job.fail(error);
+    return;
+  }
+  void end(tell(session.errorReports(error), session.line.flags.has("json")));
+}
+
+async function end(code: number): Promise<void> {
+  await terminal.flush();
+  exit(code);
+}
+
+terminal.onReaderGone = () => interrupts.job !== null && interrupts.onSignal("nobody reads standard output any more");
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => interrupts.onSignal(signal === "SIGINT" ? "interrupted" : signal));
+}
+process.on("exit", () => {
+  if (ended) return;
+  // Nothing is left to do, and yet the command has not come to its end.
+  writeSync(
+    2,
+    "✗ MODULE_NEVER_LOADED  a module waits for ever: a promise awaited outside of functions never settles\n",
+  );
+  process.exitCode = EXIT.usage;
+});
+await end(await main(process.argv.slice(2)));

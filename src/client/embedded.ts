@@ -2,21 +2,22 @@
 //
 // With thread slots it is what `millrace run` does; with local slots everything runs in the calling thread (`--local`, tests).
 
-import type { Env } from "../base/env.ts";
 import type { Job } from "../api/job.ts";
-import { jobBuild } from "../api/job.ts";
 import type { ParamsText } from "../api/params.ts";
+import { canonicalJson } from "../base/canonical-json.ts";
+import type { Env } from "../base/env.ts";
+import type { EngineError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import { canonicalJson } from "../base/canonical-json.ts";
-import { jobGraphOf, type JobGraph } from "../graph/job-graph.ts";
+import type { JobGraph } from "../graph/job-graph.ts";
 import type { Plan } from "../graph/plan.ts";
 import { checkSlots } from "../jobmanager/deployment.ts";
 import { JobMaster, type JobResult } from "../jobmanager/job-master.ts";
-import { taskManagerMemory, type TaskManagerMemory } from "../memory/task-manager-memory.ts";
+import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
 import type { SlotRunner } from "../taskmanager/slot-runner.ts";
 import { TaskManager } from "../taskmanager/task-manager.ts";
+import { jobPlan } from "./job-plan.ts";
 
 export type EmbeddedOptions = {
   readonly env: Env;
@@ -44,6 +45,8 @@ export type EmbeddedJob = {
   readonly taskManager: TaskManager;
   /** Stops the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */
   cancel(): void;
+  /** Ends the job for a reason that its slots have not seen. */
+  fail(error: EngineError): void;
   /** Resolves when nothing of the job is left. */
   readonly result: Promise<JobResult>;
 };
@@ -51,12 +54,8 @@ export type EmbeddedJob = {
 /** Builds the plan and starts the job. Throws a UserError for everything the user has to mend first. */
 export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJob> {
   const { env, job, params } = options;
-  const defaults = {
-    parallelism: options.configuration.get(OPTIONS.parallelism),
-    maxParallelism: options.configuration.get(OPTIONS.maxParallelism),
-  };
-  const { plan } = await jobBuild(job, params, defaults);
-  const graph = jobGraphOf(plan, { chaining: options.configuration.get(OPTIONS.operatorChaining) });
+  const { graph, defaults } = await jobPlan(job, params, options.configuration);
+  const { plan } = graph;
   const configuration = withSlots(options.configuration, graph);
   const memory = taskManagerMemory(configuration, { machineBytes: options.machineBytes });
   const jobId = newJobId(env);
@@ -88,7 +87,9 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     log: options.log,
   });
   master.start();
-  const bounded = plan.operators.every((operator) => operator.kind !== "source" || (operator.options as { bounded?: unknown }).bounded === true);
+  const bounded = plan.operators.every(
+    (operator) => operator.kind !== "source" || (operator.options as { bounded?: unknown }).bounded === true,
+  );
   return {
     jobId,
     plan,
@@ -98,6 +99,7 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     master,
     taskManager,
     cancel: () => master.cancel(!bounded),
+    fail: (error) => master.fail(error),
     result: master.result.finally(() => taskManager.close()),
   };
 }

@@ -1,0 +1,63 @@
+// The commands of `millrace` and what they take.
+
+import type { CommandSpec, OptionSpec } from "./arguments.ts";
+
+const PARAM: OptionSpec = {
+  takes: "values",
+  value: "name=value",
+  help: "a parameter of the job; may be given several times",
+};
+const PARALLELISM: OptionSpec = {
+  takes: "value",
+  value: "n",
+  help: "subtasks of operators that do not say otherwise (default: the machine's cores, at most 4)",
+};
+const JSON_OUT: OptionSpec = { takes: "flag", help: "one JSON object on standard output" };
+const CONFIG: Readonly<Record<string, OptionSpec>> = {
+  config: { takes: "value", value: "file", help: "configuration file (default: the nearest millrace.config.*)" },
+  D: { takes: "values", short: "D", value: "key=value", help: "an option of docs/configuration.md" },
+};
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "run",
+    summary: "Runs a job on this machine until it ends or Ctrl-C stops it.",
+    positional: "job.ts",
+    options: {
+      param: PARAM,
+      parallelism: PARALLELISM,
+      local: { takes: "flag", help: "in this one thread, with checks: records are frozen; parallelism 1 by default" },
+      json: {
+        takes: "flag",
+        help: "a summary as one JSON object on standard output; printed rows go to standard error",
+      },
+      ...CONFIG,
+    },
+    example: "millrace run job.ts --param in=ticks.csv --parallelism 2",
+  },
+  {
+    name: "explain",
+    summary: "Shows what a job does without running it: operators, tasks, exchanges, state, slots.",
+    positional: "job.ts",
+    options: { param: PARAM, parallelism: PARALLELISM, json: JSON_OUT, ...CONFIG },
+    example: "millrace explain job.ts --param in=ticks.csv",
+  },
+  {
+    name: "memory explain",
+    summary: "Shows how the memory of a TaskManager is divided, and where each number comes from.",
+    positional: null,
+    options: { json: JSON_OUT, ...CONFIG },
+    example: "millrace memory explain -D taskmanager.memory.process.size=4gb",
+  },
+  {
+    name: "config show",
+    summary: "Shows every option with its value.",
+    positional: null,
+    options: {
+      origin: { takes: "flag", help: "also where each value comes from, and the default" },
+      json: JSON_OUT,
+      ...CONFIG,
+    },
+    example: "millrace config show --origin",
+  },
+];

@@ -1,0 +1,22 @@
+// `millrace explain`: the plan and what it comes to, without running anything.
+
+import { explain } from "../client/explain.ts";
+import { explainText } from "../client/explain-text.ts";
+import { jobPlan } from "../client/job-plan.ts";
+import { pairs } from "./arguments.ts";
+import { EXIT } from "./exit-codes.ts";
+import type { Session } from "./session.ts";
+import type { Terminal } from "./terminal.ts";
+
+export async function explainCommand(session: Session, terminal: Terminal): Promise<number> {
+  const { line } = session;
+  const [configuration, job] = await Promise.all([session.configuration(), session.job()]);
+  const { graph } = await jobPlan(job, pairs(line, "param"), configuration);
+  const explanation = explain(graph, (location) => session.bundle?.sources.locate(location) ?? location);
+  const { bold, dim } = terminal.outPalette;
+  terminal.data(
+    line.flags.has("json") ? JSON.stringify(explanation) : explainText(explanation, { strong: bold, faint: dim }),
+  );
+  terminal.note(`next   millrace run ${line.positional}`);
+  return EXIT.ok;
+}

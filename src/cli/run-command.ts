@@ -1,0 +1,121 @@
+// `millrace run`: starts the job, shows how it goes, ends it when asked, and tells what came of it.
+
+import type { Job } from "../api/job.ts";
+import { nodeEnv } from "../base/env-node.ts";
+import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
+import type { JobResult } from "../jobmanager/job-master.ts";
+import { nodeDisk } from "../storage/node-disk.ts";
+import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
+import { threadSlotRunner } from "../taskmanager/slot-runner-node.ts";
+import { pairs } from "./arguments.ts";
+import type { ErrorReport } from "./error-report.ts";
+import { errorText } from "./error-text.ts";
+import { EXIT } from "./exit-codes.ts";
+import type { Interrupts } from "./interrupts.ts";
+import { operatorMetrics, runCounts, taskMetrics } from "./run-metrics.ts";
+import { type StatusSample, statusText } from "./run-status.ts";
+import { type RunEnd, summaryText } from "./run-summary.ts";
+import { defaultParallelism, machineBytes, type Session } from "./session.ts";
+import type { Terminal } from "./terminal.ts";
+
+const SUMMARY_VERSION = 1;
+const STATUS_EVERY_MS = 500;
+
+export async function runCommand(session: Session, terminal: Terminal, interrupts: Interrupts): Promise<number> {
+  const { line } = session;
+  const local = line.flags.has("local");
+  const [configuration, job] = await Promise.all([
+    session.configuration(local ? 1 : defaultParallelism()),
+    session.job(),
+  ]);
+  for (const warning of session.bundle?.warnings ?? []) {
+    const { file = "", line: at = 1, column = 1 } = warning.location ?? {};
+    terminal.note(`warning  ${file}:${at}:${column}  ${warning.message}`);
+  }
+  const asJson = line.flags.has("json");
+  const startedMs = performance.now();
+  const env = nodeEnv(nodeDisk(), { writeLog: (text) => terminal.note(text) });
+  const run = await embeddedStart({
+    env,
+    job,
+    bundle: local ? null : (session.bundle?.url ?? null),
+    params: pairs(line, "param"),
+    configuration,
+    runner: local
+      ? localSlotRunner({ env, load: async (): Promise<Job> => job })
+      : threadSlotRunner((text) => terminal.note(text.trimEnd())),
+    checks: local,
+    machineBytes: machineBytes(),
+    print: (text) => (asJson ? terminal.note(text) : terminal.data(text)),
+    log: (text) => terminal.note(text),
+  });
+  session.plan = run.plan;
+  interrupts.job = run;
+  const { result, runMs } = await watch(run, terminal, startedMs);
+  const reports = result.error === null ? [] : session.errorReports(result.error);
+  const { plan, metrics } = run;
+  const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+  const end: RunEnd = { plan, outcome: result.outcome, counts: runCounts(metrics, plan), runMs, peakRssBytes };
+  for (const report of reports) terminal.note(errorText(report, terminal.errPalette));
+  terminal.note(summaryText(end, terminal.errPalette));
+  if (asJson) terminal.data(JSON.stringify(summaryJson(run, end, { reports, startMs: startedMs })));
+  terminal.note(`  next   millrace explain ${line.positional}`);
+  return exitCode(result);
+}
+
+/** Waits for the job's end, with a live line meanwhile. */
+async function watch(
+  run: EmbeddedJob,
+  terminal: Terminal,
+  startedMs: number,
+): Promise<{ result: JobResult; runMs: number }> {
+  let runningMs = startedMs;
+  void run.master.running().then(() => {
+    runningMs = performance.now();
+  });
+  const stopStatus = terminal.live ? showStatus(run, terminal) : () => undefined;
+  const result = await run.result;
+  stopStatus();
+  return { result, runMs: performance.now() - runningMs };
+}
+
+function showStatus(run: EmbeddedJob, terminal: Terminal): () => void {
+  const { plan, metrics, taskManager } = run;
+  const sample = (): StatusSample => ({ atMs: performance.now(), counts: runCounts(metrics, plan) });
+  let previous = sample();
+  const timer = setInterval(() => {
+    const current = sample();
+    terminal.status(statusText({ name: plan.name, slots: taskManager.slots, nowMs: Date.now(), previous, current }));
+    previous = current;
+  }, STATUS_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+function exitCode({ outcome }: JobResult): number {
+  if (outcome === "failed") return EXIT.jobFailed;
+  return outcome === "cancelled" ? EXIT.interrupted : EXIT.ok;
+}
+
+type JsonFacts = { readonly reports: readonly ErrorReport[]; readonly startMs: number };
+
+function summaryJson(run: EmbeddedJob, end: RunEnd, { reports, startMs }: JsonFacts): object {
+  const { plan, jobId, metrics } = run;
+  const { busyMs, watermarkMs, ...rows } = end.counts;
+  return {
+    version: SUMMARY_VERSION,
+    job: plan.name,
+    jobId,
+    planHash: plan.hash,
+    outcome: end.outcome,
+    errors: reports,
+    durationMs: { total: Math.round(performance.now() - startMs), running: Math.round(end.runMs) },
+    rows: { in: rows.rowsIn, out: rows.rowsOut, late: rows.late, invalid: rows.invalid, skipped: rows.skipped },
+    rowsPerSecond: end.runMs > 0 ? (rows.rowsIn * 1_000) / end.runMs : 0,
+    busyMs,
+    peakRssBytes: end.peakRssBytes,
+    operators: plan.operators.map(({ uid, name, kind, parallelism }) => {
+      return { uid, name, kind, parallelism, metrics: operatorMetrics(metrics, plan)[uid] };
+    }),
+    tasks: taskMetrics(metrics),
+  };
+}

@@ -1,0 +1,90 @@
+// What commands about a job have in common: configuration, bundle, job, and how their errors are told.
+//
+// Owns: the bundle, until `dispose`.
+
+import { availableParallelism, totalmem } from "node:os";
+import { relative } from "node:path";
+import type { Job } from "../api/job.ts";
+import { UserError } from "../base/errors.ts";
+import { type Bundle, moduleBundle } from "../client/bundle-node.ts";
+import { fileText } from "../client/bundle-sources-node.ts";
+import { configFileLayer } from "../client/config-node.ts";
+import { type ConfigLayer, Configuration, environmentLayers } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
+import type { Plan } from "../graph/plan.ts";
+import { jobLoad } from "../taskmanager/job-load-node.ts";
+import { type CommandLine, lastValue, pairs } from "./arguments.ts";
+import { type ErrorReport, errorReports } from "./error-report.ts";
+
+const PARALLELISM_MAX = 4;
+
+export class Session {
+  readonly line: CommandLine;
+  readonly cwd = process.cwd();
+  /** Set as soon as there is one: places of errors are looked up in it. */
+  plan: Plan | null = null;
+  #bundle: Bundle | null = null;
+
+  constructor(line: CommandLine) {
+    this.line = line;
+  }
+
+  get bundle(): Bundle | null {
+    return this.#bundle;
+  }
+
+  /** From file, environment and command line. `parallelism` holds where nobody says otherwise. */
+  async configuration(parallelism: number = defaultParallelism()): Promise<Configuration> {
+    const file = await configFileLayer(this.cwd, lastValue(this.line, "config"));
+    const values = pairs(this.line, "D");
+    const given = lastValue(this.line, "parallelism");
+    const layers: ConfigLayer[] = [
+      { origin: { kind: "default" }, values: { [OPTIONS.parallelism.key]: parallelism } },
+      ...(file === null ? [] : [file]),
+      ...environmentLayers(engineVariables(process.env)),
+      {
+        origin: { kind: "command line" },
+        values: given === null ? values : { ...values, [OPTIONS.parallelism.key]: given },
+      },
+    ];
+    return new Configuration(layers);
+  }
+
+  /** Bundles and loads the job that the command line names. */
+  async job(): Promise<Job> {
+    const { positional } = this.line;
+    this.#bundle = await moduleBundle(positional, { cwd: this.cwd, what: "job file" });
+    try {
+      return await jobLoad(this.#bundle.url);
+    } catch (error) {
+      if (error instanceof UserError && error.code === "JOB_NOT_EXPORTED") {
+        error.location = { file: relative(this.cwd, positional) || positional, line: 1, column: 1 };
+      }
+      throw error;
+    }
+  }
+
+  errorReports(error: unknown): readonly ErrorReport[] {
+    const sources = this.#bundle?.sources ?? null;
+    return errorReports(error, { sources, plan: this.plan, text: (file) => sources?.text(file) ?? fileText(file) });
+  }
+
+  dispose(): void {
+    this.#bundle?.dispose();
+  }
+}
+
+export function defaultParallelism(): number {
+  return Math.min(availableParallelism(), PARALLELISM_MAX);
+}
+
+/** Of the machine, or of the container when that has less. */
+export function machineBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** Variables of our own tests are none of the configuration's. */
+function engineVariables(environment: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("MILLRACE_TEST_")));
+}

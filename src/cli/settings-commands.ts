@@ -1,0 +1,44 @@
+// `millrace memory explain` and `millrace config show`: what holds, and why.
+
+import { configShow } from "../config/configuration.ts";
+import { memoryExplain } from "../memory/memory-explain.ts";
+import { taskManagerMemory } from "../memory/task-manager-memory.ts";
+import { EXIT } from "./exit-codes.ts";
+import { machineBytes, type Session } from "./session.ts";
+import { tableText } from "./table-text.ts";
+import type { Terminal } from "./terminal.ts";
+
+const VERSION = 1;
+
+export async function memoryExplainCommand(session: Session, terminal: Terminal): Promise<number> {
+  const configuration = await session.configuration();
+  const rows = memoryExplain(taskManagerMemory(configuration, { machineBytes: machineBytes() }));
+  if (session.line.flags.has("json")) terminal.data(JSON.stringify({ version: VERSION, components: rows }));
+  else {
+    const cells = rows.map(({ component, level, pretty, share, origin, key }) => [
+      `${"  ".repeat(level)}${component}`,
+      pretty,
+      `${(share * 100).toFixed(1)} %`,
+      origin,
+      key ?? "",
+    ]);
+    terminal.data(tableText(["component", "size", "share", "origin", "key"], cells, terminal.outPalette));
+  }
+  terminal.note("next   millrace config show --origin");
+  return EXIT.ok;
+}
+
+export async function configShowCommand(session: Session, terminal: Terminal): Promise<number> {
+  const { flags } = session.line;
+  const rows = configShow(await session.configuration());
+  if (flags.has("json")) terminal.data(JSON.stringify({ version: VERSION, options: rows }));
+  else {
+    const origins = flags.has("origin");
+    const cells = rows.map(({ key, value, origin, default: byDefault }) => {
+      return [key, value ?? "–", ...(origins ? [origin, byDefault ?? "–"] : [])];
+    });
+    terminal.data(tableText(["key", "value", ...(origins ? ["origin", "default"] : [])], cells, terminal.outPalette));
+  }
+  terminal.note(flags.has("origin") ? "next   millrace memory explain" : "next   millrace config show --origin");
+  return EXIT.ok;
+}

@@ -1,0 +1,171 @@
+// Bundles a job (or a configuration file) into one module: everything it imports except the engine and Node itself.
+//
+// Owns: the run's temporary directory, in which the bundle lies under the hash of its content until `dispose`.
+//
+//   B1. The same sources give the same bytes in every process: the hash is the job's identity.
+//   B2. The directory is removed however the process ends, short of being killed.
+
+import { createHash } from "node:crypto";
+import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { BuildFailure, BuildOptions, Message, OutputFile, Plugin } from "esbuild";
+import { assert, ExternalError, type SourceLocation, UserError } from "../base/errors.ts";
+import { bundleUrl, engineUrl, loadedUrl } from "../taskmanager/job-load-node.ts";
+import { BundleSources } from "./bundle-sources-node.ts";
+
+export type Bundle = {
+  /** For `bundleImport` and job descriptors. */
+  readonly url: string;
+  /** Of its content, hex. */
+  readonly sha256: string;
+  readonly sources: BundleSources;
+  /** What looks like a mistake but is none for certain. */
+  readonly warnings: readonly UserError[];
+  dispose(): void;
+};
+
+export type BundleOptions = {
+  readonly cwd: string;
+  /** "job file", for messages. */
+  readonly what: string;
+};
+
+const ERRORS_MAX = 5;
+/** Packages in CommonJS call `require` for Node's own modules; a bundle in ESM has none of its own. */
+const REQUIRE =
+  'import { createRequire as __millraceRequire } from "node:module"; const require = __millraceRequire(import.meta.url);';
+
+/** Throws a UserError, or an AggregateError of several, with places in the user's files. */
+export async function moduleBundle(file: string, options: BundleOptions): Promise<Bundle> {
+  const { cwd } = options;
+  const path = resolve(cwd, file);
+  checkFile(path, file, options.what);
+  const { outputs, warnings } = await build({
+    entryPoints: [path],
+    absWorkingDir: cwd,
+    outfile: join(cwd, "millrace-bundle.mjs"), // Not written: sources in the map are relative to where it would lie.
+    plugins: [importChecks],
+  });
+  const [map, code] = ["map", "mjs"].map((ending) => outputs.find((output) => output.path.endsWith(ending)));
+  assert(code !== undefined && map !== undefined, "esbuild gave a bundle and its map");
+  const sha256 = createHash("sha256").update(code.contents).digest("hex");
+  const { file: stored, dispose } = store(sha256, code, map);
+  const names = [loadedUrl({ path, sha256 }), path];
+  return {
+    url: bundleUrl({ file: stored, path, sha256 }),
+    sha256,
+    sources: new BundleSources({ names, map: map.text, cwd }),
+    warnings: warnings.filter(({ location }) => !/\bnode_modules\b/.test(location?.file ?? "")).map(messageError),
+    dispose,
+  };
+}
+
+async function build(
+  options: BuildOptions,
+): Promise<{ readonly outputs: readonly OutputFile[]; readonly warnings: readonly Message[] }> {
+  try {
+    const esbuild = await import("esbuild");
+    const { outputFiles, warnings } = await esbuild.build({
+      ...options,
+      bundle: true,
+      write: false,
+      format: "esm",
+      platform: "node",
+      target: `node${process.versions.node}`,
+      sourcemap: "external",
+      banner: { js: REQUIRE },
+      logLevel: "silent",
+    });
+    return { outputs: outputFiles ?? [], warnings };
+  } catch (error) {
+    const { errors } = error as Partial<BuildFailure>;
+    if (errors === undefined) {
+      throw new ExternalError("BUNDLER_FAILED", `esbuild cannot run: ${(error as Error).message}`, {
+        fix: "install the packages again for this machine, with optional ones: npm ci",
+        cause: error,
+      });
+    }
+    const failures = errors.slice(0, ERRORS_MAX).map(messageError);
+    if (failures.length === 1) throw failures[0];
+    throw new AggregateError(failures, `${errors.length} errors`);
+  }
+}
+
+function checkFile(path: string, file: string, what: string): void {
+  const kind = statSync(path, { throwIfNoEntry: false });
+  if (kind === undefined) {
+    throw new UserError("MODULE_FILE_MISSING", `there is no ${what} ${file}`, {
+      fix: "check the path; relative ones start at the working directory",
+    });
+  }
+  try {
+    if (!kind.isFile()) throw new Error("it is not a file");
+    accessSync(path, constants.R_OK);
+  } catch (cause) {
+    throw new UserError("MODULE_FILE_UNREADABLE", `the ${what} ${file} cannot be read: ${(cause as Error).message}`, {
+      fix: "give the path of a readable TypeScript or JavaScript file",
+      cause,
+    });
+  }
+}
+
+function store(sha256: string, code: OutputFile, map: OutputFile): { file: string; dispose: () => void } {
+  const directory = mkdtempSync(join(tmpdir(), "millrace-"));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  process.on("exit", remove);
+  const file = join(directory, `${sha256}.mjs`);
+  writeFileSync(file, code.contents);
+  writeFileSync(`${file}.map`, map.contents);
+  return {
+    file,
+    dispose: () => {
+      process.off("exit", remove);
+      remove();
+    },
+  };
+}
+
+/** Keeps the engine out of the bundle, and refuses early what could only fail in a slot. */
+const importChecks: Plugin = {
+  name: "millrace",
+  setup(plugin) {
+    plugin.onResolve({ filter: /^millrace(\/|$)/ }, ({ path }) => {
+      if (engineUrl(path) !== null) return { path, external: true };
+      const detail = 'import from "millrace", "millrace/testing" or "millrace/connectors/…"';
+      return { errors: [{ text: `there is no module "${path}"`, detail }] };
+    });
+    plugin.onResolve({ filter: /\.node$/ }, ({ path }) => ({
+      errors: [{ text: `native addon "${path}"`, id: "native" }],
+    }));
+  },
+};
+
+function messageError(message: Message): UserError {
+  const location = messageLocation(message);
+  const detail = location === null ? {} : { location };
+  if (message.id === "native") {
+    return new UserError("MODULE_NATIVE_ADDON", `${message.text} cannot be part of a job's bundle`, {
+      fix: "use a package without native code; jobs travel to their workers as one JavaScript file",
+      ...detail,
+    });
+  }
+  if (message.pluginName === "millrace" || message.text.startsWith("Could not resolve")) {
+    const fix = typeof message.detail === "string" ? message.detail : "correct the path, or install the package";
+    return new UserError("MODULE_IMPORT_UNRESOLVED", message.text, { fix, ...detail });
+  }
+  return new UserError("MODULE_DOES_NOT_PARSE", message.text, { fix: messageFix(message), ...detail });
+}
+
+function messageFix({ location, notes }: Message): string {
+  const hint = notes.map(({ text }) => text).join(" ");
+  if (hint !== "") return hint;
+  return location?.suggestion ? `write ${location.suggestion}` : "correct the syntax at the place shown";
+}
+
+/** esbuild counts columns in bytes, from 0. */
+function messageLocation({ location }: Message): SourceLocation | null {
+  if (location === null) return null;
+  const before = Buffer.from(location.lineText).subarray(0, location.column).toString();
+  return { file: location.file, line: location.line, column: before.length + 1 };
+}

@@ -1,0 +1,73 @@
+// `millrace explain` as text. Pure.
+
+import type { SourceLocation } from "../base/errors.ts";
+import type { PartitionerSpec, PlanOperator } from "../graph/plan.ts";
+import { specText } from "../types/spec-text.ts";
+import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
+import { keyText, operatorText, stateText } from "./operator-text.ts";
+
+export type TextStyle = { readonly strong: (text: string) => string; readonly faint: (text: string) => string };
+
+export const PLAIN: TextStyle = { strong: (text) => text, faint: (text) => text };
+
+/** Lines of text, without a line break at the end. */
+export function explainText(explanation: Explanation, style: TextStyle = PLAIN): string {
+  const { plan, tasks, slots } = explanation;
+  const groups = slots.groups.map(({ name, slots: count, tasks: members }) => {
+    return `${count} for group "${name}" (${members.length === 1 ? "task" : "tasks"} ${members.join(", ")})`;
+  });
+  return [
+    `${style.strong(`job ${plan.name}`)}  ${plan.mode} · ${counted(plan.operators.length, "operator")} in ${counted(tasks.length, "task")}`,
+    style.faint(`plan ${plan.hash}`),
+    `needs ${counted(slots.needed, "slot")}: ${groups.join(", ")}`,
+    ...tasks.flatMap((task) => ["", ...taskLines(explanation, task, style)]),
+  ].join("\n");
+}
+
+function taskLines({ plan, exchanges }: Explanation, task: ExplainedTask, style: TextStyle): string[] {
+  const operators = plan.operators.filter(({ uid }) => task.operators.includes(uid));
+  return [
+    `${style.strong(`task ${task.number}`)}  parallelism ${task.parallelism} of at most ${task.maxParallelism} · group "${task.slotGroup}"`,
+    ...operators.flatMap((operator) => operatorLines(operator, plan.locations[operator.uid], style)),
+    ...exchanges
+      .filter(({ fromTask }) => fromTask === task.number)
+      .flatMap((exchange) => exchangeLines(exchange, style)),
+  ];
+}
+
+function operatorLines(operator: PlanOperator, location: SourceLocation | undefined, style: TextStyle): string[] {
+  const { uid, name, kind, output, state, sides } = operator;
+  const place =
+    location === undefined ? "" : `  ${style.faint(`${location.file}:${location.line}:${location.column}`)}`;
+  const title = name === uid || name === kind ? uid : `${uid} "${name}"`;
+  const emits = [
+    ...(output === null ? [] : [`gives ${specText(output)}`]),
+    ...sides.map(({ name: side }) => `side.${side}`),
+  ];
+  return [
+    `  ${style.strong(title)}  ${kind}${place}`,
+    `      ${operatorText(operator)}`,
+    ...(emits.length === 0 ? [] : [`      ${emits.join("; ")}`]),
+    ...state.map((spec) => `      state ${stateText(spec)}`),
+  ];
+}
+
+function exchangeLines(exchange: ExplainedExchange, style: TextStyle): string[] {
+  const { from, output, to, toTask, partitioner, channels, fields, codec, whyNotChained } = exchange;
+  const sender = output === "" ? from : `${from}.side.${output}`;
+  const shipped = fields === null ? "whole records" : `only ${fields.join(", ")}`;
+  const layout = codec === null ? "layout learned from the first records" : `as ${specText(codec)}`;
+  return [
+    `  → task ${toTask}  ${partitionerText(partitioner)}, ${counted(channels, "channel")}`,
+    `      ${sender} → ${to}: ${shipped}, ${layout}`,
+    style.faint(`      not chained: ${whyNotChained}`),
+  ];
+}
+
+function partitionerText(partitioner: PartitionerSpec): string {
+  return partitioner.kind === "hash" ? `hash ${keyText(partitioner.key)}` : partitioner.kind;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

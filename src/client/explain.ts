@@ -1,0 +1,106 @@
+// What a plan comes to when it is deployed: tasks, exchanges between them, slots. Pure; `explain-text.ts` puts it into words.
+
+import type { SourceLocation } from "../base/errors.ts";
+import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
+import type { PartitionerSpec, Plan } from "../graph/plan.ts";
+import { channelTargets, slotAssignment } from "../jobmanager/topology.ts";
+import { shippedSpec } from "../taskmanager/exchange-build.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+
+export const EXPLANATION_VERSION = 1;
+
+export type Explanation = {
+  readonly version: typeof EXPLANATION_VERSION;
+  readonly plan: Plan;
+  readonly tasks: readonly ExplainedTask[];
+  readonly exchanges: readonly ExplainedExchange[];
+  readonly slots: {
+    readonly needed: number;
+    readonly groups: readonly { readonly name: string; readonly slots: number; readonly tasks: readonly number[] }[];
+  };
+};
+
+/** A chain of operators; numbered from 1 in the order of the graph. */
+export type ExplainedTask = {
+  readonly number: number;
+  readonly id: string;
+  readonly name: string;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  readonly slotGroup: string;
+  /** Uids, head first. */
+  readonly operators: readonly string[];
+};
+
+export type ExplainedExchange = {
+  readonly fromTask: number;
+  readonly toTask: number;
+  readonly from: string;
+  /** "" for the main output, else the name of a side output. */
+  readonly output: string;
+  readonly to: string;
+  readonly input: 0 | 1;
+  readonly partitioner: PartitionerSpec;
+  /** Connections between subtasks. */
+  readonly channels: number;
+  /** Fields that travel; null for whole records. */
+  readonly fields: readonly string[] | null;
+  /** Layout of what travels; null when it is learned from the first records. */
+  readonly codec: TypeSpec | null;
+  readonly whyNotChained: string;
+};
+
+/** `locate` maps places of the plan to the user's files. */
+export function explain(graph: JobGraph, locate: (location: SourceLocation) => SourceLocation): Explanation {
+  const { vertices } = graph;
+  const { groups, slots } = slotAssignment(graph);
+  const locations = Object.entries(graph.plan.locations).map(([uid, location]) => [uid, locate(location)] as const);
+  return {
+    version: EXPLANATION_VERSION,
+    plan: { ...graph.plan, locations: Object.fromEntries(locations) },
+    tasks: vertices.map((vertex, index) => ({
+      number: index + 1,
+      id: vertex.id,
+      name: vertex.name,
+      parallelism: vertex.parallelism,
+      maxParallelism: vertex.maxParallelism,
+      slotGroup: vertex.slotGroup,
+      operators: vertex.operators.map((operator) => operator.uid),
+    })),
+    exchanges: graph.edges.map((edge) => exchangeOf(graph, edge)),
+    slots: {
+      needed: slots,
+      groups: groups.map(({ name, slots: ofGroup }) => ({
+        name,
+        slots: ofGroup,
+        tasks: vertices.flatMap((vertex, index) => (vertex.slotGroup === name ? [index + 1] : [])),
+      })),
+    },
+  };
+}
+
+function exchangeOf(graph: JobGraph, jobEdge: JobEdge): ExplainedExchange {
+  const { edge, fromVertex, toVertex, obstacle } = jobEdge;
+  const from = graph.vertices[fromVertex]!;
+  const to = graph.vertices[toVertex]!;
+  const sender = from.operators.find((operator) => operator.uid === edge.from)!;
+  const { output, input, partitioner, fields } = edge;
+  return {
+    fromTask: fromVertex + 1,
+    toTask: toVertex + 1,
+    from: edge.from,
+    output,
+    to: edge.to,
+    input,
+    partitioner,
+    channels: channels(jobEdge, from, to),
+    fields,
+    codec: shippedSpec(jobEdge, sender),
+    whyNotChained: obstacle,
+  };
+}
+
+function channels(edge: JobEdge, from: JobVertex, to: JobVertex): number {
+  const senders = Array.from({ length: from.parallelism }, (_, subtask) => subtask);
+  return senders.reduce((count, subtask) => count + channelTargets(edge, from, to, subtask).length, 0);
+}

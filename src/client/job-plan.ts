@@ -1,0 +1,20 @@
+// A job's plan and graph under a configuration: what `explain` shows and `run` starts.
+
+import { type Job, jobBuild } from "../api/job.ts";
+import type { ParamsText } from "../api/params.ts";
+import type { PlanDefaults } from "../api/plan-builder.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
+import { type JobGraph, jobGraphOf } from "../graph/job-graph.ts";
+
+export type PlannedJob = { readonly graph: JobGraph; readonly defaults: PlanDefaults };
+
+/** Runs the job's builder. Throws a UserError for everything the user has to mend. */
+export async function jobPlan(job: Job, params: ParamsText, configuration: Configuration): Promise<PlannedJob> {
+  const defaults = {
+    parallelism: configuration.get(OPTIONS.parallelism),
+    maxParallelism: configuration.get(OPTIONS.maxParallelism),
+  };
+  const { plan } = await jobBuild(job, params, defaults);
+  return { graph: jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) }), defaults };
+}

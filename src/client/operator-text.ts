@@ -1,0 +1,104 @@
+// What an operator does, in a line of words for people. Pure.
+
+import { windowText } from "../api/window-text.ts";
+import { durationText } from "../base/duration.ts";
+import type { KeySpec, PlanOperator } from "../graph/plan.ts";
+import { aggregateText, type NamedAggregate } from "../operators/aggregates/aggregate-spec.ts";
+import { type ExprSpec, exprText } from "../operators/expressions/expr-spec.ts";
+import type { Json } from "../operators/source.ts";
+import type { WindowSpec } from "../operators/windows/window-spec.ts";
+import type { StateSpec } from "../state/keyed-state.ts";
+import { specText } from "../types/spec-text.ts";
+
+const INVALID: Readonly<Record<string, string>> = {
+  fail: "invalid rows fail the job",
+  skip: "invalid rows are skipped and counted",
+  side: "invalid rows go to side.invalid",
+};
+
+const ON_ERROR: Readonly<Record<string, string>> = {
+  skip: "records on which it throws are skipped and counted",
+  side: "records on which it throws go to side.errors",
+};
+
+export function operatorText(operator: PlanOperator): string {
+  const onError = ON_ERROR[operator.onError];
+  const text = [...kindParts(operator), ...(onError === undefined ? [] : [onError])].filter((part) => part !== "");
+  return text.join("; ");
+}
+
+/** "by symbol", or "by a function" with its type. */
+export function keyText({ field, type }: KeySpec): string {
+  if (field !== null) return `by ${field}`;
+  return `by a function${type === null ? "" : ` that gives ${specText(type)}`}`;
+}
+
+export function stateText(state: StateSpec): string {
+  const ttl = state.ttlMs === null ? "" : `, kept for ${durationText(state.ttlMs)} after each write`;
+  switch (state.kind) {
+    case "list":
+      return `${state.name}: list of ${specText(state.item)}${ttl}`;
+    case "map":
+      return `${state.name}: map from ${specText(state.key)} to ${specText(state.value)}${ttl}`;
+    case "aggregating":
+      return `${state.name}: aggregating ${specText(state.accumulator)}${ttl}`;
+    default:
+      return `${state.name}: ${state.kind} ${specText(state.type)}${ttl}`;
+  }
+}
+
+type Options = Readonly<Record<string, Json>>;
+
+function kindParts(operator: PlanOperator): string[] {
+  const options = (operator.options ?? {}) as Options;
+  const key = operator.key === null ? "" : keyText(operator.key);
+  switch (operator.kind) {
+    case "source": {
+      const { source, bounded, invalid, ...rest } = options;
+      return [named(source, rest), bounded === true ? "bounded" : "endless", INVALID[String(invalid)] ?? ""];
+    }
+    case "sink": {
+      const { sink, guarantee, ...rest } = options;
+      return [named(sink, rest), String(guarantee)];
+    }
+    case "filter":
+      return [options.expression === undefined ? "a function" : exprText(options.expression as ExprSpec)];
+    case "parse":
+      return ["checks each record against a schema", INVALID[String(options.invalid)] ?? ""];
+    case "eventTime":
+      return eventTimeParts(options);
+    case "window": {
+      const lateMs = Number(options.allowedLatenessMs);
+      const late = lateMs === 0 ? "" : `open for late records for ${durationText(lateMs)}`;
+      return [`${windowText(options.window as WindowSpec)} ${key}`, late, aggregatesText(options)];
+    }
+    case "aggregate":
+    case "preAggregate":
+      return [key, aggregatesText(options)];
+    case "reduce":
+      return [key];
+    case "process":
+      return [options.rightKey === undefined ? key : `left ${key}, right ${keyText(options.rightKey as KeySpec)}`];
+    default:
+      return ["a function"];
+  }
+}
+
+function eventTimeParts({ field, outOfOrderMs, idleMs, unit }: Options): string[] {
+  const from = typeof field === "string" ? `from ${field}` : "from a function";
+  return [
+    unit === null || unit === undefined ? from : `${from} in ${String(unit)}`,
+    Number(outOfOrderMs) === 0 ? "in order" : `up to ${durationText(Number(outOfOrderMs))} out of order`,
+    typeof idleMs === "number" ? `idle after ${durationText(idleMs)}` : "",
+  ];
+}
+
+function aggregatesText({ aggregates }: Options): string {
+  return ((aggregates ?? []) as unknown as readonly NamedAggregate[]).map(aggregateText).join(", ");
+}
+
+/** A connector with those of its options that are set. */
+function named(kind: Json | undefined, options: Options): string {
+  const set = Object.entries(options).filter(([, value]) => value !== null);
+  return [String(kind), ...set.map(([name, value]) => `${name}=${JSON.stringify(value)}`)].join(" ");
+}
