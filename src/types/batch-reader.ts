@@ -155,7 +155,7 @@ export class ColumnReader implements BatchReader {
 
   /** A damaged end may point anywhere: never outside of the text (R1). */
   #unit(end: number): number {
-    return end < 0 ? 0 : end > this.#units ? this.#units : end;
+    return Math.max(0, Math.min(end, this.#units));
   }
 
   #decode(start: number, end: number): string {

@@ -34,11 +34,10 @@ export function countGuard(spec: StructSpec, strictness: Strictness, value: stri
 function orderGuard(code: GeneratedCode, spec: StructSpec, value: string): string {
   const names = code.constant(keyOrder(spec));
   const next = code.name("next");
-  const count = spec.fields.length;
   return (
     `let ${next} = 0; for (const key in ${value}) {` +
-    ` while (${next} < ${count} && ${names}[${next}] !== key) ${next}++;` +
-    ` if (${next} === ${count}) return false; ${next}++; }`
+    ` if (key === ${names}[${next}]) ${next}++;` +
+    ` else { ${next} = ${names}.indexOf(key, ${next}) + 1; if (${next} === 0) return false; } }`
   );
 }
 
