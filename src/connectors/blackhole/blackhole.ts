@@ -1,0 +1,20 @@
+// `blackhole()`: takes every record and does nothing with it, for measurements.
+
+import type { Sink, SinkWriter } from "../../operators/sink.ts";
+
+export function blackhole(): Sink<unknown> {
+  return {
+    kind: "blackhole",
+    guarantee: "exactly-once",
+    describe: () => null,
+    createWriter: (): SinkWriter<unknown> => ({
+      async open() {},
+      write: () => true,
+      async flush() {},
+      prepareCommit: async () => [],
+      async commit() {},
+      async abort() {},
+      async close() {},
+    }),
+  };
+}

@@ -1,0 +1,1 @@
+export { blackhole } from "./blackhole.ts";

@@ -1,0 +1,112 @@
+// `collection(…)`: the items of an array as a source, for tests and small fixed inputs.
+
+import type {
+  Json,
+  PollResult,
+  Source,
+  SourceOutput,
+  SourceReader,
+  SourceReaderContext,
+  SourceSplit,
+  SplitEnumerator,
+} from "../../operators/source.ts";
+import type { Type } from "../../types/t.ts";
+
+/** The items of an array. Each subtask reads one piece of it, in order; with one subtask that is the whole array. */
+export function collection<T>(items: readonly T[], options: { readonly type?: Type<T> } = {}): Source<T> {
+  return {
+    kind: "collection",
+    type: options.type?.spec ?? null,
+    bounded: true,
+    invalid: "fail",
+    describe: () => ({ count: items.length }),
+    createEnumerator: ({ parallelism }) => new CollectionSplits(items.length, parallelism),
+    createReader: (context) => new CollectionReader(items, context),
+  };
+}
+
+/** Where a piece goes on and where it ends. */
+type Piece = { readonly next: number; readonly end: number };
+
+class CollectionSplits implements SplitEnumerator {
+  #splits: SourceSplit[] = [];
+
+  constructor(count: number, parallelism: number) {
+    for (let index = 0; index < parallelism; index += 1) {
+      const next = Math.floor((count * index) / parallelism);
+      const end = Math.floor((count * (index + 1)) / parallelism);
+      if (next < end) this.#splits.push({ id: `${next}-${end}`, position: { next, end } });
+    }
+  }
+
+  async start(): Promise<void> {}
+
+  next(): SourceSplit | null {
+    return this.#splits.shift() ?? null;
+  }
+
+  addBack(splits: readonly SourceSplit[]): void {
+    this.#splits.unshift(...splits);
+  }
+
+  snapshot(): Json {
+    return this.#splits;
+  }
+
+  restore(state: Json): void {
+    this.#splits = [...(state as SourceSplit[])];
+  }
+
+  async close(): Promise<void> {}
+}
+
+class CollectionReader<T> implements SourceReader<T> {
+  readonly #items: readonly T[];
+  readonly #context: SourceReaderContext;
+  #splits: SourceSplit[] = [];
+  #entered = false;
+  #noMore = false;
+
+  constructor(items: readonly T[], context: SourceReaderContext) {
+    this.#items = items;
+    this.#context = context;
+  }
+
+  addSplit(split: SourceSplit): void {
+    this.#splits.push(split);
+    this.#context.wake();
+  }
+
+  noMoreSplits(): void {
+    this.#noMore = true;
+    this.#context.wake();
+  }
+
+  poll(output: SourceOutput<T>, limit: number): PollResult {
+    const [split] = this.#splits;
+    if (split === undefined) return this.#noMore ? "end" : "wait";
+    if (!this.#entered) output.enterSplit(split.id);
+    this.#entered = true;
+    let { next, end } = split.position as Piece;
+    const stop = Math.min(end, next + limit);
+    let goOn = true;
+    while (next < stop && goOn) {
+      goOn = output.offer(this.#items[next]!, Number.NaN);
+      next += 1;
+    }
+    if (next < end) {
+      this.#splits[0] = { id: split.id, position: { next, end } };
+    } else {
+      this.#splits.shift();
+      this.#entered = false;
+      output.leaveSplit(split.id);
+    }
+    return "more";
+  }
+
+  snapshot(): readonly SourceSplit[] {
+    return [...this.#splits];
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,1 @@
+export { type PrintOptions, print } from "./print.ts";

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { SinkWriterContext } from "../../operators/sink.ts";
+import { simWorld } from "../../testing/world.ts";
+import { type PrintOptions, print } from "./print.ts";
+
+async function printed(records: readonly unknown[], options: PrintOptions = {}, parallelism = 1): Promise<string[]> {
+  const lines: string[] = [];
+  const { env } = simWorld(1);
+  const context: SinkWriterContext = {
+    env,
+    disk: env.disk,
+    uid: "out",
+    jobId: "job",
+    subtaskIndex: 0,
+    parallelism,
+    attempt: 0,
+    restored: false,
+    metrics: { count: () => {}, gauge: () => {}, observe: () => {} },
+    print: (line) => lines.push(line),
+  };
+  const writer = print(options).createWriter(context);
+  await writer.open();
+  for (const record of records) assert.equal(writer.write(record, Number.NaN), true);
+  await writer.flush();
+  assert.deepEqual(await writer.prepareCommit(), []);
+  await writer.close();
+  return lines;
+}
+
+describe("print", () => {
+  test("rows of one shape stand in columns, numbers to the right", async () => {
+    assert.deepEqual(
+      await printed([
+        { symbol: "AAPL", price: 1.5, at: new Date(0) },
+        { symbol: "X", price: 12.25, at: null },
+        { symbol: "GOOGL", price: 3, at: undefined },
+      ]),
+      [
+        'out  { symbol: "AAPL"  price: 1.5  at: 1970-01-01T00:00:00.000Z }',
+        'out  { symbol: "X"     price: 12.25  at: null                     }',
+        'out  { symbol: "GOOGL"  price:     3  at: undefined                }',
+      ],
+    );
+  });
+
+  test("any value prints on one line, bounded", async () => {
+    const cycle: Record<string, unknown> = {};
+    cycle.self = cycle;
+    const lines = await printed([
+      "line\nbreak",
+      -0,
+      12n,
+      [1, [2, [3, [4]]]],
+      new Map([["a", new Set([1])]]),
+      new Uint8Array(20),
+      { text: "x".repeat(10_000), f: () => 1 },
+      cycle,
+      null,
+    ]);
+    assert.ok(lines.every((line) => !line.includes("\n") && line.length <= 240));
+    assert.deepEqual(lines.slice(0, 5), [
+      'out  "line\\nbreak"',
+      "out  -0",
+      "out  12n",
+      "out  [1, [2, [3, […]]]]",
+      'out  Map(1) { "a" => Set(1) { 1 } }',
+    ]);
+    assert.match(lines[5]!, /^out {2}Uint8Array \[0, 0, 0, 0, 0, 0, 0, 0, …\]$/);
+  });
+
+  test("the limit counts what it hides, and subtasks are told apart", async () => {
+    assert.deepEqual(await printed([1, 2, 3, 4], { limit: 2 }, 3), ["out/0  1", "out/0  2", "out/0  … and 2 more"]);
+  });
+});
