@@ -2,9 +2,9 @@
 //
 // node --conditions=millrace-source bench/codec.bench.ts
 //
-// All contestants take turns, each for many short rounds; a line shows the best and the median round in CPU nanoseconds per
-// record. Making the records is measured alone and subtracted from encoding. Decoding includes using two numbers and two
-// strings of each record. Not measured: memory traffic of a real exchange (one region, warm in the cache).
+// All contestants take turns, each for many short rounds; a line shows the best and the median round in CPU nanoseconds
+// per record. Making the records is measured alone and subtracted from encoding. Decoding includes using two numbers
+// and two strings of each record. Not measured: memory traffic of a real exchange (one region, warm in the cache).
 
 import { memoryView } from "../src/base/memory-view.ts";
 import { compileBatchCodec } from "../src/types/batch-codec.ts";

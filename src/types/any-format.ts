@@ -18,8 +18,8 @@
 //     error               byte index into ERRORS, u32 count, count × (string key, byte enumerable, value)
 //     boxedString boxedBoolean boxedBigint   the value
 //
-// Stricter than structured clone where that would lose something: symbol keys, keys on a Date, Map, … and objects with a
-// prototype of their own are refused; prototypes of null, `lastIndex` and all keys of errors are kept. Not carried:
+// Stricter than structured clone where that would lose something: symbol keys, keys on a Date, Map, … and objects with
+// a prototype of their own are refused; prototypes of null, `lastIndex` and all keys of errors are kept. Not carried:
 // non-enumerable properties of plain objects and arrays, property attributes, accessors (their value is).
 
 export const TAG = {

@@ -1,6 +1,7 @@
 // Reads what `AnyWriter` wrote (format: any-format.ts).
 //
-//   A4. Damaged bytes give CODEC_CORRUPT or some value; they never read outside the input, nor allocate far beyond its size.
+//   A4. Damaged bytes give CODEC_CORRUPT or some value: nothing outside the input is read, nothing far beyond its size
+//       allocated.
 
 import { types } from "node:util";
 import { DEPTH_MAX, ERRORS, TAG, VIEWS } from "./any-format.ts";

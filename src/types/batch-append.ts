@@ -1,10 +1,10 @@
 // Generates `append`: checks one record against the spec and stages it in the columns of a `ColumnWriter`.
 //
-// The text has two halves. The first reads and checks every field, which ends in locals `x…` (values) and `s…` (states) and
-// in blobs behind the last one that counts. The second stores the locals at row n; nothing can refuse the record any more.
+// The text has two halves. The first reads and checks every field, which ends in locals `x…` (values) and `s…` (states)
+// and in blobs behind the last one that counts. The second stores the locals at row n; nothing can refuse the record
+// any more.
 
 import type { BatchLayout, ColumnNode } from "./batch-layout.ts";
-import type { Append } from "./batch-writer.ts";
 import { countGuard, structGuard } from "./struct-guard.ts";
 import type { StructSpec } from "./type-spec.ts";
 import { stateOf, type ValueSource } from "./value-source.ts";
@@ -27,8 +27,6 @@ export function appendSource(source: ValueSource, layout: BatchLayout): string {
   source.code.add(`function ${name}(record, timestampMs) {\n${appendBody(source, layout, parts)}\n}`);
   return name;
 }
-
-export type { Append };
 
 function appendBody(source: ValueSource, layout: BatchLayout, parts: Parts): string {
   const { counts } = layout;

@@ -111,7 +111,7 @@ test("a record is refused exactly if a mismatch is found, and a refused one leav
   fc.assert(property, { numRuns: 1000 });
 });
 
-/** What a reader says about a batch: all records, times, and the bytes of text columns; or the code of the first error. */
+/** What a reader says about a batch: records, times, and the bytes of text columns; or the code of the first error. */
 function account(codec: BatchCodec, { region, offset }: Place, size: number): unknown {
   const reader = codec.createReader();
   try {

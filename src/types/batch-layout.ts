@@ -24,13 +24,13 @@ export const TEXT_LATIN1 = 1;
 export const TEXT_UTF16 = 2;
 
 /** Up to this many values an enum takes a byte. */
-export const BYTE_ENUM_MAX = 256;
+const BYTE_ENUM_MAX = 256;
 
 export type Storage = "wide" | "word" | "byte" | "text" | "blob" | "none";
 
 /**
- * A spec as columns. `state` is the 1-byte column that tells value (0), null (1), undefined (2) and absent (3) apart, -1
- * without one; `spec` is what remains below it.
+ * A spec as columns. `state` is the 1-byte column that tells value (0), null (1), undefined (2) and absent (3) apart,
+ * -1 without one; `spec` is what remains below it.
  */
 export type ColumnNode = {
   readonly spec: TypeSpec;

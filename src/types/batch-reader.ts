@@ -2,9 +2,10 @@
 //
 // `record` is generated (batch-record.ts) and reads through the plain fields of this class.
 //
-//   R1. `open` refuses a region whose header does not add up; after it no access leaves the region, whatever its bytes are.
-//   R2. Text becomes strings in pieces of about CHUNK_UNITS, whole records each; fields are substrings of them. A substring of
-//       13 units or more keeps its piece alive: that is what a string that is kept for long costs at most, besides itself.
+//   R1. `open` refuses a region whose header does not add up; after it no access leaves the region.
+//   R2. Text becomes strings in pieces of about CHUNK_UNITS, whole records each; fields are substrings of them. A
+//       substring of 13 units or more keeps its piece alive: that is what a string that is kept for long costs at most,
+//       besides itself.
 
 import {
   BATCH_MAGIC,
@@ -22,7 +23,7 @@ import type { BatchReader, ColumnView, MemoryView, NullsView, TextView } from ".
 
 export type ReadRecord = (this: ColumnReader, index: number) => unknown;
 
-/** Each record costs 5 ns more than with one piece per batch; but then a kept string can hold on to 32 KiB (docs/adr/0001). */
+/** 5 ns more per record than one piece per batch, by which a kept string could hold on to 32 KiB (docs/adr/0001). */
 const CHUNK_UNITS = 4096;
 
 const NOTHING = Buffer.alloc(0);
@@ -121,7 +122,7 @@ export class ColumnReader implements BatchReader {
     return this.#view(columnAt(this.#layout.root, path));
   }
 
-  /** Called by `record` when the strings of the record at `index` are not in `text`: loads them and those of some that follow. */
+  /** Called by `record` when its strings are not in `text`: loads them, and those of some records that follow. */
   loadText(index: number): string {
     const { i32, textEndsBase, count } = this;
     const stride = this.#layout.counts.text;

@@ -1,10 +1,11 @@
 // Stages records in columns on the heap and lays them out in one region (layout: batch-layout.ts).
 //
-// `append` is generated (batch-append.ts) and stores into the plain fields of this class; the rest works on whole columns.
+// `append` is generated (batch-append.ts) and stores into the plain fields of this class; the rest moves columns.
 //
-//   W1. A record counts once `count` is increased, the last thing `append` does: what a refused record left is overwritten.
-//   W2. All strings of a batch are appended to one string, which the engine keeps as a rope and flattens once, when it is
-//       sealed: per record 38 ns for 3 strings against 73 ns for writing them one by one (docs/adr/0001).
+//   W1. A record counts once `count` is increased, the last thing `append` does: what a refused record left is
+//       overwritten.
+//   W2. All strings of a batch are appended to one string, which the engine keeps as a rope and flattens once, when it
+//       is sealed: per record 38 ns for 3 strings against 73 ns for writing them one by one (docs/adr/0001).
 
 import { assert } from "../base/errors.ts";
 import {
@@ -21,8 +22,8 @@ import { ByteSink, WIDE_TEXT } from "./byte-buffer.ts";
 import type { BatchWriter, MemoryView } from "./codec.ts";
 
 /**
- * The text of the batch being staged. An object of its own, new for each batch: storing a young string into an old object
- * costs the garbage collector's write barrier, once per record.
+ * The text of the batch being staged. An object of its own, new for each batch: storing a young string into an old
+ * object costs the garbage collector's write barrier, once per record.
  */
 type Rope = { text: string };
 

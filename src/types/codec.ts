@@ -1,8 +1,9 @@
 // Contracts of the two codec families that are generated from a `TypeSpec`.
 //
 //   BatchCodec   columnar, for records that travel between tasks: one writer per channel stages columns on the heap,
-//                `encode` lays them out in one contiguous region (a network segment when it fits), a reader decodes in place.
-//   ValueCodec   one value after the other as bytes: state values, keys, snapshots, and columns without a columnar form.
+//                `encode` lays them out in one contiguous region (a network segment when it fits), a reader decodes in
+//                place.
+//   ValueCodec   one value after the other as bytes: state values, snapshots, and columns without a columnar form.
 //
 // Hot path: `append` and `record` run once per record. Budgets (7 fields, 3 strings of 115 characters in all):
 // append + encode 60 ns, record 60 ns, no allocation but the record and its strings.
@@ -22,10 +23,10 @@ export type Mismatch = {
 };
 
 /**
- * What codecs do with more than a type says. `refuse`: a record with a field that the struct does not declare does not fit;
- * fields come out in declared order. `ignore`: a projection, other fields are not read. `exact`: as `refuse`, and what would
- * come back different in any way does not fit either: another order of fields, a null prototype, properties on an array or
- * a Date; for learned types.
+ * What codecs do with more than a type says. `refuse`: a record with a field that the struct does not declare does not
+ * fit; fields come out in declared order. `ignore`: a projection, other fields are not read. `exact`: as `refuse`, and
+ * what would come back different in any way does not fit either: another order of fields, a null prototype, properties
+ * on an array or a Date; for learned types.
  */
 export type Strictness = "refuse" | "ignore" | "exact";
 
@@ -51,7 +52,7 @@ export interface BatchWriter {
   count: number;
   /** Bytes that `encode` would need now if all text is ASCII; the trigger for flushing. */
   bytes: number;
-  /** Stages one record. False: it does not fit the spec, and nothing was staged. Grows without bound: the caller flushes. */
+  /** Stages one record. False: it does not fit, and nothing was staged. Grows without bound: the caller flushes. */
   append(record: unknown, timestampMs: number): boolean;
   /** Exact size of what `encode` will write; a multiple of 8. */
   encodedSize(): number;
@@ -68,7 +69,10 @@ export interface BatchReader {
   record(index: number): unknown;
   /** Event time of the record at `index`, NaN when it has none. */
   timestamp(index: number): number;
-  /** Column access for generated operators; null when the field has no fixed-width or text column. `path` is the field name, nested ones joined by ".". */
+  /**
+   * Column access for generated operators; null when the field has no fixed-width or text column. `path` is the field
+   * name, nested ones joined by ".".
+   */
   column(path: string): ColumnView | null;
 }
 

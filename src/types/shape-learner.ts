@@ -1,10 +1,11 @@
 // Learns the type of undeclared records from the records themselves.
 //
-// The codec of the current shape guards itself: its `append` refuses what does not fit exactly. The caller then sends what it
-// has staged, asks `learn` for a wider shape and goes on with that. Shapes only ever widen, and a bounded number of times.
+// The codec of the current shape guards itself: its `append` refuses what does not fit exactly. The caller then sends
+// what it has staged, asks `learn` for a wider shape and goes on with that. Shapes only ever widen, and a bounded
+// number of times.
 //
-//   L4. After `learn(record)` the codec takes the record and everything that the codecs before it took, unless no codec can
-//       carry the record at all; then the codec's `mismatch` tells why.
+//   L4. After `learn(record)` the codec takes the record and everything that the codecs before it took, unless no codec
+//       can carry the record at all; then the codec's `mismatch` tells why.
 //   L5. At most VERSIONS_MAX codecs are made. The last one is "any", which takes whatever can be carried.
 
 import { compileBatchCodec } from "./batch-codec.ts";

@@ -1,6 +1,7 @@
 // The narrowest spec of one value, for learning the types of undeclared records.
 //
-//   L1. `shapeOf(v)` admits v exactly, under the rules of "exact"; what no codec can carry becomes "any", which refuses it by name.
+//   L1. `shapeOf(v)` admits v exactly, under the rules of "exact"; what no codec can carry becomes "any", which refuses
+//       it by name.
 //   L2. It looks DEPTH_MAX levels deep and at objects of up to FIELDS_MAX fields: beyond lies "any".
 
 import { types } from "node:util";

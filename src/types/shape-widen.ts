@@ -1,7 +1,7 @@
 // The narrowest spec that admits what either of two specs admits; the step by which learned types grow.
 //
-//   L3. Widening is monotone: the result admits every value of both, in the rules of "exact". Orders of fields that contradict
-//       each other have no common struct and become "any", which keeps the order of each record.
+//   L3. Widening is monotone: the result admits every value of both, in the rules of "exact". Orders of fields that
+//       contradict each other have no common struct and become "any", which keeps the order of each record.
 
 import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
 

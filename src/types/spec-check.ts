@@ -1,25 +1,12 @@
-// Whether a value is a well-formed `TypeSpec`: plans and snapshots bring specs from outside, and users build them with `t.*`.
+// Whether a value is a well-formed `TypeSpec`: snapshots bring specs from outside, users build them with `t.*`.
 //
 //   S1. A spec that passes is plain data, at most SPEC_DEPTH_MAX deep: everything that walks specs may recurse.
 
-import type { TypedArrayName, TypeSpec } from "./type-spec.ts";
+import type { TypeSpec } from "./type-spec.ts";
+import { TYPED_ARRAY } from "./typed-array-bytes.ts";
 
-export const SPEC_DEPTH_MAX = 64;
-export const SPEC_NODES_MAX = 20_000;
-
-export const TYPED_ARRAYS: readonly TypedArrayName[] = [
-  "Int8Array",
-  "Uint8Array",
-  "Uint8ClampedArray",
-  "Int16Array",
-  "Uint16Array",
-  "Int32Array",
-  "Uint32Array",
-  "Float32Array",
-  "Float64Array",
-  "BigInt64Array",
-  "BigUint64Array",
-];
+const SPEC_DEPTH_MAX = 64;
+const SPEC_NODES_MAX = 20_000;
 
 /** Null for a well-formed spec; else what is wrong with it and where. */
 export function specProblem(spec: unknown): string | null {
@@ -53,7 +40,7 @@ function problem(spec: unknown, path: string, depth: number, budget: Budget): st
     case "enum":
       return enumProblem(fields.values, path);
     case "bytes":
-      return TYPED_ARRAYS.includes(fields.array as TypedArrayName) ? null : `${path}: no such typed array`;
+      return Object.hasOwn(TYPED_ARRAY, String(fields.array)) ? null : `${path}: no such typed array`;
     case "list":
     case "set":
       return inner(fields.item, `${path}[]`);

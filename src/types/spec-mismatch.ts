@@ -1,5 +1,5 @@
-// Whether a value fits a spec, and if not, where and why. The slow, explaining counterpart of the generated codecs: what
-// this finds no fault with, they take, and what they refuse, this explains (property-tested).
+// Whether a value fits a spec, and if not, where and why. The slow, explaining counterpart of the generated codecs:
+// what this finds no fault with, they take, and what they refuse, this explains (property-tested).
 
 import { types } from "node:util";
 import { unreachable } from "../base/errors.ts";

@@ -1,4 +1,4 @@
-// The text of a spec as people read it, in `explain` and in messages: `{ symbol: string, price: f64, note?: string | null }`.
+// The text of a spec as people read it, in `explain` and in messages: `{ symbol: string, price: f64 | null }`.
 
 import { unreachable } from "../base/errors.ts";
 import type { StructField, TypeSpec } from "./type-spec.ts";

@@ -1,4 +1,4 @@
-// The Standard Schema v1 interface (https://standardschema.dev), written out so that no package is needed for types alone.
+// The Standard Schema v1 interface (https://standardschema.dev), written out: types alone need no package.
 //
 // Any schema library that has the `~standard` property can stand where this engine takes a schema: job parameters,
 // `parse`, connectors. The engine's own `t.*` types implement it too (types/t.ts).
@@ -25,9 +25,6 @@ export type StandardIssue = {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 };
-
-/** What a schema accepts. */
-export type InferInput<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["input"];
 
 /** What a schema yields. */
 export type Infer<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];

@@ -1,15 +1,15 @@
-// The types users declare: `t.struct({ symbol: t.string, price: t.f64 })`. Each carries its `TypeSpec`, from which the fast
-// codecs are generated, and is a Standard Schema, so that it can stand wherever a schema can.
+// The types users declare: `t.struct({ symbol: t.string, price: t.f64 })`. Each carries its `TypeSpec`, from which the
+// fast codecs are generated, and is a Standard Schema, so that it can stand wherever a schema can.
 //
 //   T1. What a type infers is exactly what its codec takes and gives back.
-//   T2. As a schema a type drops fields that a struct does not declare (as most schema libraries do); the codecs between
-//       operators refuse them.
+//   T2. As a schema a type drops fields that a struct does not declare (as most schema libraries do); the codecs
+//       between operators refuse them.
 
 import { UserError } from "../base/errors.ts";
 import { ByteCursor, ByteSink } from "./byte-buffer.ts";
 import { specProblem } from "./spec-check.ts";
 import { specIssues } from "./spec-mismatch.ts";
-import type { Infer, StandardIssue, StandardProps, StandardResult, StandardSchema } from "./standard-schema.ts";
+import type { Infer, StandardIssue, StandardProps, StandardResult } from "./standard-schema.ts";
 import type { StructField, TypedArrayName, TypeSpec } from "./type-spec.ts";
 import { compileValueProgram } from "./value-codec.ts";
 
@@ -112,11 +112,6 @@ export const t = {
   },
 } as const;
 
-/** The type that a spec describes; for specs that come from a plan or were learned. */
-export function typeOf(spec: TypeSpec): Type<unknown> {
-  return declared(spec);
-}
-
 function structField(name: string, field: AnyType | OptionalType<unknown>): StructField {
   const optional = "required" in field;
   return { name, type: optional ? field.required.spec : field.spec, optional };
@@ -171,4 +166,4 @@ function projection(spec: TypeSpec): (value: unknown) => unknown {
   };
 }
 
-export type { Infer, StandardSchema };
+export type { Infer };

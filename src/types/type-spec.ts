@@ -1,7 +1,7 @@
 // The closure-free description of a record type: plain data, stored in plans, snapshots and on the wire.
 //
-// `t.*` (types/t.ts) builds them for users; codecs are generated from them. Every value a spec admits round-trips exactly
-// (NaN, -0, lone surrogates, `undefined` versus absent, holes in arrays under "any").
+// `t.*` (types/t.ts) builds them for users; codecs are generated from them. Every value a spec admits round-trips
+// exactly (NaN, -0, lone surrogates, `undefined` versus absent, holes in arrays under "any").
 
 /** Typed arrays that a field can hold; elements and constructor survive the round trip. */
 export type TypedArrayName =

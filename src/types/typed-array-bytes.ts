@@ -1,6 +1,7 @@
 // Typed arrays as bytes: elements and class survive, the buffer behind them becomes the array's own.
 //
-//   bytes  = byte buffer (1: a Node Buffer), u32 elements, the elements in the byte order of the machine (little-endian)
+//   bytes  = byte buffer (1: a Node Buffer), u32 elements, the elements in the byte order of the machine
+//          (little-endian)
 
 import { types } from "node:util";
 import { corrupt, readByte, readU32, take, writeByte, writeU32 } from "./byte-buffer.ts";

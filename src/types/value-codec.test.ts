@@ -8,7 +8,10 @@ import type { ValueCodec } from "./codec.ts";
 import { t } from "./t.ts";
 import { compileValueCodec } from "./value-codec.ts";
 
-/** Reads `bytes` between two margins of `poison`: a reader that looks beyond its end gives itself away by the difference. */
+/**
+ * Reads `bytes` between two margins of `poison`: a reader that looks beyond its end gives itself away by the
+ * difference.
+ */
 function readBetween(codec: ValueCodec, bytes: Uint8Array, poison: number): { value?: unknown; code?: unknown } {
   const region = Buffer.alloc(bytes.length + 64, poison);
   region.set(bytes, 32);

@@ -326,7 +326,7 @@ export function stateOf(field: StructField, object: string, v: string): string {
   return `${v} === undefined ? ${missing} : ${nullState}0`;
 }
 
-export function admitsUndefined(spec: TypeSpec): boolean {
+function admitsUndefined(spec: TypeSpec): boolean {
   switch (spec.kind) {
     case "undefined":
     case "any":

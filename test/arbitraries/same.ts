@@ -1,4 +1,5 @@
-// Equality without tolerance: values, classes, order of keys, holes, attributes of errors, and which objects are one and the same.
+// Equality without tolerance: values, classes, order of keys, holes, attributes of errors, and which objects are one
+// and the same.
 
 import assert from "node:assert/strict";
 import { types } from "node:util";

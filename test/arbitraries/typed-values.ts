@@ -113,7 +113,10 @@ export const plainValue: fc.Arbitrary<unknown> = fc.anything({ ...anything, with
 /** Without null prototypes: a struct beside "any" in a union would take such an object and make it a plain one. */
 const ownAny: fc.Arbitrary<unknown> = fc.anything(anything);
 
-/** A value of the type. Where the type has a union, a struct in it may take a value that was made for another one, and order its fields. */
+/**
+ * A value of the type. Where the type has a union, a struct in it may take a value that was made for another one, and
+ * order its fields.
+ */
 export function valuesOf(spec: TypeSpec): fc.Arbitrary<unknown> {
   switch (spec.kind) {
     case "f64":
