@@ -1,9 +1,10 @@
 // The public API.
 
 export { type Job, type JobEnv, job } from "./api/job.ts";
-export type { Connected, Keyed, Windowed } from "./api/keyed.ts";
 export type { Context, Timer } from "./api/process-types.ts";
-export type { EventTimeOptions, FailedRecord, SinkHandle, Split, Stream } from "./api/stream.ts";
+export type { SinkHandle } from "./api/sink-handle.ts";
+export type { Connected, Keyed, Split, Stream, Windowed } from "./api/stream.ts";
+export type { EventTimeOptions, FailedRecord } from "./api/stream-types.ts";
 export type { Duration } from "./base/duration.ts";
 export { EngineError, ExternalError, InternalError, type SourceLocation, UserError } from "./base/errors.ts";
 export {

@@ -1,6 +1,6 @@
 // `job(…)`: what a job module exports, and how it becomes a plan.
 
-import { EngineError, UserError } from "../base/errors.ts";
+import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
 import type { Source } from "../operators/source.ts";
 import type { InvalidRow } from "../operators/source.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
@@ -36,6 +36,8 @@ export interface Job {
   readonly mode: "stream" | "batch";
   readonly params: StandardSchema | null;
   readonly build: (env: JobEnv, params: never) => void;
+  /** Where it was declared. */
+  readonly location: SourceLocation | null;
 }
 
 /** Declares a job. The builder runs in the client and in every worker, and must do the same each time. */
@@ -43,14 +45,15 @@ export function job<P extends StandardSchema = NoParams>(
   options: JobOptions<P>,
   build: (env: JobEnv, params: Infer<P>) => void,
 ): Job {
-  if (typeof options?.name !== "string" || options.name === "") {
-    const location = callSite();
-    throw new UserError("JOB_NAME_MISSING", "the job has no name", {
-      fix: 'give it one: job({ name: "my-job" }, (env) => …)',
+  const location = callSite();
+  const missing = typeof options?.name !== "string" || options.name === "" ? "name" : typeof build === "function" ? null : "builder";
+  if (missing !== null) {
+    throw new UserError("JOB_INCOMPLETE", `the job has no ${missing}`, {
+      fix: 'give it one: job({ name: "my-job" }, (env) => { … })',
       ...(location && { location }),
     });
   }
-  return { [JOB]: true, name: options.name, mode: options.mode ?? "stream", params: options.params ?? null, build };
+  return { [JOB]: true, name: options.name, mode: options.mode ?? "stream", params: options.params ?? null, build, location };
 }
 
 export function isJob(value: unknown): value is Job {
@@ -59,6 +62,15 @@ export function isJob(value: unknown): value is Job {
 
 /** Runs the job's builder. Throws a UserError for everything the user has to mend. */
 export async function jobBuild(declared: Job, paramsText: ParamsText, defaults: PlanDefaults): Promise<BuiltPlan> {
+  try {
+    return await build(declared, paramsText, defaults);
+  } catch (error) {
+    if (error instanceof EngineError) error.location ??= declared.location ?? undefined;
+    throw error;
+  }
+}
+
+async function build(declared: Job, paramsText: ParamsText, defaults: PlanDefaults): Promise<BuiltPlan> {
   const params = await paramsParse(declared.params, paramsText);
   const builder = new PlanBuilder(defaults);
   const env: JobEnv = { from: (uid, source) => sourceStream(builder, uid, source) };

@@ -67,7 +67,8 @@ function paramsInvalid(issues: readonly StandardIssue[], text: ParamsText): User
   const lines = issues.map((issue) => {
     const path = pathOf(issue).join(".");
     const given = path in text ? ` (given: ${JSON.stringify(text[path])})` : "";
-    return `${path === "" ? "parameters" : path}: ${issue.message}${given}`;
+    const name = path === "" ? "parameters" : path;
+    return `${issue.message.startsWith(`${name}:`) ? "" : `${name}: `}${issue.message}${given}`;
   });
   return new UserError("PARAMS_INVALID", lines.join("; "), { fix: "give parameters as --param name=value" });
 }

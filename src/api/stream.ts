@@ -1,64 +1,35 @@
 // The fluent API over streams. All generics live here; what is declared goes to the plan builder as plain data.
 //
 // Streams are values: each call gives a new one. Setters (`name`, `uid`, `parallelism`, …) concern the operator that was
-// declared last.
+// declared last. One file, because streams make keyed streams and these make streams again.
 
 import { type Duration, durationMs } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
 import type { ErrorPolicy, KeySpec, PartitionerSpec } from "../graph/plan.ts";
-import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
+import { aggregateFields, aggregateText } from "../operators/aggregates/aggregate-spec.ts";
+import { type AggregateResults, type Aggregates, aggregateSet } from "../operators/aggregates/aggregate.ts";
 import { type Expr, isExpr } from "../operators/expressions/expr.ts";
 import type { Fields } from "../operators/expressions/needs.ts";
+import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidPolicy, InvalidRow } from "../operators/source.ts";
-import { keySpecProblem } from "../types/key-spec.ts";
+import type { WindowBounds, WindowSpec } from "../operators/windows/window-spec.ts";
 import { layoutOf } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { callSite } from "./call-site.ts";
 import { checkFunction } from "./check-function.ts";
-import { Keyed } from "./keyed.ts";
-import { type PlanBuilder, uidCheck } from "./plan-builder.ts";
+import { keyColumns, keySpecOf, keyText, shippedFields } from "./key-choice.ts";
+import { uidCheck } from "./plan-builder.ts";
 import type { NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
+import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
+import { SinkHandle } from "./sink-handle.ts";
+import { edgesOf, FORWARD, keyedEdges, type StreamOrigin } from "./stream-origin.ts";
+import type { EventTimeOptions, FailedRecord, KeyField } from "./stream-types.ts";
+import { windowText } from "./window-text.ts";
 
 /** A stream with named side outputs, which are streams of their own. */
 export type Split<T, S> = Stream<T> & { readonly side: { readonly [K in keyof S]: Stream<S[K]> } };
-
-/** A record on which a user function threw, as `onError("side")` sets it aside. */
-export type FailedRecord<T> = { readonly record: T; readonly error: string };
-
-export type EventTimeOptions<T> = {
-  /** The field with the event time (epoch milliseconds or a Date), or a function that gives it. */
-  readonly at: TimeField<T> | ((record: T) => number | Date);
-  /** How much later than a younger record a record may come and still be on time. Default: not at all. */
-  readonly outOfOrder?: Duration;
-  /** A source split without records for this long no longer holds back event time. Default: never. */
-  readonly idle?: Duration;
-  /** What a number stands for. Default: milliseconds, and numbers that look like seconds are refused. */
-  readonly unit?: TimestampUnit;
-};
-
-/** Fields that can hold an event time. */
-export type TimeField<T> = { [K in keyof T & string]: T[K] extends number | Date | null | undefined ? K : never }[keyof T & string];
-
-/** Fields by which a stream can be keyed. */
-export type KeyField<T> = {
-  [K in keyof T & string]: T[K] extends string | number | boolean | bigint | Date ? K : never;
-}[keyof T & string];
-
-/** Where a stream comes from: one output of one operator, or several that were united. */
-export type StreamOrigin = {
-  readonly builder: PlanBuilder;
-  readonly outputs: readonly { readonly node: PlanNode; readonly output: string }[];
-  readonly partitioner: PartitionerSpec;
-  /** Functions that go with the partitioner, by role. */
-  readonly partitionFunctions: Readonly<Record<string, unknown>>;
-  readonly type: TypeSpec | null;
-  /** Whether event times have been assigned. */
-  readonly timed: boolean;
-};
-
-const FORWARD: PartitionerSpec = { kind: "forward" };
 
 declare const element: unique symbol;
 
@@ -66,11 +37,6 @@ declare const element: unique symbol;
 interface StreamOf<T> {
   readonly [element]: T;
   readonly origin: StreamOrigin;
-}
-
-/** The edges that connect a stream to a new operator's input. */
-export function edgesOf(origin: StreamOrigin, input: 0 | 1, partitioner: PartitionerSpec = origin.partitioner): NodeInput[] {
-  return origin.outputs.map(({ node, output }) => ({ from: node, output, input, partitioner, fields: null }));
 }
 
 export class Stream<T> {
@@ -312,71 +278,193 @@ export class Stream<T> {
   }
 }
 
-/** Settings of a sink. */
-export class SinkHandle {
-  readonly #node: PlanNode;
+/** A stream partitioned by key. `KO`: the key as fields of result rows. */
+export class Keyed<T, K, KO> {
+  readonly #origin: StreamOrigin;
+  readonly #key: KeySpec;
+  readonly #functions: Readonly<Record<string, unknown>>;
 
-  constructor(node: PlanNode) {
-    this.#node = node;
+  constructor(origin: StreamOrigin, key: KeySpec, functions: Readonly<Record<string, unknown>>) {
+    this.#origin = origin;
+    this.#key = key;
+    this.#functions = functions;
   }
 
-  name(name: string): this {
-    this.#node.name = name;
-    return this;
+  /** What the engine's own classes need; not part of the public API. */
+  get parts(): { origin: StreamOrigin; key: KeySpec; functions: Readonly<Record<string, unknown>> } {
+    return { origin: this.#origin, key: this.#key, functions: this.#functions };
   }
 
-  parallelism(parallelism: number): this {
-    this.#node.parallelism = parallelism;
-    return this;
+  /** Groups the records of each key by event time: `tumbling("1m")`, `sliding("1h", "5m")`, `session("30m")`. */
+  window(window: WindowSpec): Windowed<T, KO> {
+    const location = callSite();
+    if (!this.#origin.timed) {
+      throw new UserError("WINDOW_WITHOUT_EVENT_TIME", "windows need event times, and the stream has none", {
+        fix: 'say where they are, before keyBy: .eventTime({ at: "ts" })',
+        ...(location && { location }),
+      });
+    }
+    return new Windowed<T, KO>(this.parts, { window, allowedLatenessMs: 0 });
   }
 
-  maxParallelism(maxParallelism: number): this {
-    this.#node.maxParallelism = maxParallelism;
-    return this;
+  /** Running aggregates: in stream mode one updated row per record, in batch mode one row per key at the end. */
+  aggregate<const A extends Aggregates<T>>(aggregates: A): Stream<Flat<KO & AggregateResults<T, A>>> {
+    const key = keyColumns(this.#key);
+    const set = aggregateSet(aggregates as unknown as Aggregates<never>, key);
+    const fields = shippedFields(this.#key, aggregateFields(set.specs));
+    const node = this.#add({
+      kind: "aggregate",
+      signature: `${keyText(this.#key)}/${set.specs.map(aggregateText).join(",")}`,
+      options: { aggregates: set.specs as never },
+      inputs: this.#edges(0, fields),
+      functions: { custom: set.custom, ...this.#functions },
+    });
+    return streamOf(this.#origin, node, null) as never;
   }
 
-  slotGroup(group: string): this {
-    this.#node.slotGroup = group;
-    return this;
+  /** Folds the records of each key into one; gives the new value for each record. */
+  reduce(uid: string, reduce: (left: T, right: T) => T): Stream<T> {
+    const type = this.#origin.type;
+    const node = this.#add({
+      kind: "reduce",
+      explicitUid: uidCheck(uid, "reduce"),
+      output: type,
+      state: [{ kind: "reducing", name: "value", type: type ?? { kind: "any" }, ttlMs: null }],
+      inputs: this.#edges(0),
+      functions: { reduce: checkFunction(reduce, "reduce"), ...this.#functions },
+    });
+    return streamOf(this.#origin, node, type) as Stream<T>;
   }
 
-  startNewChain(): this {
-    this.#node.chaining = "head";
-    return this;
+  /** A function over the records of each key with typed state, timers and side outputs. */
+  process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
+    process: KeyedProcess<T, K, S, O, X>,
+  ): Split<Infer<O>, SideValues<X>> {
+    const { onRecord, onTimer } = process;
+    const functions = { onRecord: checkFunction(onRecord, "process.onRecord"), ...(onTimer && { onTimer: checkFunction(onTimer, "process.onTimer") }) };
+    return processNode(this.parts, process, functions, this.#edges(0)) as never;
   }
 
-  disableChaining(): this {
-    this.#node.chaining = "never";
-    return this;
+  /** Two keyed streams with the same type of key, to be processed with common state. */
+  connect<R, RO>(other: Keyed<R, K, RO>): Connected<T, R, K> {
+    return new Connected(this.parts, other.parts);
   }
+
+  #edges(input: 0 | 1, fields: readonly string[] | null = null): NodeInput[] {
+    return keyedEdges(this.#origin, this.#key, input, fields);
+  }
+
+  #add(declaration: Parameters<StreamOrigin["builder"]["add"]>[0]): PlanNode {
+    return this.#origin.builder.add({ ...declaration, key: this.#key });
+  }
+}
+
+type KeyedParts = Keyed<unknown, unknown, unknown>["parts"];
+type Flat<T> = { [P in keyof T]: T[P] };
+
+type WindowSettings = { readonly window: WindowSpec; readonly allowedLatenessMs: number };
+
+/** A keyed stream in windows. */
+export class Windowed<T, KO> {
+  readonly #keyed: KeyedParts;
+  readonly #settings: WindowSettings;
+
+  constructor(keyed: KeyedParts, settings: WindowSettings) {
+    this.#keyed = keyed;
+    this.#settings = settings;
+  }
+
+  /** Keeps windows for this long after their end: late records update them, and an updated row is given. Default: not at all. */
+  allowLate(lateness: Duration): Windowed<T, KO> {
+    return new Windowed<T, KO>(this.#keyed, { ...this.#settings, allowedLatenessMs: durationMs(lateness) });
+  }
+
+  /** One row per key and window: the key, `start`, `end`, and the results. Records too late for their window go to `side.late`. */
+  aggregate<const A extends Aggregates<T>>(aggregates: A): Split<Flat<KO & WindowBounds & AggregateResults<T, A>>, { late: T }> {
+    const { origin, key, functions } = this.#keyed;
+    const set = aggregateSet(aggregates as unknown as Aggregates<never>, [...keyColumns(key), "start", "end"]);
+    const { window, allowedLatenessMs } = this.#settings;
+    const node = origin.builder.add({
+      kind: "window",
+      signature: `${keyText(key)}/${windowText(window)}/${set.specs.map(aggregateText).join(",")}`,
+      options: { window: window as never, allowedLatenessMs, aggregates: set.specs as never },
+      key,
+      sides: [{ name: "late", type: origin.type }],
+      // Which fields travel is decided when the plan is made: all of them if somebody reads the late records.
+      inputs: keyedEdges(origin, key, 0, shippedFields(key, aggregateFields(set.specs))),
+      functions: { custom: set.custom, ...functions },
+    });
+    return streamOf(origin, node, null, { late: origin.type }) as never;
+  }
+}
+
+/** Two keyed streams that share state. */
+export class Connected<L, R, K> {
+  readonly #left: KeyedParts;
+  readonly #right: KeyedParts;
+
+  constructor(left: KeyedParts, right: KeyedParts) {
+    this.#left = left;
+    this.#right = right;
+  }
+
+  process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
+    process: ConnectedProcess<L, R, K, S, O, X>,
+  ): Split<Infer<O>, SideValues<X>> {
+    const left = this.#left;
+    const right = this.#right;
+    const functions = {
+      onLeft: checkFunction(process.onLeft, "process.onLeft"),
+      onRight: checkFunction(process.onRight, "process.onRight"),
+      ...(process.onTimer && { onTimer: checkFunction(process.onTimer, "process.onTimer") }),
+      rightKey: right.functions.key,
+    };
+    const edges = [...keyedEdges(left.origin, left.key, 0), ...keyedEdges(right.origin, right.key, 1)];
+    const options = { rightKey: right.key as never };
+    return processNode(left, process, functions, edges, options) as never;
+  }
+}
+
+type ProcessDeclaration = {
+  readonly uid: string;
+  readonly state?: StateDeclarations;
+  readonly out: StandardSchema;
+  readonly side?: SideSchemas;
+};
+
+function processNode(
+  { origin, key, functions: keyFunctions }: KeyedParts,
+  process: ProcessDeclaration,
+  functions: Readonly<Record<string, unknown>>,
+  inputs: NodeInput[],
+  options: Record<string, never> = {},
+): unknown {
+  const declared = process.state ?? {};
+  const sides = Object.fromEntries(Object.entries(process.side ?? {}).map(([name, schema]) => [name, layoutOf(schema)]));
+  const output = layoutOf(process.out);
+  const node = origin.builder.add({
+    kind: "process",
+    explicitUid: uidCheck(process.uid, "process function"),
+    options,
+    output,
+    sides: Object.entries(sides).map(([name, type]) => ({ name, type })),
+    key,
+    state: Object.entries(declared).map(([name, declaration]) => declaration.specOf(name)),
+    inputs,
+    functions: { ...functions, state: declared, ...keyFunctions },
+  });
+  return streamOf(origin, node, output, sides);
+}
+
+function streamOf(
+  origin: StreamOrigin,
+  node: PlanNode,
+  type: TypeSpec | null,
+  sides: Readonly<Record<string, TypeSpec | null>> = {},
+): Stream<unknown> {
+  return new Stream({ ...origin, outputs: [{ node, output: "" }], partitioner: FORWARD, partitionFunctions: {}, type }, sides);
 }
 
 function objectOf(described: unknown): Record<string, never> {
   return typeof described === "object" && described !== null && !Array.isArray(described) ? (described as Record<string, never>) : {};
-}
-
-function keySpecOf(by: unknown, type: StandardSchema | undefined, record: TypeSpec | null): KeySpec {
-  const location = callSite();
-  if (typeof by === "string") {
-    if (record?.kind !== "struct") return { field: by, type: null };
-    const field = record.fields.find((candidate) => candidate.name === by);
-    if (field === undefined) {
-      throw new UserError("FIELD_UNKNOWN", `keyBy names the field "${by}", which the records do not have`, {
-        fix: `use one of ${record.fields.map((candidate) => candidate.name).join(", ")}`,
-        ...(location && { location }),
-      });
-    }
-    return { field: by, type: checkKeyType(field.type) };
-  }
-  return { field: null, type: type === undefined ? null : checkKeyType(layoutOf(type)) };
-}
-
-function checkKeyType(type: TypeSpec | null): TypeSpec | null {
-  const problem = type === null ? null : keySpecProblem(type);
-  if (problem === null) return type;
-  const location = callSite();
-  throw new UserError("KEY_TYPE", `values of this type cannot be keys: ${problem}`, {
-    fix: "key by a string, a number, a boolean, a bigint, a date, or a struct of those",
-    ...(location && { location }),
-  });
 }

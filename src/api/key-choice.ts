@@ -1,0 +1,49 @@
+// The key of a keyed stream: checked where the user names it, and what follows from it.
+
+import { UserError } from "../base/errors.ts";
+import type { KeySpec } from "../graph/plan.ts";
+import { keySpecProblem } from "../types/key-spec.ts";
+import { layoutOf } from "../types/schema-spec.ts";
+import type { StandardSchema } from "../types/standard-schema.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+import { callSite } from "./call-site.ts";
+
+export function keySpecOf(by: unknown, type: StandardSchema | undefined, record: TypeSpec | null): KeySpec {
+  const location = callSite();
+  if (typeof by === "string") {
+    if (record?.kind !== "struct") return { field: by, type: null };
+    const field = record.fields.find((candidate) => candidate.name === by);
+    if (field === undefined) {
+      throw new UserError("FIELD_UNKNOWN", `keyBy names the field "${by}", which the records do not have`, {
+        fix: `use one of ${record.fields.map((candidate) => candidate.name).join(", ")}`,
+        ...(location && { location }),
+      });
+    }
+    return { field: by, type: checkKeyType(field.type) };
+  }
+  return { field: null, type: type === undefined ? null : checkKeyType(layoutOf(type)) };
+}
+
+function checkKeyType(type: TypeSpec | null): TypeSpec | null {
+  const problem = type === null ? null : keySpecProblem(type);
+  if (problem === null) return type;
+  const location = callSite();
+  throw new UserError("KEY_TYPE", `values of this type cannot be keys: ${problem}`, {
+    fix: "key by a string, a number, a boolean, a bigint, a date, or a struct of those",
+    ...(location && { location }),
+  });
+}
+
+/** Names that the key takes in result rows. */
+export function keyColumns(key: KeySpec): string[] {
+  return [key.field ?? "key"];
+}
+
+export const keyText = (key: KeySpec): string => key.field ?? "key()";
+
+/** Top-level fields to ship: those of the key and of the aggregates; null when whole records are needed. */
+export function shippedFields(key: KeySpec, inputs: readonly string[] | null): readonly string[] | null {
+  if (key.field === null || inputs === null) return null;
+  const fields = new Set([key.field, ...inputs.map((path) => path.split(".")[0] ?? path)]);
+  return [...fields].sort();
+}

@@ -1,0 +1,26 @@
+// Options and element types of the stream API.
+
+import type { Duration } from "../base/duration.ts";
+import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
+
+/** A record on which a user function threw, as `onError("side")` sets it aside. */
+export type FailedRecord<T> = { readonly record: T; readonly error: string };
+
+export type EventTimeOptions<T> = {
+  /** The field with the event time (epoch milliseconds or a Date), or a function that gives it. */
+  readonly at: TimeField<T> | ((record: T) => number | Date);
+  /** How much later than a younger record a record may come and still be on time. Default: not at all. */
+  readonly outOfOrder?: Duration;
+  /** A source split without records for this long no longer holds back event time. Default: never. */
+  readonly idle?: Duration;
+  /** What a number stands for. Default: milliseconds, and numbers that look like seconds are refused. */
+  readonly unit?: TimestampUnit;
+};
+
+/** Fields that can hold an event time. */
+export type TimeField<T> = { [K in keyof T & string]: T[K] extends number | Date | null | undefined ? K : never }[keyof T & string];
+
+/** Fields by which a stream can be keyed. */
+export type KeyField<T> = {
+  [K in keyof T & string]: T[K] extends string | number | boolean | bigint | Date ? K : never;
+}[keyof T & string];
