@@ -5,7 +5,7 @@ import { mix32, SeededRandom } from "../../base/seeded-random.ts";
 import type { IndexedSource } from "../../operators/source.ts";
 import type { Type } from "../../types/t.ts";
 import type { StructField, TypeSpec } from "../../types/type-spec.ts";
-import { type Field, fieldFor } from "./fields.ts";
+import { type Field, fieldFor, indexSalt } from "./fields.ts";
 import { type IndexedOptions, indexedSource } from "./indexed-source.ts";
 
 type FieldValues<F> = { [K in keyof F]: F[K] extends Field<infer V> ? V : never };
@@ -95,11 +95,11 @@ function structOf(fields: readonly NamedField[]): TypeSpec | null {
 /** One object literal, with its own source text and so its own type feedback; names enter as JSON string literals only. */
 function recordFunction(fields: readonly NamedField[], seed: number, id: string): (index: number) => unknown {
   const makers = fields.map(([, field], at) => field.create(mix32(mix32(seed) + at)));
-  const members = fields.map(([name], at) => `[${JSON.stringify(name)}]: f${at}(index)`);
+  const members = fields.map(([name], at) => `[${JSON.stringify(name)}]: f${at}(index, salt)`);
   const name = `datagen_${mix32(hashOf(id)).toString(16)}`;
   const parameters = fields.map((_, at) => `f${at}`);
-  const source = `"use strict"; return function ${name}(index) { return { ${members.join(", ")} }; };\n//# sourceURL=millrace-${name}.js`;
-  const made: unknown = new Function(...parameters, source)(...makers);
+  const source = `"use strict"; return function ${name}(index) { const salt = indexSalt(index); return { ${members.join(", ")} }; };\n//# sourceURL=millrace-${name}.js`;
+  const made: unknown = new Function("indexSalt", ...parameters, source)(indexSalt, ...makers);
   assert(typeof made === "function", "the record function was generated");
   return made as (index: number) => unknown;
 }

@@ -14,7 +14,8 @@ export type Field<V> = {
   /** Its type; null when only the values tell. */
   readonly spec: TypeSpec | null;
   readonly describe: Json;
-  readonly create: (seed: number) => (index: number) => V;
+  /** `salt` is `indexSalt(index)`: mixed once for all fields of a record. */
+  readonly create: (seed: number) => (index: number, salt: number) => V;
 };
 
 type StringOptions = {
@@ -43,7 +44,7 @@ function sequence(start = 0, step = 1): Field<number> {
 /** Numbers from `min` to below `max`, all equally likely. */
 function uniform(min: number, max: number): Field<number> {
   check(min <= max, `uniform(${min}, ${max}): the first number must not be the larger`);
-  return field({ kind: "f64" }, { uniform: [min, max] }, (seed) => (index) => min + draw(seed, index) * (max - min));
+  return field({ kind: "f64" }, { uniform: [min, max] }, (seed) => (_, salt) => min + draw(seed, salt) * (max - min));
 }
 
 /** Whole numbers from `min` to `max`, both included. */
@@ -57,7 +58,7 @@ function integer(min: number, max: number): Field<number> {
   return field(
     { kind: fits ? "i32" : "f64" },
     { integer: [min, max] },
-    (seed) => (index) => min + Math.floor(draw(seed, index) * count),
+    (seed) => (_, salt) => min + Math.floor(draw(seed, salt) * count),
   );
 }
 
@@ -65,8 +66,8 @@ function normal(mean: number, deviation: number): Field<number> {
   return field({ kind: "f64" }, { normal: [mean, deviation] }, (seed) => {
     const second = mix32(seed + 1);
     // Box–Muller; 1 - u keeps the logarithm finite.
-    return (index) =>
-      mean + deviation * Math.sqrt(-2 * Math.log(1 - draw(seed, index))) * Math.cos(2 * Math.PI * draw(second, index));
+    return (_, salt) =>
+      mean + deviation * Math.sqrt(-2 * Math.log(1 - draw(seed, salt))) * Math.cos(2 * Math.PI * draw(second, salt));
   });
 }
 
@@ -83,12 +84,12 @@ function choice<const V extends string | number | boolean>(
   const spec = choiceSpec(values);
   if (weights === undefined) {
     const { length } = values;
-    return field(spec, { choice: values }, (seed) => (index) => values[Math.floor(draw(seed, index) * length)]!);
+    return field(spec, { choice: values }, (seed) => (_, salt) => values[Math.floor(draw(seed, salt) * length)]!);
   }
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   check(total > 0, "choice: a weight above 0");
   const bounds = weights.map((_, at) => weights.slice(0, at + 1).reduce((sum, weight) => sum + weight, 0) / total);
-  return field(spec, { choice: values, weights }, (seed) => (index) => values[boundIndex(bounds, draw(seed, index))]!);
+  return field(spec, { choice: values, weights }, (seed) => (_, salt) => values[boundIndex(bounds, draw(seed, salt))]!);
 }
 
 /** Texts of letters and digits out of a fixed pool. */
@@ -99,12 +100,12 @@ function string({ distinct, length }: StringOptions): Field<string> {
   );
   return field({ kind: "string" }, { string: [distinct, length] }, (seed) => {
     const pool = stringPool(seed, distinct, length);
-    return (index) => pool[Math.floor(draw(seed, index) * distinct)]!;
+    return (_, salt) => pool[Math.floor(draw(seed, salt) * distinct)]!;
   });
 }
 
 function boolean(probability = 0.5): Field<boolean> {
-  return field({ kind: "bool" }, { boolean: probability }, (seed) => (index) => draw(seed, index) < probability);
+  return field({ kind: "bool" }, { boolean: probability }, (seed) => (_, salt) => draw(seed, salt) < probability);
 }
 
 /** Event times that go forward with the index. */
@@ -115,7 +116,7 @@ function timestamp({ start, step, jitter = 0 }: TimestampOptions): Field<number>
   return field({ kind: "timestamp" }, { timestamp: [startMs, stepMs, jitterMs] }, (seed) =>
     jitterMs === 0
       ? (index) => startMs + index * stepMs
-      : (index) => startMs + index * stepMs - Math.floor(draw(seed, index) * (jitterMs + 1)),
+      : (index, salt) => startMs + index * stepMs - Math.floor(draw(seed, salt) * (jitterMs + 1)),
   );
 }
 
@@ -144,18 +145,25 @@ export function fieldFor(spec: TypeSpec): Field<unknown> | null {
   }
 }
 
-function roundedTo(kind: "f64" | "f32", value: (index: number) => number): (index: number) => number {
-  return kind === "f64" ? value : (index) => Math.fround(value(index));
+function roundedTo(
+  kind: "f64" | "f32",
+  value: (index: number, salt: number) => number,
+): (index: number, salt: number) => number {
+  return kind === "f64" ? value : (index, salt) => Math.fround(value(index, salt));
 }
 
 function field<V>(spec: TypeSpec | null, describe: Json, create: Field<V>["create"]): Field<V> {
   return { spec, describe, create };
 }
 
-/** Uniform in [0, 1), from a seed that was mixed already. Indexes go up to 2^53: the high half counts as well. */
-function draw(seed: number, index: number): number {
-  const high = (index * 2 ** -32) | 0;
-  return mix32(seed + Math.imul(index | 0, 0x9e3779b9) + Math.imul(high, 0x85ebca6b)) * 2 ** -32;
+/** What an index adds to the seed of each field. Indexes go up to 2^53: the high half counts as well. */
+export function indexSalt(index: number): number {
+  return (Math.imul(index | 0, 0x9e3779b9) + Math.imul((index * 2 ** -32) | 0, 0x85ebca6b)) | 0;
+}
+
+/** Uniform in [0, 1), from a seed that was mixed already. */
+function draw(seed: number, salt: number): number {
+  return mix32(seed + salt) * 2 ** -32;
 }
 
 function boundIndex(bounds: readonly number[], value: number): number {
