@@ -7,6 +7,14 @@ export type { Connected, Keyed, Split, Stream, Windowed } from "./api/stream.ts"
 export type { EventTimeOptions, FailedRecord } from "./api/stream-types.ts";
 export type { Duration } from "./base/duration.ts";
 export { EngineError, ExternalError, InternalError, type SourceLocation, UserError } from "./base/errors.ts";
+export { blackhole } from "./connectors/blackhole/blackhole.ts";
+export { collection } from "./connectors/collection/collection.ts";
+export { datagen, generate } from "./connectors/datagen/datagen.ts";
+export { type Field, gen } from "./connectors/datagen/fields.ts";
+export { type CsvOptions, csv } from "./connectors/files/csv.ts";
+export type { FileOptions, Files } from "./connectors/files/file-connector.ts";
+export { jsonl } from "./connectors/files/jsonl.ts";
+export { print } from "./connectors/print/print.ts";
 export {
   aggregate,
   collect,
