@@ -58,6 +58,7 @@ function columns(batches: ReturnType<typeof makeBatches>): void {
     fields: fieldTypes(ROW.spec),
     namespaced: false,
     extra: [],
+    keepsExtra: false,
     bounds: false,
   });
   const reader = codec.createReader();
@@ -96,6 +97,7 @@ function rows(): void {
     fields: fieldTypes(ROW.spec),
     namespaced: false,
     extra: [],
+    keepsExtra: false,
     bounds: false,
   });
   const chunk: Row[] = [];

@@ -7,18 +7,24 @@ import { ManagedTable } from "../state/managed-table.ts";
 import { TableHeads } from "../state/namespace-heads.ts";
 import { PageAllocator } from "../state/page-allocator.ts";
 
-export type TestTables = KeyedTables & { readonly parts: KeyedPart[]; readonly allocator: PageAllocator };
+export type TestTables = KeyedTables & {
+  readonly parts: KeyedPart[];
+  readonly allocator: PageAllocator;
+  readonly keyGroups: KeyGroupRange;
+};
 
 export function testTables(
   limitBytes: number,
   keyGroups: KeyGroupRange = { first: 0, last: 127 },
+  maxParallelism = 128,
   heapLimitBytes = Number.POSITIVE_INFINITY,
 ): TestTables {
   const allocator = new PageAllocator(heapBlocks(limitBytes, 1024 * 1024));
-  const options = { allocator, operator: "test", maxParallelism: 128, keyGroups, seed: 7 };
+  const options = { allocator, operator: "test", maxParallelism, keyGroups, seed: 7 };
   const parts: KeyedPart[] = [];
   return {
     parts,
+    keyGroups,
     allocator,
     heapLimitBytes,
     heapConfigKey: "taskmanager.memory.task.heap.size",

@@ -42,7 +42,9 @@ export type AggregateTableOptions = {
   readonly fields: FieldTypes;
   readonly namespaced: boolean;
   /** Words before the accumulators that belong to the owner, with what a new row has there. */
-  readonly extra: readonly number[];
+  readonly extra: readonly number[] | ((layout: AggregateLayout) => readonly number[]);
+  /** Whether they are part of snapshots; else a restored row has them as a new one. */
+  readonly keepsExtra: boolean;
   /** Whether result rows have `start` and `end`. */
   readonly bounds: boolean;
 };
@@ -62,6 +64,8 @@ export class AggregateTable {
   /** From a row's address to the owner's words, and to the accumulators. */
   readonly extraOffset: number;
   readonly offset: number;
+  /** From a row's address to the first of the words that snapshots hold. */
+  readonly #savedOffset: number;
   readonly #isNumber: boolean;
   readonly #namespaced: boolean;
   readonly #codec: KeyCodec;
@@ -72,8 +76,9 @@ export class AggregateTable {
   readonly #cursor = new ByteCursor(this.#sink.bytes);
 
   constructor(options: AggregateTableOptions) {
-    const { name, operator, label, tables, key, set, fields, namespaced, extra } = options;
+    const { name, operator, label, tables, key, set, fields, namespaced } = options;
     const layout = aggregateLayout(set, fields, true);
+    const extra = typeof options.extra === "function" ? options.extra(layout) : options.extra;
     const { heapLimitBytes: limitBytes, heapConfigKey: configKey } = tables;
     this.name = name;
     this.layout = layout;
@@ -100,6 +105,7 @@ export class AggregateTable {
     this.rows = new Int32Array(STAGE_CAPACITY);
     this.extraOffset = this.table.layout.valueWord;
     this.offset = this.extraOffset + extra.length;
+    this.#savedOffset = options.keepsExtra ? this.extraOffset : this.offset;
     this.#isNumber = isNumberKey(key.type);
     this.#namespaced = namespaced;
     this.#codec = keyCodec(key.type);
@@ -117,9 +123,19 @@ export class AggregateTable {
     if (table.resolve(stage.keys, count, this.rows) < count) throw table.exceeded();
   }
 
-  /** Adds staged records to the resolved rows. */
-  accumulate(from: number, end: number): void {
-    this.program.accumulate(this.table.f64, this.rows, this.offset, from, end);
+  /** Adds staged records to rows: the resolved ones, or others with accumulators at `offset`. */
+  accumulate(from: number, end: number, rows: Int32Array = this.rows, offset = this.offset): void {
+    this.program.accumulate(this.table.f64, rows, offset, from, end);
+  }
+
+  /** Stages a key without a record. */
+  stageKey(i: number, key: unknown, keys: KeyBatch = this.stage.keys): void {
+    if (this.#isNumber) {
+      keys.numbers[i] = key as number;
+      return;
+    }
+    keys.hashes[i] = this.#hash(key);
+    keys.stage(i, key, this.#codec);
   }
 
   /** Forgets what was staged. */
@@ -128,11 +144,12 @@ export class AggregateTable {
     this.stage.keys.position = 0;
   }
 
-  key(address: number): unknown {
-    if (this.#isNumber) return this.table.f64[address];
+  /** Key of a row of the table, or of another one with the same keys. */
+  key(address: number, table: ManagedTable = this.table): unknown {
+    if (this.#isNumber) return table.f64[address];
     const sink = this.#sink;
     sink.position = 0;
-    this.table.readKey(address, sink);
+    table.readKey(address, sink);
     const cursor = this.#cursor;
     cursor.bytes = sink.bytes;
     cursor.position = 0;
@@ -144,13 +161,31 @@ export class AggregateTable {
     return this.program.result(this.table.f64, address + this.offset, this.key(address), start, end);
   }
 
-  remove(address: number): void {
+  /** Empties accumulators that lie anywhere. */
+  empty(memory: Float64Array, at: number): void {
+    this.closeObjects(memory, at);
+    memory.set(this.layout.empty, at);
+  }
+
+  closeObjects(memory: Float64Array, at: number): void {
     const { slotWord } = this.layout;
-    if (slotWord !== -1) {
-      const slot = this.table.f64[address + this.offset + slotWord]!;
-      if (slot >= 0) this.objects.close(slot);
-    }
+    if (slotWord === -1) return;
+    const slot = memory[at + slotWord]!;
+    if (slot >= 0) this.objects.close(slot);
+    memory[at + slotWord] = -1;
+  }
+
+  remove(address: number): void {
+    this.closeObjects(this.table.f64, address + this.offset);
     this.table.remove(address);
+  }
+
+  removeNamespace(namespace: number): void {
+    const rows = this.#scanned;
+    for (let count = -1; count !== 0; ) {
+      count = this.table.scanNamespace(namespace, { group: 0, row: -1 }, rows);
+      for (let n = 0; n < count; n += 1) this.remove(rows[n]!);
+    }
   }
 
   /** Part of `KeyedPart`. */
@@ -167,10 +202,13 @@ export class AggregateTable {
     out.bytes.writeDoubleLE(written, start);
   }
 
-  /** Part of `KeyedPart`. */
-  restore(keyGroup: number, input: ByteReader): void {
+  /** Part of `KeyedPart`. `onRow` is called with the address of each row. */
+  restore(keyGroup: number, input: ByteReader, onRow: ((address: number) => void) | null = null): void {
     const group = keyGroup - this.table.keyGroups.first;
-    for (let left = readF64(input); left > 0; left -= 1) this.#readRow(group, input);
+    for (let left = readF64(input); left > 0; left -= 1) {
+      const address = this.#readRow(group, input);
+      if (onRow !== null) onRow(address);
+    }
   }
 
   #writeRow(address: number, out: ByteWriter): void {
@@ -183,34 +221,30 @@ export class AggregateTable {
     out.bytes.set(sink.bytes.subarray(0, sink.position), out.position);
     out.position += sink.position;
     if (this.#namespaced) writeF64(out, table.namespace(address));
-    for (let word = this.extraOffset; word < this.offset + layout.words; word += 1)
+    for (let word = this.#savedOffset; word < this.offset + layout.words; word += 1)
       writeF64(out, table.f64[address + word]!);
     if (layout.slotWord !== -1) this.objects.write(table.f64[address + this.offset + layout.slotWord]!, out);
   }
 
-  #readRow(group: number, input: ByteReader): void {
+  #readRow(group: number, input: ByteReader): number {
     const { table, layout } = this;
     const size = readU32(input);
     const start = take(input, size);
     const key = this.#codec.read(new ByteCursor(input.bytes, start, start + size));
     const address = this.find(key, this.#namespaced ? readF64(input) : 0, group, true);
     if (address === -1) throw table.exceeded();
-    for (let word = this.extraOffset; word < this.offset + layout.words; word += 1)
+    for (let word = this.#savedOffset; word < this.offset + layout.words; word += 1)
       table.f64[address + word] = readF64(input);
     if (layout.slotWord !== -1) table.f64[address + this.offset + layout.slotWord] = this.objects.read(input);
+    return address;
   }
 
   /** Address of one key's row, -1 when there is none and none was to be added, or the budget refused. */
   find(key: unknown, namespace: number, group: number, add: boolean): number {
     const one = this.#one;
-    if (this.#isNumber) {
-      one.numbers[0] = key as number;
-      one.hashNumbers(1);
-    } else {
-      one.position = 0;
-      one.hashes[0] = this.#hash(key);
-      one.stage(0, key, this.#codec);
-    }
+    one.position = 0;
+    this.stageKey(0, key, one);
+    if (this.#isNumber) one.hashNumbers(1);
     one.namespaces[0] = namespace;
     return add ? this.table.resolveIn(group, one, 0) : this.table.findIn(group, one, 0);
   }

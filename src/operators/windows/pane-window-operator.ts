@@ -1,0 +1,235 @@
+// Tumbling and sliding windows over keyed records, put together from panes (pane-frame.ts; docs/adr/0005-windows-by-panes.md).
+//
+//   records ──▶ rows (key, pane) in managed memory ──watermark──▶ results of all keys, window by window
+//
+// Each record is added to one row, whatever the number of windows it belongs to. No timers: a window is due when event time has
+// passed its end, and the panes that have rows are known.
+//
+//   W1. A window's results are emitted once event time has passed its end, windows in the order of their ends, before the
+//       watermark goes on.
+//   W2. A record that comes after that, but within the allowed lateness, emits the updated result of each window of it that has
+//       ended, at once.
+//   W3. A record whose windows are all past their lateness goes to the late output, or is counted.
+//   W4. Rows are removed once all their windows are past their lateness.
+//   W5. A snapshot is the rows and how far windows have fired, by key group; a restored operator goes on as if nothing had been.
+
+import { assert } from "../../base/errors.ts";
+import { readF64, writeF64 } from "../../types/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import type { AggregateSet } from "../aggregates/aggregate.ts";
+import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
+import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
+import { tablesOf } from "../aggregates/tables-of.ts";
+import type { FieldTypes } from "../expressions/field-types.ts";
+import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
+import type { PaneFiring } from "./pane-firing.ts";
+import { PaneFrame, type PaneWindowSpec } from "./pane-frame.ts";
+import { type PaneInput, RecordInput } from "./pane-input.ts";
+import { PaneSet } from "./pane-set.ts";
+import { SlidingFiring, slidingExtra } from "./sliding-firing.ts";
+import { TumblingFiring } from "./tumbling-firing.ts";
+import { WindowEmitter } from "./window-emitter.ts";
+
+export type WindowOperatorOptions = {
+  readonly window: PaneWindowSpec;
+  readonly allowedLatenessMs: number;
+  /** Somebody reads the side output "late". */
+  readonly lateOutput: boolean;
+  /** The input is what a combiner made of the records. */
+  readonly partials: boolean;
+  readonly key: KeyAccess;
+  readonly keyName: string;
+  readonly set: AggregateSet;
+  /** Types of the records' fields. */
+  readonly fields: FieldTypes;
+};
+
+type Opened = {
+  readonly context: OperatorContext;
+  readonly groups: AggregateTable;
+  readonly frame: PaneFrame;
+  readonly panes: PaneSet;
+  readonly input: PaneInput;
+  readonly firing: PaneFiring;
+  readonly emitter: WindowEmitter;
+};
+
+export class PaneWindowOperator implements Operator {
+  readonly #options: WindowOperatorOptions;
+  #opened: Opened | null = null;
+  #restored = false;
+
+  constructor(options: WindowOperatorOptions) {
+    this.#options = options;
+  }
+
+  open(context: OperatorContext): void {
+    const { window, allowedLatenessMs, lateOutput } = this.#options;
+    const tables = tablesOf(context);
+    const frame = new PaneFrame(window, allowedLatenessMs);
+    const groups = this.#table(context, frame);
+    const panes = new PaneSet();
+    const input = new RecordInput(groups, frame.clock, context.uid);
+    const emitter = new WindowEmitter(context, groups, lateOutput);
+    const firing =
+      frame.width === 1
+        ? new TumblingFiring(groups, frame, emitter)
+        : new SlidingFiring({ groups, tables, frame, panes, input, emitter });
+    this.#opened = { context, groups, frame, panes, input, firing, emitter };
+    tables.attach({
+      name: groups.name,
+      get bytes() {
+        return groups.bytes;
+      },
+      snapshot: (keyGroup, out) => this.#snapshotGroup(keyGroup, out),
+      restore: (keyGroup, source) => this.#restoreGroup(keyGroup, source),
+    });
+  }
+
+  onRecord(record: unknown, timestampMs: number): void {
+    this.onBatch({ count: 1, rows: [record], timestamps: Float64Array.of(timestampMs), reader: null }, 0);
+  }
+
+  onBatch(batch: RecordBatch, from: number): number {
+    const { context, frame, input } = this.#open();
+    let at = from;
+    while (at < batch.count) {
+      const end = Math.min(batch.count, at + STAGE_CAPACITY);
+      const run = input.run(batch, at, end, frame.settled);
+      if (run > at) this.#add(batch, at, run - at);
+      at = run;
+      if (at === end) continue;
+      this.#addBehind(batch, at);
+      at += 1;
+      if (context.full()) return at;
+    }
+    return at;
+  }
+
+  onWatermark(watermark: number): boolean {
+    const { frame, panes, firing } = this.#open();
+    const open = frame.openAt(watermark);
+    for (let window = this.#nextWindow(); window < open; window = this.#nextWindow()) {
+      if (!firing.fire(window)) return false;
+      frame.open = window + frame.step;
+    }
+    frame.open = Math.max(frame.open, open);
+    frame.kept = Math.max(frame.kept, frame.keptAt(watermark));
+    for (let pane = panes.from(-Infinity); frame.isLate(pane); pane = panes.from(pane)) {
+      firing.forget(pane);
+      panes.delete(pane);
+    }
+    return true;
+  }
+
+  nextProcessingTimeMs(): number {
+    return Infinity;
+  }
+
+  onProcessingTime(): boolean {
+    return true;
+  }
+
+  onEndOfInput(): boolean {
+    return true; // The watermark Infinity came before.
+  }
+
+  snapshot(): void {
+    // Everything is kept by key group.
+  }
+
+  restore(): void {
+    // See snapshot.
+  }
+
+  close(): void {
+    this.#opened = null;
+  }
+
+  #open(): Opened {
+    assert(this.#opened !== null, "the operator is open");
+    return this.#opened;
+  }
+
+  #table(context: OperatorContext, frame: PaneFrame): AggregateTable {
+    const { key, keyName, set, fields } = this.#options;
+    return new AggregateTable({
+      name: "windows",
+      operator: context.uid,
+      label: `${context.uid} ${context.subtaskIndex}`,
+      tables: tablesOf(context),
+      key,
+      keyName,
+      set,
+      fields,
+      namespaced: true,
+      extra: frame.width === 1 ? [] : (layout) => slidingExtra(layout.empty),
+      keepsExtra: false,
+      bounds: true,
+    });
+  }
+
+  /** Records of panes none of whose windows has ended. */
+  #add(batch: RecordBatch, from: number, count: number): void {
+    const { groups, input, panes, firing } = this.#open();
+    input.stage(batch, from, count);
+    groups.resolve(count);
+    const { namespaces } = groups.stage.keys;
+    for (let i = 0; i < count; i += 1) panes.add(namespaces[i]!);
+    firing.onResolved(count);
+    input.accumulate(0, count, groups.rows, groups.offset);
+    groups.clear();
+  }
+
+  /** A record of a pane some of whose windows have ended (W2, W3). */
+  #addBehind(batch: RecordBatch, index: number): void {
+    const { groups, frame, input, panes, firing, emitter } = this.#open();
+    const pane = input.paneOf(batch, index);
+    if (frame.isLate(pane)) {
+      const { rows, reader, timestamps } = batch;
+      const record = rows === null ? reader?.record(index) : rows[index];
+      const timestampMs = reader === null ? (timestamps?.[index] ?? Number.NaN) : reader.timestamp(index);
+      emitter.late(record, timestampMs, input.weightOf(batch, index));
+      return;
+    }
+    input.stageOne(batch, index, pane);
+    groups.resolve(1);
+    panes.add(pane);
+    firing.onResolved(1);
+    input.accumulate(0, 1, groups.rows, groups.offset);
+    const address = groups.rows[0]!;
+    firing.amend(address, pane);
+    groups.clear();
+    const last = Math.min(frame.open - frame.step, frame.lastWindowOf(pane));
+    for (let window = Math.max(frame.firstWindowOf(pane), frame.kept); window <= last; window += frame.step) {
+      firing.update(address, window);
+    }
+  }
+
+  /** The next window that has rows and has not fired; Infinity for none. */
+  #nextWindow(): number {
+    const { frame, panes } = this.#open();
+    return Math.max(frame.open, frame.firstWindowOf(panes.from(frame.open)));
+  }
+
+  #snapshotGroup(keyGroup: number, out: ByteWriter): void {
+    const { groups, frame } = this.#open();
+    writeF64(out, frame.open);
+    writeF64(out, frame.kept);
+    groups.snapshot(keyGroup, out);
+  }
+
+  /** Groups that come from different subtasks may have got differently far: the least counts, so that no window is left out. */
+  #restoreGroup(keyGroup: number, input: ByteReader): void {
+    const { groups, frame, panes, firing } = this.#open();
+    const open = readF64(input);
+    const kept = readF64(input);
+    frame.open = this.#restored ? Math.min(frame.open, open) : open;
+    frame.kept = this.#restored ? Math.min(frame.kept, kept) : kept;
+    this.#restored = true;
+    groups.restore(keyGroup, input, (address) => {
+      panes.add(groups.table.namespace(address));
+      firing.onRestored(address);
+    });
+  }
+}

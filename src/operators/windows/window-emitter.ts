@@ -1,0 +1,30 @@
+// What leaves a window operator: result rows, and records that came too late.
+//
+//   E1. The event time of a result is the last millisecond of its window, so that windows can follow windows.
+
+import type { AggregateTable } from "../aggregates/aggregate-table.ts";
+import type { OperatorContext, Output } from "../operator.ts";
+
+export class WindowEmitter {
+  readonly #context: OperatorContext;
+  readonly #groups: AggregateTable;
+  readonly #late: Output | null;
+
+  /** `lateOutput`: somebody reads the late records. */
+  constructor(context: OperatorContext, groups: AggregateTable, lateOutput: boolean) {
+    this.#context = context;
+    this.#groups = groups;
+    this.#late = lateOutput ? context.side("late") : null;
+  }
+
+  /** Emits the result of accumulators that lie at `at` in `memory`. False: the output is full now. */
+  emit(memory: Float64Array, at: number, key: unknown, startMs: number, endMs: number): boolean {
+    return this.#context.output.offer(this.#groups.program.result(memory, at, key, startMs, endMs), endMs - 1);
+  }
+
+  /** A record, or the partial result of `count` records, that is late for all its windows. */
+  late(record: unknown, timestampMs: number, count: number): void {
+    if (this.#late === null) this.#context.metrics.count("numLateRecordsDropped", count);
+    else this.#late.offer(record, timestampMs);
+  }
+}
