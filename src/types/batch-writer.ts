@@ -30,6 +30,7 @@ type Rope = { text: string };
 export type Append = (this: ColumnWriter, record: unknown, timestampMs: number) => boolean;
 
 const CAPACITY_FIRST = 32;
+const BATCH_BYTES_MAX = 2 ** 31;
 /** Buffers that one huge record has blown up are not kept for the next batch. */
 const KEPT_BYTES_MAX = 1 << 20;
 
@@ -120,6 +121,7 @@ export class ColumnWriter implements BatchWriter {
   }
 
   encodedSize(): number {
+    assert(this.bytes < BATCH_BYTES_MAX, `a batch of ${this.bytes} bytes: positions in it are 31 bits wide`);
     this.#seal();
     const units = this.textEnds[this.count * this.#layout.counts.text]!;
     const blobBytes = this.blobEnds[this.count * this.#layout.counts.blob]!;

@@ -51,13 +51,13 @@ export class GeneratedCode {
 /** `{ "a": x, "b": y }` as an expression. `present` is a condition, or null for a field that is always there. */
 export type LiteralField = { readonly name: string; readonly value: string; readonly present: string | null };
 
-/** Optional fields up to this many give one object literal for each combination: literals are laid out in one go. */
-const VARIANTS_OPTIONAL_MAX = 3;
+/** One literal for each combination of optional fields, laid out in one go, as long as they have no more fields in all. */
+const VARIANT_FIELDS_MAX = 128;
 
 export function objectLiteral(code: GeneratedCode, fields: readonly LiteralField[]): string {
-  const optional = fields.filter((field) => field.present !== null);
-  if (optional.length > VARIANTS_OPTIONAL_MAX) return stepwiseObject(code, fields);
-  return literalVariants(fields);
+  const optional = fields.filter((field) => field.present !== null).length;
+  const isSmall = optional === 0 || fields.length * 2 ** optional <= VARIANT_FIELDS_MAX;
+  return isSmall ? literalVariants(fields) : stepwiseObject(code, fields);
 }
 
 function literalVariants(fields: readonly LiteralField[]): string {

@@ -29,6 +29,9 @@ export function specIssues(spec: TypeSpec, value: unknown, strictness: Strictnes
   return walk.found.map((fault) => ({ ...fault, path: fault.path.replace(/^\./, "") }));
 }
 
+/** Longer texts of types are cut off: a message is for reading. */
+const EXPECTED_MAX = 200;
+
 type Fault = { path: string; keys: PropertyKey[]; expected: string; actual: string; unsupported: boolean };
 type Walk = { readonly strictness: Strictness; readonly limit: number; readonly found: Fault[] };
 
@@ -204,13 +207,18 @@ function isBare(walk: Walk, value: object, prototype: object): boolean {
 }
 
 function absent(spec: TypeSpec): Fault {
-  return { path: "", keys: [], expected: specText(spec), actual: "nothing", unsupported: false };
+  return { path: "", keys: [], expected: expected(spec), actual: "nothing", unsupported: false };
 }
 
 function fault(walk: Walk, spec: TypeSpec, value: unknown): void {
   const foreign = typeof value === "object" && value !== null && foreignClass(value) !== null;
   const unsupported = foreign || typeof value === "function" || typeof value === "symbol";
-  walk.found.push({ path: "", keys: [], expected: specText(spec), actual: describe(value), unsupported });
+  walk.found.push({ path: "", keys: [], expected: expected(spec), actual: describe(value), unsupported });
+}
+
+function expected(spec: TypeSpec): string {
+  const text = specText(spec);
+  return text.length > EXPECTED_MAX ? `${text.slice(0, EXPECTED_MAX)}…` : text;
 }
 
 /** The faults since `before` lie in this part. */

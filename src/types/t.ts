@@ -11,7 +11,7 @@ import { specProblem } from "./spec-check.ts";
 import { specIssues } from "./spec-mismatch.ts";
 import type { Infer, StandardIssue, StandardProps, StandardResult } from "./standard-schema.ts";
 import type { StructField, TypedArrayName, TypeSpec } from "./type-spec.ts";
-import { compileValueProgram } from "./value-codec.ts";
+import { compileValueProgram, type ValueProgram } from "./value-codec.ts";
 
 /** A type of values `T`. */
 export interface Type<T> {
@@ -140,30 +140,25 @@ function type<T>(spec: TypeSpec): Type<T> {
 const ISSUES_MAX = 20;
 
 function validator<T>(spec: TypeSpec): (value: unknown) => StandardResult<T> {
-  let project: ((value: unknown) => unknown) | null = null;
+  let check: ValueProgram | null = null;
+  let project: ValueProgram | null = null;
+  const sink = new ByteSink(0);
   return (value) => {
-    if (specIssues(spec, value, "refuse", 1).length === 0) return { value: value as T };
-    const issues = specIssues(spec, value, "ignore", ISSUES_MAX);
-    if (issues.length > 0) return { issues: issues.map(standardIssue) };
-    project ??= projection(spec);
-    return { value: project(value) as T };
+    check ??= compileValueProgram(spec, "refuse");
+    sink.position = 0;
+    if (check.write(value, sink)) return { value: value as T };
+    project ??= compileValueProgram(spec, "ignore");
+    sink.position = 0;
+    if (project.write(value, sink)) {
+      return { value: project.read(new ByteCursor(sink.bytes, 0, sink.position)) as T };
+    }
+    return { issues: specIssues(spec, value, "ignore", ISSUES_MAX).map(standardIssue) };
   };
 }
 
 function standardIssue(issue: ReturnType<typeof specIssues>[number]): StandardIssue {
   const where = issue.path === "" ? "" : `${issue.path}: `;
   return { message: `${where}expected ${issue.expected}, got ${issue.actual}`, path: issue.keys };
-}
-
-/** A copy with nothing but what the type declares. */
-function projection(spec: TypeSpec): (value: unknown) => unknown {
-  const program = compileValueProgram(spec, "ignore");
-  const sink = new ByteSink();
-  return (value) => {
-    sink.position = 0;
-    program.write(value, sink);
-    return program.read(new ByteCursor(sink.bytes, 0, sink.position));
-  };
 }
 
 export type { Infer };
