@@ -1,4 +1,4 @@
-// Compiles a spec to a codec for batches of records in columns (layout: batch-layout.ts).
+// Compiles a spec to a codec for batches of records in columns (layout: batch-layout.ts; docs/internals/codecs.md).
 
 import { canonicalHash } from "../base/canonical-json.ts";
 import { appendSource } from "./batch-append.ts";

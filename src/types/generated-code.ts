@@ -51,7 +51,7 @@ export class GeneratedCode {
 /** `{ "a": x, "b": y }` as an expression. `present` is a condition, or null for a field that is always there. */
 export type LiteralField = { readonly name: string; readonly value: string; readonly present: string | null };
 
-/** One literal for each combination of optional fields, laid out in one go, as long as they have no more fields in all. */
+/** One literal for each combination of optional fields, as long as these literals have no more fields in all. */
 const VARIANT_FIELDS_MAX = 128;
 
 export function objectLiteral(code: GeneratedCode, fields: readonly LiteralField[]): string {
