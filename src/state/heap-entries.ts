@@ -1,8 +1,8 @@
 // What the cells of the heap store have in common: entries by key in maps per key group, estimates charged to a budget, expiry.
 //
 //   E1. What an entry holds is charged before it is stored: a refusal leaves everything as it was.
-//   E2. The charge is an estimate: twice the size of the value in the codec's form, and ENTRY_BYTES for what is around it. Values are
-//       so measured when they are set, which also finds those that no snapshot could hold, at the user's line.
+//   E2. The charge is an estimate: twice the size of the value in the codec's form, VALUE_BYTES for the object, and ENTRY_BYTES for its
+//       place in a map. Measuring values when they are set also finds those that no snapshot could hold, at the user's line.
 //   E3. Expiry as in row-expiry.ts: never read once it is due, and each write looks at SWEEP_ENTRIES others.
 
 import type { Clock } from "../base/env.ts";
@@ -30,7 +30,8 @@ export type HeapCellOptions = {
 /** `plain` is the key as the map has it. */
 export type HeapEntry = { readonly key: unknown; readonly plain: unknown; stamp: number; bytes: number };
 
-const ENTRY_BYTES = 120;
+export const ENTRY_BYTES = 100;
+const VALUE_BYTES = 24;
 const SWEEP_ENTRIES = 4;
 
 export class HeapEntries<E extends HeapEntry> {
@@ -156,7 +157,7 @@ export class HeapValues {
   measure(value: unknown): number {
     this.#sink.position = 0;
     if (!this.program.write(value, this.#sink)) throw valueMisfit(this.#spec, value, this.#place);
-    return this.#sink.position * 2 + ENTRY_BYTES;
+    return this.#sink.position * 2 + VALUE_BYTES;
   }
 }
 

@@ -3,7 +3,7 @@
 import { readU32, writeF64, writeU32 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
-import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import { ENTRY_BYTES, type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 import type { CellStorage, ListCell } from "./state-cell.ts";
 import { readStamp, writeEntryKey } from "./state-snapshot.ts";
@@ -34,8 +34,8 @@ export class HeapList implements CellStorage, ListCell {
 
   add(item: unknown): void {
     if (this.#entries.ttlMs !== null) this.#sweep.step();
-    const bytes = this.#values.measure(item);
     const found = this.#living();
+    const bytes = this.#values.measure(item) + (found === undefined ? ENTRY_BYTES : 0);
     this.#entries.charge(bytes);
     const entry = found ?? this.#addEntry();
     entry.items.push(item);
@@ -73,7 +73,7 @@ export class HeapList implements CellStorage, ListCell {
       this.clear();
       return;
     }
-    const bytes = items.reduce((sum: number, item) => sum + this.#values.measure(item), 0);
+    const bytes = items.reduce((sum: number, item) => sum + this.#values.measure(item), ENTRY_BYTES);
     const found = this.#living();
     this.#entries.charge(bytes - (found?.bytes ?? 0));
     const entry = found ?? this.#addEntry();

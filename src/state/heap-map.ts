@@ -4,7 +4,7 @@ import { readByte, writeByte, writeF64 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
 import { plainKey } from "./current-key.ts";
-import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import { ENTRY_BYTES, type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 import { MapKeys } from "./map-keys.ts";
 import { ShardedMap } from "./sharded-map.ts";
@@ -14,6 +14,9 @@ import { readKeyBytes, readStamp, writeEntryKey } from "./state-snapshot.ts";
 type MapSpec = Extract<StateSpec, { kind: "map" }>;
 type Item = HeapEntry & { value: unknown };
 type Entry = HeapEntry & { readonly items: ShardedMap<Item> };
+/** What a map without entries takes. */
+const MAP_BYTES = 3 * ENTRY_BYTES;
+
 type Place = { readonly group: number; readonly entry: Entry; readonly item: Item };
 
 export class HeapMap implements CellStorage, MapCell {
@@ -92,12 +95,13 @@ export class HeapMap implements CellStorage, MapCell {
   }
 
   #write(key: unknown, value: unknown, stamp: number): void {
-    const bytes = this.#values.measure(value);
+    const bytes = this.#values.measure(value) + ENTRY_BYTES;
     const found = this.#find(key);
-    const growth = bytes - (found?.bytes ?? 0);
+    const known = this.#entries.find();
+    const growth = bytes - (found?.bytes ?? 0) + (known === undefined ? MAP_BYTES : 0);
     this.#entries.charge(growth);
     const entry =
-      this.#entries.find() ??
+      known ??
       this.#entries.add((owner, plain) => ({ key: owner, plain, stamp: 0, bytes: 0, items: new ShardedMap<Item>() }));
     entry.bytes += growth;
     if (found === undefined) {

@@ -4,7 +4,7 @@ import { writeF64 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
-import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import { ENTRY_BYTES, type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 import { ABSENT, type CellStorage, type ValueCell } from "./state-cell.ts";
 import { readStamp, writeEntryKey } from "./state-snapshot.ts";
@@ -39,7 +39,7 @@ export class HeapValue implements CellStorage, ValueCell {
 
   set(value: unknown): void {
     if (this.#entries.ttlMs !== null) this.#sweep.step();
-    this.#write(value, this.#values.measure(value), this.#entries.now());
+    this.#write(value, this.#entries.now());
   }
 
   /** Measured after 1, 2, 4, 8, … writes: a collection that grows by one item at a time must not be measured each time. */
@@ -66,7 +66,8 @@ export class HeapValue implements CellStorage, ValueCell {
     return undefined;
   }
 
-  #write(value: unknown, bytes: number, stamp: number): void {
+  #write(value: unknown, stamp: number): void {
+    const bytes = this.#values.measure(value) + ENTRY_BYTES;
     const found = this.#entries.find();
     this.#entries.charge(bytes - (found?.bytes ?? 0));
     const entry = found ?? this.#entries.add((key, plain) => ({ key, plain, stamp, bytes, value, writes: 0 }));
@@ -96,8 +97,7 @@ export class HeapValue implements CellStorage, ValueCell {
 
   restoreEntry(input: ByteReader): void {
     const stamp = this.#entries.ttlMs === null ? 0 : readStamp(input);
-    const value = this.#values.program.read(input);
-    this.#write(value, this.#values.measure(value), stamp);
+    this.#write(this.#values.program.read(input), stamp);
   }
 
   release(): void {

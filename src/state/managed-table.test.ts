@@ -434,6 +434,70 @@ test("20,000 keys that share one hash stay apart and cheap: their index turns to
   }
 });
 
+test("long keys of one hash and one size that begin alike stay apart", () => {
+  const all = setup({ key: "bytes" });
+  const keys = Array.from({ length: 30 }, (_, i) => `the same beginning, the same size, not the same key ${i + 10}`);
+  const batch = stageKeys(keys);
+  batch.hashes.fill(-7);
+  const rows = resolveAll(all.table, batch, keys.length);
+  assert.deepEqual(
+    [...rows].map((address) => keyAt(all.table, address)),
+    keys,
+  );
+  assert.deepEqual(resolveAll(all.table, batch, keys.length), rows);
+  finish(all);
+});
+
+test("one key in 3,000 namespaces has 3,000 rows", () => {
+  const all = setup({ namespaced: true });
+  const namespaces = Array.from({ length: 3000 }, (_, i) => i * 60_000);
+  const keys = namespaces.map(() => 5);
+  const rows = resolveAll(all.table, stageNumbers(keys, namespaces), keys.length);
+  assert.deepEqual(resolveAll(all.table, stageNumbers(keys, namespaces), keys.length), rows);
+  assert.deepEqual(
+    [...rows].map((address) => all.table.namespace(address)),
+    namespaces,
+  );
+  finish(all);
+});
+
+test("keys that come and go for ever take no more memory than those that are there, and are not mixed up", () => {
+  const all = setup({ key: "bytes", blob: true });
+  const { table } = all;
+  const living: { key: string; text: string }[] = [];
+  let most = 0;
+  for (let n = 0; n < 40_000; n += 1) {
+    const added = { key: `key ${n} of the churn`, text: `${n} `.repeat(1 + (n % 20)) };
+    const bytes = Buffer.from(added.text, "latin1");
+    assert.ok(table.writeBlob(resolveAll(table, stageKeys([added.key]), 1)[0]!, bytes, 0, bytes.length));
+    living.push(added);
+    if (living.length <= 3600) continue;
+    const [gone] = living.splice((n * 7919) % living.length, 1);
+    const address = resolveAll(table, stageKeys([gone!.key]), 1)[0]!;
+    assert.equal(blobAt(table, address), gone!.text);
+    table.remove(address);
+    if (n === 10_000) most = table.account.bytes;
+  }
+  assert.ok(table.account.bytes < most * 1.3, `${most} bytes grew to ${table.account.bytes}`);
+  for (const { key, text } of living) assert.equal(blobAt(table, resolveAll(table, stageKeys([key]), 1)[0]!), text);
+  assert.equal(table.size, 3600);
+  finish(all);
+});
+
+test("memory of variable parts that are cleared is given back, with nothing else going on", () => {
+  const all = setup({ key: "bytes", blob: true });
+  const { table } = all;
+  const keys = Array.from({ length: 2000 }, (_, i) => `key ${i}`);
+  const rows = resolveAll(table, stageKeys(keys), keys.length);
+  const bytes = Buffer.alloc(500, 65);
+  for (const address of rows) assert.ok(table.writeBlob(address, bytes, 0, 500));
+  const full = table.account.bytes;
+  for (const address of rows.subarray(100)) table.clearBlob(address);
+  assert.ok(table.account.bytes < full * 0.35, `${full} bytes shrank to ${table.account.bytes}`);
+  for (const address of rows.subarray(0, 100)) assert.equal(blobAt(table, address), "A".repeat(500));
+  finish(all);
+});
+
 test("a table that owns some key groups refuses keys of others", () => {
   const keyGroups = { first: 2, last: 3 };
   const { table } = setup({}, { keyGroups });

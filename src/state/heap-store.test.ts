@@ -1,0 +1,4 @@
+import { keyedStateContract } from "./keyed-state.contract.ts";
+import { makeHeap } from "./store-makers.contract.ts";
+
+keyedStateContract(makeHeap);

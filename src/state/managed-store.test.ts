@@ -1,0 +1,4 @@
+import { keyedStateContract } from "./keyed-state.contract.ts";
+import { makeManaged } from "./store-makers.contract.ts";
+
+keyedStateContract(makeManaged);

@@ -1,0 +1,225 @@
+// Snapshots, budgets and release: what both stores guarantee.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ByteCursor, ByteSink } from "../types/byte-buffer.ts";
+import { keyCodec } from "../types/key-bytes.ts";
+import { compileKeyHash } from "../types/key-hash.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+import { KeyBatch } from "./key-batch.ts";
+import { keyGroupOf } from "./key-groups.ts";
+import type { KeyedStateStore } from "./keyed-state.ts";
+import {
+  F64,
+  listSpec,
+  MAX_PARALLELISM,
+  mapSpec,
+  STRING,
+  type StoreMaker,
+  snapshotOf,
+  struct,
+  type TestedStore,
+  use,
+  valueSpec,
+} from "./tested-store.contract.ts";
+import { fireAll } from "./timers.contract.ts";
+
+export function storeLifecycleContract(make: StoreMaker): void {
+  snapshotTests(make);
+  budgetTests(make);
+}
+
+function snapshotTests(make: StoreMaker): void {
+  test("a snapshot names what is in it, and state that the job no longer declares is kept", () => {
+    const one = make({ key: F64 }).store;
+    const value = one.value<string>(valueSpec("gone", STRING), null);
+    use(one, F64, 1);
+    value.set("kept");
+    const group = keyGroupOf(compileKeyHash(F64, "g")(1), MAX_PARALLELISM);
+    const bytes = snapshotOf(one, group);
+    assert.match(bytes.toString("latin1"), /"name":"gone"/);
+    const two = make({ key: F64 }).store;
+    two.restore(group, new ByteCursor(bytes));
+    const three = make({ key: F64 }).store;
+    three.restore(group, new ByteCursor(snapshotOf(two, group)));
+    const again = three.value<string>(valueSpec("gone", STRING), null);
+    use(three, F64, 1);
+    assert.equal(again.get(), "kept");
+    assert.throws(() => three.value(valueSpec("gone", F64), null), { code: "STATE_TYPE_CHANGED" });
+  });
+
+  test("bytes that are no snapshot of the group, or of another version or key type, are refused", () => {
+    const { store } = make({ key: F64 });
+    const value = store.value<number>(valueSpec("v", F64), null);
+    for (let key = 0; key < 50; key += 1) {
+      use(store, F64, key);
+      value.set(key);
+    }
+    const bytes = snapshotOf(store, 3);
+    const restore = (key: TypeSpec, group: number, from: Buffer) => () =>
+      make({ key }).store.restore(group, new ByteCursor(from));
+    restore(F64, 3, bytes)();
+    assert.throws(restore(F64, 4, bytes), { code: "CODEC_CORRUPT" });
+    assert.throws(restore(STRING, 3, bytes), { code: "STATE_TYPE_CHANGED" });
+    for (let size = 0; size < bytes.length; size += 7) {
+      assert.throws(restore(F64, 3, bytes.subarray(0, size)), { name: /InternalError|SyntaxError/ }, `cut at ${size}`);
+    }
+    const other = Buffer.from(bytes);
+    other[5] = 9;
+    assert.throws(restore(F64, 3, other), { code: "STATE_VERSION_UNKNOWN" });
+  });
+
+  test("tables of operators are part of the snapshot, and new rows start as the operator says", () => {
+    const description = { name: "panes", namespaced: true, listed: true, blob: true, valueWords: 2 };
+    const one = make({ key: STRING }).store;
+    const from = one.table(description, new Float64Array([1, -Infinity])).table;
+    use(one, STRING, "");
+    const { batch, key } = tableKey(STRING, "a long key of more than sixteen bytes", 60_000);
+    const group = from.groupOf(batch.hashes[0]!);
+    const row = from.resolveIn(group, batch, 0);
+    assert.deepEqual(
+      [from.f64[row + from.layout.valueWord], from.f64[row + from.layout.valueWord + 1]],
+      [1, -Infinity],
+    );
+    from.f64[row + from.layout.valueWord] = Number.NaN;
+    assert.ok(from.writeBlob(row, Buffer.from("blob"), 0, 4));
+    const two = make({ key: STRING }).store;
+    two.restore(group, new ByteCursor(snapshotOf(one, group)));
+    const { table, heads } = two.table(description, new Float64Array([7, 7]));
+    assert.deepEqual(heads!.namespaces(), [60_000]);
+    const restored = table.findIn(group, batch, 0);
+    assert.ok(Number.isNaN(table.f64[restored + table.layout.valueWord]));
+    const sink = new ByteSink();
+    table.readBlob(restored, sink);
+    assert.equal(sink.copy().toString(), "blob");
+    const fresh = table.resolveIn(group, tableKey(STRING, key, 1).batch, 0);
+    assert.equal(table.f64[fresh + table.layout.valueWord], 7);
+    assert.equal(two.usage().find((usage) => usage.name === "panes")!.entries, 2);
+  });
+}
+
+function tableKey(spec: TypeSpec, key: string, namespace: number): { batch: KeyBatch; key: string } {
+  const batch = new KeyBatch(1);
+  batch.hashes[0] = compileKeyHash(spec, "table")(key);
+  batch.stage(0, key, keyCodec(spec));
+  batch.namespaces[0] = namespace;
+  return { batch, key };
+}
+
+/** Everything a store holds, for comparing. */
+function contentOf(store: KeyedStateStore): string[] {
+  return Array.from({ length: MAX_PARALLELISM }, (_, group) => snapshotOf(store, group).toString("latin1"));
+}
+
+function budgetTests(make: StoreMaker): void {
+  const filling: [string, (store: KeyedStateStore) => (n: number) => void][] = [
+    [
+      "a value of fixed size",
+      (store) => {
+        const state = store.value<{ n: number }>(valueSpec("s", struct({ n: F64 })), null);
+        return (n) => {
+          use(store, F64, n);
+          state.set({ n });
+        };
+      },
+    ],
+    [
+      "a value of any size",
+      (store) => {
+        const state = store.value<string>(valueSpec("s", STRING), null);
+        return (n) => state.set("text ".repeat(n % 50));
+      },
+    ],
+    [
+      "a list",
+      (store) => {
+        const state = store.list<string>(listSpec("s", STRING));
+        return (n) =>
+          n % 2 === 0
+            ? state.add("text ".repeat(n % 50))
+            : state.set(Array.from({ length: 200 }, () => "text ".repeat(5)));
+      },
+    ],
+    [
+      "a map",
+      (store) => {
+        const state = store.map<string, string>(mapSpec("s", STRING, STRING));
+        return (n) => state.set(`key ${n} that is long enough for the log`, "text ".repeat(n % 50));
+      },
+    ],
+  ];
+  for (const [what, open] of filling) {
+    test(`when the budget is used up, ${what} is refused and nothing is changed`, () => {
+      // Budgets of different sizes are used up at different points: a row, an index, a page of the log.
+      for (let blocks = 3; blocks < 7; blocks += 1)
+        budgetTest(make({ key: F64, limitBytes: blocks * 64 * 1024 }), open);
+    });
+  }
+
+  test("timers are refused when the budget is used up, and those set stay", () => {
+    const { store, finish } = make({ key: STRING, limitBytes: 512 * 1024 });
+    let n = 0;
+    assert.throws(() => {
+      for (; ; n += 1) {
+        use(store, STRING, `key ${n}`);
+        store.timers.event.set(`name ${n % 10}`, n);
+      }
+    }, /state "timers" of operator "contract"/);
+    assert.equal(store.timers.count, n);
+    assert.equal(fireAll(store, "event", Infinity).length, n);
+    use(store, STRING, "again");
+    store.timers.event.set("t", 1);
+    assert.equal(finish(), 0);
+  });
+
+  test("releasing gives everything back", () => {
+    const { store, finish } = make({ key: STRING });
+    const value = store.value<string>(valueSpec("v", STRING), null);
+    const list = store.list<string>(listSpec("l", STRING));
+    const map = store.map<string, string>(mapSpec("m", STRING, STRING));
+    for (let n = 0; n < 2000; n += 1) {
+      use(store, STRING, `a key that is long enough for the log ${n % 100}`);
+      value.set("x".repeat(n));
+      list.add("y".repeat(n % 100));
+      map.set(`${n}`, "z");
+      store.timers.event.set(`${n}`, n);
+    }
+    assert.equal(finish(), 0);
+  });
+
+  test("prefetching changes nothing", () => {
+    const { store } = make({ key: F64 });
+    const value = store.value<number>(valueSpec("v", F64), null);
+    use(store, F64, 1);
+    value.set(1);
+    store.prefetch(new Int32Array([compileKeyHash(F64, "p")(1), compileKeyHash(F64, "q")(2)]), 2);
+    assert.equal(value.get(), 1);
+  });
+}
+
+function budgetTest({ store, finish }: TestedStore, open: (store: KeyedStateStore) => (n: number) => void): void {
+  const write = open(store);
+  let n = 0;
+  const fill = () => {
+    for (; n < 100_000; n += 1) {
+      use(store, F64, n % 3000);
+      write(n);
+    }
+  };
+  assert.throws(fill, (error: Error & { code: string; fix: string }) => {
+    assert.equal(error.code, "STATE_BUDGET_EXCEEDED");
+    assert.match(error.message, /state "s" of operator "contract" holds (about )?\d/);
+    assert.match(error.fix, /taskmanager\.memory/);
+    return true;
+  });
+  for (let more = 0; more < 12; more += 1) {
+    const before = contentOf(store);
+    use(store, F64, 1_000_000 + more);
+    try {
+      write(n);
+    } catch {
+      assert.deepEqual(contentOf(store), before);
+    }
+  }
+  assert.equal(finish(), 0);
+}

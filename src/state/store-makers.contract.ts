@@ -1,0 +1,51 @@
+// The two kinds of store as the contract suites use them: with memory of their own and a clock that is moved by hand.
+
+import { heapBlocks } from "./block-source.ts";
+import { heapStore } from "./heap-store.ts";
+import type { KeyedStore, KeyedStoreOptions } from "./keyed-store.ts";
+import { managedStore } from "./managed-store.ts";
+import { PageAllocator } from "./page-allocator.ts";
+import { MAX_PARALLELISM, type StoreMaker, type StoreSetup, type TestedStore } from "./tested-store.contract.ts";
+
+const LIMIT_BYTES = 32 << 20;
+
+export const makeManaged: StoreMaker = (setup) => make(setup, managedStore, () => 0);
+
+export const makeHeap: StoreMaker = (setup) => {
+  const limitBytes = setup.limitBytes ?? LIMIT_BYTES;
+  const budget = { limitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
+  return make(
+    setup,
+    (options) => heapStore(options, budget),
+    () => budget.usedBytes,
+  );
+};
+
+function make(
+  setup: StoreSetup,
+  open: (options: KeyedStoreOptions) => KeyedStore,
+  heapBytes: () => number,
+): TestedStore {
+  const blocks = heapBlocks(setup.limitBytes ?? LIMIT_BYTES);
+  const allocator = new PageAllocator(blocks);
+  let nowMs = 1000;
+  const store = open({
+    operator: "contract",
+    key: setup.key,
+    maxParallelism: MAX_PARALLELISM,
+    keyGroups: setup.keyGroups ?? { first: 0, last: MAX_PARALLELISM - 1 },
+    allocator,
+    clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
+    seed: 3,
+  });
+  return {
+    store,
+    advance: (ms) => {
+      nowMs += ms;
+    },
+    finish: () => {
+      store.release();
+      return allocator.close() + blocks.leased() + heapBytes();
+    },
+  };
+}
