@@ -33,6 +33,7 @@ export {
   variance,
   weightedMean,
 } from "./operators/aggregates/aggregate.ts";
+export { type ConfigValues, defineConfig } from "./config/configuration.ts";
 export { col, lit } from "./operators/expressions/expr.ts";
 export { state } from "./operators/process/state-declaration.ts";
 export type { Sink } from "./operators/sink.ts";

@@ -11,10 +11,15 @@ import { ShapeLearner } from "../types/shape-learner.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { keyedInput } from "./keyed-input.ts";
 
+/** Type of an operator's output; null when it is not declared. */
+export function outputType(operator: PlanOperator, output: string): TypeSpec | null {
+  return output === "" ? operator.output : (operator.sides.find((side) => side.name === output)?.type ?? null);
+}
+
 /** Layout of what travels over an edge, known from the plan; null when it is learned. */
 export function shippedSpec(edge: JobEdge, from: PlanOperator): TypeSpec | null {
   const { output, fields } = edge.edge;
-  const whole = output === "" ? from.output : (from.sides.find((side) => side.name === output)?.type ?? null);
+  const whole = outputType(from, output);
   if (whole === null || fields === null || whole.kind !== "struct") return whole;
   return { kind: "struct", fields: whole.fields.filter((field) => fields.includes(field.name)) };
 }

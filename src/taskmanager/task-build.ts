@@ -3,6 +3,7 @@
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Env } from "../base/env.ts";
+import { canonicalJson } from "../base/canonical-json.ts";
 import { assert, UserError } from "../base/errors.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import type { PlanOperator } from "../graph/plan.ts";
@@ -19,9 +20,10 @@ import { keyGroupRangeOf } from "../state/key-groups.ts";
 import type { KeyedStateStore } from "../state/keyed-state.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
 import { Chain, type ChainBinding, optionsOf, type TaskStatus } from "./chain.ts";
 import { EventTimeDriver } from "./event-time-driver.ts";
-import { exchangeSelector, exchangeShape } from "./exchange-build.ts";
+import { exchangeSelector, exchangeShape, outputType } from "./exchange-build.ts";
 import { FlatMapDriver } from "./flat-map-driver.ts";
 import { keyedInput } from "./keyed-input.ts";
 import type { LinkBuilder } from "./links.ts";
@@ -206,11 +208,24 @@ class TaskBuilder {
         return { w: this.#sink(operator, functions.sink as Sink<unknown>) };
       default: {
         const onThrow = operator.onError === "fail" ? null : this.#onSkipped(index);
-        const object = operatorBuild({ operator, functions, onThrow });
+        const object = operatorBuild({ operator, functions, input: this.#inputType(operator), isRead: (side) => this.#isRead(operator, side), onThrow });
         this.#driven.operators.push({ index, operator: object });
         return { o: object };
       }
     }
+  }
+
+  /** Type of the records that reach an operator's first input; null when it is not known or not one. */
+  #inputType(operator: PlanOperator): TypeSpec | null {
+    const types = this.#context.graph.plan.edges
+      .filter((edge) => edge.to === operator.uid && edge.input === 0)
+      .map((edge) => outputType(this.#operator(edge.from), edge.output));
+    const [first] = types;
+    return first !== undefined && types.every((type) => canonicalJson(type) === canonicalJson(first)) ? first : null;
+  }
+
+  #isRead(operator: PlanOperator, side: string): boolean {
+    return this.#context.graph.plan.edges.some((edge) => edge.from === operator.uid && edge.output === side);
   }
 
   #eventTime(operator: PlanOperator, index: number): ChainBinding {

@@ -22,7 +22,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   api: ["graph", "operators", "types"],
   protocol: ["types", "graph", "metrics"],
   network: ["protocol", "memory"],
-  taskmanager: ["network", "operators", "state"],
+  taskmanager: ["network", "operators", "state", "api"],
   jobmanager: ["network", "graph", "storage"],
   connectors: ["api", "operators", "types"],
   client: ["*"],
