@@ -5,6 +5,14 @@ import type { Plan } from "./plan.ts";
 
 const LINES_MAX = 20;
 
+/** Uid of the first operator that is not the same in both; null when only edges or the job itself differ. */
+export function firstDifference(expected: Plan, actual: Plan): string | null {
+  const index = expected.operators.findIndex(
+    (operator, at) => canonicalJson(operator) !== canonicalJson(actual.operators[at]),
+  );
+  return expected.operators[index]?.uid ?? null;
+}
+
 export function planDiff(expected: Plan, actual: Plan): string {
   const lines: string[] = [];
   for (const key of ["version", "name", "mode", "params"] as const) {
@@ -19,7 +27,12 @@ export function planDiff(expected: Plan, actual: Plan): string {
   }
   for (const extra of others.values()) lines.push(`+ operator "${extra.uid}" (${extra.kind}) is new`);
   const edgeText = (plan: Plan): Map<string, string> =>
-    new Map(plan.edges.map((edge) => [`${edge.from}${edge.output === "" ? "" : `.${edge.output}`} -> ${edge.to}`, canonicalJson(edge)]));
+    new Map(
+      plan.edges.map((edge) => [
+        `${edge.from}${edge.output === "" ? "" : `.${edge.output}`} -> ${edge.to}`,
+        canonicalJson(edge),
+      ]),
+    );
   const [before, after] = [edgeText(expected), edgeText(actual)];
   for (const [name, text] of before) {
     if (!after.has(name)) lines.push(`- edge ${name} is missing`);
@@ -31,18 +44,19 @@ export function planDiff(expected: Plan, actual: Plan): string {
   return shown.length === 0 ? "no difference in the plans' content" : shown.join("\n");
 }
 
+/** The places at which two values differ, as deep as both are objects or both lists. */
 function compare(what: string, expected: unknown, actual: unknown, lines: string[]): void {
-  if (canonicalJson(expected) === canonicalJson(actual)) return;
-  if (!isObject(expected) || !isObject(actual)) {
-    lines.push(`~ ${what}: ${canonicalJson(expected)} became ${canonicalJson(actual)}`);
+  const [before, after] = [canonicalJson(expected), canonicalJson(actual)];
+  if (before === after) return;
+  if (!isObject(expected) || !isObject(actual) || Array.isArray(expected) !== Array.isArray(actual)) {
+    lines.push(`~ ${what}: ${before} became ${after}`);
     return;
   }
   for (const key of new Set([...Object.keys(expected), ...Object.keys(actual)])) {
-    const [before, after] = [canonicalJson(expected[key]), canonicalJson(actual[key])];
-    if (before !== after) lines.push(`~ ${what}, ${key}: ${before} became ${after}`);
+    compare(`${what}${what.endsWith('"') ? ", " : "."}${key}`, expected[key], actual[key], lines);
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }

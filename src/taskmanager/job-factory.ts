@@ -6,7 +6,7 @@ import { jobBuild, type Job } from "../api/job.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { jobGraphOf, type JobGraph } from "../graph/job-graph.ts";
-import { planDiff } from "../graph/plan-diff.ts";
+import { firstDifference, planDiff } from "../graph/plan-diff.ts";
 import type { Plan, PlanOperator } from "../graph/plan.ts";
 import type { MetricRegistry } from "../metrics/metric-registry.ts";
 import type { Source } from "../operators/source.ts";
@@ -123,7 +123,9 @@ function coordinators(
 }
 
 function planDiffers(expected: Plan, actual: Plan): UserError {
+  const operator = firstDifference(expected, actual);
   return new UserError("PLAN_DIFFERS", `the job built here differs from the one submitted:\n${planDiff(expected, actual)}`, {
     fix: "builders must do the same each time: take what varies (time, randomness, environment, files) from params",
+    ...(operator !== null && { operator }),
   });
 }

@@ -105,7 +105,7 @@ async function exportMissing(error: unknown): Promise<UserError | null> {
   const url = specifier === undefined ? null : engineUrl(specifier);
   if (name === undefined || url === null) return null;
   const meant = nearest(name, Object.keys((await import(url)) as object));
-  return new UserError("MODULE_EXPORT_MISSING", `"${specifier}" has no "${name}"`, {
+  return new UserError("MODULE_EXPORT_MISSING", error.message, {
     fix:
       meant === null
         ? "look it up in the API reference; types are imported with `import type`"

@@ -95,6 +95,8 @@ type CpuProfile = {
       readonly columnNumber: number;
     };
     readonly hitCount?: number;
+    /** Samples by line of the function; its own place is only where it begins. */
+    readonly positionTicks?: readonly { readonly line: number; readonly ticks: number }[];
     readonly children?: readonly number[];
   }[];
 };
@@ -107,8 +109,9 @@ function hottestStack({ nodes }: CpuProfile): string | null {
   const lines: string[] = [];
   for (let at = best; at !== undefined && lines.length < 50; at = parentOf(nodes, at.id)) {
     const { functionName, url, lineNumber, columnNumber } = at.callFrame;
-    if (url !== "")
-      lines.push(`    at ${functionName || "<anonymous>"} (${url}:${lineNumber + 1}:${columnNumber + 1})`);
+    const [hottest] = at === best ? (at.positionTicks ?? []).toSorted((left, right) => right.ticks - left.ticks) : [];
+    const place = hottest === undefined ? `${lineNumber + 1}:${columnNumber + 1}` : String(hottest.line);
+    if (url !== "") lines.push(`    at ${functionName || "<anonymous>"} (${url}:${place})`);
   }
   return lines.length === 0 ? null : lines.join("\n");
 }
