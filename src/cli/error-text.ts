@@ -37,7 +37,7 @@ function frameLines(frame: ErrorReport["frame"], { line, column }: SourceLocatio
   const digits = String(frame.at(-1)?.line ?? line).length;
   const from = Math.max(0, column - LINE_MAX + 20); // A minified line is cut so that the place shows.
   return frame.flatMap(({ line: number, text }) => {
-    const shown = `${String(number).padStart(digits)} │ ${visible(text.slice(from, from + LINE_MAX)).replaceAll("\t", "  ")}`;
+    const shown = `${String(number).padStart(digits)} │ ${visible(cut(text, from)).replaceAll("\t", "  ")}`;
     if (number !== line) return [palette.dim(`   ${shown}`)];
     const before = visible(text.slice(from, column - 1)).replaceAll("\t", "  ");
     return [
@@ -45,6 +45,10 @@ function frameLines(frame: ErrorReport["frame"], { line, column }: SourceLocatio
       palette.dim(`   ${" ".repeat(digits)} │ `) + " ".repeat(before.length) + palette.red("^"),
     ];
   });
+}
+
+function cut(text: string, from: number): string {
+  return text.length - from > LINE_MAX ? `${text.slice(from, from + LINE_MAX - 1)}…` : text.slice(from);
 }
 
 /** Control characters, which data may hold, must not reach a terminal. */

@@ -15,7 +15,16 @@ const REPORT_VERSION = 1;
 
 const realExit = process.exit.bind(process);
 const terminal = new Terminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env });
-const interrupts = new Interrupts({ exit, note: (text) => terminal.note(text) });
+const interrupts = new Interrupts({
+  exit,
+  note: (text) => terminal.note(text),
+  listen: (onSignal) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => onSignal(signal === "SIGINT" ? "interrupted" : signal));
+    }
+    terminal.onReaderGone = () => onSignal("nobody reads standard output any more");
+  },
+});
 let ended = false;
 
 function exit(code: number): void {
@@ -96,10 +105,6 @@ async function end(code: number): Promise<void> {
   exit(code);
 }
 
-terminal.onReaderGone = () => interrupts.job !== null && interrupts.onSignal("nobody reads standard output any more");
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => interrupts.onSignal(signal === "SIGINT" ? "interrupted" : signal));
-}
 process.on("exit", () => {
   if (ended) return;
   // Nothing is left to do, and yet the command has not come to its end.

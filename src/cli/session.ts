@@ -3,9 +3,9 @@
 // Owns: the bundle, until `dispose`.
 
 import { availableParallelism, totalmem } from "node:os";
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
 import type { Job } from "../api/job.ts";
-import { UserError } from "../base/errors.ts";
+import { type SourceLocation, UserError } from "../base/errors.ts";
 import { type Bundle, moduleBundle } from "../client/bundle-node.ts";
 import { fileText } from "../client/bundle-sources-node.ts";
 import { configFileLayer } from "../client/config-node.ts";
@@ -58,7 +58,7 @@ export class Session {
       return await jobLoad(this.#bundle.url);
     } catch (error) {
       if (error instanceof UserError && error.code === "JOB_NOT_EXPORTED") {
-        error.location = { file: relative(this.cwd, positional) || positional, line: 1, column: 1 };
+        error.location = exportPlace(relative(this.cwd, resolve(this.cwd, positional)), fileText(positional) ?? "");
       }
       throw error;
     }
@@ -82,6 +82,12 @@ export function defaultParallelism(): number {
 export function machineBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** Where a module's default export stands, or where it begins. */
+function exportPlace(file: string, text: string): SourceLocation {
+  const before = text.slice(0, Math.max(0, text.search(/^export\s+default\b/m))).split("\n");
+  return { file, line: before.length, column: 1 };
 }
 
 /** Variables of our own tests are none of the configuration's. */

@@ -67,7 +67,7 @@ export class Terminal {
   status(text: string): void {
     if (!this.#live || this.#errGone) return;
     this.#eraseStatus();
-    this.#streams.stderr.write(text.slice(0, (this.#streams.stderr.columns ?? COLUMNS_DEFAULT) - 1));
+    this.#streams.stderr.write(text.slice(0, (this.#streams.stderr.columns || COLUMNS_DEFAULT) - 1));
     this.#statusShown = true;
   }
 

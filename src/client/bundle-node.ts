@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { BuildFailure, BuildOptions, Message, OutputFile, Plugin } from "esbuild";
+import type { BuildFailure, BuildOptions, Message, OutputFile, PartialMessage, Plugin } from "esbuild";
 import { assert, ExternalError, type SourceLocation, UserError } from "../base/errors.ts";
 import { bundleUrl, engineUrl, loadedUrl } from "../taskmanager/job-load-node.ts";
 import { BundleSources } from "./bundle-sources-node.ts";
@@ -132,35 +132,41 @@ const importChecks: Plugin = {
   setup(plugin) {
     plugin.onResolve({ filter: /^millrace(\/|$)/ }, ({ path }) => {
       if (engineUrl(path) !== null) return { path, external: true };
-      const detail = 'import from "millrace", "millrace/testing" or "millrace/connectors/…"';
-      return { errors: [{ text: `there is no module "${path}"`, detail }] };
+      const fix = 'import from "millrace", "millrace/testing" or "millrace/connectors/…"';
+      return refusal({ code: "MODULE_IMPORT_UNRESOLVED", text: `there is no module "${path}"`, fix });
     });
-    plugin.onResolve({ filter: /\.node$/ }, ({ path }) => ({
-      errors: [{ text: `native addon "${path}"`, id: "native" }],
-    }));
+    plugin.onResolve({ filter: /\.node$/ }, ({ path }) => {
+      const fix = "use a package without native code; jobs travel to their workers as one JavaScript file";
+      const text = `the native addon "${path}" cannot be part of a job's bundle`;
+      return refusal({ code: "MODULE_NATIVE_ADDON", text, fix });
+    });
   },
 };
 
-function messageError(message: Message): UserError {
-  const location = messageLocation(message);
-  const detail = location === null ? {} : { location };
-  if (message.id === "native") {
-    return new UserError("MODULE_NATIVE_ADDON", `${message.text} cannot be part of a job's bundle`, {
-      fix: "use a package without native code; jobs travel to their workers as one JavaScript file",
-      ...detail,
-    });
-  }
-  if (message.pluginName === "millrace" || message.text.startsWith("Could not resolve")) {
-    const fix = typeof message.detail === "string" ? message.detail : "correct the path, or install the package";
-    return new UserError("MODULE_IMPORT_UNRESOLVED", message.text, { fix, ...detail });
-  }
-  return new UserError("MODULE_DOES_NOT_PARSE", message.text, { fix: messageFix(message), ...detail });
+type Refusal = { readonly code: string; readonly text: string; readonly fix: string };
+
+/** esbuild hands `detail` back with the message it makes of the error. */
+function refusal(detail: Refusal): { errors: PartialMessage[] } {
+  return { errors: [{ text: detail.text, detail }] };
 }
 
-function messageFix({ location, notes }: Message): string {
-  const hint = notes.map(({ text }) => text).join(" ");
+function messageError(message: Message): UserError {
+  const { text } = message;
+  const location = messageLocation(message);
+  const { code, fix } = (message.detail as Refusal | undefined) ?? {
+    code: text.startsWith("Could not resolve") ? "MODULE_IMPORT_UNRESOLVED" : "MODULE_DOES_NOT_PARSE",
+    fix: messageFix(message),
+  };
+  return new UserError(code, text, { fix, ...(location !== null && { location }) });
+}
+
+function messageFix({ text, location, notes }: Message): string {
+  if (text.startsWith("Could not resolve")) return "correct the path, or install the package";
+  const hint = notes.map((note) => note.text).join(" ");
   if (hint !== "") return hint;
-  return location?.suggestion ? `write ${location.suggestion}` : "correct the syntax at the place shown";
+  return location?.suggestion
+    ? `write ${JSON.stringify(location.suggestion)}`
+    : "correct the syntax at the place shown";
 }
 
 /** esbuild counts columns in bytes, from 0. */

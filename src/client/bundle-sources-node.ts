@@ -18,6 +18,8 @@ export type BundleSourcesOptions = {
   readonly cwd: string;
 };
 
+const INDENT_MAX = 200;
+
 export class BundleSources {
   readonly #options: BundleSourcesOptions;
   readonly #pattern: RegExp;
@@ -42,7 +44,7 @@ export class BundleSources {
   /** The text with every position of the bundle in it replaced. */
   mapText(text: string): string {
     return text.replace(this.#pattern, (position, line: string, column: string | undefined) => {
-      const origin = this.#origin(Number(line), Number(column ?? 1));
+      const origin = this.#origin(Number(line), column === undefined ? null : Number(column));
       return origin === null ? position : `${origin.file}:${origin.line}:${origin.column}`;
     });
   }
@@ -51,7 +53,7 @@ export class BundleSources {
   frames(stack: string): readonly SourceLocation[] {
     const frames: SourceLocation[] = [];
     for (const [, line, column] of stack.matchAll(this.#pattern)) {
-      const origin = this.#origin(Number(line), Number(column ?? 1));
+      const origin = this.#origin(Number(line), column === undefined ? null : Number(column));
       if (origin !== null) frames.push(origin);
     }
     const own = frames.filter(({ file }) => !/(^|[\\/])node_modules[\\/]/.test(file));
@@ -64,16 +66,25 @@ export class BundleSources {
     return this.#payload?.sourcesContent[index] ?? fileText(resolve(this.#options.cwd, file));
   }
 
-  #origin(line: number, column: number): SourceLocation | null {
+  /** `column` null: the first place of the line that the map knows. */
+  #origin(line: number, column: number | null): SourceLocation | null {
     if (this.#map === null) {
       this.#payload = JSON.parse(this.#options.map) as SourceMapPayload;
       this.#map = new SourceMap(this.#payload);
     }
-    const origin = this.#map.findOrigin(line, column);
+    const origin = this.#map.findOrigin(line, column ?? firstColumn(this.#map, line));
     return "fileName" in origin && origin.fileName !== undefined
       ? { file: origin.fileName, line: origin.lineNumber, column: origin.columnNumber }
       : null;
   }
+}
+
+function firstColumn(map: SourceMap, line: number): number {
+  for (let column = 1; column <= INDENT_MAX; column += 1) {
+    const entry = map.findEntry(line - 1, column - 1);
+    if ("generatedLine" in entry && entry.generatedLine === line - 1) return column;
+  }
+  return 1;
 }
 
 export function fileText(path: string): string | null {
