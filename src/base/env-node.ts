@@ -16,13 +16,14 @@ const DELAY_MAX_MS = 0x7fffffff; // Node fires at once for anything longer.
 
 export function nodeEnv(disk: Disk, options: NodeEnvOptions = {}): Env {
   const lowest = LEVELS.indexOf(options.logLevel ?? "info");
+  const immediate = setImmediate; // As it is now: a simulation sets a trap there.
   const writeLog = options.writeLog ?? ((line) => process.stderr.write(`${line}\n`));
   return {
     clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
     timers: {
       after: (delayMs, run, timer) => timerStart(performance.now() + delayMs, run, timer?.background === true),
       soon: (run) => {
-        setImmediate(run);
+        immediate(run);
       },
     },
     random: { next: () => Math.random() },

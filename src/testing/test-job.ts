@@ -77,8 +77,8 @@ export interface TestJob extends AsyncDisposable {
 const TEST_CONFIG: Readonly<Record<string, Setting>> = {
   [OPTIONS.bufferTimeout.key]: "0ms",
   [OPTIONS.watchdogTimeout.key]: "100000d",
-  [OPTIONS.flinkSize.key]: "640mb",
-  [OPTIONS.managedSize.key]: "64mb",
+  [OPTIONS.flinkSize.key]: "4gb",
+  [OPTIONS.managedSize.key]: "128mb",
   [OPTIONS.networkMin.key]: "16mb",
   [OPTIONS.networkMax.key]: "16mb",
   [OPTIONS.memoryPoison.key]: true,

@@ -1,0 +1,54 @@
+// The exchange of a simulated TaskManager: tasks of one slot hand rows over as they always do, slots talk over simulated links.
+
+import type { Env } from "../base/env.ts";
+import type { SeededRandom } from "../base/seeded-random.ts";
+import type { DataReceiver, DataSender, Doorbell } from "../network/data-link.ts";
+import type { ElementKind } from "../network/element.ts";
+import { LocalLink } from "../network/local-link.ts";
+import type { LinkSpec } from "../protocol/slot-messages.ts";
+import type { LinkBuilder } from "../taskmanager/links.ts";
+import { SimLink } from "./sim-link.ts";
+
+export type SimLinksOptions = {
+  readonly env: Env;
+  readonly random: SeededRandom;
+  readonly delayMaxMs: number;
+  readonly batchBytesMax: number;
+  readonly recordBytesMax: number;
+  readonly onArrival: (link: string, kind: ElementKind, value: number, size: number) => void;
+};
+
+/** All links of one TaskManager, by their names, so that both ends meet. */
+export class SimLinks {
+  readonly #options: SimLinksOptions;
+  readonly #links = new Map<string, DataSender & DataReceiver>();
+
+  constructor(options: SimLinksOptions) {
+    this.#options = options;
+  }
+
+  forSlot(slot: number, doorbells: readonly Doorbell[]): LinkBuilder {
+    return {
+      batchBytesMax: this.#options.batchBytesMax,
+      senders: (links) => links.map((link) => this.#link(link, { doorbells, sender: slot, receiver: peerOf(link, slot) })),
+      receiver: (link) => this.#link(link, { doorbells, sender: peerOf(link, slot), receiver: slot }),
+    };
+  }
+
+  #link(spec: LinkSpec, ends: { doorbells: readonly Doorbell[]; sender: number; receiver: number }) {
+    let link = this.#links.get(spec.id);
+    if (link === undefined) {
+      const sender = ends.doorbells[ends.sender]!;
+      const receiver = ends.doorbells[ends.receiver]!;
+      const { onArrival } = this.#options;
+      link =
+        spec.kind === "local"
+          ? new LocalLink({ sender, receiver })
+          : new SimLink({ ...this.#options, sender, receiver, onArrival: (...what) => onArrival(spec.id, ...what) });
+      this.#links.set(spec.id, link);
+    }
+    return link;
+  }
+}
+
+const peerOf = (link: LinkSpec, own: number): number => (link.kind === "local" ? own : link.peer);

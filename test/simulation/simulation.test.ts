@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { job, type Sink, type Source } from "../../src/index.ts";
+import { simulateJob } from "../../src/testing/simulate-job.ts";
+import { marketScenario } from "./market-scenario.ts";
+import { runSeed, SCENARIOS } from "./scenarios.ts";
+
+const SEEDS = 200;
+
+describe("simulation", () => {
+  for (const scenario of SCENARIOS) {
+    test(`${scenario.name}: ${SEEDS} seeds of delays, chunks, flushes and schedules give the right result`, async () => {
+      for (let seed = 1; seed <= SEEDS; seed += 1) await runSeed(scenario, seed);
+    });
+  }
+
+  test("one seed replays one history, another seed another", async () => {
+    const first = await marketScenario(7);
+    const second = await marketScenario(7);
+    assert.equal(second.simulation.digest, first.simulation.digest);
+    assert.deepEqual(second.rows, first.rows);
+    const digests = new Set<string>();
+    for (let seed = 1; seed <= 8; seed += 1) digests.add((await marketScenario(seed)).simulation.digest);
+    assert.equal(digests.size, 8);
+  });
+
+  test("the links of a real TaskManager give the same result as simulated ones", async () => {
+    const { rows } = await marketScenario(3);
+    for (let seed = 1; seed <= 20; seed += 1) assert.deepEqual((await marketScenario(seed, true)).rows, rows, `SEED=${seed}`);
+  });
+
+  test("a failing seed is named, with the command that replays it", async () => {
+    const broken = { name: "broken", run: async () => assert.fail("wrong result") };
+    await assert.rejects(runSeed(broken, 42), (error: Error) => {
+      assert.match(error.message, /SEED=42 of broken: npm run simulate -- --seed 42 --seeds 1/);
+      assert.match(String((error.cause as Error).message), /wrong result/);
+      return true;
+    });
+  });
+
+  test("a scenario whose history changes from run to run is found out", async () => {
+    let runs = 0;
+    const unsteady = { name: "unsteady", run: async () => ({ digest: String((runs += 1)) }) };
+    await assert.rejects(runSeed(unsteady, 50), (error: Error) => {
+      assert.match(String((error.cause as Error).message), /another history/);
+      return true;
+    });
+  });
+});
+
+/** A source of one record per subtask whose reader waits for a wake-up that never comes. */
+const sleeping: Source<number> = {
+  kind: "sleeping",
+  type: null,
+  bounded: true,
+  invalid: "fail",
+  describe: () => ({}),
+  createEnumerator: () => ({
+    start: async () => undefined,
+    next: () => null,
+    addBack: () => undefined,
+    snapshot: () => null,
+    restore: () => undefined,
+    close: async () => undefined,
+  }),
+  createReader: () => ({
+    addSplit: () => undefined,
+    noMoreSplits: () => undefined,
+    poll: () => "wait",
+    snapshot: () => [],
+    close: async () => undefined,
+  }),
+};
+const nowhere: Sink<unknown> = {
+  kind: "nowhere",
+  guarantee: "at-least-once",
+  describe: () => ({}),
+  createWriter: () => ({
+    open: async () => undefined,
+    write: () => true,
+    flush: async () => undefined,
+    prepareCommit: async () => [],
+    commit: async () => undefined,
+    abort: async () => undefined,
+    close: async () => undefined,
+  }),
+};
+
+describe("what the simulator finds out", () => {
+  test("Y2: a job that waits for what never comes is reported, with the seed", async () => {
+    const hanging = job({ name: "hanging" }, (env) => void env.from("in", sleeping).to("out", nowhere));
+    await assert.rejects(simulateJob(hanging, { seed: 11 }), /SEED=11: the job hangs/);
+  });
+
+  test("Y3: the clock, randomness and timers of the process are out of reach, for user code as for the engine", async () => {
+    const uses: Record<string, () => unknown> = {
+      "Date.now": () => Date.now(),
+      "new Date()": () => new Date(),
+      "Date()": () => Date(),
+      "Math.random": () => Math.random(),
+      "performance.now": () => performance.now(),
+      setTimeout: () => setTimeout(() => undefined, 1),
+      setImmediate: () => setImmediate(() => undefined),
+      setInterval: () => setInterval(() => undefined, 1),
+      randomUUID: () => crypto.randomUUID(),
+    };
+    for (const [name, use] of Object.entries(uses)) {
+      const ambient = job({ name: "ambient" }, (env) => {
+        use();
+        env.from("in", sleeping).to("out", nowhere);
+      });
+      await assert.rejects(simulateJob(ambient, { seed: 1 }), { code: "SIMULATION_AMBIENT", message: new RegExp(name.replace(/[()]/g, ".")) });
+    }
+    assert.ok(Date.now() > 0 && Math.random() >= 0 && new Date() instanceof Date, "the trap is lifted");
+  });
+});
