@@ -7,7 +7,7 @@ import { aggregateSet, count, max, sum } from "../src/operators/aggregates/aggre
 import { AggregateTable, STAGE_CAPACITY } from "../src/operators/aggregates/aggregate-table.ts";
 import { fieldTypes } from "../src/operators/expressions/field-types.ts";
 import type { RecordBatch } from "../src/operators/operator.ts";
-import { testTables } from "../src/testing/operator-tables.ts";
+import { operatorTables } from "../src/testing/operator-tables.ts";
 import { compileBatchCodec } from "../src/types/batch-codec.ts";
 import { t } from "../src/types/t.ts";
 
@@ -15,6 +15,9 @@ const KEYS = Number(process.argv[2] ?? 1_000_000);
 const RECORDS = Number(process.argv[3] ?? 8_000_000);
 const BATCH = 4096;
 const ROW = t.struct({ key: t.f64, value: t.f64 });
+
+const TABLES = () =>
+  operatorTables({ limitBytes: 2 ** 30, keyGroups: { first: 0, last: 127 }, maxParallelism: 128 }).tables;
 
 type Row = { key: number; value: number };
 
@@ -46,7 +49,7 @@ function cpu(run: () => void): number {
 const codec = compileBatchCodec(ROW.spec, { timestamps: false, extraFields: "refuse" });
 
 function columns(batches: ReturnType<typeof makeBatches>): void {
-  const tables = testTables(1024 * 1024 * 1024);
+  const tables = TABLES();
   const groups = new AggregateTable({
     name: "groups",
     operator: "bench",
@@ -85,7 +88,7 @@ function columns(batches: ReturnType<typeof makeBatches>): void {
 }
 
 function rows(): void {
-  const tables = testTables(1024 * 1024 * 1024);
+  const tables = TABLES();
   const groups = new AggregateTable({
     name: "groups",
     operator: "bench",

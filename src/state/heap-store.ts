@@ -12,7 +12,7 @@ export function heapStore(options: KeyedStoreOptions, budget: HeapBudget): Keyed
   const { operator, keyGroups, clock } = options;
   const current = new CurrentKey(keyCodec(options.key), options.maxParallelism, keyGroups);
   const cellOptions = { operator, keyGroups, clock, current, budget };
-  return new KeyedStore(options, current, {
+  return new KeyedStore({ ...options, heapBudget: budget }, current, {
     kind: "heap",
     value: (spec, type) => new HeapValue(spec, type, cellOptions),
     list: (spec) => new HeapList(spec, cellOptions),

@@ -14,6 +14,7 @@
 
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
+import type { KeyedTables } from "./keyed-tables.ts";
 import type { StateTable } from "./namespace-heads.ts";
 import type { TableDescription } from "./row-layout.ts";
 
@@ -133,6 +134,8 @@ export interface KeyedStateStore {
    * (docs/internals/state.md). The same name gives the same table. `initial`: the fixed part of new rows, zeros when null.
    */
   table(description: TableDescription, initial: Float64Array | null): StateTable;
+  /** For operators that lay out their own rows. */
+  readonly tables: KeyedTables;
   readonly timers: KeyedTimers;
   usage(): readonly StateUsage[];
   /** Writes everything of one key group, timers included. */

@@ -15,6 +15,7 @@ import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import { compileKeyHash, type KeyHash } from "../types/key-hash.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import type { CurrentKey } from "./current-key.ts";
+import type { HeapBudget } from "./heap-entries.ts";
 import { type KeyGroupRange, keyGroupOf } from "./key-groups.ts";
 import type {
   AggregateFunction,
@@ -30,6 +31,7 @@ import type {
 } from "./keyed-state.ts";
 import { ManagedTimers } from "./managed-timers.ts";
 import type { StateTable } from "./namespace-heads.ts";
+import { OperatorTables } from "./operator-tables.ts";
 import type { PageAllocator } from "./page-allocator.ts";
 import type { TableDescription } from "./row-layout.ts";
 import type { CellStorage, ListCell, MapCell, ValueCell } from "./state-cell.ts";
@@ -51,6 +53,8 @@ export type KeyedStoreOptions = {
   readonly clock: Clock;
   /** Any 32-bit integer: makes the tables' second hash unpredictable. */
   readonly seed: number;
+  /** Heap for what operators keep beside their tables; none is counted without it. */
+  readonly heapBudget?: HeapBudget;
 };
 
 /** Makes the cells of one kind of store. */
@@ -69,6 +73,7 @@ type SnapshotHeader = {
 
 export class KeyedStore implements KeyedStateStore {
   readonly kind: "managed" | "heap";
+  readonly tables: OperatorTables;
   readonly #options: KeyedStoreOptions;
   readonly #factory: CellFactory;
   readonly #current: CurrentKey;
@@ -85,6 +90,10 @@ export class KeyedStore implements KeyedStateStore {
     this.#keyHash = compileKeyHash(options.key, `${options.operator}_restore`);
     this.#timers = new ManagedTimers(current, options);
     this.#tables = new StateTables(current, options);
+    this.tables = new OperatorTables(
+      options,
+      options.heapBudget ?? { limitBytes: Infinity, configKey: "", usedBytes: 0 },
+    );
   }
 
   get timers(): KeyedTimers {
@@ -127,7 +136,12 @@ export class KeyedStore implements KeyedStateStore {
   }
 
   usage(): readonly StateUsage[] {
-    return [...[...this.#cells.values()].map((cell) => cell.usage()), ...this.#tables.usage(), this.#timers.usage()];
+    return [
+      ...[...this.#cells.values()].map((cell) => cell.usage()),
+      ...this.#tables.usage(),
+      ...this.tables.usage(),
+      this.#timers.usage(),
+    ];
   }
 
   snapshot(keyGroup: number, out: ByteWriter): void {
@@ -148,6 +162,7 @@ export class KeyedStore implements KeyedStateStore {
       this.#tables.snapshot(name, group, out);
       writeByte(out, 0);
     }
+    this.tables.snapshot(keyGroup, out);
   }
 
   restore(keyGroup: number, input: ByteReader): void {
@@ -161,12 +176,14 @@ export class KeyedStore implements KeyedStateStore {
       this.#tables.open(description, null);
       this.#restoreEntries(keyGroup, input, () => this.#tables.restoreEntry(description.name, input));
     }
+    this.tables.restore(keyGroup, input);
   }
 
   release(): void {
     for (const cell of this.#cells.values()) cell.release();
     this.#timers.release();
     this.#tables.release();
+    this.tables.release();
   }
 
   #readHeader(input: ByteReader): SnapshotHeader {

@@ -2,17 +2,19 @@
 // keyed-state.ts, with the same budget, the same key groups and the same snapshots.
 //
 //   T1. Tables and parts are made in `open`, before the first record and before any restore.
-//   T2. The store snapshots and restores every attached part with each key group; parts are told apart by name.
-//   T3. Releasing the store releases the tables.
+//   T2. The store snapshots and restores every attached part with each key group, by name. Tables are not snapshotted for
+//       themselves: a part writes what cannot be derived, and derives the rest.
+//   T3. Releasing the store releases the tables, and what the parts have charged to the heap.
 
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
+import type { HeapBudget } from "./heap-entries.ts";
 import type { ManagedTable } from "./managed-table.ts";
 import type { TableSpec } from "./row-layout.ts";
 
 /** What an operator keeps per key group in tables and objects of its own. */
 export interface KeyedPart {
   readonly name: string;
-  /** Entries and bytes, for `usage()`: tables report themselves, so this is for what lies beside them. */
+  /** What it has charged to the heap for objects beside its tables. */
   readonly bytes: number;
   /** `keyGroup` is absolute. */
   snapshot(keyGroup: number, out: ByteWriter): void;
@@ -23,7 +25,6 @@ export interface KeyedTables {
   /** A table of this operator's own; a listed one comes with its heads. */
   table(spec: TableSpec): ManagedTable;
   attach(part: KeyedPart): void;
-  /** Heap that objects beside rows may take, and the configuration key that raises it. */
-  readonly heapLimitBytes: number;
-  readonly heapConfigKey: string;
+  /** Heap that objects beside rows may take, shared with others; whoever takes of it counts it in `usedBytes`. */
+  readonly heap: HeapBudget;
 }

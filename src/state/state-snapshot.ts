@@ -3,6 +3,7 @@
 //
 //   group    "MRKG" · u32 version · string (JSON: key type, state specs, table layouts)
 //            · states in that order: entry… 0 · timers: entry… 0 · tables: entry… 0
+//            · parts of operators with rows of their own (operator-tables.ts)
 //   entry    1 · key · written at (f64, only with a ttl) · content
 //   key      u32 size · canonical bytes (types/key-hash.ts)
 //   content  value, reducing, aggregating   the value in the codec's form (types/value-source.ts)

@@ -45,6 +45,7 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
         allocator,
         clock: env.clock,
         seed: Math.floor(env.random.next() * 2 ** 32) | 0,
+        heapBudget: budget,
       } as const;
       const heap = configuration.get(OPTIONS.stateBackend) === "hashmap";
       return heap ? heapStore(storeOptions, budget) : managedStore(storeOptions);

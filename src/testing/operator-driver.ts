@@ -3,12 +3,14 @@
 
 import { heapView } from "../base/memory-view.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operators/operator.ts";
-import { keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../state/key-groups.ts";
+import { type KeyGroupRange, keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../state/key-groups.ts";
+import type { OperatorTables } from "../state/operator-tables.ts";
+import type { PageAllocator } from "../state/page-allocator.ts";
 import { ByteCursor, ByteSink } from "../types/byte-buffer.ts";
 import type { BatchCodec } from "../types/codec.ts";
 import { compileKeyHash } from "../types/key-hash.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
-import { type TestTables, testTables } from "./operator-tables.ts";
+import { operatorTables } from "./operator-tables.ts";
 
 export type Emitted = { readonly row: Record<string, unknown>; readonly timestampMs: number };
 
@@ -28,7 +30,8 @@ const GROUPS = 8;
 
 type Subtask = {
   readonly operator: Operator;
-  readonly tables: TestTables;
+  readonly tables: OperatorTables;
+  readonly allocator: PageAllocator;
   readonly first: number;
   readonly last: number;
 };
@@ -50,13 +53,16 @@ export class OperatorDriver {
     this.#start(parallelism);
   }
 
-  /** Bytes of managed memory in use by all subtasks, beyond what empty tables take. */
-  get usedBytes(): number {
-    return this.#subtasks.reduce((sum, { tables }) => sum + tables.allocator.usedBytes, 0);
+  /** Rows in the tables of all subtasks. */
+  get entries(): number {
+    return this.#subtasks.reduce(
+      (sum, { tables }) => sum + tables.usage().reduce((all, each) => all + each.entries, 0),
+      0,
+    );
   }
 
   get objectBytes(): number {
-    return this.#subtasks.reduce((sum, { tables }) => sum + tables.parts.reduce((all, part) => all + part.bytes, 0), 0);
+    return this.#subtasks.reduce((sum, { tables }) => sum + tables.heap.usedBytes, 0);
   }
 
   /** Records in the given order, each to its subtask; as columns when there is a codec. */
@@ -78,26 +84,26 @@ export class OperatorDriver {
   watermark(watermark: number): void {
     this.#watermark = watermark;
     for (const { operator } of this.#subtasks) {
+      this.#makeRoom();
       for (let calls = 0; !operator.onWatermark(watermark); calls += 1) this.#drain(calls);
     }
   }
 
   end(): void {
     for (const { operator } of this.#subtasks) {
+      this.#makeRoom();
       for (let calls = 0; !operator.onEndOfInput(); calls += 1) this.#drain(calls);
     }
   }
 
   /** Snapshots every key group and goes on from it in new operators. */
   restart(parallelism: number): void {
-    const groups: Buffer[][] = [];
+    const groups: Buffer[] = [];
     for (const { tables, first, last } of this.#subtasks) {
       for (let group = first; group <= last; group += 1) {
-        groups[group] = tables.parts.map((part) => {
-          const out = new ByteSink();
-          part.snapshot(group, out);
-          return out.copy();
-        });
+        const out = new ByteSink();
+        tables.snapshot(group, out);
+        groups[group] = out.copy();
       }
     }
     for (const { operator } of this.#subtasks) operator.close();
@@ -105,28 +111,37 @@ export class OperatorDriver {
     this.#start(parallelism);
     for (const { tables, first, last } of this.#subtasks) {
       for (let group = first; group <= last; group += 1) {
-        tables.parts.forEach((part, n) => {
-          const input = new ByteCursor(groups[group]?.[n] as Buffer);
-          part.restore(group, input);
-          if (input.position !== input.end)
-            throw new Error(`${input.end - input.position} bytes of ${part.name} were not read`);
-        });
+        const input = new ByteCursor(groups[group] as Buffer);
+        tables.restore(group, input);
+        if (input.position !== input.end)
+          throw new Error(`${input.end - input.position} bytes of a snapshot were not read`);
       }
     }
   }
 
+  /** Closes the operators and gives their memory back; what is left then is a leak. */
+  close(): number {
+    let left = 0;
+    for (const { operator, tables, allocator } of this.#subtasks) {
+      operator.close();
+      tables.release();
+      left += allocator.close() + tables.heap.usedBytes;
+    }
+    return left;
+  }
+
   #start(parallelism: number): void {
     this.#subtasks = Array.from({ length: parallelism }, (_, index) => {
-      const { first, last } = keyGroupRangeOf(index, parallelism, GROUPS);
-      const { limitBytes = 4 * 1024 * 1024, heapLimitBytes, make } = this.#options;
-      const tables = testTables(limitBytes, { first, last }, GROUPS, heapLimitBytes);
+      const keyGroups = keyGroupRangeOf(index, parallelism, GROUPS);
+      const { limitBytes = 4 * 1024 * 1024, heapLimitBytes = Infinity, make } = this.#options;
+      const { tables, allocator } = operatorTables({ limitBytes, keyGroups, maxParallelism: GROUPS, heapLimitBytes });
       const operator = make();
-      operator.open(this.#context(tables, index, parallelism));
-      return { operator, tables, first, last };
+      operator.open(this.#context(tables, index, parallelism, keyGroups));
+      return { operator, tables, allocator, ...keyGroups };
     });
   }
 
-  #context(tables: TestTables, index: number, parallelism: number): OperatorContext {
+  #context(tables: OperatorTables, index: number, parallelism: number, keyGroups: KeyGroupRange): OperatorContext {
     const into = (list: Emitted[]) => (record: unknown, timestampMs: number) => {
       list.push({ row: record as Record<string, unknown>, timestampMs });
       this.#left -= 1;
@@ -138,7 +153,7 @@ export class OperatorDriver {
       subtaskIndex: index,
       parallelism,
       maxParallelism: GROUPS,
-      keyGroups: tables.keyGroups,
+      keyGroups,
       output: { offer: into(this.emitted) },
       side: () => ({ offer: into(this.side) }),
       state: { tables },
@@ -151,11 +166,17 @@ export class OperatorDriver {
   }
 
   #deliver({ operator }: Subtask, batch: RecordBatch): void {
+    this.#makeRoom();
     let at = 0;
     for (let calls = 0; at < batch.count; calls += 1) {
       at = operator.onBatch?.(batch, at, 0) ?? batch.count;
       if (at < batch.count) this.#drain(calls);
     }
+  }
+
+  /** A task hands nothing to an operator whose output is full. */
+  #makeRoom(): void {
+    if (this.#left <= 0) this.#drain(0);
   }
 
   #drain(calls: number): void {

@@ -8,16 +8,11 @@
 
 import { UserError } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
+import type { HeapBudget } from "../../state/heap-entries.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 import type { HeapComponent } from "./aggregate-layout.ts";
 
-export type ObjectsBudget = {
-  readonly operator: string;
-  readonly state: string;
-  readonly limitBytes: number;
-  /** The configuration key that raises the limit. */
-  readonly configKey: string;
-};
+export type ObjectsOwner = { readonly operator: string; readonly state: string };
 
 export class AggregateObjects {
   /** Object `n` of a slot is at `slot * width + n`. */
@@ -25,15 +20,17 @@ export class AggregateObjects {
   readonly width: number;
   bytes: number;
   readonly #heaps: readonly HeapComponent[];
-  readonly #budget: ObjectsBudget;
+  readonly #owner: ObjectsOwner;
+  readonly #budget: HeapBudget;
   readonly #sizes: number[];
   readonly #free: number[];
 
-  constructor(heaps: readonly HeapComponent[], budget: ObjectsBudget) {
+  constructor(heaps: readonly HeapComponent[], owner: ObjectsOwner, budget: HeapBudget) {
     this.items = [];
     this.width = heaps.length;
     this.bytes = 0;
     this.#heaps = heaps;
+    this.#owner = owner;
     this.#budget = budget;
     this.#sizes = [];
     this.#free = [];
@@ -48,7 +45,7 @@ export class AggregateObjects {
 
   close(slot: number): void {
     for (let i = slot * this.width; i < (slot + 1) * this.width; i += 1) {
-      this.bytes -= this.#sizes[i]!;
+      this.#charge(-this.#sizes[i]!);
       this.#sizes[i] = 0;
       this.items[i] = undefined;
     }
@@ -60,9 +57,9 @@ export class AggregateObjects {
     const i = slot * this.width + n;
     const size = this.#heaps[n]!.accumulator.bytes(item);
     this.items[i] = item;
-    this.bytes += size - (this.#sizes[i] ?? 0);
+    this.#charge(size - (this.#sizes[i] ?? 0));
     this.#sizes[i] = size;
-    if (this.bytes > this.#budget.limitBytes) throw this.#exceeded();
+    if (this.#budget.usedBytes > this.#budget.limitBytes) throw this.#exceeded();
   }
 
   write(slot: number, out: ByteWriter): void {
@@ -76,16 +73,19 @@ export class AggregateObjects {
     return slot;
   }
 
+  #charge(bytes: number): void {
+    this.bytes += bytes;
+    this.#budget.usedBytes += bytes;
+  }
+
   #exceeded(): UserError {
-    const { operator, state, limitBytes, configKey } = this.#budget;
-    const bytes = `${memorySizeText(this.bytes)} of ${memorySizeText(limitBytes)}`;
-    return new UserError(
-      "STATE_BUDGET_EXCEEDED",
-      `state "${state}" of operator "${operator}" holds ${bytes} of the heap`,
-      {
-        operator,
-        fix: `Raise ${configKey}, run with more slots, or collect less: give collect a limit, or use sketches.`,
-      },
-    );
+    const { operator, state } = this.#owner;
+    const { limitBytes, configKey } = this.#budget;
+    const limit = `the slot's share of the heap, ${memorySizeText(limitBytes)}, is used up`;
+    const held = `state "${state}" of operator "${operator}" holds ${memorySizeText(this.bytes)} of objects and cannot grow`;
+    return new UserError("STATE_BUDGET_EXCEEDED", `${held}: ${limit}`, {
+      operator,
+      fix: `Raise ${configKey}, run with more slots, or keep less: give collect a limit, or use sketches.`,
+    });
   }
 }

@@ -80,8 +80,8 @@ class Groups {
     const set = of.aggregateSet(wanted, ["key"]);
     const fields = fieldTypes(type);
     this.layout = aggregateLayout(set, fields, true);
-    const budget = { operator: "op", state: "groups", limitBytes, configKey: "the.key" };
-    this.objects = new AggregateObjects(this.layout.heaps, budget);
+    const budget = { limitBytes, configKey: "the.key", usedBytes: 0 };
+    this.objects = new AggregateObjects(this.layout.heaps, { operator: "op", state: "groups" }, budget);
     this.stage = new AggregateStage({ operator: "op", key: null, layout: this.layout, fields, capacity: 64 });
     const { layout, stage, objects } = this;
     this.program = compileAggregates({ label: "test", layout, stage, objects, keyName: "key", bounds: false });

@@ -79,7 +79,6 @@ export class AggregateTable {
     const { name, operator, label, tables, key, set, fields, namespaced } = options;
     const layout = aggregateLayout(set, fields, true);
     const extra = typeof options.extra === "function" ? options.extra(layout) : options.extra;
-    const { heapLimitBytes: limitBytes, heapConfigKey: configKey } = tables;
     this.name = name;
     this.layout = layout;
     this.table = tables.table({
@@ -92,7 +91,7 @@ export class AggregateTable {
       initial: Float64Array.from([...extra, ...layout.empty]),
     });
     this.stage = new AggregateStage({ operator: label, key, layout, fields, capacity: STAGE_CAPACITY });
-    this.objects = new AggregateObjects(layout.heaps, { operator, state: name, limitBytes, configKey });
+    this.objects = new AggregateObjects(layout.heaps, { operator, state: name }, tables.heap);
     const { stage, objects } = this;
     this.program = compileAggregates({
       label,
@@ -116,10 +115,15 @@ export class AggregateTable {
     return this.objects.bytes;
   }
 
+  /** Hashes of the first `count` staged keys; those of other keys than numbers are there already. */
+  hashKeys(count: number): void {
+    if (this.#isNumber) this.stage.keys.hashNumbers(count);
+  }
+
   /** Finds or adds the rows of the first `count` staged records. Throws STATE_BUDGET_EXCEEDED. */
   resolve(count: number): void {
     const { table, stage } = this;
-    if (this.#isNumber) stage.keys.hashNumbers(count);
+    this.hashKeys(count);
     if (table.resolve(stage.keys, count, this.rows) < count) throw table.exceeded();
   }
 
@@ -241,11 +245,21 @@ export class AggregateTable {
 
   /** Address of one key's row, -1 when there is none and none was to be added, or the budget refused. */
   find(key: unknown, namespace: number, group: number, add: boolean): number {
+    const one = this.#stageOne(key);
+    one.namespaces[0] = namespace;
+    return add ? this.table.resolveIn(group, one, 0) : this.table.findIn(group, one, 0);
+  }
+
+  /** The key of a row as key 0 of a batch, valid until the next call. */
+  stageRowKey(address: number, table: ManagedTable = this.table): KeyBatch {
+    return this.#stageOne(this.key(address, table));
+  }
+
+  #stageOne(key: unknown): KeyBatch {
     const one = this.#one;
     one.position = 0;
     this.stageKey(0, key, one);
     if (this.#isNumber) one.hashNumbers(1);
-    one.namespaces[0] = namespace;
-    return add ? this.table.resolveIn(group, one, 0) : this.table.findIn(group, one, 0);
+    return one;
   }
 }

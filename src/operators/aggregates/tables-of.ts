@@ -7,5 +7,5 @@ import type { OperatorContext } from "../operator.ts";
 export function tablesOf(context: OperatorContext): KeyedTables {
   const { state } = context;
   assert(state !== null, `operator ${context.uid} has a key, and so a state store`);
-  return (state as unknown as { readonly tables: KeyedTables }).tables;
+  return state.tables;
 }

@@ -8,9 +8,7 @@
 //   F2. kept <= open; neither goes back.
 
 import { PaneClock } from "./pane-clock.ts";
-import type { WindowSpec } from "./window-spec.ts";
-
-export type PaneWindowSpec = Exclude<WindowSpec, { kind: "session" }>;
+import type { PaneWindowSpec } from "./window-spec.ts";
 
 export class PaneFrame {
   readonly clock: PaneClock;

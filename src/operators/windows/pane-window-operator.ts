@@ -23,12 +23,13 @@ import { tablesOf } from "../aggregates/tables-of.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";
-import { PaneFrame, type PaneWindowSpec } from "./pane-frame.ts";
+import { PaneFrame } from "./pane-frame.ts";
 import { type PaneInput, RecordInput } from "./pane-input.ts";
 import { PaneSet } from "./pane-set.ts";
 import { SlidingFiring, slidingExtra } from "./sliding-firing.ts";
 import { TumblingFiring } from "./tumbling-firing.ts";
 import { WindowEmitter } from "./window-emitter.ts";
+import type { PaneWindowSpec } from "./window-spec.ts";
 
 export type WindowOperatorOptions = {
   readonly window: PaneWindowSpec;

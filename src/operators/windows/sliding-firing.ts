@@ -108,12 +108,7 @@ export class SlidingFiring implements PaneFiring {
   }
 
   onRestored(address: number): void {
-    const { groups } = this.#parts;
-    const { keys } = groups.stage;
-    groups.stageKey(0, groups.key(address));
-    if (groups.table.spec.key === "number") keys.hashNumbers(1);
-    this.#addHead(address, keys, 0);
-    groups.clear();
+    this.#addHead(address, this.#parts.groups.stageRowKey(address), 0);
   }
 
   amend(address: number, pane: number): void {

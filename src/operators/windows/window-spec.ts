@@ -15,6 +15,9 @@ export type WindowSpec =
     }
   | { readonly kind: "session"; readonly gapMs: number };
 
+export type PaneWindowSpec = Exclude<WindowSpec, { kind: "session" }>;
+export type SessionWindowSpec = Extract<WindowSpec, { kind: "session" }>;
+
 /** Start (inclusive) and end (exclusive) of a window, epoch milliseconds; fields of every window row. */
 export type WindowBounds = { readonly start: number; readonly end: number };
 
@@ -26,13 +29,13 @@ export type WindowOptions = {
 };
 
 /** Windows of equal size, side by side. */
-export function tumbling(size: Duration, options: WindowOptions = {}): WindowSpec {
+export function tumbling(size: Duration, options: WindowOptions = {}): PaneWindowSpec {
   const sizeMs = wholeMs("size", size);
   return { kind: "tumbling", sizeMs, offsetMs: offsetMs(options, sizeMs), zone: zoneChecked(options) };
 }
 
 /** Windows of equal size, one starting every `slide`. Costs as much as tumbling windows of gcd(size, slide). */
-export function sliding(size: Duration, slide: Duration, options: WindowOptions = {}): WindowSpec {
+export function sliding(size: Duration, slide: Duration, options: WindowOptions = {}): PaneWindowSpec {
   const sizeMs = wholeMs("size", size);
   const slideMs = wholeMs("slide", slide);
   if (slideMs > sizeMs) {
@@ -44,7 +47,7 @@ export function sliding(size: Duration, slide: Duration, options: WindowOptions 
 }
 
 /** One window per burst of activity of a key: a pause of `gap` ends it. */
-export function session(gap: Duration): WindowSpec {
+export function session(gap: Duration): SessionWindowSpec {
   return { kind: "session", gapMs: wholeMs("gap", gap) };
 }
 

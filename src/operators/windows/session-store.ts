@@ -1,0 +1,178 @@
+// The sessions of all keys: rows in managed memory, chained by key, listed by when they are due.
+//
+//   head      key ──▶ │ number of the key's first session row │
+//   session   (key, list) ──▶ │ start │ end │ next row of the key │ accumulators │
+//   list      2 × ⌊due / grain⌋ + fired, due being the end (+ lateness once fired); grain is a part of the gap
+//
+// A session that grows stays in its list: when that comes up it is moved to where it belongs by then. So a record costs no list
+// operation, and a session about one per gap.
+//
+//   S1. Two sessions of a key do not touch: the later one starts after the end of the earlier one.
+//   S2. The list of a session is between those of (start + gap) and of its end (both plus lateness when fired). By S1, and
+//       because the grain is at most the gap, no two sessions of a key with the same `fired` are ever in one list.
+//   S3. A head exists if and only if its key has sessions.
+//   S4. Chains and heads are derived: a snapshot has session rows only.
+
+import { assert } from "../../base/errors.ts";
+import type { KeyBatch } from "../../state/key-batch.ts";
+import type { KeyedTables } from "../../state/keyed-tables.ts";
+import type { ManagedTable } from "../../state/managed-table.ts";
+import type { RowCursor } from "../../state/row-pages.ts";
+import type { AggregateTable } from "../aggregates/aggregate-table.ts";
+import { PaneSet } from "./pane-set.ts";
+
+const NONE = -1;
+/** Parts of a gap: each watermark looks at the sessions that end within one of them. */
+const GRAINS = 64;
+
+const START = 0;
+const END = 1;
+const NEXT = 2;
+/** What a new session row has before its accumulators. */
+export const SESSION_EXTRA: readonly number[] = [0, 0, NONE];
+
+export class SessionStore {
+  readonly groups: AggregateTable;
+  readonly lists = new PaneSet();
+  readonly #heads: ManagedTable;
+  readonly #f64: Float64Array;
+  readonly #words: number;
+  readonly #first: number;
+  readonly #grainMs: number;
+  readonly #latenessMs: number;
+
+  constructor(groups: AggregateTable, tables: KeyedTables, gapMs: number, latenessMs: number) {
+    this.groups = groups;
+    this.#heads = tables.table({
+      name: `${groups.name} heads`,
+      key: groups.table.spec.key,
+      namespaced: false,
+      listed: false,
+      blob: false,
+      valueWords: 1,
+      initial: Float64Array.of(NONE),
+    });
+    this.#f64 = groups.table.f64;
+    this.#words = groups.extraOffset;
+    this.#first = this.#heads.layout.valueWord;
+    this.#grainMs = Math.max(1, Math.floor(gapMs / GRAINS));
+    this.#latenessMs = latenessMs;
+  }
+
+  /** Brings the heads of staged keys into the cache. */
+  prefetch(count: number): void {
+    this.#heads.prefetch(this.groups.stage.keys.hashes, count);
+  }
+
+  /** First session of staged key `i`, -1 for none. */
+  firstOf(i: number): number {
+    const { keys } = this.groups.stage;
+    const group = this.#heads.groupOf(keys.hashes[i]!);
+    const head = this.#heads.findIn(group, keys, i);
+    return head === NONE ? NONE : this.#at(group, this.#f64[head + this.#first]!);
+  }
+
+  nextOf(session: number): number {
+    return this.#at(this.groups.table.rowGroup(session), this.#f64[session + this.#words + NEXT]!);
+  }
+
+  startOf(session: number): number {
+    return this.#f64[session + this.#words + START]!;
+  }
+
+  endOf(session: number): number {
+    return this.#f64[session + this.#words + END]!;
+  }
+
+  isFired(session: number): boolean {
+    return this.groups.table.namespace(session) % 2 !== 0;
+  }
+
+  /** A new session of staged key `i`. */
+  add(i: number, startMs: number, endMs: number): number {
+    const { groups } = this;
+    const { keys } = groups.stage;
+    const { table } = groups;
+    const list = this.#listOf(endMs, false);
+    keys.namespaces[i] = list;
+    const session = table.resolveIn(table.groupOf(keys.hashes[i]!), keys, i);
+    if (session === NONE) throw table.exceeded();
+    this.lists.add(list);
+    this.grow(session, startMs, endMs);
+    this.#link(session, keys, i);
+    return session;
+  }
+
+  grow(session: number, startMs: number, endMs: number): void {
+    this.#f64[session + this.#words + START] = startMs;
+    this.#f64[session + this.#words + END] = endMs;
+  }
+
+  /** Puts the session into the list in which it is due, as fired or not. Its address stays the same. */
+  schedule(session: number, fired: boolean): void {
+    const { table } = this.groups;
+    const list = this.#listOf(this.endOf(session), fired);
+    if (list === table.namespace(session)) return;
+    const moved = table.moveToNamespace(session, list);
+    if (moved === NONE) throw table.exceeded();
+    assert(moved === session, `two sessions of a key in list ${list} (S2)`);
+    this.lists.add(list);
+  }
+
+  /** The first list that can only hold sessions that are not due when event time has reached `watermark`. */
+  listAfter(watermark: number): number {
+    return 2 * (Math.floor((watermark + 1) / this.#grainMs) + 1);
+  }
+
+  /** Merges `from` into `into` and removes it. */
+  merge(into: number, from: number): void {
+    const { groups } = this;
+    groups.program.merge(this.#f64, into + groups.offset, this.#f64, from + groups.offset);
+    this.remove(from);
+  }
+
+  remove(session: number): void {
+    this.#unlink(session);
+    this.groups.remove(session);
+  }
+
+  /** A row came out of a snapshot. */
+  restored(session: number): void {
+    this.lists.add(this.groups.table.namespace(session));
+    this.#link(session, this.groups.stageRowKey(session), 0);
+  }
+
+  /** Sessions in a list, as `ManagedTable.scanNamespace`. */
+  scan(list: number, cursor: RowCursor, rows: Int32Array): number {
+    return this.groups.table.scanNamespace(list, cursor, rows);
+  }
+
+  #listOf(endMs: number, fired: boolean): number {
+    return 2 * Math.floor((fired ? endMs + this.#latenessMs : endMs) / this.#grainMs) + (fired ? 1 : 0);
+  }
+
+  #at(group: number, row: number): number {
+    return row === NONE ? NONE : this.groups.table.rowAddress(group, row);
+  }
+
+  #link(session: number, keys: KeyBatch, i: number): void {
+    const heads = this.#heads;
+    const head = heads.resolveIn(heads.groupOf(keys.hashes[i]!), keys, i);
+    if (head === NONE) throw heads.exceeded();
+    this.#f64[session + this.#words + NEXT] = this.#f64[head + this.#first]!;
+    this.#f64[head + this.#first] = this.groups.table.rowNumber(session);
+  }
+
+  #unlink(session: number): void {
+    const { table } = this.groups;
+    const keys = this.groups.stageRowKey(session);
+    const group = table.rowGroup(session);
+    const head = this.#heads.findIn(group, keys, 0);
+    const row = table.rowNumber(session);
+    const next = this.#f64[session + this.#words + NEXT]!;
+    let link = head + this.#first;
+    while (this.#f64[link] !== row) link = this.#at(group, this.#f64[link]!) + this.#words + NEXT;
+    this.#f64[link] = next;
+    if (this.#f64[head + this.#first] === NONE) this.#heads.remove(head);
+  }
+}

@@ -1,0 +1,262 @@
+// Session windows over keyed records: a key's records belong together as long as no pause between them reaches the gap.
+//
+// A record at t is a session [t, t + gap); sessions of a key that touch are merged. Rows and lists: session-store.ts.
+//
+//   W1. A session's result is emitted once event time has passed its end, before the watermark goes on.
+//   W2. A record that joins a session whose result was given emits the updated result at once, if the session still ends before
+//       the watermark; else the session goes on and its result is given again at its new end.
+//   W3. A record that joins no session and whose own is past its lateness goes to the late output, or is counted.
+//   W4. A session is removed once its end is past its lateness.
+
+import { assert, UserError } from "../../base/errors.ts";
+import type { RowCursor } from "../../state/row-pages.ts";
+import { readF64, writeF64 } from "../../types/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
+import { tablesOf } from "../aggregates/tables-of.ts";
+import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
+import type { WindowOperatorOptions } from "./pane-window-operator.ts";
+import { SESSION_EXTRA, SessionStore } from "./session-store.ts";
+import { WindowEmitter } from "./window-emitter.ts";
+import type { SessionWindowSpec } from "./window-spec.ts";
+
+export type SessionOperatorOptions = Omit<WindowOperatorOptions, "window" | "partials"> & {
+  readonly window: SessionWindowSpec;
+};
+
+const NONE = -1;
+
+type Opened = { readonly context: OperatorContext; readonly store: SessionStore; readonly emitter: WindowEmitter };
+
+export class SessionWindowOperator implements Operator {
+  readonly #options: SessionOperatorOptions;
+  readonly #gapMs: number;
+  readonly #latenessMs: number;
+  #opened: Opened | null = null;
+  #watermark = -Infinity;
+  #restored = false;
+  // Where firing goes on: the list, and the rows of it at hand.
+  #list = NaN;
+  readonly #cursor: RowCursor = { group: 0, row: -1 };
+  readonly #rows = new Int32Array(256);
+  #count = 0;
+  #at = 0;
+
+  constructor(options: SessionOperatorOptions) {
+    this.#options = options;
+    this.#gapMs = options.window.gapMs;
+    this.#latenessMs = options.allowedLatenessMs;
+  }
+
+  open(context: OperatorContext): void {
+    const { key, keyName, set, fields, lateOutput } = this.#options;
+    const tables = tablesOf(context);
+    const groups = new AggregateTable({
+      name: "sessions",
+      operator: context.uid,
+      label: `${context.uid} ${context.subtaskIndex}`,
+      tables,
+      key,
+      keyName,
+      set,
+      fields,
+      namespaced: true,
+      extra: SESSION_EXTRA,
+      keepsExtra: true,
+      bounds: true,
+    });
+    const store = new SessionStore(groups, tables, this.#gapMs, this.#latenessMs);
+    this.#opened = { context, store, emitter: new WindowEmitter(context, groups, lateOutput) };
+    tables.attach({
+      name: groups.name,
+      get bytes() {
+        return groups.bytes;
+      },
+      snapshot: (keyGroup, out) => this.#snapshotGroup(keyGroup, out),
+      restore: (keyGroup, input) => this.#restoreGroup(keyGroup, input),
+    });
+  }
+
+  onRecord(record: unknown, timestampMs: number): void {
+    this.onBatch({ count: 1, rows: [record], timestamps: Float64Array.of(timestampMs), reader: null }, 0);
+  }
+
+  onBatch(batch: RecordBatch, from: number): number {
+    const { context, store } = this.#open();
+    const { groups } = store;
+    for (let at = from; at < batch.count; at += STAGE_CAPACITY) {
+      const count = Math.min(batch.count - at, STAGE_CAPACITY);
+      groups.stage.stage(batch, at, 0, count);
+      groups.hashKeys(count);
+      store.prefetch(count);
+      for (let i = 0; i < count; i += 1) {
+        if (!this.#add(i)) this.#late(batch, at + i);
+        if (context.full()) {
+          groups.clear();
+          return at + i + 1;
+        }
+      }
+      groups.clear();
+    }
+    return batch.count;
+  }
+
+  onWatermark(watermark: number): boolean {
+    const { store } = this.#open();
+    this.#watermark = watermark;
+    const listEnd = store.listAfter(watermark);
+    if (Number.isNaN(this.#list)) this.#list = store.lists.from(-Infinity);
+    while (this.#list < listEnd) {
+      if (!this.#fireList(this.#list)) return false;
+      // What is in it now is not due before the end of its grain.
+      if (this.#list < listEnd - 2) store.lists.delete(this.#list);
+      this.#list = store.lists.from(this.#list + 1);
+    }
+    this.#list = NaN;
+    return true;
+  }
+
+  nextProcessingTimeMs(): number {
+    return Infinity;
+  }
+
+  onProcessingTime(): boolean {
+    return true;
+  }
+
+  onEndOfInput(): boolean {
+    return true; // The watermark Infinity came before.
+  }
+
+  snapshot(): void {
+    // Everything is kept by key group.
+  }
+
+  restore(): void {
+    // See snapshot.
+  }
+
+  close(): void {
+    this.#opened = null;
+  }
+
+  #open(): Opened {
+    assert(this.#opened !== null, "the operator is open");
+    return this.#opened;
+  }
+
+  // -------------------------------------------------------------- records
+
+  /** Adds staged record `i` to its session. False: it is late. */
+  #add(i: number): boolean {
+    const { store } = this.#open();
+    const timeMs = store.groups.stage.times[i]!;
+    if (Number.isNaN(timeMs)) throw this.#timestampMissing();
+    const endMs = timeMs + this.#gapMs;
+    let session = this.#joined(i, timeMs, endMs);
+    if (session === NONE) {
+      if (endMs - 1 + this.#latenessMs <= this.#watermark) return false;
+      session = store.add(i, timeMs, endMs);
+    } else {
+      store.grow(session, Math.min(timeMs, store.startOf(session)), Math.max(endMs, store.endOf(session)));
+    }
+    store.groups.rows[i] = session;
+    store.groups.accumulate(i, i + 1);
+    const isOver = store.endOf(session) - 1 <= this.#watermark;
+    if (isOver) this.#emit(session);
+    if (isOver !== store.isFired(session)) store.schedule(session, isOver);
+    return true;
+  }
+
+  /** The session that touches [startMs, endMs], all of them merged into one; -1 for none. */
+  #joined(i: number, startMs: number, endMs: number): number {
+    const { store } = this.#open();
+    let joined = NONE;
+    for (let session = store.firstOf(i); session !== NONE; ) {
+      const next = store.nextOf(session);
+      if (store.startOf(session) <= endMs && store.endOf(session) >= startMs) {
+        joined = joined === NONE ? session : this.#mergeTwo(joined, session);
+      }
+      session = next;
+    }
+    return joined;
+  }
+
+  /** Keeps the one that has not fired: it need not change its list. */
+  #mergeTwo(left: number, right: number): number {
+    const { store } = this.#open();
+    const [into, from] = store.isFired(left) ? [right, left] : [left, right];
+    const startMs = Math.min(store.startOf(left), store.startOf(right));
+    const endMs = Math.max(store.endOf(left), store.endOf(right));
+    store.merge(into, from);
+    store.grow(into, startMs, endMs);
+    return into;
+  }
+
+  #late(batch: RecordBatch, index: number): void {
+    const { rows, reader, timestamps } = batch;
+    const record = rows === null ? reader?.record(index) : rows[index];
+    const timestampMs = reader === null ? (timestamps?.[index] ?? Number.NaN) : reader.timestamp(index);
+    this.#open().emitter.late(record, timestampMs, 1);
+  }
+
+  #timestampMissing(): UserError {
+    const { uid } = this.#open().context;
+    return new UserError("TIMESTAMP_MISSING", `a record without event time reached the windows of ${uid}`, {
+      operator: uid,
+      fix: 'say where event times are, before keyBy: .eventTime({ at: "ts" })',
+    });
+  }
+
+  // -------------------------------------------------------------- firing
+
+  #fireList(list: number): boolean {
+    const { store } = this.#open();
+    for (;;) {
+      while (this.#at < this.#count) {
+        this.#at += 1;
+        if (!this.#visit(this.#rows[this.#at - 1]!)) return false;
+      }
+      this.#at = 0;
+      this.#count = store.scan(list, this.#cursor, this.#rows);
+      if (this.#count > 0) continue;
+      this.#cursor.group = 0;
+      this.#cursor.row = -1;
+      return true;
+    }
+  }
+
+  /** Does what is due with a session. False: the output is full now. */
+  #visit(session: number): boolean {
+    const { store } = this.#open();
+    const endMs = store.endOf(session);
+    const isOver = endMs - 1 <= this.#watermark;
+    const hasRoom = isOver && !store.isFired(session) ? this.#emit(session) : true;
+    if (endMs - 1 + this.#latenessMs <= this.#watermark) store.remove(session);
+    else store.schedule(session, isOver);
+    return hasRoom;
+  }
+
+  #emit(session: number): boolean {
+    const { store, emitter } = this.#open();
+    const { groups } = store;
+    const key = groups.key(session);
+    return emitter.emit(groups.table.f64, session + groups.offset, key, store.startOf(session), store.endOf(session));
+  }
+
+  // -------------------------------------------------------------- snapshots
+
+  #snapshotGroup(keyGroup: number, out: ByteWriter): void {
+    writeF64(out, this.#watermark);
+    this.#open().store.groups.snapshot(keyGroup, out);
+  }
+
+  /** Groups that come from different subtasks may have got differently far: the least counts. */
+  #restoreGroup(keyGroup: number, input: ByteReader): void {
+    const { store } = this.#open();
+    const watermark = readF64(input);
+    this.#watermark = this.#restored ? Math.min(this.#watermark, watermark) : watermark;
+    this.#restored = true;
+    store.groups.restore(keyGroup, input, (session) => store.restored(session));
+  }
+}

@@ -1,0 +1,93 @@
+// The tables and parts that an operator has attached to its store (keyed-tables.ts).
+//
+//   parts of a key group   (1 · string name · u32 size · bytes)… 0
+
+import { assert, UserError } from "../base/errors.ts";
+import { ByteCursor, ByteSink, readString, readU32, take, writeByte, writeString } from "../types/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../types/codec.ts";
+import type { HeapBudget } from "./heap-entries.ts";
+import type { StateUsage } from "./keyed-state.ts";
+import type { KeyedPart, KeyedTables } from "./keyed-tables.ts";
+import { ManagedTable, type TableOptions } from "./managed-table.ts";
+import { TableHeads } from "./namespace-heads.ts";
+import type { TableSpec } from "./row-layout.ts";
+import { readMore, writeBytes } from "./state-snapshot.ts";
+
+export class OperatorTables implements KeyedTables {
+  readonly heap: HeapBudget;
+  readonly #options: Omit<TableOptions, "account">;
+  readonly #tables: ManagedTable[] = [];
+  readonly #heads: TableHeads[] = [];
+  readonly #parts = new Map<string, KeyedPart>();
+  readonly #sink = new ByteSink();
+
+  constructor(options: Omit<TableOptions, "account">, heap: HeapBudget) {
+    this.#options = options;
+    this.heap = heap;
+  }
+
+  table(spec: TableSpec): ManagedTable {
+    const account = { operator: this.#options.operator, state: spec.name, bytes: 0 };
+    const options = { ...this.#options, account };
+    const heads = spec.listed ? new TableHeads(spec.name, options) : null;
+    const table = new ManagedTable(spec, options, heads);
+    this.#tables.push(table);
+    if (heads !== null) this.#heads.push(heads);
+    return table;
+  }
+
+  attach(part: KeyedPart): void {
+    assert(!this.#parts.has(part.name), `part ${part.name} of ${this.#options.operator} is attached twice`);
+    this.#parts.set(part.name, part);
+  }
+
+  usage(): StateUsage[] {
+    const tables = this.#tables.map(({ spec, size, account }) => ({
+      name: spec.name,
+      entries: size,
+      bytes: account.bytes,
+    }));
+    return tables.map((table) => ({ ...table, bytes: table.bytes + (this.#parts.get(table.name)?.bytes ?? 0) }));
+  }
+
+  snapshot(keyGroup: number, out: ByteWriter): void {
+    const sink = this.#sink;
+    for (const part of this.#parts.values()) {
+      sink.position = 0;
+      part.snapshot(keyGroup, sink);
+      writeByte(out, 1);
+      writeString(out, part.name);
+      writeBytes(out, sink.bytes, 0, sink.position);
+    }
+    writeByte(out, 0);
+  }
+
+  restore(keyGroup: number, input: ByteReader): void {
+    while (readMore(input)) {
+      const name = readString(input);
+      const size = readU32(input);
+      const start = take(input, size);
+      const part = this.#parts.get(name);
+      if (part === undefined) throw this.#unknown(name);
+      part.restore(keyGroup, new ByteCursor(input.bytes, start, start + size));
+    }
+  }
+
+  release(): void {
+    for (const part of this.#parts.values()) this.heap.usedBytes -= part.bytes;
+    this.#parts.clear();
+    for (const table of [...this.#tables, ...this.#heads]) table.release();
+  }
+
+  #unknown(name: string): UserError {
+    const { operator } = this.#options;
+    return new UserError(
+      "STATE_TYPE_CHANGED",
+      `the snapshot has ${name} for operator "${operator}", which is of another kind now`,
+      {
+        operator,
+        fix: "Give the operator another uid, or start without this state.",
+      },
+    );
+  }
+}

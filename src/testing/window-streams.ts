@@ -1,0 +1,185 @@
+// Random keyed streams with event times, and the comparison of a window operator with a naive model of it.
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  aggregateSet,
+  collect,
+  count,
+  distinctCount,
+  last,
+  min,
+  quantile,
+  sum,
+} from "../operators/aggregates/aggregate.ts";
+import { fieldTypes } from "../operators/expressions/field-types.ts";
+import { compileBatchCodec } from "../types/batch-codec.ts";
+import { t } from "../types/t.ts";
+import type { OperatorDriver } from "./operator-driver.ts";
+
+export type Row = { key: string; value: number; id: number; ts: number };
+export type Result = Record<string, unknown>;
+
+const ROW = t.struct({ key: t.string, value: t.f64, id: t.f64, ts: t.timestamp });
+const CODEC = compileBatchCodec(ROW.spec, { timestamps: true, extraFields: "refuse" });
+const FIXED = { n: count(), total: sum("value"), least: min("value"), latest: last("id") };
+const OBJECTS = { ids: collect("id"), middle: quantile("value", 0.5), distinct: distinctCount("value") };
+const AGGREGATES = { all: { ...FIXED, ...OBJECTS }, fixed: FIXED };
+
+/** Numbers only, or with objects beside them. */
+export type Wanted = keyof typeof AGGREGATES;
+
+export type Step = { readonly rows: readonly Row[] } | { readonly watermark: number } | { readonly restart: number };
+
+export type StreamCase = {
+  readonly latenessMs: number;
+  readonly lateOutput: boolean;
+  readonly wanted: Wanted;
+  readonly rooms: readonly number[];
+  readonly columns: boolean;
+  readonly steps: readonly Step[];
+};
+
+/** What the documentation says, done the slow way. */
+export interface WindowModel {
+  /** Updated results that a record gives at once. */
+  add(row: Row): Result[];
+  watermark(watermark: number): Result[];
+  readonly late: readonly Row[];
+}
+
+/** Options that all window operators have, for a case. */
+export function commonOptions({ latenessMs, lateOutput, wanted }: StreamCase) {
+  return {
+    allowedLatenessMs: latenessMs,
+    lateOutput,
+    key: { field: "key", of: null, type: { kind: "string" } },
+    keyName: "key",
+    set: aggregateSet(AGGREGATES[wanted] as never, ["key", "start", "end"]),
+    fields: fieldTypes(ROW.spec),
+  } as const;
+}
+
+export function modelResult(
+  wanted: Wanted,
+  window: { key: string; start: number; end: number },
+  rows: readonly Row[],
+): Result {
+  const timed = rows.toSorted((left, right) => left.ts - right.ts);
+  const values = rows.map((row) => row.value).sort((left, right) => left - right);
+  const all: Result = {
+    n: rows.length,
+    total: values.reduce((total, value) => total + value, 0),
+    least: values[0],
+    latest: timed.at(-1)?.id,
+    ids: timed.map((row) => row.id),
+    middle: values[Math.floor(0.5 * (values.length - 1))],
+    distinct: new Set(values).size,
+  };
+  const { key, start, end } = window;
+  return { key, start, end, ...Object.fromEntries(Object.keys(AGGREGATES[wanted]).map((name) => [name, all[name]])) };
+}
+
+/** Runs a case through the operator and the model, and compares after each step. */
+export function compareStream(testCase: StreamCase, model: WindowModel, driver: OperatorDriver): void {
+  let watermark = -Infinity;
+  for (const step of [...testCase.steps, { watermark: Number.POSITIVE_INFINITY }]) {
+    driver.emitted.length = 0;
+    if ("rows" in step) {
+      const expected = step.rows.flatMap((row) => model.add(row));
+      const records = step.rows.map((row) => ({ record: row, timestampMs: row.ts }));
+      driver.records(records, testCase.columns ? CODEC : null);
+      assert.deepEqual(byKey(emitted(driver)), byKey(expected));
+    } else if ("watermark" in step) {
+      watermark = Math.max(watermark, step.watermark);
+      const expected = model.watermark(watermark);
+      driver.watermark(watermark);
+      assert.deepEqual(byEnd(emitted(driver)), byEnd(expected));
+    } else {
+      driver.restart(step.restart);
+      assert.deepEqual(driver.emitted, []);
+    }
+  }
+  const late = testCase.lateOutput ? driver.side.map(({ row }) => row) : driver.counters.get("numLateRecordsDropped");
+  const id = (row: Result) => Number(row.id);
+  if (testCase.lateOutput) {
+    assert.deepEqual((late as Result[]).map(id).sort(), model.late.map((row) => row.id).sort());
+  } else assert.equal(late ?? 0, model.late.length);
+  assert.equal(driver.objectBytes, 0);
+  assert.equal(driver.entries, 0);
+  assert.equal(driver.close(), 0);
+}
+
+function emitted(driver: OperatorDriver): Result[] {
+  return driver.emitted.map(({ row, timestampMs }) => {
+    assert.equal(timestampMs, Number(row.end) - 1);
+    // Groups of more than a few values are estimated, and all values are whole.
+    return "middle" in row ? { ...row, middle: Math.round(Number(row.middle)) } : row;
+  });
+}
+
+/** Each key's updates in the order in which they came: subtasks run side by side. */
+function byKey(results: readonly Result[]): [string, Result[] | undefined][] {
+  return Object.entries(Object.groupBy(results, (result) => `${result.key}`)).sort(([left], [right]) =>
+    left < right ? -1 : 1,
+  );
+}
+
+/** Keys come in no defined order. */
+function byEnd(results: readonly Result[]): Result[] {
+  return results.toSorted(
+    (left, right) => Number(left.end) - Number(right.end) || (`${left.key}` < `${right.key}` ? -1 : 1),
+  );
+}
+
+/** Time goes on in small steps, now and then in large ones; records come up to 15 ms before and after it. */
+export const streamCases: fc.Arbitrary<StreamCase> = fc.record({
+  latenessMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 20 })),
+  lateOutput: fc.boolean(),
+  wanted: fc.constantFrom<Wanted>("all", "fixed"),
+  rooms: fc.array(fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constant(1_000)), { minLength: 1, maxLength: 5 }),
+  columns: fc.boolean(),
+  steps: fc
+    .array(
+      fc.tuple(
+        fc.oneof(
+          { weight: 6, arbitrary: records() },
+          { weight: 4, arbitrary: fc.integer({ min: -6, max: 3 }).map((lag) => ({ lag })) },
+          { weight: 1, arbitrary: fc.constantFrom(1, 2, 3).map((restart) => ({ restart })) },
+        ),
+        fc.oneof({ weight: 6, arbitrary: fc.nat(3) }, { weight: 1, arbitrary: fc.nat(40) }),
+      ),
+      { maxLength: 40, size: "max" },
+    )
+    .map((shapes) => timed(shapes)),
+});
+
+type Shape =
+  | { readonly drafts: readonly (readonly [string, number, number])[] }
+  | { readonly lag: number }
+  | { readonly restart: number };
+
+function records(): fc.Arbitrary<Shape> {
+  const draft = fc.tuple(
+    fc.constantFrom("a", "b", "a key of more than sixteen bytes"),
+    fc.integer({ min: -15, max: 15 }),
+    fc.nat(9),
+  );
+  return fc.array(draft, { minLength: 1, maxLength: 8 }).map((drafts) => ({ drafts }));
+}
+
+function timed(shapes: readonly (readonly [Shape, number])[]): Step[] {
+  let now = 30;
+  let id = 0;
+  return shapes.map(([shape, passed]): Step => {
+    now += passed;
+    if ("restart" in shape) return shape;
+    if ("lag" in shape) return { watermark: now + shape.lag };
+    return {
+      rows: shape.drafts.map(([key, distance, value]) => {
+        id += 1;
+        return { key, value, id, ts: now + distance };
+      }),
+    };
+  });
+}
