@@ -2,26 +2,20 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { readAll, sourceContract } from "../../operators/source.contract.ts";
 import { simWorld } from "../../testing/world.ts";
-import { t } from "../../types/t.ts";
+import { type Type, t } from "../../types/t.ts";
 import { type CsvOptions, csv } from "./csv.ts";
 
-async function read(content: string | Uint8Array, options: CsvOptions = {}) {
+async function read<T>(content: string | Uint8Array, options: CsvOptions & { type?: Type<T> } = {}) {
   const world = simWorld(1);
   world.env.disk.put("/in.csv", content);
-  return readAll(csv("/in.csv", { invalid: "side", ...options }), world);
+  const { type, ...others } = { invalid: "side" as const, ...options };
+  const source = type === undefined ? csv("/in.csv", others) : csv("/in.csv", { ...others, type });
+  const { records, invalid } = await readAll<unknown>(source, world);
+  return { records, invalid, issues: invalid.map(({ line, issues }) => `${line}: ${issues.join("; ")}`) };
 }
 
-describe("csv", () => {
-  test("basic", async () => {
-    const { records, invalid } = await read('a,b\n1,"x ""y"", z"\r\n2,\r3,é\n');
-    assert.deepEqual(invalid, []);
-    assert.deepEqual(records, [
-      { a: "1", b: 'x "y", z' },
-      { a: "2", b: "" },
-      { a: "3", b: "é" },
-    ]);
-  });
-});
+const bytes = (...parts: (string | number[])[]): Uint8Array =>
+  Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : Buffer.from(part))));
 
 const Row = t.struct({ n: t.f64, text: t.string });
 const rows = Array.from({ length: 500 }, (_, n) => ({ n, text: n % 7 === 0 ? `line\n"${n}",é` : `t${n}` }));
@@ -30,11 +24,346 @@ const content = `n,text\n${rows.map(({ n, text }) => `${n},"${text.replaceAll('"
 sourceContract("csv", () => {
   const world = simWorld(5);
   world.env.disk.put("/in/a.csv", content);
+  world.env.disk.put("/in/b.csv", content);
   world.env.disk.faults.shortReads = true;
   return {
     source: csv("/in/*.csv", { type: Row, splitSize: 700, readSize: 61 }),
     world,
-    expected: rows,
+    expected: [...rows, ...rows],
     checkClosed: () => assert.equal(world.env.disk.openHandles, 0),
   };
+});
+
+describe("CSV columns", () => {
+  test("without a type each field is a string under its header's name", async () => {
+    const { records } = await read('a,b b,__proto__\n1,"x, ""y""",z\n,é,\n');
+    assert.deepEqual(
+      records.map((record) => Object.entries(record as object)),
+      [
+        [
+          ["a", "1"],
+          ["b b", 'x, "y"'],
+          ["__proto__", "z"],
+        ],
+        [
+          ["a", ""],
+          ["b b", "é"],
+          ["__proto__", ""],
+        ],
+      ],
+    );
+  });
+
+  test("with a type its columns are found by name, in any order, and others are left out", async () => {
+    const { records } = await read("text,extra,n\nx,?,1\n", { type: Row });
+    assert.deepEqual(records, [{ n: 1, text: "x" }]);
+    assert.deepEqual(Object.keys(records[0] as object), ["n", "text"]);
+  });
+
+  test("without a header line the columns are those named, those of the type, or numbered", async () => {
+    const header = false;
+    assert.deepEqual((await read("1,x\n", { header })).records, [{ column1: "1", column2: "x" }]);
+    assert.deepEqual((await read("1,x\n", { header, columns: ["n", "text"] })).records, [{ n: "1", text: "x" }]);
+    assert.deepEqual((await read("1,x\n", { header, type: Row })).records, [{ n: 1, text: "x" }]);
+    assert.deepEqual((await read("x,1\n", { header, type: Row, columns: ["text", "n"] })).records, [
+      { n: 1, text: "x" },
+    ]);
+  });
+
+  test("named columns replace what the header line says", async () => {
+    assert.deepEqual((await read("A,B\n1,x\n", { columns: ["n", "text"], type: Row })).records, [{ n: 1, text: "x" }]);
+    await assert.rejects(read("A,B\n1,x\n", { columns: ["n"] }), {
+      code: "CSV_HEADER_INVALID",
+      message: /in\.csv has 2 columns.*names 1/,
+    });
+  });
+
+  test("a column that the file does not have fails with the file, the column and the nearest name", async () => {
+    await assert.rejects(read("n,Text\n1,x\n", { type: Row }), {
+      code: "CSV_COLUMN_MISSING",
+      message: '/in.csv has no column "text"; it has "n", "Text"',
+      fix: 'did you mean "Text"?',
+    });
+  });
+
+  test("a header that names a column twice, or is damaged, fails with the file", async () => {
+    await assert.rejects(read("a,b,a\n1,2,3\n"), {
+      code: "CSV_HEADER_INVALID",
+      message: /in\.csv has the column "a" twice/,
+    });
+    await assert.rejects(read("n,text,n\n1,2,3\n", { type: Row }), { code: "CSV_HEADER_INVALID" });
+    await assert.rejects(read('a,"b\n1,2\n'), { code: "CSV_HEADER_INVALID", message: /quote that is not closed/ });
+    await assert.rejects(read(bytes("a,", [0xff], "\n1,2\n")), { code: "CSV_HEADER_INVALID", message: /not UTF-8/ });
+    assert.deepEqual((await read("n,x,x,text\n1,2,3,y\n", { type: Row })).records, [{ n: 1, text: "y" }]);
+  });
+
+  test("a file without records has none, whatever it is made of", async () => {
+    for (const empty of ["", "\n\n", "\ufeff", "n,text", "n,text\n", "\ufeff\r\nn,text\r\n\r\n"]) {
+      assert.deepEqual((await read(empty, { type: Row })).records, [], JSON.stringify(empty));
+    }
+  });
+
+  test("the header is found behind a byte order mark, comments and blank lines", async () => {
+    const { records, issues } = await read('\ufeff# made "today\n\nn,text\n1,x\nbad\n', { type: Row, comment: "#" });
+    assert.deepEqual(records, [{ n: 1, text: "x" }]);
+    assert.deepEqual(issues, ['5: 1 field where 2 belong; "text" is missing']);
+  });
+});
+
+describe("CSV cells", () => {
+  const All = t.struct({
+    f64: t.f64,
+    f32: t.f32,
+    i32: t.i32,
+    i64: t.i64,
+    big: t.bigint,
+    bool: t.bool,
+    at: t.timestamp,
+    date: t.date,
+    kind: t.enum("buy", "sell"),
+    maybe: t.f64.nullable(),
+    note: t.string.optional(),
+  });
+  const header = "f64,f32,i32,i64,big,bool,at,date,kind,maybe,note\n";
+
+  test("each kind of cell becomes its value", async () => {
+    const { records, issues } = await read(
+      `${header}-1.5,0.1,-7,9007199254740993,123456789012345678901234567890,true,2026-01-31T09:30:00Z,2026-01-31,buy,,\n` +
+        "+.5e-3,1e40,2147483647,-9223372036854775808,-1,0,1767225600000,2026-01-31 09:30+02:00,sell,2.,x\n",
+      { type: All },
+    );
+    assert.deepEqual(issues, []);
+    assert.deepEqual(records, [
+      {
+        f64: -1.5,
+        f32: Math.fround(0.1),
+        i32: -7,
+        i64: 9007199254740993n,
+        big: 123456789012345678901234567890n,
+        bool: true,
+        at: Date.UTC(2026, 0, 31, 9, 30),
+        date: new Date("2026-01-31"),
+        kind: "buy",
+        maybe: null,
+      },
+      {
+        f64: 0.0005,
+        f32: Number.POSITIVE_INFINITY,
+        i32: 2147483647,
+        i64: -(2n ** 63n),
+        big: -1n,
+        bool: false,
+        at: 1767225600000,
+        date: new Date("2026-01-31T07:30:00Z"),
+        kind: "sell",
+        maybe: 2,
+        note: "x",
+      },
+    ]);
+  });
+
+  test("each cell that does not hold its kind is named with what it holds and what belongs there", async () => {
+    const { records, issues } = await read(
+      `${header}1e,x,2.5,9223372036854775808,1.0,yes,2026-02-30,noon,hold,-,\n,,,,,,,,,,\n`,
+      {
+        type: All,
+      },
+    );
+    assert.deepEqual(records, []);
+    assert.equal(
+      issues[0],
+      [
+        '2: column "f64": "1e" is not a number',
+        'column "f32": "x" is not a number',
+        'column "i32": "2.5" is not an integer from -2147483648 to 2147483647',
+        'column "i64": "9223372036854775808" is not an integer of 64 bits',
+        'column "big": "1.0" is not an integer',
+        'column "bool": "yes" is not true or false',
+        'column "at": "2026-02-30" is not a date, a date-time or epoch milliseconds',
+        'column "date": "noon" is not a date, a date-time or epoch milliseconds',
+        'column "kind": "hold" is not one of buy, sell',
+        'column "maybe": "-" is not a number',
+      ].join("; "),
+    );
+    assert.match(issues[1]!, /^3: column "f64": empty, expected a number; /);
+  });
+
+  test("numbers are those that JavaScript reads, to the last bit", async () => {
+    const texts = [
+      "0",
+      "-0",
+      "0.1",
+      "123456789012345.6",
+      "1234567890123456789",
+      "0.000001",
+      "5e-324",
+      "1.7976931348623157e308",
+      "1E3",
+      "00012",
+      "4.35",
+      "NaN",
+      "Infinity",
+      "-Infinity",
+      "9007199254740993",
+      "0.30000000000000004",
+      "1.",
+      ".5",
+    ];
+    const { records } = await read(`n,text\n${texts.map((text) => `${text},x\n`).join("")}`, { type: Row });
+    for (const [index, text] of texts.entries())
+      assert.ok(Object.is((records[index] as { n: number }).n, Number(text)), text);
+    for (const text of ["", " 1", "1 ", "0x10", "1_000", "1,5", "--1", "1e5.5", "inf", "١"]) {
+      assert.equal((await read(`n,text\n"${text}",x\n`, { type: Row })).invalid.length, 1, text);
+    }
+  });
+
+  test("an empty cell without quotes is null or absent where the type allows, and an empty text elsewhere; quotes make it a text", async () => {
+    const type = t.struct({ a: t.string.nullable(), b: t.string, c: t.string.optional() });
+    const { records } = await read('a,b,c\n,,\n"","",""\n', { type });
+    assert.deepEqual(records, [
+      { a: null, b: "" },
+      { a: "", b: "", c: "" },
+    ]);
+  });
+
+  test("other texts can stand for null", async () => {
+    const type = t.struct({ a: t.f64.nullable(), b: t.string.nullable() });
+    const { records } = await read('a,b\nNA,NULL\n1,"NA"\nNULL,\n', { type, nulls: ["NA", "NULL"] });
+    assert.deepEqual(records, [
+      { a: null, b: null },
+      { a: 1, b: "NA" },
+      { a: null, b: "" },
+    ]);
+  });
+
+  test("dialects: semicolons and decimal commas, tabs, escapes, other quotes, blanks around cells", async () => {
+    const eu = await read("n;text\n1,5;x\n-0,25;y,z\n2.5;bad\n", { type: Row, delimiter: ";", decimal: "," });
+    assert.deepEqual(eu.records, [
+      { n: 1.5, text: "x" },
+      { n: -0.25, text: "y,z" },
+    ]);
+    assert.deepEqual(eu.issues, ['4: column "n": "2.5" is not a number']);
+    assert.deepEqual((await read("n\ttext\n1\t x \n", { type: Row, delimiter: "\t" })).records, [
+      { n: 1, text: " x " },
+    ]);
+    assert.deepEqual((await read('n , text\n 1 , " x " \n', { type: Row, trim: true })).records, [
+      { n: 1, text: " x " },
+    ]);
+    assert.deepEqual(
+      (await read("n,text\n1,'it''s \\'x\\' \\\\'\n", { type: Row, quote: "'", escape: "\\" })).records,
+      [{ n: 1, text: "it's 'x' \\" }],
+    );
+    assert.deepEqual((await read('n,text\n1,say "hi"\n', { type: Row, quote: false })).records, [
+      { n: 1, text: 'say "hi"' },
+    ]);
+  });
+
+  test("ragged rows are taken when the options say so", async () => {
+    const { records, invalid } = await read("a,b,c\n1\n1,2,3,4\n", { ragged: true });
+    assert.deepEqual(invalid, []);
+    assert.deepEqual(records, [
+      { a: "1", b: "", c: "" },
+      { a: "1", b: "2", c: "3" },
+    ]);
+  });
+});
+
+describe("bad CSV rows", () => {
+  test("each is reported with file, line, text and reason, and the rows around it are read", async () => {
+    const text = bytes(
+      'n,text\n1,"two\nlines"\nx,bad number\n2,too,many\n3\n4,',
+      [0],
+      "nul\n5,",
+      [0xc3, 0x28],
+      'utf\n6,mid"quote\n7,"after"quote\n8,ok\n9,"unclosed\n10,x\n',
+    );
+    const { records, invalid, issues } = await read(text, { type: Row });
+    assert.deepEqual(records, [
+      { n: 1, text: "two\nlines" },
+      { n: 8, text: "ok" },
+    ]);
+    assert.deepEqual(issues, [
+      '4: column "n": "x" is not a number',
+      "5: 3 fields where 2 belong",
+      '6: 1 field where 2 belong; "text" is missing',
+      "7: a NUL byte",
+      "8: bytes that are not UTF-8",
+      "9: a quote inside a field that does not begin with one",
+      "10: text after a closing quote",
+      "12: a quote that is not closed",
+    ]);
+    assert.ok(invalid.every(({ file }) => file === "/in.csv"));
+    assert.deepEqual(invalid.map(({ raw }) => raw).slice(0, 3), ["x,bad number", "2,too,many", "3"]);
+    assert.equal(invalid.at(-1)?.raw, '9,"unclosed\n10,x');
+  });
+
+  test("with one line a record, an unclosed quote costs one line only", async () => {
+    const { records, issues } = await read('n,text\n1,"open\n2,x\n', { type: Row, multiline: false });
+    assert.deepEqual(records, [{ n: 2, text: "x" }]);
+    assert.deepEqual(issues, ["2: a quote that is not closed"]);
+  });
+
+  test("a record over the bound is refused with its line and the bound, and not kept, however it is read", async () => {
+    const long = "y".repeat(5_000);
+    for (const readSize of [64, 1_000, 100_000]) {
+      const options = { type: Row, recordSizeMax: 1_000, readSize };
+      const { records, invalid, issues } = await read(
+        `n,text\n1,a\n2,${long}\n3,"${long}\n${long}"\n4,b\n5,${long}`,
+        options,
+      );
+      assert.deepEqual(
+        records,
+        [
+          { n: 1, text: "a" },
+          { n: 4, text: "b" },
+        ],
+        `${readSize}`,
+      );
+      const issue = "longer than 1000 bytes, the limit of one record (option recordSizeMax)";
+      assert.deepEqual(issues, [`3: ${issue}`, `4: ${issue}`, `7: ${issue}`]);
+      assert.ok(invalid.every(({ raw }) => String(raw).length <= 1_100));
+    }
+  });
+
+  test("a record of exactly the bound is read", async () => {
+    const { records, invalid } = await read(`n,text\n1,${"y".repeat(97)}\n2,${"z".repeat(98)}\n`, {
+      type: Row,
+      recordSizeMax: 100,
+      readSize: 7,
+    });
+    assert.equal(records.length, 1);
+    assert.equal(invalid.length, 1);
+  });
+
+  test("files that are no UTF-8 text at all say what they are", async () => {
+    await assert.rejects(read(bytes([0xff, 0xfe], "n\0")), {
+      code: "ENCODING_UNSUPPORTED",
+      message: /in\.csv is UTF-16/,
+    });
+    await assert.rejects(read(bytes([0x1f, 0x8b, 8, 0])), {
+      code: "ENCODING_UNSUPPORTED",
+      message: /compressed with gzip/,
+    });
+  });
+
+  test("types that a cell cannot hold are refused with the column", async () => {
+    await assert.rejects(read("a\n1\n", { type: t.struct({ a: t.list(t.f64) }) }), {
+      code: "CSV_TYPE_UNSUPPORTED",
+      message: 'column "a": a CSV cell cannot hold list',
+    });
+    await assert.rejects(read("a\n1\n", { type: t.f64 }), { code: "CSV_TYPE_UNSUPPORTED" });
+  });
+
+  test("options that cannot work are refused where they are written", () => {
+    const refused = (options: CsvOptions, message: RegExp): void => {
+      assert.throws(() => csv("x", options), { code: "CONNECTOR_OPTION_INVALID", message });
+    };
+    refused({ delimiter: "ab" }, /delimiter: "ab"/);
+    refused({ delimiter: "é" }, /delimiter: "é"/);
+    refused({ delimiter: '"' }, /quote: "\\"" is the delimiter too/);
+    refused({ decimal: "," }, /decimal: "," is the delimiter too/);
+    refused({ splitSize: "lots" }, /splitSize: "lots"/);
+    refused({ roll: { rows: 0 } }, /roll\.rows: 0/);
+    assert.throws(() => csv([]), { code: "CONNECTOR_OPTION_INVALID" });
+  });
 });

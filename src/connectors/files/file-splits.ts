@@ -81,9 +81,10 @@ export class FileSplits implements SplitEnumerator {
   #cut(file: string, size: number): Part[] {
     const { splitBytes, format, isGzip } = this.#options;
     const whole: FilePosition = { file, offset: 0, cut: false, line: 1, end: null };
-    const count = this.#context.parallelism === 1 || isGzip(file) ? 1 : Math.ceil(size / splitBytes);
-    if (count <= 1) return [{ position: whole, cutBytes: null }];
-    const cutBytes = Math.ceil(size / count);
+    if (this.#context.parallelism === 1 || isGzip(file) || size <= splitBytes)
+      return [{ position: whole, cutBytes: null }];
+    const cutBytes = Math.max(Math.ceil(size / Math.ceil(size / splitBytes)), 4); // Not inside a byte order mark.
+    const count = Math.ceil(size / cutBytes);
     if (!format.cutsAnywhere) return [{ position: whole, cutBytes }];
     return Array.from({ length: count }, (_, index): Part => {
       const end = index === count - 1 ? null : (index + 1) * cutBytes;

@@ -18,7 +18,7 @@ export function jsonDecoder(spec: TypeSpec): JsonDecode {
   const decode = decoder(spec);
   return (value, trace) => {
     const decoded = decode(value, trace);
-    trace.issue = trace.issue.replace(/^\./, "");
+    trace.issue = trace.issue.replace(/^(\.|: )/, "");
     return decoded;
   };
 }
@@ -158,7 +158,7 @@ function typedArrayDecoder(name: TypedArrayName): JsonDecode {
     const array = TYPED_ARRAYS[name](list);
     const misfit = list.findIndex((item, index) => !Object.is(item, array[index]) && item !== array[index]);
     if (misfit < 0) return array;
-    fail(trace, `an element of ${name}`, String(list[misfit]));
+    fail(trace, `an element of ${name}`, isBig ? String(list[misfit]) : list[misfit]);
     return under(trace, `[${misfit}]`);
   };
 }

@@ -1,0 +1,177 @@
+// Files on a real disk: compression, sizes and faults that a simulated disk cannot show.
+
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { type ReadOptions, readAll, sourceContract } from "../../operators/source.contract.ts";
+import type { Source } from "../../operators/source.ts";
+import { nodeWorld } from "../../testing/world.ts";
+import { t } from "../../types/t.ts";
+import { csv } from "./csv.ts";
+import { jsonl } from "./jsonl.ts";
+
+const root = mkdtempSync(join(tmpdir(), "millrace-files-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(root, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const read = <T>(source: Source<T>, options: ReadOptions = {}) => readAll(source, nodeWorld(), options);
+
+const Row = t.struct({ n: t.f64, text: t.string });
+const rows = Array.from({ length: 3_000 }, (_, n) => ({ n, text: n % 7 === 0 ? `line\n"${n}",é` : `t${n}` }));
+const content = `n,text\n${rows.map(({ n, text }) => `${n},"${text.replaceAll('"', '""')}"`).join("\n")}\n`;
+const plain = file("rows.csv", content);
+const zipped = file("rows.csv.gz", gzipSync(content));
+
+sourceContract("csv on a real disk", () => ({
+  source: csv(plain, { type: Row, splitSize: 5_000, readSize: 1_000 }),
+  world: nodeWorld(),
+  expected: rows,
+}));
+
+sourceContract("compressed csv", () => ({
+  source: csv(zipped, { type: Row, splitSize: 1_000, readSize: 1_000 }),
+  world: nodeWorld(),
+  expected: rows,
+}));
+
+describe("compressed files", () => {
+  test("several archives in one file are read one after the other", async () => {
+    const path = file("two.jsonl.gz", Buffer.concat([gzipSync('{"a":1}\n'), gzipSync('{"a":2}\n')]));
+    assert.deepEqual((await read(jsonl(path))).records, [{ a: 1 }, { a: 2 }]);
+  });
+
+  test("an archive that ends too early fails with the file, wherever it ends", async () => {
+    const whole = gzipSync(content);
+    for (const length of [0, 1, 5, 12, 500, whole.length - 9, whole.length - 8, whole.length - 1]) {
+      const path = file(`cut-${length}.csv.gz`, whole.subarray(0, length));
+      await assert.rejects(read(csv(path, { type: Row })), (error: unknown) => {
+        assert.ok(error instanceof Error && "code" in error);
+        assert.equal(error.code, "GZIP_TRUNCATED", `${length}: ${error.message}`);
+        assert.ok(error.message.includes(path));
+        return true;
+      });
+    }
+  });
+
+  test("damaged archives, and files that are none, fail with the file", async () => {
+    const damaged = gzipSync(content);
+    damaged[100]! ^= 0x55;
+    const garbage = Buffer.concat([gzipSync(content), Buffer.from("garbage")]);
+    for (const [name, bytes] of Object.entries({ damaged, garbage, none: Buffer.from("n,text\n") })) {
+      const path = file(`${name}.csv.gz`, bytes);
+      await assert.rejects(read(csv(path, { type: Row })), { code: "GZIP_CORRUPT" });
+    }
+  });
+
+  test("the name decides what is compressed, unless the options do", async () => {
+    const path = file("zipped.data", gzipSync("n,text\n1,x\n"));
+    assert.deepEqual((await read(csv(path, { type: Row, compression: "gzip" }))).records, [{ n: 1, text: "x" }]);
+    await assert.rejects(read(csv(path, { type: Row })), { code: "ENCODING_UNSUPPORTED" });
+  });
+});
+
+describe("large records", () => {
+  test("a line of 200 MB is refused with file, line and limit, in bounded memory, and the lines around it are read", async () => {
+    const path = join(root, "long.csv");
+    const handle = openSync(path, "w");
+    writeSync(handle, "n,text\n1,before\n2,");
+    const block = Buffer.alloc(4_000_000, "y");
+    for (let written = 0; written < 200_000_000; written += block.length) writeSync(handle, block);
+    writeSync(handle, "\n3,after\n");
+    closeSync(handle);
+    const before = process.memoryUsage().rss;
+    let peak = 0;
+    const watch = setInterval(() => {
+      peak = Math.max(peak, process.memoryUsage().rss);
+    }, 5);
+    const { records, invalid } = await read(csv(path, { type: Row, invalid: "side" }));
+    clearInterval(watch);
+    rmSync(path);
+    assert.deepEqual(records, [
+      { n: 1, text: "before" },
+      { n: 3, text: "after" },
+    ]);
+    assert.deepEqual(invalid[0]?.issues, [
+      "longer than 16777216 bytes, the limit of one record (option recordSizeMax)",
+    ]);
+    assert.equal(invalid[0]?.line, 3);
+    assert.equal(invalid[0]?.file, path);
+    assert.ok(String(invalid[0]?.raw).length < 2_000);
+    assert.ok(peak - before < 150_000_000, `${Math.round((peak - before) / 1e6)} MB`);
+  });
+});
+
+describe("files that cannot be read", () => {
+  test("a missing file, an empty pattern, something that is no file", async () => {
+    await assert.rejects(read(csv(join(root, "rows.cvs"))), { code: "FILE_MISSING", fix: `did you mean ${plain}?` });
+    await assert.rejects(read(csv(join(root, "*.tsv"))), { code: "FILES_NONE" });
+    await assert.rejects(read(csv("/dev/null")), { code: "PATH_UNSUPPORTED" });
+  });
+
+  test("a file that this user may not read fails with its path", async (context) => {
+    const path = file("secret.csv", content);
+    chmodSync(path, 0o000);
+    chmodSync(root, 0o755);
+    if (process.getuid?.() === 0) {
+      process.seteuid?.(65_534); // Permissions do not bind root.
+      context.after(() => process.seteuid?.(0));
+    }
+    await assert.rejects(read(csv(path)), (error: unknown) => {
+      assert.ok(error instanceof Error && "code" in error && error.code === "DISK_ACCESS", String(error));
+      assert.ok(error.message.includes(path));
+      return true;
+    });
+  });
+
+  test("a directory is read with the files below it, links included; an empty one has no records", async () => {
+    const directory = join(root, "many");
+    mkdirSync(join(directory, "sub"), { recursive: true });
+    assert.deepEqual((await read(jsonl(directory))).records, []);
+    writeFileSync(join(directory, "sub", "a.jsonl"), '{"a":1}');
+    symlinkSync(join(directory, "sub", "a.jsonl"), join(directory, "b.jsonl"));
+    assert.deepEqual((await read(jsonl(directory))).records, [{ a: 1 }, { a: 1 }]);
+  });
+
+  test("a file that shrank between a snapshot and its restore is noticed", async () => {
+    const path = file("shrinks.csv", content);
+    const world = nodeWorld();
+    const source = csv(path, { type: Row });
+    const position = { file: path, offset: content.length + 500, cut: false, line: 7, end: null };
+    const reader = source.createReader({
+      env: world.env,
+      disk: world.env.disk,
+      uid: "in",
+      subtaskIndex: 0,
+      parallelism: 1,
+      metrics: { count() {}, gauge() {}, observe() {} },
+      wake() {},
+    });
+    reader.addSplit({ id: "x", position });
+    const output = { offer: () => true, invalid: () => true, enterSplit() {}, leaveSplit() {} };
+    await assert.rejects(
+      async () => {
+        while (reader.poll(output, 10) !== "end") await world.settle();
+      },
+      { code: "FILE_CHANGED" },
+    );
+    await reader.close();
+  });
+});
