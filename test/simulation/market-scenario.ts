@@ -1,90 +1,25 @@
-// A job of the market example's shape over a file on the simulated disk: event time, a keyed function with state and timers, windows,
-// side outputs, files.
+// The market example as it is, over the simulated disk.
 
-import { job, state, t } from "../../src/index.ts";
-import { csv, jsonl } from "../../src/connectors/files/index.ts";
-import { SeededRandom } from "../../src/base/seeded-random.ts";
-import type { SimDisk } from "../../src/testing/sim-disk.ts";
-import { type Simulation, simulateJob } from "../../src/testing/simulate-job.ts";
+import { readFileSync } from "node:fs";
+import market from "../../examples/01-market/job.ts";
+import { simulateJob } from "../../src/testing/simulate-job.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
 
-const Bar = t.struct({ date: t.timestamp, symbol: t.string, close: t.f64, volume: t.f64 });
-const Move = t.struct({ symbol: t.string, at: t.f64, z: t.f64 });
-const Welford = t.struct({ n: t.f64, mean: t.f64, m2: t.f64 });
-const DAY_MS = 86_400_000;
+/** Four years of the twenty: seeds count for more than rows. */
+const ROWS = 1_000;
 
-export const market = job({ name: "market" }, (env) => {
-  const bars = env
-    .from("bars", csv("/data/bars.csv", { type: Bar }))
-    .filter((bar) => bar.volume > 0)
-    .eventTime({ at: "date", outOfOrder: "3d" });
-  const moves = bars
-    .map((bar) => ({ ...bar, turnover: bar.close * bar.volume }))
-    .keyBy("symbol")
-    .process({
-      uid: "moves",
-      out: Move,
-      side: { silent: t.struct({ symbol: t.string, since: t.f64 }) },
-      state: { stats: state.value(Welford, { init: () => ({ n: 0, mean: 0, m2: 0 }) }), last: state.value(t.f64) },
-      onRecord(bar, ctx) {
-        const { n, mean, m2 } = ctx.state.stats.get();
-        const deviation = bar.close - mean;
-        const spread = Math.sqrt(m2 / Math.max(1, n - 1));
-        if (n > 5 && Math.abs(deviation) > 2 * spread) {
-          ctx.emit({ symbol: ctx.key, at: bar.date, z: deviation / spread });
-        }
-        const next = mean + deviation / (n + 1);
-        ctx.state.stats.set({ n: n + 1, mean: next, m2: m2 + deviation * (bar.close - next) });
-        ctx.state.last.set(bar.date);
-        ctx.timers.set("silence", bar.date + 10 * DAY_MS);
-      },
-      onTimer(_timer, ctx) {
-        ctx.side.silent({ symbol: ctx.key, since: ctx.state.last.get() ?? -1 });
-      },
-    });
-  moves.to("moves-out", jsonl("/out/moves"));
-  moves.side.silent.to("silent-out", jsonl("/out/silent"));
-  bars.rebalance().to("copy", jsonl("/out/copy"));
-});
+const BARS = readFileSync(new URL("../../node_modules/vega-datasets/data/sp500-2000.csv", import.meta.url), "utf8")
+  .split("\n")
+  .slice(0, ROWS + 1)
+  .join("\n");
 
-/** 600 bars of 9 symbols, a little out of order. */
-function barsFile(): string {
-  const random = new SeededRandom(2_026);
-  const lines = ["date,symbol,close,volume"];
-  for (let i = 0; i < 600; i += 1) {
-    const day = Math.floor(i / 6) - random.below(3);
-    const date = new Date(Date.UTC(2020, 0, 10) + day * DAY_MS).toISOString();
-    lines.push(`${date},S${random.below(9)},${(100 + 30 * (random.next() - 0.5)).toFixed(2)},${random.below(1_000)}`);
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-const BARS = barsFile();
-
-export type Outcome = { readonly rows: readonly string[]; readonly simulation: Simulation };
-
-/** The job's output as sorted lines, with the folder of each. */
 export async function marketScenario(seed: number, realLinks = false): Promise<Outcome> {
   const simulation = await simulateJob(market, {
     seed,
     parallelism: 1 + (seed % 4),
     realLinks,
-    prepare: (disk) => disk.put("/data/bars.csv", BARS),
+    params: { in: "/data/sp500.csv", out: "/out" },
+    prepare: (disk) => disk.put("/data/sp500.csv", BARS),
   });
-  if (simulation.error !== null) throw simulation.error;
-  return { rows: outputRows(simulation.disk), simulation };
-}
-
-function outputRows(disk: SimDisk): string[] {
-  return disk
-    .paths()
-    .filter((path) => /^\/out\/\w+\/[^._][^/]*$/.test(path)) // Markers of the sink are hidden files.
-    .flatMap((path) => {
-      const folder = path.split("/")[2];
-      const text = new TextDecoder().decode(disk.get(path) ?? new Uint8Array());
-      return text
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => `${folder} ${line}`);
-    })
-    .sort();
+  return outcomeOf(simulation);
 }

@@ -36,12 +36,15 @@ export type Graph = {
 const NODES_MAX = 9;
 /** Rows that a sink takes until it has to flush: few, so that tasks are often stopped in the middle of something. */
 const SINK_ROOM = 7;
+/** More than one record of any drawn graph turns into. */
+const OVERDRAFT = 100;
 
 export function graphOf(seed: number): Graph {
   const random = new SeededRandom(seed ^ 0x6ea9);
+  const plain = random.next() < 0.4; // Long chains, in which one operator's records stop another.
   const sources = Array.from({ length: 1 + random.below(2) }, () => ({
     rows: random.next() < 0.1 ? 0 : 1 + random.below(200),
-    settings: settingsOf(random, false),
+    settings: settingsOf(random, plain),
   }));
   const nodes: Node[] = [];
   const count = 1 + random.below(NODES_MAX);
@@ -49,7 +52,7 @@ export function graphOf(seed: number): Graph {
     const streams = sources.length + nodes.length;
     const step = stepOf(random, streams);
     const from = random.next() < 0.6 ? streams - 1 : random.below(streams);
-    nodes.push({ from, step, settings: settingsOf(random, isPartitioning(step)) });
+    nodes.push({ from, step, settings: settingsOf(random, plain || isPartitioning(step)) });
   }
   return { sources, nodes };
 }
@@ -68,7 +71,8 @@ function settingsOf(random: SeededRandom, none: boolean): Settings {
 }
 
 function stepOf(random: SeededRandom, streams: number): Step {
-  const draw = random.below(13);
+  const draw = random.below(15);
+  if (draw > 12) return { kind: draw === 13 ? "repeat" : "generate", times: 2 };
   if (draw < 2) return { kind: "map", by: 1 + random.below(9) };
   if (draw === 2) return { kind: "grow", by: 1 + random.below(400) };
   if (draw === 3) return { kind: "filter", modulus: 2 + random.below(4) };
@@ -180,6 +184,7 @@ function sinkInto(received: Row[]): Sink<Row> {
         write: (row) => {
           received.push(row);
           room -= 1;
+          assert.ok(room > -OVERDRAFT, "K1: the task goes on writing to a sink that is full");
           return room > 0;
         },
         flush: () =>

@@ -2,25 +2,32 @@
 
 import assert from "node:assert/strict";
 import { marketScenario } from "./market-scenario.ts";
+import { movesScenario } from "./moves-scenario.ts";
+import type { Outcome } from "./outcome.ts";
 import { randomGraphScenario } from "./random-graph.ts";
 
 export type Scenario = { readonly name: string; readonly run: (seed: number) => Promise<{ readonly digest: string }> };
 
-let marketRows: readonly string[] | null = null;
-
-/** Every seed's output is the same as the first one's. */
-async function market(seed: number): Promise<{ digest: string }> {
-  const { rows, simulation } = await marketScenario(seed);
-  marketRows ??= rows;
-  assert.ok(rows.length > 600, `only ${rows.length} rows`);
-  assert.deepEqual(rows, marketRows);
-  return simulation;
+/** Every seed gives the rows of the first one. */
+function sameRows(run: (seed: number) => Promise<Outcome>, rowsMin: number): Scenario["run"] {
+  let first: readonly string[] | null = null;
+  return async (seed) => {
+    const outcome = await run(seed);
+    first ??= outcome.rows;
+    assert.ok(outcome.rows.length >= rowsMin, `only ${outcome.rows.length} rows`);
+    assert.deepEqual(outcome.rows, first);
+    return outcome;
+  };
 }
 
-export const SCENARIOS: readonly Scenario[] = [
-  { name: "market", run: market },
-  { name: "random-graph", run: randomGraphScenario },
-];
+export const MARKET: Scenario = { name: "market", run: sameRows(marketScenario, 400) };
+export const MOVES: Scenario = { name: "moves", run: sameRows(movesScenario, 1_000) };
+export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphScenario };
+
+/** Runs the seeds 1 to `count`. */
+export async function runSeeds(scenario: Scenario, count: number): Promise<void> {
+  for (let seed = 1; seed <= count; seed += 1) await runSeed(scenario, seed);
+}
 
 const REPEAT_EVERY = 50;
 

@@ -1,7 +1,9 @@
 // `npm run simulate -- --seeds N [--seed S] [--scenario NAME]`: more seeds than `npm test` has time for. The last line is JSON.
 
 import { inspect, parseArgs } from "node:util";
-import { runSeed, SCENARIOS } from "./scenarios.ts";
+import { MARKET, MOVES, RANDOM_GRAPH, runSeed } from "./scenarios.ts";
+
+const SCENARIOS = [MARKET, MOVES, RANDOM_GRAPH];
 
 const { values } = parseArgs({
   options: { seeds: { type: "string", default: "1000" }, seed: { type: "string", default: "1" }, scenario: { type: "string" } },

@@ -1,0 +1,19 @@
+// What a simulated job left on its disk.
+
+import type { Simulation } from "../../src/testing/simulate-job.ts";
+
+export type Outcome = { readonly rows: readonly string[]; readonly digest: string };
+
+/** The visible rows below /out as sorted lines, each with its folder. */
+export function outcomeOf({ error, disk, digest }: Simulation): Outcome {
+  if (error !== null) throw error;
+  const rows = disk
+    .paths()
+    .filter((path) => /^\/out\/\w+\/[^._][^/]*$/.test(path)) // Markers of the sink are hidden files.
+    .flatMap((path) => {
+      const text = new TextDecoder().decode(disk.get(path) ?? new Uint8Array());
+      const lines = text.split("\n").filter((line) => line !== "");
+      return lines.map((line) => `${path.split("/")[2]} ${line}`);
+    });
+  return { rows: rows.sort(), digest };
+}
