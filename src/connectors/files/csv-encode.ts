@@ -61,7 +61,7 @@ export class CsvEncoder implements RowEncoder {
     if (value === null || value === undefined) return this.#options.nulls[0] ?? "";
     switch (typeof value) {
       case "number":
-        return this.#options.dialect.decimal === 44 ? this.#text(name, String(value).replace(".", ",")) : String(value);
+        return this.#number(name, value);
       case "boolean":
       case "bigint":
         return String(value);
@@ -71,6 +71,11 @@ export class CsvEncoder implements RowEncoder {
         if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString();
         return this.#text(name, jsonText(value));
     }
+  }
+
+  #number(name: string, value: number): string {
+    const text = Object.is(value, -0) ? "-0" : String(value);
+    return this.#options.dialect.decimal === 44 ? this.#text(name, text.replace(".", ",")) : text;
   }
 
   #text(name: string, text: string): string {
