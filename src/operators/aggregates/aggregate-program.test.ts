@@ -82,7 +82,14 @@ class Groups {
     this.layout = aggregateLayout(set, fields, true);
     const budget = { limitBytes, configKey: "the.key", usedBytes: 0 };
     this.objects = new AggregateObjects(this.layout.heaps, { operator: "op", state: "groups" }, budget);
-    this.stage = new AggregateStage({ operator: "op", key: null, layout: this.layout, fields, capacity: 64 });
+    this.stage = new AggregateStage({
+      operator: "op",
+      label: "op 0",
+      key: null,
+      layout: this.layout,
+      fields,
+      capacity: 64,
+    });
     const { layout, stage, objects } = this;
     this.program = compileAggregates({ label: "test", layout, stage, objects, keyName: "key", bounds: false });
     this.memory = new Float64Array(rows * layout.words);

@@ -28,8 +28,9 @@ export type KeyAccess = {
 };
 
 export type StageOptions = {
-  /** Uid of the operator; also keeps generated code apart. */
+  /** Uid of the operator, and what tells this subtask's generated code apart. */
   readonly operator: string;
+  readonly label: string;
   /** Null: keys are staged by someone else. */
   readonly key: KeyAccess | null;
   readonly layout: AggregateLayout;
@@ -136,7 +137,7 @@ export class AggregateStage {
   }
 
   #compile(title: string, text: string): unknown {
-    const label = `stage ${this.#options.operator} ${title}`;
+    const label = `stage ${this.#options.label} ${title}`;
     const source = `"use strict"; // ${JSON.stringify(label)}\n${text}\n//# sourceURL=millrace-${encodeURIComponent(label)}.js`;
     return new Function(...Object.keys(this.#scope), source)(...Object.values(this.#scope));
   }
@@ -144,7 +145,7 @@ export class AggregateStage {
 
 /** What generated code sees, by name. */
 function stageScope(stage: AggregateStage, options: StageOptions): Readonly<Record<string, unknown>> {
-  const { key, operator, layout } = options;
+  const { key, operator, label, layout } = options;
   const type: TypeSpec = key?.type ?? { kind: "any" };
   const scope: Record<string, unknown> = {
     keys: stage.keys,
@@ -154,7 +155,7 @@ function stageScope(stage: AggregateStage, options: StageOptions): Readonly<Reco
     stageRecords: stage.records,
     keyOf: key?.of,
     codec: keyCodec(type) satisfies KeyCodec,
-    hashKey: isNumberKey(type) ? null : compileKeyHash(type, `${operator} stage`),
+    hashKey: isNumberKey(type) ? null : compileKeyHash(type, `${label} stage`),
     hashAscii,
     DOUBTFUL: KEY_DOUBTFUL,
     checkKey(value: unknown): void {

@@ -90,7 +90,7 @@ export class AggregateTable {
       valueWords: extra.length + layout.words,
       initial: Float64Array.from([...extra, ...layout.empty]),
     });
-    this.stage = new AggregateStage({ operator: label, key, layout, fields, capacity: STAGE_CAPACITY });
+    this.stage = new AggregateStage({ operator, label, key, layout, fields, capacity: STAGE_CAPACITY });
     this.objects = new AggregateObjects(layout.heaps, { operator, state: name }, tables.heap);
     const { stage, objects } = this;
     this.program = compileAggregates({

@@ -182,12 +182,10 @@ export class SessionWindowOperator implements Operator {
     return joined;
   }
 
-  /** Keeps the one that has not fired: it need not change its list. */
-  #mergeTwo(left: number, right: number): number {
+  #mergeTwo(into: number, from: number): number {
     const { store } = this.#open();
-    const [into, from] = store.isFired(left) ? [right, left] : [left, right];
-    const startMs = Math.min(store.startOf(left), store.startOf(right));
-    const endMs = Math.max(store.endOf(left), store.endOf(right));
+    const startMs = Math.min(store.startOf(into), store.startOf(from));
+    const endMs = Math.max(store.endOf(into), store.endOf(from));
     store.merge(into, from);
     store.grow(into, startMs, endMs);
     return into;

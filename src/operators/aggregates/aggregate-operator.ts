@@ -1,0 +1,136 @@
+// Running aggregates per key, without windows: in stream mode the updated row for each record, in batch mode one row per key at
+// the end.
+
+import { assert } from "../../base/errors.ts";
+import type { RowCursor } from "../../state/row-pages.ts";
+import type { FieldTypes } from "../expressions/field-types.ts";
+import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
+import type { AggregateSet } from "./aggregate.ts";
+import type { KeyAccess } from "./aggregate-stage.ts";
+import { AggregateTable, STAGE_CAPACITY } from "./aggregate-table.ts";
+import { tablesOf } from "./tables-of.ts";
+
+export type AggregateOperatorOptions = {
+  readonly mode: "stream" | "batch";
+  readonly key: KeyAccess;
+  readonly keyName: string;
+  readonly set: AggregateSet;
+  /** Types of the records' fields. */
+  readonly fields: FieldTypes;
+};
+
+export class AggregateOperator implements Operator {
+  readonly #options: AggregateOperatorOptions;
+  #opened: { readonly context: OperatorContext; readonly groups: AggregateTable } | null = null;
+  // Where the rows of the end go on.
+  readonly #cursor: RowCursor = { group: 0, row: -1 };
+  readonly #rows = new Int32Array(256);
+  #count = 0;
+  #at = 0;
+
+  constructor(options: AggregateOperatorOptions) {
+    this.#options = options;
+  }
+
+  open(context: OperatorContext): void {
+    const { key, keyName, set, fields } = this.#options;
+    const tables = tablesOf(context);
+    const groups = new AggregateTable({
+      name: "aggregates",
+      operator: context.uid,
+      label: `${context.uid} ${context.subtaskIndex}`,
+      tables,
+      key,
+      keyName,
+      set,
+      fields,
+      namespaced: false,
+      extra: [],
+      keepsExtra: false,
+      bounds: false,
+    });
+    tables.attach(groups);
+    this.#opened = { context, groups };
+  }
+
+  onRecord(record: unknown, timestampMs: number): void {
+    this.onBatch({ count: 1, rows: [record], timestamps: Float64Array.of(timestampMs), reader: null }, 0);
+  }
+
+  onBatch(batch: RecordBatch, from: number): number {
+    const { groups } = this.#open();
+    for (let at = from; at < batch.count; ) {
+      const count = Math.min(batch.count - at, STAGE_CAPACITY);
+      groups.stage.stage(batch, at, 0, count);
+      groups.resolve(count);
+      let done = count;
+      if (this.#options.mode === "stream") done = this.#update(count);
+      else groups.accumulate(0, count);
+      groups.clear();
+      at += done;
+      if (done < count) return at;
+    }
+    return batch.count;
+  }
+
+  onWatermark(): boolean {
+    return true;
+  }
+
+  nextProcessingTimeMs(): number {
+    return Infinity;
+  }
+
+  onProcessingTime(): boolean {
+    return true;
+  }
+
+  onEndOfInput(): boolean {
+    return this.#options.mode === "stream" || this.#emitAll();
+  }
+
+  snapshot(): void {
+    // Everything is kept by key group.
+  }
+
+  restore(): void {
+    // See snapshot.
+  }
+
+  close(): void {
+    this.#opened = null;
+  }
+
+  #open(): { readonly context: OperatorContext; readonly groups: AggregateTable } {
+    assert(this.#opened !== null, "the operator is open");
+    return this.#opened;
+  }
+
+  /** Adds staged records one by one, each followed by its row. Returns how many, less than `count` when the output is full. */
+  #update(count: number): number {
+    const { context, groups } = this.#open();
+    const { rows, stage } = groups;
+    for (let i = 0; i < count; i += 1) {
+      groups.accumulate(i, i + 1);
+      if (!context.output.offer(groups.result(rows[i]!, 0, 0), stage.times[i]!)) return i + 1;
+    }
+    return count;
+  }
+
+  #emitAll(): boolean {
+    const { context, groups } = this.#open();
+    const { table } = groups;
+    for (;;) {
+      while (this.#at < this.#count) {
+        this.#at += 1;
+        if (!context.output.offer(groups.result(this.#rows[this.#at - 1]!, 0, 0), Number.NaN)) return false;
+      }
+      this.#at = 0;
+      this.#count = table.scanGroup(this.#cursor, this.#rows);
+      if (this.#count > 0) continue;
+      this.#cursor.group += 1;
+      this.#cursor.row = -1;
+      if (this.#cursor.group >= table.groupCount) return true;
+    }
+  }
+}
