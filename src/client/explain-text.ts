@@ -10,6 +10,8 @@ export type TextStyle = { readonly strong: (text: string) => string; readonly fa
 
 export const PLAIN: TextStyle = { strong: (text) => text, faint: (text) => text };
 
+const UID_MAX = 48;
+
 /** Lines of text, without a line break at the end. */
 export function explainText(explanation: Explanation, style: TextStyle = PLAIN): string {
   const { plan, tasks, slots } = explanation;
@@ -39,7 +41,7 @@ function operatorLines(operator: PlanOperator, location: SourceLocation | undefi
   const { uid, name, kind, output, state, sides } = operator;
   const place =
     location === undefined ? "" : `  ${style.faint(`${location.file}:${location.line}:${location.column}`)}`;
-  const title = name === uid || name === kind ? uid : `${uid} "${name}"`;
+  const title = name === uid || name === kind ? short(uid) : `${short(uid)} "${name}"`;
   const emits = [
     ...(output === null ? [] : [`gives ${specText(output)}`]),
     ...sides.map(({ name: side }) => `side.${side}`),
@@ -49,23 +51,29 @@ function operatorLines(operator: PlanOperator, location: SourceLocation | undefi
     `      ${operatorText(operator)}`,
     ...(emits.length === 0 ? [] : [`      ${emits.join("; ")}`]),
     ...state.map((spec) => `      state ${stateText(spec)}`),
+    ...(short(uid) === uid ? [] : [style.faint(`      uid ${uid}`)]),
   ];
 }
 
 function exchangeLines(exchange: ExplainedExchange, style: TextStyle): string[] {
   const { from, output, to, toTask, partitioner, channels, fields, codec, whyNotChained } = exchange;
-  const sender = output === "" ? from : `${from}.side.${output}`;
+  const sender = output === "" ? short(from) : `${short(from)}.side.${output}`;
   const shipped = fields === null ? "whole records" : `only ${fields.join(", ")}`;
   const layout = codec === null ? "layout learned from the first records" : `as ${specText(codec)}`;
   return [
     `  → task ${toTask}  ${partitionerText(partitioner)}, ${counted(channels, "channel")}`,
-    `      ${sender} → ${to}: ${shipped}, ${layout}`,
+    `      ${sender} → ${short(to)}: ${shipped}, ${layout}`,
     style.faint(`      not chained: ${whyNotChained}`),
   ];
 }
 
 function partitionerText(partitioner: PartitionerSpec): string {
   return partitioner.kind === "hash" ? `hash ${keyText(partitioner.key)}` : partitioner.kind;
+}
+
+/** Derived uids say all that an operator does; in running text their ends are enough. */
+function short(uid: string): string {
+  return uid.length <= UID_MAX ? uid : `${uid.slice(0, UID_MAX - 12)}…${uid.slice(-11)}`;
 }
 
 function counted(count: number, noun: string): string {

@@ -101,21 +101,27 @@ type CpuProfile = {
   }[];
 };
 
+type ProfileNode = CpuProfile["nodes"][number];
+
 /** The stack that was sampled most often, innermost frame first. */
 function hottestStack({ nodes }: CpuProfile): string | null {
   const user = nodes.filter(({ callFrame: { url } }) => url !== "" && !url.startsWith("node:"));
-  let best = user[0];
-  for (const node of user) if ((node.hitCount ?? 0) > (best?.hitCount ?? 0)) best = node;
+  const [hottest] = user.toSorted((left, right) => (right.hitCount ?? 0) - (left.hitCount ?? 0));
   const lines: string[] = [];
-  for (let at = best; at !== undefined && lines.length < 50; at = parentOf(nodes, at.id)) {
-    const { functionName, url, lineNumber, columnNumber } = at.callFrame;
-    const [hottest] = at === best ? (at.positionTicks ?? []).toSorted((left, right) => right.ticks - left.ticks) : [];
-    const place = hottest === undefined ? `${lineNumber + 1}:${columnNumber + 1}` : String(hottest.line);
-    if (url !== "") lines.push(`    at ${functionName || "<anonymous>"} (${url}:${place})`);
+  for (let at = hottest; at !== undefined && lines.length < 50; at = parentOf(nodes, at.id)) {
+    if (at.callFrame.url !== "") lines.push(frameText(at, at === hottest));
   }
   return lines.length === 0 ? null : lines.join("\n");
 }
 
-function parentOf(nodes: CpuProfile["nodes"], id: number): CpuProfile["nodes"][number] | undefined {
+/** The profile knows where a function begins, and how often each of its lines was seen. */
+function frameText({ callFrame, positionTicks = [] }: ProfileNode, innermost: boolean): string {
+  const { functionName, url, lineNumber, columnNumber } = callFrame;
+  const [line] = innermost ? positionTicks.toSorted((left, right) => right.ticks - left.ticks) : [];
+  const place = line === undefined ? `${lineNumber + 1}:${columnNumber + 1}` : String(line.line);
+  return `    at ${functionName || "<anonymous>"} (${url}:${place})`;
+}
+
+function parentOf(nodes: CpuProfile["nodes"], id: number): ProfileNode | undefined {
   return nodes.find(({ children = [] }) => children.includes(id));
 }
