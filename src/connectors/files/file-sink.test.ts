@@ -250,6 +250,20 @@ describe("crashes and faults while writing", () => {
     }
   });
 
+  test("a crash while the parts of former subtasks are removed locks nobody out", async () => {
+    for (let operations = 1; operations <= 60; operations += 1) {
+      const world = simWorld(operations);
+      for (const subtaskIndex of [0, 1, 2]) {
+        await writeRun(jsonl("/out"), world, numbers(0, 2), { subtaskIndex, parallelism: 3 });
+      }
+      crashAfter(world.env, operations);
+      await writeRun(jsonl("/out"), world, numbers(7, 8), { jobId: "job-2" }).catch(() => world.env.disk.crash());
+      world.env.disk.faults.fail = () => null;
+      await writeRun(jsonl("/out"), world, numbers(9, 10), { jobId: "job-3" });
+      assert.deepEqual(await readBack(world), [9], `after ${operations} operations`);
+    }
+  });
+
   test("a full disk fails with its path, shows nothing, and gives the space back", async () => {
     const world = simWorld(1);
     world.env.disk.faults.capacityBytes = 300_000;
