@@ -164,3 +164,14 @@ export class StubSource implements Source<unknown> {
     reader.push(item);
   }
 }
+
+/** A source that is declared and never read. */
+export const emptySource: Source<unknown> = {
+  kind: "empty",
+  type: null,
+  bounded: true,
+  invalid: "fail",
+  describe: () => null,
+  createEnumerator: () => NO_SPLITS,
+  createReader: () => new StubReader(),
+};

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { blackhole, collection, count, job, state, sum, t, tumbling } from "../index.ts";
+import { harness } from "./index.ts";
+
+const Reading = t.struct({ device: t.string, celsius: t.f64, ts: t.timestamp });
+const Alert = t.struct({ device: t.string, kind: t.string, at: t.f64 });
+
+const sensors = job({ name: "sensors" }, (env) => {
+  const readings = env.from("readings", collection([], { type: Reading })).eventTime({ at: "ts" });
+  const alerts = readings.keyBy("device").process({
+    uid: "detector",
+    out: Alert,
+    side: { hot: t.f64 },
+    state: { seen: state.value(t.f64, { init: () => 0 }) },
+    onRecord(reading, ctx) {
+      ctx.state.seen.set(ctx.state.seen.get() + 1);
+      if (reading.celsius > 50) ctx.side.hot(reading.celsius);
+      ctx.timers.set("silence", reading.ts + 60_000);
+      ctx.timers.processing.set("heartbeat", ctx.now + 10_000);
+    },
+    onTimer(timer, ctx) {
+      ctx.emit({ device: ctx.key, kind: timer.name, at: timer.at });
+      if (timer.name === "heartbeat") ctx.timers.processing.set("heartbeat", timer.at + 10_000);
+    },
+  });
+  alerts.to("alerts", blackhole());
+  alerts.side.hot.to("hot", blackhole());
+  readings
+    .keyBy("device")
+    .window(tumbling("1m"))
+    .aggregate({ readings: count(), sum: sum("celsius") })
+    .uid("minutes")
+    .to("bars", blackhole());
+});
+
+const reading = (device: string, celsius: number, ts: number) => ({ device, celsius, ts });
+
+describe("a harness of one operator", () => {
+  test("runs a process function of a job by its uid: outputs, side outputs, timers and state at once", async () => {
+    const detector = await harness(sensors, "detector");
+    detector.record(reading("a", 20, 1_000), { at: 1_000 });
+    detector.record(reading("a", 60, 2_000), { at: 2_000 });
+    detector.record(reading("b", 10, 5_000), { at: 5_000 });
+    assert.deepEqual(detector.side("hot"), [60]);
+    assert.deepEqual(detector.state("a"), { seen: 2 });
+    assert.deepEqual(detector.timers("a", "silence", "other"), { silence: 62_000 });
+    detector.watermark(61_999);
+    assert.deepEqual(detector.output(), []);
+    detector.watermark(62_000);
+    assert.deepEqual(detector.output(), [{ device: "a", kind: "silence", at: 62_000 }]);
+    assert.deepEqual(detector.output(), [], "what was read is gone");
+    detector.end();
+    assert.deepEqual(detector.output(), [{ device: "b", kind: "silence", at: 65_000 }]);
+  });
+
+  test("processing time passes by advanceClock alone, and recurring timers fire each at its time", async () => {
+    const detector = await harness(sensors, "detector", { startTime: new Date("2024-01-01T00:00:00Z") });
+    const start = detector.now;
+    detector.record(reading("a", 20, 1_000));
+    detector.advanceClock("35s");
+    assert.deepEqual(
+      detector.output<{ at: number }>().map(({ at }) => at - start),
+      [10_000, 20_000, 30_000],
+    );
+    assert.equal(detector.now, start + 35_000);
+  });
+
+  test("runs windows, too", async () => {
+    const minutes = await harness(sensors, "minutes");
+    minutes.record(reading("a", 1, 0), { at: 0 });
+    minutes.record(reading("a", 2, 59_999), { at: 59_999 });
+    minutes.record(reading("a", 4, 60_000), { at: 60_000 });
+    minutes.watermark(59_999);
+    assert.deepEqual(minutes.output(), [{ device: "a", start: 0, end: 60_000, readings: 2, sum: 3 }]);
+    minutes.record(reading("a", 8, 10), { at: 10 });
+    assert.deepEqual(minutes.side("late"), [reading("a", 8, 10)]);
+  });
+
+  test("runs a process function that belongs to no job yet, with keys given", async () => {
+    const counter = await harness({
+      uid: "counter",
+      out: t.string,
+      state: { count: state.value(t.f64, { init: () => 0 }) },
+      onRecord(word: string, ctx) {
+        ctx.state.count.set(ctx.state.count.get() + 1);
+        ctx.emit(`${ctx.key}: ${word} ${ctx.state.count.get()}`);
+      },
+    });
+    counter.record("x", { key: "k" });
+    counter.record("y", { key: "k" });
+    counter.record("z", { key: 7 });
+    assert.deepEqual(counter.output(), ["k: x 1", "k: y 2", "7: z 1"]);
+    assert.deepEqual(counter.state("k"), { count: 2 });
+  });
+
+  test("refuses what is no keyed operator, keys that are none, and watermarks that go back", async () => {
+    await assert.rejects(harness(sensors, "readings"), { code: "TEST_UID_UNKNOWN", fix: "it has: detector, minutes" });
+    const detector = await harness(sensors, "detector");
+    detector.watermark(5);
+    assert.throws(() => detector.watermark(4), { code: "TEST_WATERMARK_BACK" });
+    assert.throws(() => detector.record({ device: undefined, celsius: 1, ts: 1 }), { code: "KEY_INVALID" });
+  });
+});

@@ -1,0 +1,245 @@
+// `harness`: one keyed operator of a job on its own (a process function, a window), without tasks, exchanges or slots. Every verb acts
+// at once, so that a test reads like a script.
+
+import { type Job, job, jobBuild } from "../api/job.ts";
+import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
+import { type Duration, durationMs } from "../base/duration.ts";
+import { assert, UserError } from "../base/errors.ts";
+import type { PlanOperator } from "../graph/plan.ts";
+import type { Operator, Output } from "../operators/operator.ts";
+import type { StateDeclarations } from "../operators/process/state-declaration.ts";
+import type { Sink } from "../operators/sink.ts";
+import { heapBlocks } from "../state/block-source.ts";
+import type { KeyedStateStore } from "../state/keyed-state.ts";
+import { managedStore } from "../state/managed-store.ts";
+import { PageAllocator } from "../state/page-allocator.ts";
+import type { KeyedInput } from "../taskmanager/chain.ts";
+import { freezeRecord } from "../taskmanager/freeze.ts";
+import { keyedInput } from "../taskmanager/keyed-input.ts";
+import { operatorBuild } from "../taskmanager/operator-build.ts";
+import type { StandardSchema } from "../types/standard-schema.ts";
+import { t } from "../types/t.ts";
+import { SimEnv } from "./sim-env.ts";
+import { stateValues } from "./state-view.ts";
+import { emptySource } from "./stub-source.ts";
+
+export type HarnessOptions = {
+  readonly seed?: number;
+  /** Processing time at the start. Default: 2026-01-01T00:00:00Z. */
+  readonly startTime?: number | Date;
+  readonly params?: Readonly<Record<string, string>>;
+};
+
+/** What goes with a record. */
+export type RecordOptions = {
+  /** Event time, epoch milliseconds or a Date. Default: none. */
+  readonly at?: number | Date;
+  /** Key; needed only when the harness was made of a process function alone, which knows no `keyBy`. */
+  readonly key?: unknown;
+  /** Second input of a connected operator. */
+  readonly input?: 0 | 1;
+};
+
+export interface Harness {
+  readonly now: number;
+  record(record: unknown, options?: RecordOptions): void;
+  /** Event time has reached `atMs`; timers up to it fire. */
+  watermark(atMs: number | Date): void;
+  /** Lets processing time pass; timers fire one by one at their times. */
+  advanceClock(by: Duration): void;
+  /** The input is complete: everything still open in event time fires. */
+  end(): void;
+  /** What was emitted since the last call. */
+  output<T = unknown>(): T[];
+  /** What went to a side output since the last call. */
+  side<T = unknown>(name: string): T[];
+  /** Values of the declared states for a key, by name. */
+  state<S extends Readonly<Record<string, unknown>> = Readonly<Record<string, unknown>>>(key: unknown): S;
+  /** Times of named timers of a key; what is not set is left out. */
+  timers(key: unknown, ...names: readonly string[]): Readonly<Record<string, number>>;
+}
+
+const STATE_BYTES = 16 * 1024 ** 2;
+const MAX_PARALLELISM = 128;
+
+/** A harness of the operator `uid` of a job, with the key that the job gives it. */
+export function harness(of: Job, uid: string, options?: HarnessOptions): Promise<Harness>;
+/** A harness of a process function alone; records then come with their keys. */
+export function harness<T, K, S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
+  process: KeyedProcess<T, K, S, O, X>,
+  options?: HarnessOptions,
+): Promise<Harness>;
+export async function harness(of: unknown, second?: unknown, third?: HarnessOptions): Promise<Harness> {
+  if (typeof second === "string") return operatorHarness(of as Job, second, third ?? {});
+  const process = of as KeyedProcess<unknown, unknown, StateDeclarations, StandardSchema, SideSchemas>;
+  const alone = job({ name: process.uid }, (env) => {
+    const keyed = env.from("input", emptySource).keyBy(() => null, t.any);
+    keyed.process(process as never).to("output", nowhere);
+  });
+  return operatorHarness(alone, process.uid, (second ?? {}) as HarnessOptions, "given");
+}
+
+async function operatorHarness(of: Job, uid: string, options: HarnessOptions, keys: "computed" | "given" = "computed"): Promise<Harness> {
+  const { plan, functions } = await jobBuild(of, options.params ?? {}, { parallelism: 1, maxParallelism: MAX_PARALLELISM });
+  const operator = plan.operators.find((candidate) => candidate.uid === uid);
+  if (operator === undefined || operator.key === null) {
+    const keyed = plan.operators.filter((candidate) => candidate.key !== null).map((candidate) => candidate.uid);
+    throw new UserError("TEST_UID_UNKNOWN", `the job has no keyed operator "${uid}"`, {
+      fix: `it has: ${keyed.join(", ") || "none"}`,
+    });
+  }
+  const own = functions.get(uid) ?? {};
+  const edge = plan.edges.find(({ to }) => to === uid);
+  const input = plan.operators.find((candidate) => candidate.uid === edge?.from)?.output ?? null;
+  const object = operatorBuild({ operator, functions: own, input, isRead: () => true, onThrow: null });
+  const rightKey = (operator.options as { rightKey?: NonNullable<PlanOperator["key"]> } | null)?.rightKey;
+  const left = keyedInput(operator.key, own.key, { id: `harness ${uid}`, operator: uid });
+  const right = rightKey === undefined ? left : keyedInput(rightKey, own.rightKey, { id: `harness ${uid} 1`, operator: uid });
+  return new OperatorHarness(operator, object, {
+    keys: [left, right],
+    given: keys === "given",
+    declared: (own.state ?? {}) as StateDeclarations,
+    options,
+  });
+}
+
+type HarnessParts = {
+  readonly keys: readonly [KeyedInput, KeyedInput];
+  /** Keys come with the records. */
+  readonly given: boolean;
+  readonly declared: StateDeclarations;
+  readonly options: HarnessOptions;
+};
+
+class OperatorHarness implements Harness {
+  readonly #operator: Operator;
+  readonly #parts: HarnessParts;
+  readonly #store: KeyedStateStore;
+  readonly #emitted = new Map<string, unknown[]>();
+  #nowMs: number;
+  #watermark = -Infinity;
+
+  constructor(plan: PlanOperator, operator: Operator, parts: HarnessParts) {
+    const { options } = parts;
+    this.#operator = operator;
+    this.#parts = parts;
+    const env = new SimEnv({ seed: options.seed ?? 1 });
+    this.#nowMs = options.startTime === undefined ? env.clock.nowMs() : Number(options.startTime);
+    const clock = { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs };
+    const keyGroups = { first: 0, last: plan.maxParallelism - 1 };
+    this.#store = managedStore({
+      operator: plan.uid,
+      key: plan.key?.type ?? { kind: "any" },
+      maxParallelism: plan.maxParallelism,
+      keyGroups,
+      allocator: new PageAllocator(heapBlocks(STATE_BYTES)),
+      clock,
+      seed: options.seed ?? 1,
+    });
+    operator.open({
+      env: { ...env, clock },
+      uid: plan.uid,
+      subtaskIndex: 0,
+      parallelism: 1,
+      maxParallelism: plan.maxParallelism,
+      keyGroups,
+      output: this.#outputOf(""),
+      side: (name) => this.#outputOf(name),
+      state: this.#store,
+      metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
+      full: () => false,
+      watermark: () => this.#watermark,
+    });
+  }
+
+  get now(): number {
+    return this.#nowMs;
+  }
+
+  record(record: unknown, { at, key, input = 0 }: RecordOptions = {}): void {
+    freezeRecord(record);
+    const timeMs = at === undefined ? Number.NaN : Number(at);
+    if (this.#operator.onBatch !== undefined) {
+      const batch = { count: 1, rows: [record], timestamps: Float64Array.of(timeMs), reader: null };
+      assert(this.#operator.onBatch(batch, 0, input) === 1, "the record was not taken");
+      return;
+    }
+    const keyOf = this.#parts.keys[input];
+    const own = this.#parts.given ? key : this.#keyOf(keyOf, record);
+    keyOf.doubtful(own);
+    this.#operator.onRecord(record, timeMs, own, keyOf.hash(own), input);
+  }
+
+  watermark(atMs: number | Date): void {
+    const watermark = Number(atMs);
+    if (!(watermark >= this.#watermark)) {
+      throw new UserError("TEST_WATERMARK_BACK", `the watermark cannot go back to ${watermark}`, {
+        fix: `event time has reached ${this.#watermark} already; give a later time`,
+      });
+    }
+    this.#watermark = watermark;
+    while (!this.#operator.onWatermark(watermark));
+  }
+
+  advanceClock(by: Duration): void {
+    const untilMs = this.#nowMs + durationMs(by);
+    for (let dueMs = this.#operator.nextProcessingTimeMs(); dueMs <= untilMs; dueMs = this.#operator.nextProcessingTimeMs()) {
+      this.#nowMs = Math.max(this.#nowMs, dueMs);
+      this.#operator.onProcessingTime(this.#nowMs);
+    }
+    this.#nowMs = untilMs;
+  }
+
+  end(): void {
+    this.watermark(Infinity);
+    while (!this.#operator.onEndOfInput());
+  }
+
+  output<T>(): T[] {
+    return this.side<T>("");
+  }
+
+  side<T>(name: string): T[] {
+    const emitted = this.#emitted.get(name) ?? [];
+    this.#emitted.set(name, []);
+    return emitted as T[];
+  }
+
+  state<S>(key: unknown): S {
+    this.#setKey(key);
+    return stateValues(this.#parts.declared, this.#store) as S;
+  }
+
+  timers(key: unknown, ...names: readonly string[]): Readonly<Record<string, number>> {
+    this.#setKey(key);
+    const { event, processing } = this.#store.timers;
+    const times = names.map((name) => [name, event.get(name) ?? processing.get(name)] as const);
+    return Object.fromEntries(times.flatMap(([name, atMs]) => (atMs === undefined ? [] : [[name, atMs]])));
+  }
+
+  #setKey(key: unknown): void {
+    this.#store.setKey(key, this.#parts.keys[0].hash(key));
+  }
+
+  #keyOf({ field, key }: KeyedInput, record: unknown): unknown {
+    if (field === null) return (key as (record: unknown) => unknown)(record);
+    return (record as Readonly<Record<string, unknown>>)[field];
+  }
+
+  #outputOf(name: string): Output {
+    this.#emitted.set(name, []);
+    return {
+      offer: (record) => {
+        this.#emitted.get(name)?.push(record);
+        return true;
+      },
+    };
+  }
+}
+
+const nowhere: Sink<unknown> = {
+  kind: "nowhere",
+  guarantee: "at-least-once",
+  describe: () => ({}),
+  createWriter: () => assert(false, "a harness has no tasks") as never,
+};
