@@ -1,14 +1,21 @@
 // The disk seam: what the engine needs of a file system, nothing more.
 //
 // Implementations: `storage/node-disk.ts` (real) and `testing/sim-disk.ts` (simulated). One contract suite runs both
-// (`storage/disk.contract.ts`). One call at a time per handle. Failures are `ExternalError`s with code DISK_NOT_FOUND, DISK_ACCESS, DISK_FULL,
-// DISK_READ_ONLY, DISK_IO or DISK_EXISTS; the message names the path.
+// (`storage/disk.contract.ts`). One call at a time per handle. Failures are `ExternalError`s with code DISK_NOT_FOUND,
+// DISK_ACCESS, DISK_FULL, DISK_READ_ONLY, DISK_IO or DISK_EXISTS; the message names the path.
 
-export type FileStat = { readonly size: number; readonly modifiedMs: number; readonly kind: "file" | "directory" | "other" };
+export type FileStat = {
+  readonly size: number;
+  readonly modifiedMs: number;
+  readonly kind: "file" | "directory" | "other";
+};
 
 export interface FileHandle extends AsyncDisposable {
   readonly path: string;
-  /** Reads at most `length` bytes at `position` into `into` at `offset`; resolves to the count, 0 at the end of the file. */
+  /**
+   * Reads at most `length` bytes at `position` into `into` at `offset`; resolves to the count, 0 at the end of the
+   * file.
+   */
   read(into: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   /** Writes all of `bytes` at the end of what was written so far. */
   append(bytes: Uint8Array): Promise<void>;
@@ -19,7 +26,9 @@ export interface FileHandle extends AsyncDisposable {
 }
 
 export interface Disk {
-  /** `read`: must exist. `create`: must not exist. `replace`: truncates what is there. Parent directories are not made. */
+  /**
+   * `read`: must exist. `create`: must not exist. `replace`: truncates what is there. Parent directories are not made.
+   */
   open(path: string, mode: "read" | "create" | "replace"): Promise<FileHandle>;
   /** Atomic; replaces the target. */
   rename(from: string, to: string): Promise<void>;

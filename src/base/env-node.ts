@@ -1,5 +1,5 @@
-// The real environment: the clock, timers, randomness and log of this process. The disk is handed in (storage/node-disk.ts),
-// because `base` knows no other folder.
+// The real environment: the clock, timers, randomness and log of this process. The disk is handed in
+// (storage/node-disk.ts), because `base` knows no other folder.
 
 import type { Disk } from "./disk.ts";
 import type { Env, LogLevel, TimerHandle } from "./env.ts";

@@ -1,13 +1,15 @@
 // The sink contract: a writer per subtask, two-phase commit for those that can.
 //
-//   K1. `write` always takes the record and never blocks: it buffers. False means the buffer is full now: the task stops, calls
-//       `flush`, and goes on once that has resolved. A call may go over the bound by one record, no more.
+//   K1. `write` always takes the record and never blocks: it buffers. False means the buffer is full now: the task
+//       stops, calls `flush`, and goes on once that has resolved. A call may go over the bound by one record, no more.
 //   K2. `flush` resolves when everything written so far has reached the system outside, though perhaps not visibly.
-//   K3. `prepareCommit` gives committables that make everything written so far visible; `commit` does it, is idempotent, and
-//       is called only for what is certain to be needed (a completed checkpoint, or the end of the job).
+//   K3. `prepareCommit` gives committables that make everything written so far visible; `commit` does it, is
+//       idempotent, and is called only for what is certain to be needed (a completed checkpoint, or the end of the
+//       job).
 //   K4. `abort` leaves nothing visible of what was not committed, and never touches another attempt's work.
-//   K5. After a restore, all committables of the restored checkpoint are committed, by whichever writers, before any writer of the
-//       new attempt is opened. `commit` may therefore come before `open`, and `open` may sweep what earlier attempts left.
+//   K5. After a restore, all committables of the restored checkpoint are committed, by whichever writers, before any
+//       writer of the new attempt is opened. `commit` may therefore come before `open`, and `open` may sweep what
+//       earlier attempts left.
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";

@@ -21,7 +21,9 @@ export type ReadOptions = {
   readonly parallelism?: number;
   /** Seed of everything that may vary: limits, full outputs, the order of polls. */
   readonly seed?: number;
-  /** Snapshot, throw everything away and restore, each time so many records were emitted; again at another parallelism. */
+  /**
+   * Snapshot, throw everything away and restore, each time so many records were emitted; again at another parallelism.
+   */
   readonly restartAfter?: number;
 };
 

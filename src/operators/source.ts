@@ -1,14 +1,14 @@
 // The source contract: an enumerator finds splits and hands them out, one reader per subtask reads them.
 //
-// Kafka partitions, file ranges, database shards and generated ranges are all splits. A split's position says where to go on
-// after a restore; it is plain data, so that it can be stored in a snapshot.
+// Kafka partitions, file ranges, database shards and generated ranges are all splits. A split's position says where to
+// go on after a restore; it is plain data, so that it can be stored in a snapshot.
 //
 //   S1. `poll` never blocks and never awaits: it emits what is there, and says "wait" when there is nothing now.
 //   S2. After "wait" the reader calls `wake` once there may be something again.
 //   S3. The positions of `snapshot()` name exactly the records not yet emitted: restore + poll gives each of them once.
 //   S4. A bounded source ends: after its last split `poll` says "end".
-//   S5. What makes reading impossible (a missing file, a broken archive) is thrown by `poll` or `next` as an EngineError; a record
-//       that is there but cannot be read goes to `SourceOutput.invalid`.
+//   S5. What makes reading impossible (a missing file, a broken archive) is thrown by `poll` or `next` as an
+//       EngineError; a record that is there but cannot be read goes to `SourceOutput.invalid`.
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
@@ -32,7 +32,9 @@ export interface EnumeratorContext {
 export interface SplitEnumerator {
   /** Finds the first splits. Rejects with an EngineError when the input cannot be read. */
   start(): Promise<void>;
-  /** The next split for a subtask; "wait" when there may be more later (then call `wake`), null when there will be none. */
+  /**
+   * The next split for a subtask; "wait" when there may be more later (then call `wake`), null when there will be none.
+   */
   next(subtaskIndex: number): SourceSplit | "wait" | null;
   /** Takes back splits of a reader that failed. */
   addBack(splits: readonly SourceSplit[]): void;
@@ -55,11 +57,14 @@ export interface SourceReaderContext {
 }
 
 export interface SourceOutput<T> {
-  /** Takes the record; false when the task's outputs are full now: stop emitting and return "more". `timestampMs` NaN: none. */
+  /**
+   * Takes the record; false when the task's outputs are full now: stop emitting and return "more". `timestampMs` NaN:
+   * none.
+   */
   offer(record: T, timestampMs: number): boolean;
   /**
-   * A row that could not be read. The task applies the source's policy: fail (throws), skip or side output, and counts the row.
-   * Always takes the row; false as for `offer`.
+   * A row that could not be read. The task applies the source's policy: fail (throws), skip or side output, and counts
+   * the row. Always takes the row; false as for `offer`.
    */
   invalid(row: InvalidRow): boolean;
   /** Tells which split the following records belong to, for watermarks per split. */
@@ -86,8 +91,8 @@ export interface SourceReader<T> {
   /** Emits at most `limit` records. "more": call again; "wait": nothing now; "end": nothing ever again. */
   poll(output: SourceOutput<T>, limit: number): PollResult;
   /**
-   * Event time that the records emitted so far have reached, for readers that know it without looking at them; read after each
-   * `poll`. Event-time operators make watermarks of their own from records.
+   * Event time that the records emitted so far have reached, for readers that know it without looking at them; read
+   * after each `poll`. Event-time operators make watermarks of their own from records.
    */
   watermark?(): number;
   /** Unfinished splits with their positions. */
@@ -112,8 +117,8 @@ export interface Source<T> {
 
 /**
  * Fast path for sources whose n-th record is a pure function of n: the chain compiler calls `generate` inside its loop.
- * Split k of p is `{ id: "k/p", position: next }` and owns the indexes k, k + p, k + 2p, … below `count`, of which `next` is the
- * first not yet emitted: event time that grows with the index grows evenly in all subtasks.
+ * Split k of p is `{ id: "k/p", position: next }` and owns the indexes k, k + p, k + 2p, … below `count`, of which
+ * `next` is the first not yet emitted: event time that grows with the index grows evenly in all subtasks.
  */
 export interface IndexedSource<T> extends Source<T> {
   readonly generate: (index: number) => T;

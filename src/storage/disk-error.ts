@@ -19,7 +19,10 @@ const REASONS: Readonly<Record<DiskErrorCode, { reason: string; fix: string }>> 
   DISK_EXISTS: { reason: "it exists already", fix: "remove it, or use another path" },
 };
 
-/** `operation` completes the sentence "cannot …", for example "open" or "write to"; `reason` replaces the code's usual one. */
+/**
+ * `operation` completes the sentence "cannot …", for example "open" or "write to"; `reason` replaces the code's usual
+ * one.
+ */
 export function diskError(
   operation: string,
   path: string,

@@ -2,10 +2,12 @@
 //
 // Every operation takes effect at the end of a delay on the virtual clock, so that a crash can come in between.
 //
-//   D1. After `crash("power")` a file has its synced bytes, then any part of the rest, of which a piece may read as zeros.
-//   D2. A creation, rename or removal survives `crash("power")` for certain only once its directory was synced; those that were not
-//       survive up to some point in time, drawn from the seed.
-//   D3. A failed sync loses what it should have made durable: later syncs of that file succeed and do not bring it back.
+//   D1. After `crash("power")` a file has its synced bytes, then any part of the rest, of which a piece may read as
+//       zeros.
+//   D2. A creation, rename or removal survives `crash("power")` for certain only once its directory was synced; those
+//       that were not survive up to some point in time, drawn from the seed.
+//   D3. A failed sync loses what it should have made durable: later syncs of that file succeed and do not bring it
+//       back.
 //   D4. After any crash, handles of before are dead.
 
 import { posix } from "node:path";

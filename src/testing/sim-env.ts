@@ -1,9 +1,11 @@
-// A simulated environment: virtual time, seeded randomness, a simulated disk. One seed replays one history, event by event.
+// A simulated environment: virtual time, seeded randomness, a simulated disk. One seed replays one history, event by
+// event.
 //
-// Owns the event queue. Nothing happens but by an event: a timer, a `soon`, the end of a disk operation. Between two events all
-// promises that can go on do so, because the loop hands the thread to Node once per event.
+// Owns the event queue. Nothing happens but by an event: a timer, a `soon`, the end of a disk operation. Between two
+// events all promises that can go on do so, because the loop hands the thread to Node once per event.
 //
-//   V1. Events run in the order of their times; those of one instant in an order drawn from the seed (`soon` is an instant event).
+//   V1. Events run in the order of their times; those of one instant in an order drawn from the seed (`soon` is an
+//       instant event).
 //   V2. Virtual time moves only when the queue has nothing earlier: code that runs takes no time.
 //   V3. One seed and one program give the same events in the same order: `digest` is equal.
 
@@ -53,7 +55,8 @@ export class SimEnv implements Env {
     this.seed = options.seed;
     this.#wallMs = options.startMs ?? Date.UTC(2026, 0, 1);
     this.#eventsMax = options.eventsMax ?? 10_000_000;
-    this.#order = new SeededRandom(options.seed ^ 0x0bad5eed); // Apart from `random`: more draws there change no order here.
+    // Apart from `random`: more draws there change no order here.
+    this.#order = new SeededRandom(options.seed ^ 0x0bad5eed);
     this.random = new SeededRandom(options.seed);
     this.clock = { nowMs: () => Math.floor(this.#wallMs + this.#elapsedMs), monotonicMs: () => this.#elapsedMs };
     this.timers = {

@@ -11,9 +11,9 @@ import { type IndexedOptions, indexedSource } from "./indexed-source.ts";
 type FieldValues<F> = { [K in keyof F]: F[K] extends Field<infer V> ? V : never };
 
 /**
- * Records made from fields: `datagen({ fields: { id: gen.sequence(), price: gen.uniform(10, 20) }, count: 1_000, seed: 7 })`. With a
- * declared type, fields that are not given are made up from their types. The same seed gives the same records, in whatever way
- * the subtasks share them.
+ * Records made from fields: `datagen({ fields: { id: gen.sequence(), price: gen.uniform(10, 20) }, count: 1_000, seed:
+ * 7 })`. With a declared type, fields that are not given are made up from their types. The same seed gives the same
+ * records, in whatever way the subtasks share them.
  */
 export function datagen<T>(
   options: IndexedOptions & { readonly type: Type<T>; readonly fields?: { readonly [K in keyof T]?: Field<T[K]> } },
@@ -41,8 +41,8 @@ export function datagen(
 }
 
 /**
- * Records made by a function of their index. `random` is seeded anew for each index: a function of nothing but its arguments
- * gives the same records in every run.
+ * Records made by a function of their index. `random` is seeded anew for each index: a function of nothing but its
+ * arguments gives the same records in every run.
  */
 export function generate<T>(
   count: number,
@@ -92,7 +92,9 @@ function structOf(fields: readonly NamedField[]): TypeSpec | null {
   return known.length === fields.length ? { kind: "struct", fields: known } : null;
 }
 
-/** One object literal, with its own source text and so its own type feedback; names enter as JSON string literals only. */
+/**
+ * One object literal, with its own source text and so its own type feedback; names enter as JSON string literals only.
+ */
 function recordFunction(fields: readonly NamedField[], seed: number, id: string): (index: number) => unknown {
   const makers = fields.map(([, field], at) => field.create(mix32(mix32(seed) + at)));
   const members = fields.map(([name], at) => `[${JSON.stringify(name)}]: f${at}(index, salt)`);

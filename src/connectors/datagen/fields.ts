@@ -1,5 +1,5 @@
-// Fields of generated records. Each value is a pure function of a seed and the record's index, so that any way of dividing the
-// indexes over subtasks, and any restart, gives the same records.
+// Fields of generated records. Each value is a pure function of a seed and the record's index, so that any way of
+// dividing the indexes over subtasks, and any restart, gives the same records.
 //
 // Hot path: a field costs 3 to 10 ns. Random fields take 32 bits per value: a range has 2^32 steps.
 

@@ -1,4 +1,5 @@
-// A source whose n-th record is a pure function of n: its splits, and a reader for those who do not compile it into their loop.
+// A source whose n-th record is a pure function of n: its splits, and a reader for those who do not compile it into
+// their loop.
 
 import type { TimerHandle } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
@@ -139,7 +140,9 @@ class IndexedReader<T> implements SourceReader<T> {
     this.#timer?.cancel();
   }
 
-  /** The range that is furthest behind: after a restore with fewer subtasks there are several, and they go on in step. */
+  /**
+   * The range that is furthest behind: after a restore with fewer subtasks there are several, and they go on in step.
+   */
   #first(): Range | null {
     let first: Range | null = null;
     for (const range of this.#ranges) if (first === null || range.next < first.next) first = range;

@@ -1,4 +1,5 @@
-// The bytes of a file as chunks, read ahead through the disk: at most one chunk waits while the next records are parsed.
+// The bytes of a file as chunks, read ahead through the disk: at most one chunk waits while the next records are
+// parsed.
 //
 //   B1. A chunk is valid until the next but one is asked for: consumers copy at once.
 //   B2. One read at a time per file handle; each stream has its own handle.

@@ -1,4 +1,5 @@
-// Where CSV records end, found byte by byte without keeping anything: to cut files into ranges and to skip records that are too long.
+// Where CSV records end, found byte by byte without keeping anything: to cut files into ranges and to skip records that
+// are too long.
 //
 // A table-driven automaton that decides like `CsvScanner` (G1), and can stop anywhere and go on with the next bytes.
 
@@ -80,7 +81,9 @@ export class CsvBoundary implements RecordBoundary {
     return -1;
   }
 
-  /** Where there is no quote, every line break ends a record: then the last one before `to` is as good a start as any. */
+  /**
+   * Where there is no quote, every line break ends a record: then the last one before `to` is as good a start as any.
+   */
   #jump(bytes: Uint8Array, from: number, to: number): number {
     if (to <= from || this.#state === QUOTED || this.#state === QUOTE_SEEN || this.#state === ESCAPE_SEEN) return from;
     const quote = this.#quote < 0 ? -1 : bytes.indexOf(this.#quote, from);

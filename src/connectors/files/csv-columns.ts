@@ -72,8 +72,9 @@ function numbered(width: number): string[] {
 export type CsvRowFunction = (cells: CsvCells) => unknown;
 
 /**
- * One function per set of columns, with its own source text so that it has its own type feedback. Names enter as JSON string
- * literals in computed keys (a column named `__proto__` is a field like any other), sets of enum values as parameters.
+ * One function per set of columns, with its own source text so that it has its own type feedback. Names enter as JSON
+ * string literals in computed keys (a column named `__proto__` is a field like any other), sets of enum values as
+ * parameters.
  */
 export function csvRowFunction(columns: readonly CsvColumn[], id: string): CsvRowFunction {
   const parameters: unknown[] = [];

@@ -15,7 +15,10 @@ export type CsvDialectOptions = {
   readonly trim?: boolean;
   /** The decimal sign of numbers. */
   readonly decimal?: "." | ",";
-  /** Line breaks inside quotes are text (the default). False: every line break ends a record, and files are cut without a look ahead. */
+  /**
+   * Line breaks inside quotes are text (the default). False: every line break ends a record, and files are cut without
+   * a look ahead.
+   */
   readonly multiline?: boolean;
 };
 

@@ -1,4 +1,5 @@
-// Records as CSV: the counterpart of `csv-parser.ts`, in the same dialect. What is written is read back as the same text.
+// Records as CSV: the counterpart of `csv-parser.ts`, in the same dialect. What is written is read back as the same
+// text.
 //
 //   null, undefined   an empty cell (the first null token)      Date      ISO 8601 in UTC, empty when invalid
 //   ""                a quoted empty cell                       others    lists, objects, Maps, Sets as JSON text

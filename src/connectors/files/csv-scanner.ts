@@ -1,6 +1,7 @@
 // Finds the fields of one CSV record in a window of bytes. Knows nothing of columns, types or files.
 //
-// The grammar gives every sequence of bytes one division into records and fields; what RFC 4180 forbids is flagged, not guessed at:
+// The grammar gives every sequence of bytes one division into records and fields; what RFC 4180 forbids is flagged, not
+// guessed at:
 //
 //   record  = field *( delimiter field ) ( LF / CR LF / CR / end of file )
 //   field   = quoted / bare
@@ -8,9 +9,11 @@
 //   quoted  = quote *( any byte but quote / quote quote / escape any byte ) quote [ bare ]
 //                                                               flagged: a NUL, no closing quote, text after it
 //
-// Where the dialect says that records have one line each, a line break ends a quoted field too, and the missing quote is flagged.
+// Where the dialect says that records have one line each, a line break ends a quoted field too, and the missing quote
+// is flagged.
 //
-//   G1. Whether a byte ends a record depends on the bytes since the record's start alone; `CsvBoundary` decides it the same way.
+//   G1. Whether a byte ends a record depends on the bytes since the record's start alone; `CsvBoundary` decides it the
+//       same way.
 //   G2. The byte at `end` must be a line break (a sentinel that the window keeps): inner loops test no bounds.
 //
 // Hot path: about 1 ns per byte. Fields land in `starts`, `ends` and `kinds`, which are reused from record to record.
@@ -78,7 +81,10 @@ export class CsvScanner {
     this.#quotedKind = BARE;
   }
 
-  /** Scans the record at `from`; the index after its line break, or -1 when the record goes on after `end` and that is not the end of the file. */
+  /**
+   * Scans the record at `from`; the index after its line break, or -1 when the record goes on after `end` and that is
+   * not the end of the file.
+   */
   scan(bytes: Uint8Array, from: number, end: number, final: boolean): number {
     this.count = 0;
     this.problems = 0;

@@ -11,7 +11,10 @@ export type CsvOptions = FileOptions &
   CsvDialectOptions & {
     /** Whether the first line names the columns; true by default. */
     readonly header?: boolean;
-    /** Names of the columns in their order: for files without a header line, or to replace what it says. Sink: which fields to write. */
+    /**
+     * Names of the columns in their order: for files without a header line, or to replace what it says. Sink: which
+     * fields to write.
+     */
     readonly columns?: readonly string[];
     /** Cells without quotes that mean null; only the empty one by default. */
     readonly nulls?: readonly string[];
@@ -20,8 +23,8 @@ export type CsvOptions = FileOptions &
   };
 
 /**
- * CSV files. As a source: a path, a directory, a glob pattern or a list of them; records have the fields of `type`, without it one
- * string per column. As a sink: a directory that part files are written to.
+ * CSV files. As a source: a path, a directory, a glob pattern or a list of them; records have the fields of `type`,
+ * without it one string per column. As a sink: a directory that part files are written to.
  */
 export function csv<T>(paths: string | readonly string[], options: CsvOptions & { readonly type: Type<T> }): Files<T>;
 export function csv(paths: string | readonly string[], options?: CsvOptions): Files<Record<string, string>>;

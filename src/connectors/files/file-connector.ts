@@ -16,7 +16,10 @@ import type { RowEncoder } from "./row-encoder.ts";
 export type Size = number | string;
 
 export type FileOptions = {
-  /** Source: what becomes of rows that cannot be read. "fail" ends the job, "skip" counts them, "side" sends them to `side.invalid`. */
+  /**
+   * Source: what becomes of rows that cannot be read. "fail" ends the job, "skip" counts them, "side" sends them to
+   * `side.invalid`.
+   */
   readonly invalid?: InvalidPolicy;
   /** Source: files are cut into pieces of this size for the subtasks; "16mb" by default. */
   readonly splitSize?: Size;
@@ -27,8 +30,9 @@ export type FileOptions = {
   /** Source: "auto" (the default) takes files whose names end with .gz as compressed. */
   readonly compression?: "auto" | "gzip" | "none";
   /**
-   * Sink: what to do with part files that are there already. By default those that an earlier run of the same sink wrote are
-   * replaced when this run commits, and a directory with others is refused. "append" keeps all, "replace" replaces all.
+   * Sink: what to do with part files that are there already. By default those that an earlier run of the same sink
+   * wrote are replaced when this run commits, and a directory with others is refused. "append" keeps all, "replace"
+   * replaces all.
    */
   readonly mode?: "append" | "replace";
   /** Sink: when a part file is complete; "128mb" by default. */

@@ -1,4 +1,5 @@
-// What a reader has to look up in a file before it can begin in the middle: the first record, the next boundary, a line number.
+// What a reader has to look up in a file before it can begin in the middle: the first record, the next boundary, a line
+// number.
 //
 // Each look-up opens the file, reads what it needs in chunks, and closes it. None keeps more than one record in memory.
 

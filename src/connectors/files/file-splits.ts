@@ -1,12 +1,14 @@
 // Finds the files of a source and cuts them into splits.
 //
-// A file larger than the split size is cut into ranges of equal size, unless there is one subtask only, or it is compressed. Where
-// every line break ends a record, ranges are cut by arithmetic and each reader finds its first record. Where text in
-// quotes may hold line breaks, only the bytes from the start of the file tell where records begin: then the file is scanned
-// once, and each range goes out as soon as the scan has passed it.
+// A file larger than the split size is cut into ranges of equal size, unless there is one subtask only, or it is
+// compressed. Where every line break ends a record, ranges are cut by arithmetic and each reader finds its first
+// record. Where text in quotes may hold line breaks, only the bytes from the start of the file tell where records
+// begin: then the file is scanned once, and each range goes out as soon as the scan has passed it.
 //
-//   E1. The ranges of a file follow one another without a gap, in order; those of all files go out in the order of the files.
-//   E2. A snapshot holds the ranges not handed out, and for a scan under way the rest of the file as one cut still to be made.
+//   E1. The ranges of a file follow one another without a gap, in order; those of all files go out in the order of the
+//       files.
+//   E2. A snapshot holds the ranges not handed out, and for a scan under way the rest of the file as one cut still to
+//       be made.
 
 import type { Disk } from "../../base/disk.ts";
 import type { EnumeratorContext, Json, SourceSplit, SplitEnumerator } from "../../operators/source.ts";

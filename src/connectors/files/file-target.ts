@@ -4,9 +4,9 @@
 //   .part-<subtask>-<n>.<sink>.<job>.<attempt>.tmp           in progress; names of two attempts never meet
 //   .millrace-<subtask>.json                                 the claim: {"uid", "job", "first", "committed"}
 //
-// The claim says which parts of its subtask belong to which run: those from `first` up to `committed` to run `job` of sink `uid`.
-// Parts from `committed` on are of an earlier run, or of a failed attempt of this one, and go away with the first commit. Until
-// then they stay: a run that fails at once costs nobody yesterday's results.
+// The claim says which parts of its subtask belong to which run: those from `first` up to `committed` to run `job` of
+// sink `uid`. Parts from `committed` on are of an earlier run, or of a failed attempt of this one, and go away with the
+// first commit. Until then they stay: a run that fails at once costs nobody yesterday's results.
 //
 //   T1. A file is visible under its part name only when it is whole and durable.
 //   T2. A commit can be repeated at any time, after any crash, with the same result.

@@ -1,9 +1,10 @@
 // The sink side of file connectors: records to text to part files, committed in two phases.
 //
-//   write ──▶ active buffer ──seal──▶ sealed buffers ──pump──▶ file in progress ──roll──▶ synced files ──▶ prepareCommit
+//   write ──▶ active buffer ──seal──▶ sealed buffers ──pump──▶ file in progress ──roll──▶ synced files ──▶
+//   prepareCommit
 //
-// The pump is the only one that waits: it writes sealed buffers in their order, one append at a time. Memory is bounded by the
-// active buffer and two sealed ones; with two, `write` says that it is full.
+// The pump is the only one that waits: it writes sealed buffers in their order, one append at a time. Memory is bounded
+// by the active buffer and two sealed ones; with two, `write` says that it is full.
 
 import type { FileHandle } from "../../base/disk.ts";
 import type { Committable, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";

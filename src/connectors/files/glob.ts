@@ -1,8 +1,8 @@
 // The files that paths, directories and glob patterns stand for: found on a disk, in a fixed order.
 //
-// Patterns: `*` and `?` within a name, `[a-z]`, `{one,two}`, `**` for any number of directories. A path that exists is taken as it
-// is, whatever characters it holds. Directories stand for all files below them. Names that begin with "." or "_" are found
-// only when the pattern says so: that is how files that are not data are called.
+// Patterns: `*` and `?` within a name, `[a-z]`, `{one,two}`, `**` for any number of directories. A path that exists is
+// taken as it is, whatever characters it holds. Directories stand for all files below them. Names that begin with "."
+// or "_" are found only when the pattern says so: that is how files that are not data are called.
 
 import type { Disk } from "../../base/disk.ts";
 import { UserError } from "../../base/errors.ts";
@@ -10,7 +10,9 @@ import { nearest } from "../../base/nearest.ts";
 
 export type FoundFile = { readonly path: string; readonly size: number };
 
-/** Each path's files sorted, the paths in their order, no file twice. Throws a UserError when one stands for nothing. */
+/**
+ * Each path's files sorted, the paths in their order, no file twice. Throws a UserError when one stands for nothing.
+ */
 export async function filesFind(disk: Disk, paths: readonly string[]): Promise<readonly FoundFile[]> {
   const found = new Map<string, FoundFile>();
   for (const path of paths) {
@@ -69,7 +71,9 @@ function globFiles(disk: Disk, pattern: string): Promise<FoundFile[]> {
   return globWalk(disk, fixed === 0 ? "." : root === "" ? "/" : root, names.slice(fixed));
 }
 
-/** Files below `directory` whose path matches `names`, one pattern a name. Recursion is as deep as the directories are. */
+/**
+ * Files below `directory` whose path matches `names`, one pattern a name. Recursion is as deep as the directories are.
+ */
 async function globWalk(disk: Disk, directory: string, names: readonly string[]): Promise<FoundFile[]> {
   if ((await disk.stat(directory))?.kind !== "directory") return [];
   const [first = "*", ...rest] = names;

@@ -1,4 +1,5 @@
-// Decompression with Node's zlib, chunk by chunk and bounded. The only file of the connectors that touches Node's streams.
+// Decompression with Node's zlib, chunk by chunk and bounded. The only file of the connectors that touches Node's
+// streams.
 
 import { once } from "node:events";
 import { Readable } from "node:stream";

@@ -1,7 +1,10 @@
-// JSON values as values of a declared type: what JSON cannot say itself is taken in the forms that `json-encode.ts` writes.
+// JSON values as values of a declared type: what JSON cannot say itself is taken in the forms that `json-encode.ts`
+// writes.
 //
-//   Date, timestamp    ISO 8601 text or epoch milliseconds          i64, bigint    a whole number, or its digits as text
-//   Map                an object (text keys), or a list of pairs    Set, typed arrays    a list
+//   Date, timestamp     ISO 8601 text or epoch milliseconds
+//   i64, bigint         a whole number, or its digits as text
+//   Map                 an object (text keys), or a list of pairs
+//   Set, typed arrays   a list
 //
 // Fields that a struct does not declare are left out. Absent and null are told apart.
 

@@ -1,9 +1,13 @@
-// Values as JSON, one line each. What JSON has no form for is written so that `json-decode.ts` reads it back under the declared type:
+// Values as JSON, one line each. What JSON has no form for is written so that `json-decode.ts` reads it back under the
+// declared type:
 //
-//   Date           ISO 8601 text, null when invalid     bigint         its digits as text (JSON readers round large numbers)
-//   NaN, ±Infinity null (JSON has no such numbers)       Map            an object when all keys are strings, else a list of pairs
-//   Set            a list                                typed arrays   a list of numbers
-//   undefined      the field is left out                 functions, symbols: an error
+//   Date                 ISO 8601 text, null when invalid
+//   bigint               its digits as text: JSON readers round large numbers
+//   NaN, ±Infinity       null: JSON has no such numbers
+//   Map                  an object when all keys are strings, else a list of pairs
+//   Set, typed arrays    a list
+//   undefined            the field is left out
+//   functions, symbols   an error
 
 import { UserError } from "../../base/errors.ts";
 import type { RowEncoder } from "./row-encoder.ts";

@@ -6,8 +6,9 @@ import { jsonlEncoder } from "./json-encode.ts";
 import { jsonlFormat } from "./jsonl-parser.ts";
 
 /**
- * JSON Lines files. As a source: a path, a directory, a glob pattern or a list of them; records are checked against `type`, without
- * it each line is an object with whatever fields it has. As a sink: a directory that part files are written to.
+ * JSON Lines files. As a source: a path, a directory, a glob pattern or a list of them; records are checked against
+ * `type`, without it each line is an object with whatever fields it has. As a sink: a directory that part files are
+ * written to.
  */
 export function jsonl<T>(
   paths: string | readonly string[],

@@ -1,4 +1,5 @@
-// What a file reader needs to know of a format: where records end, and how to read them. CSV and JSON Lines implement it.
+// What a file reader needs to know of a format: where records end, and how to read them. CSV and JSON Lines implement
+// it.
 
 import type { SourceOutput } from "../../operators/source.ts";
 
@@ -36,7 +37,10 @@ export type RecordWindow = {
   final: boolean;
   /** Records from this index on belong to the next range. */
   stopAt: number;
-  /** Line of the record at `position`: counted from the start of the file when `lineKnown`, otherwise from that of the range. */
+  /**
+   * Line of the record at `position`: counted from the start of the file when `lineKnown`, otherwise from that of the
+   * range.
+   */
   line: number;
   lineKnown: boolean;
   readonly recordBytesMax: number;
@@ -44,7 +48,10 @@ export type RecordWindow = {
   text: string | null;
 };
 
-/** "limit": call again. "data": the record at `position` goes on after `end`. "line": a row is bad and its line number is needed. "done": no record is left. */
+/**
+ * "limit": call again. "data": the record at `position` goes on after `end`. "line": a row is bad and its line number
+ * is needed. "done": no record is left.
+ */
 export type ParseStatus = "limit" | "data" | "line" | "done";
 
 export interface RecordParser<T> {

@@ -1,12 +1,12 @@
 // Reads one split of a file: from bytes on a disk to records, without ever waiting inside `poll`.
 //
-//   opening ──▶ reading ◀──▶ counting lines        (a bad row needs its line number, and the range began somewhere in the file)
+//   opening ──▶ reading ◀──▶ counting lines   (for a bad row, when the range began somewhere in the file)
 //                  ▲│
 //                  │▼
 //               skipping a record that is too long (its bytes are not kept)
 //
-//   R1. A record belongs to the range that its first byte lies in. Every byte of the file belongs to one range, so every record
-//       is read by exactly one split, however the file was cut.
+//   R1. A record belongs to the range that its first byte lies in. Every byte of the file belongs to one range, so
+//       every record is read by exactly one split, however the file was cut.
 //   R2. `position` names the first record not yet emitted, between any two calls.
 //   R3. Memory is bounded by one record (`recordBytesMax`, doubled) and two chunks.
 
@@ -38,7 +38,9 @@ export type FilePosition = {
 
 export type SplitReaderOptions<T> = {
   readonly format: RecordFormat<T>;
-  /** The parser for a file's first record; shared between the splits of a reader, so that equal headers compile once. */
+  /**
+   * The parser for a file's first record; shared between the splits of a reader, so that equal headers compile once.
+   */
   readonly parserFor: (first: Buffer | null, file: string) => RecordParser<T>;
   readonly stream: Omit<StreamOptions, "signal">;
   readonly recordBytesMax: number;
@@ -120,7 +122,10 @@ export class SplitReader<T> {
     return status === "line" ? "wait" : "done";
   }
 
-  /** A record that does not end is scanned again only when twice its bytes are there, so that long ones cost no squared time. */
+  /**
+   * A record that does not end is scanned again only when twice its bytes are there, so that long ones cost no squared
+   * time.
+   */
   #isStalled(): boolean {
     return !this.#window.final && this.#window.end - this.#window.position < this.#wanted;
   }
