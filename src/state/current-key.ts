@@ -1,5 +1,6 @@
 // The key that all states of an operator act on, staged for their tables when the first of them asks.
 
+import { InternalError } from "../base/errors.ts";
 import { ByteSink } from "../types/byte-buffer.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
 import { isNumberKey } from "../types/key-spec.ts";
@@ -14,6 +15,7 @@ export class CurrentKey {
   readonly isNumber: boolean;
   readonly #maxParallelism: number;
   readonly #firstGroup: number;
+  readonly #groupCount: number;
   readonly #batch = new KeyBatch(1);
   key: unknown = undefined;
   hash = 0;
@@ -30,12 +32,15 @@ export class CurrentKey {
     this.isNumber = isNumberKey(codec.spec);
     this.#maxParallelism = maxParallelism;
     this.#firstGroup = keyGroups.first;
+    this.#groupCount = keyGroups.last - keyGroups.first + 1;
   }
 
   set(key: unknown, hash: number): void {
     this.key = key;
     this.hash = hash;
-    this.group = (murmurStep(hash) % this.#maxParallelism) - this.#firstGroup;
+    const group = (murmurStep(hash) % this.#maxParallelism) - this.#firstGroup;
+    if (group >>> 0 >= this.#groupCount) this.#wrongGroup(group);
+    this.group = group;
     this.turn += 1;
   }
 
@@ -52,6 +57,15 @@ export class CurrentKey {
       batch.stage(0, this.key, this.codec);
     }
     return batch;
+  }
+
+  #wrongGroup(group: number): never {
+    const first = this.#firstGroup;
+    const last = first + this.#groupCount - 1;
+    throw new InternalError(
+      "ASSERTION",
+      `a key of group ${group + first} reached state of the groups ${first} to ${last}`,
+    );
   }
 
   /** The key as a `Map` tells keys apart. */

@@ -11,8 +11,9 @@
 // Owns: pages, index, rows, keys. Does not own: the meaning of a row's fixed and variable parts.
 //
 //   T1. Every page belongs to one key group of one table. Whatever is needed to rebuild the index is in the rows.
-//   T2. An address is valid until the next call that can add or remove rows. It would stay valid longer today, but pages that
-//       are frozen or spilled will move: `resolve`, `find` and the scans are the only places that make addresses.
+//   T2. An address is valid until the next call that can add or remove rows. Today it stays valid as long as the row lives, but
+//       rows of spilled pages will move: `resolve`, `find` and the scans are the only places that make addresses. Who keeps
+//       addresses for longer (timers) keeps its pages from being spilled.
 //   T3. A call that the budget refuses changes nothing for that key; those before it in the batch are done.
 //   T4. The order of rows in scans depends on the history of the group alone, never on addresses or on the seed.
 //   T5. More than COMPARES_MAX keys of one group with equal hashes switch its index to a second, seeded hash: whoever chooses
@@ -155,12 +156,10 @@ export class ManagedTable {
   }
 
   /** Brings what lookups of keys with these hashes will need into the processor's cache. For tables without a namespace. */
-  prefetch(hashes: Int32Array, count: number): number {
-    let sum = 0;
+  prefetch(hashes: Int32Array, count: number): void {
     for (let from = 0; from < count; from += LOOKUP_MAX) {
-      sum += this.#lookup.prefetch(hashes, from, Math.min(count, from + LOOKUP_MAX));
+      this.#lookup.prefetch(hashes, from, Math.min(count, from + LOOKUP_MAX));
     }
-    return sum;
   }
 
   /** Group of a key hash, counted from the table's first. */

@@ -187,6 +187,14 @@ function budgetTests(make: StoreMaker): void {
     assert.equal(finish(), 0);
   });
 
+  test("a key of another subtask's group is a bug that names the groups", () => {
+    const { store } = make({ key: F64, keyGroups: { first: 2, last: 3 } });
+    const useAll = () => {
+      for (let key = 0; key < 50; key += 1) use(store, F64, key);
+    };
+    assert.throws(useAll, /a key of group \d reached state of the groups 2 to 3/);
+  });
+
   test("prefetching changes nothing", () => {
     const { store } = make({ key: F64 });
     const value = store.value<number>(valueSpec("v", F64), null);
