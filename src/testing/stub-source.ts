@@ -1,6 +1,7 @@
 // What stands in for a source in tests: it emits what the test pushes, in that order, and gives the watermarks the test says.
 //
-//   S1. Records pushed before a watermark are emitted, and have left the source's task, before that watermark.
+//   S1. Verbs are noted, and carried out in their order when the test waits. A watermark and an end are steps of their own: what came
+//       before them has flowed through the whole job, and so have they, before what comes after them is emitted.
 //   S2. It describes itself as the source it stands for, so that the plan keeps its hash.
 
 import { UserError } from "../base/errors.ts";
@@ -29,18 +30,8 @@ class StubReader implements SourceReader<unknown> {
   #items: Item[] = [];
   #next = 0;
   #watermark = -Infinity;
-  #ended = false;
-
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  get lastWatermark(): number {
-    return this.#items.reduce((last, item) => (item.kind === "watermark" ? item.atMs : last), this.#watermark);
-  }
 
   push(item: Item): void {
-    if (item.kind === "end") this.#ended = true;
     this.#items.push(item);
     this.wake();
   }
@@ -64,7 +55,7 @@ class StubReader implements SourceReader<unknown> {
       if (item.kind === "end") return "end";
       this.#next += 1;
       if (item.kind === "watermark") {
-        this.#watermark = item.atMs; // The task delivers it before it polls again (S1).
+        this.#watermark = item.atMs; // The task delivers it before it polls again.
         return "more";
       }
       const room = item.kind === "record" ? output.offer(item.record, Number.NaN) : output.invalid(item.row);
@@ -86,6 +77,31 @@ class StubReader implements SourceReader<unknown> {
   }
 }
 
+/** What the test has said and the job has not seen yet (S1). */
+export class TestScript {
+  readonly #steps: { readonly act: () => void; readonly settles: boolean }[] = [];
+
+  add(act: () => void, settles: boolean): void {
+    this.#steps.push({ act, settles });
+  }
+
+  async play(settle: () => Promise<void>): Promise<void> {
+    for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
+      if (step.settles) await settle();
+      step.act();
+      if (step.settles) await settle();
+    }
+    await settle();
+  }
+}
+
+type StubSourceOptions = {
+  readonly parallelism: number;
+  /** Picks the subtask that gets the records; every subtask gets the watermarks. */
+  readonly target: number;
+  readonly script: TestScript;
+};
+
 export class StubSource implements Source<unknown> {
   readonly kind: string;
   readonly type: TypeSpec | null;
@@ -94,10 +110,12 @@ export class StubSource implements Source<unknown> {
   readonly #uid: string;
   readonly #original: Source<unknown>;
   readonly #readers: StubReader[];
-  /** Subtask that gets the records; every subtask gets the watermarks. */
   readonly #target: number;
+  readonly #script: TestScript;
+  #watermark = -Infinity;
+  #ended = false;
 
-  constructor(uid: string, original: Source<unknown>, options: { parallelism: number; target: number }) {
+  constructor(uid: string, original: Source<unknown>, options: StubSourceOptions) {
     this.kind = original.kind;
     this.type = original.type;
     this.bounded = original.bounded;
@@ -106,6 +124,7 @@ export class StubSource implements Source<unknown> {
     this.#original = original;
     this.#readers = Array.from({ length: options.parallelism }, () => new StubReader());
     this.#target = options.target % options.parallelism;
+    this.#script = options.script;
   }
 
   describe(): Json {
@@ -123,26 +142,46 @@ export class StubSource implements Source<unknown> {
   }
 
   push(records: readonly unknown[], subtask: number = this.#target): void {
-    for (const record of records) this.#add(this.#reader(subtask), { kind: "record", record });
+    const reader = this.#reader(subtask);
+    this.#checkOpen();
+    this.#script.add(() => {
+      for (const record of records) reader.push({ kind: "record", record });
+    }, false);
   }
 
   pushInvalid(row: InvalidRow): void {
-    this.#add(this.#reader(this.#target), { kind: "invalid", row });
+    this.#checkOpen();
+    this.#script.add(() => this.#reader(this.#target).push({ kind: "invalid", row }), false);
   }
 
   watermark(atMs: number): void {
-    for (const reader of this.#readers) {
-      if (!(atMs >= reader.lastWatermark)) {
-        throw new UserError("TEST_WATERMARK_BACK", `the watermark of "${this.#uid}" cannot go back to ${atMs}`, {
-          fix: `event time has reached ${reader.lastWatermark} already; give a later time`,
-        });
-      }
-      this.#add(reader, { kind: "watermark", atMs });
+    this.#checkOpen();
+    if (!(atMs >= this.#watermark)) {
+      throw new UserError("TEST_WATERMARK_BACK", `the watermark of "${this.#uid}" cannot go back to ${atMs}`, {
+        fix: `event time has reached ${this.#watermark} already; give a later time`,
+      });
     }
+    this.#watermark = atMs;
+    this.#toAll({ kind: "watermark", atMs });
   }
 
   end(): void {
-    for (const reader of this.#readers) if (!reader.ended) reader.push({ kind: "end" });
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#toAll({ kind: "end" });
+  }
+
+  #toAll(item: Item): void {
+    this.#script.add(() => {
+      for (const reader of this.#readers) reader.push(item);
+    }, true);
+  }
+
+  #checkOpen(): void {
+    if (!this.#ended) return;
+    throw new UserError("TEST_SOURCE_ENDED", `source "${this.#uid}" has ended, nothing can follow`, {
+      fix: "push before end()",
+    });
   }
 
   #reader(subtask: number): StubReader {
@@ -153,15 +192,6 @@ export class StubSource implements Source<unknown> {
       });
     }
     return reader;
-  }
-
-  #add(reader: StubReader, item: Item): void {
-    if (reader.ended) {
-      throw new UserError("TEST_SOURCE_ENDED", `source "${this.#uid}" has ended, nothing can follow`, {
-        fix: "push before end()",
-      });
-    }
-    reader.push(item);
   }
 }
 

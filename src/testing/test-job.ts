@@ -4,8 +4,9 @@
 // parallelism needs, scheduled in an order drawn from a seed. Records are frozen before user functions see them.
 //
 //   T1. Nothing takes virtual time but `advanceClock`: whatever was pushed has flowed through when a verb that waits resolves.
-//   T2. Watermarks come from `source(uid).watermark` alone. `eventTime` assigns times; its `outOfOrder` and `idle` have no effect.
-//   T3. The first verb after the job has failed, whichever it is, rejects with the job's error; so does the end of the test.
+//   T2. Verbs take effect in their order: a record pushed after a watermark meets it wherever it goes.
+//   T3. Watermarks come from `source(uid).watermark` alone. `eventTime` assigns times; its `outOfOrder` and `idle` have no effect.
+//   T4. The first verb after the job has failed, whichever it is, rejects with the job's error; so does the end of the test.
 
 import { type Job, jobBuild } from "../api/job.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
@@ -20,7 +21,7 @@ import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
 import { SimEnv } from "./sim-env.ts";
 import { StateViews } from "./state-view.ts";
 import { StubSink } from "./stub-sink.ts";
-import { StubSource } from "./stub-source.ts";
+import { StubSource, TestScript } from "./stub-source.ts";
 
 type Setting = string | number | boolean;
 
@@ -128,6 +129,7 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
 }
 
 type Stubs = {
+  readonly script: TestScript;
   readonly sources: ReadonlyMap<string, StubSource>;
   readonly sinks: ReadonlyMap<string, StubSink>;
   readonly states: StateViews;
@@ -143,16 +145,17 @@ async function stubsOf(
     maxParallelism: configuration.get(OPTIONS.maxParallelism),
   };
   const { plan, functions } = await jobBuild(job, params, defaults);
+  const script = new TestScript();
   const sources = new Map<string, StubSource>();
   const sinks = new Map<string, StubSink>();
   for (const { uid, kind, parallelism } of plan.operators) {
     const own = functions.get(uid) ?? {};
     if (kind === "source") {
-      sources.set(uid, new StubSource(uid, own.source as Source<unknown>, { parallelism, target: seed }));
+      sources.set(uid, new StubSource(uid, own.source as Source<unknown>, { parallelism, target: seed, script }));
     }
     if (kind === "sink") sinks.set(uid, new StubSink(own.sink as Sink<unknown>));
   }
-  return { sources, sinks, states: new StateViews(plan, functions) };
+  return { script, sources, sinks, states: new StateViews(plan, functions) };
 }
 
 class RunningTestJob implements TestJob {
@@ -240,7 +243,7 @@ class RunningTestJob implements TestJob {
   }
 
   async #settle(after: () => void): Promise<void> {
-    await this.#env.advance(0);
+    await this.#stubs.script.play(() => this.#env.advance(0));
     after();
   }
 

@@ -1,0 +1,88 @@
+// The sample of the documentation (docs/testing.md): windows under test.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { blackhole, collection, count, job, sum, t, tumbling, weightedMean } from "../index.ts";
+import { testJob } from "./index.ts";
+
+const Tick = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp });
+
+const vwap = job({ name: "vwap-1m" }, (env) => {
+  const bars = env
+    .from("ticks", collection([], { type: Tick }))
+    .eventTime({ at: "ts", outOfOrder: "5s", idle: "30s" })
+    .keyBy("symbol")
+    .window(tumbling("1m"))
+    .allowLate("30s")
+    .aggregate({ vwap: weightedMean("price", "qty"), volume: sum("qty"), trades: count() });
+  bars.to("bars", blackhole());
+  bars.side.late.to("late-ticks", blackhole());
+});
+
+describe("windows under test", () => {
+  for (const parallelism of [1, 2, 3]) {
+    test(`ticks of a window come out with the watermark, late ones go aside, at parallelism ${parallelism}`, async () => {
+      await using run = await testJob(vwap, { parallelism });
+      const ticks = run.source<{ symbol: string; price: number; qty: number; ts: number }>("ticks");
+      ticks.push({ symbol: "A", price: 10, qty: 1, ts: 1_000 }, { symbol: "A", price: 20, qty: 3, ts: 2_000 });
+      assert.deepEqual(await run.sink("bars").rows(), []);
+      ticks.watermark(60_000);
+      assert.deepEqual(await run.sink("bars").take(), [{ symbol: "A", start: 0, end: 60_000, vwap: 17.5, volume: 4, trades: 2 }]);
+      ticks.push({ symbol: "A", price: 30, qty: 4, ts: 3_000 });
+      assert.deepEqual(await run.sink("bars").take(), [{ symbol: "A", start: 0, end: 60_000, vwap: 23.75, volume: 8, trades: 3 }]);
+      ticks.watermark(120_000);
+      const late = { symbol: "A", price: 1, qty: 1, ts: 3_000 };
+      ticks.push(late);
+      assert.deepEqual(await run.sink("late-ticks").rows(), [late]);
+      assert.deepEqual(await run.sink("bars").take(), []);
+    });
+  }
+
+  test("a record pushed after a watermark is late for it, however many exchanges lie between, whatever the seed", async () => {
+    const far = job({ name: "far" }, (env) => {
+      const bars = env
+        .from("ticks", collection([], { type: Tick }))
+        .eventTime({ at: "ts" })
+        .rebalance()
+        .map((tick) => ({ ...tick }))
+        .rebalance()
+        .filter((tick) => tick.qty > 0)
+        .keyBy("symbol")
+        .window(tumbling("1m"))
+        .aggregate({ trades: count() });
+      bars.to("bars", blackhole());
+      bars.side.late.to("late", blackhole());
+    });
+    for (let seed = 1; seed <= 20; seed += 1) {
+      await using run = await testJob(far, { parallelism: 3, seed });
+      const ticks = run.source("ticks");
+      for (let minute = 0; minute < 10; minute += 1) {
+        for (let i = 0; i < 20; i += 1) ticks.push({ symbol: "A", price: 1, qty: 1, ts: minute * 60_000 + i });
+        ticks.watermark(minute * 60_000 + 59_999);
+        ticks.push({ symbol: "A", price: 9, qty: 9, ts: minute * 60_000 });
+      }
+      const bars = await run.sink("bars").rows<{ trades: number }>();
+      assert.deepEqual(bars.map((bar) => bar.trades), Array.from({ length: 10 }, () => 20), `SEED=${seed}`);
+      assert.equal((await run.sink("late").rows()).length, 10, `SEED=${seed}`);
+    }
+  });
+
+  test("an eventTime behind an exchange passes the test's watermarks on as well", async () => {
+    const behind = job({ name: "behind" }, (env) => {
+      env
+        .from("ticks", collection([], { type: Tick }))
+        .rebalance()
+        .eventTime({ at: "ts" })
+        .keyBy("symbol")
+        .window(tumbling("1m"))
+        .aggregate({ trades: count() })
+        .to("bars", blackhole());
+    });
+    await using run = await testJob(behind, { parallelism: 3 });
+    for (let i = 0; i < 10; i += 1) run.source("ticks").push({ symbol: "A", price: 1, qty: 1, ts: i });
+    run.source("ticks").watermark(59_998);
+    assert.deepEqual(await run.sink("bars").rows(), []);
+    run.source("ticks").watermark(59_999);
+    assert.deepEqual(await run.sink("bars").rows(), [{ symbol: "A", start: 0, end: 60_000, trades: 10 }]);
+  });
+});
