@@ -38,7 +38,7 @@ export function mix32(value: number): number {
 }
 
 /** 32 unsigned bits from a seed and an index up to 2^53. */
-export function mixIndex(seed: number, index: number): number {
+function mixIndex(seed: number, index: number): number {
   const high = (index / 0x1_0000_0000) | 0;
   return mix32(mix32(seed + Math.imul(high, STEP)) + Math.imul(index | 0, STEP));
 }

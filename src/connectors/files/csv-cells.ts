@@ -30,7 +30,9 @@ export class CsvCells {
   text: string;
   readonly scanner: CsvScanner;
   readonly #decimal: number;
-  readonly #escapes: RegExp;
+  readonly #quote: string;
+  /** Doubled quotes and escaped characters; null where there is no escape and doubled quotes are all. */
+  readonly #escapes: RegExp | null;
   readonly #nulls: ReadonlySet<string>;
   readonly #nullIsEmptyOnly: boolean;
 
@@ -40,8 +42,10 @@ export class CsvCells {
     this.text = "";
     this.scanner = scanner;
     this.#decimal = options.decimal;
-    const quote = byteForRegExp(options.quote);
-    this.#escapes = new RegExp(`(${quote})${quote}|${byteForRegExp(options.escape)}([^])`, "g");
+    this.#quote = options.quote < 0 ? "" : String.fromCharCode(options.quote);
+    const hex = (byte: number): string => `\\x${byte.toString(16).padStart(2, "0")}`;
+    const quote = hex(options.quote);
+    this.#escapes = options.escape < 0 ? null : new RegExp(`(${quote})${quote}|${hex(options.escape)}([^])`, "g");
     this.#nulls = new Set(options.nulls);
     this.#nullIsEmptyOnly = options.nulls.length === 1 && options.nulls[0] === "";
   }
@@ -152,7 +156,10 @@ export class CsvCells {
 
   #stringSlowly(start: number, end: number, kind: number): string {
     const text = this.bytes.toString("utf8", start, end);
-    return kind === ESCAPED ? text.replace(this.#escapes, "$1$2") : text;
+    if (kind !== ESCAPED) return text;
+    return this.#escapes === null
+      ? text.replaceAll(this.#quote + this.#quote, this.#quote)
+      : text.replace(this.#escapes, "$1$2");
   }
 
   /** Exponents, long mantissas, signs, NaN and Infinity, and what is no number at all. */
@@ -166,8 +173,4 @@ export class CsvCells {
     this.failed = true;
     return 0;
   }
-}
-
-function byteForRegExp(byte: number): string {
-  return byte < 0 ? "(?!)" : `\\x${byte.toString(16).padStart(2, "0")}`;
 }

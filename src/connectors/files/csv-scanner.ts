@@ -21,7 +21,7 @@
 import { CR, type CsvDialect, LF } from "./csv-dialect.ts";
 
 export const BARE = 0;
-export const QUOTED = 1;
+const QUOTED = 1;
 /** Quoted, and doubled quotes or escapes inside are still to be undone. */
 export const ESCAPED = 2;
 
