@@ -56,7 +56,9 @@ export async function moduleBundle(file: string, options: BundleOptions): Promis
     url: bundleUrl({ file: stored, path, sha256 }),
     sha256,
     sources: new BundleSources({ names, map: map.text, cwd }),
-    warnings: warnings.filter(({ location }) => !/\bnode_modules\b/.test(location?.file ?? "")).map(messageError),
+    warnings: warnings
+      .filter(({ location }) => !/\bnode_modules\b/.test(location?.file ?? ""))
+      .map((warning) => messageError(warning, "MODULE_SUSPICIOUS")),
     dispose,
   };
 }
@@ -86,7 +88,7 @@ async function build(
         cause: error,
       });
     }
-    const failures = errors.slice(0, ERRORS_MAX).map(messageError);
+    const failures = errors.slice(0, ERRORS_MAX).map((failure) => messageError(failure, "MODULE_DOES_NOT_PARSE"));
     if (failures.length === 1) throw failures[0];
     throw new AggregateError(failures, `${errors.length} errors`);
   }
@@ -150,11 +152,12 @@ function refusal(detail: Refusal): { errors: PartialMessage[] } {
   return { errors: [{ text: detail.text, detail }] };
 }
 
-function messageError(message: Message): UserError {
+/** `kind`: the code of what is neither ours nor an import. */
+function messageError(message: Message, kind: string): UserError {
   const { text } = message;
   const location = messageLocation(message);
   const { code, fix } = (message.detail as Refusal | undefined) ?? {
-    code: text.startsWith("Could not resolve") ? "MODULE_IMPORT_UNRESOLVED" : "MODULE_DOES_NOT_PARSE",
+    code: text.startsWith("Could not resolve") ? "MODULE_IMPORT_UNRESOLVED" : kind,
     fix: messageFix(message),
   };
   return new UserError(code, text, { fix, ...(location !== null && { location }) });

@@ -26,22 +26,28 @@ export function planDiff(expected: Plan, actual: Plan): string {
     else compare(`operator "${operator.uid}"`, operator, other, lines);
   }
   for (const extra of others.values()) lines.push(`+ operator "${extra.uid}" (${extra.kind}) is new`);
-  const edgeText = (plan: Plan): Map<string, string> =>
-    new Map(
-      plan.edges.map((edge) => [
-        `${edge.from}${edge.output === "" ? "" : `.${edge.output}`} -> ${edge.to}`,
-        canonicalJson(edge),
-      ]),
-    );
-  const [before, after] = [edgeText(expected), edgeText(actual)];
+  compareEdges(expected, actual, lines);
+  const shown = lines.slice(0, LINES_MAX);
+  if (lines.length > LINES_MAX) shown.push(`… and ${lines.length - LINES_MAX} more`);
+  return shown.length === 0 ? "no difference in the plans' content" : shown.join("\n");
+}
+
+function compareEdges(expected: Plan, actual: Plan, lines: string[]): void {
+  const [before, after] = [edgeTexts(expected), edgeTexts(actual)];
   for (const [name, text] of before) {
     if (!after.has(name)) lines.push(`- edge ${name} is missing`);
     else if (after.get(name) !== text) lines.push(`~ edge ${name}: ${text} became ${after.get(name)}`);
   }
   for (const name of after.keys()) if (!before.has(name)) lines.push(`+ edge ${name} is new`);
-  const shown = lines.slice(0, LINES_MAX);
-  if (lines.length > LINES_MAX) shown.push(`… and ${lines.length - LINES_MAX} more`);
-  return shown.length === 0 ? "no difference in the plans' content" : shown.join("\n");
+}
+
+function edgeTexts(plan: Plan): ReadonlyMap<string, string> {
+  return new Map(
+    plan.edges.map((edge) => {
+      const output = edge.output === "" ? "" : `.${edge.output}`;
+      return [`${edge.from}${output} -> ${edge.to}, input ${edge.input}`, canonicalJson(edge)];
+    }),
+  );
 }
 
 /** The places at which two values differ, as deep as both are objects or both lists. */

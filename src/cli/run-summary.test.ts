@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Plan } from "../graph/plan.ts";
+import { paletteOf } from "./palette.ts";
+import type { RunCounts } from "./run-metrics.ts";
+import { type RunEnd, summaryText } from "./run-summary.ts";
+
+const COUNTS: RunCounts = {
+  rowsIn: 5_104,
+  rowsOut: 2_156,
+  late: 0,
+  invalid: 0,
+  skipped: 0,
+  busyMs: 0,
+  watermarkMs: null,
+};
+const PLAN = {
+  name: "market",
+  operators: [
+    { uid: "in", kind: "source", options: { paths: ["in.csv"] } },
+    { uid: "weekly", kind: "sink", options: { paths: ["out/weekly"] } },
+    { uid: "screen", kind: "sink", options: { limit: null } },
+  ],
+} as unknown as Plan;
+const text = (end: Partial<RunEnd>): string =>
+  summaryText(
+    { plan: PLAN, outcome: "finished", counts: COUNTS, runMs: 400, peakRssBytes: 217 * 1024 ** 2, ...end },
+    paletteOf(false),
+  );
+
+test("a summary tells rows, speed, memory and where files were written", () => {
+  assert.equal(
+    text({}),
+    `✓ market finished after 0.40 s
+  rows   5,104 in, 2,156 out
+  speed  12.8 k rows/s; peak memory 217 MiB
+  wrote  out/weekly  (weekly)`,
+  );
+});
+
+test("rows that were left out are told of", () => {
+  const counts = { ...COUNTS, late: 1, invalid: 20_000, skipped: 3 };
+  assert.match(text({ counts }), /^ {2}rows {3}5,104 in, 2,156 out, 1 late, 20,000 invalid, 3 skipped$/m);
+});
+
+test("a job that failed has written nothing", () => {
+  assert.doesNotMatch(text({ outcome: "failed" }), /wrote/);
+  assert.match(text({ outcome: "failed" }), /^✗ market failed after 0.40 s/);
+});

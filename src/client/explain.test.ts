@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { Configuration } from "../config/configuration.ts";
+import { col, count, csv, type Job, job, max, print, sliding, state, sum, t } from "../index.ts";
+import { explain } from "./explain.ts";
+import { explainText } from "./explain-text.ts";
+import { jobPlan } from "./job-plan.ts";
+
+const GOLDEN = new URL("../../test/golden/explain.txt", import.meta.url);
+const Trade = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp, note: t.string.nullable() });
+const Alert = t.struct({ symbol: t.string, price: t.f64 });
+
+/** One operator of each kind, every partitioner but custom, two slot-sharing groups. */
+const everything: Job = job({ name: "everything" }, (env) => {
+  const trades = env
+    .from("trades", csv("trades.csv", { type: Trade }))
+    .filter(col("price").gt(3).and(col("symbol").ne("X")))
+    .parse(Trade, { invalid: "side" });
+  trades.side.invalid.global().to("invalid", print()).parallelism(1);
+  const timed = trades.eventTime({ at: "ts", outOfOrder: "5s", idle: "30s" });
+  const bars = timed
+    .keyBy("symbol")
+    .window(sliding("1m", "10s"))
+    .allowLate("30s")
+    .aggregate({ n: count(), top: max("price"), volume: sum(col("qty").mul(col("price"))) });
+  bars.broadcast().to("bars", print());
+  timed
+    .keyBy((trade) => trade.symbol, t.string)
+    .process({
+      uid: "detector",
+      out: Alert,
+      side: { quiet: Alert },
+      state: { last: state.value(t.f64, { ttl: "7d" }), seen: state.map(t.string, t.f64) },
+      onRecord(trade, ctx) {
+        ctx.emit({ symbol: trade.symbol, price: trade.price });
+      },
+    })
+    .slotGroup("slow")
+    .flatMap((alert) => [alert])
+    .name("twice")
+    .onError("skip")
+    .rescale()
+    .keyBy("symbol")
+    .reduce("last", (_, right) => right)
+    .rebalance()
+    .map((alert) => alert)
+    .disableChaining()
+    .to("alerts", print());
+});
+
+async function graphOf(values: Record<string, unknown> = {}) {
+  const configuration = new Configuration([
+    { origin: { kind: "command line" }, values: { "parallelism.default": 2, ...values } },
+  ]);
+  return (await jobPlan(everything, {}, configuration)).graph;
+}
+
+/** Places in this file change with each edit. */
+const samePlace = () => ({ file: "job.ts", line: 1, column: 1 });
+
+test("the text of a job with everything in it is as reviewed (UPDATE_GOLDEN=1 writes it)", async () => {
+  const explanation = explain(await graphOf(), samePlace);
+  const text = `${explainText({ ...explanation, plan: { ...explanation.plan, hash: "0".repeat(64) } })}\n`;
+  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(GOLDEN, text);
+  assert.equal(text, readFileSync(GOLDEN, "utf8"));
+});
+
+test("every operator is in exactly one task, every edge is in a chain or an exchange", async () => {
+  const { plan, tasks, exchanges } = explain(await graphOf(), samePlace);
+  assert.deepEqual(tasks.flatMap(({ operators }) => operators).sort(), plan.operators.map(({ uid }) => uid).sort());
+  const taskOf = new Map(tasks.flatMap(({ number, operators }) => operators.map((uid) => [uid, number])));
+  const crossing = plan.edges.filter(({ from, to }) => taskOf.get(from) !== taskOf.get(to));
+  assert.deepEqual(
+    exchanges.map(({ from, output, to, input }) => ({ from, output, to, input })),
+    crossing.map(({ from, output, to, input }) => ({ from, output, to, input })),
+  );
+  for (const { from, to, fromTask, toTask, whyNotChained } of exchanges) {
+    assert.deepEqual([taskOf.get(from), taskOf.get(to)], [fromTask, toTask]);
+    assert.notEqual(whyNotChained, "");
+  }
+});
+
+test("slots needed are the greatest parallelisms of the groups together", async () => {
+  const { slots, tasks } = explain(await graphOf(), samePlace);
+  assert.deepEqual(
+    slots.groups.map(({ name, slots: needed }) => [name, needed]),
+    [
+      ["default", 2],
+      ["slow", 2],
+    ],
+  );
+  assert.equal(slots.needed, 4);
+  assert.deepEqual(
+    slots.groups.flatMap(({ tasks: members }) => members).sort(),
+    tasks.map(({ number }) => number),
+  );
+});
+
+test("without chaining every operator is a task of its own, and the reason is told", async () => {
+  const { tasks, exchanges, plan } = explain(await graphOf({ "pipeline.operator-chaining.enabled": false }), samePlace);
+  assert.equal(tasks.length, plan.operators.length);
+  assert.ok(exchanges.some(({ whyNotChained }) => whyNotChained === "pipeline.operator-chaining.enabled is false"));
+});
+
+test("an explanation is plain data: JSON loses nothing of it", async () => {
+  const explanation = explain(await graphOf(), samePlace);
+  assert.deepEqual(JSON.parse(JSON.stringify(explanation)), explanation);
+});
