@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { UserError } from "../base/errors.ts";
+import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-messages.ts";
+import { SimEnv } from "../testing/sim-env.ts";
+import { Slot, type SlotTask } from "./slot.ts";
+import type { Task, TurnResult } from "./task.ts";
+
+/** A task whose turns and closing the test writes. */
+class ScriptedTask {
+  readonly turns: (TurnResult | Error)[];
+  readonly ends: string[] = [];
+  readonly parts: Task["parts"];
+
+  constructor(turns: (TurnResult | Error)[], options: { open?: () => Promise<void> } = {}) {
+    this.turns = turns;
+    const sink = { open: options.open ?? (async () => undefined) };
+    this.parts = { sinks: [sink], source: null, metrics: { time: () => undefined } } as unknown as Task["parts"];
+  }
+
+  turn(): TurnResult {
+    const next = this.turns.shift() ?? "idle";
+    if (next instanceof Error) throw next;
+    return next;
+  }
+
+  nextProcessingTimeMs(): number {
+    return Infinity;
+  }
+
+  nextFlushMs(): number {
+    return 7;
+  }
+
+  async commit(): Promise<void> {
+    this.ends.push("commit");
+  }
+
+  async stop(): Promise<void> {
+    this.ends.push("stop");
+  }
+
+  async close(outcome: string): Promise<void> {
+    this.ends.push(outcome);
+  }
+}
+
+function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = async () => undefined) {
+  const env = new SimEnv({ seed: 1 });
+  const sent: FromSlot[] = [];
+  let released = 0;
+  const slot = new Slot({
+    env,
+    turnBudgetMs: 2,
+    onTurn: () => undefined,
+    send: (message) => sent.push(message),
+    factory: {
+      deploy: async () => {
+        await deploy();
+        return {
+          tasks: tasks.map((task, index): SlotTask => {
+            const descriptor = { id: `0/${index}/0` } as TaskDescriptor;
+            return { descriptor, task: task as unknown as Task };
+          }),
+          coordinators: new Map(),
+          release: async () => {
+            released += 1;
+          },
+        };
+      },
+    },
+  });
+  const settle = () => env.advance(0);
+  const start = async () => {
+    slot.onMessage({ kind: "deploy", job: {} as JobDescriptor, tasks: [] });
+    await settle();
+  };
+  return { slot, sent, settle, start, kinds: () => sent.map(({ kind }) => kind), released: () => released };
+}
+
+describe("a slot", () => {
+  test("gives every task a turn, says when it wants the next one, and reports each finished task once", async () => {
+    const [one, two] = [new ScriptedTask(["more", "finished"]), new ScriptedTask(["idle", "blocked", "idle"])];
+    const { slot, start, kinds, sent } = setUp([one, two]);
+    assert.deepEqual(slot.turn(), { busy: false, sleepMs: Infinity });
+    await start();
+    assert.deepEqual(slot.turn(), { busy: true, sleepMs: 0 });
+    assert.deepEqual(slot.turn(), { busy: false, sleepMs: 7 });
+    slot.turn();
+    assert.deepEqual(kinds(), ["deployed", "finished"]);
+    assert.deepEqual(sent[1], { kind: "finished", task: "0/0/0" });
+    assert.equal(two.turns.length, 0);
+  });
+
+  test("S2: the first failure ends all its tasks, and is reported before they are closed", async () => {
+    const [one, two] = [new ScriptedTask([new UserError("BROKEN", "broken")]), new ScriptedTask([])];
+    const { slot, start, settle, kinds, released } = setUp([one, two]);
+    await start();
+    assert.deepEqual(slot.turn(), { busy: false, sleepMs: Infinity });
+    slot.fail(null, new Error("a consequence"));
+    await settle();
+    assert.deepEqual(kinds(), ["deployed", "failed", "closed"]);
+    assert.deepEqual([one.ends, two.ends], [["abort"], ["abort"]]);
+    assert.equal(released(), 1);
+    assert.ok(slot.closed);
+  });
+
+  for (const [message, ends] of [
+    [{ kind: "commit" }, ["commit", "committed"]],
+    [{ kind: "cancel", commit: true }, ["stop", "committed"]],
+    [{ kind: "cancel", commit: false }, ["abort"]],
+  ] as const) {
+    test(`closes its tasks once on ${JSON.stringify(message)}, whatever else comes`, async () => {
+      const task = new ScriptedTask([]);
+      const { slot, start, settle, kinds } = setUp([task]);
+      await start();
+      slot.onMessage(message);
+      slot.onMessage({ kind: "cancel", commit: false });
+      slot.onMessage({ kind: "commit" });
+      slot.onMessage({ kind: "split", task: "0/0/0", split: null });
+      slot.onMessage({ kind: "splitRequest", vertex: 0, subtask: 0, task: "0/0/0" });
+      await settle();
+      assert.deepEqual(task.ends, ends);
+      assert.deepEqual(kinds(), ["deployed", "closed"]);
+    });
+  }
+
+  test("what fails or is cancelled while it is being deployed is closed once it is open, and never runs", async () => {
+    for (const interrupt of ["fail", "cancel"] as const) {
+      let opened: () => void = () => undefined;
+      const opening = new Promise<void>((resolve) => {
+        opened = resolve;
+      });
+      const task = new ScriptedTask(["more"], { open: () => opening });
+      const { slot, start, settle, kinds, released } = setUp([task]);
+      await start();
+      if (interrupt === "fail") slot.fail(null, new Error("late rejection"));
+      else slot.onMessage({ kind: "cancel", commit: true });
+      await settle();
+      assert.ok(!slot.closed, "what is being opened cannot be closed yet");
+      opened();
+      await settle();
+      assert.deepEqual(kinds(), interrupt === "fail" ? ["failed", "closed"] : ["closed"]);
+      assert.deepEqual([task.ends, task.turns, released()], [["abort"], ["more"], 1]);
+    }
+  });
+
+  test("a deployment that fails is reported and leaves nothing", async () => {
+    const { slot, start, kinds } = setUp([], async () => {
+      throw new UserError("PLAN_DIFFERS", "differs");
+    });
+    await start();
+    assert.deepEqual(kinds(), ["failed", "closed"]);
+    assert.ok(slot.closed);
+  });
+});
