@@ -1,22 +1,24 @@
 // Makes the operator objects of a chain from the plan and the user's functions.
 
-import { InternalError } from "../base/errors.ts";
-import type { PlanOperator } from "../graph/plan.ts";
+import { assert, InternalError } from "../base/errors.ts";
+import type { Plan, PlanOperator } from "../graph/plan.ts";
 import type { AggregateSet } from "../operators/aggregates/aggregate.ts";
+import { AggregateOperator, type AggregateOperatorOptions } from "../operators/aggregates/aggregate-operator.ts";
 import type { NamedAggregate } from "../operators/aggregates/aggregate-spec.ts";
+import type { KeyAccess } from "../operators/aggregates/aggregate-stage.ts";
+import { ReduceOperator } from "../operators/aggregates/reduce-operator.ts";
 import { fieldTypes } from "../operators/expressions/field-types.ts";
 import type { Operator } from "../operators/operator.ts";
-import { ProcessOperator, type ProcessFunctions } from "../operators/process/process-operator.ts";
+import { type ProcessFunctions, ProcessOperator } from "../operators/process/process-operator.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
-import { PaneWindowOperator } from "../operators/windows/pane-window-operator.ts";
+import { windowOperator } from "../operators/windows/window-operator.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { optionsOf } from "./chain.ts";
 
-const ANY: TypeSpec = { kind: "any" };
-
 export type OperatorBuildOptions = {
   readonly operator: PlanOperator;
+  readonly mode: Plan["mode"];
   readonly functions: Readonly<Record<string, unknown>>;
   /** Type of the records it receives, as far as the plan knows. */
   readonly input: TypeSpec | null;
@@ -29,8 +31,17 @@ export type OperatorBuildOptions = {
 export function operatorBuild(options: OperatorBuildOptions): Operator {
   const { operator, functions, onThrow } = options;
   switch (operator.kind) {
-    case "window":
-      return windowOperator(options);
+    case "window": {
+      const { window, allowedLatenessMs } = optionsOf<{ window: WindowSpec; allowedLatenessMs: number }>(operator);
+      return windowOperator({ ...aggregation(options), window, allowedLatenessMs, lateOutput: options.isRead("late"), partials: false });
+    }
+    case "aggregate":
+      return new AggregateOperator({ ...aggregation(options), mode: options.mode });
+    case "reduce": {
+      const [state] = operator.state;
+      assert(state?.kind === "reducing", `reduce "${operator.uid}" declares one reducing state`);
+      return new ReduceOperator({ state, reduce: functions.reduce as (left: unknown, right: unknown) => unknown, onThrow });
+    }
     case "process":
       return new ProcessOperator({
         functions: functions as ProcessFunctions,
@@ -39,24 +50,22 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
         onThrow,
       });
     default:
-      throw new InternalError("OPERATOR_UNKNOWN", `no operator object for ${operator.kind} "${operator.uid}"`, { operator: operator.uid });
+      throw new InternalError("OPERATOR_UNKNOWN", `no operator object for ${operator.kind} "${operator.uid}"`, {
+        operator: operator.uid,
+      });
   }
 }
 
-type WindowPlanOptions = { window: WindowSpec; allowedLatenessMs: number; aggregates: readonly NamedAggregate[] };
-
-function windowOperator({ operator, functions, input, isRead }: OperatorBuildOptions): Operator {
-  const { window, allowedLatenessMs, aggregates } = optionsOf<WindowPlanOptions>(operator);
+/** What windows and running aggregates have in common. */
+function aggregation({ operator, functions, input }: OperatorBuildOptions): Omit<AggregateOperatorOptions, "mode"> {
   const field = operator.key?.field ?? null;
-  const common = {
-    allowedLatenessMs,
-    lateOutput: isRead("late"),
-    partials: false,
-    key: { field, of: (functions.key ?? null) as ((record: unknown) => unknown) | null, type: operator.key?.type ?? ANY },
+  return {
+    key: { field, of: (functions.key ?? null) as KeyAccess["of"], type: operator.key?.type ?? { kind: "any" } },
     keyName: field ?? "key",
-    set: { specs: aggregates, custom: functions.custom as AggregateSet["custom"] },
+    set: {
+      specs: optionsOf<{ aggregates: readonly NamedAggregate[] }>(operator).aggregates,
+      custom: functions.custom as AggregateSet["custom"],
+    },
     fields: fieldTypes(input),
   };
-  if (window.kind === "session") throw new InternalError("OPERATOR_UNKNOWN", "session windows are not wired yet");
-  return new PaneWindowOperator({ ...common, window });
 }

@@ -208,7 +208,7 @@ class TaskBuilder {
         return { w: this.#sink(operator, functions.sink as Sink<unknown>) };
       default: {
         const onThrow = operator.onError === "fail" ? null : this.#onSkipped(index);
-        const object = operatorBuild({ operator, functions, input: this.#inputType(operator), isRead: (side) => this.#isRead(operator, side), onThrow });
+        const object = operatorBuild({ operator, mode: this.#context.graph.plan.mode, functions, input: this.#inputType(operator), isRead: (side) => this.#isRead(operator, side), onThrow });
         this.#driven.operators.push({ index, operator: object });
         return { o: object };
       }

@@ -91,7 +91,7 @@ async function operatorHarness(of: Job, uid: string, options: HarnessOptions, ke
   const own = functions.get(uid) ?? {};
   const edge = plan.edges.find(({ to }) => to === uid);
   const input = plan.operators.find((candidate) => candidate.uid === edge?.from)?.output ?? null;
-  const object = operatorBuild({ operator, functions: own, input, isRead: () => true, onThrow: null });
+  const object = operatorBuild({ mode: "stream", operator, functions: own, input, isRead: () => true, onThrow: null });
   const rightKey = (operator.options as { rightKey?: NonNullable<PlanOperator["key"]> } | null)?.rightKey;
   const left = keyedInput(operator.key, own.key, { id: `harness ${uid}`, operator: uid });
   const right = rightKey === undefined ? left : keyedInput(rightKey, own.rightKey, { id: `harness ${uid} 1`, operator: uid });

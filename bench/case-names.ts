@@ -1,0 +1,12 @@
+// The cases, in the order they run. Each is a script in bench/cases.
+
+export const CASE_NAMES: readonly string[] = [
+  "chain",
+  "exchange",
+  "keyed-sum",
+  "keyed-agg",
+  "window",
+  "latency",
+  "back-pressure",
+  "start",
+];

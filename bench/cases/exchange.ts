@@ -1,0 +1,80 @@
+// Those records, generated, exchanged between two slots, read and discarded.
+//
+// `cross`: one sender in one slot, one receiver in the other, so that every record is encoded and decoded: the headline. `both`: two
+// and two, as Flink runs it at parallelism 2; there half of the records stay in their slot and pass by reference.
+//
+// Beside it: what generating, encoding and decoding alone cost. That runs in two threads at once, because two threads share one
+// physical core on many machines, and each is slower then than alone.
+
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { heapView } from "../../src/base/memory-view.ts";
+import { compileBatchCodec } from "../../src/types/batch-codec.ts";
+import exchange from "../jobs/exchange.ts";
+import { Trade, trade } from "../jobs/records.ts";
+import { type Measured, median, report, resultOf } from "../result.ts";
+import { cpuSecondsSince, measureJob, runsWanted } from "../run-job.ts";
+
+const EVENTS = 20_000_000;
+const MODULE = new URL("../jobs/exchange.ts", import.meta.url).href;
+const CODEC_EVENTS = 6_000_000;
+
+/** Generates, encodes in batches of a segment, decodes and uses `events` records. */
+function codecWork(events: number): number {
+  const codec = compileBatchCodec(Trade.spec, { timestamps: true, extraFields: "refuse" }, "bench");
+  const view = heapView(64 * 1024);
+  const writer = codec.createWriter();
+  const reader = codec.createReader();
+  let seen = 0;
+  for (let n = 0; n < events; n += 1) {
+    writer.append(trade(n, 1_000_000), n);
+    if (writer.bytes < 32_256) continue;
+    const size = writer.encodedSize();
+    writer.encode(view, 0);
+    reader.open(view, 0, size);
+    for (let i = 0; i < reader.count; i += 1) seen += (reader.record(i) as { qty: number }).qty + reader.timestamp(i);
+  }
+  return seen;
+}
+
+async function codecOnly(): Promise<Measured> {
+  const workers = [0, 1].map(() => new Worker(new URL(import.meta.url), { execArgv: process.execArgv }));
+  const all = (): Promise<unknown> => Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("message", resolve))));
+  await all(); // Both are warm.
+  const cpu = process.cpuUsage();
+  const atMs = performance.now();
+  for (const worker of workers) worker.postMessage("go");
+  await all();
+  const measured = { events: 2 * CODEC_EVENTS, wallSeconds: (performance.now() - atMs) / 1_000, cpuSeconds: cpuSecondsSince(cpu) };
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  return measured;
+}
+
+async function main(): Promise<void> {
+  const cross: Measured[] = [];
+  const both: Measured[] = [];
+  const codec: Measured[] = [];
+  const config = { "parallelism.default": 2 };
+  const run = (mode: string): Promise<Measured> =>
+    measureJob({ job: exchange, module: MODULE, params: { events: String(EVENTS), mode }, config }, EVENTS);
+  for (let round = 0; round < runsWanted(); round += 1) {
+    cross.push(await run("cross"));
+    both.push(await run("both"));
+    codec.push(await codecOnly());
+  }
+  const ns = (runs: readonly Measured[]): number => median(runs.map((measured) => (measured.cpuSeconds / measured.events) * 1e9));
+  report(
+    resultOf("exchange", cross, {
+      nsGenerateEncodeDecode: ns(codec),
+      nsBeyondEncodeDecode: ns(cross) - ns(codec),
+      parallelism2: { eventsPerCpuSecond: 1e9 / ns(both), nsPerEvent: ns(both) },
+    }),
+  );
+}
+
+if (isMainThread) {
+  await main();
+} else {
+  codecWork(CODEC_EVENTS / 4);
+  parentPort?.on("message", () => parentPort?.postMessage(codecWork(CODEC_EVENTS)));
+  parentPort?.postMessage("warm");
+}

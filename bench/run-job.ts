@@ -1,0 +1,70 @@
+// Runs a job for a benchmark and measures its steady part.
+//
+// Slots are new threads in each run, so their code starts cold. Measuring begins once `warmUp` of the events have passed (0.2 by
+// default) and ends with the last one: warm, and without start-up.
+
+import { totalmem } from "node:os";
+import { nodeEnv } from "../src/base/env-node.ts";
+import { type EmbeddedJob, embeddedStart } from "../src/client/embedded.ts";
+import { Configuration } from "../src/config/configuration.ts";
+import type { Job } from "../src/index.ts";
+import { nodeDisk } from "../src/storage/node-disk.ts";
+import { threadSlotRunner } from "../src/taskmanager/slot-runner-node.ts";
+import type { Measured } from "./result.ts";
+
+export type RunOptions = {
+  readonly job: Job;
+  /** Module of the job: slots import it by themselves. */
+  readonly module: string;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly config?: Readonly<Record<string, string | number>>;
+  readonly onPrint?: (line: string) => void;
+};
+
+export function startJob(options: RunOptions): Promise<EmbeddedJob> {
+  return embeddedStart({
+    env: nodeEnv(nodeDisk(), { logLevel: "warn" }),
+    job: options.job,
+    bundle: options.module,
+    params: options.params ?? {},
+    configuration: new Configuration([{ origin: { kind: "command line" }, values: options.config ?? {} }]),
+    runner: threadSlotRunner(),
+    checks: false,
+    machineBytes: totalmem(),
+    print: options.onPrint ?? ((line) => process.stderr.write(`${line}\n`)),
+    log: (line) => process.stderr.write(`${line}\n`),
+  });
+}
+
+/** Runs a bounded job whose sources give `events` records. */
+export async function measureJob(options: RunOptions, events: number, warmUp = 0.2): Promise<Measured> {
+  const run = await startJob(options);
+  const sources = new Set(run.plan.operators.filter((operator) => operator.kind === "source").map((operator) => operator.uid));
+  const emitted = (): number => run.metrics.sum("numRecordsOut", (entry) => entry.operator !== null && sources.has(entry.operator));
+  let begin: { cpu: NodeJS.CpuUsage; atMs: number; events: number } | null = null;
+  const timer = setInterval(() => {
+    const passed = emitted();
+    if (begin === null && passed >= events * warmUp) begin = { cpu: process.cpuUsage(), atMs: performance.now(), events: passed };
+  }, 2);
+  const { outcome, error } = await run.result;
+  clearInterval(timer);
+  if (outcome !== "finished" || error !== null) throw error ?? new Error(`the job ${outcome}`);
+  if (begin === null) throw new Error("the job was over before measuring began: more events are needed");
+  const { cpu, atMs, events: passed }: { cpu: NodeJS.CpuUsage; atMs: number; events: number } = begin;
+  return { events: events - passed, wallSeconds: (performance.now() - atMs) / 1_000, cpuSeconds: cpuSecondsSince(cpu) };
+}
+
+export function cpuSecondsSince(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1e6;
+}
+
+/** Measures a plain function in this thread. */
+export function measureHere(events: number, work: () => void): Measured {
+  const cpu = process.cpuUsage();
+  const atMs = performance.now();
+  work();
+  return { events, wallSeconds: (performance.now() - atMs) / 1_000, cpuSeconds: cpuSecondsSince(cpu) };
+}
+
+export const runsWanted = (): number => Math.max(1, Number(process.argv[2] ?? 5));
