@@ -56,28 +56,29 @@ export class CsvBoundary implements RecordBoundary {
   }
 
   next(bytes: Uint8Array, from: number, to: number): number {
+    return this.#run(bytes, from, to, from);
+  }
+
+  nextFrom(bytes: Uint8Array, from: number, to: number, atLeast: number): number {
+    return this.#run(bytes, this.#jump(bytes, from, Math.min(atLeast, to)), to, atLeast);
+  }
+
+  #run(bytes: Uint8Array, from: number, to: number, atLeast: number): number {
     const classes = this.#classes;
     const table = this.#table;
     let state = this.#state;
     for (let position = from; position < to; position += 1) {
       state = table[state * 8 + classes[bytes[position]!]!]!;
-      if (state >= ENDED) {
-        this.#state = RECORD_START;
-        return state === ENDED ? position + 1 : position;
+      if (state < ENDED) continue;
+      const end = state === ENDED ? position + 1 : position;
+      state = RECORD_START;
+      if (end >= atLeast) {
+        this.#state = state;
+        return end;
       }
+      position = end - 1;
     }
     this.#state = state;
-    return -1;
-  }
-
-  nextFrom(bytes: Uint8Array, from: number, to: number, atLeast: number): number {
-    let position = this.#jump(bytes, from, Math.min(atLeast, to));
-    while (position < to) {
-      const found = this.next(bytes, position, to);
-      if (found < 0) return -1;
-      if (found >= atLeast) return found;
-      position = found;
-    }
     return -1;
   }
 
