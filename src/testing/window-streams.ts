@@ -20,13 +20,16 @@ import type { OperatorDriver } from "./operator-driver.ts";
 export type Row = { key: string; value: number; id: number; ts: number };
 export type Result = Record<string, unknown>;
 
-const ROW = t.struct({ key: t.string, value: t.f64, id: t.f64, ts: t.timestamp });
+export const ROW = t.struct({ key: t.string, value: t.f64, id: t.f64, ts: t.timestamp });
 const CODEC = compileBatchCodec(ROW.spec, { timestamps: true, extraFields: "refuse" });
 const FIXED = { n: count(), total: sum("value"), least: min("value"), latest: last("id") };
 const OBJECTS = { ids: collect("id"), middle: quantile("value", 0.5), distinct: distinctCount("value") };
-const AGGREGATES = { all: { ...FIXED, ...OBJECTS }, fixed: FIXED };
+/** Whose results do not depend on the order of arrival. */
+const { latest, ...UNORDERED } = FIXED;
+const { ids, ...SKETCHES } = OBJECTS;
+const AGGREGATES = { all: { ...FIXED, ...OBJECTS }, fixed: FIXED, unordered: { ...UNORDERED, ...SKETCHES } };
 
-/** Numbers only, or with objects beside them. */
+/** Numbers only, with objects beside them, or what a combiner can compute. */
 export type Wanted = keyof typeof AGGREGATES;
 
 export type Step = { readonly rows: readonly Row[] } | { readonly watermark: number } | { readonly restart: number };
@@ -49,7 +52,11 @@ export interface WindowModel {
 }
 
 /** Options that all window operators have, for a case. */
-export function commonOptions({ latenessMs, lateOutput, wanted }: StreamCase) {
+export function commonOptions({
+  latenessMs,
+  lateOutput,
+  wanted,
+}: Pick<StreamCase, "latenessMs" | "lateOutput" | "wanted">) {
   return {
     allowedLatenessMs: latenessMs,
     lateOutput,
@@ -110,7 +117,7 @@ export function compareStream(testCase: StreamCase, model: WindowModel, driver: 
   assert.equal(driver.close(), 0);
 }
 
-function emitted(driver: OperatorDriver): Result[] {
+export function emitted(driver: OperatorDriver): Result[] {
   return driver.emitted.map(({ row, timestampMs }) => {
     assert.equal(timestampMs, Number(row.end) - 1);
     // Groups of more than a few values are estimated, and all values are whole.
@@ -119,14 +126,14 @@ function emitted(driver: OperatorDriver): Result[] {
 }
 
 /** Each key's updates in the order in which they came: subtasks run side by side. */
-function byKey(results: readonly Result[]): [string, Result[] | undefined][] {
+export function byKey(results: readonly Result[]): [string, Result[] | undefined][] {
   return Object.entries(Object.groupBy(results, (result) => `${result.key}`)).sort(([left], [right]) =>
     left < right ? -1 : 1,
   );
 }
 
 /** Keys come in no defined order. */
-function byEnd(results: readonly Result[]): Result[] {
+export function byEnd(results: readonly Result[]): Result[] {
   return results.toSorted(
     (left, right) => Number(left.end) - Number(right.end) || (`${left.key}` < `${right.key}` ? -1 : 1),
   );

@@ -38,6 +38,8 @@ export type StageOptions = {
   readonly capacity: number;
 };
 
+/** Stages one record at position `at`. */
+export type StageRecord = (at: number, record: unknown, timeMs: number) => void;
 type StageRows = (
   records: readonly unknown[],
   times: Float64Array | null,
@@ -64,6 +66,7 @@ export class AggregateStage {
   /** The records themselves, when an aggregate needs them. */
   readonly records: unknown[] | null;
   readonly capacity: number;
+  readonly stageRecord: StageRecord;
   readonly #options: StageOptions;
   readonly #scope: Readonly<Record<string, unknown>>;
   readonly #stageRows: StageRows;
@@ -86,7 +89,9 @@ export class AggregateStage {
     if (key !== null && key.field !== null) paths.add(key.field);
     this.#paths = [...paths];
     this.#scope = stageScope(this, options);
-    this.#stageRows = this.#compile("rows", rowsCode(options, this.records !== null)) as StageRows;
+    const rows = this.#compile("rows", rowsCode(options, this.records !== null));
+    this.stageRecord = (rows as { stageRecord: StageRecord }).stageRecord;
+    this.#stageRows = (rows as { stageRows: StageRows }).stageRows;
   }
 
   /** Stages records `from` to `from + count` of a batch at position `at`. Number keys still need `keys.hashNumbers`. */
@@ -188,15 +193,16 @@ function notNumber(operator: string, input: AggregateInput | undefined, value: u
 
 function rowsCode(options: StageOptions, keepsRecords: boolean): string {
   const field = recordField("record", (path) => mayMiss(options.fields(path)));
-  return `return function stageRows(records, times, from, at, count) {
-  for (let i = at, j = from, end = at + count; i < end; i += 1, j += 1) {
-    const record = records[j];
-    stageTimes[i] = times === null ? NaN : times[j];
-    ${keepsRecords ? "stageRecords[i] = record;" : ""}
-    ${rowKeyCode(options.key)}
-    ${inputsCode(options.layout.inputs, field)}
-  }
-};`;
+  return `function stageRecord(i, record, time) {
+  stageTimes[i] = time;
+  ${keepsRecords ? "stageRecords[i] = record;" : ""}
+  ${rowKeyCode(options.key)}
+  ${inputsCode(options.layout.inputs, field)}
+}
+function stageRows(records, times, from, at, count) {
+  for (let n = 0; n < count; n += 1) stageRecord(at + n, records[from + n], times === null ? NaN : times[from + n]);
+}
+return { stageRecord, stageRows };`;
 }
 
 function rowKeyCode(key: KeyAccess | null): string {

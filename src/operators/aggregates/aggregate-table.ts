@@ -154,10 +154,20 @@ export class AggregateTable {
     const sink = this.#sink;
     sink.position = 0;
     table.readKey(address, sink);
+    return this.#readKey(sink.bytes, 0, sink.position);
+  }
+
+  /** Key of a staged record. */
+  stagedKey(i: number): unknown {
+    const { numbers, bytes, starts, sizes } = this.stage.keys;
+    return this.#isNumber ? numbers[i] : this.#readKey(bytes, starts[i]!, starts[i]! + sizes[i]!);
+  }
+
+  #readKey(bytes: Buffer, start: number, end: number): unknown {
     const cursor = this.#cursor;
-    cursor.bytes = sink.bytes;
-    cursor.position = 0;
-    cursor.end = sink.position;
+    cursor.bytes = bytes;
+    cursor.position = start;
+    cursor.end = end;
     return this.#codec.read(cursor);
   }
 
@@ -234,7 +244,7 @@ export class AggregateTable {
     const { table, layout } = this;
     const size = readU32(input);
     const start = take(input, size);
-    const key = this.#codec.read(new ByteCursor(input.bytes, start, start + size));
+    const key = this.#readKey(input.bytes, start, start + size);
     const address = this.find(key, this.#namespaced ? readF64(input) : 0, group, true);
     if (address === -1) throw table.exceeded();
     for (let word = this.#savedOffset; word < this.offset + layout.words; word += 1)

@@ -20,6 +20,7 @@ function run(onThrow: ((error: unknown, record: unknown) => void) | null, rows: 
     allocator: new PageAllocator(heapBlocks(1024 * 1024)),
     clock: { nowMs: () => 0, monotonicMs: () => 0 },
     seed: 1,
+    heapBudget: { limitBytes: 0, configKey: "", usedBytes: 0 },
   });
   const operator = new ReduceOperator({
     state: { kind: "reducing", name: "value", type: t.struct({ key: t.string, total: t.f64 }).spec, ttlMs: null },

@@ -31,7 +31,12 @@ export class PaneFrame {
 
   /** Panes before this one belong to windows that have ended. */
   get settled(): number {
-    return this.open - this.step + this.width;
+    return this.settledBefore(this.open);
+  }
+
+  /** `settled` once windows before `open` have ended. */
+  settledBefore(open: number): number {
+    return open - this.step + this.width;
   }
 
   firstWindowOf(pane: number): number {

@@ -4,6 +4,7 @@ import { UserError } from "../../base/errors.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import type { RecordBatch } from "../operator.ts";
 import type { PaneClock } from "./pane-clock.ts";
+import type { PartialRows } from "./partial-rows.ts";
 
 export interface PaneInput {
   /** Notes the panes of records from `from` on, and stops at the first one that is before `limit`. Returns its index, or `end`. */
@@ -63,12 +64,72 @@ export class RecordInput implements PaneInput {
   }
 
   #timeOf(batch: RecordBatch, index: number): number {
-    const { timestamps, reader } = batch;
-    const timeMs = reader === null ? (timestamps === null ? Number.NaN : timestamps[index]!) : reader.timestamp(index);
-    if (!Number.isNaN(timeMs)) return timeMs;
-    throw new UserError("TIMESTAMP_MISSING", `a record without event time reached the windows of ${this.#operator}`, {
-      operator: this.#operator,
-      fix: 'say where event times are, before keyBy: .eventTime({ at: "ts" })',
-    });
+    const timeMs = timestampAt(batch, index);
+    if (Number.isNaN(timeMs)) throw timestampMissing(this.#operator);
+    return timeMs;
   }
+}
+
+export class PartialInput implements PaneInput {
+  readonly #groups: AggregateTable;
+  readonly #partials: PartialRows;
+  /** Rows that are staged. */
+  readonly #rows: unknown[] = [];
+
+  constructor(groups: AggregateTable, partials: PartialRows) {
+    this.#groups = groups;
+    this.#partials = partials;
+  }
+
+  run(batch: RecordBatch, from: number, end: number, limit: number): number {
+    const { namespaces } = this.#groups.stage.keys;
+    for (let index = from; index < end; index += 1) {
+      const row = recordAt(batch, index);
+      const pane = this.#partials.paneOf(row);
+      if (pane < limit) return index;
+      namespaces[index - from] = pane;
+      this.#rows[index - from] = row;
+    }
+    return end;
+  }
+
+  paneOf(batch: RecordBatch, index: number): number {
+    return this.#partials.paneOf(recordAt(batch, index));
+  }
+
+  weightOf(batch: RecordBatch, index: number): number {
+    return this.#partials.countOf(recordAt(batch, index));
+  }
+
+  stage(_batch: RecordBatch, _from: number, count: number): void {
+    for (let i = 0; i < count; i += 1) this.#groups.stageKey(i, this.#partials.keyOf(this.#rows[i]));
+  }
+
+  stageOne(batch: RecordBatch, index: number, pane: number): void {
+    this.#rows[0] = recordAt(batch, index);
+    this.#groups.stage.keys.namespaces[0] = pane;
+    this.stage(batch, index, 1);
+  }
+
+  accumulate(from: number, end: number, rows: Int32Array, offset: number): void {
+    const { f64 } = this.#groups.table;
+    for (let i = from; i < end; i += 1) this.#partials.merge(this.#rows[i], f64, rows[i]! + offset);
+  }
+}
+
+/** The record at `index`, built anew when the batch is columns. */
+export function recordAt({ rows, reader }: RecordBatch, index: number): unknown {
+  return rows === null ? reader?.record(index) : rows[index];
+}
+
+export function timestampAt({ timestamps, reader }: RecordBatch, index: number): number {
+  if (reader !== null) return reader.timestamp(index);
+  return timestamps === null ? Number.NaN : timestamps[index]!;
+}
+
+export function timestampMissing(operator: string): UserError {
+  return new UserError("TIMESTAMP_MISSING", `a record without event time reached the windows of ${operator}`, {
+    operator,
+    fix: 'say where event times are, before keyBy: .eventTime({ at: "ts" })',
+  });
 }

@@ -24,8 +24,9 @@ import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";
 import { PaneFrame } from "./pane-frame.ts";
-import { type PaneInput, RecordInput } from "./pane-input.ts";
+import { type PaneInput, PartialInput, RecordInput, recordAt, timestampAt } from "./pane-input.ts";
 import { PaneSet } from "./pane-set.ts";
+import { PartialRows } from "./partial-rows.ts";
 import { SlidingFiring, slidingExtra } from "./sliding-firing.ts";
 import { TumblingFiring } from "./tumbling-firing.ts";
 import { WindowEmitter } from "./window-emitter.ts";
@@ -70,7 +71,9 @@ export class PaneWindowOperator implements Operator {
     const frame = new PaneFrame(window, allowedLatenessMs);
     const groups = this.#table(context, frame);
     const panes = new PaneSet();
-    const input = new RecordInput(groups, frame.clock, context.uid);
+    const input = this.#options.partials
+      ? new PartialInput(groups, new PartialRows(groups, this.#options.keyName, labelOf(context)))
+      : new RecordInput(groups, frame.clock, context.uid);
     const emitter = new WindowEmitter(context, groups, lateOutput);
     const firing =
       frame.width === 1
@@ -157,7 +160,7 @@ export class PaneWindowOperator implements Operator {
     return new AggregateTable({
       name: "windows",
       operator: context.uid,
-      label: `${context.uid} ${context.subtaskIndex}`,
+      label: labelOf(context),
       tables: tablesOf(context),
       key,
       keyName,
@@ -187,10 +190,7 @@ export class PaneWindowOperator implements Operator {
     const { groups, frame, input, panes, firing, emitter } = this.#open();
     const pane = input.paneOf(batch, index);
     if (frame.isLate(pane)) {
-      const { rows, reader, timestamps } = batch;
-      const record = rows === null ? reader?.record(index) : rows[index];
-      const timestampMs = reader === null ? (timestamps?.[index] ?? Number.NaN) : reader.timestamp(index);
-      emitter.late(record, timestampMs, input.weightOf(batch, index));
+      emitter.late(recordAt(batch, index), timestampAt(batch, index), input.weightOf(batch, index));
       return;
     }
     input.stageOne(batch, index, pane);
@@ -233,4 +233,9 @@ export class PaneWindowOperator implements Operator {
       firing.onRestored(address);
     });
   }
+}
+
+/** Tells the generated code of this subtask apart. */
+function labelOf({ uid, subtaskIndex }: OperatorContext): string {
+  return `${uid} ${subtaskIndex}`;
 }

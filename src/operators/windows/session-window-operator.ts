@@ -8,13 +8,14 @@
 //   W3. A record that joins no session and whose own is past its lateness goes to the late output, or is counted.
 //   W4. A session is removed once its end is past its lateness.
 
-import { assert, UserError } from "../../base/errors.ts";
+import { assert } from "../../base/errors.ts";
 import type { RowCursor } from "../../state/row-pages.ts";
 import { readF64, writeF64 } from "../../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
 import { tablesOf } from "../aggregates/tables-of.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
+import { recordAt, timestampAt, timestampMissing } from "./pane-input.ts";
 import type { WindowOperatorOptions } from "./pane-window-operator.ts";
 import { SESSION_EXTRA, SessionStore } from "./session-store.ts";
 import { WindowEmitter } from "./window-emitter.ts";
@@ -82,7 +83,7 @@ export class SessionWindowOperator implements Operator {
   }
 
   onBatch(batch: RecordBatch, from: number): number {
-    const { context, store } = this.#open();
+    const { context, store, emitter } = this.#open();
     const { groups } = store;
     for (let at = from; at < batch.count; at += STAGE_CAPACITY) {
       const count = Math.min(batch.count - at, STAGE_CAPACITY);
@@ -90,7 +91,7 @@ export class SessionWindowOperator implements Operator {
       groups.hashKeys(count);
       store.prefetch(count);
       for (let i = 0; i < count; i += 1) {
-        if (!this.#add(i)) this.#late(batch, at + i);
+        if (!this.#add(i)) emitter.late(recordAt(batch, at + i), timestampAt(batch, at + i), 1);
         if (context.full()) {
           groups.clear();
           return at + i + 1;
@@ -149,9 +150,9 @@ export class SessionWindowOperator implements Operator {
 
   /** Adds staged record `i` to its session. False: it is late. */
   #add(i: number): boolean {
-    const { store } = this.#open();
+    const { context, store } = this.#open();
     const timeMs = store.groups.stage.times[i]!;
-    if (Number.isNaN(timeMs)) throw this.#timestampMissing();
+    if (Number.isNaN(timeMs)) throw timestampMissing(context.uid);
     const endMs = timeMs + this.#gapMs;
     let session = this.#joined(i, timeMs, endMs);
     if (session === NONE) {
@@ -189,21 +190,6 @@ export class SessionWindowOperator implements Operator {
     store.merge(into, from);
     store.grow(into, startMs, endMs);
     return into;
-  }
-
-  #late(batch: RecordBatch, index: number): void {
-    const { rows, reader, timestamps } = batch;
-    const record = rows === null ? reader?.record(index) : rows[index];
-    const timestampMs = reader === null ? (timestamps?.[index] ?? Number.NaN) : reader.timestamp(index);
-    this.#open().emitter.late(record, timestampMs, 1);
-  }
-
-  #timestampMissing(): UserError {
-    const { uid } = this.#open().context;
-    return new UserError("TIMESTAMP_MISSING", `a record without event time reached the windows of ${uid}`, {
-      operator: uid,
-      fix: 'say where event times are, before keyBy: .eventTime({ at: "ts" })',
-    });
   }
 
   // -------------------------------------------------------------- firing

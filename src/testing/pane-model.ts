@@ -1,0 +1,65 @@
+// Tumbling and sliding windows done the slow way: every window of every key with its records.
+
+import fc from "fast-check";
+import { type PaneWindowSpec, sliding, tumbling } from "../operators/windows/window-spec.ts";
+import { modelResult, type Result, type Row, type Wanted, type WindowModel } from "./window-streams.ts";
+
+export type PaneSizes = { readonly sizeMs: number; readonly slideMs: number; readonly offsetMs: number };
+type ModelOptions = { readonly latenessMs: number; readonly wanted: Wanted };
+type Window = { readonly key: string; readonly start: number; readonly end: number; readonly rows: Row[] };
+
+export class PaneModel implements WindowModel {
+  readonly late: Row[] = [];
+  readonly #sizes: PaneSizes;
+  readonly #options: ModelOptions;
+  readonly #windows = new Map<string, Window>();
+  #watermark = -Infinity;
+
+  constructor(sizes: PaneSizes, options: ModelOptions) {
+    this.#sizes = sizes;
+    this.#options = options;
+  }
+
+  add(row: Row): Result[] {
+    const { sizeMs, slideMs, offsetMs } = this.#sizes;
+    const updates: Result[] = [];
+    let taken = false;
+    const lastStart = Math.floor((row.ts - offsetMs) / slideMs) * slideMs + offsetMs;
+    for (let start = lastStart; start > row.ts - sizeMs; start -= slideMs) {
+      const end = start + sizeMs;
+      if (end - 1 + this.#options.latenessMs <= this.#watermark) continue;
+      taken = true;
+      const id = `${start} ${row.key}`;
+      const window = this.#windows.get(id) ?? { key: row.key, start, end, rows: [] };
+      this.#windows.set(id, window);
+      window.rows.push(row);
+      if (end - 1 <= this.#watermark) updates.unshift(modelResult(this.#options.wanted, window, window.rows));
+    }
+    if (!taken) this.late.push(row);
+    return updates;
+  }
+
+  watermark(watermark: number): Result[] {
+    const due = [...this.#windows.values()].filter(({ end }) => end - 1 > this.#watermark && end - 1 <= watermark);
+    this.#watermark = watermark;
+    return due.map((window) => modelResult(this.#options.wanted, window, window.rows));
+  }
+}
+
+export function windowOf({ sizeMs, slideMs, offsetMs }: PaneSizes): PaneWindowSpec {
+  const options = { offset: `${offsetMs}ms` } as const;
+  return sizeMs === slideMs ? tumbling(`${sizeMs}ms`, options) : sliding(`${sizeMs}ms`, `${slideMs}ms`, options);
+}
+
+export const paneSizes: fc.Arbitrary<PaneSizes> = fc.oneof(
+  fc
+    .tuple(fc.integer({ min: 1, max: 12 }), fc.nat(12))
+    .map(([size, offset]) => ({ sizeMs: size, slideMs: size, offsetMs: offset % size })),
+  fc
+    .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 3 }), fc.nat(12))
+    .map(([width, step, unit, offset]) => ({
+      sizeMs: Math.max(width, step) * unit,
+      slideMs: Math.min(width, step) * unit,
+      offsetMs: offset % (Math.min(width, step) * unit),
+    })),
+);
