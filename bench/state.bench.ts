@@ -2,8 +2,8 @@
 //
 // node --conditions=millrace-source --expose-gc bench/state.bench.ts [keys] [records] [part of a case's name]
 //
-// Every case gets the same pseudo-random keys. Contestants take turns in ROUNDS rounds; a line shows the median round in CPU
-// nanoseconds per record, and the memory per key after the last one. Filling is a round of its own, not shown.
+// Every case gets the same pseudo-random keys. Contestants take turns in ROUNDS rounds; a line shows the median round
+// in CPU nanoseconds per record, and the memory per key after the last one. Filling is a round of its own, not shown.
 
 import { heapBlocks } from "../src/state/block-source.ts";
 import { heapStore } from "../src/state/heap-store.ts";
@@ -49,6 +49,7 @@ const setup = (key = t.f64.spec, allocator = new PageAllocator(heapBlocks(MEMORY
   allocator,
   clock: { nowMs: () => 0, monotonicMs: () => 0 },
   seed: 1,
+  heapBudget: { limitBytes: MEMORY, configKey: "", usedBytes: 0 },
 });
 
 const ROW = {
@@ -156,9 +157,8 @@ function mapOfTexts(): Contestant {
 const WELFORD = t.struct({ n: t.f64, mean: t.f64, m2: t.f64 });
 
 function valueState(kind: "managed" | "heap", prefetched: boolean): Contestant {
-  const budget = { limitBytes: MEMORY, configKey: "", usedBytes: 0 };
   const heapBefore = heapUsed();
-  const store: KeyedStateStore = kind === "managed" ? managedStore(setup()) : heapStore(setup(), budget);
+  const store: KeyedStateStore = kind === "managed" ? managedStore(setup()) : heapStore(setup());
   const spec = { kind: "value", name: "w", type: WELFORD.spec, ttlMs: null } as const;
   const state = store.value(spec, () => ({ n: 0, mean: 0, m2: 0 }));
   const hash = compileKeyHash(t.f64.spec, "bench");

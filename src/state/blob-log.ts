@@ -11,7 +11,7 @@
 //   L3. Compaction tells the table where each object went; references are valid until the next allocation or release.
 
 import type { MemoryView } from "../base/memory-view.ts";
-import type { ByteSink } from "../types/byte-buffer.ts";
+import type { ByteWriter } from "../types/codec.ts";
 import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "./page-allocator.ts";
 import { PageDirectory } from "./page-directory.ts";
 
@@ -92,7 +92,7 @@ export class BlobLog {
   }
 
   /** Appends `size` bytes from byte `offset` of the object to `out`. */
-  read(group: number, ref: number, offset: number, size: number, out: ByteSink): void {
+  read(group: number, ref: number, offset: number, size: number, out: ByteWriter): void {
     out.reserve(size);
     const { bytes } = this.#view;
     const payload = (ref + 1) * 8 + offset;

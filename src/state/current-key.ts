@@ -78,7 +78,10 @@ export class CurrentKey {
   }
 }
 
-/** Equal keys become equal primitives. Objects become their canonical bytes, which no string that starts otherwise can be. */
+/**
+ * Equal keys become equal primitives. Objects become their canonical bytes, which no string that starts otherwise can
+ * be.
+ */
 export function plainKey(key: unknown, codec: KeyCodec): unknown {
   if (typeof key !== "object" && !(typeof key === "string" && key.startsWith(OBJECT_MARK))) return key;
   const sink = new ByteSink(64);

@@ -1,8 +1,10 @@
-// What the cells of the heap store have in common: entries by key in maps per key group, estimates charged to a budget, expiry.
+// What the cells of the heap store have in common: entries by key in maps per key group, estimates charged to a budget,
+// expiry.
 //
 //   E1. What an entry holds is charged before it is stored: a refusal leaves everything as it was.
-//   E2. The charge is an estimate: twice the size of the value in the codec's form, VALUE_BYTES for the object, and ENTRY_BYTES for its
-//       place in a map. Measuring values when they are set also finds those that no snapshot could hold, at the user's line.
+//   E2. The charge is an estimate: twice the size of the value in the codec's form, VALUE_BYTES for the object, and
+//       ENTRY_BYTES for its place in a map. Measuring values when they are set also finds those that no snapshot could
+//       hold, at the user's line.
 //   E3. Expiry as in row-expiry.ts: never read once it is due, and each write looks at SWEEP_ENTRIES others.
 
 import type { Clock } from "../base/env.ts";
@@ -24,7 +26,7 @@ export type HeapCellOptions = {
   readonly keyGroups: KeyGroupRange;
   readonly current: CurrentKey;
   readonly clock: Clock;
-  readonly budget: HeapBudget;
+  readonly heapBudget: HeapBudget;
 };
 
 /** `plain` is the key as the map has it. */
@@ -53,7 +55,7 @@ export class HeapEntries<E extends HeapEntry> {
     this.ttlMs = ttlMs;
     this.#current = options.current;
     this.#clock = options.clock;
-    this.#budget = options.budget;
+    this.#budget = options.heapBudget;
     this.#groups = Array.from({ length: last - first + 1 }, () => new ShardedMap<E>());
   }
 

@@ -1,18 +1,18 @@
-// The heap store: declared state as JavaScript values in maps per key group. Timers and tables lie in managed memory all the same.
+// The heap store: declared state as JavaScript values in maps per key group. Timers and tables lie in managed memory
+// all the same.
 
 import { keyCodec } from "../types/key-bytes.ts";
 import { CurrentKey } from "./current-key.ts";
-import type { HeapBudget } from "./heap-entries.ts";
 import { HeapList } from "./heap-list.ts";
 import { HeapMap } from "./heap-map.ts";
 import { HeapValue } from "./heap-value.ts";
 import { KeyedStore, type KeyedStoreOptions } from "./keyed-store.ts";
 
-export function heapStore(options: KeyedStoreOptions, budget: HeapBudget): KeyedStore {
-  const { operator, keyGroups, clock } = options;
+export function heapStore(options: KeyedStoreOptions): KeyedStore {
+  const { operator, keyGroups, clock, heapBudget } = options;
   const current = new CurrentKey(keyCodec(options.key), options.maxParallelism, keyGroups);
-  const cellOptions = { operator, keyGroups, clock, current, budget };
-  return new KeyedStore({ ...options, heapBudget: budget }, current, {
+  const cellOptions = { operator, keyGroups, clock, current, heapBudget };
+  return new KeyedStore(options, current, {
     kind: "heap",
     value: (spec, type) => new HeapValue(spec, type, cellOptions),
     list: (spec) => new HeapList(spec, cellOptions),

@@ -42,7 +42,9 @@ export class HeapValue implements CellStorage, ValueCell {
     this.#write(value, this.#entries.now());
   }
 
-  /** Measured after 1, 2, 4, 8, … writes: a collection that grows by one item at a time must not be measured each time. */
+  /**
+   * Measured after 1, 2, 4, 8, … writes: a collection that grows by one item at a time must not be measured each time.
+   */
   fold(value: unknown): void {
     const entry = this.#living();
     if (entry === undefined || (entry.writes & (entry.writes + 1)) === 0) {

@@ -1,7 +1,8 @@
 // The keys of a batch, staged for a table: hashes, and the keys themselves as numbers or as canonical bytes.
 //
-// Generated operator code fills the arrays directly: `numbers[i]` and `hashes[i]` for number keys (or the numbers alone, then
-// `hashNumbers()`), `stage`/`stageAscii` for others, `namespaces[i]` for tables with a namespace. A batch is reused for ever.
+// Generated operator code fills the arrays directly: `numbers[i]` and `hashes[i]` for number keys (or the numbers
+// alone, then `hashNumbers()`), `stage`/`stageAscii` for others, `namespaces[i]` for tables with a namespace. A batch
+// is reused for ever.
 //
 //   B1. `numbers` and `namespaces` hold no NaN; -0 is turned into 0 on the way (`hashNumbers`, the table).
 //   B2. Staged bytes start at a multiple of 4 and are followed by zeros up to 16 bytes, so that they compare as words.

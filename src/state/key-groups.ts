@@ -1,7 +1,7 @@
 // Key groups: the unit in which keyed state is stored, snapshotted and moved when a job is rescaled.
 //
-// The arithmetic is Flink's, checked against values that Flink computed (test/golden/flink-key-groups.json), so that a plan can
-// run on either and state keeps its place:
+// The arithmetic is Flink's, checked against values that Flink computed (test/golden/flink-key-groups.json), so that a
+// plan can run on either and state keeps its place:
 //
 //   key group       murmurStep(key hash) % maxParallelism
 //   operator index  key group * parallelism / maxParallelism, rounded down
@@ -51,7 +51,10 @@ export function keyGroupRangeOf(index: number, parallelism: number, maxParalleli
   };
 }
 
-/** What an operator gets whose max parallelism nobody set: 1.5 times its parallelism as a power of two, within 128..32768. */
+/**
+ * What an operator gets whose max parallelism nobody set: 1.5 times its parallelism as a power of two, within
+ * 128..32768.
+ */
 export function defaultMaxParallelism(parallelism: number): number {
   const wanted = parallelism + Math.floor(parallelism / 2);
   let power = MAX_PARALLELISM_DEFAULT_MIN;

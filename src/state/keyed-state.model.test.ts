@@ -1,5 +1,5 @@
-// Random histories of keyed state against a naive model: both kinds of store, and, at random points, a snapshot of every key group
-// restored into one to three new stores of random kinds.
+// Random histories of keyed state against a naive model: both kinds of store, and, at random points, a snapshot of
+// every key group restored into one to three new stores of random kinds.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

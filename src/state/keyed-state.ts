@@ -1,22 +1,21 @@
 // Keyed state: what user functions and operators see, and the contract both stores fulfil.
 //
-// State is addressed by (operator uid, state name, key group, key, namespace). The operator uid is implied by the store: each
-// keyed operator of each subtask has its own. Two stores: `managed` (off-heap rows in pages of one key group, generated
-// accessors) and `heap` (any JavaScript value, maps sharded by key group). One contract suite runs both
-// (`state/keyed-state.contract.ts`).
+// State is addressed by (operator uid, state name, key group, key, namespace). The operator uid is implied by the
+// store: each keyed operator of each subtask has its own. Two stores: `managed` (off-heap rows in pages of one key
+// group, generated accessors) and `heap` (any JavaScript value, maps sharded by key group). One contract suite runs
+// both (`state/keyed-state.contract.ts`).
 //
 //   K1. Every call acts on the current key, set by `setKey`. Handles are made once, before the first record.
-//   K2. A value read is never changed by a later write, and a value written is never changed by its writer: stores copy at the
-//       border (managed) or rely on records being immutable (heap, frozen under checks).
-//   K3. State that outgrows its budget is refused with STATE_BUDGET_EXCEEDED: operator, state name, bytes, the key to raise.
-//       The state stays as it was before the refused call.
-//   K4. Snapshots are per key group: restoring any partition of the groups over any number of stores gives the same state.
+//   K2. A value read is never changed by a later write, and a value written is never changed by its writer: stores copy
+//       at the border (managed) or rely on records being immutable (heap, frozen under checks).
+//   K3. State that outgrows its budget is refused with STATE_BUDGET_EXCEEDED: operator, state name, bytes, the key to
+//       raise. The state stays as it was before the refused call.
+//   K4. Snapshots are per key group: restoring any partition of the groups over any number of stores gives the same
+//       state.
 
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import type { KeyedTables } from "./keyed-tables.ts";
-import type { StateTable } from "./namespace-heads.ts";
-import type { TableDescription } from "./row-layout.ts";
 
 /** Time-to-live in processing time, counted from the last write. */
 export type TtlMs = number | null;
@@ -99,8 +98,9 @@ export interface KeyedTimers {
   /** Timers of the current key in processing time. */
   readonly processing: TimerService;
   /**
-   * Fires due timers in order of time (equal times: in a deterministic order), each removed before its callback, with its key
-   * current. The callback may set and clear timers. Stops early when `stop()` is true: returns false, call again.
+   * Fires due timers in order of time (equal times: in a deterministic order), each removed before its callback, with
+   * its key current. The callback may set and clear timers. Stops early when `stop()` is true: returns false, call
+   * again.
    */
   fire(
     domain: "event" | "processing",
@@ -119,7 +119,9 @@ export interface KeyedStateStore {
   readonly kind: "managed" | "heap";
   /** Makes `key` current; `hash` is its canonical hash (types/key-hash.ts). */
   setKey(key: unknown, hash: number): void;
-  /** Touches the memory of a run of keys, so that the calls that follow find it in the processor's cache. Optional work. */
+  /**
+   * Touches the memory of a run of keys, so that the calls that follow find it in the processor's cache. Optional work.
+   */
   prefetch(hashes: Int32Array, count: number): void;
   value<T>(spec: Extract<StateSpec, { kind: "value" }>, initial: (() => T) | null): ValueState<T>;
   list<T>(spec: Extract<StateSpec, { kind: "list" }>): ListState<T>;
@@ -129,12 +131,7 @@ export interface KeyedStateStore {
     spec: Extract<StateSpec, { kind: "aggregating" }>,
     aggregate: AggregateFunction<In, Acc, Out>,
   ): AggregatingState<In, Out>;
-  /**
-   * A table of the operator's own, for generated code: rows by (key group, key, namespace) in managed memory, part of the snapshot
-   * (docs/internals/state.md). The same name gives the same table. `initial`: the fixed part of new rows, zeros when null.
-   */
-  table(description: TableDescription, initial: Float64Array | null): StateTable;
-  /** For operators that lay out their own rows. */
+  /** Tables that operators lay out themselves (docs/internals/state.md). */
   readonly tables: KeyedTables;
   readonly timers: KeyedTimers;
   usage(): readonly StateUsage[];

@@ -1,11 +1,11 @@
 // The keyed state of one operator in one subtask: its declared states in one kind of cell, its timers, its tables.
 //
-// Both kinds of store are this class with other cells (managed-cells.ts, heap-cells.ts). Timers and tables lie in managed memory
-// either way.
+// Both kinds of store are this class with other cells (managed-store.ts, heap-store.ts). Timers and tables lie in
+// managed memory either way.
 //
 //   S1. A state of a name has one type for the life of the store; asking again with the same type gives the same state.
-//   S2. A snapshot names the types of its states. What it has and the job does not (yet) declare is kept, and goes into the
-//       next snapshot; a declaration that differs from it is refused with STATE_TYPE_CHANGED.
+//   S2. A snapshot names the types of its states. What it has and the job does not (yet) declare is kept, and goes into
+//       the next snapshot; a declaration that differs from it is refused with STATE_TYPE_CHANGED.
 
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { Clock } from "../base/env.ts";
@@ -30,14 +30,11 @@ import type {
   ValueState,
 } from "./keyed-state.ts";
 import { ManagedTimers } from "./managed-timers.ts";
-import type { StateTable } from "./namespace-heads.ts";
 import { OperatorTables } from "./operator-tables.ts";
 import type { PageAllocator } from "./page-allocator.ts";
-import type { TableDescription } from "./row-layout.ts";
 import type { CellStorage, ListCell, MapCell, ValueCell } from "./state-cell.ts";
 import { AggregatingHandle, ListHandle, MapHandle, ReducingHandle, ValueHandle } from "./state-handles.ts";
 import { readKeyBytes, readMore } from "./state-snapshot.ts";
-import { StateTables } from "./state-tables.ts";
 
 const MAGIC = 0x474b524d; // "MRKG"
 const VERSION = 1;
@@ -53,8 +50,8 @@ export type KeyedStoreOptions = {
   readonly clock: Clock;
   /** Any 32-bit integer: makes the tables' second hash unpredictable. */
   readonly seed: number;
-  /** Heap for what operators keep beside their tables; none is counted without it. */
-  readonly heapBudget?: HeapBudget;
+  /** Heap of the slot for state: values of the heap store, and what operators keep beside their tables. */
+  readonly heapBudget: HeapBudget;
 };
 
 /** Makes the cells of one kind of store. */
@@ -65,11 +62,7 @@ export interface CellFactory {
   map(spec: Extract<StateSpec, { kind: "map" }>): CellStorage & MapCell;
 }
 
-type SnapshotHeader = {
-  readonly key: TypeSpec;
-  readonly states: readonly StateSpec[];
-  readonly tables: readonly TableDescription[];
-};
+type SnapshotHeader = { readonly key: TypeSpec; readonly states: readonly StateSpec[] };
 
 export class KeyedStore implements KeyedStateStore {
   readonly kind: "managed" | "heap";
@@ -80,7 +73,6 @@ export class KeyedStore implements KeyedStateStore {
   readonly #keyHash: KeyHash;
   readonly #cells = new Map<string, CellStorage>();
   readonly #timers: ManagedTimers;
-  readonly #tables: StateTables;
 
   constructor(options: KeyedStoreOptions, current: CurrentKey, factory: CellFactory) {
     this.kind = factory.kind;
@@ -89,11 +81,7 @@ export class KeyedStore implements KeyedStateStore {
     this.#current = current;
     this.#keyHash = compileKeyHash(options.key, `${options.operator}_restore`);
     this.#timers = new ManagedTimers(current, options);
-    this.#tables = new StateTables(current, options);
-    this.tables = new OperatorTables(
-      options,
-      options.heapBudget ?? { limitBytes: Infinity, configKey: "", usedBytes: 0 },
-    );
+    this.tables = new OperatorTables(options, options.heapBudget);
   }
 
   get timers(): KeyedTimers {
@@ -131,24 +119,14 @@ export class KeyedStore implements KeyedStateStore {
     return new AggregatingHandle(this.#cell(spec) as unknown as ValueCell, aggregate);
   }
 
-  table(description: TableDescription, initial: Float64Array | null): StateTable {
-    return this.#tables.open(description, initial);
-  }
-
   usage(): readonly StateUsage[] {
-    return [
-      ...[...this.#cells.values()].map((cell) => cell.usage()),
-      ...this.#tables.usage(),
-      ...this.tables.usage(),
-      this.#timers.usage(),
-    ];
+    return [...[...this.#cells.values()].map((cell) => cell.usage()), ...this.tables.usage(), this.#timers.usage()];
   }
 
   snapshot(keyGroup: number, out: ByteWriter): void {
     const group = keyGroup - this.#options.keyGroups.first;
     const cells = [...this.#cells.values()];
-    const tables = this.#tables.descriptions();
-    const header: SnapshotHeader = { key: this.#options.key, states: cells.map((cell) => cell.spec), tables };
+    const header: SnapshotHeader = { key: this.#options.key, states: cells.map((cell) => cell.spec) };
     writeU32(out, MAGIC);
     writeU32(out, VERSION);
     writeString(out, canonicalJson(header));
@@ -158,31 +136,22 @@ export class KeyedStore implements KeyedStateStore {
     }
     this.#timers.snapshot(group, out);
     writeByte(out, 0);
-    for (const { name } of tables) {
-      this.#tables.snapshot(name, group, out);
-      writeByte(out, 0);
-    }
     this.tables.snapshot(keyGroup, out);
   }
 
   restore(keyGroup: number, input: ByteReader): void {
-    const { states, tables } = this.#readHeader(input);
+    const { states } = this.#readHeader(input);
     for (const spec of states) {
       const cell = this.#cell(spec);
       this.#restoreEntries(keyGroup, input, () => cell.restoreEntry(input));
     }
     this.#restoreEntries(keyGroup, input, () => this.#timers.restoreEntry(input));
-    for (const description of tables) {
-      this.#tables.open(description, null);
-      this.#restoreEntries(keyGroup, input, () => this.#tables.restoreEntry(description.name, input));
-    }
     this.tables.restore(keyGroup, input);
   }
 
   release(): void {
     for (const cell of this.#cells.values()) cell.release();
     this.#timers.release();
-    this.#tables.release();
     this.tables.release();
   }
 

@@ -2,8 +2,8 @@
 // keyed-state.ts, with the same budget, the same key groups and the same snapshots.
 //
 //   T1. Tables and parts are made in `open`, before the first record and before any restore.
-//   T2. The store snapshots and restores every attached part with each key group, by name. Tables are not snapshotted for
-//       themselves: a part writes what cannot be derived, and derives the rest.
+//   T2. The store snapshots and restores every attached part with each key group, by name. Tables are not snapshotted
+//       for themselves: a part writes what cannot be derived, and derives the rest.
 //   T3. Releasing the store releases the tables, and what the parts have charged to the heap.
 
 import type { ByteReader, ByteWriter } from "../types/codec.ts";

@@ -3,8 +3,8 @@
 //   list    │ key │ blob: first items │ written at (ttl only) │ i32 items, i32 first chunk │ i32 last chunk, i32 0 │
 //   chunk   │ number of the chunk │ namespace: row number of the list │ blob: further items │
 //
-// Chunks are numbered from 1 and read in order; a list without chunks has first = 1, last = 0. `add` touches the list's row and
-// its last chunk, so that it costs the same however long the list is.
+// Chunks are numbered from 1 and read in order; a list without chunks has first = 1, last = 0. `add` touches the list's
+// row and its last chunk, so that it costs the same however long the list is.
 
 import { ByteCursor, ByteSink, readU32, writeU32 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";

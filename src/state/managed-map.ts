@@ -1,7 +1,7 @@
 // Map state in managed memory: a row per key counts and heads its entries, which are rows of their own.
 //
 //   map     │ key │ i32 first entry's row, i32 entries │
-//   entry   │ key of the entry │ namespace: row number of the map │ links │ blob? │ written at (ttl only) │ value (fixed formats) │
+//   entry   │ key of the entry │ namespace: row number of the map │ links │ blob? │ written at (ttl only) │ value? │
 //
 // Entries expire one by one. A map without entries has no row.
 

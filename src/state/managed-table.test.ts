@@ -281,7 +281,7 @@ test("rows of a namespace are found, listed, cleared and merged without touching
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
       const all = setup({ namespaced: true, listed: true });
-      const { table, heads } = all;
+      const { table } = all;
       const model = new Map<string, number>();
       for (const { entries, action } of steps) {
         const batch = stageNumbers(
@@ -295,9 +295,9 @@ test("rows of a namespace are found, listed, cleared and merged without touching
         else mergeBoth(table, model);
       }
       assert.deepEqual([...content(table)].sort(), [...model].sort());
-      const namespaces = [...new Set([...model.keys()].map((id) => Number(id.split("@")[1])))].sort((a, b) => a - b);
-      assert.deepEqual(heads!.namespaces(), namespaces);
-      for (const namespace of namespaces) assert.deepEqual(listed(table, namespace), expectedKeys(model, namespace));
+      for (const namespace of [0, 1, 2.5, 1e12, 77]) {
+        assert.deepEqual(listed(table, namespace), expectedKeys(model, namespace));
+      }
       finish(all);
     }),
     { numRuns: 200 },

@@ -1,26 +1,28 @@
-// A hash table in managed memory: rows of fixed stride by (key group, key, namespace), for aggregates, windows, timers and state.
+// A hash table in managed memory: rows of fixed stride by (key group, key, namespace), for aggregates, windows, timers
+// and state.
 //
 //   group ──▶ index pages   row-index.ts    i32 entries, linear probing
 //         ──▶ row pages     row-layout.ts   rows of one stride: key, namespace, links, blob, value
 //         ──▶ log pages     blob-log.ts     long keys and variable-size parts
 //
-// The way in is `resolve`, for a whole batch of keys: it works in passes, so that the cache misses of different keys overlap
-// (at 1 M keys three dependent misses of 150 ns each when done one by one). It gives the address of each key's row, and the caller
-// reads and writes `f64[address + layout.valueWord + n]` itself, in generated code.
+// The way in is `resolve`, for a whole batch of keys: it works in passes, so that the cache misses of different keys
+// overlap (at 1 M keys three dependent misses of 150 ns each when done one by one). It gives the address of each key's
+// row, and the caller reads and writes `f64[address + layout.valueWord + n]` itself, in generated code.
 //
 // Owns: pages, index, rows, keys. Does not own: the meaning of a row's fixed and variable parts.
 //
 //   T1. Every page belongs to one key group of one table. Whatever is needed to rebuild the index is in the rows.
-//   T2. An address is valid until the next call that can add or remove rows. Today it stays valid as long as the row lives, but
-//       rows of spilled pages will move: `resolve`, `find` and the scans are the only places that make addresses. Who keeps
-//       addresses for longer (timers) keeps its pages from being spilled.
+//   T2. An address is valid until the next call that can add or remove rows. Today it stays valid as long as the row
+//       lives, but rows of spilled pages will move: `resolve`, `find` and the scans are the only places that make
+//       addresses. Who keeps addresses for longer (timers) keeps its pages from being spilled.
 //   T3. A call that the budget refuses changes nothing for that key; those before it in the batch are done.
 //   T4. The order of rows in scans depends on the history of the group alone, never on addresses or on the seed.
-//   T5. More than COMPARES_MAX keys of one group with equal hashes switch its index to a second, seeded hash: whoever chooses
-//       keys that collide gets no quadratic cost.
+//   T5. More than COMPARES_MAX keys of one group with equal hashes switch its index to a second, seeded hash: whoever
+//       chooses keys that collide gets no quadratic cost.
 
 import { assert, UserError } from "../base/errors.ts";
 import { ByteSink } from "../types/byte-buffer.ts";
+import type { ByteWriter } from "../types/codec.ts";
 import { BatchLookup, LOOKUP_MAX } from "./batch-lookup.ts";
 import { BlobLog, PART_BLOB, PART_KEY } from "./blob-log.ts";
 import { KeyBatch } from "./key-batch.ts";
@@ -43,7 +45,10 @@ export type TableOptions = {
   readonly account?: MemoryAccount;
 };
 
-/** Where the first row of each namespace is kept, for tables whose rows are listed. Groups are counted from the table's first. */
+/**
+ * Where the first row of each namespace is kept, for tables whose rows are listed. Groups are counted from the table's
+ * first.
+ */
 export interface NamespaceHeads {
   /** Row number, -1 for none. */
   get(group: number, namespace: number): number;
@@ -65,8 +70,6 @@ export class ManagedTable {
   readonly account: MemoryAccount;
   /** Rows in all. */
   size = 0;
-  /** The fixed part of a new row, zeros when null: the spec's, unless it is replaced. */
-  initial: Float64Array | null;
 
   readonly #allocator: PageAllocator;
   readonly #maxParallelism: number;
@@ -96,7 +99,6 @@ export class ManagedTable {
     const log = new BlobLog(allocator, account, groups, (group, row, part, ref) => this.#moved(group, row, part, ref));
     const keys = new RowKeys(view, log, spec, layout, groups, seed);
     this.spec = spec;
-    this.initial = spec.initial;
     this.layout = layout;
     this.keyGroups = keyGroups;
     this.f64 = view.f64;
@@ -126,8 +128,9 @@ export class ManagedTable {
   // -------------------------------------------------------------- rows by key
 
   /**
-   * Writes the address of the row of each of the first `count` keys to `rows`; rows that are not there are added, with the
-   * spec's initial value. Returns how many were resolved: less than `count` when the budget refused that key, see `exceeded`.
+   * Writes the address of the row of each of the first `count` keys to `rows`; rows that are not there are added, with
+   * the spec's initial value. Returns how many were resolved: less than `count` when the budget refused that key, see
+   * `exceeded`.
    */
   resolve(batch: KeyBatch, count: number, rows: Int32Array): number {
     const { missed } = this.#lookup;
@@ -155,7 +158,9 @@ export class ManagedTable {
     }
   }
 
-  /** Brings what lookups of keys with these hashes will need into the processor's cache. For tables without a namespace. */
+  /**
+   * Brings what lookups of keys with these hashes will need into the processor's cache. For tables without a namespace.
+   */
   prefetch(hashes: Int32Array, count: number): void {
     for (let from = 0; from < count; from += LOOKUP_MAX) {
       this.#lookup.prefetch(hashes, from, Math.min(count, from + LOOKUP_MAX));
@@ -209,12 +214,17 @@ export class ManagedTable {
 
   // -------------------------------------------------------------- scans
 
-  /** Writes addresses of rows of the cursor's group to `rows` and returns how many; less than there is room for at the end. */
+  /**
+   * Writes addresses of rows of the cursor's group to `rows` and returns how many; less than there is room for at the
+   * end.
+   */
   scanGroup(cursor: RowCursor, rows: Int32Array): number {
     return this.#rows.scan(cursor, rows);
   }
 
-  /** Writes addresses of rows of a namespace, youngest first in each group, to `rows`. Returns how many, 0 at the end. */
+  /**
+   * Writes addresses of rows of a namespace, youngest first in each group, to `rows`. Returns how many, 0 at the end.
+   */
   scanNamespace(namespace: number, cursor: RowCursor, rows: Int32Array): number {
     const nextWord = this.layout.linkWord * 2 + 1;
     let count = 0;
@@ -243,8 +253,8 @@ export class ManagedTable {
   }
 
   /**
-   * Gives the row another namespace, unless its key has a row there already. Returns the address of the row that is there
-   * now, -1 when the budget refused.
+   * Gives the row another namespace, unless its key has a row there already. Returns the address of the row that is
+   * there now, -1 when the budget refused.
    */
   moveToNamespace(address: number, namespace: number): number {
     const group = this.#rows.group(address);
@@ -272,8 +282,8 @@ export class ManagedTable {
   }
 
   /**
-   * Moves all rows of one namespace to another. `merge` folds the row that is there already (its first argument) and the one
-   * that comes, which is then removed. False when the budget refused: some rows have moved, none is lost.
+   * Moves all rows of one namespace to another. `merge` folds the row that is there already (its first argument) and
+   * the one that comes, which is then removed. False when the budget refused: some rows have moved, none is lost.
    */
   mergeNamespace(from: number, into: number, merge: (target: number, source: number) => void): boolean {
     const rows = new Int32Array(LOOKUP_MAX);
@@ -313,7 +323,7 @@ export class ManagedTable {
   }
 
   /** Appends the canonical bytes of a row's key. */
-  readKey(address: number, out: ByteSink): void {
+  readKey(address: number, out: ByteWriter): void {
     this.#keys.read(this.#rows.group(address), address, out);
   }
 
@@ -322,7 +332,7 @@ export class ManagedTable {
   }
 
   /** Appends the row's variable part. */
-  readBlob(address: number, out: ByteSink): void {
+  readBlob(address: number, out: ByteWriter): void {
     const at = (address + this.layout.blobWord) * 2;
     const ref = this.i32[at]!;
     if (ref !== NONE) this.#log.read(this.#rows.group(address), ref, 0, this.i32[at + 1]!, out);
@@ -340,7 +350,9 @@ export class ManagedTable {
     return true;
   }
 
-  /** Appends to the row's variable part, which doubles its room when it has to move. False: refused, it is as it was. */
+  /**
+   * Appends to the row's variable part, which doubles its room when it has to move. False: refused, it is as it was.
+   */
   appendBlob(address: number, source: Uint8Array, start: number, size: number): boolean {
     const group = this.#rows.group(address);
     const at = (address + this.layout.blobWord) * 2;
@@ -440,8 +452,7 @@ export class ManagedTable {
 
   #writeInitial(address: number): void {
     const { blobWord, valueWord } = this.layout;
-    const { initial } = this;
-    const { valueWords, blob } = this.spec;
+    const { initial, valueWords, blob } = this.spec;
     for (let word = 0; word < valueWords; word += 1) {
       this.f64[address + valueWord + word] = initial === null ? 0 : initial[word]!;
     }

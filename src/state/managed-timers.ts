@@ -3,10 +3,10 @@
 //   row    │ key │ namespace: name × 2 + domain │ f64 time │ i32 index in the heap, i32 hash of the key │
 //
 //   M1. A key has at most one timer of a name and domain: setting it again moves it.
-//   M2. Timers fire in order of time; at equal times by the hash of the key, then its canonical bytes, then the name. So the order
-//       depends on what is set alone: not on when it was set, on addresses, or on a restore in between.
-//   M3. A timer is removed before its callback, with its key current. A callback may set and clear any timers; those that come
-//       due by it fire in the same run.
+//   M2. Timers fire in order of time; at equal times by the hash of the key, then its canonical bytes, then the name.
+//       So the order depends on what is set alone: not on when it was set, on addresses, or on a restore in between.
+//   M3. A timer is removed before its callback, with its key current. A callback may set and clear any timers; those
+//       that come due by it fire in the same run.
 //   M4. Rows of timers stay where they are: the heap holds their addresses. Their pages are not to be spilled.
 
 import { UserError } from "../base/errors.ts";

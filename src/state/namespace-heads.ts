@@ -1,13 +1,9 @@
-// The first row of each namespace of a listed table, by key group: itself a table, so that any number of namespaces (windows that
-// are open, each day of late data …) stays off the heap and in the budget.
+// The first row of each namespace of a listed table, by key group: itself a table, so that any number of namespaces
+// (windows that are open, each day of late data …) stays off the heap and in the budget.
 
 import { KeyBatch } from "./key-batch.ts";
 import { ManagedTable, type NamespaceHeads, type TableOptions } from "./managed-table.ts";
 import type { TableSpec } from "./row-layout.ts";
-import type { RowCursor } from "./row-pages.ts";
-
-/** A table of an operator; `heads` is null when its rows are not listed. */
-export type StateTable = { readonly table: ManagedTable; readonly heads: TableHeads | null };
 
 const NONE = -1;
 
@@ -44,21 +40,6 @@ export class TableHeads implements NamespaceHeads {
     if (address === NONE) return false;
     this.#table.i32[this.#valueAt(address)] = row;
     return true;
-  }
-
-  /** All namespaces that have rows, ascending. */
-  namespaces(): number[] {
-    const all = new Set<number>();
-    const rows = new Int32Array(256);
-    const { first, last } = this.#table.keyGroups;
-    for (let group = 0; group <= last - first; group += 1) {
-      const cursor: RowCursor = { group, row: NONE };
-      for (let count = rows.length; count === rows.length; ) {
-        count = this.#table.scanGroup(cursor, rows);
-        for (let n = 0; n < count; n += 1) all.add(this.#table.f64[rows[n]!]!);
-      }
-    }
-    return [...all].sort((left, right) => left - right);
   }
 
   release(): void {

@@ -1,13 +1,14 @@
 // Pages of 4 KiB for the state of one slot, carved from blocks of its share of managed memory.
 //
-// All managed memory of a TaskManager is one region of shared memory, so that one set of views reaches every page, and the address
-// of a page is its index in the Float64Array: a plain integer below 2^30 (8 GiB). Pages are charged to accounts (one per state of
-// an operator); what an account holds is what the dashboard and the errors show.
+// All managed memory of a TaskManager is one region of shared memory, so that one set of views reaches every page, and
+// the address of a page is its index in the Float64Array: a plain integer below 2^30 (8 GiB). Pages are charged to
+// accounts (one per state of an operator); what an account holds is what the dashboard and the errors show.
 //
 //   region   │ block 0 │ block 1 │ block 2 │ …      a block: 1 MiB, leased from the pool as a whole
 //   block    │p0│p1│p2│…│p255│                      carved from the left, free pages chained through their first word
 //
-// Owns: blocks and who holds which page of them. Does not own: what lies in a page; nothing is cleared when it changes hands.
+// Owns: blocks and who holds which page of them. Does not own: what lies in a page; nothing is cleared when it changes
+// hands.
 //
 //   A1. A page is free or held by one account; `account.bytes` is the sum of its pages.
 //   A2. A refused allocation changes nothing.
@@ -47,7 +48,8 @@ export class PageAllocator {
   readonly #i32: Int32Array;
   readonly #blockWords: number;
   readonly #pagesPerBlock: number;
-  // By block number: free pages, pages carved so far, head of the chain of free pages, neighbours among the blocks with free pages.
+  // By block number: free pages, pages carved so far, head of the chain of free pages, neighbours among the blocks with
+  // free pages.
   readonly #free: Int32Array;
   readonly #carved: Int32Array;
   readonly #chain: Int32Array;

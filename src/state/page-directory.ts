@@ -1,7 +1,7 @@
 // Which pages a key group has, by ordinal, for all key groups of one table in one flat array.
 //
-// The hot loops find a page with two loads that stay in the cache: `entries[bases[group] + ordinal]`, 4 bytes per 4 KiB page.
-// A group's run is moved to the end of the array when it outgrows its room; the array is rebuilt when it is full.
+// The hot loops find a page with two loads that stay in the cache: `entries[bases[group] + ordinal]`, 4 bytes per 4 KiB
+// page. A group's run is moved to the end of the array when it outgrows its room; the array is rebuilt when it is full.
 //
 //   D1. Ordinals do not change while their page is there; an ordinal whose page went is used again before new ones are.
 //   D2. An entry is the page's address (times `scale`), or negative when there is no page: -1 - the next such ordinal.

@@ -1,8 +1,9 @@
 // Time-to-live of the rows of a table: the first word of the fixed part is when the row was last written.
 //
 //   E1. A row whose time has come is never read: whoever finds it removes it.
-//   E2. Each write looks at SWEEP_ROWS further rows, one after the other through the whole table, and removes the expired ones. So
-//       a table that is written to holds at most about a third more than what is alive; one that is not does not grow.
+//   E2. Each write looks at SWEEP_ROWS further rows, one after the other through the whole table, and removes the
+//       expired ones. So a table that is written to holds at most about a third more than what is alive; one that is
+//       not does not grow.
 
 import type { Clock } from "../base/env.ts";
 import type { ManagedTable } from "./managed-table.ts";

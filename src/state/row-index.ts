@@ -4,8 +4,8 @@
 //   slot    hash & mask, then the next ones; slot s is word s & 1023 of index page s >> 10
 //
 //   I1. At most 3/4 of a group's entries are not empty, so every search ends.
-//   I2. The index can be rebuilt from the rows: snapshots need not contain it. Groups are small (one of 128 by default), so
-//       rebuilding one takes some 100 microseconds at a million keys, and no larger pause ever happens.
+//   I2. The index can be rebuilt from the rows: snapshots need not contain it. Groups are small (one of 128 by
+//       default), so rebuilding one takes some 100 microseconds at a million keys, and no larger pause ever happens.
 
 import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "./page-allocator.ts";
 import { PageDirectory } from "./page-directory.ts";

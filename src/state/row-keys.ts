@@ -1,10 +1,11 @@
 // Keys in rows: writing, comparing, reading and hashing them. Layout: row-layout.ts; long keys lie in the log.
 //
-// The index of a group finds rows by the canonical hash of their key, mixed with the namespace. A group in which too many keys
-// share a hash is hardened: its index then uses a second, seeded hash of the key (T5 of managed-table.ts).
+// The index of a group finds rows by the canonical hash of their key, mixed with the namespace. A group in which too
+// many keys share a hash is hardened: its index then uses a second, seeded hash of the key (T5 of managed-table.ts).
 
 import type { MemoryView } from "../base/memory-view.ts";
 import { ByteSink } from "../types/byte-buffer.ts";
+import type { ByteWriter } from "../types/codec.ts";
 import { mixEnd, mixWord } from "../types/key-hash.ts";
 import { KEY_TAG } from "../types/key-spec.ts";
 import { type BlobLog, PART_KEY } from "./blob-log.ts";
@@ -92,7 +93,7 @@ export class RowKeys {
   }
 
   /** Appends the canonical bytes of a row's key. */
-  read(group: number, address: number, out: ByteSink): void {
+  read(group: number, address: number, out: ByteWriter): void {
     const i32 = this.#i32;
     const at = address * 2;
     if (this.#isNumber) {

@@ -1,17 +1,18 @@
 // Where the parts of a table's row and of its pages lie, in 8-byte words.
 //
 //   page      header │ row 0 │ row 1 │ …        rows of one key group only, all of the same stride
-//   header    i32: rows in use, first free slot (-1), slots ever used, previous and next page with free slots (ordinals, -1),
-//             key group (index within the table), ordinal, 0
+//   header    i32: rows in use, first free slot (-1), slots ever used, previous and next page with free slots
+//             (ordinals, -1), key group (index within the table), ordinal, 0
 //   row       key │ namespace? │ links? │ blob? │ value …
-//   key       number keys   f64                                            free row: NaN, its low i32 the next free slot
-//             other keys    i32 hash, i32 size │ 16 bytes                  free row: size -1, its first i32 the next free slot
-//                           a key of more than 16 bytes keeps its first 8 there, then i32 where it lies in the group's log, i32 0
+//   key       number keys   f64; a free row has NaN, its low i32 being the next free slot
+//             other keys    i32 hash, i32 size │ 16 bytes; a free row has size -1, its first i32 is the next free slot;
+//                           of a key of more than 16 bytes the first 8, i32 where it lies in the group's log, i32 0
 //   namespace f64
 //   links     i32 previous and next row of the namespace (row numbers, -1)
 //   blob      i32 where the variable part lies in the group's log (-1: none), i32 its size in bytes
 //
-// A row number is (ordinal of the page << rowShift | slot). It stays the same as long as the row lives, wherever the page lies.
+// A row number is (ordinal of the page << rowShift | slot). It stays the same as long as the row lives, wherever the
+// page lies.
 
 import { assert } from "../base/errors.ts";
 import { PAGE_WORDS } from "./page-allocator.ts";
@@ -31,9 +32,6 @@ export type TableSpec = {
   /** The fixed part of a new row; zeros when null. */
   readonly initial: Float64Array | null;
 };
-
-/** What an operator says of a table: the kind of key is that of its stream, and snapshots need not know how rows start. */
-export type TableDescription = Omit<TableSpec, "initial" | "key">;
 
 export type RowLayout = {
   readonly namespaceWord: number;
@@ -58,7 +56,7 @@ export const PAGE_ORDINAL = 6;
 export const ROW_NUMBERS_MAX = 0xffffff;
 
 /** The most words a fixed part can have: one row must fit in a page. */
-export const VALUE_WORDS_MAX = PAGE_WORDS - PAGE_HEADER_WORDS - 6;
+const VALUE_WORDS_MAX = PAGE_WORDS - PAGE_HEADER_WORDS - 6;
 
 export function rowLayout(spec: TableSpec): RowLayout {
   const { name, valueWords } = spec;

@@ -1,4 +1,5 @@
-// What one declared state is inside a store: the operations on the current key, and what the store does with it as a whole.
+// What one declared state is inside a store: the operations on the current key, and what the store does with it as a
+// whole.
 //
 // Both stores have a cell per kind of state; reducing and aggregating state are value cells with a function around them
 // (state-handles.ts). Groups are counted from the operator's first key group.

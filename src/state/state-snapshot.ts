@@ -1,28 +1,26 @@
-// The form in which one key group of an operator's keyed state is stored: the same for both stores, so that state written by one
-// can be read by the other, and self-describing, so that it can be inspected without the job.
+// The form in which one key group of an operator's keyed state is stored: the same for both stores, so that state
+// written by one can be read by the other, and self-describing, so that it can be inspected without the job.
 //
-//   group    "MRKG" · u32 version · string (JSON: key type, state specs, table layouts)
-//            · states in that order: entry… 0 · timers: entry… 0 · tables: entry… 0
-//            · parts of operators with rows of their own (operator-tables.ts)
+//   group    "MRKG" · u32 version · string (JSON: key type, state specs)
+//            · states in that order: entry… 0 · timers: entry… 0 · parts of operators (operator-tables.ts)
 //   entry    1 · key · written at (f64, only with a ttl) · content
-//   key      u32 size · canonical bytes (types/key-hash.ts)
+//   key      size (4 bytes) · canonical bytes (types/key-hash.ts)
 //   content  value, reducing, aggregating   the value in the codec's form (types/value-source.ts)
 //            list                           u32 items, the items
 //            map                            (1 · key · written at · value)… 0, without a stamp for the whole map
 //            timer                          byte (0 event, 1 processing) · string name · f64 time
-//            table                          f64 namespace (namespaced) · u32 size, bytes (blob) · the words of the fixed part
 //
 // u32 and string as in types/byte-buffer.ts, all numbers little-endian. Expired entries are left out.
 
 import {
   ByteCursor,
-  ByteSink,
   readByte,
   readF64,
-  readU32,
+  readI32,
   take,
   writeByte,
   writeF64,
+  writeI32,
   writeU32,
 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
@@ -41,22 +39,26 @@ export function forEachRow(table: ManagedTable, group: number, visit: (address: 
 
 /** Starts an entry with the key of a row. */
 export function writeRowKey(table: ManagedTable, address: number, out: ByteWriter): void {
-  const key = new ByteSink(32);
-  table.readKey(address, key);
-  writeByte(out, 1);
-  writeBytes(out, key.bytes, 0, key.position);
+  const start = beginKey(out);
+  table.readKey(address, out);
+  out.bytes.writeInt32LE(out.position - start, start - 4);
 }
 
 /** Starts an entry with a key. */
 export function writeEntryKey(codec: KeyCodec, key: unknown, out: ByteWriter): void {
-  const sink = new ByteSink(32);
-  codec.write(key, sink);
+  const start = beginKey(out);
+  codec.write(key, out);
+  out.bytes.writeInt32LE(out.position - start, start - 4);
+}
+
+function beginKey(out: ByteWriter): number {
   writeByte(out, 1);
-  writeBytes(out, sink.bytes, 0, sink.position);
+  writeI32(out, 0); // the size follows
+  return out.position;
 }
 
 export function readKeyBytes(input: ByteReader, codec: KeyCodec): unknown {
-  const size = readU32(input);
+  const size = readI32(input) >>> 0;
   const start = take(input, size);
   return codec.read(new ByteCursor(input.bytes, start, start + size));
 }

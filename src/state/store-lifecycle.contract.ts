@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ByteCursor, ByteSink } from "../types/byte-buffer.ts";
+import { ByteCursor, readU32, writeU32 } from "../types/byte-buffer.ts";
 import { keyCodec } from "../types/key-bytes.ts";
 import { compileKeyHash } from "../types/key-hash.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
@@ -69,41 +69,53 @@ function snapshotTests(make: StoreMaker): void {
     assert.throws(restore(F64, 3, other), { code: "STATE_VERSION_UNKNOWN" });
   });
 
-  test("tables of operators are part of the snapshot, and new rows start as the operator says", () => {
-    const description = { name: "panes", namespaced: true, listed: true, blob: true, valueWords: 2 };
-    const one = make({ key: STRING }).store;
-    const from = one.table(description, new Float64Array([1, -Infinity])).table;
-    use(one, STRING, "");
-    const { batch, key } = tableKey(STRING, "a long key of more than sixteen bytes", 60_000);
-    const group = from.groupOf(batch.hashes[0]!);
-    const row = from.resolveIn(group, batch, 0);
-    assert.deepEqual(
-      [from.f64[row + from.layout.valueWord], from.f64[row + from.layout.valueWord + 1]],
-      [1, -Infinity],
-    );
-    from.f64[row + from.layout.valueWord] = Number.NaN;
-    assert.ok(from.writeBlob(row, Buffer.from("blob"), 0, 4));
-    const two = make({ key: STRING }).store;
-    two.restore(group, new ByteCursor(snapshotOf(one, group)));
-    const { table, heads } = two.table(description, new Float64Array([7, 7]));
-    assert.deepEqual(heads!.namespaces(), [60_000]);
-    const restored = table.findIn(group, batch, 0);
-    assert.ok(Number.isNaN(table.f64[restored + table.layout.valueWord]));
-    const sink = new ByteSink();
-    table.readBlob(restored, sink);
-    assert.equal(sink.copy().toString(), "blob");
-    const fresh = table.resolveIn(group, tableKey(STRING, key, 1).batch, 0);
-    assert.equal(table.f64[fresh + table.layout.valueWord], 7);
-    assert.equal(two.usage().find((usage) => usage.name === "panes")!.entries, 2);
+  test("what operators keep in tables of their own is part of the snapshot, by name", () => {
+    const one = openPart(make({ key: STRING }).store, "panes");
+    const key = "a long key of more than sixteen bytes";
+    const batch = tableKey(key, 60_000);
+    const group = one.table.groupOf(batch.hashes[0]!);
+    const row = one.table.resolveIn(group, batch, 0);
+    assert.ok(one.table.writeBlob(row, Buffer.from("blob"), 0, 4));
+    const bytes = snapshotOf(one.store, group);
+    const two = openPart(make({ key: STRING }).store, "panes");
+    two.store.restore(group, new ByteCursor(bytes));
+    assert.deepEqual(two.restored, [[group, 1]]);
+    assert.equal(one.store.usage().find((usage) => usage.name === "panes")!.entries, 1);
+    const other = openPart(make({ key: STRING }).store, "sessions");
+    assert.throws(() => other.store.restore(group, new ByteCursor(bytes)), /has panes for operator "contract"/);
   });
 }
 
-function tableKey(spec: TypeSpec, key: string, namespace: number): { batch: KeyBatch; key: string } {
+/** A table with a part that snapshots how many rows each group has. */
+function openPart(store: KeyedStateStore, name: string) {
+  const spec = {
+    name,
+    key: "bytes",
+    namespaced: true,
+    listed: true,
+    blob: true,
+    valueWords: 1,
+    initial: null,
+  } as const;
+  const table = store.tables.table(spec);
+  const restored: [number, number][] = [];
+  store.tables.attach({
+    name,
+    bytes: 0,
+    snapshot: (_keyGroup, out) => writeU32(out, table.size),
+    restore: (keyGroup, input) => {
+      restored.push([keyGroup, readU32(input)]);
+    },
+  });
+  return { store, table, restored };
+}
+
+function tableKey(key: string, namespace: number): KeyBatch {
   const batch = new KeyBatch(1);
-  batch.hashes[0] = compileKeyHash(spec, "table")(key);
-  batch.stage(0, key, keyCodec(spec));
+  batch.hashes[0] = compileKeyHash(STRING, "table")(key);
+  batch.stage(0, key, keyCodec(STRING));
   batch.namespaces[0] = namespace;
-  return { batch, key };
+  return batch;
 }
 
 /** Everything a store holds, for comparing. */

@@ -9,25 +9,15 @@ import { MAX_PARALLELISM, type StoreMaker, type StoreSetup, type TestedStore } f
 
 const LIMIT_BYTES = 32 << 20;
 
-export const makeManaged: StoreMaker = (setup) => make(setup, managedStore, () => 0);
+export const makeManaged: StoreMaker = (setup) => make(setup, managedStore);
 
-export const makeHeap: StoreMaker = (setup) => {
+export const makeHeap: StoreMaker = (setup) => make(setup, heapStore);
+
+function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStore): TestedStore {
   const limitBytes = setup.limitBytes ?? LIMIT_BYTES;
-  const budget = { limitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
-  return make(
-    setup,
-    (options) => heapStore(options, budget),
-    () => budget.usedBytes,
-  );
-};
-
-function make(
-  setup: StoreSetup,
-  open: (options: KeyedStoreOptions) => KeyedStore,
-  heapBytes: () => number,
-): TestedStore {
-  const blocks = heapBlocks(setup.limitBytes ?? LIMIT_BYTES);
+  const blocks = heapBlocks(limitBytes);
   const allocator = new PageAllocator(blocks);
+  const heapBudget = { limitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
   let nowMs = 1000;
   const store = open({
     operator: "contract",
@@ -37,6 +27,7 @@ function make(
     allocator,
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
     seed: 3,
+    heapBudget,
   });
   return {
     store,
@@ -45,7 +36,7 @@ function make(
     },
     finish: () => {
       store.release();
-      return allocator.close() + blocks.leased() + heapBytes();
+      return allocator.close() + blocks.leased() + heapBudget.usedBytes;
     },
   };
 }

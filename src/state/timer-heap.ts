@@ -1,11 +1,12 @@
-// A heap of timers in pages: the earliest first, with the place of each timer known, so that any can be moved or removed.
+// A heap of timers in pages: the earliest first, with the place of each timer known, so that any can be moved or
+// removed.
 //
-//   entry   f64 time · i32 hash of the key, i32 address of the timer's row (managed-timers.ts)      4 children per entry
+//   entry   f64 time · i32 hash of the key, i32 address of the timer's row (managed-timers.ts); 4 children each
 //
 //   H1. An entry comes before another when it is earlier; at equal times by the hash of its key, then as `tie` says.
 //   H2. The row of each entry holds the entry's index, at `indexAt(row)`.
-//   H3. An entry's time is never later than its timer's. A timer that is moved to a later time keeps its place until it comes
-//       to the top: moving it on with every record costs no more than the lookup of its row.
+//   H3. An entry's time is never later than its timer's. A timer that is moved to a later time keeps its place until it
+//       comes to the top: moving it on with every record costs no more than the lookup of its row.
 
 import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "./page-allocator.ts";
 

@@ -1,5 +1,5 @@
-// How the value of a state lies in a row: in words of the fixed part when its type has a fixed size, else as bytes of the
-// variable part.
+// How the value of a state lies in a row: in words of the fixed part when its type has a fixed size, else as bytes of
+// the variable part.
 //
 //   fixed   f64, f32, timestamp, date: a word (f64) · i64: a word · i32, bool, enum: half a word (i32) · null: nothing
 //           nullable: half a word (1: null) and its inner type · struct: its fields; the halves come after the words
@@ -87,7 +87,10 @@ function countSlots(spec: TypeSpec, slots: { words: number; halves: number }): v
   }
 }
 
-/** Generates `write` and `read`. Names of fields enter as JSON strings, values of enums as constants (types/generated-code.ts). */
+/**
+ * Generates `write` and `read`. Names of fields enter as JSON strings, values of enums as constants
+ * (types/generated-code.ts).
+ */
 class FixedSource {
   readonly #source = new ValueSource("refuse");
   readonly #checks: string[] = [];

@@ -48,7 +48,7 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
         heapBudget: budget,
       } as const;
       const heap = configuration.get(OPTIONS.stateBackend) === "hashmap";
-      return heap ? heapStore(storeOptions, budget) : managedStore(storeOptions);
+      return heap ? heapStore(storeOptions) : managedStore(storeOptions);
     },
     release: async () => void pool.closeOwner(owner),
   };

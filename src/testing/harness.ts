@@ -135,6 +135,7 @@ class OperatorHarness implements Harness {
       allocator: new PageAllocator(heapBlocks(STATE_BYTES)),
       clock,
       seed: options.seed ?? 1,
+      heapBudget: { limitBytes: STATE_BYTES, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 },
     });
     operator.open({
       env: { ...env, clock },

@@ -1,8 +1,9 @@
-// Keys: which values can be one, their canonical bytes, and the 32-bit hash that decides where their records and state live.
+// Keys: which values can be one, their canonical bytes, and the 32-bit hash that decides where their records and state
+// live.
 //
-// The hash is part of the storage format (it picks the key group), so it is the same in every process, for ever. It is a
-// function of the value alone: a number hashes alike whether its field is declared f64, i32, timestamp or any, an enum like the
-// string it is. Two inputs of one operator may therefore declare their keys differently and still meet.
+// The hash is part of the storage format (it picks the key group), so it is the same in every process, for ever. It is
+// a function of the value alone: a number hashes alike whether its field is declared f64, i32, timestamp or any, an
+// enum like the string it is. Two inputs of one operator may therefore declare their keys differently and still meet.
 //
 //   kind          tag  payload                                                       hash
 //   null            0  none                                                          murmur3(payload, seed = tag)
@@ -11,15 +12,16 @@
 //   boolean         3  one byte, 0 or 1                                               "
 //   bigint          4  two's complement little-endian, 8 bytes or the least above     "
 //   Date            5  epoch milliseconds as f64 little-endian                        "
-//   struct          6  fields by name (UTF-16 order), each: tag, [u32 size], payload  murmur3(field hashes as u32 LE, seed = tag)
+//   struct          6  fields by name (UTF-16 order), each: tag, [u32 size], payload  murmur3(field hashes as u32 LE,
+//   seed = tag)
 //
 //   canonical bytes := tag payload            (the u32 size stands in structs before strings and bigints only)
 //
 //   H1. Canonical bytes are injective per key type: equal bytes, equal keys. -0 and 0 are one key.
 //   H2. `compileKeyHash(spec)(key)`, `hashBytes` over the payload and the column forms give the same number.
-//   H3. NaN, invalid dates, undefined, null (outside a struct), functions, symbols and objects without a declared struct are no
-//       keys: they hash to KEY_DOUBTFUL. A valid key may hash to that number too (one in 2^32), so a caller that sees it asks
-//       `keyProblem`, and nobody else pays for the check.
+//   H3. NaN, invalid dates, undefined, null (outside a struct), functions, symbols and objects without a declared
+//       struct are no keys: they hash to KEY_DOUBTFUL. A valid key may hash to that number too (one in 2^32), so a
+//       caller that sees it asks `keyProblem`, and nobody else pays for the check.
 
 import { assert } from "../base/errors.ts";
 import { KEY_TAG, keyFields, keySpecProblem } from "./key-spec.ts";
@@ -139,7 +141,7 @@ export function hashNumbers(numbers: Float64Array, words: Int32Array, count: num
 }
 
 /** Hash of a bigint key: 8 bytes when they hold it, else the least number of bytes. */
-export function hashBigint(key: bigint): number {
+function hashBigint(key: bigint): number {
   const low = BigInt.asIntN(64, key);
   if (low === key) {
     const h = mixWord(KEY_TAG.bigint, Number(BigInt.asIntN(32, low)));
