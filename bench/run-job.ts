@@ -9,6 +9,7 @@ import { type EmbeddedJob, embeddedStart } from "../src/client/embedded.ts";
 import { Configuration } from "../src/config/configuration.ts";
 import type { Job } from "../src/index.ts";
 import { nodeDisk } from "../src/storage/node-disk.ts";
+import { localSlotRunner } from "../src/taskmanager/slot-runner-local.ts";
 import { threadSlotRunner } from "../src/taskmanager/slot-runner-node.ts";
 import type { Measured } from "./result.ts";
 
@@ -19,16 +20,19 @@ export type RunOptions = {
   readonly params?: Readonly<Record<string, string>>;
   readonly config?: Readonly<Record<string, string | number>>;
   readonly onPrint?: (line: string) => void;
+  /** Slots in this thread instead of threads of their own. */
+  readonly local?: boolean;
 };
 
 export function startJob(options: RunOptions): Promise<EmbeddedJob> {
+  const env = nodeEnv(nodeDisk(), { logLevel: "warn" });
   return embeddedStart({
-    env: nodeEnv(nodeDisk(), { logLevel: "warn" }),
+    env,
     job: options.job,
     bundle: options.module,
     params: options.params ?? {},
     configuration: new Configuration([{ origin: { kind: "command line" }, values: options.config ?? {} }]),
-    runner: threadSlotRunner(),
+    runner: options.local ? localSlotRunner({ env, load: async () => options.job }) : threadSlotRunner(),
     checks: false,
     machineBytes: totalmem(),
     print: options.onPrint ?? ((line) => process.stderr.write(`${line}\n`)),
@@ -36,8 +40,12 @@ export function startJob(options: RunOptions): Promise<EmbeddedJob> {
   });
 }
 
-/** Runs a bounded job whose sources give `events` records. */
-export async function measureJob(options: RunOptions, events: number, warmUp = 0.2): Promise<Measured> {
+/** Runs a bounded job whose sources give `events` records. `onDone` sees the job before its pools are forgotten. */
+export async function measureJob(
+  options: RunOptions,
+  events: number,
+  { warmUp = 0.2, onDone = (_: EmbeddedJob): void => undefined } = {},
+): Promise<Measured> {
   const run = await startJob(options);
   const sources = new Set(run.plan.operators.filter((operator) => operator.kind === "source").map((operator) => operator.uid));
   const emitted = (): number => run.metrics.sum("numRecordsOut", (entry) => entry.operator !== null && sources.has(entry.operator));
@@ -48,6 +56,7 @@ export async function measureJob(options: RunOptions, events: number, warmUp = 0
   }, 2);
   const { outcome, error } = await run.result;
   clearInterval(timer);
+  onDone(run);
   if (outcome !== "finished" || error !== null) throw error ?? new Error(`the job ${outcome}`);
   if (begin === null) throw new Error("the job was over before measuring began: more events are needed");
   const { cpu, atMs, events: passed }: { cpu: NodeJS.CpuUsage; atMs: number; events: number } = begin;
