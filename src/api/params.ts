@@ -30,7 +30,10 @@ export async function paramsParse(schema: StandardSchema | null, text: ParamsTex
   return result.value;
 }
 
-function converted(input: Readonly<Record<string, unknown>>, issues: readonly StandardIssue[]): Record<string, unknown> {
+function converted(
+  input: Readonly<Record<string, unknown>>,
+  issues: readonly StandardIssue[],
+): Record<string, unknown> {
   const output: Record<string, unknown> = { ...input };
   for (const issue of issues) {
     const name = pathOf(issue)[0];
@@ -52,7 +55,7 @@ function jsonValue(text: string): unknown {
 function refuseUnknown(value: unknown, text: ParamsText): void {
   if (typeof value !== "object" || value === null) return;
   for (const name of Object.keys(text)) {
-    if (name in value) continue;
+    if (Object.hasOwn(value, name)) continue;
     throw new UserError("PARAMS_UNKNOWN", `the job has no parameter "${name}"`, {
       fix: `it takes: ${Object.keys(value).join(", ") || "none"}`,
     });

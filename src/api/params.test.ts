@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { t } from "../types/t.ts";
+import { paramsParse } from "./params.ts";
+
+const Params = z.object({ in: z.string(), limit: z.number().default(5), dry: z.boolean().optional() });
+
+test("text becomes what the schema wants, and stays text where the schema wants text", async () => {
+  assert.deepEqual(await paramsParse(Params, { in: "7", limit: "12", dry: "true" }), { in: "7", limit: 12, dry: true });
+  assert.deepEqual(await paramsParse(t.struct({ n: t.f64 }), { n: "1.5" }), { n: 1.5 });
+});
+
+test("every issue is told with what was given", async () => {
+  await assert.rejects(paramsParse(Params, { limit: "many" }), {
+    code: "PARAMS_INVALID",
+    message: /in: .*limit: .*"many"/,
+  });
+});
+
+test("a parameter that nobody declared is refused, even one that every object inherits", async () => {
+  for (const name of ["inn", "toString", "constructor"]) {
+    await assert.rejects(paramsParse(Params, { in: "x", [name]: "1" }), { code: "PARAMS_UNKNOWN" }, name);
+    await assert.rejects(paramsParse(null, { [name]: "1" }), { code: "PARAMS_UNKNOWN" }, name);
+  }
+});
