@@ -58,7 +58,17 @@ describe("operators of a chain, and the same ones behind exchanges", () => {
     });
 
     test(`union and a stream read twice (${kind})`, async () => {
-      await check((rows) => rows.map(({ n }) => n).union(rows.map(({ n }) => -n), rows.map(({ n }) => `${n}`)), [1, 2], [1, 2, -1, -2, "1", "2"]);
+      await check(
+        (rows) =>
+          rows
+            .map(({ n }) => n)
+            .union(
+              rows.map(({ n }) => -n),
+              rows.map(({ n }) => `${n}`),
+            ),
+        [1, 2],
+        [1, 2, -1, -2, "1", "2"],
+      );
     });
   }
 });
@@ -71,7 +81,10 @@ describe("a user function that throws", () => {
 
   test("fails the job with the record shown, unless told otherwise", async () => {
     const run = await through((rows) => rows.map(picky), range(5));
-    await assert.rejects(run.settle(), { code: "USER_FUNCTION_THREW", message: /RangeError: two is too much on the record \{ n: 2 \}/ });
+    await assert.rejects(run.settle(), {
+      code: "USER_FUNCTION_THREW",
+      message: /RangeError: two is too much on the record \{ n: 2 \}/,
+    });
     await run[Symbol.asyncDispose]();
   });
 
@@ -119,7 +132,14 @@ describe("a user function that throws", () => {
   });
 
   test("an error behind a guarded operator is not taken for its own", async () => {
-    const run = await through((rows) => rows.map((row) => ({ ...row })).onError("skip").map(picky), range(5));
+    const run = await through(
+      (rows) =>
+        rows
+          .map((row) => ({ ...row }))
+          .onError("skip")
+          .map(picky),
+      range(5),
+    );
     await assert.rejects(run.settle(), { code: "USER_FUNCTION_THREW" });
     await run[Symbol.asyncDispose]();
   });

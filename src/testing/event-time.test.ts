@@ -27,9 +27,13 @@ describe("windows under test", () => {
       ticks.push({ symbol: "A", price: 10, qty: 1, ts: 1_000 }, { symbol: "A", price: 20, qty: 3, ts: 2_000 });
       assert.deepEqual(await run.sink("bars").rows(), []);
       ticks.watermark(60_000);
-      assert.deepEqual(await run.sink("bars").take(), [{ symbol: "A", start: 0, end: 60_000, vwap: 17.5, volume: 4, trades: 2 }]);
+      assert.deepEqual(await run.sink("bars").take(), [
+        { symbol: "A", start: 0, end: 60_000, vwap: 17.5, volume: 4, trades: 2 },
+      ]);
       ticks.push({ symbol: "A", price: 30, qty: 4, ts: 3_000 });
-      assert.deepEqual(await run.sink("bars").take(), [{ symbol: "A", start: 0, end: 60_000, vwap: 23.75, volume: 8, trades: 3 }]);
+      assert.deepEqual(await run.sink("bars").take(), [
+        { symbol: "A", start: 0, end: 60_000, vwap: 23.75, volume: 8, trades: 3 },
+      ]);
       ticks.watermark(120_000);
       const late = { symbol: "A", price: 1, qty: 1, ts: 3_000 };
       ticks.push(late);
@@ -62,7 +66,11 @@ describe("windows under test", () => {
         ticks.push({ symbol: "A", price: 9, qty: 9, ts: minute * 60_000 });
       }
       const bars = await run.sink("bars").rows<{ trades: number }>();
-      assert.deepEqual(bars.map((bar) => bar.trades), Array.from({ length: 10 }, () => 20), `SEED=${seed}`);
+      assert.deepEqual(
+        bars.map((bar) => bar.trades),
+        Array.from({ length: 10 }, () => 20),
+        `SEED=${seed}`,
+      );
       assert.equal((await run.sink("late").rows()).length, 10, `SEED=${seed}`);
     }
   });

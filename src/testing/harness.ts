@@ -65,10 +65,13 @@ const MAX_PARALLELISM = 128;
 /** A harness of the operator `uid` of a job, with the key that the job gives it. */
 export function harness(of: Job, uid: string, options?: HarnessOptions): Promise<Harness>;
 /** A harness of a process function alone; records then come with their keys. */
-export function harness<T, K, S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
-  process: KeyedProcess<T, K, S, O, X>,
-  options?: HarnessOptions,
-): Promise<Harness>;
+export function harness<
+  T,
+  K,
+  S extends StateDeclarations,
+  O extends StandardSchema,
+  X extends SideSchemas = Record<never, never>,
+>(process: KeyedProcess<T, K, S, O, X>, options?: HarnessOptions): Promise<Harness>;
 export async function harness(of: unknown, second?: unknown, third?: HarnessOptions): Promise<Harness> {
   if (typeof second === "string") return operatorHarness(of as Job, second, third ?? {});
   const process = of as KeyedProcess<unknown, unknown, StateDeclarations, StandardSchema, SideSchemas>;
@@ -79,8 +82,16 @@ export async function harness(of: unknown, second?: unknown, third?: HarnessOpti
   return operatorHarness(alone, process.uid, (second ?? {}) as HarnessOptions, "given");
 }
 
-async function operatorHarness(of: Job, uid: string, options: HarnessOptions, keys: "computed" | "given" = "computed"): Promise<Harness> {
-  const { plan, functions } = await jobBuild(of, options.params ?? {}, { parallelism: 1, maxParallelism: MAX_PARALLELISM });
+async function operatorHarness(
+  of: Job,
+  uid: string,
+  options: HarnessOptions,
+  keys: "computed" | "given" = "computed",
+): Promise<Harness> {
+  const { plan, functions } = await jobBuild(of, options.params ?? {}, {
+    parallelism: 1,
+    maxParallelism: MAX_PARALLELISM,
+  });
   const operator = plan.operators.find((candidate) => candidate.uid === uid);
   if (operator === undefined || operator.key === null) {
     const keyed = plan.operators.filter((candidate) => candidate.key !== null).map((candidate) => candidate.uid);
@@ -94,7 +105,8 @@ async function operatorHarness(of: Job, uid: string, options: HarnessOptions, ke
   const object = operatorBuild({ mode: "stream", operator, functions: own, input, isRead: () => true, onThrow: null });
   const rightKey = (operator.options as { rightKey?: NonNullable<PlanOperator["key"]> } | null)?.rightKey;
   const left = keyedInput(operator.key, own.key, { id: `harness ${uid}`, operator: uid });
-  const right = rightKey === undefined ? left : keyedInput(rightKey, own.rightKey, { id: `harness ${uid} 1`, operator: uid });
+  const right =
+    rightKey === undefined ? left : keyedInput(rightKey, own.rightKey, { id: `harness ${uid} 1`, operator: uid });
   return new OperatorHarness(operator, object, {
     keys: [left, right],
     given: keys === "given",
@@ -184,7 +196,11 @@ class OperatorHarness implements Harness {
 
   advanceClock(by: Duration): void {
     const untilMs = this.#nowMs + durationMs(by);
-    for (let dueMs = this.#operator.nextProcessingTimeMs(); dueMs <= untilMs; dueMs = this.#operator.nextProcessingTimeMs()) {
+    for (
+      let dueMs = this.#operator.nextProcessingTimeMs();
+      dueMs <= untilMs;
+      dueMs = this.#operator.nextProcessingTimeMs()
+    ) {
       this.#nowMs = Math.max(this.#nowMs, dueMs);
       this.#operator.onProcessingTime(this.#nowMs);
     }

@@ -30,7 +30,8 @@ export class SimLinks {
   forSlot(slot: number, doorbells: readonly Doorbell[]): LinkBuilder {
     return {
       batchBytesMax: this.#options.batchBytesMax,
-      senders: (links) => links.map((link) => this.#link(link, { doorbells, sender: slot, receiver: peerOf(link, slot) })),
+      senders: (links) =>
+        links.map((link) => this.#link(link, { doorbells, sender: slot, receiver: peerOf(link, slot) })),
       receiver: (link) => this.#link(link, { doorbells, sender: peerOf(link, slot), receiver: slot }),
     };
   }

@@ -127,7 +127,12 @@ function configurationOf({ config, parallelism = 2 }: SimulationOptions, weather
   return new Configuration([{ origin: { kind: "job" }, values }]);
 }
 
-type World = { readonly env: SimEnv; readonly random: SeededRandom; readonly weather: Weather; readonly history: History };
+type World = {
+  readonly env: SimEnv;
+  readonly random: SeededRandom;
+  readonly weather: Weather;
+  readonly history: History;
+};
 
 function runnerOf(job: Job, options: SimulationOptions, world: World) {
   const { env, random, weather, history } = world;
@@ -141,7 +146,10 @@ function runnerOf(job: Job, options: SimulationOptions, world: World) {
   });
   const transport = simTransport({ env, random, delayMaxMs: weather.messageDelayMaxMs });
   return localSlotRunner({
-    env: { ...env, timers: { ...env.timers, soon: (run) => void env.timers.after(random.next() * weather.turnDelayMaxMs, run) } },
+    env: {
+      ...env,
+      timers: { ...env.timers, soon: (run) => void env.timers.after(random.next() * weather.turnDelayMaxMs, run) },
+    },
     load: async () => job,
     transport,
     ...(options.realLinks !== true && { links: (slot, doorbells) => links.forSlot(slot, doorbells) }),

@@ -53,7 +53,10 @@ export class StateViews {
 export function stateValues(declared: StateDeclarations, store: KeyedStateStore): Readonly<Record<string, unknown>> {
   const values: [string, unknown][] = [];
   for (const [name, declaration] of Object.entries(declared)) {
-    const handle = declaration.handleOf(store, name) as { get?: () => unknown; entries?: () => Iterable<[unknown, unknown]> };
+    const handle = declaration.handleOf(store, name) as {
+      get?: () => unknown;
+      entries?: () => Iterable<[unknown, unknown]>;
+    };
     values.push([name, handle.entries === undefined ? handle.get?.() : new Map(handle.entries())]);
   }
   return Object.fromEntries(values);

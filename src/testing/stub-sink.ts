@@ -1,7 +1,7 @@
 // What stands in for a sink in tests: it keeps the rows that arrive, for the test to look at.
 
-import type { Json } from "../operators/source.ts";
 import type { Sink, SinkWriter } from "../operators/sink.ts";
+import type { Json } from "../operators/source.ts";
 
 export class StubSink implements Sink<unknown> {
   readonly kind: string;

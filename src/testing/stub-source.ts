@@ -5,8 +5,17 @@
 //   S2. It describes itself as the source it stands for, so that the plan keeps its hash.
 
 import { UserError } from "../base/errors.ts";
-import type { Json, InvalidPolicy, InvalidRow, PollResult, Source, SourceOutput } from "../operators/source.ts";
-import type { SourceReader, SourceReaderContext, SplitEnumerator } from "../operators/source.ts";
+import type {
+  InvalidPolicy,
+  InvalidRow,
+  Json,
+  PollResult,
+  Source,
+  SourceOutput,
+  SourceReader,
+  SourceReaderContext,
+  SplitEnumerator,
+} from "../operators/source.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 
 type Item =

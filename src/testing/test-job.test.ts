@@ -38,7 +38,8 @@ const silence = job({ name: "silence" }, (env) => {
       state: { last: state.value(t.f64), seen: state.list(t.f64), counts: state.map(t.string, t.f64) },
       onRecord(record, ctx) {
         const last = ctx.state.last.get();
-        if (last !== null && Math.abs(record.price - last) > 10) ctx.side.jumps({ symbol: ctx.key, by: record.price - last });
+        if (last !== null && Math.abs(record.price - last) > 10)
+          ctx.side.jumps({ symbol: ctx.key, by: record.price - last });
         ctx.state.last.set(record.price);
         ctx.state.seen.add(record.price);
         ctx.state.counts.set("ticks", (ctx.state.counts.get("ticks") ?? 0) + 1);

@@ -63,7 +63,10 @@ export interface TestJob extends AsyncDisposable {
   source<T = unknown>(uid: string): TestSource<T>;
   sink(uid: string): TestSink;
   /** Values of the declared states of a process function for a key, by name. */
-  state<S extends Readonly<Record<string, unknown>> = Readonly<Record<string, unknown>>>(uid: string, key: unknown): Promise<S>;
+  state<S extends Readonly<Record<string, unknown>> = Readonly<Record<string, unknown>>>(
+    uid: string,
+    key: unknown,
+  ): Promise<S>;
   /** Sum of a metric over all subtasks, of one operator or of all. */
   metric(name: string, uid?: string): Promise<number>;
   /** Lets processing time pass; timers that fall due fire. */
@@ -258,7 +261,10 @@ class RunningTestJob implements TestJob {
   #checkMemory(): void {
     for (const pool of [this.#run.taskManager.network, this.#run.taskManager.managed]) {
       const { leased } = pool.stats();
-      assert(leased === 0, `seed ${this.seed}: ${leased} segments of ${pool.name} are still leased by ${JSON.stringify(pool.report())}`);
+      assert(
+        leased === 0,
+        `seed ${this.seed}: ${leased} segments of ${pool.name} are still leased by ${JSON.stringify(pool.report())}`,
+      );
     }
   }
 }

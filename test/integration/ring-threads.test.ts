@@ -29,11 +29,22 @@ test("100,000 batches over three rings between two threads arrive once, whole an
   const sender = new SharedDoorbell(words, DOORBELL_WORDS);
   const view = memoryView(setup.region);
   const codec = compileBatchCodec(RING_SPEC, { timestamps: true, extraFields: "refuse" }, "ring receiver");
-  const receivers = setup.memories.map((memory) => new RingReceiver({ memory, view, segmentSize: SEGMENT_SIZE, sender }));
+  const receivers = setup.memories.map(
+    (memory) => new RingReceiver({ memory, view, segmentSize: SEGMENT_SIZE, sender }),
+  );
   const reader = codec.createReader();
   const lastIds = receivers.map(() => -1);
   const seen = { rows: 0, idSum: 0, batches: 0, ended: 0, total: 0, largest: 0 };
 
+  const check = (index: number, channel: number): void => {
+    const { id, text } = reader.record(index) as { id: number; text: string };
+    if (id <= lastIds[channel]! || text !== textOf(id) || reader.timestamp(index) !== id) {
+      assert.fail(`record ${id} "${text}" after ${lastIds[channel]} in channel ${channel}`);
+    }
+    lastIds[channel] = id;
+    seen.rows += 1;
+    seen.idSum += id;
+  };
   const take = (): boolean => {
     let any = false;
     for (const [channel, receiver] of receivers.entries()) {
@@ -44,15 +55,7 @@ test("100,000 batches over three rings between two threads arrive once, whole an
         reader.open(element.view!, element.offset, element.size);
         seen.batches += 1;
         seen.largest = Math.max(seen.largest, element.size);
-        for (let i = 0; i < reader.count; i += 1) {
-          const { id, text } = reader.record(i) as { id: number; text: string };
-          if (id <= lastIds[channel]! || text !== textOf(id) || reader.timestamp(i) !== id) {
-            assert.fail(`record ${id} "${text}" after ${lastIds[channel]} in channel ${channel}`);
-          }
-          lastIds[channel] = id;
-          seen.rows += 1;
-          seen.idSum += id;
-        }
+        for (let i = 0; i < reader.count; i += 1) check(i, channel);
       } else if (element.kind === ELEMENT.watermark) {
         assert.equal(element.value, lastIds[channel]! + 1, "a watermark follows the batch that it was sent after");
       } else {

@@ -1,7 +1,7 @@
 // A job over a file on the simulated disk: event time, a keyed function with state and timers, side outputs, windows, files.
 
-import { count, csv, job, jsonl, max, mean, sliding, state, t, tumbling } from "../../src/index.ts";
 import { SeededRandom } from "../../src/base/seeded-random.ts";
+import { count, csv, job, jsonl, max, mean, sliding, state, t, tumbling } from "../../src/index.ts";
 import { simulateJob } from "../../src/testing/simulate-job.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 

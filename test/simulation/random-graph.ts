@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { collection } from "../../src/connectors/collection/index.ts";
-import { type Job, job, type Sink, state, type Stream, t } from "../../src/index.ts";
+import { type Job, job, type Sink, type Stream, state, t } from "../../src/index.ts";
 import { type Simulation, simulateJob } from "../../src/testing/simulate-job.ts";
 
 type Row = { readonly id: number; readonly tag: string };
@@ -115,22 +115,54 @@ function declare(graph: Graph): { job: Job; received: Row[] } {
 
 function leaves(graph: Graph): number[] {
   const read = new Set(graph.nodes.flatMap(({ from, step }) => (step.kind === "union" ? [from, step.with] : [from])));
-  return Array.from({ length: graph.sources.length + graph.nodes.length }, (_, index) => index).filter((index) => !read.has(index));
+  return Array.from({ length: graph.sources.length + graph.nodes.length }, (_, index) => index).filter(
+    (index) => !read.has(index),
+  );
 }
 
 function apply({ from, step, settings }: Node, index: number, streams: readonly Declared[]): Declared {
   const { stream } = streams[from]!;
   switch (step.kind) {
     case "map":
-      return { stream: set(stream.map((row) => mapped(step.by, row)), settings), partitioned: false };
+      return {
+        stream: set(
+          stream.map((row) => mapped(step.by, row)),
+          settings,
+        ),
+        partitioned: false,
+      };
     case "grow":
-      return { stream: set(stream.map(Counted, (row) => grown(step.by, row)), settings), partitioned: false };
+      return {
+        stream: set(
+          stream.map(Counted, (row) => grown(step.by, row)),
+          settings,
+        ),
+        partitioned: false,
+      };
     case "filter":
-      return { stream: set(stream.filter((row) => row.id % step.modulus !== 0), settings), partitioned: false };
+      return {
+        stream: set(
+          stream.filter((row) => row.id % step.modulus !== 0),
+          settings,
+        ),
+        partitioned: false,
+      };
     case "repeat":
-      return { stream: set(stream.flatMap((row) => [...expand(step, row)]), settings), partitioned: false };
+      return {
+        stream: set(
+          stream.flatMap((row) => [...expand(step, row)]),
+          settings,
+        ),
+        partitioned: false,
+      };
     case "generate":
-      return { stream: set(stream.flatMap((row) => expand(step, row)), settings), partitioned: false };
+      return {
+        stream: set(
+          stream.flatMap((row) => expand(step, row)),
+          settings,
+        ),
+        partitioned: false,
+      };
     case "count":
       return { stream: set(counted(stream, step.modulus, index), settings), partitioned: false };
     case "union":

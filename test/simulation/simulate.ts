@@ -6,7 +6,11 @@ import { MARKET, MOVES, RANDOM_GRAPH, runSeed } from "./scenarios.ts";
 const SCENARIOS = [MARKET, MOVES, RANDOM_GRAPH];
 
 const { values } = parseArgs({
-  options: { seeds: { type: "string", default: "1000" }, seed: { type: "string", default: "1" }, scenario: { type: "string" } },
+  options: {
+    seeds: { type: "string", default: "1000" },
+    seed: { type: "string", default: "1" },
+    scenario: { type: "string" },
+  },
 });
 const first = Number(values.seed);
 const count = Number(values.seeds);

@@ -21,7 +21,8 @@ describe("simulation", () => {
 
   test("the links of a real TaskManager give the same result as simulated ones", async () => {
     const { rows } = await movesScenario(3);
-    for (let seed = 1; seed <= 20; seed += 1) assert.deepEqual((await movesScenario(seed, true)).rows, rows, `SEED=${seed}`);
+    for (let seed = 1; seed <= 20; seed += 1)
+      assert.deepEqual((await movesScenario(seed, true)).rows, rows, `SEED=${seed}`);
   });
 
   test("a failing seed is named, with the command that replays it", async () => {
@@ -35,7 +36,11 @@ describe("simulation", () => {
 
   test("a scenario whose history changes from run to run is found out", async () => {
     let runs = 0;
-    const unsteady = { name: "unsteady", run: async () => ({ digest: String((runs += 1)) }) };
+    const run = async () => {
+      runs += 1;
+      return { digest: String(runs) };
+    };
+    const unsteady = { name: "unsteady", run };
     await assert.rejects(runSeed(unsteady, 50), (error: Error) => {
       assert.match(String((error.cause as Error).message), /another history/);
       return true;
@@ -104,7 +109,10 @@ describe("what the simulator finds out", () => {
         use();
         env.from("in", sleeping).to("out", nowhere);
       });
-      await assert.rejects(simulateJob(ambient, { seed: 1 }), { code: "SIMULATION_AMBIENT", message: new RegExp(name.replace(/[()]/g, ".")) });
+      await assert.rejects(simulateJob(ambient, { seed: 1 }), {
+        code: "SIMULATION_AMBIENT",
+        message: new RegExp(name.replace(/[()]/g, ".")),
+      });
     }
     assert.ok(Date.now() > 0 && Math.random() >= 0 && new Date() instanceof Date, "the trap is lifted");
   });
