@@ -1,4 +1,5 @@
-// The life of a job as facts and decisions: pure, no I/O. The driver (job-master.ts) reports what happened and does what is decided.
+// The life of a job as facts and decisions: pure, no I/O. The driver (job-master.ts) reports what happened and does
+// what is decided.
 //
 //            ┌────────── failed ──────────┐
 //            ▼                            │
@@ -7,7 +8,8 @@
 //
 //   J1. Sinks commit only after every task has finished, so that a bounded job shows all of its output or none.
 //   J2. The first failure decides; what fails afterwards is a consequence and only counted.
-//   J3. A terminal state is reached only when every slot is closed; then nothing changes it, whatever arrives late or twice.
+//   J3. A terminal state is reached only when every slot is closed; then nothing changes it, whatever arrives late or
+//       twice.
 //   J4. A job is "finished" only after its sinks were told to commit.
 
 import { InternalError, unreachable } from "../base/errors.ts";

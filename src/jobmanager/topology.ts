@@ -1,7 +1,7 @@
 // Where tasks go and which are connected: pure arithmetic over the job graph.
 //
-//   T1. Subtask i of every vertex of a slot-sharing group goes to slot i of the group, so that a job needs as many slots as its
-//       groups' greatest parallelisms add up to.
+//   T1. Subtask i of every vertex of a slot-sharing group goes to slot i of the group, so that a job needs as many
+//       slots as its groups' greatest parallelisms add up to.
 //   T2. Channels of an input are ordered by edge and sending subtask, those of an output by receiving subtask.
 
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
@@ -40,7 +40,10 @@ export function channelOrigins(edge: JobEdge, from: JobVertex, to: JobVertex, su
   return all.filter((origin) => connected(origin, from.parallelism, subtask, to.parallelism));
 }
 
-/** Forward between equal parallelisms, and rescale. Forward between different ones spreads records like rebalance, as in Flink. */
+/**
+ * Forward between equal parallelisms, and rescale. Forward between different ones spreads records like rebalance, as in
+ * Flink.
+ */
 export function isPointwise(edge: JobEdge, from: JobVertex, to: JobVertex): boolean {
   const { kind } = edge.edge.partitioner;
   return kind === "rescale" || (kind === "forward" && from.parallelism === to.parallelism);

@@ -1,4 +1,5 @@
-// What every link guarantees (data-link.ts, L1 to L5). `dataLinkContract` registers one suite; each implementation runs it.
+// What every link guarantees (data-link.ts, L1 to L5). `dataLinkContract` registers one suite; each implementation runs
+// it.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,5 +1,5 @@
-// Generates the function that stages one record in the right channel. One per result partition, with a source text of its own:
-// generated functions with equal text share one compiled function and its type feedback.
+// Generates the function that stages one record in the right channel. One per result partition, with a source text of
+// its own: generated functions with equal text share one compiled function and its type feedback.
 //
 // Budget: 15 ns per record beyond the codec's `append`, no allocation.
 

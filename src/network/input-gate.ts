@@ -1,6 +1,7 @@
 // The receiving side of a task: all its channels, polled in turn, each with the shape its batches have now.
 //
-// Owns: fairness between channels, decoding readers, the combined watermark of each input. Does not own: links, operators.
+// Owns: fairness between channels, decoding readers, the combined watermark of each input. Does not own: links,
+// operators.
 //
 //   G1. Channels are polled round robin; one element is handled before the next is taken.
 //   G2. A channel's schema applies to the batches after it.
@@ -43,8 +44,6 @@ export class InputChannel {
   }
 }
 
-/** One element with the channel it came from. Reused: valid until the next `poll`. */
-export type GateElement = { channel: InputChannel; element: ReceivedElement };
 
 export class InputGate {
   readonly channels: readonly InputChannel[];
@@ -73,7 +72,10 @@ export class InputGate {
     return this.channels.reduce((count, channel) => count + (channel.port === port ? 1 : 0), 0);
   }
 
-  /** The next channel with an element, which `element` then holds; null when no channel has one. Schemas are handled here. */
+  /**
+   * The next channel with an element, which `element` then holds; null when no channel has one. Schemas are handled
+   * here.
+   */
   poll(into: { element: ReceivedElement | null }): InputChannel | null {
     const count = this.channels.length;
     for (let tried = 0; tried < count; tried += 1) {

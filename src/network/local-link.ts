@@ -1,7 +1,7 @@
 // Link between two tasks of one slot: rows by reference through a small bounded queue.
 //
-// Both ends run in the same thread, so a plain array is enough. Records are immutable by contract, so that handing them over
-// is safe; rows are consumed soon after, which keeps them out of the old generation.
+// Both ends run in the same thread, so a plain array is enough. Records are immutable by contract, so that handing them
+// over is safe; rows are consumed soon after, which keeps them out of the old generation.
 
 import { assert } from "../base/errors.ts";
 import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "./data-link.ts";

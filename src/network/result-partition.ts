@@ -2,11 +2,12 @@
 //
 // Owns: channels, shapes of undeclared records, flushing. Does not own: links, segments, the task loop.
 //
-//   P1. `emit` always takes the record. When a channel is over its limit and its link has no room, `status.full` becomes true;
-//       the task stops and calls `drain` until it says true.
-//   P2. Flushing is adaptive. A batch goes out when it is full; a partial one as soon as the receiver has nothing from us and
-//       we have nothing better to do, and at the latest after the buffer time-out.
-//   P3. Records of undeclared type travel in learned shapes; a record that fits none widens the shape, never loses a field.
+//   P1. `emit` always takes the record. When a channel is over its limit and its link has no room, `status.full`
+//       becomes true; the task stops and calls `drain` until it says true.
+//   P2. Flushing is adaptive. A batch goes out when it is full; a partial one as soon as the receiver has nothing from
+//       us and we have nothing better to do, and at the latest after the buffer time-out.
+//   P3. Records of undeclared type travel in learned shapes; a record that fits none widens the shape, never loses a
+//       field.
 
 import { canonicalJson } from "../base/canonical-json.ts";
 import { UserError } from "../base/errors.ts";
@@ -108,7 +109,10 @@ export class ResultPartition {
     return ageMs >= this.#partialWaitMs && sender.inFlight() === 0;
   }
 
-  /** When `flushSome` has to be called next at the latest; Infinity when nothing is staged, or a link has to make room first. */
+  /**
+   * When `flushSome` has to be called next at the latest; Infinity when nothing is staged, or a link has to make room
+   * first.
+   */
   nextFlushMs(): number {
     let next = Infinity;
     for (const channel of this.#channels) {

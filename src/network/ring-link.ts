@@ -1,7 +1,8 @@
 // Link between two slots of one process: descriptors in a ring, payload in network segments, both in shared memory.
 //
 // One producer, one consumer. The producer owns a fixed stock of segments per result partition; it fills one, pushes a
-// descriptor, and gets the segment's number back through the returns ring once the consumer has released it. No lock, no copy.
+// descriptor, and gets the segment's number back through the returns ring once the consumer has released it. No lock,
+// no copy.
 //
 //        tail ▼ (producer)                                  returns: consumer ─▶ producer
 //   ┌────┬────┬────┬────┬────┬────┬────┬────┐               ┌────┬────┬────┬────┐
@@ -10,9 +11,10 @@
 //                         head ▲ (consumer)
 //
 //   R1. Counters only grow (modulo 2^32); a slot of the ring is written before the tail that publishes it.
-//   R2. A batch larger than a segment spans several: each part is copied out at once by the consumer, so a span never needs
-//       more segments than one. `value` of its descriptors is the total size.
-//   R3. A producer that found no room marks itself starved and then looks again; the consumer rings it when it makes room.
+//   R2. A batch larger than a segment spans several: each part is copied out at once by the consumer, so a span never
+//       needs more segments than one. `value` of its descriptors is the total size.
+//   R3. A producer that found no room marks itself starved and then looks again; the consumer rings it when it makes
+//       room.
 
 import { assert, UserError } from "../base/errors.ts";
 import { heapView, type MemoryView } from "../base/memory-view.ts";

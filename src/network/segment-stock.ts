@@ -1,7 +1,7 @@
 // Segments that one result partition owns for its whole life, as a stack of numbers in the producer's thread.
 //
-//   S1. `exclusive` segments are kept for each channel; what is beyond is floating, for whichever channel needs it. So a channel
-//       that waits for a segment always has some in flight, and its own receiver rings it.
+//   S1. `exclusive` segments are kept for each channel; what is beyond is floating, for whichever channel needs it. So
+//       a channel that waits for a segment always has some in flight, and its own receiver rings it.
 
 import { assert } from "../base/errors.ts";
 import type { MemoryView } from "../base/memory-view.ts";

@@ -1,10 +1,11 @@
 // The control seam: how control messages get from one component to another.
 //
-// Implementations: a message port between threads (`slot-runner-node.ts`, `slot-worker.ts`), `directTransport` below within one
-// thread, the simulated one with seeded delays (testing/sim-transport.ts); later gRPC between processes.
+// Implementations: a message port between threads (`slot-runner-node.ts`, `slot-worker.ts`), `directTransport` below
+// within one thread, the simulated one with seeded delays (testing/sim-transport.ts); later gRPC between processes.
 //
 //   T1. Messages of one direction arrive in the order sent, each at most once, never inside the `send` that sent them.
-//   T2. Messages are plain data. Receivers must bear what comes late or twice from an earlier attempt: messages carry its id.
+//   T2. Messages are plain data. Receivers must bear what comes late or twice from an earlier attempt: messages carry
+//       its id.
 //   T3. After `close` nothing is delivered in either direction.
 
 import type { Env } from "../base/env.ts";
@@ -28,8 +29,8 @@ export function directTransport(env: Env): Transport {
 }
 
 /**
- * A pair whose messages travel when `later` runs what it is given, at any time and in any order: each run delivers the oldest
- * message of its direction (T1).
+ * A pair whose messages travel when `later` runs what it is given, at any time and in any order: each run delivers the
+ * oldest message of its direction (T1).
  */
 export function connectionPair<Down, Up>(later: (deliver: () => void) => void): {
   near: Connection<Down, Up>;

@@ -1,5 +1,5 @@
-// Runs the results of a flatMap function through the rest of the chain. Arrays go through at once; iterators (generators) are
-// pulled as long as there is room, and go on where they stopped when the task has made room again.
+// Runs the results of a flatMap function through the rest of the chain. Arrays go through at once; iterators
+// (generators) are pulled as long as there is room, and go on where they stopped when the task has made room again.
 //
 //   F1. Results come out in the order of their records: one that comes while an earlier one is stopped waits behind it.
 

@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { SharedDoorbell } from "../network/doorbell.ts";
 import type { Connection } from "../network/transport.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import { stackSample } from "./stack-sample-node.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 
 /** The compiled package holds `.js`, a checkout runs its `.ts` sources. */
@@ -12,8 +13,6 @@ function workerUrl(): URL {
   const compiled = new URL("./slot-worker.js", import.meta.url);
   return existsSync(compiled) ? compiled : new URL("./slot-worker.ts", import.meta.url);
 }
-
-const STACK_SAMPLE_MS = 200;
 
 /** `output` takes what user code writes to its console; without one it goes to the streams of the process. */
 export function threadSlotRunner(output: ((text: string) => void) | null = null): SlotRunner {
@@ -71,57 +70,4 @@ export function threadSlotRunner(output: ((text: string) => void) | null = null)
       };
     },
   };
-}
-
-/** Samples the worker's stack with the CPU profiler, which works while its JavaScript never returns. */
-async function stackSample(worker: Worker): Promise<string | null> {
-  try {
-    const handle = await worker.startCpuProfile();
-    await new Promise((resolve) => setTimeout(resolve, STACK_SAMPLE_MS));
-    const profile = JSON.parse(await handle.stop()) as CpuProfile;
-    return hottestStack(profile);
-  } catch {
-    return null; // The worker ended meanwhile; the caller reports what it knows.
-  }
-}
-
-type CpuProfile = {
-  readonly nodes: readonly {
-    readonly id: number;
-    readonly callFrame: {
-      readonly functionName: string;
-      readonly url: string;
-      readonly lineNumber: number;
-      readonly columnNumber: number;
-    };
-    readonly hitCount?: number;
-    /** Samples by line of the function; its own place is only where it begins. */
-    readonly positionTicks?: readonly { readonly line: number; readonly ticks: number }[];
-    readonly children?: readonly number[];
-  }[];
-};
-
-type ProfileNode = CpuProfile["nodes"][number];
-
-/** The stack that was sampled most often, innermost frame first. */
-function hottestStack({ nodes }: CpuProfile): string | null {
-  const user = nodes.filter(({ callFrame: { url } }) => url !== "" && !url.startsWith("node:"));
-  const [hottest] = user.toSorted((left, right) => (right.hitCount ?? 0) - (left.hitCount ?? 0));
-  const lines: string[] = [];
-  for (let at = hottest; at !== undefined && lines.length < 50; at = parentOf(nodes, at.id)) {
-    if (at.callFrame.url !== "") lines.push(frameText(at, at === hottest));
-  }
-  return lines.length === 0 ? null : lines.join("\n");
-}
-
-/** The profile knows where a function begins, and how often each of its lines was seen. */
-function frameText({ callFrame, positionTicks = [] }: ProfileNode, innermost: boolean): string {
-  const { functionName, url, lineNumber, columnNumber } = callFrame;
-  const [line] = innermost ? positionTicks.toSorted((left, right) => right.ticks - left.ticks) : [];
-  const place = line === undefined ? `${lineNumber + 1}:${columnNumber + 1}` : String(line.line);
-  return `    at ${functionName || "<anonymous>"} (${url}:${place})`;
-}
-
-function parentOf(nodes: CpuProfile["nodes"], id: number): ProfileNode | undefined {
-  return nodes.find(({ children = [] }) => children.includes(id));
 }

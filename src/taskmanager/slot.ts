@@ -1,9 +1,10 @@
 // A slot: runs the tasks of one slot-sharing group cooperatively, answers control requests between their turns.
 //
-// Owns: its tasks, the sources' split coordinators, the accounting of time. Does not own: its thread (slot runners), memory
-// pools, the decision what to run (job master).
+// Owns: its tasks, the sources' split coordinators, the accounting of time. Does not own: its thread (slot runners),
+// memory pools, the decision what to run (job master).
 //
-//   S1. User code runs inside `turn`, `onMessage("deploy")` and asynchronous callbacks of sources and sinks, nowhere else.
+//   S1. User code runs inside `turn`, `onMessage("deploy")` and asynchronous callbacks of sources and sinks, nowhere
+//       else.
 //   S2. The first failure ends all tasks of the slot: they share a thread, and the job master cancels the job anyway.
 //   S3. After "closed" nothing is left: no task, file, timer or segment of the slot.
 

@@ -1,6 +1,7 @@
 // The way a watermark takes through a chain: operators and exchanges in the order of the chain.
 //
-// Delivery can stop in the middle, because an operator that fires windows fills its output; it goes on at the same place.
+// Delivery can stop in the middle, because an operator that fires windows fills its output; it goes on at the same
+// place.
 
 import type { ResultPartition } from "../network/result-partition.ts";
 import type { Operator } from "../operators/operator.ts";

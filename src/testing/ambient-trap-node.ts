@@ -1,5 +1,5 @@
-// Makes the ambient world fail while a simulation runs: whoever reads the clock, randomness or timers past `Env`, in the engine or in
-// user code, would make a seed mean nothing.
+// Makes the ambient world fail while a simulation runs: whoever reads the clock, randomness or timers past `Env`, in
+// the engine or in user code, would make a seed mean nothing.
 
 import { UserError } from "../base/errors.ts";
 

@@ -1,5 +1,5 @@
-// `harness`: one keyed operator of a job on its own (a process function, a window), without tasks, exchanges or slots. Every verb acts
-// at once, so that a test reads like a script.
+// `harness`: one keyed operator of a job on its own (a process function, a window), without tasks, exchanges or slots.
+// Every verb acts at once, so that a test reads like a script.
 
 import { type Job, job, jobBuild } from "../api/job.ts";
 import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";

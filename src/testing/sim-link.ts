@@ -1,7 +1,7 @@
 // A link over virtual time: what is sent arrives later, by a delay from the seed, as it would between two machines.
 //
-// Batches pass through the real codecs as bytes. Where the real link has segments, this one has a small capacity from the seed.
-// Released bytes are overwritten, so that a receiver that keeps them shows.
+// Batches pass through the real codecs as bytes. Where the real link has segments, this one has a small capacity from
+// the seed. Released bytes are overwritten, so that a receiver that keeps them shows.
 //
 //   S1. FIFO: each arrival event hands over the oldest element under way, whichever timer it was.
 //   S2. Room travels back as slowly as data travels forth: a sender learns of a release only after a delay.

@@ -1,4 +1,5 @@
-// The exchange of a simulated TaskManager: tasks of one slot hand rows over as they always do, slots talk over simulated links.
+// The exchange of a simulated TaskManager: tasks of one slot hand rows over as they always do, slots talk over
+// simulated links.
 
 import type { Env } from "../base/env.ts";
 import type { SeededRandom } from "../base/seeded-random.ts";

@@ -1,8 +1,9 @@
-// `simulateJob`: a job with its real sources and sinks, in several slots of one thread, on virtual time and a simulated disk.
+// `simulateJob`: a job with its real sources and sinks, in several slots of one thread, on virtual time and a simulated
+// disk.
 //
-// Everything that may differ between two runs in the world is drawn from the seed: how long messages, batches and disk operations
-// take, how fast each slot goes, how many records a turn and a batch hold, how much room a link has, how often partial batches are
-// flushed. One seed replays one history, event by event.
+// Everything that may differ between two runs in the world is drawn from the seed: how long messages, batches and disk
+// operations take, how fast each slot goes, how many records a turn and a batch hold, how much room a link has, how
+// often partial batches are flushed. One seed replays one history, event by event.
 //
 //   Y1. The digest covers every event of the environment and every arrival of a batch or a message, in order.
 //   Y2. A job that neither ends nor has anything left to do is reported: nothing would ever wake it.
@@ -158,8 +159,9 @@ function runnerOf(job: Job, options: SimulationOptions, world: World) {
 }
 
 /**
- * The clock of a slot whose work takes time: each look at it comes a little after the one before, so that turns end and chunks shrink
- * as they do in the world. It runs ahead of virtual time by what the turn has "taken" so far, within bounds.
+ * The clock of a slot whose work takes time: each look at it comes a little after the one before, so that turns end and
+ * chunks shrink as they do in the world. It runs ahead of virtual time by what the turn has "taken" so far, within
+ * bounds.
  */
 function workingClock(env: Env, random: SeededRandom, workMaxMs: number): Clock {
   let last = 0;

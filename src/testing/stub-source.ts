@@ -1,7 +1,9 @@
-// What stands in for a source in tests: it emits what the test pushes, in that order, and gives the watermarks the test says.
+// What stands in for a source in tests: it emits what the test pushes, in that order, and gives the watermarks the test
+// says.
 //
-//   S1. Verbs are noted, and carried out in their order when the test waits. A watermark and an end are steps of their own: what came
-//       before them has flowed through the whole job, and so have they, before what comes after them is emitted.
+//   S1. Verbs are noted, and carried out in their order when the test waits. A watermark and an end are steps of their
+//       own: what came before them has flowed through the whole job, and so have they, before what comes after them is
+//       emitted.
 //   S2. It describes itself as the source it stands for, so that the plan keeps its hash.
 
 import { UserError } from "../base/errors.ts";

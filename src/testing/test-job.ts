@@ -1,12 +1,16 @@
 // `testJob`: runs a job in this thread on virtual time, with every source and sink stubbed.
 //
-// The job runs as it does elsewhere: the same plan, chains, exchanges with their codecs, state and timers, in as many slots as its
-// parallelism needs, scheduled in an order drawn from a seed. Records are frozen before user functions see them.
+// The job runs as it does elsewhere: the same plan, chains, exchanges with their codecs, state and timers, in as many
+// slots as its parallelism needs, scheduled in an order drawn from a seed. Records are frozen before user functions see
+// them.
 //
-//   T1. Nothing takes virtual time but `advanceClock`: whatever was pushed has flowed through when a verb that waits resolves.
+//   T1. Nothing takes virtual time but `advanceClock`: whatever was pushed has flowed through when a verb that waits
+//       resolves.
 //   T2. Verbs take effect in their order: a record pushed after a watermark meets it wherever it goes.
-//   T3. Watermarks come from `source(uid).watermark` alone. `eventTime` assigns times; its `outOfOrder` and `idle` have no effect.
-//   T4. The first verb after the job has failed, whichever it is, rejects with the job's error; so does the end of the test.
+//   T3. Watermarks come from `source(uid).watermark` alone. `eventTime` assigns times; its `outOfOrder` and `idle` have
+//       no effect.
+//   T4. The first verb after the job has failed, whichever it is, rejects with the job's error; so does the end of the
+//       test.
 
 import { type Job, jobBuild } from "../api/job.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
@@ -37,7 +41,10 @@ export type TestJobOptions = {
 };
 
 export interface TestSource<T> {
-  /** Puts records into the stream. `at` names a subtask; by default all records of a source go to one, and keep their order. */
+  /**
+   * Puts records into the stream. `at` names a subtask; by default all records of a source go to one, and keep their
+   * order.
+   */
   push(...records: readonly T[]): void;
   pushTo(subtask: number, ...records: readonly T[]): void;
   /** A row that could not be read, as a real source gives it. */

@@ -1,4 +1,5 @@
-// A job over a file on the simulated disk: event time, a keyed function with state and timers, side outputs, windows, files.
+// A job over a file on the simulated disk: event time, a keyed function with state and timers, side outputs, windows,
+// files.
 
 import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { count, csv, job, jsonl, max, mean, sliding, state, t, tumbling } from "../../src/index.ts";

@@ -1,7 +1,7 @@
 // Random small jobs, run by the engine and by a naive interpreter of one thread: the outputs are equal as multisets.
 //
-// A job is drawn as plain data (so that it can be printed and interpreted), then declared through the public API. Functions depend on
-// their record alone; the keyed function counts per key, which no order of arrival changes.
+// A job is drawn as plain data (so that it can be printed and interpreted), then declared through the public API.
+// Functions depend on their record alone; the keyed function counts per key, which no order of arrival changes.
 
 import assert from "node:assert/strict";
 import { SeededRandom } from "../../src/base/seeded-random.ts";
@@ -235,7 +235,10 @@ function sinkInto(received: Row[]): Sink<Row> {
   };
 }
 
-/** What the job means: every stream as a list. A broadcast multiplies by the parallelism of each reader, so `readers` says which. */
+/**
+ * What the job means: every stream as a list. A broadcast multiplies by the parallelism of each reader, so `readers`
+ * says which.
+ */
 function interpret(graph: Graph, parallelismOf: (stream: number) => number): Row[] {
   const sourceCount = graph.sources.length;
   const streams: Row[][] = graph.sources.map(({ rows }, index) => rowsOf(index, rows));

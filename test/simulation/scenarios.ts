@@ -1,4 +1,5 @@
-// What is simulated, each as a function of a seed. A scenario throws when an outcome is wrong; its digest tells histories apart.
+// What is simulated, each as a function of a seed. A scenario throws when an outcome is wrong; its digest tells
+// histories apart.
 
 import assert from "node:assert/strict";
 import { marketScenario } from "./market-scenario.ts";

@@ -1,4 +1,5 @@
-// `npm run simulate -- --seeds N [--seed S] [--scenario NAME]`: more seeds than `npm test` has time for. The last line is JSON.
+// `npm run simulate -- --seeds N [--seed S] [--scenario NAME]`: more seeds than `npm test` has time for. The last line
+// is JSON.
 
 import { inspect, parseArgs } from "node:util";
 import { MARKET, MOVES, RANDOM_GRAPH, runSeed } from "./scenarios.ts";
