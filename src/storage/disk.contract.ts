@@ -160,6 +160,12 @@ function namesContract(guarantee: Guarantee): void {
     assert.equal((await disk.stat(`${root}/a/b`))?.kind, "directory");
   });
 
+  guarantee("several can make directories with the same missing parents at once", async (disk, root) => {
+    const paths = Array.from({ length: 8 }, (_, index) => `${root}/a/b/c/${index % 4}`);
+    await Promise.all(paths.map((path) => disk.makeDirectory(path)));
+    assert.deepEqual(await disk.list(`${root}/a/b/c`), ["0", "1", "2", "3"]);
+  });
+
   guarantee("remove takes files and empty directories, not full ones", async (disk, root) => {
     await disk.makeDirectory(`${root}/a`);
     await write(disk, `${root}/a/file`, "x");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -61,6 +61,11 @@ describe("the real disk when it cannot be written", () => {
     await rejectsWith("DISK_READ_ONLY", `${root}/file`, () => disk.remove(`${root}/file`));
     await rejectsWith("DISK_READ_ONLY", `${root}/new`, () => disk.makeDirectory(`${root}/new`));
     assert.equal(await readText(disk, `${root}/file`), "kept");
+  });
+
+  test("a file system that takes no new names is an error, not an endless search for a missing parent", async (context) => {
+    if (!existsSync("/proc/self")) return context.skip("there is no such file system here");
+    await rejectsWith("DISK_NOT_FOUND", "/proc/nope/deep", () => nodeDisk().makeDirectory("/proc/nope/deep"));
   });
 
   test("what this user may not read or write is DISK_ACCESS", async (context) => {

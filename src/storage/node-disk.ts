@@ -102,13 +102,20 @@ async function entryRemove(path: string): Promise<void> {
 /** Not `recursive: true`: that reports a missing parent where the disk is read-only. */
 async function directoryMake(path: string): Promise<void> {
   try {
+    await directoryMakeOne(path);
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT" || dirname(path) === path) throw error;
+    await directoryMake(dirname(path));
+    await directoryMakeOne(path); // Once: some file systems take no new names and say that the parent is missing.
+  }
+}
+
+async function directoryMakeOne(path: string): Promise<void> {
+  try {
     await fs.mkdir(path);
   } catch (error) {
-    const errno = errnoCode(error);
-    if (errno === "EEXIST" && (await fs.stat(path)).isDirectory()) return;
-    if (errno !== "ENOENT") throw error;
-    await directoryMake(dirname(path));
-    return directoryMake(path);
+    if (errnoCode(error) === "EEXIST" && (await fs.stat(path)).isDirectory()) return;
+    throw error;
   }
   await directorySync(dirname(path)); // The new name is durable once the directory that holds it is.
 }
