@@ -1,4 +1,5 @@
-// count + sum + max by key in managed memory, against a `Map` of objects: the inner loop of every aggregate, without a job around.
+// count + sum + max by key in managed memory, against a `Map` of objects: the inner loop of every aggregate, without a
+// job around.
 //
 // node --conditions=millrace-source --expose-gc bench/keyed-agg.bench.ts [keys] [records]
 
@@ -7,9 +8,9 @@ import { aggregateSet, count, max, sum } from "../src/operators/aggregates/aggre
 import { AggregateTable, STAGE_CAPACITY } from "../src/operators/aggregates/aggregate-table.ts";
 import { fieldTypes } from "../src/operators/expressions/field-types.ts";
 import type { RecordBatch } from "../src/operators/operator.ts";
-import { operatorTables } from "../src/testing/operator-tables.ts";
 import { compileBatchCodec } from "../src/types/batch-codec.ts";
 import { t } from "../src/types/t.ts";
+import { operatorTables } from "../test/operators/operator-tables.ts";
 
 const KEYS = Number(process.argv[2] ?? 1_000_000);
 const RECORDS = Number(process.argv[3] ?? 8_000_000);

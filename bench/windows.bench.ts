@@ -1,4 +1,5 @@
-// Sliding windows of 10 s by 2 s against tumbling ones of 10 s: 10 M events over 100 s of event time, 10 k keys, the operator alone.
+// Sliding windows of 10 s by 2 s against tumbling ones of 10 s: 10 M events over 100 s of event time, 10 k keys, the
+// operator alone.
 //
 // node --conditions=millrace-source bench/windows.bench.ts [records] [size] [slide]
 
@@ -9,9 +10,9 @@ import { fieldTypes } from "../src/operators/expressions/field-types.ts";
 import type { OperatorContext } from "../src/operators/operator.ts";
 import { windowOperator } from "../src/operators/windows/window-operator.ts";
 import { session, sliding, tumbling, type WindowSpec } from "../src/operators/windows/window-spec.ts";
-import { operatorTables } from "../src/testing/operator-tables.ts";
 import { compileBatchCodec } from "../src/types/batch-codec.ts";
 import { t } from "../src/types/t.ts";
+import { operatorTables } from "../test/operators/operator-tables.ts";
 
 const RECORDS = Number(process.argv[2] ?? 10_000_000);
 const SIZE = (process.argv[3] ?? "10s") as Duration;

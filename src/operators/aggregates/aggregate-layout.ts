@@ -1,4 +1,5 @@
-// How a set of aggregates is laid out: which inputs are read from a record, which accumulators they go into, how results follow.
+// How a set of aggregates is laid out: which inputs are read from a record, which accumulators they go into, how
+// results follow.
 //
 // Aggregates share: mean("x"), sum("x") and stddev("x") keep one sum of x and one count between them.
 //
@@ -56,7 +57,10 @@ export type AggregateLayout = {
   readonly results: readonly { readonly name: string; readonly code: ResultCode }[];
 };
 
-/** `fields` are the types of the records' fields. `counted`: a component counts the records even if no aggregate asks for it. */
+/**
+ * `fields` are the types of the records' fields. `counted`: a component counts the records even if no aggregate asks
+ * for it.
+ */
 export function aggregateLayout(set: AggregateSet, fields: FieldTypes, counted: boolean): AggregateLayout {
   const builder = new LayoutBuilder(fields);
   const results = set.specs.map(({ name, spec }) => {

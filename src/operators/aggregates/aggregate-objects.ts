@@ -1,7 +1,7 @@
 // The objects of accumulators that are not numbers, beside the rows that own them.
 //
-// A row holds the number of its slot in one of its words; a slot is one object per heap component of the layout. Their memory is
-// estimated by their definitions and charged to a budget of the JavaScript heap.
+// A row holds the number of its slot in one of its words; a slot is one object per heap component of the layout. Their
+// memory is estimated by their definitions and charged to a budget of the JavaScript heap.
 //
 //   J1. A slot belongs to one row. It is opened with the row's first record and closed with the row.
 //   J2. `bytes` is the sum of the estimates of all objects.

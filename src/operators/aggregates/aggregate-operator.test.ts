@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { OperatorDriver } from "../../testing/operator-driver.ts";
+import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
 import { t } from "../../types/t.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { fieldTypes } from "../expressions/field-types.ts";

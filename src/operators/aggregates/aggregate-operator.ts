@@ -1,5 +1,5 @@
-// Running aggregates per key, without windows: in stream mode the updated row for each record, in batch mode one row per key at
-// the end.
+// Running aggregates per key, without windows: in stream mode the updated row for each record, in batch mode one row
+// per key at the end.
 
 import { assert } from "../../base/errors.ts";
 import type { RowCursor } from "../../state/row-pages.ts";
@@ -106,7 +106,10 @@ export class AggregateOperator implements Operator {
     return this.#opened;
   }
 
-  /** Adds staged records one by one, each followed by its row. Returns how many, less than `count` when the output is full. */
+  /**
+   * Adds staged records one by one, each followed by its row. Returns how many, less than `count` when the output is
+   * full.
+   */
   #update(count: number): number {
     const { context, groups } = this.#open();
     const { rows, stage } = groups;

@@ -268,7 +268,8 @@ const row: fc.Arbitrary<Row> = fc.record(
 );
 
 describe("aggregates", () => {
-  const { lastRecord, minBy, custom: _, ...ofFields } = AGGREGATES; // The others need records, and so do not read columns.
+  // The others need records, and so do not read columns.
+  const { lastRecord, minBy, custom: _, ...ofFields } = AGGREGATES;
   const typed = new Groups(ROW.spec, 8);
   const untyped = new Groups(null, 8);
 

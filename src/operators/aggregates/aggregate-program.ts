@@ -1,7 +1,7 @@
 // The generated functions of a set of aggregates: add staged records to rows, merge rows, make result rows.
 //
-// Rows are addressed as words of a Float64Array: of managed memory for state, of a small array for scratch. Each function has a
-// text of its own per operator, or V8 would share type feedback between operators.
+// Rows are addressed as words of a Float64Array: of managed memory for state, of a small array for scratch. Each
+// function has a text of its own per operator, or V8 would share type feedback between operators.
 //
 // Budget: count + sum + max, 1 M keys: 40 ns per record in `accumulate`, nearly all of it one cache miss.
 

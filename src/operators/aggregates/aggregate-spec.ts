@@ -1,5 +1,5 @@
-// Aggregates as plain data: what plans carry. Custom ones have no data but their name: their functions are found by the name
-// of the result in the rebuilt job.
+// Aggregates as plain data: what plans carry. Custom ones have no data but their name: their functions are found by the
+// name of the result in the rebuilt job.
 
 import { type ExprSpec, exprFields, exprText } from "../expressions/expr-spec.ts";
 
@@ -27,7 +27,7 @@ export type AggregateSpec =
 export type NamedAggregate = { readonly name: string; readonly spec: AggregateSpec };
 
 /** Expressions that an aggregate reads; null when it reads whole records. */
-export function aggregateInputs(spec: AggregateSpec): readonly ExprSpec[] | null {
+function aggregateInputs(spec: AggregateSpec): readonly ExprSpec[] | null {
   switch (spec.kind) {
     case "custom":
       return null;

@@ -1,6 +1,6 @@
-// The stage: what a run of records brings to their groups, as columns. Keys, event times and inputs are put here first, from rows
-// or from the columns of a batch, by generated code; then rows of the table are looked up for all of them at once (their cache
-// misses overlap), and accumulators updated in one loop.
+// The stage: what a run of records brings to their groups, as columns. Keys, event times and inputs are put here first,
+// from rows or from the columns of a batch, by generated code; then rows of the table are looked up for all of them at
+// once (their cache misses overlap), and accumulators updated in one loop.
 //
 //   S1. What is staged holds no reference to a batch's memory. References to values and records are dropped by `clear`.
 //   S2. A key that is none (NaN, null, …) throws KEY_INVALID before anything of its run reaches a table.

@@ -4,13 +4,15 @@
 //
 //   row value   │ extra words of the owner … │ accumulators (aggregate-layout.ts) │
 //
-// Budget: count + sum + max by number key, 1 M keys: 170 ns per record and 64 bytes per key, all in (bench/keyed-agg.bench.ts).
+// Budget: count + sum + max by number key, 1 M keys: 170 ns per record and 64 bytes per key, all in
+// (bench/keyed-agg.bench.ts).
 //
-//   A1. A row exists if and only if a record of its group was added (or restored), but for rows whose record is still to come
-//       because the run was cut short.
+//   A1. A row exists if and only if a record of its group was added (or restored), but for rows whose record is still
+//       to come because the run was cut short.
 //   A2. Closing a row closes its objects.
 //
-// Snapshot of a key group: f64 rows, then per row: u32 key size, key, [f64 namespace], extra words and accumulators as f64, objects.
+// Snapshot of a key group: f64 rows, then per row: u32 key size, key, [f64 namespace], extra words and accumulators as
+// f64, objects.
 
 import { KeyBatch } from "../../state/key-batch.ts";
 import type { KeyedTables } from "../../state/keyed-tables.ts";

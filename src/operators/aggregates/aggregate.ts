@@ -1,7 +1,7 @@
 // `count`, `sum`, `weightedMean`, …: aggregates as users write them. What each computes: docs/aggregates.md.
 //
-// An `Aggregate<Needs, Result>` can be used on records that have the fields of `Needs` (contravariant, as expressions); its
-// `Result` says how the type of the result follows from the record's. Missing inputs are skipped by all of them.
+// An `Aggregate<Needs, Result>` can be used on records that have the fields of `Needs` (contravariant, as expressions);
+// its `Result` says how the type of the result follows from the record's. Missing inputs are skipped by all of them.
 
 import { UserError } from "../../base/errors.ts";
 import type { AggregateFunction } from "../../state/keyed-state.ts";
@@ -19,7 +19,10 @@ export interface Aggregate<in Needs, out Result extends ResultKind> {
   readonly [aggregates]: (record: Needs) => Result;
 }
 
-/** How the type of a result follows from the type of the records. Except under "value", it is null when all inputs are missing. */
+/**
+ * How the type of a result follows from the type of the records. Except under "value", it is null when all inputs are
+ * missing.
+ */
 type ResultKind =
   | { readonly kind: "value"; readonly of: unknown }
   | { readonly kind: "input"; readonly of: unknown }
@@ -100,7 +103,9 @@ export function mean(input: Input): never {
   return declared({ kind: "mean", input: inputSpec(input) });
 }
 
-/** sum(value × weight) / sum(weight); null when the weights add up to 0. Records in which either is missing are skipped. */
+/**
+ * sum(value × weight) / sum(weight); null when the weights add up to 0. Records in which either is missing are skipped.
+ */
 export function weightedMean<const P extends string, const W extends string>(
   value: P,
   weight: W,
@@ -195,7 +200,9 @@ export type SketchOptions = {
   readonly error?: number;
 };
 
-/** Values below which the given parts of all values lie, each within `error` (default 0.01 = 1 %) of the exact value. */
+/**
+ * Values below which the given parts of all values lie, each within `error` (default 0.01 = 1 %) of the exact value.
+ */
 export function quantile<const P extends string>(
   field: P,
   q: number,
@@ -243,8 +250,8 @@ export function distinctCount(input: Input, options: SketchOptions = {}): never 
 }
 
 /**
- * An aggregate of your own. `merge` has to combine what two parts of a group gave, in any order of the parts; the accumulator
- * has to be data (what structured clone carries), because it is stored and sent.
+ * An aggregate of your own. `merge` has to combine what two parts of a group gave, in any order of the parts; the
+ * accumulator has to be data (what structured clone carries), because it is stored and sent.
  */
 export function aggregate<T, Acc, Out>(functions: AggregateFunction<T, Acc, Out>): Aggregate<T, As<"value", Out>> {
   for (const name of ["create", "add", "merge", "result"] as const) {
@@ -256,7 +263,10 @@ export function aggregate<T, Acc, Out>(functions: AggregateFunction<T, Acc, Out>
   return declared({ kind: "custom" }, functions as unknown as CustomAggregate);
 }
 
-/** Splits what the user wrote into data and functions. `taken` are names of other fields of the row: its keys, `start`, `end`. */
+/**
+ * Splits what the user wrote into data and functions. `taken` are names of other fields of the row: its keys, `start`,
+ * `end`.
+ */
 export function aggregateSet(aggregates: Aggregates<never>, taken: readonly string[]): AggregateSet {
   const specs: NamedAggregate[] = [];
   const custom = new Map<string, CustomAggregate>();

@@ -1,10 +1,12 @@
 // The number of different values in bounded memory: HyperLogLog with m = 2^precision one-byte registers.
 //
-// A value's first hash picks a register, which keeps the largest "position of the first 1 bit" of the second hash. The estimate
-// is Ertl's improved one, unbiased over the whole range without correction tables. Small groups keep the hashes themselves.
+// A value's first hash picks a register, which keeps the largest "position of the first 1 bit" of the second hash. The
+// estimate is Ertl's improved one, unbiased over the whole range without correction tables. Small groups keep the
+// hashes themselves.
 //
 //   D1. Up to m / 16 different values the count is exact (but for collisions of 64-bit hashes).
-//   D2. Beyond, the standard error is 1.04 / sqrt(m), m being the least power of two that keeps it within the wanted error.
+//   D2. Beyond, the standard error is 1.04 / sqrt(m), m being the least power of two that keeps it within the wanted
+//       error.
 //   D3. The state is a function of the set of values: order, repetition and the way parts were merged do not matter.
 
 import { readByte, readI32, readU32, take, writeByte, writeI32, writeU32 } from "../../types/byte-buffer.ts";

@@ -7,8 +7,9 @@
 //   first, last     time, value              ±Infinity, 0
 //   minBy, maxBy    by, time, value          NaN, 0, 0
 //
-//   C1. `merge` of the parts of a group, in any order, gives what adding all of it gives: exactly for all but sums and squares,
-//       for those within 2^-100 relatively to the sum of magnitudes, so that the rounded result does not depend on the order.
+//   C1. `merge` of the parts of a group, in any order, gives what adding all of it gives: exactly for all but sums and
+//       squares, for those within 2^-100 relatively to the sum of magnitudes, so that the rounded result does not
+//       depend on the order.
 //   C2. Equal times keep the order of arrival, as far as the parts are merged in that order.
 //   C3. NaN has no place in an order: min, max, minBy and maxBy skip it. Sums become NaN.
 
@@ -79,7 +80,10 @@ export function mergeCode(kind: ComponentKind, w: Words, v: Words): string {
   }
 }
 
-/** Adds `x + low` to the double-double at `w`: Knuth's exact sum, then both parts put apart again. An infinite sum stays so. */
+/**
+ * Adds `x + low` to the double-double at `w`: Knuth's exact sum, then both parts put apart again. An infinite sum stays
+ * so.
+ */
 function addExactly(w: Words, x: string, low: string): string {
   return `const s = ${w(0)}, t = s + ${x}, b = t - s, e = ((s - (t - b)) + (${x} - b) + (${w(1)} + ${low})) || 0, u = t + e;
         ${w(0)} = u; ${w(1)} = e - (u - t);`;
@@ -106,8 +110,8 @@ export function sumCode(w: Words): string {
 }
 
 /**
- * Sum of the squared distances from the mean, given the sums of the values and of their squares as double-doubles. What cancels
- * is at most (mean / deviation)^2 out of 2^106; what is left below the rounding noise of equal values is 0.
+ * Sum of the squared distances from the mean, given the sums of the values and of their squares as double-doubles. What
+ * cancels is at most (mean / deviation)^2 out of 2^106; what is left below the rounding noise of equal values is 0.
  */
 export function squaredDistances(
   count: number,

@@ -13,7 +13,9 @@ import { QuantileSketch } from "./quantile-sketch.ts";
 
 export interface HeapAccumulator {
   create(): unknown;
-  /** Adds a value, with the event time of its record (NaN without one) and, for minBy and maxBy, what it is compared by. */
+  /**
+   * Adds a value, with the event time of its record (NaN without one) and, for minBy and maxBy, what it is compared by.
+   */
   add(accumulator: unknown, value: unknown, time: number, by: unknown): unknown;
   merge(into: unknown, from: unknown): unknown;
   result(accumulator: unknown): unknown;
@@ -212,7 +214,9 @@ function orderOf(time: number): number {
   return Number.isNaN(time) ? 0 : time;
 }
 
-/** Longer strings from a batch may be parts of its text, all of which they would keep alive (types/batch-reader.ts, R2). */
+/**
+ * Longer strings from a batch may be parts of its text, all of which they would keep alive (types/batch-reader.ts, R2).
+ */
 const SUBSTRING_UNITS = 13;
 const DETACH_DEPTH = 8;
 

@@ -1,10 +1,12 @@
 // Quantiles of numbers in bounded memory, with a bound on the relative error that holds for any data.
 //
-// Values are counted in buckets whose bounds grow by the factor gamma = (1 + error) / (1 - error): bucket i holds the magnitudes
-// in (gamma^(i-1), gamma^i]; its representative 2 gamma^i / (gamma + 1) is within `error` of all of them (the idea of DDSketch).
-// Negative values have buckets of their own; zeros and infinities are counted apart. Up to EXACT values are kept as they are.
+// Values are counted in buckets whose bounds grow by the factor gamma = (1 + error) / (1 - error): bucket i holds the
+// magnitudes in (gamma^(i-1), gamma^i]; its representative 2 gamma^i / (gamma + 1) is within `error` of all of them
+// (the idea of DDSketch). Negative values have buckets of their own; zeros and infinities are counted apart. Up to
+// EXACT values are kept as they are.
 //
-//   Q1. `quantile(q)` is within `error`, relatively, of the exact one: the value of rank floor(q * (n - 1)) in sorted order.
+//   Q1. `quantile(q)` is within `error`, relatively, of the exact one: the value of rank floor(q * (n - 1)) in sorted
+//       order.
 //   Q2. The state is a function of the multiset of values: any order of adds and merges gives equal quantiles.
 //   Q3. A sign has at most `bucketsMax` buckets (magnitudes over 18 decimal orders). Beyond, magnitudes smaller than
 //       10^-18 of the largest are counted as that: Q1 does not hold for them.

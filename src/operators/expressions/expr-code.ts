@@ -1,13 +1,17 @@
 // JavaScript text for expressions, to be pasted into generated loops.
 //
-// Everything in the text was made here: operators and calls from fixed tables, field names and literals through JSON.stringify,
-// field access by the caller's `FieldAccess`. Missing values (expr-spec.ts) cost nothing where the caller knows that a field
-// is always there; elsewhere their tests are hoisted to the nearest condition, so that no operand is computed twice.
+// Everything in the text was made here: operators and calls from fixed tables, field names and literals through
+// JSON.stringify, field access by the caller's `FieldAccess`. Missing values (expr-spec.ts) cost nothing where the
+// caller knows that a field is always there; elsewhere their tests are hoisted to the nearest condition, so that no
+// operand is computed twice.
 
 import { unreachable } from "../../base/errors.ts";
 import type { BinaryOperator, ExprSpec, UnaryOperator } from "./expr-spec.ts";
 
-/** `value` is a side-effect free expression; `missing` a condition under which it means nothing, null when it always does. */
+/**
+ * `value` is a side-effect free expression; `missing` a condition under which it means nothing, null when it always
+ * does.
+ */
 export type ValueCode = { readonly value: string; readonly missing: string | null };
 
 /** How generated code reads a field. Must have no side effects: it is called and evaluated more than once. */
@@ -30,7 +34,10 @@ export function valueCode(spec: ExprSpec, field: FieldAccess): ValueCode {
   return { value: text, missing: anyOf(tests) };
 }
 
-/** One JavaScript expression, null when missing. `reference` reads a field of a record: null or undefined when it is missing. */
+/**
+ * One JavaScript expression, null when missing. `reference` reads a field of a record: null or undefined when it is
+ * missing.
+ */
 export function exprCode(spec: ExprSpec, reference: (path: string) => string): string {
   const { value, missing } = valueCode(spec, (path) => ({
     value: reference(path),

@@ -1,7 +1,8 @@
 // Expressions as plain data: what plans carry, what `explain` prints, what code is generated from.
 //
 // Missing values. A field that is null, undefined or absent is missing, and missing behaves as NaN does in JavaScript:
-//   - comparisons (`eq`, `lt`, `in`, `startsWith`, …) with a missing operand are false; `ne` is the negation of `eq`, so it is true
+//   - comparisons (`eq`, `lt`, `in`, `startsWith`, …) with a missing operand are false; `ne` is the negation of `eq`,
+//     so it is true
 //   - arithmetic and text functions of a missing operand are missing
 //   - `isNull`, `isNotNull` and `orElse` ask for it
 //   - `and`, `or`, `not` take a missing boolean as false

@@ -8,7 +8,9 @@ export type FieldTypes = (path: string) => TypeSpec | null;
 
 const UNDEFINED: TypeSpec = { kind: "undefined" };
 
-/** Fields of a record type; an unknown one gives unknown fields. A field that the type does not have is always missing. */
+/**
+ * Fields of a record type; an unknown one gives unknown fields. A field that the type does not have is always missing.
+ */
 export function fieldTypes(record: TypeSpec | null): FieldTypes {
   return (path) => path.split(".").reduce<TypeSpec | null>(fieldOf, record);
 }

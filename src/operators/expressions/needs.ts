@@ -1,8 +1,9 @@
 // What an expression or aggregate needs of a record, in the type system.
 //
-// `col("price").gt(3)` is an `Expr<boolean, { price: number | null | undefined }>`: its second parameter is the record it
-// needs, contravariant, so that `Stream<T>.filter(expression: Expr<boolean, Fields<T>>)` accepts exactly the expressions
-// whose fields T has. Cheap for the compiler: one assignability check per use, no search over the fields of T.
+// `col("price").gt(3)` is an `Expr<boolean, { price: number | null | undefined }>`: its second parameter is the record
+// it needs, contravariant, so that `Stream<T>.filter(expression: Expr<boolean, Fields<T>>)` accepts exactly the
+// expressions whose fields T has. Cheap for the compiler: one assignability check per use, no search over the fields of
+// T.
 
 /** The record that has at least field `P` with a value of type `V`, perhaps missing. */
 export type Need<P extends string, V> = P extends `${infer Head}.${infer Rest}`
@@ -26,8 +27,8 @@ type Collection = readonly unknown[] | ReadonlyMap<unknown, unknown> | ReadonlyS
 type Fn = (...args: never[]) => unknown;
 
 /**
- * The fields of T as expressions see them: optional ones are there, perhaps with a missing value. A record with arbitrary
- * string keys has every field, so nothing is checked.
+ * The fields of T as expressions see them: optional ones are there, perhaps with a missing value. A record with
+ * arbitrary string keys has every field, so nothing is checked.
  */
 export type Fields<T> = T extends Opaque
   ? T
@@ -45,8 +46,8 @@ export type FieldValue<T, P extends string> = P extends `${infer Head}.${infer R
     : never;
 
 /**
- * Whether any field that `N` needs can be missing in T. `Depth` bounds the recursion for the compiler, which otherwise expands
- * the type without end while N is still being inferred; deeper fields count as possibly missing.
+ * Whether any field that `N` needs can be missing in T. `Depth` bounds the recursion for the compiler, which otherwise
+ * expands the type without end while N is still being inferred; deeper fields count as possibly missing.
  */
 export type MayMiss<T, N, Depth extends readonly 0[] = []> = Depth["length"] extends 4
   ? true

@@ -2,8 +2,8 @@
 //
 //   local time   offset + n × size ───▶ pane n starts ───▶ the first instant at which clocks of the zone show that
 //
-// Without a zone, local time is UTC. With one, a pane follows the clocks: days are 23, 24 or 25 hours long, and a pane that lies
-// in the hour skipped in spring is empty.
+// Without a zone, local time is UTC. With one, a pane follows the clocks: days are 23, 24 or 25 hours long, and a pane
+// that lies in the hour skipped in spring is empty.
 //
 //   P1. Panes cover time without gaps: pane n ends where pane n + 1 starts, and starts never go back.
 //   P2. startOf(paneOf(t)) <= t < startOf(paneOf(t) + 1).

@@ -1,6 +1,7 @@
 // How the windows of a pane operator get their results: tumbling-firing.ts, sliding-firing.ts.
 //
-// Rows of the table are (key, pane). The operator adds records to them and says when event time passes the end of a window.
+// Rows of the table are (key, pane). The operator adds records to them and says when event time passes the end of a
+// window.
 
 export interface PaneFiring {
   /** The rows of the first `count` staged records were found or added. */

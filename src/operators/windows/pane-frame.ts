@@ -4,7 +4,8 @@
 //   windows    └───────── 0 ───────┘                 5 panes each, one starting at every 2nd pane
 //                      └───────── 2 ───────┘         a window is called by its first pane
 //
-//   F1. Windows before `open` have ended: their results were given. Windows before `kept` are forgotten, lateness included.
+//   F1. Windows before `open` have ended: their results were given. Windows before `kept` are forgotten, lateness
+//       included.
 //   F2. kept <= open; neither goes back.
 
 import { PaneClock } from "./pane-clock.ts";

@@ -7,7 +7,10 @@ import type { PaneClock } from "./pane-clock.ts";
 import type { PartialRows } from "./partial-rows.ts";
 
 export interface PaneInput {
-  /** Notes the panes of records from `from` on, and stops at the first one that is before `limit`. Returns its index, or `end`. */
+  /**
+   * Notes the panes of records from `from` on, and stops at the first one that is before `limit`. Returns its index, or
+   * `end`.
+   */
   run(batch: RecordBatch, from: number, end: number, limit: number): number;
   /** The pane of one record. */
   paneOf(batch: RecordBatch, index: number): number;

@@ -1,8 +1,14 @@
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { OperatorDriver } from "../../testing/operator-driver.ts";
-import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../testing/pane-model.ts";
-import { commonOptions, compareStream, type Row, type StreamCase, streamCases } from "../../testing/window-streams.ts";
+import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
+import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../../test/operators/pane-model.ts";
+import {
+  commonOptions,
+  compareStream,
+  type Row,
+  type StreamCase,
+  streamCases,
+} from "../../../test/operators/window-streams.ts";
 import { PaneWindowOperator } from "./pane-window-operator.ts";
 
 function check(sizes: PaneSizes, testCase: StreamCase): void {

@@ -1,17 +1,19 @@
-// Tumbling and sliding windows over keyed records, put together from panes (pane-frame.ts; docs/adr/0005-windows-by-panes.md).
+// Tumbling and sliding windows over keyed records, put together from panes (pane-frame.ts;
+// docs/adr/0005-windows-by-panes.md).
 //
 //   records ──▶ rows (key, pane) in managed memory ──watermark──▶ results of all keys, window by window
 //
-// Each record is added to one row, whatever the number of windows it belongs to. No timers: a window is due when event time has
-// passed its end, and the panes that have rows are known.
+// Each record is added to one row, whatever the number of windows it belongs to. No timers: a window is due when event
+// time has passed its end, and the panes that have rows are known.
 //
-//   W1. A window's results are emitted once event time has passed its end, windows in the order of their ends, before the
-//       watermark goes on.
-//   W2. A record that comes after that, but within the allowed lateness, emits the updated result of each window of it that has
-//       ended, at once.
+//   W1. A window's results are emitted once event time has passed its end, windows in the order of their ends, before
+//       the watermark goes on.
+//   W2. A record that comes after that, but within the allowed lateness, emits the updated result of each window of it
+//       that has ended, at once.
 //   W3. A record whose windows are all past their lateness goes to the late output, or is counted.
 //   W4. Rows are removed once all their windows are past their lateness.
-//   W5. A snapshot is the rows and how far windows have fired, by key group; a restored operator goes on as if nothing had been.
+//   W5. A snapshot is the rows and how far windows have fired, by key group; a restored operator goes on as if nothing
+//       had been.
 
 import { assert } from "../../base/errors.ts";
 import { readF64, writeF64 } from "../../types/byte-buffer.ts";
@@ -220,7 +222,10 @@ export class PaneWindowOperator implements Operator {
     groups.snapshot(keyGroup, out);
   }
 
-  /** Groups that come from different subtasks may have got differently far: the least counts, so that no window is left out. */
+  /**
+   * Groups that come from different subtasks may have got differently far: the least counts, so that no window is left
+   * out.
+   */
   #restoreGroup(keyGroup: number, input: ByteReader): void {
     const { groups, frame, panes, firing } = this.#open();
     const open = readF64(input);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { OperatorDriver } from "../../testing/operator-driver.ts";
-import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../testing/pane-model.ts";
+import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
+import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../../test/operators/pane-model.ts";
 import {
   byEnd,
   byKey,
@@ -11,7 +11,7 @@ import {
   type Row,
   type StreamCase,
   streamCases,
-} from "../../testing/window-streams.ts";
+} from "../../../test/operators/window-streams.ts";
 import { compileBatchCodec } from "../../types/batch-codec.ts";
 import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
 import type { BatchCodec } from "../../types/codec.ts";
@@ -208,7 +208,8 @@ describe("pre-aggregation", () => {
   test("is switched off while it does not reduce", () => {
     const { sent } = combine(1_000_000, 100_000, 2 ** 18);
     assert.equal(sent.length, 100_000);
-    // From some record on every record goes out at once, which the last ones show: their rows are of one record each, in order.
+    // From some record on every record goes out at once, which the last ones show: their rows are of one record each,
+    // in order.
     const last = sent.at(-1_000 - 20_000)?.record as Record<string, number>;
     assert.equal(last["#0"], 1);
   });

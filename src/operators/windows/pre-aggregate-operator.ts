@@ -1,15 +1,16 @@
-// The combiner: pre-aggregates records per key and pane before they are exchanged, so that one partial row travels instead of
-// many records. The window operator behind the exchange merges partial rows as if they were records.
+// The combiner: pre-aggregates records per key and pane before they are exchanged, so that one partial row travels
+// instead of many records. The window operator behind the exchange merges partial rows as if they were records.
 //
-//   records ──▶ small table (key, pane) ──before each watermark that ends a window of the pane, or when it is full──▶ partial rows
+//   records ──▶ small table (key, pane) ──before each watermark that ends a window of the pane, or when it is full──▶
+//   partial rows
 //
-//   B1. A record's partial row is sent before any watermark that ends a window of it. So the receiver takes it for late if and only
-//       if it would have taken the record for late, had that been sent at once.
-//   B2. A record whose pane has a window that this task's watermark has ended is sent at once: whether it is late is for the
-//       receiver to say, whose watermark may be behind.
+//   B1. A record's partial row is sent before any watermark that ends a window of it. So the receiver takes it for late
+//       if and only if it would have taken the record for late, had that been sent at once.
+//   B2. A record whose pane has a window that this task's watermark has ended is sent at once: whether it is late is
+//       for the receiver to say, whose watermark may be behind.
 //   B3. The table is bounded: when it is full, the rows that were swept longest ago make room.
-//   B4. Where it does not reduce (out of n records come more than n / 2 rows) it is switched off for a while, and each record
-//       is sent at once.
+//   B4. Where it does not reduce (out of n records come more than n / 2 rows) it is switched off for a while, and each
+//       record is sent at once.
 
 import { assert } from "../../base/errors.ts";
 import { heapBlocks } from "../../state/block-source.ts";
@@ -44,7 +45,7 @@ export type PreAggregateOptions = {
 };
 
 /** Enough for some 20,000 groups, and little enough for the second-level cache. */
-export const COMBINER_BYTES = 2 * 1024 * 1024;
+const COMBINER_BYTES = 2 * 1024 * 1024;
 /** Objects beside it, sketches above all, are held to as much again, estimated. */
 const OBJECTS_BYTES = 2 * COMBINER_BYTES;
 /** Rows that make room at a time. */
@@ -56,8 +57,8 @@ const OFF_FOR = 1_048_576;
 const RESTORED_PER_RECORD = 4;
 
 /**
- * Whether windowed aggregates can be pre-aggregated: panes, nobody reads the late records (they are sent as they are), and all
- * accumulators are small. Lists and whole records would only be copied about.
+ * Whether windowed aggregates can be pre-aggregated: panes, nobody reads the late records (they are sent as they are),
+ * and all accumulators are small. Lists and whole records would only be copied about.
  */
 export function canCombine(options: {
   readonly window: WindowSpec;

@@ -4,12 +4,12 @@
 //   session   (key, list) ──▶ │ start │ end │ next row of the key │ accumulators │
 //   list      2 × ⌊due / grain⌋ + fired, due being the end (+ lateness once fired); grain is a part of the gap
 //
-// A session that grows stays in its list: when that comes up it is moved to where it belongs by then. So a record costs no list
-// operation, and a session about one per gap.
+// A session that grows stays in its list: when that comes up it is moved to where it belongs by then. So a record costs
+// no list operation, and a session about one per gap.
 //
 //   S1. Two sessions of a key do not touch: the later one starts after the end of the earlier one.
-//   S2. The list of a session is between those of (start + gap) and of its end (both plus lateness when fired). By S1, and
-//       because the grain is at most the gap, no two sessions of a key with the same `fired` are ever in one list.
+//   S2. The list of a session is between those of (start + gap) and of its end (both plus lateness when fired). By S1,
+//       and because the grain is at most the gap, no two sessions of a key with the same `fired` are ever in one list.
 //   S3. A head exists if and only if its key has sessions.
 //   S4. Chains and heads are derived: a snapshot has session rows only.
 

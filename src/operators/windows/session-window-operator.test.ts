@@ -1,6 +1,6 @@
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { OperatorDriver } from "../../testing/operator-driver.ts";
+import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
 import {
   commonOptions,
   compareStream,
@@ -10,7 +10,7 @@ import {
   type StreamCase,
   streamCases,
   type WindowModel,
-} from "../../testing/window-streams.ts";
+} from "../../../test/operators/window-streams.ts";
 import { SessionWindowOperator } from "./session-window-operator.ts";
 import { session } from "./window-spec.ts";
 

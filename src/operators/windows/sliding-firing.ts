@@ -1,26 +1,28 @@
-// Sliding windows in constant work per key and window, however many panes a window has: two stacks (van Herk, Gil and Werman),
-// kept for all keys in step.
+// Sliding windows in constant work per key and window, however many panes a window has: two stacks (van Herk, Gil and
+// Werman), kept for all keys in step.
 //
 //   panes     … │ 7 │ 8 │ 9 │ 10 │ 11 │ 12 │ …         the next window starts at 8 and has 4 panes: 8 to 11
 //                   └ front ─┘└─ back ─┘
 //                   8 … mid    mid … computed
 //
-// A head row per key keeps front (merge of its rows in [start, mid)) and back (merge of those in [mid, computed)); a result is
-// front + back. As the window moves on
+// A head row per key keeps front (merge of its rows in [start, mid)) and back (merge of those in [mid, computed)); a
+// result is front + back. As the window moves on
 //   - a pane that enters is merged into the backs of the keys that have rows in it;
 //   - a pane that leaves makes a key's front what was written down for "after this pane" in its row;
-//   - when `start` reaches `mid`, the panes of the back are walked from the last to the first: each row writes down the front so
-//     far as its "after", and is merged into the front. mid is then where the back ended, and the back is empty.
+//   - when `start` reaches `mid`, the panes of the back are walked from the last to the first: each row writes down the
+//     front so far as its "after", and is merged into the front. mid is then where the back ended, and the back is
+//     empty.
 // So each row is merged three times in its life, whatever the width.
 //
 //   row       │ head's row number │ after │ accumulators │
 //   head      │ rows of the key │ stale │ front │ back │
 //
-//   S1. Unless it is stale, a head has front = merge of rows in [start, mid) and back = merge of rows in [mid, computed).
+//   S1. Unless it is stale, a head has front = merge of rows in [start, mid) and back = merge of rows in [mid,
+//       computed).
 //   S2. All this is derived: a snapshot has rows only, and after a restore everything is merged anew from them.
 //   S3. A head exists if and only if its key has rows.
-//   S4. A record that comes for a pane before `computed` goes into its row, and into the back; where it concerns the front, the
-//       head is stale until the next window fires, when it is merged anew.
+//   S4. A record that comes for a pane before `computed` goes into its row, and into the back; where it concerns the
+//       front, the head is stale until the next window fires, when it is merged anew.
 
 import type { KeyBatch } from "../../state/key-batch.ts";
 import type { KeyedTables } from "../../state/keyed-tables.ts";

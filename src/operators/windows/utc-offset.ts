@@ -1,4 +1,5 @@
-// The distance of a time zone's local time from UTC, from the time zone data that comes with Node (Intl), cached by day.
+// The distance of a time zone's local time from UTC, from the time zone data that comes with Node (Intl), cached by
+// day.
 //
 //   Z1. `offsetAt` is exact to the second at any instant: a day in which it changes is searched for the instant.
 //   Z2. A zone changes its offset at most once in 30 hours. (None ever did otherwise since 1970.)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { OperatorDriver } from "../../testing/operator-driver.ts";
+import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
 import { aggregateSet, collect, count, sum } from "../aggregates/aggregate.ts";
 import { fieldTypes } from "../expressions/field-types.ts";
 import { windowOperator } from "./window-operator.ts";

@@ -4,7 +4,10 @@ import { type Duration, durationMs } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
 
 export type WindowSpec =
-  /** `zone` null: boundaries are multiples of the size since 1970-01-01T00:00Z, plus the offset. With a zone: of its local time. */
+  /**
+   * `zone` null: boundaries are multiples of the size since 1970-01-01T00:00Z, plus the offset. With a zone: of its
+   * local time.
+   */
   | { readonly kind: "tumbling"; readonly sizeMs: number; readonly offsetMs: number; readonly zone: string | null }
   | {
       readonly kind: "sliding";
@@ -22,7 +25,10 @@ export type SessionWindowSpec = Extract<WindowSpec, { kind: "session" }>;
 export type WindowBounds = { readonly start: number; readonly end: number };
 
 export type WindowOptions = {
-  /** Moves the boundaries: `tumbling("7d", { offset: "4d" })` starts weeks on Mondays, because 1970-01-01 was a Thursday. */
+  /**
+   * Moves the boundaries: `tumbling("7d", { offset: "4d" })` starts weeks on Mondays, because 1970-01-01 was a
+   * Thursday.
+   */
   readonly offset?: Duration;
   /** IANA time zone whose local time the boundaries follow, across daylight saving: "America/New_York". */
   readonly zone?: string;

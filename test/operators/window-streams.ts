@@ -11,10 +11,10 @@ import {
   min,
   quantile,
   sum,
-} from "../operators/aggregates/aggregate.ts";
-import { fieldTypes } from "../operators/expressions/field-types.ts";
-import { compileBatchCodec } from "../types/batch-codec.ts";
-import { t } from "../types/t.ts";
+} from "../../src/operators/aggregates/aggregate.ts";
+import { fieldTypes } from "../../src/operators/expressions/field-types.ts";
+import { compileBatchCodec } from "../../src/types/batch-codec.ts";
+import { t } from "../../src/types/t.ts";
 import type { OperatorDriver } from "./operator-driver.ts";
 
 export type Row = { key: string; value: number; id: number; ts: number };

@@ -1,15 +1,15 @@
-// Drives keyed operators in tests as a task would: several subtasks, outputs that are full at random, snapshots that are restored
-// at another parallelism, batches of rows or columns.
+// Drives keyed operators in tests as a task would: several subtasks, outputs that are full at random, snapshots that
+// are restored at another parallelism, batches of rows or columns.
 
-import { heapView } from "../base/memory-view.ts";
-import type { Operator, OperatorContext, RecordBatch } from "../operators/operator.ts";
-import { type KeyGroupRange, keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../state/key-groups.ts";
-import type { OperatorTables } from "../state/operator-tables.ts";
-import type { PageAllocator } from "../state/page-allocator.ts";
-import { ByteCursor, ByteSink } from "../types/byte-buffer.ts";
-import type { BatchCodec } from "../types/codec.ts";
-import { compileKeyHash } from "../types/key-hash.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import { heapView } from "../../src/base/memory-view.ts";
+import type { Operator, OperatorContext, RecordBatch } from "../../src/operators/operator.ts";
+import { type KeyGroupRange, keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../../src/state/key-groups.ts";
+import type { OperatorTables } from "../../src/state/operator-tables.ts";
+import type { PageAllocator } from "../../src/state/page-allocator.ts";
+import { ByteCursor, ByteSink } from "../../src/types/byte-buffer.ts";
+import type { BatchCodec } from "../../src/types/codec.ts";
+import { compileKeyHash } from "../../src/types/key-hash.ts";
+import type { TypeSpec } from "../../src/types/type-spec.ts";
 import { operatorTables } from "./operator-tables.ts";
 
 export type Emitted = { readonly row: Record<string, unknown>; readonly timestampMs: number };
