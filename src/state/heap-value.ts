@@ -46,14 +46,16 @@ export class HeapValue implements CellStorage, ValueCell {
    * Measured after 1, 2, 4, 8, … writes: a collection that grows by one item at a time must not be measured each time.
    */
   fold(value: unknown): void {
+    if (this.#entries.ttlMs !== null) this.#sweep.step();
     const entry = this.#living();
+    const stamp = this.#entries.now();
     if (entry === undefined || (entry.writes & (entry.writes + 1)) === 0) {
-      this.set(value);
+      this.#write(value, stamp);
       return;
     }
     entry.value = value;
     entry.writes += 1;
-    entry.stamp = this.#entries.now();
+    entry.stamp = stamp;
   }
 
   clear(): void {

@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import {
-  defaultMaxParallelism,
-  keyGroupOf,
-  keyGroupRangeOf,
-  keyGroupsOf,
-  murmurStep,
-  operatorIndexOf,
-} from "./key-groups.ts";
+import { defaultMaxParallelism, keyGroupOf, keyGroupRangeOf, murmurStep, operatorIndexOf } from "./key-groups.ts";
 
 type Golden = {
   readonly keyGroups: readonly { hash: number; murmur: number; group: Record<string, number> }[];
@@ -31,18 +24,6 @@ test("key groups of hashes are those that Flink computes", () => {
   for (const { hash, murmur, group } of golden.keyGroups) {
     assert.equal(murmurStep(hash), murmur, `hash ${hash}`);
     for (const [max, expected] of Object.entries(group)) assert.equal(keyGroupOf(hash, Number(max)), expected);
-  }
-});
-
-test("a column of hashes gets the same key groups, whether max parallelism is a power of two or not", () => {
-  const hashes = Int32Array.from(golden.keyGroups, ({ hash }) => hash);
-  const groups = new Int32Array(hashes.length);
-  for (const max of [1, 7, 128, 720]) {
-    keyGroupsOf(hashes, hashes.length, max, groups);
-    assert.deepEqual(
-      [...groups],
-      golden.keyGroups.map(({ group }) => group[max]),
-    );
   }
 });
 

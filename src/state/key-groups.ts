@@ -27,15 +27,6 @@ export function keyGroupOf(hash: number, maxParallelism: number): number {
   return murmurStep(hash) % maxParallelism;
 }
 
-/** Budget: 5 ns per record. */
-export function keyGroupsOf(hashes: Int32Array, count: number, maxParallelism: number, groups: Int32Array): void {
-  if ((maxParallelism & (maxParallelism - 1)) === 0) {
-    for (let i = 0; i < count; i += 1) groups[i] = murmurStep(hashes[i]!) & (maxParallelism - 1);
-  } else {
-    for (let i = 0; i < count; i += 1) groups[i] = murmurStep(hashes[i]!) % maxParallelism;
-  }
-}
-
 export function operatorIndexOf(keyGroup: number, parallelism: number, maxParallelism: number): number {
   return Math.floor((keyGroup * parallelism) / maxParallelism);
 }

@@ -242,16 +242,6 @@ export class ManagedTable {
     return count;
   }
 
-  /** Removes all rows of a namespace. Returns how many there were. */
-  clearNamespace(namespace: number): number {
-    const before = this.size;
-    for (let count = NONE; count !== 0; ) {
-      count = this.scanNamespace(namespace, { group: 0, row: NONE }, this.#scanned);
-      for (let n = 0; n < count; n += 1) this.remove(this.#scanned[n]!);
-    }
-    return before - this.size;
-  }
-
   /**
    * Gives the row another namespace, unless its key has a row there already. Returns the address of the row that is
    * there now, -1 when the budget refused.
@@ -279,26 +269,6 @@ export class ManagedTable {
     this.f64[address + this.layout.namespaceWord] = batch.namespaces[0];
     this.#index.place(group, this.#keys.hashOf(group, batch, 0), row);
     return address;
-  }
-
-  /**
-   * Moves all rows of one namespace to another. `merge` folds the row that is there already (its first argument) and
-   * the one that comes, which is then removed. False when the budget refused: some rows have moved, none is lost.
-   */
-  mergeNamespace(from: number, into: number, merge: (target: number, source: number) => void): boolean {
-    const rows = new Int32Array(LOOKUP_MAX);
-    for (let count = NONE; count !== 0; ) {
-      count = this.scanNamespace(from, { group: 0, row: NONE }, rows);
-      for (let n = 0; n < count; n += 1) {
-        const source = rows[n]!;
-        const target = this.moveToNamespace(source, into);
-        if (target === NONE) return false;
-        if (target === source) continue;
-        merge(target, source);
-        this.remove(source);
-      }
-    }
-    return true;
   }
 
   // -------------------------------------------------------------- keys and variable parts

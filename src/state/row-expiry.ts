@@ -41,8 +41,10 @@ export class RowExpiry {
       cursor.group = (cursor.group + 1) % this.#table.groupCount;
       cursor.row = -1;
     }
+    const dueMs = this.#clock.nowMs() - this.#ttlMs;
+    const { f64, layout } = this.#table;
     for (let n = 0; n < count; n += 1) {
-      if (this.isExpired(rows[n]!)) this.#remove(rows[n]!);
+      if (f64[rows[n]! + layout.valueWord]! <= dueMs) this.#remove(rows[n]!);
     }
   }
 }
