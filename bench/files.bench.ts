@@ -1,4 +1,5 @@
-// CPU time of reading and writing files, for docs/adr/0004-own-csv-scanner.md: from bytes on the disk to objects, and back.
+// CPU time of reading and writing files, for docs/adr/0004-own-csv-scanner.md: from bytes on the disk to objects, and
+// back.
 //
 // node --conditions=millrace-source bench/files.bench.ts
 

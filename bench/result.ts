@@ -20,11 +20,17 @@ export type Measured = { readonly events: number; readonly wallSeconds: number; 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? NaN) : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
 
 /** Medians over the runs. Peak memory is the process's. */
-export function resultOf(name: string, runs: readonly Measured[], extra: Readonly<Record<string, unknown>> = {}): CaseResult {
+export function resultOf(
+  name: string,
+  runs: readonly Measured[],
+  extra: Readonly<Record<string, unknown>> = {},
+): CaseResult {
   const perEvent = median(runs.map((run) => run.cpuSeconds / run.events));
   return {
     case: name,
@@ -61,10 +67,20 @@ export function caseText(result: CaseResult): string {
     `  ${rest.events.toLocaleString("en")} events, median of ${rest.runs} runs: ${rest.wallSeconds.toFixed(2)} s wall, ${rest.cpuSeconds.toFixed(2)} s CPU; peak resident ${(rest.peakRssBytes / 1024 ** 2).toFixed(0)} MiB`,
   ];
   if (vs !== undefined) lines.push(`  vs ${vs.name}: ${vs.ratio.toFixed(2)}x its CPU time`);
-  for (const [key, value] of Object.entries(rest)) if (!STANDARD.has(key)) lines.push(`  ${key}: ${JSON.stringify(value)}`);
+  for (const [key, value] of Object.entries(rest))
+    if (!STANDARD.has(key)) lines.push(`  ${key}: ${JSON.stringify(value)}`);
   return lines.join("\n");
 }
 
-const STANDARD = new Set(["events", "runs", "wallSeconds", "cpuSeconds", "eventsPerSecond", "eventsPerCpuSecond", "nsPerEvent", "peakRssBytes"]);
+const STANDARD = new Set([
+  "events",
+  "runs",
+  "wallSeconds",
+  "cpuSeconds",
+  "eventsPerSecond",
+  "eventsPerCpuSecond",
+  "nsPerEvent",
+  "peakRssBytes",
+]);
 
 const millions = (value: number): string => (value / 1e6).toFixed(2);

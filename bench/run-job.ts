@@ -1,7 +1,7 @@
 // Runs a job for a benchmark and measures its steady part.
 //
-// Slots are new threads in each run, so their code starts cold. Measuring begins once `warmUp` of the events have passed (0.2 by
-// default) and ends with the last one: warm, and without start-up.
+// Slots are new threads in each run, so their code starts cold. Measuring begins once `warmUp` of the events have
+// passed (0.2 by default) and ends with the last one: warm, and without start-up.
 
 import { totalmem } from "node:os";
 import { nodeEnv } from "../src/base/env-node.ts";
@@ -47,12 +47,16 @@ export async function measureJob(
   { warmUp = 0.2, onDone = (_: EmbeddedJob): void => undefined } = {},
 ): Promise<Measured> {
   const run = await startJob(options);
-  const sources = new Set(run.plan.operators.filter((operator) => operator.kind === "source").map((operator) => operator.uid));
-  const emitted = (): number => run.metrics.sum("numRecordsOut", (entry) => entry.operator !== null && sources.has(entry.operator));
+  const sources = new Set(
+    run.plan.operators.filter((operator) => operator.kind === "source").map((operator) => operator.uid),
+  );
+  const emitted = (): number =>
+    run.metrics.sum("numRecordsOut", (entry) => entry.operator !== null && sources.has(entry.operator));
   let begin: { cpu: NodeJS.CpuUsage; atMs: number; events: number } | null = null;
   const timer = setInterval(() => {
     const passed = emitted();
-    if (begin === null && passed >= events * warmUp) begin = { cpu: process.cpuUsage(), atMs: performance.now(), events: passed };
+    if (begin === null && passed >= events * warmUp)
+      begin = { cpu: process.cpuUsage(), atMs: performance.now(), events: passed };
   }, 2);
   const { outcome, error } = await run.result;
   clearInterval(timer);

@@ -7,6 +7,7 @@ export type { Connected, Keyed, Split, Stream, Windowed } from "./api/stream.ts"
 export type { EventTimeOptions, FailedRecord } from "./api/stream-types.ts";
 export type { Duration } from "./base/duration.ts";
 export { EngineError, ExternalError, InternalError, type SourceLocation, UserError } from "./base/errors.ts";
+export { type ConfigValues, defineConfig } from "./config/configuration.ts";
 export { blackhole } from "./connectors/blackhole/blackhole.ts";
 export { collection } from "./connectors/collection/collection.ts";
 export { datagen, generate } from "./connectors/datagen/datagen.ts";
@@ -33,7 +34,6 @@ export {
   variance,
   weightedMean,
 } from "./operators/aggregates/aggregate.ts";
-export { type ConfigValues, defineConfig } from "./config/configuration.ts";
 export { col, lit } from "./operators/expressions/expr.ts";
 export { state } from "./operators/process/state-declaration.ts";
 export type { Sink } from "./operators/sink.ts";

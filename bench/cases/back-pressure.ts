@@ -1,4 +1,5 @@
-// A sink more than 100 times too slow, for 60 s: resident memory must stay flat within 5 % of what it was in the first 10 s.
+// A sink more than 100 times too slow, for 60 s: resident memory must stay flat within 5 % of what it was in the first
+// 10 s.
 
 import backPressure from "../jobs/back-pressure.ts";
 import { median, report } from "../result.ts";

@@ -1,4 +1,5 @@
-// 7-field records generated, mapped, filtered, mapped, discarded; against a loop written by hand that calls the same functions.
+// 7-field records generated, mapped, filtered, mapped, discarded; against a loop written by hand that calls the same
+// functions.
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import chain, { halved, isLarge, KEYS, taxed } from "../jobs/chain.ts";

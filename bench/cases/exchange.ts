@@ -1,10 +1,11 @@
 // Those records, generated, exchanged between two slots, read and discarded.
 //
-// `cross`: one sender in one slot, one receiver in the other, so that every record is encoded and decoded: the headline. `both`: two
-// and two, as Flink runs it at parallelism 2; there half of the records stay in their slot and pass by reference.
+// `cross`: one sender in one slot, one receiver in the other, so that every record is encoded and decoded: the
+// headline. `both`: two and two, as Flink runs it at parallelism 2; there half of the records stay in their slot and
+// pass by reference.
 //
-// Beside it: what generating, encoding and decoding alone cost. That runs in two threads at once, because two threads share one
-// physical core on many machines, and each is slower then than alone.
+// Beside it: what generating, encoding and decoding alone cost. That runs in two threads at once, because two threads
+// share one physical core on many machines, and each is slower then than alone.
 
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { heapView } from "../../src/base/memory-view.ts";
@@ -38,13 +39,18 @@ function codecWork(events: number): number {
 
 async function codecOnly(): Promise<Measured> {
   const workers = [0, 1].map(() => new Worker(new URL(import.meta.url), { execArgv: process.execArgv }));
-  const all = (): Promise<unknown> => Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("message", resolve))));
+  const all = (): Promise<unknown> =>
+    Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("message", resolve))));
   await all(); // Both are warm.
   const cpu = process.cpuUsage();
   const atMs = performance.now();
   for (const worker of workers) worker.postMessage("go");
   await all();
-  const measured = { events: 2 * CODEC_EVENTS, wallSeconds: (performance.now() - atMs) / 1_000, cpuSeconds: cpuSecondsSince(cpu) };
+  const measured = {
+    events: 2 * CODEC_EVENTS,
+    wallSeconds: (performance.now() - atMs) / 1_000,
+    cpuSeconds: cpuSecondsSince(cpu),
+  };
   await Promise.all(workers.map((worker) => worker.terminate()));
   return measured;
 }
@@ -61,7 +67,8 @@ async function main(): Promise<void> {
     both.push(await run("both"));
     codec.push(await codecOnly());
   }
-  const ns = (runs: readonly Measured[]): number => median(runs.map((measured) => (measured.cpuSeconds / measured.events) * 1e9));
+  const ns = (runs: readonly Measured[]): number =>
+    median(runs.map((measured) => (measured.cpuSeconds / measured.events) * 1e9));
   report(
     resultOf("exchange", cross, {
       nsGenerateEncodeDecode: ns(codec),

@@ -1,6 +1,6 @@
-// count + sum + max by key over 1 M keys in one slot, managed store: the whole job (generate, group, one row per key at the end);
-// against a loop by hand that generates the same records and keeps a `Map` of objects. Both in this thread, alternately, so that the
-// pauses of the garbage collector can be seen from inside.
+// count + sum + max by key over 1 M keys in one slot, managed store: the whole job (generate, group, one row per key at
+// the end); against a loop by hand that generates the same records and keeps a `Map` of objects. Both in this thread,
+// alternately, so that the pauses of the garbage collector can be seen from inside.
 
 import { PerformanceObserver } from "node:perf_hooks";
 import keyedAgg, { KEYS, reading } from "../jobs/keyed-agg.ts";
@@ -42,12 +42,16 @@ for (let run = 0; run < runsWanted() + 1; run += 1) {
   globalThis.gc?.();
   await flushed();
   pauses = [];
-  const mine = await measureJob({ job: keyedAgg, module: MODULE, params: { events: String(EVENTS) }, local: true }, EVENTS, {
-    onDone: ({ taskManager }) => {
-      const { managed } = taskManager;
-      bytesPerKey.push((managed.stats().leasedPeak * managed.segmentSize) / KEYS);
+  const mine = await measureJob(
+    { job: keyedAgg, module: MODULE, params: { events: String(EVENTS) }, local: true },
+    EVENTS,
+    {
+      onDone: ({ taskManager }) => {
+        const { managed } = taskManager;
+        bytesPerKey.push((managed.stats().leasedPeak * managed.segmentSize) / KEYS);
+      },
     },
-  });
+  );
   await flushed();
   const minePauses = Math.max(0, ...pauses);
   globalThis.gc?.();

@@ -1,4 +1,5 @@
-// Those records, exchanged by key between two slots, a running sum over 1 M keys in the managed store: one updated sum per record.
+// Those records, exchanged by key between two slots, a running sum over 1 M keys in the managed store: one updated sum
+// per record.
 
 import keyedSum from "../jobs/keyed-sum.ts";
 import { type Measured, report, resultOf } from "../result.ts";

@@ -1,5 +1,5 @@
-// 100 k records/s over one keyed exchange between two slots, from the moment a record is made to the moment the sink has it; default
-// settings. The first second is not counted. Each run lasts 10 s.
+// 100 k records/s over one keyed exchange between two slots, from the moment a record is made to the moment the sink
+// has it; default settings. The first second is not counted. Each run lasts 10 s.
 
 import latency from "../jobs/latency.ts";
 import { type Measured, median, report, resultOf } from "../result.ts";

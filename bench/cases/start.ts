@@ -1,5 +1,5 @@
-// Time to the first result: of the local executor inside a running process, of `millrace run --local`, and of `millrace run`, each from
-// its start to the first line on standard output.
+// Time to the first result: of the local executor inside a running process, of `millrace run --local`, and of `millrace
+// run`, each from its start to the first line on standard output.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -23,7 +23,9 @@ async function executorMs(): Promise<number> {
 
 async function commandMs(...options: string[]): Promise<number> {
   const startMs = performance.now();
-  const child = spawn(process.execPath, [BIN, "run", MODULE.pathname, ...options], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, [BIN, "run", MODULE.pathname, ...options], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   await once(child.stdout, "data");
   const firstMs = performance.now() - startMs;
   await once(child, "close");

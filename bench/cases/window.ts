@@ -1,4 +1,5 @@
-// Sliding windows of 10 s by 2 s over 10 M events that cover 100 s of event time, 10 k keys; against tumbling windows of 10 s.
+// Sliding windows of 10 s by 2 s over 10 M events that cover 100 s of event time, 10 k keys; against tumbling windows
+// of 10 s.
 
 import window from "../jobs/window.ts";
 import { type Measured, ratioOf, report, resultOf } from "../result.ts";

@@ -35,7 +35,10 @@ const slowSink: Sink<unknown> = {
 
 export default job({ name: "bench-back-pressure", params: t.struct({}) }, (env) => {
   env
-    .from("trades", generate(Number.POSITIVE_INFINITY, (n) => trade(n, 1_000_000), { type: Trade }))
+    .from(
+      "trades",
+      generate(Number.POSITIVE_INFINITY, (n) => trade(n, 1_000_000), { type: Trade }),
+    )
     .parallelism(1)
     .slotGroup("sending")
     .rebalance()

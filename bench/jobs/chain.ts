@@ -15,7 +15,10 @@ export const halved = ({ id, ts, price, qty, symbol, trader, note }: Trade): Tra
 
 export default job({ name: "bench-chain", params: t.struct({ events: t.f64 }) }, (env, { events }) => {
   env
-    .from("trades", generate(events, (n) => trade(n, KEYS), { type: Trade }))
+    .from(
+      "trades",
+      generate(events, (n) => trade(n, KEYS), { type: Trade }),
+    )
     .map(taxed)
     .filter(isLarge)
     .map(halved)

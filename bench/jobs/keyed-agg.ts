@@ -15,10 +15,16 @@ export function reading(n: number): Reading {
   return { key: ((mixed ^ (mixed >>> 16)) >>> 0) % KEYS, value: n & 1023 };
 }
 
-export default job({ name: "bench-keyed-agg", mode: "batch", params: t.struct({ events: t.f64 }) }, (env, { events }) => {
-  env
-    .from("readings", generate(events, (n) => reading(n), { type: Reading }))
-    .keyBy("key")
-    .aggregate({ n: count(), total: sum("value"), top: max("value") })
-    .to("nowhere", blackhole());
-});
+export default job(
+  { name: "bench-keyed-agg", mode: "batch", params: t.struct({ events: t.f64 }) },
+  (env, { events }) => {
+    env
+      .from(
+        "readings",
+        generate(events, (n) => reading(n), { type: Reading }),
+      )
+      .keyBy("key")
+      .aggregate({ n: count(), total: sum("value"), top: max("value") })
+      .to("nowhere", blackhole());
+  },
+);

@@ -7,7 +7,10 @@ const KEYS = 1_000_000;
 
 export default job({ name: "bench-keyed-sum", params: t.struct({ events: t.f64 }) }, (env, { events }) => {
   env
-    .from("trades", generate(events, (n) => trade(n, KEYS), { type: Trade }))
+    .from(
+      "trades",
+      generate(events, (n) => trade(n, KEYS), { type: Trade }),
+    )
     .keyBy("id")
     .aggregate({ total: sum("qty") })
     .to("nowhere", blackhole());

@@ -1,5 +1,5 @@
-// A source at a fixed rate, one keyed exchange, a sink that compares clocks. Times are taken in the slots themselves: all threads of
-// a process share one monotonic clock, counted from different origins.
+// A source at a fixed rate, one keyed exchange, a sink that compares clocks. Times are taken in the slots themselves:
+// all threads of a process share one monotonic clock, counted from different origins.
 
 import { generate, job, type Sink, t } from "millrace";
 
@@ -44,15 +44,18 @@ function latencySink(skip: number): Sink<{ key: number; sentMs: number }> {
   };
 }
 
-export default job({ name: "bench-latency", params: t.struct({ events: t.f64, rate: t.f64 }) }, (env, { events, rate }) => {
-  const source = generate(events, (n) => ({ key: n % 1_000, sentMs: nowMs() }), { type: Stamped, rate });
-  env
-    .from("stamped", source)
-    .parallelism(1)
-    .slotGroup("sending")
-    .keyBy("key")
-    .process({ uid: "pass", out: Stamped, onRecord: (record, ctx) => ctx.emit(record) })
-    .parallelism(1)
-    .slotGroup("receiving")
-    .to("latency", latencySink(rate));
-});
+export default job(
+  { name: "bench-latency", params: t.struct({ events: t.f64, rate: t.f64 }) },
+  (env, { events, rate }) => {
+    const source = generate(events, (n) => ({ key: n % 1_000, sentMs: nowMs() }), { type: Stamped, rate });
+    env
+      .from("stamped", source)
+      .parallelism(1)
+      .slotGroup("sending")
+      .keyBy("key")
+      .process({ uid: "pass", out: Stamped, onRecord: (record, ctx) => ctx.emit(record) })
+      .parallelism(1)
+      .slotGroup("receiving")
+      .to("latency", latencySink(rate));
+  },
+);

@@ -12,7 +12,15 @@ export const Trade = t.struct({
   note: t.string,
 });
 
-export type Trade = { id: number; ts: number; price: number; qty: number; symbol: string; trader: string; note: string };
+export type Trade = {
+  id: number;
+  ts: number;
+  price: number;
+  qty: number;
+  symbol: string;
+  trader: string;
+  note: string;
+};
 
 const POOL = 1_000;
 
@@ -20,7 +28,7 @@ function pool(length: number, seed: number): string[] {
   let state = seed;
   const letter = (): string => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return String.fromCharCode(97 + (state >>> 16) % 26);
+    return String.fromCharCode(97 + ((state >>> 16) % 26));
   };
   // Through a buffer, so that the strings are flat, as strings from a file or a socket are.
   return Array.from({ length: POOL }, () => Buffer.from(Array.from({ length }, letter).join("")).toString("latin1"));

@@ -1,5 +1,5 @@
-// Twenty years of daily S&P 500 bars as an event-time stream: weekly and sliding four-week figures, and the days on which the index
-// moved further than four standard deviations of all days before.
+// Twenty years of daily S&P 500 bars as an event-time stream: weekly and sliding four-week figures, and the days on
+// which the index moved further than four standard deviations of all days before.
 //
 //   npm start                                         or
 //   npx millrace run examples/01-market/job.ts --param out=DIR
@@ -92,16 +92,28 @@ export default job({ name: "market", params: Params }, (env, { in: input, out })
   };
   const bySymbol = days.keyBy("symbol");
   // Weeks begin on Mondays; 1970-01-01 was a Thursday.
-  const weekly = bySymbol.window(tumbling("7d", { offset: "4d" })).allowLate("7d").aggregate(figures);
+  const weekly = bySymbol
+    .window(tumbling("7d", { offset: "4d" }))
+    .allowLate("7d")
+    .aggregate(figures);
   const fourWeeks = bySymbol.window(sliding("28d", "7d", { offset: "4d" })).aggregate(figures);
 
-  weekly.map(withVolatility).name("weekly volatility").to("weekly", jsonl(`${out}/weekly`));
-  fourWeeks.map(withVolatility).name("sliding volatility").to("sliding", jsonl(`${out}/sliding`));
+  weekly
+    .map(withVolatility)
+    .name("weekly volatility")
+    .to("weekly", jsonl(`${out}/weekly`));
+  fourWeeks
+    .map(withVolatility)
+    .name("sliding volatility")
+    .to("sliding", jsonl(`${out}/sliding`));
   weekly.side.late.to("late", jsonl(`${out}/late`));
   days.side.alerts.to("alerts", jsonl(`${out}/alerts`));
 });
 
 /** Realised volatility: the root of the sum of squared daily log returns in the window. */
-function withVolatility<T extends { variance: number | null }>({ variance, ...row }: T): Omit<T, "variance"> & { volatility: number } {
+function withVolatility<T extends { variance: number | null }>({
+  variance,
+  ...row
+}: T): Omit<T, "variance"> & { volatility: number } {
   return { ...row, volatility: Math.sqrt(variance ?? 0) };
 }

@@ -1,7 +1,9 @@
-// Weather stations replayed as devices: the hourly normals of Seattle and four years of daily records of Seattle and New York.
+// Weather stations replayed as devices: the hourly normals of Seattle and four years of daily records of Seattle and
+// New York.
 //
-// Each measured quantity of each station is a device. Three things are computed per device: rolling statistics of seven days, spikes
-// (readings more than four standard deviations from the mean of all before), and silence (no reading for three days).
+// Each measured quantity of each station is a device. Three things are computed per device: rolling statistics of seven
+// days, spikes (readings more than four standard deviations from the mean of all before), and silence (no reading for
+// three days).
 //
 //   npx millrace run examples/02-iot/job.ts --param out=DIR
 
@@ -52,7 +54,8 @@ export default job({ name: "iot", params: Params }, (env, { data, out }) => {
       { device: "seattle-normals/wind", ts: date, value: wind },
     ])
     .eventTime({ at: "ts" });
-  // The file holds one station after the other: the second one starts four years back, so event time must not run ahead.
+  // The file holds one station after the other: the second one starts four years back, so event time must not run
+  // ahead.
   const daily = env
     .from("daily", csv(`${data}/weather.csv`, { type: Daily }))
     .flatMap(Reading, ({ location, date, precipitation, temp_max, temp_min, wind }) => [
@@ -66,7 +69,13 @@ export default job({ name: "iot", params: Params }, (env, { data, out }) => {
 
   readings
     .window(sliding("7d", "1d"))
-    .aggregate({ readings: count(), mean: mean("value"), stddev: stddev("value"), min: min("value"), max: max("value") })
+    .aggregate({
+      readings: count(),
+      mean: mean("value"),
+      stddev: stddev("value"),
+      min: min("value"),
+      max: max("value"),
+    })
     .to("rolling", jsonl(`${out}/rolling`));
 
   readings

@@ -7,7 +7,8 @@ import type { SourceLocation } from "../base/errors.ts";
 const ENGINE_ROOT = new URL("../", import.meta.url).href;
 
 /** Test files beside the sources are users of the API, too. */
-const isEngineFrame = (file: string): boolean => file.startsWith(ENGINE_ROOT) && !/\.(test|types|contract)\.ts$/.test(file);
+const isEngineFrame = (file: string): boolean =>
+  file.startsWith(ENGINE_ROOT) && !/\.(test|types|contract)\.ts$/.test(file);
 
 /** The first frame outside the engine, as V8 reports it (before source maps); null when there is none. */
 export function callSite(): SourceLocation | null {
@@ -22,7 +23,9 @@ export function callSite(): SourceLocation | null {
 /** The first frame of a stack text that lies outside the engine and Node itself. */
 export function userFrame(stack: string): SourceLocation | null {
   for (const line of stack.split("\n")) {
-    const match = /(?:\(|at (?:async )?)((?:file:\/\/|\/|[A-Za-z]:\\|millrace-)[^()]*?):(\d+):(\d+)\)?$/.exec(line.trim());
+    const match = /(?:\(|at (?:async )?)((?:file:\/\/|\/|[A-Za-z]:\\|millrace-)[^()]*?):(\d+):(\d+)\)?$/.exec(
+      line.trim(),
+    );
     const file = match?.[1];
     if (file === undefined || file.startsWith("node:") || isEngineFrame(file)) continue;
     const path = file.startsWith("file://") ? fileURLToPath(file) : file;

@@ -8,10 +8,14 @@ export function checkFunction(value: unknown, what: string): unknown {
   const location = callSite();
   const detail = location === null ? {} : { location };
   if (typeof value !== "function") {
-    throw new UserError("FUNCTION_EXPECTED", `${what} takes a function, not ${value === null ? "null" : typeof value}`, {
-      fix: `give a function, for example ${what}((record) => …)`,
-      ...detail,
-    });
+    throw new UserError(
+      "FUNCTION_EXPECTED",
+      `${what} takes a function, not ${value === null ? "null" : typeof value}`,
+      {
+        fix: `give a function, for example ${what}((record) => …)`,
+        ...detail,
+      },
+    );
   }
   if (value.constructor.name === "AsyncFunction" || value.constructor.name === "AsyncGeneratorFunction") {
     throw new UserError("FUNCTION_ASYNC", `the function of ${what} is asynchronous`, {

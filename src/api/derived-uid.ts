@@ -1,8 +1,9 @@
 // Uids of operators to which the user gave none.
 //
-// A stateful operator's uid is the key to its state, so it must not change when unrelated operators come or go: it is made of
-// the nearest ancestors that have a uid by the user's hand, and of what the operator does ("bars/symbol/tumbling(7d)").
-// A stateless operator's uid only has to be unique and the same in every process: ancestor, kind, and a number when needed.
+// A stateful operator's uid is the key to its state, so it must not change when unrelated operators come or go: it is
+// made of the nearest ancestors that have a uid by the user's hand, and of what the operator does
+// ("bars/symbol/tumbling(7d)"). A stateless operator's uid only has to be unique and the same in every process:
+// ancestor, kind, and a number when needed.
 
 import { UserError } from "../base/errors.ts";
 import type { PlanNode } from "./plan-node.ts";
@@ -24,7 +25,9 @@ export function derivedUids(nodes: readonly PlanNode[]): ReadonlyMap<PlanNode, s
 }
 
 function anchorOf(node: PlanNode, anchors: ReadonlyMap<PlanNode, string>): string {
-  const names = new Set(node.inputs.map((edge) => `${anchors.get(edge.from) ?? ""}${edge.output === "" ? "" : `.${edge.output}`}`));
+  const names = new Set(
+    node.inputs.map((edge) => `${anchors.get(edge.from) ?? ""}${edge.output === "" ? "" : `.${edge.output}`}`),
+  );
   return [...names].sort().join("+");
 }
 
@@ -42,7 +45,10 @@ function unusedUid(wanted: string, taken: ReadonlyMap<string, PlanNode>): string
 function duplicateUid(uid: string, node: PlanNode, other: PlanNode): UserError {
   const first = other.location ? ` (the other: ${other.location.file}:${other.location.line})` : "";
   return new UserError("UID_DUPLICATE", `two operators have the uid "${uid}"${first}`, {
-    fix: node.explicitUid === null ? 'both do the same; tell them apart with .uid("…")' : "give each operator a uid of its own",
+    fix:
+      node.explicitUid === null
+        ? 'both do the same; tell them apart with .uid("…")'
+        : "give each operator a uid of its own",
     operator: uid,
     ...(node.location && { location: node.location }),
   });

@@ -1,8 +1,7 @@
 // `job(…)`: what a job module exports, and how it becomes a plan.
 
 import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
-import type { Source } from "../operators/source.ts";
-import type { InvalidRow } from "../operators/source.ts";
+import type { InvalidRow, Source } from "../operators/source.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import { callSite, userFrame } from "./call-site.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
@@ -12,7 +11,10 @@ import { Stream as StreamClass } from "./stream.ts";
 
 /** Where a job's streams start. */
 export interface JobEnv {
-  /** A stream of what a source reads. Rows that cannot be read go to `side.invalid` if the source says `invalid: "side"`. */
+  /**
+   * A stream of what a source reads. Rows that cannot be read go to `side.invalid` if the source says `invalid:
+   * "side"`.
+   */
   from<T>(uid: string, source: Source<T>): Split<T, { invalid: InvalidRow }>;
 }
 
@@ -46,14 +48,22 @@ export function job<P extends StandardSchema = NoParams>(
   build: (env: JobEnv, params: Infer<P>) => void,
 ): Job {
   const location = callSite();
-  const missing = typeof options?.name !== "string" || options.name === "" ? "name" : typeof build === "function" ? null : "builder";
+  const missing =
+    typeof options?.name !== "string" || options.name === "" ? "name" : typeof build === "function" ? null : "builder";
   if (missing !== null) {
     throw new UserError("JOB_INCOMPLETE", `the job has no ${missing}`, {
       fix: 'give it one: job({ name: "my-job" }, (env) => { … })',
       ...(location && { location }),
     });
   }
-  return { [JOB]: true, name: options.name, mode: options.mode ?? "stream", params: options.params ?? null, build, location };
+  return {
+    [JOB]: true,
+    name: options.name,
+    mode: options.mode ?? "stream",
+    params: options.params ?? null,
+    build,
+    location,
+  };
 }
 
 export function isJob(value: unknown): value is Job {
@@ -91,7 +101,11 @@ async function build(declared: Job, paramsText: ParamsText, defaults: PlanDefaul
 
 function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): Split<T, { invalid: InvalidRow }> {
   const location = callSite();
-  if (typeof source !== "object" || source === null || typeof (source as Partial<Source<T>>).createReader !== "function") {
+  if (
+    typeof source !== "object" ||
+    source === null ||
+    typeof (source as Partial<Source<T>>).createReader !== "function"
+  ) {
     throw new UserError("SOURCE_INVALID", `"${uid}" has no source: ${String(source)}`, {
       fix: 'give a source as the second argument, for example env.from("in", csv("file.csv"))',
       ...(location && { location }),
@@ -111,7 +125,14 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
     sides: source.invalid === "side" ? [{ name: "invalid", type: null }] : [],
     functions: { source },
   });
-  const origin = { builder, outputs: [{ node, output: "" }], partitioner: { kind: "forward" }, partitionFunctions: {}, type: source.type, timed: false } as const;
+  const origin = {
+    builder,
+    outputs: [{ node, output: "" }],
+    partitioner: { kind: "forward" },
+    partitionFunctions: {},
+    type: source.type,
+    timed: false,
+  } as const;
   return new StreamClass<T>(origin, { invalid: null }) as Stream<T> as Split<T, { invalid: InvalidRow }>;
 }
 

@@ -1,18 +1,19 @@
-// Type tests of the job API: what must compile, with the types it must infer, and what must not. Checked by tsc, never run.
+// Type tests of the job API: what must compile, with the types it must infer, and what must not. Checked by tsc, never
+// run.
 
 import { z } from "zod";
 import {
-  type Infer,
-  type InvalidRow,
-  type Sink,
-  type Source,
-  type Stream,
   col,
   count,
+  type Infer,
+  type InvalidRow,
   job,
   maxBy,
   mean,
   quantile,
+  type Sink,
+  type Source,
+  type Stream,
   session,
   sliding,
   state,
@@ -31,7 +32,14 @@ type Tick = Infer<typeof Tick>;
 declare const ticks: Source<Tick>;
 declare const texts: Source<Record<string, string>>;
 declare const anySink: Sink<unknown>;
-declare const barSink: Sink<{ symbol: string; vwap: number | null; volume: number; trades: number; start: number; end: number }>;
+declare const barSink: Sink<{
+  symbol: string;
+  vwap: number | null;
+  volume: number;
+  trades: number;
+  start: number;
+  end: number;
+}>;
 
 export const ticker = job({ name: "vwap-1m" }, (env) => {
   const bars = env
@@ -94,25 +102,32 @@ export const sensors = job({ name: "iot-anomaly" }, (env) => {
 
 const Sale = z.object({ store: z.string().trim(), amount: z.coerce.number().positive(), day: z.coerce.date() });
 
-export const clean = job({ name: "clean-sales", mode: "batch", params: z.object({ in: z.string(), out: z.string() }) }, (env, p) => {
-  expectType<{ in: string; out: string }>()(p, true);
-  const sales = env.from("csv", texts).parse(Sale, { invalid: "side" });
-  expectType<Stream<InvalidRow>>()(sales.side.invalid, true);
-  sales.side.invalid.to("rejects", anySink);
-  const stats = sales
-    .keyBy("store")
-    .aggregate({ n: count(), mean: mean("amount"), sd: stddev("amount"), p95: quantile("amount", 0.95), top: maxBy("amount", "day") });
-  const checked = stats.map((row) => {
-    expectType<string>()(row.store, true);
-    expectType<number>()(row.n, true);
-    expectType<number>()(row.mean, true);
-    expectType<number | null>()(row.sd, true);
-    expectType<number>()(row.p95, true);
-    expectType<Date>()(row.top, true);
-    return row;
-  });
-  checked.to("stats", anySink);
-});
+export const clean = job(
+  { name: "clean-sales", mode: "batch", params: z.object({ in: z.string(), out: z.string() }) },
+  (env, p) => {
+    expectType<{ in: string; out: string }>()(p, true);
+    const sales = env.from("csv", texts).parse(Sale, { invalid: "side" });
+    expectType<Stream<InvalidRow>>()(sales.side.invalid, true);
+    sales.side.invalid.to("rejects", anySink);
+    const stats = sales.keyBy("store").aggregate({
+      n: count(),
+      mean: mean("amount"),
+      sd: stddev("amount"),
+      p95: quantile("amount", 0.95),
+      top: maxBy("amount", "day"),
+    });
+    const checked = stats.map((row) => {
+      expectType<string>()(row.store, true);
+      expectType<number>()(row.n, true);
+      expectType<number>()(row.mean, true);
+      expectType<number | null>()(row.sd, true);
+      expectType<number>()(row.p95, true);
+      expectType<Date>()(row.top, true);
+      return row;
+    });
+    checked.to("stats", anySink);
+  },
+);
 
 export const shapes = job({ name: "shapes" }, (env) => {
   const stream = env.from("ticks", ticks).eventTime({ at: "ts" });
@@ -124,7 +139,10 @@ export const shapes = job({ name: "shapes" }, (env) => {
   expectType<Stream<string>>()(words, true);
   const both = cheap.union(declared);
   expectType<Stream<{ symbol: string; price: number } | { a: number }>>()(both, true);
-  const sessions = stream.keyBy((r) => r.qty, t.f64).window(session("30m")).aggregate({ n: count() });
+  const sessions = stream
+    .keyBy((r) => r.qty, t.f64)
+    .window(session("30m"))
+    .aggregate({ n: count() });
   sessions.map((row) => {
     expectType<{ key: number; start: number; end: number; n: number }>()({ ...row }, true);
     return row.key;
@@ -140,7 +158,17 @@ export const shapes = job({ name: "shapes" }, (env) => {
     .to("joined", anySink);
   const latest = stream.keyBy("symbol").reduce("latest", (left, right) => (left.ts > right.ts ? left : right));
   expectType<Stream<Tick>>()(latest, true);
-  stream.rebalance().rescale().broadcast().global().partitionBy((r, n) => r.qty % n).name("x").uid("y").parallelism(2).maxParallelism(8).slotGroup("g");
+  stream
+    .rebalance()
+    .rescale()
+    .broadcast()
+    .global()
+    .partitionBy((r, n) => r.qty % n)
+    .name("x")
+    .uid("y")
+    .parallelism(2)
+    .maxParallelism(8)
+    .slotGroup("g");
   const failed = stream.map((r) => r.price).onError("side");
   failed.side.errors.to("errors", anySink);
 });

@@ -6,8 +6,8 @@ import type { StandardIssue, StandardSchema } from "../types/standard-schema.ts"
 export type ParamsText = Readonly<Record<string, string>>;
 
 /**
- * Validates parameters. Where the schema refuses a text that reads as a number, boolean or other JSON value, that value is
- * tried instead, so that `t.f64` and `z.number()` work as one expects. Throws PARAMS_INVALID with every issue.
+ * Validates parameters. Where the schema refuses a text that reads as a number, boolean or other JSON value, that value
+ * is tried instead, so that `t.f64` and `z.number()` work as one expects. Throws PARAMS_INVALID with every issue.
  */
 export async function paramsParse(schema: StandardSchema | null, text: ParamsText): Promise<unknown> {
   if (schema === null) {

@@ -1,7 +1,7 @@
 // Collects what a job's builder declares, and turns it into a plan plus the table of user functions.
 //
-// Owns: nodes in order of declaration, uids, validation of the graph. Knows nothing of types: all generics live in the stream
-// classes. One builder per run of a job's builder function; it is dropped when the plan is made.
+// Owns: nodes in order of declaration, uids, validation of the graph. Knows nothing of types: all generics live in the
+// stream classes. One builder per run of a job's builder function; it is dropped when the plan is made.
 
 import { canonicalHash } from "../base/canonical-json.ts";
 import { type SourceLocation, UserError } from "../base/errors.ts";
@@ -81,7 +81,9 @@ export class PlanBuilder {
     const functions = new Map<string, OperatorFunctions>();
     const locations: Record<string, SourceLocation> = {};
     // Somebody reads the late records of a window, and those are whole.
-    const needsWholeRecords = new Set(this.#nodes.flatMap((node) => node.inputs.filter((edge) => edge.output === "late").map((edge) => edge.from)));
+    const needsWholeRecords = new Set(
+      this.#nodes.flatMap((node) => node.inputs.filter((edge) => edge.output === "late").map((edge) => edge.from)),
+    );
     for (const node of this.#nodes) {
       const uid = uids.get(node) ?? "";
       operators.push(this.#operator(node, uid));
@@ -123,13 +125,16 @@ export class PlanBuilder {
   }
 
   #slotGroup(node: PlanNode): string {
-    for (let at: PlanNode | undefined = node; at; at = at.inputs[0]?.from) if (at.slotGroup !== null) return at.slotGroup;
+    for (let at: PlanNode | undefined = node; at; at = at.inputs[0]?.from)
+      if (at.slotGroup !== null) return at.slotGroup;
     return "default";
   }
 
   #checkGraph(jobName: string): void {
     if (this.#nodes.length === 0) {
-      throw new UserError("JOB_EMPTY", `job "${jobName}" declares nothing`, { fix: "start with env.from(uid, source) and end with .to(uid, sink)" });
+      throw new UserError("JOB_EMPTY", `job "${jobName}" declares nothing`, {
+        fix: "start with env.from(uid, source) and end with .to(uid, sink)",
+      });
     }
     if (!this.#nodes.some((node) => node.kind === "sink")) {
       const location = this.#nodes.at(-1)?.location;
@@ -150,12 +155,19 @@ function checkParallelism(node: PlanNode, uid: string, parallelism: number, maxP
     });
   }
   if (!Number.isInteger(parallelism) || parallelism < 1) {
-    throw new UserError("PARALLELISM_INVALID", `parallelism of "${uid}" is ${parallelism}`, { fix: "use a whole number of at least 1", ...detail });
-  }
-  if (parallelism > maxParallelism) {
-    throw new UserError("PARALLELISM_ABOVE_MAXIMUM", `parallelism of "${uid}" is ${parallelism}, its maximum parallelism only ${maxParallelism}`, {
-      fix: "lower .parallelism(n), or raise .maxParallelism(n) (which is fixed for the life of the state)",
+    throw new UserError("PARALLELISM_INVALID", `parallelism of "${uid}" is ${parallelism}`, {
+      fix: "use a whole number of at least 1",
       ...detail,
     });
+  }
+  if (parallelism > maxParallelism) {
+    throw new UserError(
+      "PARALLELISM_ABOVE_MAXIMUM",
+      `parallelism of "${uid}" is ${parallelism}, its maximum parallelism only ${maxParallelism}`,
+      {
+        fix: "lower .parallelism(n), or raise .maxParallelism(n) (which is fixed for the life of the state)",
+        ...detail,
+      },
+    );
   }
 }

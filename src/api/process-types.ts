@@ -1,6 +1,6 @@
 // Types of process functions: context, declarations, side outputs.
 
-import type { StateDeclarations, StateHandles } from "../operators/process/state-declaration.ts";
+import type { StateHandles } from "../operators/process/state-declaration.ts";
 import type { FiredTimer, TimerService } from "../state/keyed-state.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 

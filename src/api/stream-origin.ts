@@ -20,11 +20,20 @@ export type StreamOrigin = {
 };
 
 /** The edges that connect a stream to a new operator's input. */
-export function edgesOf(origin: StreamOrigin, input: 0 | 1, partitioner: PartitionerSpec = origin.partitioner): NodeInput[] {
+export function edgesOf(
+  origin: StreamOrigin,
+  input: 0 | 1,
+  partitioner: PartitionerSpec = origin.partitioner,
+): NodeInput[] {
   return origin.outputs.map(({ node, output }) => ({ from: node, output, input, partitioner, fields: null }));
 }
 
 /** As `edgesOf`, by key; `fields`: what the receiver reads of the records. */
-export function keyedEdges(origin: StreamOrigin, key: KeySpec, input: 0 | 1, fields: readonly string[] | null = null): NodeInput[] {
+export function keyedEdges(
+  origin: StreamOrigin,
+  key: KeySpec,
+  input: 0 | 1,
+  fields: readonly string[] | null = null,
+): NodeInput[] {
   return edgesOf(origin, input, { kind: "hash", key }).map((edge) => ({ ...edge, fields }));
 }

@@ -18,7 +18,9 @@ export type EventTimeOptions<T> = {
 };
 
 /** Fields that can hold an event time. */
-export type TimeField<T> = { [K in keyof T & string]: T[K] extends number | Date | null | undefined ? K : never }[keyof T & string];
+export type TimeField<T> = {
+  [K in keyof T & string]: T[K] extends number | Date | null | undefined ? K : never;
+}[keyof T & string];
 
 /** Fields by which a stream can be keyed. */
 export type KeyField<T> = {

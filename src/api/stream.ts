@@ -1,13 +1,13 @@
 // The fluent API over streams. All generics live here; what is declared goes to the plan builder as plain data.
 //
-// Streams are values: each call gives a new one. Setters (`name`, `uid`, `parallelism`, …) concern the operator that was
-// declared last. One file, because streams make keyed streams and these make streams again.
+// Streams are values: each call gives a new one. Setters (`name`, `uid`, `parallelism`, …) concern the operator that
+// was declared last. One file, because streams make keyed streams and these make streams again.
 
 import { type Duration, durationMs } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
 import type { ErrorPolicy, KeySpec, PartitionerSpec } from "../graph/plan.ts";
-import { aggregateFields, aggregateText } from "../operators/aggregates/aggregate-spec.ts";
 import { type AggregateResults, type Aggregates, aggregateSet } from "../operators/aggregates/aggregate.ts";
+import { aggregateFields, aggregateText } from "../operators/aggregates/aggregate-spec.ts";
 import { type Expr, isExpr } from "../operators/expressions/expr.ts";
 import type { Fields } from "../operators/expressions/needs.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
@@ -53,7 +53,10 @@ export class Stream<T> {
       this.side = Object.fromEntries(
         names.map((name) => {
           const outputs = [{ node: first.node, output: name }];
-          return [name, new Stream({ ...origin, outputs, partitioner: FORWARD, partitionFunctions: {}, type: sides[name] ?? null })];
+          return [
+            name,
+            new Stream({ ...origin, outputs, partitioner: FORWARD, partitionFunctions: {}, type: sides[name] ?? null }),
+          ];
         }),
       );
     }
@@ -89,17 +92,29 @@ export class Stream<T> {
   flatMap<S extends StandardSchema>(type: S, flatMap: (record: T) => Iterable<Infer<S>>): Stream<Infer<S>>;
   flatMap(first: unknown, second?: unknown): never {
     const type = second === undefined ? null : layoutOf(first as StandardSchema);
-    return this.#next({ kind: "flatMap", output: type, functions: { flatMap: checkFunction(second ?? first, "flatMap") } }, { type });
+    return this.#next(
+      { kind: "flatMap", output: type, functions: { flatMap: checkFunction(second ?? first, "flatMap") } },
+      { type },
+    );
   }
 
-  /** Validates each record against a schema. Invalid ones fail the job, are skipped and counted, or go to `side.invalid`. */
-  parse<S extends StandardSchema>(schema: S, options: { readonly invalid: "side" }): Split<Infer<S>, { invalid: InvalidRow }>;
+  /**
+   * Validates each record against a schema. Invalid ones fail the job, are skipped and counted, or go to
+   * `side.invalid`.
+   */
+  parse<S extends StandardSchema>(
+    schema: S,
+    options: { readonly invalid: "side" },
+  ): Split<Infer<S>, { invalid: InvalidRow }>;
   parse<S extends StandardSchema>(schema: S, options?: { readonly invalid?: "fail" | "skip" }): Stream<Infer<S>>;
   parse(schema: StandardSchema, options: { readonly invalid?: InvalidPolicy } = {}): never {
     const type = layoutOf(schema);
     const invalid = options.invalid ?? "fail";
     const sides = invalid === "side" ? [{ name: "invalid", type: null }] : [];
-    return this.#next({ kind: "parse", output: type, options: { invalid }, sides, functions: { schema } }, { type, sides: invalid === "side" ? { invalid: null } : {} });
+    return this.#next(
+      { kind: "parse", output: type, options: { invalid }, sides, functions: { schema } },
+      { type, sides: invalid === "side" ? { invalid: null } : {} },
+    );
   }
 
   /** Assigns event times and makes watermarks from them. */
@@ -128,7 +143,9 @@ export class Stream<T> {
     return new Stream<T | S[number][typeof element]>({
       ...this.#origin,
       outputs: origins.flatMap((origin) => origin.outputs),
-      type: origins.every((origin) => JSON.stringify(origin.type) === JSON.stringify(this.#origin.type)) ? this.#origin.type : null,
+      type: origins.every((origin) => JSON.stringify(origin.type) === JSON.stringify(this.#origin.type))
+        ? this.#origin.type
+        : null,
       timed: origins.every((origin) => origin.timed),
     });
   }
@@ -244,10 +261,14 @@ export class Stream<T> {
     const [first] = this.#origin.outputs;
     if (first === undefined || this.#origin.outputs.length > 1) {
       const location = callSite();
-      throw new UserError("SETTING_WITHOUT_OPERATOR", "a union is no operator: it has no uid, name or parallelism of its own", {
-        fix: "set them on the streams before, or on the operator after it",
-        ...(location && { location }),
-      });
+      throw new UserError(
+        "SETTING_WITHOUT_OPERATOR",
+        "a union is no operator: it has no uid, name or parallelism of its own",
+        {
+          fix: "set them on the streams before, or on the operator after it",
+          ...(location && { location }),
+        },
+      );
     }
     return first.node;
   }
@@ -341,7 +362,10 @@ export class Keyed<T, K, KO> {
     process: KeyedProcess<T, K, S, O, X>,
   ): Split<Infer<O>, SideValues<X>> {
     const { onRecord, onTimer } = process;
-    const functions = { onRecord: checkFunction(onRecord, "process.onRecord"), ...(onTimer && { onTimer: checkFunction(onTimer, "process.onTimer") }) };
+    const functions = {
+      onRecord: checkFunction(onRecord, "process.onRecord"),
+      ...(onTimer && { onTimer: checkFunction(onTimer, "process.onTimer") }),
+    };
     return processNode(this.parts, process, functions, this.#edges(0)) as never;
   }
 
@@ -374,13 +398,21 @@ export class Windowed<T, KO> {
     this.#settings = settings;
   }
 
-  /** Keeps windows for this long after their end: late records update them, and an updated row is given. Default: not at all. */
+  /**
+   * Keeps windows for this long after their end: late records update them, and an updated row is given. Default: not at
+   * all.
+   */
   allowLate(lateness: Duration): Windowed<T, KO> {
     return new Windowed<T, KO>(this.#keyed, { ...this.#settings, allowedLatenessMs: durationMs(lateness) });
   }
 
-  /** One row per key and window: the key, `start`, `end`, and the results. Records too late for their window go to `side.late`. */
-  aggregate<const A extends Aggregates<T>>(aggregates: A): Split<Flat<KO & WindowBounds & AggregateResults<T, A>>, { late: T }> {
+  /**
+   * One row per key and window: the key, `start`, `end`, and the results. Records too late for their window go to
+   * `side.late`.
+   */
+  aggregate<const A extends Aggregates<T>>(
+    aggregates: A,
+  ): Split<Flat<KO & WindowBounds & AggregateResults<T, A>>, { late: T }> {
     const { origin, key, functions } = this.#keyed;
     const set = aggregateSet(aggregates as unknown as Aggregates<never>, [...keyColumns(key), "start", "end"]);
     const { window, allowedLatenessMs } = this.#settings;
@@ -440,7 +472,9 @@ function processNode(
   options: Record<string, never> = {},
 ): unknown {
   const declared = process.state ?? {};
-  const sides = Object.fromEntries(Object.entries(process.side ?? {}).map(([name, schema]) => [name, layoutOf(schema)]));
+  const sides = Object.fromEntries(
+    Object.entries(process.side ?? {}).map(([name, schema]) => [name, layoutOf(schema)]),
+  );
   const output = layoutOf(process.out);
   const node = origin.builder.add({
     kind: "process",
@@ -462,9 +496,14 @@ function streamOf(
   type: TypeSpec | null,
   sides: Readonly<Record<string, TypeSpec | null>> = {},
 ): Stream<unknown> {
-  return new Stream({ ...origin, outputs: [{ node, output: "" }], partitioner: FORWARD, partitionFunctions: {}, type }, sides);
+  return new Stream(
+    { ...origin, outputs: [{ node, output: "" }], partitioner: FORWARD, partitionFunctions: {}, type },
+    sides,
+  );
 }
 
 function objectOf(described: unknown): Record<string, never> {
-  return typeof described === "object" && described !== null && !Array.isArray(described) ? (described as Record<string, never>) : {};
+  return typeof described === "object" && described !== null && !Array.isArray(described)
+    ? (described as Record<string, never>)
+    : {};
 }

@@ -2,7 +2,10 @@
 
 import { createHash } from "node:crypto";
 
-/** JSON with sorted properties. `undefined` properties are left out; numbers that JSON cannot hold are written as strings. */
+/**
+ * JSON with sorted properties. `undefined` properties are left out; numbers that JSON cannot hold are written as
+ * strings.
+ */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value === "object" && value !== null) {

@@ -17,7 +17,10 @@ export interface TimerHandle {
 }
 
 export interface Timers {
-  /** Runs once, not before `delayMs` milliseconds have passed. A pending timer does not keep the process alive when `background`. */
+  /**
+   * Runs once, not before `delayMs` milliseconds have passed. A pending timer does not keep the process alive when
+   * `background`.
+   */
   after(delayMs: number, run: () => void, options?: { background?: boolean }): TimerHandle;
   /** Runs once, after I/O callbacks that are due have had their turn. */
   soon(run: () => void): void;

@@ -9,7 +9,10 @@
 
 export type ErrorDomain = "user" | "external" | "internal";
 
-/** A place in the user's source, after source maps: `file` is relative to the job's project, `line` and `column` start at 1. */
+/**
+ * A place in the user's source, after source maps: `file` is relative to the job's project, `line` and `column` start
+ * at 1.
+ */
 export type SourceLocation = { readonly file: string; readonly line: number; readonly column: number };
 
 export type ErrorDetail = {

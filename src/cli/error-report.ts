@@ -1,7 +1,7 @@
 // What is told about an error, wherever it is shown: plain data, with places in the user's files.
 //
-// Which place: where the engine says it happened (`location`), unless that is in a package; else the innermost cause's first frame
-// in the user's files, and so on outwards; else where the operator concerned was declared.
+// Which place: where the engine says it happened (`location`), unless that is in a package; else the innermost cause's
+// first frame in the user's files, and so on outwards; else where the operator concerned was declared.
 
 import { EngineError, InternalError, type SourceLocation } from "../base/errors.ts";
 import type { BundleSources } from "../client/bundle-sources-node.ts";

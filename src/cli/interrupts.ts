@@ -13,7 +13,10 @@ export type InterruptOptions = {
   readonly listen: (onSignal: (reason: string) => void) => void;
 };
 
-/** Listens only while a job runs: a module or builder that never returns must die of the first Ctrl-C, as Node does by itself. */
+/**
+ * Listens only while a job runs: a module or builder that never returns must die of the first Ctrl-C, as Node does by
+ * itself.
+ */
 export class Interrupts {
   readonly #options: InterruptOptions;
   #job: Endable | null = null;

@@ -1,7 +1,8 @@
-// The command line's entry point; `bin/millrace.js` loads it. Commands are imported when they are called: start-up matters.
+// The command line's entry point; `bin/millrace.js` loads it. Commands are imported when they are called: start-up
+// matters.
 
 import { readFileSync, writeSync } from "node:fs";
-import type { EngineError } from "../base/errors.ts";
+import { type EngineError, UserError } from "../base/errors.ts";
 import { type CommandLine, commandHelp, commandLineParse, overviewHelp } from "./arguments.ts";
 import { COMMANDS } from "./commands.ts";
 import { errorReports } from "./error-report.ts";
@@ -51,7 +52,7 @@ async function command(args: readonly string[]): Promise<number> {
   try {
     line = commandLineParse(args, COMMANDS);
   } catch (error) {
-    return tell(errorReports(error, { sources: null, plan: null, text: () => null }), args.includes("--json"));
+    return tell(reportsOf(error), args.includes("--json"));
   }
   if (line.help) {
     terminal.data(commandHelp(line.command));
@@ -84,6 +85,11 @@ async function dispatch(session: Session): Promise<number> {
   }
 }
 
+/** Without a job there are no places to look up. */
+function reportsOf(error: unknown): ReturnType<typeof errorReports> {
+  return errorReports(error, { sources: null, plan: null, text: () => null });
+}
+
 /** Tells of errors that came before anything ran; gives the exit code. */
 function tell(reports: ReturnType<typeof errorReports>, asJson: boolean): number {
   for (const report of reports) terminal.note(errorText(report, terminal.errPalette));
@@ -108,10 +114,10 @@ async function end(code: number): Promise<void> {
 process.on("exit", () => {
   if (ended) return;
   // Nothing is left to do, and yet the command has not come to its end.
-  writeSync(
-    2,
-    "✗ MODULE_NEVER_LOADED  a module waits for ever: a promise awaited outside of functions never settles\n",
-  );
+  const error = new UserError("MODULE_NEVER_LOADED", "a module waits for ever: what it awaits never settles", {
+    fix: "look for an await outside of functions in the job file and in what it imports",
+  });
+  for (const report of reportsOf(error)) writeSync(2, `${errorText(report, terminal.errPalette)}\n`);
   process.exitCode = EXIT.usage;
 });
 await end(await main(process.argv.slice(2)));

@@ -15,7 +15,9 @@ export type StatusFacts = {
   readonly current: StatusSample;
 };
 
-/** A watermark further behind than this comes from old data, not from slowness: then the event time itself says more. */
+/**
+ * A watermark further behind than this comes from old data, not from slowness: then the event time itself says more.
+ */
 const LAG_MAX_MS = 24 * 3_600_000;
 
 export function statusText({ name, slots, nowMs, previous, current }: StatusFacts): string {

@@ -1,7 +1,9 @@
-// The two streams of the process: data on standard output, everything else on standard error, and the one live status line.
+// The two streams of the process: data on standard output, everything else on standard error, and the one live status
+// line.
 //
 //   T1. The status line is erased before anything else is written and only ever on a terminal, so that lines never mix.
-//   T2. A stream whose reader has gone is written to no more; nobody gets a stack for it. `onReaderGone` tells of standard output.
+//   T2. A stream whose reader has gone is written to no more; nobody gets a stack for it. `onReaderGone` tells of
+//       standard output.
 
 import { type Palette, paletteOf, wantsColours } from "./palette.ts";
 

@@ -1,5 +1,5 @@
-// What user code in this process (a job's module and builder, and with --local its functions) must not do to it: end it, print on
-// standard output, or fail unseen.
+// What user code in this process (a job's module and builder, and with --local its functions) must not do to it: end
+// it, print on standard output, or fail unseen.
 
 import { Console } from "node:console";
 import { Writable } from "node:stream";

@@ -113,7 +113,7 @@ function checkFile(path: string, file: string, what: string): void {
 }
 
 function store(sha256: string, code: OutputFile, map: OutputFile): { file: string; dispose: () => void } {
-  const directory = mkdtempSync(join(tmpdir(), "millrace-"));
+  const directory = mkdtempSync(join(tmpdir(), `millrace-${process.pid}-`));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   process.on("exit", remove);
   const file = join(directory, `${sha256}.mjs`);

@@ -1,9 +1,11 @@
 // From positions in a job's bundle back to the user's files, by the bundle's source map.
 //
-// Owns: the parsed map (made at the first question: parsing takes longer than bundling, and a job that runs well never asks).
+// Owns: the parsed map (made at the first question: parsing takes longer than bundling, and a job that runs well never
+// asks).
 //
-//   S1. Positions of the bundle name the job's own file by its absolute path or URL (job-load-node.ts); answers name files relative
-//       to the working directory. What is relative already is an answer and passes through, so that mapping twice does no harm.
+//   S1. Positions of the bundle name the job's own file by its absolute path or URL (job-load-node.ts); answers name
+//       files relative to the working directory. What is relative already is an answer and passes through, so that
+//       mapping twice does no harm.
 
 import { readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
@@ -49,7 +51,10 @@ export class BundleSources {
     });
   }
 
-  /** Places in the user's own files that a stack passes through, innermost first; in those of packages, when there are no others. */
+  /**
+   * Places in the user's own files that a stack passes through, innermost first; in those of packages, when there are
+   * no others.
+   */
   frames(stack: string): readonly SourceLocation[] {
     const frames: SourceLocation[] = [];
     for (const [, line, column] of stack.matchAll(this.#pattern)) {

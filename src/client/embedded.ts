@@ -1,6 +1,7 @@
 // The embedded runtime: job master, TaskManager and slots in one process tree, for one job.
 //
-// With thread slots it is what `millrace run` does; with local slots everything runs in the calling thread (`--local`, tests).
+// With thread slots it is what `millrace run` does; with local slots everything runs in the calling thread (`--local`,
+// tests).
 
 import type { Job } from "../api/job.ts";
 import type { ParamsText } from "../api/params.ts";

@@ -1,4 +1,5 @@
-// What a plan comes to when it is deployed: tasks, exchanges between them, slots. Pure; `explain-text.ts` puts it into words.
+// What a plan comes to when it is deployed: tasks, exchanges between them, slots. Pure; `explain-text.ts` puts it into
+// words.
 
 import type { SourceLocation } from "../base/errors.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";

@@ -2,8 +2,10 @@
 //
 // Pure: plan and settings in, graph out. A chain is a tree of operators that one task runs in one generated loop.
 //
-//   J1. Two operators are chained exactly when `chainObstacle` finds nothing against it; the reason is kept for `explain`.
-//   J2. Vertices are in topological order; ids are 32 hex digits, a hash of the head's uid, so that they survive restarts.
+//   J1. Two operators are chained exactly when `chainObstacle` finds nothing against it; the reason is kept for
+//       `explain`.
+//   J2. Vertices are in topological order; ids are 32 hex digits, a hash of the head's uid, so that they survive
+//       restarts.
 
 import { canonicalHash } from "../base/canonical-json.ts";
 import { assert, UserError } from "../base/errors.ts";
@@ -40,16 +42,9 @@ export type JobGraph = {
 export type ChainSettings = { readonly chaining: boolean };
 
 export function jobGraphOf(plan: Plan, settings: ChainSettings): JobGraph {
-  const byUid = new Map(plan.operators.map((operator) => [operator.uid, operator]));
   const incoming = new Map<string, PlanEdge[]>();
   for (const edge of plan.edges) incoming.set(edge.to, [...(incoming.get(edge.to) ?? []), edge]);
-  const obstacles = new Map<PlanEdge, string | null>();
-  for (const edge of plan.edges) {
-    const from = byUid.get(edge.from);
-    const to = byUid.get(edge.to);
-    assert(from !== undefined && to !== undefined, `edge ${edge.from} -> ${edge.to} has no operator`);
-    obstacles.set(edge, chainObstacle({ edge, from, to, inputs: incoming.get(edge.to)?.length ?? 0, settings }));
-  }
+  const obstacles = obstaclesOf(plan, incoming, settings);
   const heads = new Map<string, string>();
   for (const operator of plan.operators) {
     const [first] = incoming.get(operator.uid) ?? [];
@@ -65,12 +60,39 @@ export function jobGraphOf(plan: Plan, settings: ChainSettings): JobGraph {
   for (const edge of plan.edges) {
     const obstacle = obstacles.get(edge);
     if (obstacle === null || obstacle === undefined) continue;
-    edges.push({ index: edges.length, edge, fromVertex: vertexOf.get(edge.from) ?? -1, toVertex: vertexOf.get(edge.to) ?? -1, obstacle });
+    edges.push({
+      index: edges.length,
+      edge,
+      fromVertex: vertexOf.get(edge.from) ?? -1,
+      toVertex: vertexOf.get(edge.to) ?? -1,
+      obstacle,
+    });
   }
   return { plan, vertices, edges };
 }
 
-function vertexList(plan: Plan, heads: ReadonlyMap<string, string>, obstacles: ReadonlyMap<PlanEdge, string | null>): JobVertex[] {
+/** Why the operators of each edge are not chained; null where they are. */
+function obstaclesOf(
+  plan: Plan,
+  incoming: ReadonlyMap<string, readonly PlanEdge[]>,
+  settings: ChainSettings,
+): ReadonlyMap<PlanEdge, string | null> {
+  const byUid = new Map(plan.operators.map((operator) => [operator.uid, operator]));
+  const obstacles = new Map<PlanEdge, string | null>();
+  for (const edge of plan.edges) {
+    const from = byUid.get(edge.from);
+    const to = byUid.get(edge.to);
+    assert(from !== undefined && to !== undefined, `edge ${edge.from} -> ${edge.to} has no operator`);
+    obstacles.set(edge, chainObstacle({ edge, from, to, inputs: incoming.get(edge.to)?.length ?? 0, settings }));
+  }
+  return obstacles;
+}
+
+function vertexList(
+  plan: Plan,
+  heads: ReadonlyMap<string, string>,
+  obstacles: ReadonlyMap<PlanEdge, string | null>,
+): JobVertex[] {
   const members = new Map<string, PlanOperator[]>();
   for (const operator of plan.operators) {
     const head = heads.get(operator.uid) ?? operator.uid;
@@ -105,7 +127,8 @@ function chainObstacle({ edge, from, to, inputs, settings }: Candidate): string 
   if (edge.partitioner.kind !== "forward") return `records are redistributed (${edge.partitioner.kind})`;
   if (inputs > 1) return `"${to.name}" has ${inputs} inputs`;
   if (from.parallelism !== to.parallelism) return `parallelism differs (${from.parallelism} and ${to.parallelism})`;
-  if (from.maxParallelism !== to.maxParallelism) return `maximum parallelism differs (${from.maxParallelism} and ${to.maxParallelism})`;
+  if (from.maxParallelism !== to.maxParallelism)
+    return `maximum parallelism differs (${from.maxParallelism} and ${to.maxParallelism})`;
   if (from.slotGroup !== to.slotGroup) return `slot-sharing groups differ ("${from.slotGroup}" and "${to.slotGroup}")`;
   if (!settings.chaining) return "pipeline.operator-chaining.enabled is false";
   if (to.chaining === "head") return `"${to.name}" asked for a new chain`;
@@ -122,18 +145,26 @@ export function planValidate(plan: Plan): void {
     });
   }
   const position = new Map(plan.operators.map((operator, index) => [operator.uid, index]));
-  if (position.size !== plan.operators.length) throw new UserError("UID_DUPLICATE", "the plan has two operators with one uid");
+  if (position.size !== plan.operators.length)
+    throw new UserError("UID_DUPLICATE", "the plan has two operators with one uid");
   for (const edge of plan.edges) {
     const from = position.get(edge.from);
     const to = position.get(edge.to);
     if (from === undefined || to === undefined) {
-      throw new UserError("PLAN_EDGE_UNKNOWN", `an edge leads from "${edge.from}" to "${edge.to}", and the plan does not have both`);
+      throw new UserError(
+        "PLAN_EDGE_UNKNOWN",
+        `an edge leads from "${edge.from}" to "${edge.to}", and the plan does not have both`,
+      );
     }
     if (from >= to) {
-      throw new UserError("PLAN_CYCLE", `"${edge.from}" feeds "${edge.to}", which comes before it: the plan has a cycle`, {
-        fix: "streams flow one way; write results to a system outside and read them back as a source",
-        operator: edge.to,
-      });
+      throw new UserError(
+        "PLAN_CYCLE",
+        `"${edge.from}" feeds "${edge.to}", which comes before it: the plan has a cycle`,
+        {
+          fix: "streams flow one way; write results to a system outside and read them back as a source",
+          operator: edge.to,
+        },
+      );
     }
   }
 }

@@ -1,8 +1,9 @@
 // The plan: what a job does, as plain data.
 //
-// The client builds it by running the job's builder; every worker runs the same builder from the same bundle and must come to
-// the same hash. It holds no closure and names no engine: the embedded runtime, a cluster, and later an existing Flink cluster
-// execute the same plan. User functions are found by (operator uid, function name) in the rebuilt job.
+// The client builds it by running the job's builder; every worker runs the same builder from the same bundle and must
+// come to the same hash. It holds no closure and names no engine: the embedded runtime, a cluster, and later an
+// existing Flink cluster execute the same plan. User functions are found by (operator uid, function name) in the
+// rebuilt job.
 //
 //   P1. Uids are unique, and depend on what an operator does or on what the user wrote, never on memory or time.
 //   P2. Operators are in topological order, edges in the order of their targets: equal jobs give equal bytes.

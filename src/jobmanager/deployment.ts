@@ -7,7 +7,13 @@ import type { JobGraph } from "../graph/job-graph.ts";
 import type { OwnerId } from "../memory/pool-report.ts";
 import type { SegmentPool } from "../memory/segment-pool.ts";
 import { ringLinkMemory } from "../network/ring-link.ts";
-import { type LinkSpec, type TaskDescriptor, type TaskInput, type TaskOutput, taskIdOf } from "../protocol/slot-messages.ts";
+import {
+  type LinkSpec,
+  type TaskDescriptor,
+  type TaskInput,
+  type TaskOutput,
+  taskIdOf,
+} from "../protocol/slot-messages.ts";
 import { channelOrigins, channelTargets, type SlotAssignment, slotAssignment } from "./topology.ts";
 
 export type Deployment = {
@@ -31,9 +37,13 @@ export function checkSlots(graph: JobGraph, available: number): SlotAssignment {
   const assignment = slotAssignment(graph);
   if (assignment.slots > available) {
     const groups = assignment.groups.map((group) => `"${group.name}" ${group.slots}`).join(", ");
-    throw new UserError("SLOTS_MISSING", `the job needs ${assignment.slots} slots (by group: ${groups}), there are ${available}`, {
-      fix: `raise ${OPTIONS.numberOfTaskSlots.key} to ${assignment.slots}, or lower the parallelism`,
-    });
+    throw new UserError(
+      "SLOTS_MISSING",
+      `the job needs ${assignment.slots} slots (by group: ${groups}), there are ${available}`,
+      {
+        fix: `raise ${OPTIONS.numberOfTaskSlots.key} to ${assignment.slots}, or lower the parallelism`,
+      },
+    );
   }
   return assignment;
 }
@@ -51,7 +61,9 @@ export function deploymentOf(options: DeploymentOptions): Deployment {
         subtask,
         attempt,
         inputs: graph.edges.filter((edge) => edge.toVertex === index).map((edge) => links.input(edge.index, subtask)),
-        outputs: graph.edges.filter((edge) => edge.fromVertex === index).map((edge) => links.output(edge.index, subtask)),
+        outputs: graph.edges
+          .filter((edge) => edge.fromVertex === index)
+          .map((edge) => links.output(edge.index, subtask)),
       });
     }
   });
@@ -77,9 +89,15 @@ class Links {
 
   output(edge: number, subtask: number): TaskOutput {
     const { from, to, jobEdge } = this.#ends(edge);
-    const links = channelTargets(jobEdge, from, to, subtask).map((target) => this.#link(edge, subtask, target, "sender"));
+    const links = channelTargets(jobEdge, from, to, subtask).map((target) =>
+      this.#link(edge, subtask, target, "sender"),
+    );
     const rings = links.filter((link) => link.kind === "ring").length;
-    return { edge, links, segments: rings === 0 ? [] : this.#segments(`${from.name} (${subtask + 1}/${from.parallelism})`, rings) };
+    return {
+      edge,
+      links,
+      segments: rings === 0 ? [] : this.#segments(`${from.name} (${subtask + 1}/${from.parallelism})`, rings),
+    };
   }
 
   #ends(edge: number) {
@@ -108,7 +126,8 @@ class Links {
   /** Flink's rule for an output: some segments per channel, and some that all of its channels share. */
   #segments(task: string, channels: number): number[] {
     const { configuration, network, jobId } = this.#options;
-    const count = channels * configuration.get(OPTIONS.buffersPerChannel) + configuration.get(OPTIONS.floatingBuffersPerGate);
+    const count =
+      channels * configuration.get(OPTIONS.buffersPerChannel) + configuration.get(OPTIONS.floatingBuffersPerGate);
     const owner = network.registerOwner({ job: jobId, task, purpose: "network output" });
     this.owners.push(owner);
     return [...network.allocate(owner, count)];

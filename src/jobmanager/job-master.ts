@@ -3,12 +3,12 @@
 // Owns: deployment, the job's life, routing between its slots. Never runs user code.
 
 import type { Env } from "../base/env.ts";
-import { EngineError, InternalError } from "../base/errors.ts";
+import { type EngineError, InternalError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
-import { MetricStore } from "../metrics/metric-store.ts";
 import type { SegmentPool } from "../memory/segment-pool.ts";
-import { errorData, errorFromData, type EngineErrorData } from "../protocol/error-data.ts";
+import { MetricStore } from "../metrics/metric-store.ts";
+import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import { type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
@@ -127,7 +127,12 @@ export class JobMaster {
   #onClosed(slot: number, error: EngineErrorData | null): void {
     this.#options.slots.end(slot).then(
       () => this.#on({ kind: "closed", slot, error }),
-      (cause: unknown) => this.#on({ kind: "closed", slot, error: errorData(new InternalError("SLOT_END", `slot ${slot} did not end`, { cause })) }),
+      (cause: unknown) =>
+        this.#on({
+          kind: "closed",
+          slot,
+          error: errorData(new InternalError("SLOT_END", `slot ${slot} did not end`, { cause })),
+        }),
     );
   }
 

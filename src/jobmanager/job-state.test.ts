@@ -59,7 +59,13 @@ describe("the life of a job", () => {
 
   test("a cancelled job is cancelled, even when all tasks finish meanwhile; a committing one is not cancelled any more", () => {
     const cancel: JobEvent = { kind: "cancel", commit: true };
-    const cancelled = run(jobStateOf({ tasks: 1, slots: 1 }), [...deployed(1), cancel, ...finished(1), cancel, closed(0)]);
+    const cancelled = run(jobStateOf({ tasks: 1, slots: 1 }), [
+      ...deployed(1),
+      cancel,
+      ...finished(1),
+      cancel,
+      closed(0),
+    ]);
     assert.deepEqual(cancelled.actions, [
       { kind: "cancelSlots", commit: true },
       { kind: "done", outcome: "cancelled" },

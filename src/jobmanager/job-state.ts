@@ -46,7 +46,15 @@ export type JobAction =
 export type JobStep = { readonly state: JobState; readonly actions: readonly JobAction[] };
 
 export function jobStateOf(counts: { tasks: number; slots: number }): JobState {
-  return { phase: "deploying", ...counts, finished: new Set(), deployed: 0, closed: new Set(), outcome: "finished", error: null };
+  return {
+    phase: "deploying",
+    ...counts,
+    finished: new Set(),
+    deployed: 0,
+    closed: new Set(),
+    outcome: "finished",
+    error: null,
+  };
 }
 
 export function jobNext(state: JobState, event: JobEvent): JobStep {
@@ -63,7 +71,10 @@ export function jobNext(state: JobState, event: JobEvent): JobStep {
       return failed(state, event.error);
     case "cancel":
       if (!isUnderWay(state)) return { state, actions: [] };
-      return { state: { ...state, phase: "closing", outcome: "cancelled" }, actions: [{ kind: "cancelSlots", commit: event.commit }] };
+      return {
+        state: { ...state, phase: "closing", outcome: "cancelled" },
+        actions: [{ kind: "cancelSlots", commit: event.commit }],
+      };
     case "closed":
       return closed(state, event.slot, event.error);
     default:
@@ -80,7 +91,10 @@ function finished(state: JobState, task: TaskId): JobStep {
 
 function failed(state: JobState, error: EngineErrorData): JobStep {
   if (state.phase === "closing") return { state: { ...state, error: state.error ?? error }, actions: [] };
-  return { state: { ...state, phase: "closing", outcome: "failed", error }, actions: [{ kind: "cancelSlots", commit: false }] };
+  return {
+    state: { ...state, phase: "closing", outcome: "failed", error },
+    actions: [{ kind: "cancelSlots", commit: false }],
+  };
 }
 
 function closed(state: JobState, slot: number, error: EngineErrorData | null): JobStep {

@@ -18,13 +18,19 @@ test("T2: both ends of an edge agree on who is connected, in ascending order", (
       const bySender = new Set<string>();
       for (let origin = 0; origin < from; origin += 1) {
         const targets = channelTargets(...ends, origin);
-        assert.deepEqual(targets, [...new Set(targets)].sort((a, b) => a - b));
+        assert.deepEqual(
+          targets,
+          [...new Set(targets)].sort((a, b) => a - b),
+        );
         for (const target of targets) bySender.add(`${origin}-${target}`);
       }
       const byReceiver = new Set<string>();
       for (let target = 0; target < to; target += 1) {
         const origins = channelOrigins(...ends, target);
-        assert.deepEqual(origins, [...new Set(origins)].sort((a, b) => a - b));
+        assert.deepEqual(
+          origins,
+          [...new Set(origins)].sort((a, b) => a - b),
+        );
         for (const origin of origins) byReceiver.add(`${origin}-${target}`);
       }
       assert.deepEqual([...byReceiver].sort(), [...bySender].sort());
@@ -44,7 +50,11 @@ test("a pointwise edge reaches every subtask, each through its fair share, and e
         else if (from >= to) assert.equal(reached.length, 1);
         else assert.ok(reached.length >= Math.floor(to / from) && reached.length <= Math.ceil(to / from));
       }
-      if (isPointwise(...ends) && from === to) assert.deepEqual(targets, targets.map((_, index) => [index]));
+      if (isPointwise(...ends) && from === to)
+        assert.deepEqual(
+          targets,
+          targets.map((_, index) => [index]),
+        );
     }),
   );
 });

@@ -15,7 +15,8 @@ export type SlotAssignment = {
 
 export function slotAssignment(graph: JobGraph): SlotAssignment {
   const sizes = new Map<string, number>();
-  for (const vertex of graph.vertices) sizes.set(vertex.slotGroup, Math.max(sizes.get(vertex.slotGroup) ?? 0, vertex.parallelism));
+  for (const vertex of graph.vertices)
+    sizes.set(vertex.slotGroup, Math.max(sizes.get(vertex.slotGroup) ?? 0, vertex.parallelism));
   let slots = 0;
   const groups = [...sizes].map(([name, size]) => {
     const group = { name, first: slots, slots: size };
@@ -23,7 +24,11 @@ export function slotAssignment(graph: JobGraph): SlotAssignment {
     return group;
   });
   const firstOf = new Map(groups.map((group) => [group.name, group.first]));
-  return { groups, slots, slotOf: (vertex, subtask) => (firstOf.get(graph.vertices[vertex]?.slotGroup ?? "") ?? 0) + subtask };
+  return {
+    groups,
+    slots,
+    slotOf: (vertex, subtask) => (firstOf.get(graph.vertices[vertex]?.slotGroup ?? "") ?? 0) + subtask,
+  };
 }
 
 /** Receiving subtasks of a sending one, in ascending order. */

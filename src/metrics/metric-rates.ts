@@ -27,10 +27,13 @@ export class MetricRates {
     const entries = this.#store.entries();
     this.#samples.push({ atMs: nowMs, values: Float64Array.from(entries, (entry) => this.#store.value(entry)) });
     // The oldest sample kept is the last one outside the window, so that the window is always covered.
-    while (this.#samples.length > 2 && (this.#samples[1]?.atMs ?? nowMs) <= nowMs - this.#windowMs) this.#samples.shift();
+    while (this.#samples.length > 2 && (this.#samples[1]?.atMs ?? nowMs) <= nowMs - this.#windowMs)
+      this.#samples.shift();
   }
 
-  /** Growth per second between the oldest and the newest sample; 0 before there are two. `index`: in `store.entries()`. */
+  /**
+   * Growth per second between the oldest and the newest sample; 0 before there are two. `index`: in `store.entries()`.
+   */
   perSecond(index: number): number {
     const first = this.#samples[0];
     const last = this.#samples.at(-1);

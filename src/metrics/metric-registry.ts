@@ -1,6 +1,7 @@
 // Metrics as numbers in shared memory: one writer (the slot's thread) adds and stores, any thread reads without asking.
 //
-//   M1. Updating a counter or gauge is one store; no lock, no message. A reader may see a value that is a few updates old.
+//   M1. Updating a counter or gauge is one store; no lock, no message. A reader may see a value that is a few updates
+//       old.
 //   M2. What a number means (its definition) travels once, by message; definitions never change.
 //   M3. The memory is bounded: metrics beyond it are counted in `refused` and otherwise ignored.
 

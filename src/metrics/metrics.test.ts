@@ -28,11 +28,17 @@ describe("metrics in shared memory", () => {
     announce();
     assert.equal(store.sum("numLateRecordsDropped"), 5);
     assert.equal(store.sum("level"), 3);
-    assert.equal(store.sum("level", (entry) => entry.operator === "other"), 0);
-    assert.deepEqual(store.entries().map(({ name, slot, operator, subtask }) => ({ name, slot, operator, subtask })), [
-      { name: "numLateRecordsDropped", slot: 0, operator: "op", subtask: 2 },
-      { name: "level", slot: 0, operator: "op", subtask: 2 },
-    ]);
+    assert.equal(
+      store.sum("level", (entry) => entry.operator === "other"),
+      0,
+    );
+    assert.deepEqual(
+      store.entries().map(({ name, slot, operator, subtask }) => ({ name, slot, operator, subtask })),
+      [
+        { name: "numLateRecordsDropped", slot: 0, operator: "op", subtask: 2 },
+        { name: "level", slot: 0, operator: "op", subtask: 2 },
+      ],
+    );
   });
 
   test("frozen numbers stay when the memory changes", () => {
@@ -54,7 +60,10 @@ describe("metrics in shared memory", () => {
     view[0]! += 3;
     view[1]! += 4;
     announce();
-    assert.equal(store.sum("numRecordsOut", (entry) => entry.operator === "b"), 4);
+    assert.equal(
+      store.sum("numRecordsOut", (entry) => entry.operator === "b"),
+      4,
+    );
   });
 
   test("M3: what exceeds the memory is refused and counted, and using it does no harm", () => {
@@ -85,7 +94,11 @@ test("histograms tell count, sum and extremes exactly, quantiles within 8 %", ()
       const sorted = [...observed].sort((a, b) => a - b);
       assert.equal(summary.count, observed.length);
       assert.deepEqual([summary.min, summary.max], [sorted[0], sorted.at(-1)]);
-      for (const [quantile, actual] of [[0.5, summary.p50], [0.95, summary.p95], [0.99, summary.p99]] as const) {
+      for (const [quantile, actual] of [
+        [0.5, summary.p50],
+        [0.95, summary.p95],
+        [0.99, summary.p99],
+      ] as const) {
         const exact = sorted[Math.ceil(quantile * sorted.length) - 1]!;
         assert.ok(Math.abs(actual - exact) <= 0.08 * exact, `p${quantile}: ${actual}, exactly ${exact}`);
       }

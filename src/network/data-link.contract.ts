@@ -39,7 +39,10 @@ const CODEC = compileBatchCodec(
 );
 
 type Row = { id: number; text: string };
-type Sent = { kind: "data"; rows: Row[]; times: number[] } | { kind: "control"; control: number; value: number } | { kind: "schema"; text: string };
+type Sent =
+  | { kind: "data"; rows: Row[]; times: number[] }
+  | { kind: "control"; control: number; value: number }
+  | { kind: "schema"; text: string };
 
 /** A sender and a receiver that speak in rows, whatever the link carries. */
 class Ends {
@@ -93,6 +96,15 @@ class Ends {
     return true;
   }
 
+  /** Sends, and receives for as long as the link has no room. */
+  async sendReceiving(sent: Sent, message: string): Promise<void> {
+    for (let tries = 0; !this.send(sent); tries += 1) {
+      assert.ok(tries < 1_000, `${message}: no room although everything was received`);
+      await this.link.settle();
+      this.receive();
+    }
+  }
+
   async receiveAll(): Promise<void> {
     for (let waits = 0; waits < 2; ) {
       await this.link.settle();
@@ -103,7 +115,10 @@ class Ends {
 }
 
 function dataOf(random: SeededRandom, from: number, rows = 1 + random.below(30), textMax = 40): Sent {
-  const made = Array.from({ length: rows }, (_, index) => ({ id: from + index, text: "x".repeat(random.below(textMax)) }));
+  const made = Array.from({ length: rows }, (_, index) => ({
+    id: from + index,
+    text: "x".repeat(random.below(textMax)),
+  }));
   return { kind: "data", rows: made, times: made.map((row) => row.id * 10) };
 }
 
@@ -111,9 +126,25 @@ function somethingOf(random: SeededRandom, index: number, carries: "rows" | "bat
   const draw = random.next();
   if (draw < 0.15) return { kind: "control", control: ELEMENT.watermark, value: index };
   if (draw < 0.2) return { kind: "control", control: ELEMENT.idle, value: index & 1 };
-  if (draw < 0.25 && carries === "batches") return { kind: "schema", text: `{"schema":"${"ü".repeat(random.below(200))}"}` };
+  if (draw < 0.25 && carries === "batches")
+    return { kind: "schema", text: `{"schema":"${"ü".repeat(random.below(200))}"}` };
   const large = draw < 0.35;
   return dataOf(random, index * 1_000, large ? 200 : undefined, large ? 200 : undefined);
+}
+
+type Load = { readonly count: number; readonly carries: "rows" | "batches"; readonly message: string };
+
+/** Sends something `count` times, receives now and then, and returns what it has sent. */
+async function sendInterleaved(ends: Ends, random: SeededRandom, load: Load): Promise<Sent[]> {
+  const sent: Sent[] = [];
+  for (let index = 0; index < load.count; index += 1) {
+    const next = somethingOf(random, index, load.carries);
+    await ends.sendReceiving(next, load.message);
+    sent.push(next);
+    if (random.next() < 0.4) await ends.link.settle();
+    while (random.next() < 0.4) ends.receive();
+  }
+  return sent;
 }
 
 export function dataLinkContract(name: string, options: LinkOptions): void {
@@ -122,18 +153,11 @@ export function dataLinkContract(name: string, options: LinkOptions): void {
       for (let seed = 1; seed <= 60; seed += 1) {
         const random = new SeededRandom(seed);
         const ends = new Ends(options, seed);
-        const sent: Sent[] = [];
-        for (let index = 0; index < 60; index += 1) {
-          const next = somethingOf(random, index, options.carries);
-          for (let tries = 0; !ends.send(next); tries += 1) {
-            assert.ok(tries < 1_000, `SEED=${seed}: no room although everything was received`);
-            await ends.link.settle();
-            ends.receive();
-          }
-          sent.push(next);
-          if (random.next() < 0.4) await ends.link.settle();
-          while (random.next() < 0.4) ends.receive();
-        }
+        const sent = await sendInterleaved(ends, random, {
+          count: 60,
+          carries: options.carries,
+          message: `SEED=${seed}`,
+        });
         await ends.receiveAll();
         const end: Sent = { kind: "control", control: ELEMENT.end, value: 0 };
         assert.ok(ends.send(end));

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
+import { memoryView } from "../base/memory-view.ts";
+import { SeededRandom } from "../base/seeded-random.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { SimLink } from "../testing/sim-link.ts";
-import { SeededRandom } from "../base/seeded-random.ts";
-import { memoryView } from "../base/memory-view.ts";
 import { dataLinkContract } from "./data-link.contract.ts";
 import type { Doorbell } from "./data-link.ts";
 import { LocalLink } from "./local-link.ts";
-import { ringLinkMemory, RingReceiver, RingSender } from "./ring-link.ts";
+import { RingReceiver, RingSender, ringLinkMemory } from "./ring-link.ts";
 import { SegmentStock } from "./segment-stock.ts";
 
 const SEGMENT_SIZE = 4_096;
@@ -15,11 +15,12 @@ const RECORD_BYTES_MAX = 100_000;
 /** Two doorbells that count. */
 function bells(): { rings: { sender: number; receiver: number }; sender: Doorbell; receiver: Doorbell } {
   const rings = { sender: 0, receiver: 0 };
-  return {
-    rings,
-    sender: { ring: () => void (rings.sender += 1) },
-    receiver: { ring: () => void (rings.receiver += 1) },
-  };
+  const bellOf = (side: keyof typeof rings): Doorbell => ({
+    ring: () => {
+      rings[side] += 1;
+    },
+  });
+  return { rings, sender: bellOf("sender"), receiver: bellOf("receiver") };
 }
 
 dataLinkContract("local", {

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { InternalError } from "../base/errors.ts";
+import { memoryView } from "../base/memory-view.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
+import { ShapeLearner } from "../types/shape-learner.ts";
+import { selectFirst } from "./channel-selector.ts";
 import type { ReceivedElement } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 import { InputGate } from "./input-gate.ts";
 import { LocalLink } from "./local-link.ts";
-import { selectFirst } from "./channel-selector.ts";
 import { ResultPartition } from "./result-partition.ts";
-import { ringLinkMemory, RingReceiver, RingSender } from "./ring-link.ts";
+import { RingReceiver, RingSender, ringLinkMemory } from "./ring-link.ts";
 import { SegmentStock } from "./segment-stock.ts";
-import { memoryView } from "../base/memory-view.ts";
-import { ShapeLearner } from "../types/shape-learner.ts";
-import { InternalError } from "../base/errors.ts";
 
 const silent = { ring: () => undefined };
 const compile = (spec: never, options: never) => compileBatchCodec(spec, options, `gate test ${Math.random()}`);
@@ -45,7 +45,10 @@ test("a channel that has ended is not polled again, and does not end twice", () 
   assert.equal(gate.open, 1);
   assert.throws(() => gate.onEnd(channel), { code: "ASSERTION" });
   assert.deepEqual([gate.channelsOf(0), gate.channelsOf(1)], [2, 0]);
-  assert.deepEqual(gate.channels.map((other) => other.indexInPort), [0, 1]);
+  assert.deepEqual(
+    gate.channels.map((other) => other.indexInPort),
+    [0, 1],
+  );
 });
 
 test("G2: two senders whose learned shapes change at different times are each read in their own shape", () => {
@@ -59,18 +62,10 @@ test("G2: two senders whose learned shapes change at different times are each re
     const sent: unknown[][] = [[], []];
     const received: unknown[][] = [[], []];
     const into: { element: ReceivedElement | null } = { element: null };
-    const readOne = (): boolean => {
-      const channel = gate.poll(into);
-      if (channel === null) return false;
-      const reader = channel.reader!;
-      reader.open(into.element!.view!, into.element!.offset, into.element!.size);
-      for (let i = 0; i < reader.count; i += 1) received[gate.channels.indexOf(channel)]!.push(reader.record(i));
-      channel.receiver.release();
-      return true;
-    };
+    const readOne = (): boolean => readBatch(gate, into, received);
     for (let id = 0; id < 200; id += 1) {
       const which = random.below(2);
-      const record = random.next() < 0.5 ? { id } : { id, [`f${random.below(4)}`]: random.next() < 0.5 ? id : "text" };
+      const record = recordOfSomeShape(random, id);
       senders[which]!.partition.emit(record, 0);
       sent[which]!.push(record);
       senders[which]!.partition.flushSome(id, true);
@@ -83,6 +78,22 @@ test("G2: two senders whose learned shapes change at different times are each re
     assert.deepEqual(received, sent, `SEED=${seed}`);
   }
 });
+
+function recordOfSomeShape(random: SeededRandom, id: number): Record<string, unknown> {
+  if (random.next() < 0.5) return { id };
+  return { id, [`f${random.below(4)}`]: random.next() < 0.5 ? id : "text" };
+}
+
+/** Adds the records of one batch to those `received` on its channel; false when there is none. */
+function readBatch(gate: InputGate, into: { element: ReceivedElement | null }, received: unknown[][]): boolean {
+  const channel = gate.poll(into);
+  if (channel === null) return false;
+  const reader = channel.reader!;
+  reader.open(into.element!.view!, into.element!.offset, into.element!.size);
+  for (let i = 0; i < reader.count; i += 1) received[gate.channels.indexOf(channel)]!.push(reader.record(i));
+  channel.receiver.release();
+  return true;
+}
 
 function ringEnds(name: string) {
   const view = memoryView(new SharedArrayBuffer(4 * 4_096));

@@ -44,7 +44,6 @@ export class InputChannel {
   }
 }
 
-
 export class InputGate {
   readonly channels: readonly InputChannel[];
   readonly #codecs = new Map<string, BatchCodec>();
@@ -52,7 +51,10 @@ export class InputGate {
   #next = 0;
   #open: number;
 
-  constructor(channels: readonly InputChannelOptions[], compile: (spec: TypeSpec, options: BatchCodecOptions) => BatchCodec) {
+  constructor(
+    channels: readonly InputChannelOptions[],
+    compile: (spec: TypeSpec, options: BatchCodecOptions) => BatchCodec,
+  ) {
     const counts: [number, number] = [0, 0];
     this.channels = channels.map((options) => {
       const index = counts[options.port];

@@ -118,7 +118,8 @@ export class OutputChannel {
     if (this.local) return this.#flushRows();
     while (this.#older.length > 0) {
       const [first] = this.#older;
-      if (first === undefined || !this.#sendEncoded(first.writer, first.schema === "" ? null : first.schema)) return false;
+      if (first === undefined || !this.#sendEncoded(first.writer, first.schema === "" ? null : first.schema))
+        return false;
       this.#older.shift();
     }
     if (this.writer === null || this.writer.count === 0) return true;

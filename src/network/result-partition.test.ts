@@ -122,12 +122,14 @@ function setUp(setup: Setup = {}) {
   const kinds = setup.kinds ?? Array.from({ length: channels }, () => "simulated" as const);
   const senders = kinds.map((kind) => new ScriptedSender(kind, learned ? null : CODEC));
   const status = { full: false };
+  partitions += 1;
+  const name = `partition test ${partitions}`;
   const partition = new ResultPartition({
-    name: `partition test ${(partitions += 1)}`,
+    name,
     senders,
     selector: setup.selector ?? selectFirst,
     timestamps: true,
-    shape: learned ? new ShapeLearner(true, `partition test ${partitions}`) : CODEC,
+    shape: learned ? new ShapeLearner(true, name) : CODEC,
     status,
     batchBytesMax: setup.batchBytesMax ?? 1_000,
     bufferTimeoutMs: setup.bufferTimeoutMs ?? 100,
@@ -137,8 +139,9 @@ function setUp(setup: Setup = {}) {
   return { partition, senders, status, sender: senders[0]! };
 }
 
+const recordsOf = (sender: ScriptedSender) => sender.events.flatMap((event) => ("record" in event ? [event] : []));
 const idsOf = (sender: ScriptedSender): number[] =>
-  sender.events.flatMap((event) => ("record" in event ? [(event.record as { id: number }).id] : []));
+  recordsOf(sender).map(({ record }) => (record as { id: number }).id);
 
 function emitAll(partition: ResultPartition, count: number): void {
   for (let id = 0; id < count; id += 1) partition.emit(row(id), id);
@@ -149,14 +152,22 @@ describe("choice of the channel", () => {
     const { partition, senders } = setUp({ channels: 3, selector: selectRoundRobin(3, 1) });
     emitAll(partition, 6);
     partition.end();
-    assert.deepEqual(senders.map(idsOf), [[2, 5], [0, 3], [1, 4]]);
+    assert.deepEqual(senders.map(idsOf), [
+      [2, 5],
+      [0, 3],
+      [1, 4],
+    ]);
   });
 
   test("broadcast reaches every channel, local or not, global the first only", () => {
     const broadcast = setUp({ kinds: ["simulated", "local", "simulated"], selector: selectAll });
     emitAll(broadcast.partition, 3);
     broadcast.partition.end();
-    assert.deepEqual(broadcast.senders.map(idsOf), [[0, 1, 2], [0, 1, 2], [0, 1, 2]]);
+    assert.deepEqual(broadcast.senders.map(idsOf), [
+      [0, 1, 2],
+      [0, 1, 2],
+      [0, 1, 2],
+    ]);
     const global = setUp({ channels: 3, selector: selectFirst });
     emitAll(global.partition, 3);
     global.partition.end();
@@ -185,7 +196,11 @@ describe("choice of the channel", () => {
     partition.emit(row(1), 0);
     partition.emit(row(0), 0);
     for (const wrong of [2, -1, 0.5, Number.NaN, undefined, "1", null]) {
-      assert.throws(() => partition.emit({ id: wrong, text: "" }, 0), { code: "PARTITION_OUT_OF_RANGE" }, String(wrong));
+      assert.throws(
+        () => partition.emit({ id: wrong, text: "" }, 0),
+        { code: "PARTITION_OUT_OF_RANGE" },
+        String(wrong),
+      );
     }
     partition.end();
     assert.deepEqual(senders.map(idsOf), [[0], [1]]);
@@ -275,7 +290,10 @@ describe("a partition without room", () => {
       assert.equal(partition.drain(), true);
       sender.room = Infinity;
       partition.end();
-      assert.deepEqual(idsOf(sender), Array.from({ length: 600 }, (_, id) => id));
+      assert.deepEqual(
+        idsOf(sender),
+        Array.from({ length: 600 }, (_, id) => id),
+      );
       assert.deepEqual(sender.events.at(-1), { end: true });
     });
   }
@@ -332,35 +350,17 @@ describe("order within a channel", () => {
     }
   });
 
-  test("C3, P3: records of changing shapes come out as they went in, in order, though the link makes room only now and then", () => {
-    const shapes: readonly ((id: number) => Record<string, unknown>)[] = [
-      (id) => ({ id }),
-      (id) => ({ id, name: `n${id}` }),
-      (id) => ({ id, tags: ["a", id] }),
-      (id) => ({ name: null, id }),
-      (id) => ({ id: `text ${id}` }),
-      (id) => ({ id, nested: { at: new Date(id), big: BigInt(id) } }),
-    ];
+  test("C3, P3: records of changing shapes come out as they went in, in order, though links seldom have room", () => {
     for (let seed = 1; seed <= 60; seed += 1) {
       const random = new SeededRandom(seed);
       const setup = { channels: 2, selector: selectRoundRobin(2, 0), learned: true, batchBytesMax: 300 };
       const { partition, senders, status } = setUp(setup);
-      const emitted: unknown[] = [];
-      for (let id = 0; id < 60; id += 1) {
-        for (const sender of senders) if (random.next() < 0.5) sender.room = random.below(3);
-        const record = shapes[random.below(shapes.length)]!(id);
-        emitted.push(record);
-        partition.emit(record, id);
-        if (random.next() < 0.2) partition.setWatermark(id);
-        if (random.next() < 0.3) partition.flushSome(id, true);
-        if (status.full && partition.drain()) status.full = false;
-      }
+      const emitted = Array.from({ length: 60 }, (_, id) => emitSomeShape(random, id, { partition, senders, status }));
       for (const sender of senders) sender.room = Infinity;
       partition.end();
       senders.forEach((sender, channel) => {
-        const records = sender.events.flatMap((event) => ("record" in event ? [event] : []));
         const expected = emitted.flatMap((record, id) => (id % 2 === channel ? [{ record, time: id }] : []));
-        assert.deepEqual(records, expected, `SEED=${seed}`);
+        assert.deepEqual(recordsOf(sender), expected, `SEED=${seed}`);
         checkWatermarks(sender.events, `SEED=${seed}`);
       });
     }
@@ -371,6 +371,30 @@ describe("order within a channel", () => {
     assert.throws(() => partition.emit({ id: "x", text: "t" }, 0), { code: "CODEC_MISMATCH" });
   });
 });
+
+const SHAPES: readonly ((id: number) => Record<string, unknown>)[] = [
+  (id) => ({ id }),
+  (id) => ({ id, name: `n${id}` }),
+  (id) => ({ id, tags: ["a", id] }),
+  (id) => ({ name: null, id }),
+  (id) => ({ id: `text ${id}` }),
+  (id) => ({ id, nested: { at: new Date(id), big: BigInt(id) } }),
+];
+
+/** Emits and returns one record; links may gain or lose room before it, a watermark and a flush may follow it. */
+function emitSomeShape(
+  random: SeededRandom,
+  id: number,
+  { partition, senders, status }: Pick<ReturnType<typeof setUp>, "partition" | "senders" | "status">,
+): unknown {
+  for (const sender of senders) if (random.next() < 0.5) sender.room = random.below(3);
+  const record = SHAPES[random.below(SHAPES.length)]!(id);
+  partition.emit(record, id);
+  if (random.next() < 0.2) partition.setWatermark(id);
+  if (random.next() < 0.3) partition.flushSome(id, true);
+  if (status.full && partition.drain()) status.full = false;
+  return record;
+}
 
 /** No record may come after a watermark that was set when it had been emitted: here, times grow with the watermarks. */
 function checkWatermarks(events: readonly Event[], message: string): void {

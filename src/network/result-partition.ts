@@ -55,7 +55,9 @@ export class ResultPartition {
 
   constructor(options: ResultPartitionOptions) {
     this.#options = options;
-    this.#channels = options.senders.map((sender) => new OutputChannel({ sender, timestamps: options.timestamps, counts: this.counts }));
+    this.#channels = options.senders.map(
+      (sender) => new OutputChannel({ sender, timestamps: options.timestamps, counts: this.counts }),
+    );
     this.#learner = "learn" in options.shape ? options.shape : null;
     if ("createWriter" in options.shape) this.#setCodec(options.shape, false);
     this.#partialWaitMs = Math.min(options.bufferTimeoutMs, PARTIAL_WAIT_MS_PER_CHANNEL * options.senders.length);
@@ -116,7 +118,8 @@ export class ResultPartition {
   nextFlushMs(): number {
     let next = Infinity;
     for (const channel of this.#channels) {
-      if (channel.stagedSinceMs >= 0 && !channel.refused) next = Math.min(next, channel.stagedSinceMs + this.#options.bufferTimeoutMs);
+      if (channel.stagedSinceMs >= 0 && !channel.refused)
+        next = Math.min(next, channel.stagedSinceMs + this.#options.bufferTimeoutMs);
     }
     return next;
   }

@@ -112,7 +112,8 @@ export class RingSender implements DataSender {
   }
 
   sendControl(kind: ControlKind, value: number): boolean {
-    if (!this.#pump() || !this.#hasEntry()) return this.#starve(() => this.#pump() && this.#hasEntry()) && this.sendControl(kind, value);
+    if (!this.#pump() || !this.#hasEntry())
+      return this.#starve(() => this.#pump() && this.#hasEntry()) && this.sendControl(kind, value);
     this.#push({ kind, segment: NO_SEGMENT, size: 0, more: 0, value });
     return true;
   }
@@ -215,7 +216,15 @@ export class RingReceiver implements DataReceiver {
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #options: RingReceiverOptions;
-  readonly #element: ReceivedElement = { kind: ELEMENT.end, value: 0, view: null, offset: 0, size: 0, rows: null, times: null };
+  readonly #element: ReceivedElement = {
+    kind: ELEMENT.end,
+    value: 0,
+    view: null,
+    offset: 0,
+    size: 0,
+    rows: null,
+    times: null,
+  };
   #head = 0;
   #returnsTail = 0;
   /** Segment behind the element that was polled last. */

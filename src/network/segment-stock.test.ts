@@ -20,10 +20,10 @@ test("S1: whatever the others hold, a channel can always take its exclusive segm
       const stock = new SegmentStock({ view, segmentSize: 8, segments, exclusive });
       const held: number[][] = Array.from({ length: channels }, () => []);
       for (const _ of held) stock.addChannel(() => undefined);
-      for (const step of steps) {
-        const mine = held[step.channel % channels]!;
-        if (step.take && stock.canTake(mine.length)) mine.push(stock.take(mine.length));
-        else if (!step.take && mine.length > 0) stock.put(mine.shift()!, mine.length);
+      for (const { channel, take } of steps) {
+        const mine = held[channel % channels]!;
+        if (take) tryTake(stock, mine);
+        else tryPut(stock, mine);
         const out = held.flat();
         assert.equal(new Set(out).size, out.length, "no segment is out twice");
         assert.equal(stock.free + out.length, total);
@@ -32,6 +32,14 @@ test("S1: whatever the others hold, a channel can always take its exclusive segm
     }),
   );
 });
+
+function tryTake(stock: SegmentStock, held: number[]): void {
+  if (stock.canTake(held.length)) held.push(stock.take(held.length));
+}
+
+function tryPut(stock: SegmentStock, held: number[]): void {
+  if (held.length > 0) stock.put(held.shift()!, held.length);
+}
 
 test("what a quiet channel's receiver has released serves the others", () => {
   const stock = new SegmentStock({ view, segmentSize: 8, segments: [0, 1, 2], exclusive: 1 });

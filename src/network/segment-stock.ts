@@ -40,7 +40,10 @@ export class SegmentStock {
   addChannel(reclaim: () => void): void {
     this.#reclaims.push(reclaim);
     this.#kept += this.#exclusive;
-    assert(this.#kept <= this.#free, `${this.#free} segments for ${this.#reclaims.length} channels of ${this.#exclusive}`);
+    assert(
+      this.#kept <= this.#free,
+      `${this.#free} segments for ${this.#reclaims.length} channels of ${this.#exclusive}`,
+    );
   }
 
   /** Whether a channel that has `out` segments out may take another. */

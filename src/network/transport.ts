@@ -32,7 +32,9 @@ export function directTransport(env: Env): Transport {
  * A pair whose messages travel when `later` runs what it is given, at any time and in any order: each run delivers the
  * oldest message of its direction (T1).
  */
-export function connectionPair<Down, Up>(later: (deliver: () => void) => void): {
+export function connectionPair<Down, Up>(
+  later: (deliver: () => void) => void,
+): {
   near: Connection<Down, Up>;
   far: Connection<Up, Down>;
 } {

@@ -1,17 +1,19 @@
 // The operator contract.
 //
 // Operators are synchronous and poll-style: a task hands them records, watermarks and the time; they answer at once and
-// never wait. State is therefore never in the middle of an `await`, and a snapshot between two calls is always consistent.
+// never wait. State is therefore never in the middle of an `await`, and a snapshot between two calls is always
+// consistent.
 //
 //   O1. `Output.offer` always takes the record. False means: the output is full now. Finish the record at hand, return,
 //       and the task calls again once there is room. A call may go over by what one record produces, no more.
 //   O2. `onWatermark`, `onProcessingTime` and `onEndOfInput` return false when they stopped early because an output was
 //       full; the task calls them again with the same argument before anything else reaches the operator.
-//   O3. Watermarks never go back; `Infinity` means the input is complete. A record with timestamp < watermark + 1 is late.
+//   O3. Watermarks never go back; `Infinity` means the input is complete. A record with timestamp < watermark + 1 is
+//       late.
 //   O4. `snapshot` and `restore` are called between two other calls only.
 //
-// Stateless operators (map, filter, flatMap, …) have no object: the chain compiler writes them straight into the loop of
-// the task. This contract is for the others: process functions, windows, aggregates, joins.
+// Stateless operators (map, filter, flatMap, …) have no object: the chain compiler writes them straight into the loop
+// of the task. This contract is for the others: process functions, windows, aggregates, joins.
 
 import type { Env } from "../base/env.ts";
 import type { KeyedStateStore } from "../state/keyed-state.ts";
@@ -62,7 +64,10 @@ export type RecordBatch = {
 
 export interface Operator {
   open(context: OperatorContext): void;
-  /** One record of input 0 (or 1 for the second input of a connected operator). `key` and `hash` are undefined and 0 without keyBy. */
+  /**
+   * One record of input 0 (or 1 for the second input of a connected operator). `key` and `hash` are undefined and 0
+   * without keyBy.
+   */
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number, input: 0 | 1): void;
   /** Optional faster form: consumes records from `from` on, returns the index of the first one not consumed. */
   onBatch?(batch: RecordBatch, from: number, input: 0 | 1): number;

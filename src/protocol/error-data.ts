@@ -1,6 +1,14 @@
 // Errors as plain data, to cross threads and processes with code, place and causes intact.
 
-import { EngineError, type ErrorDetail, type ErrorDomain, ExternalError, InternalError, type SourceLocation, UserError } from "../base/errors.ts";
+import {
+  EngineError,
+  type ErrorDetail,
+  type ErrorDomain,
+  ExternalError,
+  InternalError,
+  type SourceLocation,
+  UserError,
+} from "../base/errors.ts";
 
 export type EngineErrorData = {
   readonly code: string;
@@ -20,12 +28,15 @@ export function errorData(error: unknown): EngineErrorData {
   const engine =
     error instanceof EngineError
       ? error
-      : new InternalError("UNEXPECTED", error instanceof Error ? `${error.name}: ${error.message}` : String(error), { cause: error });
+      : new InternalError("UNEXPECTED", error instanceof Error ? `${error.name}: ${error.message}` : String(error), {
+          cause: error,
+        });
   const causes: { name: string; message: string; stack: string }[] = [];
   for (let at = engine.cause; at instanceof Error && causes.length < CAUSES_MAX; at = at.cause) {
     causes.push({ name: at.name, message: at.message, stack: at.stack ?? "" });
   }
-  if (engine.cause !== undefined && causes.length === 0) causes.push({ name: "Error", message: String(engine.cause), stack: "" });
+  if (engine.cause !== undefined && causes.length === 0)
+    causes.push({ name: "Error", message: String(engine.cause), stack: "" });
   return {
     code: engine.code,
     domain: engine.domain,

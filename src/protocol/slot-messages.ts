@@ -1,6 +1,7 @@
 // Control messages between a TaskManager and its slots. Plain data: they cross a message port between threads.
 //
-// Every message about a task carries its id, which contains the attempt: what comes late from an earlier attempt is dropped.
+// Every message about a task carries its id, which contains the attempt: what comes late from an earlier attempt is
+// dropped.
 
 import type { ConfigLayer } from "../config/configuration.ts";
 import type { MetricDefinition } from "../metrics/metric-registry.ts";

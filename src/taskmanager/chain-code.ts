@@ -1,19 +1,19 @@
 // Writes the source text of a chain: every operator's work on one record, fused into loops.
 //
-// A chain is a tree. Its text has two parts: outputs, one per place where records enter in the middle (results of a process
-// function, a window, a flatMap, a source that pushes), and loops, one per input and record shape, which decode and process a
-// whole batch. User functions are called directly, so that V8 can inline them; expressions become code.
+// A chain is a tree. Its text has two parts: outputs, one per place where records enter in the middle (results of a
+// process function, a window, a flatMap, a source that pushes), and loops, one per input and record shape, which decode
+// and process a whole batch. User functions are called directly, so that V8 can inline them; expressions become code.
 //
 //   G1. The text holds only what the engine made: field names pass through JSON.stringify, functions through bindings.
 //   G2. Each text is unique (task, chain, shape), or V8 would share one function's type feedback between chains.
-//   G3. An exception in an output never passes through the user function that emitted: it is kept in `S.failure`, and the loop
-//       that runs stops (`S.full`).
+//   G3. An exception in an output never passes through the user function that emitted: it is kept in `S.failure`, and
+//       the loop that runs stops (`S.full`).
 //
 // Budget: 20 M records per CPU second through generate, map, filter, map, discard (bench case `chain`).
 
+import type { PlanOperator } from "../graph/plan.ts";
 import { conditionCode, recordField } from "../operators/expressions/expr-code.ts";
 import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
-import type { PlanOperator } from "../graph/plan.ts";
 
 /** What the writer needs to know of a chain; operators by their index in the chain. */
 export type ChainShape = {
@@ -27,7 +27,10 @@ export type ChainShape = {
   readonly checks: boolean;
 };
 
-/** Name of the value an operator calls: `f` user function, `o` operator, `w` sink, `p` driver (parse, flatMap, event time). */
+/**
+ * Name of the value an operator calls: `f` user function, `o` operator, `w` sink, `p` driver (parse, flatMap, event
+ * time).
+ */
 export const bindingName = (prefix: "f" | "o" | "w" | "p", operator: number): string => `${prefix}${operator}`;
 export const exchangeName = (exchange: number): string => `e${exchange}`;
 
@@ -35,7 +38,9 @@ type Record = { readonly record: string; readonly time: string };
 
 /** Everything that happens to a record that leaves `operator` through `output`. */
 export function outputCode(chain: ChainShape, operator: number, output: string, at: Record): string {
-  const lines = chain.exchanges(operator, output).map((exchange) => `${exchangeName(exchange)}(${at.record}, ${at.time});`);
+  const lines = chain
+    .exchanges(operator, output)
+    .map((exchange) => `${exchangeName(exchange)}(${at.record}, ${at.time});`);
   for (const consumer of chain.consumers(operator, output)) lines.push(operatorCode(chain, consumer, at));
   return lines.join("\n");
 }
@@ -79,7 +84,10 @@ function filterCode(chain: ChainShape, index: number, at: Record): string {
   const options = chain.operators[index]?.options as { expression?: ExprSpec } | null;
   const body = `C[${index}] += 1;\n${outputCode(chain, index, "", at)}`;
   if (options?.expression) {
-    return `at = ${index}; if (${conditionCode(options.expression, recordField(at.record, () => true))}) { ${body} }`;
+    return `at = ${index}; if (${conditionCode(
+      options.expression,
+      recordField(at.record, () => true),
+    )}) { ${body} }`;
   }
   const result = `b${index}`;
   const call = isGuarded(chain, index)
@@ -171,9 +179,7 @@ export function loopCode(chain: ChainShape, options: LoopOptions): string {
   }[options.input.kind];
   const at = { record: "record", time: "time" };
   const isSource = options.input.kind === "generate";
-  const work = isSource
-    ? `C[0] += 1;\n${outputCode(chain, 0, "", at)}`
-    : headCode(chain, options);
+  const work = isSource ? `C[0] += 1;\n${outputCode(chain, 0, "", at)}` : headCode(chain, options);
   return `let at = 0, i = from;
 try {
   while (i < to) {
@@ -190,7 +196,8 @@ return i;`;
 
 function headCode(chain: ChainShape, options: LoopOptions): string {
   const head = chain.operators[0];
-  if (head === undefined || !OBJECT_KINDS.has(head.kind)) return operatorCode(chain, 0, { record: "record", time: "time" });
+  if (head === undefined || !OBJECT_KINDS.has(head.kind))
+    return operatorCode(chain, 0, { record: "record", time: "time" });
   if (options.key === null) return `o0.onRecord(record, time, undefined, 0, ${options.port});`;
   const key = options.key.field === null ? `key${options.port}(record)` : fieldCode("record", options.key.field);
   return `const key = ${key};

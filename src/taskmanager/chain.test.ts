@@ -1,4 +1,5 @@
-// Generated chains, through jobs under test: every kind of stateless operator, and what happens when user functions misbehave.
+// Generated chains, through jobs under test: every kind of stateless operator, and what happens when user functions
+// misbehave.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -9,7 +9,14 @@ import type { Emit } from "../network/emit-code.ts";
 import type { Operator, Output } from "../operators/operator.ts";
 import type { Json } from "../operators/source.ts";
 import { KEY_DOUBTFUL } from "../types/key-hash.ts";
-import { bindingName, type ChainShape, exchangeName, type LoopOptions, loopCode, outputObjectCode } from "./chain-code.ts";
+import {
+  bindingName,
+  type ChainShape,
+  exchangeName,
+  type LoopOptions,
+  loopCode,
+  outputObjectCode,
+} from "./chain-code.ts";
 import { freezeRecord } from "./freeze.ts";
 import { promiseReturned, userFailure } from "./user-failure.ts";
 

@@ -33,7 +33,7 @@ export class EventTimeDriver {
   /** Event time in milliseconds; NaN: the record has none and was set aside. Once per record. */
   assign(value: unknown, record: unknown): number {
     const timestampMs = timestampOf(value, this.#scale, this.#checkSeconds);
-    if (timestampMs !== timestampMs) return this.#misfit(value, record);
+    if (Number.isNaN(timestampMs)) return this.#misfit(value, record);
     this.#generator.observe(timestampMs);
     return timestampMs;
   }

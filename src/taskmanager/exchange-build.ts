@@ -3,7 +3,14 @@
 import { UserError } from "../base/errors.ts";
 import type { JobEdge, JobVertex } from "../graph/job-graph.ts";
 import type { PlanOperator } from "../graph/plan.ts";
-import { type ChannelSelector, selectAll, selectByKey, selectCustom, selectFirst, selectRoundRobin } from "../network/channel-selector.ts";
+import {
+  type ChannelSelector,
+  selectAll,
+  selectByKey,
+  selectCustom,
+  selectFirst,
+  selectRoundRobin,
+} from "../network/channel-selector.ts";
 import { keyGroupOf } from "../state/key-groups.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
 import type { BatchCodec } from "../types/codec.ts";
@@ -55,9 +62,16 @@ export function exchangeSelector(options: SelectorOptions): ChannelSelector {
     case "global":
       return selectFirst;
     case "custom":
-      return selectCustom({ partition: functions.partition, channels, outOfRange: (channel) => partitionOutOfRange(channel, channels, edge.edge.to) });
+      return selectCustom({
+        partition: functions.partition,
+        channels,
+        outOfRange: (channel) => partitionOutOfRange(channel, channels, edge.edge.to),
+      });
     default: {
-      const key = keyedInput(partitioner.key, input === 0 ? functions.key : functions.rightKey, { id: name, operator: edge.edge.to });
+      const key = keyedInput(partitioner.key, input === 0 ? functions.key : functions.rightKey, {
+        id: name,
+        operator: edge.edge.to,
+      });
       const keyCode = key.field === null ? "key(record)" : `record[${JSON.stringify(key.field)}]`;
       return selectByKey({ keyCode, key, keyGroup: keyGroupOf, channels, maxParallelism: to.maxParallelism });
     }
@@ -65,8 +79,12 @@ export function exchangeSelector(options: SelectorOptions): ChannelSelector {
 }
 
 function partitionOutOfRange(channel: unknown, channels: number, operator: string): UserError {
-  return new UserError("PARTITION_OUT_OF_RANGE", `the function of partitionBy gave ${String(channel)} for ${channels} subtasks`, {
-    fix: `return a whole number from 0 to ${channels - 1}; the second argument is the number of subtasks`,
-    operator,
-  });
+  return new UserError(
+    "PARTITION_OUT_OF_RANGE",
+    `the function of partitionBy gave ${String(channel)} for ${channels} subtasks`,
+    {
+      fix: `return a whole number from 0 to ${channels - 1}; the second argument is the number of subtasks`,
+      operator,
+    },
+  );
 }

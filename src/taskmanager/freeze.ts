@@ -2,7 +2,9 @@
 
 const STEPS_MAX = 100_000;
 
-/** Freezes plain objects and arrays all the way down. Typed arrays, maps and sets cannot be frozen and are left alone. */
+/**
+ * Freezes plain objects and arrays all the way down. Typed arrays, maps and sets cannot be frozen and are left alone.
+ */
 export function freezeRecord(record: unknown): void {
   if (typeof record !== "object" || record === null || Object.isFrozen(record)) return;
   const open: object[] = [record];

@@ -1,13 +1,13 @@
 // Rebuilds a job in a slot and makes its tasks.
 
+import { type Job, jobBuild } from "../api/job.ts";
 import type { Env } from "../base/env.ts";
 import { assert, UserError } from "../base/errors.ts";
-import { jobBuild, type Job } from "../api/job.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import { jobGraphOf, type JobGraph } from "../graph/job-graph.ts";
-import { firstDifference, planDiff } from "../graph/plan-diff.ts";
+import { type JobGraph, jobGraphOf } from "../graph/job-graph.ts";
 import type { Plan, PlanOperator } from "../graph/plan.ts";
+import { firstDifference, planDiff } from "../graph/plan-diff.ts";
 import type { MetricRegistry } from "../metrics/metric-registry.ts";
 import type { Source } from "../operators/source.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-messages.ts";
@@ -79,7 +79,11 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         );
         return { descriptor, task };
       });
-      return { tasks, coordinators: coordinators(options, { graph, functions }, descriptors), release: () => states.release() };
+      return {
+        tasks,
+        coordinators: coordinators(options, { graph, functions }, descriptors),
+        release: () => states.release(),
+      };
     },
   };
 }
@@ -124,8 +128,12 @@ function coordinators(
 
 function planDiffers(expected: Plan, actual: Plan): UserError {
   const operator = firstDifference(expected, actual);
-  return new UserError("PLAN_DIFFERS", `the job built here differs from the one submitted:\n${planDiff(expected, actual)}`, {
-    fix: "builders must do the same each time: take what varies (time, randomness, environment, files) from params",
-    ...(operator !== null && { operator }),
-  });
+  return new UserError(
+    "PLAN_DIFFERS",
+    `the job built here differs from the one submitted:\n${planDiff(expected, actual)}`,
+    {
+      fix: "builders must do the same each time: take what varies (time, randomness, environment, files) from params",
+      ...(operator !== null && { operator }),
+    },
+  );
 }

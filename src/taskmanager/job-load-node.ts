@@ -1,8 +1,9 @@
-// Imports a job's bundle, in the client and in slots. The bundle leaves `millrace` itself out, so that a job and the engine that
-// runs it share one copy.
+// Imports a job's bundle, in the client and in slots. The bundle leaves `millrace` itself out, so that a job and the
+// engine that runs it share one copy.
 //
-// A bundle is loaded under the URL of the job's own file, not under that of the file it lies in: `import.meta` then means what the
-// user wrote, stacks name the job, and Node's compile cache finds an unchanged job again in the next run.
+// A bundle is loaded under the URL of the job's own file, not under that of the file it lies in: `import.meta` then
+// means what the user wrote, stacks name the job, and Node's compile cache finds an unchanged job again in the next
+// run.
 
 import { existsSync, readFileSync } from "node:fs";
 import { registerHooks } from "node:module";

@@ -14,7 +14,11 @@ export function keyedInput(spec: KeySpec, key: unknown, options: { id: string; o
     if (problem !== null) throw keyInvalidError(problem, { operator: options.operator });
   };
   if (spec.field === null && typeof key !== "function") {
-    throw new UserError("KEY_FUNCTION_MISSING", `operator "${options.operator}" has neither a key field nor a key function`, { operator: options.operator });
+    throw new UserError(
+      "KEY_FUNCTION_MISSING",
+      `operator "${options.operator}" has neither a key field nor a key function`,
+      { operator: options.operator },
+    );
   }
   return { field: spec.field, key, hash: compileKeyHash(type, options.id), doubtful };
 }

@@ -47,7 +47,13 @@ export class SharedLinks implements LinkBuilder {
     const stock = new SegmentStock({ view, segmentSize, segments, exclusive: segmentsPerChannel });
     return links.map((link) => {
       if (link.kind === "local") return this.#local(link.id);
-      return new RingSender({ memory: link.memory, stock, receiver: this.#doorbell(link.peer), segmentsMax: segmentsPerChannelMax, recordBytesMax });
+      return new RingSender({
+        memory: link.memory,
+        stock,
+        receiver: this.#doorbell(link.peer),
+        segmentsMax: segmentsPerChannelMax,
+        recordBytesMax,
+      });
     });
   }
 

@@ -33,14 +33,24 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
   switch (operator.kind) {
     case "window": {
       const { window, allowedLatenessMs } = optionsOf<{ window: WindowSpec; allowedLatenessMs: number }>(operator);
-      return windowOperator({ ...aggregation(options), window, allowedLatenessMs, lateOutput: options.isRead("late"), partials: false });
+      return windowOperator({
+        ...aggregation(options),
+        window,
+        allowedLatenessMs,
+        lateOutput: options.isRead("late"),
+        partials: false,
+      });
     }
     case "aggregate":
       return new AggregateOperator({ ...aggregation(options), mode: options.mode });
     case "reduce": {
       const [state] = operator.state;
       assert(state?.kind === "reducing", `reduce "${operator.uid}" declares one reducing state`);
-      return new ReduceOperator({ state, reduce: functions.reduce as (left: unknown, right: unknown) => unknown, onThrow });
+      return new ReduceOperator({
+        state,
+        reduce: functions.reduce as (left: unknown, right: unknown) => unknown,
+        onThrow,
+      });
     }
     case "process":
       return new ProcessOperator({

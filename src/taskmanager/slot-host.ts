@@ -1,14 +1,14 @@
 // What every slot has around it, whatever thread it runs in: pools, metrics, state, links, the factory of its tasks.
 
-import type { Env } from "../base/env.ts";
 import type { Job } from "../api/job.ts";
+import type { Env } from "../base/env.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import { type MetricDefinition, MetricRegistry } from "../metrics/metric-registry.ts";
 import type { Doorbell } from "../network/data-link.ts";
 import type { FromSlot } from "../protocol/slot-messages.ts";
-import { jobFactory, type JobStubs } from "./job-factory.ts";
+import { type JobStubs, jobFactory } from "./job-factory.ts";
 import { type LinkBuilder, SharedLinks } from "./links.ts";
 import { Slot } from "./slot.ts";
 import type { SlotStart } from "./slot-runner.ts";
@@ -39,7 +39,16 @@ export function slotHost(options: SlotHostOptions): Slot {
       env,
       load: options.load,
       links: options.links ?? ((configuration) => sharedLinks(configuration, network, options)),
-      states: (configuration, job) => slotStates({ env, configuration, pool: managed, limitBytes: start.managedBytes, heapBytes: start.heap.oldGenerationMb * 1024 ** 2, jobId: job.jobId, slot: start.index }),
+      states: (configuration, job) =>
+        slotStates({
+          env,
+          configuration,
+          pool: managed,
+          limitBytes: start.managedBytes,
+          heapBytes: start.heap.oldGenerationMb * 1024 ** 2,
+          jobId: job.jobId,
+          slot: start.index,
+        }),
       metrics: new MetricRegistry(start.metrics, announce),
       send,
       wake,

@@ -1,7 +1,8 @@
-// Runs slots in the calling thread, one turn at a time, on the environment's timers: the local executor and the simulation.
+// Runs slots in the calling thread, one turn at a time, on the environment's timers: the local executor and the
+// simulation.
 
-import type { Env } from "../base/env.ts";
 import type { Job } from "../api/job.ts";
+import type { Env } from "../base/env.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Doorbell } from "../network/data-link.ts";
 import { directTransport, type Transport } from "../network/transport.ts";

@@ -5,8 +5,8 @@ import { Worker } from "node:worker_threads";
 import { SharedDoorbell } from "../network/doorbell.ts";
 import type { Connection } from "../network/transport.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
-import { stackSample } from "./stack-sample-node.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
+import { stackSample } from "./stack-sample-node.ts";
 
 /** The compiled package holds `.js`, a checkout runs its `.ts` sources. */
 function workerUrl(): URL {

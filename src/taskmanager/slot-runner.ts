@@ -1,7 +1,7 @@
 // The seam between a TaskManager and the threads of its slots.
 //
-// Implementations: `slot-runner-local.ts` (all slots in the calling thread; also the simulation's) and `slot-runner-node.ts`
-// (a worker thread per slot).
+// Implementations: `slot-runner-local.ts` (all slots in the calling thread; also the simulation's) and
+// `slot-runner-node.ts` (a worker thread per slot).
 
 import type { SegmentPoolHandle } from "../memory/segment-pool.ts";
 import type { Connection } from "../network/transport.ts";
@@ -27,7 +27,11 @@ export type SlotStart = {
 };
 
 /** Why a slot's thread ended without closing its tasks. */
-export type SlotExit = { readonly kind: "exit" | "outOfMemory" | "error"; readonly code: number; readonly error: unknown };
+export type SlotExit = {
+  readonly kind: "exit" | "outOfMemory" | "error";
+  readonly code: number;
+  readonly error: unknown;
+};
 
 export interface SlotHandle {
   /** Control messages to and from the slot. */

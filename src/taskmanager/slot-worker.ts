@@ -1,5 +1,5 @@
-// Entry point of a slot's worker thread, started by slot-runner-node.ts: turns Node's compile cache on, which holds for what is
-// imported after it. A slot is then up in half the time.
+// Entry point of a slot's worker thread, started by slot-runner-node.ts: turns Node's compile cache on, which holds for
+// what is imported after it. A slot is then up in half the time.
 
 import { enableCompileCache } from "node:module";
 

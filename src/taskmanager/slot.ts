@@ -18,7 +18,10 @@ export type SlotTask = { readonly descriptor: TaskDescriptor; readonly task: Tas
 
 /** Rebuilds the job and makes its tasks; the real one imports the bundle. */
 export interface TaskFactory {
-  deploy(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<{
+  deploy(
+    job: JobDescriptor,
+    tasks: readonly TaskDescriptor[],
+  ): Promise<{
     readonly tasks: readonly SlotTask[];
     /** Coordinators of the sources whose first subtask is here, by vertex. */
     readonly coordinators: ReadonlyMap<number, SourceCoordinator>;
@@ -44,6 +47,9 @@ export type SlotTurn = {
   /** Milliseconds until the slot wants a turn without being rung; Infinity for never. */
   readonly sleepMs: number;
 };
+
+/** What a task was between two turns, by how the first of them ended. */
+const SINCE_TURN = { more: "busy", idle: "idle", blocked: "backPressured" } as const;
 
 const IDLE: SlotTurn = { busy: false, sleepMs: Infinity };
 
@@ -93,7 +99,7 @@ export class Slot {
     for (const running of this.#tasks) {
       if (running.finished) continue;
       const { metrics } = running.task.parts;
-      metrics.time(running.lastResult === "more" ? "busy" : running.lastResult === "idle" ? "idle" : "backPressured", atMs - running.sinceMs);
+      metrics.time(SINCE_TURN[running.lastResult], atMs - running.sinceMs);
       const result = this.#turnOf(running, atMs + this.#options.turnBudgetMs);
       if (result === null) return IDLE;
       const endMs = clock.monotonicMs();
@@ -110,7 +116,8 @@ export class Slot {
   fail(task: TaskId | null, error: unknown): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#options.send({ kind: "failed", task, error: errorData(error) });
-    if (this.#state === "deploying") this.#unwanted = true; // What is being opened must be open before it can be closed.
+    if (this.#state === "deploying")
+      this.#unwanted = true; // What is being opened must be open before it can be closed.
     else this.#close("abort");
   }
 

@@ -1,5 +1,5 @@
-// Hands out the splits of one source to its subtasks. Runs in the slot of the source's first subtask, because enumerators may
-// be user code, and user code runs in slots only.
+// Hands out the splits of one source to its subtasks. Runs in the slot of the source's first subtask, because
+// enumerators may be user code, and user code runs in slots only.
 
 import type { SourceSplit, SplitEnumerator } from "../operators/source.ts";
 

@@ -6,7 +6,15 @@
 import type { Clock } from "../base/env.ts";
 import { assert, UserError } from "../base/errors.ts";
 import type { Output } from "../operators/operator.ts";
-import type { IndexedSource, InvalidPolicy, InvalidRow, PollResult, SourceOutput, SourceReader, SourceSplit } from "../operators/source.ts";
+import type {
+  IndexedSource,
+  InvalidPolicy,
+  InvalidRow,
+  PollResult,
+  SourceOutput,
+  SourceReader,
+  SourceSplit,
+} from "../operators/source.ts";
 import type { Loop } from "./chain.ts";
 import { recordText } from "./user-failure.ts";
 

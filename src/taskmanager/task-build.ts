@@ -1,16 +1,17 @@
-// Builds a task from its descriptor and the rebuilt job: operators, drivers, exchanges, chain, in the order they need each other.
+// Builds a task from its descriptor and the rebuilt job: operators, drivers, exchanges, chain, in the order they need
+// each other.
 
+import { canonicalJson } from "../base/canonical-json.ts";
+import type { Env } from "../base/env.ts";
+import { assert, UserError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import type { Env } from "../base/env.ts";
-import { canonicalJson } from "../base/canonical-json.ts";
-import { assert, UserError } from "../base/errors.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
-import { UNIT_SCALE, type TimestampUnit } from "../operators/event-time/timestamp.ts";
+import { type TimestampUnit, UNIT_SCALE } from "../operators/event-time/timestamp.ts";
 import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
 import type { Operator, Output } from "../operators/operator.ts";
 import type { Sink } from "../operators/sink.ts";
@@ -168,11 +169,20 @@ class TaskBuilder {
       overdraftRecordsMax: configuration.get(OPTIONS.overdraftRecords),
       refuse: (record, codec) => {
         const mismatch = codec.mismatch(record);
-        const what = mismatch === null ? "does not fit" : `${mismatch.path === "" ? "the record" : `field ${mismatch.path}`} is ${mismatch.actual}, not ${mismatch.expected}`;
-        return new UserError(mismatch?.unsupported ? "CODEC_UNSUPPORTED" : "CODEC_MISMATCH", `${what}, in a record that leaves "${edge.edge.from}": ${recordText(record)}`, {
-          fix: mismatch?.unsupported ? "send data only: numbers, strings, dates, arrays, plain objects, maps, sets" : "return what the declared type says, or declare what is returned",
-          operator: edge.edge.from,
-        });
+        const what =
+          mismatch === null
+            ? "does not fit"
+            : `${mismatch.path === "" ? "the record" : `field ${mismatch.path}`} is ${mismatch.actual}, not ${mismatch.expected}`;
+        return new UserError(
+          mismatch?.unsupported ? "CODEC_UNSUPPORTED" : "CODEC_MISMATCH",
+          `${what}, in a record that leaves "${edge.edge.from}": ${recordText(record)}`,
+          {
+            fix: mismatch?.unsupported
+              ? "send data only: numbers, strings, dates, arrays, plain objects, maps, sets"
+              : "return what the declared type says, or declare what is returned",
+            operator: edge.edge.from,
+          },
+        );
       },
     });
   }
@@ -198,7 +208,12 @@ class TaskBuilder {
       case "parse": {
         const policy = optionsOf<{ invalid: InvalidPolicy }>(operator).invalid;
         const scope = this.#scope(uid);
-        const driver = new ParseDriver({ uid, schema: functions.schema as StandardSchema, policy, onInvalid: () => scope.count("numRecordsInErrors") });
+        const driver = new ParseDriver({
+          uid,
+          schema: functions.schema as StandardSchema,
+          policy,
+          onInvalid: () => scope.count("numRecordsInErrors"),
+        });
         this.#driven.parses.push({ index, driver });
         return { p: driver };
       }
@@ -208,7 +223,14 @@ class TaskBuilder {
         return { w: this.#sink(operator, functions.sink as Sink<unknown>) };
       default: {
         const onThrow = operator.onError === "fail" ? null : this.#onSkipped(index);
-        const object = operatorBuild({ operator, mode: this.#context.graph.plan.mode, functions, input: this.#inputType(operator), isRead: (side) => this.#isRead(operator, side), onThrow });
+        const object = operatorBuild({
+          operator,
+          mode: this.#context.graph.plan.mode,
+          functions,
+          input: this.#inputType(operator),
+          isRead: (side) => this.#isRead(operator, side),
+          onThrow,
+        });
         this.#driven.operators.push({ index, operator: object });
         return { o: object };
       }
@@ -270,7 +292,8 @@ class TaskBuilder {
     const scope = this.#scope(operator.uid);
     return (error, record, timestampMs) => {
       scope.count("numRecordsInErrors");
-      if (operator.onError === "side") this.#chain?.output(index, "errors").offer({ record, error: messageOf(error) }, timestampMs);
+      if (operator.onError === "side")
+        this.#chain?.output(index, "errors").offer({ record, error: messageOf(error) }, timestampMs);
     };
   }
 
@@ -288,7 +311,9 @@ class TaskBuilder {
       }),
       checks: this.#context.checks,
       status: this.#status,
-      counts: this.#scope(null).counters(operators.map((operator) => ({ operator: operator.uid, name: "numRecordsOut" }))),
+      counts: this.#scope(null).counters(
+        operators.map((operator) => ({ operator: operator.uid, name: "numRecordsOut" })),
+      ),
       bindings: this.#driven.bindings,
       onSkipped: (operator, error, record, timestampMs) => skipped[operator]?.(error, record, timestampMs),
       keys: ([0, 1] as const).map((port) => this.#keyedInput(port)),
@@ -311,7 +336,8 @@ class TaskBuilder {
 
   #connectDrivers(chain: Chain): void {
     for (const { index, driver } of this.#driven.parses) {
-      if (this.#vertex.operators[index]?.sides.some((side) => side.name === "invalid")) driver.invalid = chain.output(index, "invalid");
+      if (this.#vertex.operators[index]?.sides.some((side) => side.name === "invalid"))
+        driver.invalid = chain.output(index, "invalid");
     }
     this.#vertex.operators.forEach((operator, index) => {
       const driver = this.#driven.bindings[index]?.p;
@@ -324,12 +350,18 @@ class TaskBuilder {
     if (inputs.length === 0) return null;
     const channels = inputs.flatMap((input: TaskInput) => {
       const { edge } = this.#edge(input.edge);
-      const shape = exchangeShape(this.#edge(input.edge), this.#operator(edge.from), `${this.#name} input ${input.edge}`);
+      const shape = exchangeShape(
+        this.#edge(input.edge),
+        this.#operator(edge.from),
+        `${this.#name} input ${input.edge}`,
+      );
       const codec = "createReader" in shape ? shape : null;
       return input.links.map((link) => ({ receiver: this.#context.links.receiver(link), port: edge.input, codec }));
     });
     let compiled = 0;
-    return new InputGate(channels, (spec, options) => compileBatchCodec(spec, options, `${this.#name} shape ${++compiled}`));
+    return new InputGate(channels, (spec, options) =>
+      compileBatchCodec(spec, options, `${this.#name} shape ${++compiled}`),
+    );
   }
 
   #source(chain: Chain): SourceDriver {
@@ -358,12 +390,17 @@ class TaskBuilder {
       invalid: source.invalid === "side" ? chain.output(0, "invalid") : nowhere,
       onInvalid: () => scope.count("numRecordsInErrors"),
       splits: {
-        enter: (split) => this.#driven.eventTimes.forEach(({ driver: time }) => time.enterSplit(split)),
-        leave: (split) => this.#driven.eventTimes.forEach(({ driver: time }) => time.leaveSplit(split)),
+        enter: (split) => {
+          for (const { driver: time } of this.#driven.eventTimes) time.enterSplit(split);
+        },
+        leave: (split) => {
+          for (const { driver: time } of this.#driven.eventTimes) time.leaveSplit(split);
+        },
       },
       requestSplit: () => requestSplit(this.#descriptor),
     });
-    if (indexed !== null) driver.loop = chain.compileLoop({ input: { kind: "generate" }, port: 0, key: null, timestamps: false });
+    if (indexed !== null)
+      driver.loop = chain.compileLoop({ input: { kind: "generate" }, port: 0, key: null, timestamps: false });
     return driver;
   }
 
@@ -401,7 +438,10 @@ class TaskBuilder {
     return this.#inputPathMade;
   }
 
-  /** Steps behind `from` (null: from the head on) up to the next event-time operators, which make watermarks of their own. */
+  /**
+   * Steps behind `from` (null: from the head on) up to the next event-time operators, which make watermarks of their
+   * own.
+   */
   #path(from: number | null): WatermarkPath {
     const steps: PathStep[] = [];
     const open = from === null ? [0] : this.#next(from, steps);

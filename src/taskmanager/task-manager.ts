@@ -1,11 +1,12 @@
 // The TaskManager's main thread: memory pools, slots and their watchdog. Never runs user code, never blocks.
 //
-// Owns: the network and managed pools, slot threads, shared memory for doorbells, metrics and progress. Does not own: the
-// decision what runs where (job master), what happens inside a slot (slot.ts).
+// Owns: the network and managed pools, slot threads, shared memory for doorbells, metrics and progress. Does not own:
+// the decision what runs where (job master), what happens inside a slot (slot.ts).
 //
 //   M1. Whatever a slot held in the pools is free again once its thread has ended, however it ended.
 //   M2. `close` leaves no thread, timer or segment behind.
 
+import { durationText } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
 import { assert, type EngineError, InternalError, UserError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -151,7 +152,9 @@ export class TaskManager {
         await this.end(slot);
         this.#options.onSlotLost(slot, stuckError(slot, stuckMs, stack));
       })
-      .catch((error: unknown) => this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })));
+      .catch((error: unknown) =>
+        this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),
+      );
   }
 }
 
@@ -164,7 +167,11 @@ function exitError(exit: SlotExit, memory: TaskManagerMemory): EngineError {
     });
   }
   if (exit.kind === "error") {
-    return new InternalError("SLOT_FAILED", `a slot's thread failed: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`, { cause: exit.error });
+    return new InternalError(
+      "SLOT_FAILED",
+      `a slot's thread failed: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`,
+      { cause: exit.error },
+    );
   }
   return new UserError("SLOT_EXITED", `a slot's thread ended with exit code ${exit.code}`, {
     fix: "user code must not end the process; throw an error instead",
@@ -172,9 +179,13 @@ function exitError(exit: SlotExit, memory: TaskManagerMemory): EngineError {
 }
 
 function stuckError(slot: number, stuckMs: number, stack: string | null): UserError {
-  const error = new UserError("FUNCTION_NEVER_RETURNED", `user code in slot ${slot} has not returned for ${Math.round(stuckMs / 1_000)} s`, {
-    fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
-  });
+  const error = new UserError(
+    "FUNCTION_NEVER_RETURNED",
+    `user code in slot ${slot} has not returned for ${durationText(Math.round(stuckMs / 100) * 100)}`,
+    {
+      fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
+    },
+  );
   if (stack !== null) error.stack = `${error.name}: ${error.message}\n${stack}`;
   return error;
 }

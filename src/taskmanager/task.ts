@@ -6,11 +6,11 @@
 //   T1. `turn` never blocks and never awaits; it returns once its time is over or nothing can be done.
 //   T2. Nothing reaches an operator while an output is full, or while earlier work of it is pending.
 //   T3. A watermark is delivered after the records before it, in every output.
-//   T4. The end: last records, watermark Infinity, `onEndOfInput`, ends of the exchanges, sinks prepared; then "finished".
-//       Sinks commit only when the job says so.
+//   T4. The end: last records, watermark Infinity, `onEndOfInput`, ends of the exchanges, sinks prepared; then
+//       "finished". Sinks commit only when the job says so.
 
-import { assert, type EngineError } from "../base/errors.ts";
 import type { Clock } from "../base/env.ts";
+import { assert, type EngineError } from "../base/errors.ts";
 import type { ReceivedElement } from "../network/data-link.ts";
 import { ELEMENT } from "../network/element.ts";
 import type { InputChannel, InputGate } from "../network/input-gate.ts";
@@ -67,7 +67,12 @@ export class Task {
   readonly #rowLoops: (Loop | null)[] = [null, null];
   readonly #batchLoops = new WeakMap<BatchCodec, Loop>();
   readonly #polled: { element: ReceivedElement | null } = { element: null };
-  readonly #batch: { -readonly [K in keyof RecordBatch]: RecordBatch[K] } = { count: 0, rows: null, timestamps: null, reader: null };
+  readonly #batch: { -readonly [K in keyof RecordBatch]: RecordBatch[K] } = {
+    count: 0,
+    rows: null,
+    timestamps: null,
+    reader: null,
+  };
   #phase: "running" | "ending" | "preparing" | "finished" = "running";
   #pending: Pending | null = null;
   #chunk = 256;
@@ -137,7 +142,8 @@ export class Task {
 
   #work(deadlineMs: number): TurnResult {
     this.#throwFailure();
-    if (this.#phase === "finished" || this.#phase === "preparing") return this.#phase === "finished" ? "finished" : "idle";
+    if (this.#phase === "finished") return "finished";
+    if (this.#phase === "preparing") return "idle";
     let resumed = this.#resume(deadlineMs);
     while (resumed === "done" && this.#phase === "running") {
       const moved = this.parts.source === null ? this.#takeInput() : this.#pollSource(this.parts.source);
@@ -152,7 +158,10 @@ export class Task {
     return resumed === "done" ? this.#end(deadlineMs) : resumed;
   }
 
-  /** Everything that stopped half-way goes on, oldest first, until nothing is pending, there is no room, or time is over. */
+  /**
+   * Everything that stopped half-way goes on, oldest first, until nothing is pending, there is no room, or time is
+   * over.
+   */
   #resume(deadlineMs: number): "done" | "blocked" | "more" {
     const { status, clock } = this.parts;
     while (!this.#resumeOnce()) {
@@ -236,7 +245,7 @@ export class Task {
     const { port } = channel;
     if (element.rows !== null) {
       this.parts.metrics.recordsIn(element.rows.length);
-      const loop = this.#head ? null : (this.#rowLoops[port] ??= this.parts.chain.compileLoop(this.parts.loopOptions(port, { kind: "rows" })));
+      const loop = this.#head ? null : this.#rowLoop(port);
       return { channel, element, count: element.rows.length, position: 0, loop };
     }
     const { reader, codec } = channel;
@@ -244,7 +253,18 @@ export class Task {
     reader.open(element.view, element.offset, element.size);
     this.parts.metrics.recordsIn(reader.count);
     this.parts.metrics.bytesIn(element.size);
-    return { channel, element, count: reader.count, position: 0, loop: this.#head ? null : this.#batchLoop(port, codec) };
+    return {
+      channel,
+      element,
+      count: reader.count,
+      position: 0,
+      loop: this.#head ? null : this.#batchLoop(port, codec),
+    };
+  }
+
+  #rowLoop(port: 0 | 1): Loop {
+    this.#rowLoops[port] ??= this.parts.chain.compileLoop(this.parts.loopOptions(port, { kind: "rows" }));
+    return this.#rowLoops[port];
   }
 
   #batchLoop(port: 0 | 1, codec: BatchCodec): Loop {

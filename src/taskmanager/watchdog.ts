@@ -1,7 +1,7 @@
 // Sees slots whose thread does not come back from user code.
 //
-// Each slot adds one to its progress word at the start and at the end of every task's turn: odd means inside. A word that is odd
-// and has not moved for the time-out belongs to a slot that hangs.
+// Each slot adds one to its progress word at the start and at the end of every task's turn: odd means inside. A word
+// that is odd and has not moved for the time-out belongs to a slot that hangs.
 
 import type { Env, TimerHandle } from "../base/env.ts";
 

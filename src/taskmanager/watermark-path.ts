@@ -45,14 +45,19 @@ export class WatermarkPath {
         if (this.#target <= this.#delivered) return true;
         this.#delivering = this.#target;
       }
-      for (; this.#at < this.#steps.length; this.#at += 1) {
-        if (this.#status.full) return false;
-        const step = this.#steps[this.#at]!;
-        if (step.kind === "partition") step.partition.setWatermark(this.#delivering);
-        else if (!step.operator.onWatermark(this.#delivering)) return false;
-      }
+      if (!this.#deliver()) return false;
       this.#at = 0;
       this.#delivered = this.#delivering;
     }
+  }
+
+  #deliver(): boolean {
+    for (; this.#at < this.#steps.length; this.#at += 1) {
+      if (this.#status.full) return false;
+      const step = this.#steps[this.#at]!;
+      if (step.kind === "partition") step.partition.setWatermark(this.#delivering);
+      else if (!step.operator.onWatermark(this.#delivering)) return false;
+    }
+    return true;
   }
 }

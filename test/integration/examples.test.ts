@@ -37,7 +37,13 @@ function rowsOf(folder: string): Row[] {
 async function query(sql: string): Promise<Row[]> {
   const connection = await (await DuckDBInstance.create(":memory:")).connect();
   const result = await connection.runAndReadAll(sql);
-  return result.getRowObjects().map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, typeof value === "bigint" ? Number(value) : value])));
+  return result
+    .getRowObjects()
+    .map((row) =>
+      Object.fromEntries(
+        Object.entries(row).map(([key, value]) => [key, typeof value === "bigint" ? Number(value) : value]),
+      ),
+    );
 }
 
 /** Equal rows in equal order, numbers within rounding. */
@@ -47,14 +53,19 @@ function assertRows(actual: readonly Row[], expected: readonly Row[]): void {
     for (const [key, value] of Object.entries(row)) {
       const other = actual[index]?.[key];
       if (typeof value === "number" && typeof other === "number") {
-        assert.ok(Math.abs(other - value) <= 1e-9 * Math.max(1, Math.abs(value)), `row ${index}, ${key}: ${other}, not ${value}`);
+        assert.ok(
+          Math.abs(other - value) <= 1e-9 * Math.max(1, Math.abs(value)),
+          `row ${index}, ${key}: ${other}, not ${value}`,
+        );
       } else assert.deepEqual(other, value, `row ${index}, ${key}`);
     }
   }
 }
 
-const byStart = (left: Row, right: Row): number => Number(left.start) - Number(right.start) || (String(left.device) < String(right.device) ? -1 : 1);
-const byTime = (left: Row, right: Row): number => Number(left.at) - Number(right.at) || (String(left.device) < String(right.device) ? -1 : 1);
+const byStart = (left: Row, right: Row): number =>
+  Number(left.start) - Number(right.start) || (String(left.device) < String(right.device) ? -1 : 1);
+const byTime = (left: Row, right: Row): number =>
+  Number(left.at) - Number(right.at) || (String(left.device) < String(right.device) ? -1 : 1);
 
 const MODES: readonly (readonly [string, readonly string[]])[] = [
   ["two slots", ["--parallelism", "2"]],
@@ -104,8 +115,14 @@ for (const [mode, options] of MODES) {
         GROUP BY device, start ORDER BY start, device`);
       assertRows(rowsOf(join(out, "rolling")).sort(byStart), rolling);
       const alerts = rowsOf(join(out, "alerts")).sort(byTime);
-      assertRows(alerts.filter((row) => row.kind === "spike"), await query(SPIKES));
-      assertRows(alerts.filter((row) => row.kind === "silent"), await query(SILENCES));
+      assertRows(
+        alerts.filter((row) => row.kind === "spike"),
+        await query(SPIKES),
+      );
+      assertRows(
+        alerts.filter((row) => row.kind === "silent"),
+        await query(SILENCES),
+      );
     });
   });
 }

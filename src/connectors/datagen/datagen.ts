@@ -57,7 +57,8 @@ export function generate<T>(
     {
       type: options.type?.spec ?? null,
       describe: { count: Number.isFinite(count) ? count : null, rate: rate ?? null, seed },
-      // A function of the index alone is called as it is: starting the random numbers over costs more than most of them do.
+      // A function of the index alone is called as it is: starting the random numbers over costs more than most of them
+      // do.
       generate:
         record.length === 1
           ? (record as (index: number) => T)

@@ -1,4 +1,5 @@
-// Event times as they come from records: epoch milliseconds as a number, or a Date. Everything else is told apart for the error.
+// Event times as they come from records: epoch milliseconds as a number, or a Date. Everything else is told apart for
+// the error.
 
 export type TimestampUnit = "ms" | "s" | "us";
 
@@ -40,9 +41,18 @@ export function timestampProblem(value: unknown): TimestampProblem {
     };
   }
   const ms = Number(value);
-  if (Number.isNaN(ms)) return { code: "TIMESTAMP_NAN", message: "the event time is not a number (NaN)", fix: "filter such records out first, or set them aside" };
+  if (Number.isNaN(ms))
+    return {
+      code: "TIMESTAMP_NAN",
+      message: "the event time is not a number (NaN)",
+      fix: "filter such records out first, or set them aside",
+    };
   if (ms < 0) {
-    return { code: "TIMESTAMP_NEGATIVE", message: `the event time ${ms} lies before 1970`, fix: "times before 1970 are not supported; set such records aside" };
+    return {
+      code: "TIMESTAMP_NEGATIVE",
+      message: `the event time ${ms} lies before 1970`,
+      fix: "times before 1970 are not supported; set such records aside",
+    };
   }
   if (ms > TIMESTAMP_MAX) {
     return {

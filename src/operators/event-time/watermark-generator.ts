@@ -1,9 +1,10 @@
-// Watermarks from the event times of records, with a bound on how late a record may come: Flink's bounded out-of-orderness.
+// Watermarks from the event times of records, with a bound on how late a record may come: Flink's bounded
+// out-of-orderness.
 //
-//   B1. The watermark is the least, over the active splits, of the greatest event time seen, minus the bound, minus 1 ms. It
-//       never goes back.
-//   B2. A split that has given no record for `idleMs` is idle and holds nothing back until its next record. When all are idle,
-//       so is the generator.
+//   B1. The watermark is the least, over the active splits, of the greatest event time seen, minus the bound, minus 1
+//       ms. It never goes back.
+//   B2. A split that has given no record for `idleMs` is idle and holds nothing back until its next record. When all
+//       are idle, so is the generator.
 //   B3. A split that was left is forgotten; one that was entered and has given no record yet holds everything back.
 
 type SplitClock = { greatest: number; touched: boolean; activeMs: number; idle: boolean };

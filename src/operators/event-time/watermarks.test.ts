@@ -1,14 +1,58 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { unreachable } from "../../base/errors.ts";
 import { WatermarkCombiner } from "./watermark-combiner.ts";
 import { WatermarkGenerator } from "./watermark-generator.ts";
 
+type ChannelStep = {
+  readonly kind: "watermark" | "idle" | "active" | "end";
+  readonly channel: number;
+  readonly value: number;
+};
+
+/** What W1 to W3 say, computed anew from all channels. */
+class CombinerModel {
+  /** Never goes back. */
+  watermark = -Infinity;
+  readonly #channels: { watermark: number; idle: boolean; ended: boolean }[];
+
+  constructor(channels: number) {
+    this.#channels = Array.from({ length: channels }, () => ({ watermark: -Infinity, idle: false, ended: false }));
+  }
+
+  isOpen(index: number): boolean {
+    return this.#channels[index]?.ended === false;
+  }
+
+  get idle(): boolean {
+    return this.#active().length === 0 && this.#channels.some((channel) => channel.idle && !channel.ended);
+  }
+
+  step({ kind, channel: index, value }: ChannelStep): void {
+    const channel = this.#channels[index]!;
+    if (kind === "watermark") channel.watermark = Math.max(channel.watermark, value);
+    if (kind === "end") channel.ended = true;
+    else channel.idle = kind === "idle";
+    const active = this.#active().map((other) => other.watermark);
+    if (active.length > 0) this.watermark = Math.max(this.watermark, Math.min(...active));
+  }
+
+  #active() {
+    return this.#channels.filter((channel) => !channel.idle && !channel.ended);
+  }
+}
+
+function stepCombiner(combiner: WatermarkCombiner, { kind, channel, value }: ChannelStep): void {
+  if (kind === "watermark") combiner.onWatermark(channel, value);
+  else if (kind === "end") combiner.onEnd(channel);
+  else combiner.onIdle(channel, kind === "idle");
+}
+
 describe("the combined watermark of several channels", () => {
-  type Step = { kind: "watermark" | "idle" | "active" | "end"; channel: number; value: number };
   const steps = fc.array(
     fc.record({
-      kind: fc.constantFrom<Step["kind"]>("watermark", "watermark", "watermark", "idle", "active", "end"),
+      kind: fc.constantFrom<ChannelStep["kind"]>("watermark", "watermark", "watermark", "idle", "active", "end"),
       channel: fc.integer({ min: 0, max: 3 }),
       value: fc.integer({ min: -5, max: 50 }),
     }),
@@ -19,28 +63,13 @@ describe("the combined watermark of several channels", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4 }), steps, (channels, plan) => {
         const combiner = new WatermarkCombiner(channels);
-        const model = Array.from({ length: channels }, () => ({ watermark: -Infinity, idle: false, ended: false }));
-        let before = -Infinity;
-        for (const { kind, channel: index, value } of plan) {
-          const channel = model[index];
-          if (channel === undefined || channel.ended) continue;
-          if (kind === "watermark") {
-            combiner.onWatermark(index, value);
-            channel.watermark = Math.max(channel.watermark, value);
-            channel.idle = false;
-          } else if (kind === "end") {
-            combiner.onEnd(index);
-            channel.ended = true;
-          } else {
-            combiner.onIdle(index, kind === "idle");
-            channel.idle = kind === "idle";
-          }
-          const active = model.filter((other) => !other.idle && !other.ended);
-          const least = Math.min(...active.map((other) => other.watermark));
-          const expected = active.length === 0 ? before : Math.max(before, least);
-          assert.equal(combiner.watermark, expected);
-          assert.equal(combiner.idle, active.length === 0 && model.some((other) => other.idle && !other.ended));
-          before = combiner.watermark;
+        const model = new CombinerModel(channels);
+        for (const step of plan) {
+          if (!model.isOpen(step.channel)) continue;
+          stepCombiner(combiner, step);
+          model.step(step);
+          assert.equal(combiner.watermark, model.watermark);
+          assert.equal(combiner.idle, model.idle);
         }
       }),
     );
@@ -57,66 +86,139 @@ describe("the combined watermark of several channels", () => {
   });
 });
 
+type SplitStep = {
+  readonly kind: "observe" | "enter" | "leave" | "wait";
+  readonly split: string;
+  readonly value: number;
+};
+
+const OUT_OF_ORDER_MS = 3;
+const IDLE_MS = 10;
+
+/** What B1 to B3 say, computed anew from all open splits. */
+class SplitsModel {
+  nowMs = 0;
+  /** Split that records belong to; null: none was entered yet. */
+  current: string | null = null;
+  /** Never goes back. */
+  watermark = -Infinity;
+  readonly #open = new Map<string, { greatest: number; atMs: number; idle: boolean }>();
+
+  enter(split: string): void {
+    if (!this.#open.has(split)) this.#open.set(split, { greatest: -Infinity, atMs: this.nowMs, idle: false });
+    this.current = split;
+  }
+
+  /** The last split stays. */
+  canLeave(split: string): boolean {
+    return this.#open.has(split) && this.#open.size > 1;
+  }
+
+  /** Returns the split to enter instead; null: the current one was not left. */
+  leave(split: string): string | null {
+    this.#open.delete(split);
+    return this.current === split ? [...this.#open.keys()][0]! : null;
+  }
+
+  observe(timeMs: number): void {
+    const clock = this.#open.get(this.current!)!;
+    clock.greatest = Math.max(clock.greatest, timeMs);
+    clock.atMs = this.nowMs;
+    clock.idle = false;
+  }
+
+  /** Lets splits turn idle by now, and the watermark follow the others. */
+  advance(): void {
+    for (const clock of this.#open.values()) if (this.nowMs - clock.atMs >= IDLE_MS) clock.idle = true;
+    const greatest = this.#active().map((clock) => clock.greatest);
+    if (greatest.length > 0) this.watermark = Math.max(this.watermark, Math.min(...greatest) - OUT_OF_ORDER_MS - 1);
+  }
+
+  get idle(): boolean {
+    return this.#active().length === 0;
+  }
+
+  nextCheckMs(): number {
+    return Math.min(...this.#active().map((clock) => clock.atMs + IDLE_MS), Infinity);
+  }
+
+  #active() {
+    return [...this.#open.values()].filter((clock) => !clock.idle);
+  }
+}
+
+/** Does one step to the generator and its model; one that is not possible now does nothing. */
+function stepSplits(generator: WatermarkGenerator, model: SplitsModel, { kind, split, value }: SplitStep): void {
+  switch (kind) {
+    case "enter":
+      enterSplit(generator, model, split);
+      break;
+    case "leave":
+      if (model.canLeave(split)) leaveSplit(generator, model, split);
+      break;
+    case "observe":
+      if (model.current !== null) observe(generator, model, value);
+      break;
+    case "wait":
+      model.nowMs += value;
+      break;
+    default:
+      unreachable(kind);
+  }
+}
+
+function enterSplit(generator: WatermarkGenerator, model: SplitsModel, split: string): void {
+  generator.enterSplit(split);
+  model.enter(split);
+}
+
+function leaveSplit(generator: WatermarkGenerator, model: SplitsModel, split: string): void {
+  generator.leaveSplit(split);
+  const next = model.leave(split);
+  if (next !== null) enterSplit(generator, model, next);
+}
+
+function observe(generator: WatermarkGenerator, model: SplitsModel, timeMs: number): void {
+  generator.observe(timeMs);
+  model.observe(timeMs);
+}
+
 describe("watermarks made from event times", () => {
   test("B1: without splits, the watermark is the greatest event time less the bound and one", () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 1_000 }), { minLength: 1 }), fc.nat({ max: 50 }), (times, bound) => {
-        const generator = new WatermarkGenerator({ outOfOrderMs: bound, idleMs: Infinity });
-        let greatest = -Infinity;
-        for (const [index, time] of times.entries()) {
-          generator.observe(time);
-          greatest = Math.max(greatest, time);
-          assert.equal(generator.watermark(index), greatest - bound - 1);
-        }
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 1_000 }), { minLength: 1 }),
+        fc.nat({ max: 50 }),
+        (times, bound) => {
+          const generator = new WatermarkGenerator({ outOfOrderMs: bound, idleMs: Infinity });
+          let greatest = -Infinity;
+          for (const [index, time] of times.entries()) {
+            generator.observe(time);
+            greatest = Math.max(greatest, time);
+            assert.equal(generator.watermark(index), greatest - bound - 1);
+          }
+        },
+      ),
     );
   });
 
   test("B1 to B3: over random splits, idleness and departures it holds to the slowest split and never goes back", () => {
     const step = fc.record({
-      kind: fc.constantFrom("observe", "observe", "observe", "enter", "leave", "wait"),
+      kind: fc.constantFrom<SplitStep["kind"]>("observe", "observe", "observe", "enter", "leave", "wait"),
       split: fc.constantFrom("a", "b", "c"),
       value: fc.integer({ min: 0, max: 100 }),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (plan) => {
-        const idleMs = 10;
-        const generator = new WatermarkGenerator({ outOfOrderMs: 3, idleMs });
-        const open = new Map<string, { greatest: number; atMs: number; idle: boolean }>();
-        let current: string | null = null;
-        let nowMs = 0;
-        let expected = -Infinity;
-        for (const { kind, split, value } of plan) {
-          if (kind === "enter") {
-            if (!open.has(split)) open.set(split, { greatest: -Infinity, atMs: nowMs, idle: false });
-            generator.enterSplit(split);
-            current = split;
-          } else if (kind === "leave" && current !== null && open.has(split) && open.size > 1) {
-            generator.leaveSplit(split);
-            open.delete(split);
-            if (current === split) {
-              current = [...open.keys()][0]!;
-              generator.enterSplit(current);
-            }
-          } else if (kind === "observe" && current !== null) {
-            generator.observe(value);
-            const clock = open.get(current)!;
-            clock.greatest = Math.max(clock.greatest, value);
-            clock.atMs = nowMs;
-            clock.idle = false;
-          } else if (kind === "wait") {
-            nowMs += value;
-          }
-          if (current === null) continue;
-          const watermark = generator.watermark(nowMs);
-          for (const clock of open.values()) if (nowMs - clock.atMs >= idleMs) clock.idle = true;
-          const active = [...open.values()].filter((clock) => !clock.idle);
-          const least = Math.min(...active.map((clock) => clock.greatest));
-          if (active.length > 0) expected = Math.max(expected, least - 4);
-          assert.equal(watermark, expected);
-          assert.equal(generator.idle, active.length === 0);
-          const next = Math.min(...active.map((clock) => clock.atMs + idleMs), Infinity);
-          assert.equal(generator.nextCheckMs(), next);
+        const generator = new WatermarkGenerator({ outOfOrderMs: OUT_OF_ORDER_MS, idleMs: IDLE_MS });
+        const model = new SplitsModel();
+        for (const step of plan) {
+          stepSplits(generator, model, step);
+          if (model.current === null) continue;
+          model.advance();
+          assert.equal(generator.watermark(model.nowMs), model.watermark);
+          assert.equal(generator.idle, model.idle);
+          assert.equal(generator.nextCheckMs(), model.nextCheckMs());
         }
       }),
       { numRuns: 500 },

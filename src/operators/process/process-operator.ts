@@ -2,7 +2,8 @@
 //
 //   P1. The context is one object for the life of the operator; key, timestamp and state refer to the record at hand.
 //   P2. Event-time timers due at or before a watermark fire before the watermark goes on, in order of time.
-//   P3. A function that throws under the policy "skip" or "side" concerns its record only; state it wrote stays written.
+//   P3. A function that throws under the policy "skip" or "side" concerns its record only; state it wrote stays
+//       written.
 
 import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
@@ -43,7 +44,9 @@ export class ProcessContext {
   constructor(context: OperatorContext, options: ProcessOptions, store: KeyedStateStore) {
     this.#env = context.env;
     this.#output = context.output;
-    this.state = Object.fromEntries(Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(store, name)]));
+    this.state = Object.fromEntries(
+      Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(store, name)]),
+    );
     this.timers = timersOf(store.timers);
     this.side = Object.fromEntries(
       options.sides.map((name) => {
@@ -77,7 +80,10 @@ export class ProcessOperator implements Operator {
 
   open(context: OperatorContext): void {
     const store = context.state;
-    if (store === null) throw new UserError("PROCESS_WITHOUT_KEY", `process function "${context.uid}" has no key`, { fix: "call keyBy before process" });
+    if (store === null)
+      throw new UserError("PROCESS_WITHOUT_KEY", `process function "${context.uid}" has no key`, {
+        fix: "call keyBy before process",
+      });
     this.#opened = { context, store, user: new ProcessContext(context, this.#options, store) };
   }
 
@@ -121,7 +127,8 @@ export class ProcessOperator implements Operator {
   }
 
   #open(): { context: OperatorContext; store: KeyedStateStore; user: ProcessContext } {
-    if (this.#opened === null) throw new UserError("OPERATOR_CLOSED", "a process function was used before it was opened or after it was closed");
+    if (this.#opened === null)
+      throw new UserError("OPERATOR_CLOSED", "a process function was used before it was opened or after it was closed");
     return this.#opened;
   }
 
@@ -131,7 +138,8 @@ export class ProcessOperator implements Operator {
     const callback = (timer: FiredTimer): void => {
       user.key = timer.key;
       user.timestamp = domain === "event" ? timer.at : NaN;
-      if (onTimer !== undefined) this.#call(onTimer as (record: unknown, context: ProcessContext) => unknown, timer, timer.at);
+      if (onTimer !== undefined)
+        this.#call(onTimer as (record: unknown, context: ProcessContext) => unknown, timer, timer.at);
     };
     return store.timers.fire(domain, upToMs, callback, () => context.full());
   }

@@ -11,8 +11,8 @@ import type {
   StateSpec,
   ValueState,
 } from "../../state/keyed-state.ts";
-import type { StandardSchema } from "../../types/standard-schema.ts";
 import { specOf } from "../../types/schema-spec.ts";
+import type { StandardSchema } from "../../types/standard-schema.ts";
 
 export type TtlOptions = {
   /** Forget what was not written for this long, in processing time. */
@@ -32,7 +32,8 @@ export type StateHandles<S> = { readonly [K in keyof S]: S[K] extends StateDecla
 
 type Output<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];
 
-const ttlMs = (options: TtlOptions | undefined): number | null => (options?.ttl === undefined ? null : durationMs(options.ttl));
+const ttlMs = (options: TtlOptions | undefined): number | null =>
+  options?.ttl === undefined ? null : durationMs(options.ttl);
 
 /** Declares one value per key. With `init`, a key without a value has the initial one; without, `get()` gives null. */
 function value<S extends StandardSchema>(
@@ -40,7 +41,10 @@ function value<S extends StandardSchema>(
   options: TtlOptions & { readonly init: () => Output<S> },
 ): StateDeclaration<ValueState<Output<S>>>;
 function value<S extends StandardSchema>(type: S, options?: TtlOptions): StateDeclaration<ValueState<Output<S> | null>>;
-function value(type: StandardSchema, options?: TtlOptions & { readonly init?: () => unknown }): StateDeclaration<ValueState<unknown>> {
+function value(
+  type: StandardSchema,
+  options?: TtlOptions & { readonly init?: () => unknown },
+): StateDeclaration<ValueState<unknown>> {
   const specFor = (name: string) => ({ kind: "value", name, type: specOf(type), ttlMs: ttlMs(options) }) as const;
   return { specOf: specFor, handleOf: (store, name) => store.value(specFor(name), options?.init ?? null) };
 }
@@ -57,7 +61,8 @@ function map<K extends StandardSchema, V extends StandardSchema>(
   mapValue: V,
   options?: TtlOptions,
 ): StateDeclaration<MapState<Output<K>, Output<V>>> {
-  const specFor = (name: string) => ({ kind: "map", name, key: specOf(key), value: specOf(mapValue), ttlMs: ttlMs(options) }) as const;
+  const specFor = (name: string) =>
+    ({ kind: "map", name, key: specOf(key), value: specOf(mapValue), ttlMs: ttlMs(options) }) as const;
   return { specOf: specFor, handleOf: (store, name) => store.map(specFor(name)) };
 }
 
@@ -77,7 +82,8 @@ function aggregating<S extends StandardSchema, In, Out>(
   functions: AggregateFunction<In, Output<S>, Out>,
   options?: TtlOptions,
 ): StateDeclaration<AggregatingState<In, Out>> {
-  const specFor = (name: string) => ({ kind: "aggregating", name, accumulator: specOf(accumulator), ttlMs: ttlMs(options) }) as const;
+  const specFor = (name: string) =>
+    ({ kind: "aggregating", name, accumulator: specOf(accumulator), ttlMs: ttlMs(options) }) as const;
   return { specOf: specFor, handleOf: (store, name) => store.aggregating(specFor(name), functions) };
 }
 

@@ -1,0 +1,52 @@
+// Runs the command line as users do: a process of its own, with its streams.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+export const FIXTURES = resolve(import.meta.dirname, "fixtures/cli");
+
+export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
+
+export type RunOptions = {
+  readonly cwd?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+};
+
+export class CliProcess {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  stdout = "";
+  stderr = "";
+
+  constructor(args: readonly string[], { cwd = FIXTURES, environment = {} }: RunOptions = {}) {
+    this.child = spawn(process.execPath, [resolve(ROOT, "bin/millrace.js"), ...args], {
+      cwd,
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.stdout += text;
+    });
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+    });
+    this.ended = once(this.child, "close").then(([code]) => {
+      return { code: code as number | null, stdout: this.stdout, stderr: this.stderr };
+    });
+  }
+
+  /** Resolves once standard output holds the text. */
+  async printed(text: string): Promise<void> {
+    while (!this.stdout.includes(text)) {
+      await Promise.race([once(this.child.stdout ?? this.child, "data"), this.ended]);
+      if (this.child.exitCode !== null && !this.stdout.includes(text))
+        throw new Error(`ended without "${text}"\n${this.stderr}`);
+    }
+  }
+}
+
+export function millrace(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  return new CliProcess(args, options).ended;
+}

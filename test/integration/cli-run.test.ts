@@ -1,0 +1,120 @@
+// `millrace run`: results, summary, exit codes, interrupts, closed streams.
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { describe, test } from "node:test";
+import { CliProcess, millrace } from "./cli-process.ts";
+
+const MODES = [[], ["--local"]];
+const modeName = (mode: readonly string[]): string => (mode.length === 0 ? "in slot threads" : "in one thread");
+
+describe("millrace run", { concurrency: 2 }, () => {
+  for (const mode of MODES) {
+    test(`rows go to standard output, all else to standard error, ${modeName(mode)}`, async () => {
+      const { code, stdout, stderr } = await millrace(["run", "rows.job.ts", "--param", "count=5", ...mode]);
+      assert.equal(code, 0, stderr);
+      assert.deepEqual([...stdout.matchAll(/double: (\d)/g)].map(([, value]) => value).sort(), ["4", "6", "8"]);
+      assert.equal(stdout.trim().split("\n").length, 3);
+      assert.match(stderr, /^✓ rows finished after .*\n {2}rows {3}5 in, 3 out\n {2}speed/);
+      assert.match(stderr, /\n {2}next {3}millrace explain rows\.job\.ts\n$/);
+    });
+
+    test(`a function that throws fails the job at the user's line, ${modeName(mode)}`, async () => {
+      const { code, stderr } = await millrace(["run", "throws.job.ts", ...mode]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^✗ USER_FUNCTION_THREW {2}map "map" threw RangeError: five is right out on the record/);
+      assert.match(
+        stderr,
+        / throws\.job\.ts:4:23\n {3}3 │ function check.*\n ▸ 4 │ {3}if \(id === 5\) throw new RangeError/,
+      );
+      assert.match(stderr, /\n {3}called from throws\.job\.ts:14:\d+\n {2}fix {2}/);
+      assert.match(stderr, /✗ throws failed/);
+    });
+
+    test(`--json puts one object on standard output, printed rows on standard error, ${modeName(mode)}`, async () => {
+      const { code, stdout, stderr } = await millrace(["run", "rows.job.ts", "--param", "count=5", "--json", ...mode]);
+      assert.equal(code, 0, stderr);
+      const summary = JSON.parse(stdout) as Record<string, unknown>;
+      const { version, job, outcome, errors, rows } = summary;
+      assert.deepEqual({ version, job, outcome, errors }, { version: 1, job: "rows", outcome: "finished", errors: [] });
+      assert.deepEqual(rows, { in: 5, out: 3, late: 0, invalid: 0, skipped: 0 });
+      assert.match(stderr, /double: 8/);
+      const operators = summary.operators as { uid: string; metrics: Record<string, number> }[];
+      assert.deepEqual(
+        operators.map(({ uid, metrics }) => [uid, metrics.numRecordsOut]),
+        [
+          ["rows", 5],
+          ["rows/filter", 3],
+          ["rows/map", 3],
+          ["out", 3],
+        ],
+      );
+      assert.ok((summary.tasks as unknown[]).length > 0);
+    });
+
+    test(`an interrupt stops an endless job in good order with 130, ${modeName(mode)}`, async () => {
+      const run = new CliProcess(["run", "endless.job.ts", "--parallelism", "1", ...mode]);
+      await run.printed("id: 20");
+      run.child.kill("SIGINT");
+      const { code, stderr } = await run.ended;
+      assert.equal(code, 130);
+      assert.match(stderr, /interrupted: stopping the job.*\n■ endless cancelled/);
+    });
+
+    test(`a reader that goes away stops the job without a stack, ${modeName(mode)}`, async () => {
+      const run = new CliProcess(["run", "endless.job.ts", ...mode]);
+      await run.printed("id: 20");
+      run.child.stdout?.destroy();
+      const { code, stderr } = await run.ended;
+      assert.equal(code, 130);
+      assert.match(stderr, /nobody reads standard output any more/);
+      assert.doesNotMatch(stderr, /EPIPE|node:|^\s+at /m);
+    });
+  }
+
+  test("a second interrupt ends a job that does not stop, at once", async () => {
+    const run = new CliProcess(["run", "stuck-at-end.job.ts", "--parallelism", "1"]);
+    await run.printed("open");
+    run.child.kill("SIGINT");
+    await waitFor(() => run.stderr.includes("stopping the job"));
+    assert.equal(run.child.exitCode, null);
+    run.child.kill("SIGINT");
+    assert.equal((await run.ended).code, 130);
+  });
+
+  test("SIGTERM stops as an interrupt does, and bundles are gone however a run ends", async () => {
+    const run = new CliProcess(["run", "endless.job.ts", "--parallelism", "1"], { environment: { TMPDIR: tmpdir() } });
+    const bundles = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`millrace-${run.child.pid}-`));
+    await run.printed("id: 5");
+    assert.equal(bundles().length, 1);
+    run.child.kill("SIGTERM");
+    assert.equal((await run.ended).code, 130);
+    assert.deepEqual(bundles(), []);
+  });
+
+  test("what the job writes to its console is no data", async () => {
+    const { code, stdout, stderr } = await millrace(["run", "chatty.job.ts", "--json", "--parallelism", "1"]);
+    assert.equal(code, 0, stderr);
+    assert.doesNotThrow(() => JSON.parse(stdout));
+    for (const place of ["module", "builder", "function"])
+      assert.match(stderr, new RegExp(`^hello from the ${place}$`, "m"));
+  });
+
+  test("colours are for terminals: none of it reaches a pipe", async () => {
+    const { stdout, stderr } = await millrace(["run", "throws.job.ts", "--local"], {
+      environment: { FORCE_COLOR: "1" },
+    });
+    assert.doesNotMatch(stdout + stderr, /\x1b/);
+  });
+
+  test("--parallelism sets what operators do not say themselves", async () => {
+    const { stdout } = await millrace(["run", "rows.job.ts", "--param", "count=5", "--parallelism", "3", "--json"]);
+    const { operators } = JSON.parse(stdout) as { operators: { parallelism: number }[] };
+    assert.deepEqual(new Set(operators.map(({ parallelism }) => parallelism)), new Set([3]));
+  });
+});
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
+}

@@ -1,0 +1,154 @@
+// Whatever user code does, it ends as one failed job with its cause, and nothing of the job is left: real threads, real
+// limits.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
+import { describe, test } from "node:test";
+import { nodeEnv } from "../../src/base/env-node.ts";
+import type { EngineError } from "../../src/base/errors.ts";
+import { type EmbeddedJob, embeddedStart } from "../../src/client/embedded.ts";
+import { Configuration } from "../../src/config/configuration.ts";
+import { nodeDisk } from "../../src/storage/node-disk.ts";
+import { threadSlotRunner } from "../../src/taskmanager/slot-runner-node.ts";
+import faults from "./fixtures/faults/faults.job.ts";
+
+const MODULE = new URL("./fixtures/faults/faults.job.ts", import.meta.url);
+const LINES = readFileSync(MODULE, "utf8").split("\n");
+
+function start(fault: string, options: { endless?: boolean } = {}): Promise<EmbeddedJob> {
+  const values = {
+    "parallelism.default": 2,
+    "taskmanager.memory.flink.size": "800mb",
+    "millrace.memory.poison": true,
+    "millrace.task.watchdog-timeout": fault === "loop" ? "500ms" : "30s",
+  };
+  return embeddedStart({
+    env: nodeEnv(nodeDisk(), { logLevel: "error" }),
+    job: faults,
+    bundle: MODULE.href,
+    params: { fault, endless: String(options.endless ?? false) },
+    configuration: new Configuration([{ origin: { kind: "command line" }, values }]),
+    runner: threadSlotRunner(),
+    checks: false,
+    machineBytes: totalmem(),
+    print: () => undefined,
+    log: () => undefined,
+  });
+}
+
+/** Threads of this process, by the operating system's count. */
+const threads = (): number => Number(/^Threads:\s+(\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+
+async function assertNothingLeft(
+  run: EmbeddedJob,
+  before: { threads: number; resources: readonly string[] },
+): Promise<void> {
+  for (const pool of [run.taskManager.network, run.taskManager.managed]) {
+    assert.deepEqual(pool.verify(), []);
+    assert.equal(pool.stats().leased, 0, `${pool.name}: ${JSON.stringify(pool.report())}`);
+  }
+  const left = (): string[] =>
+    process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout");
+  for (let wait = 0; wait < 100 && (threads() > before.threads || left().length > before.resources.length); wait += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.ok(threads() <= before.threads, `${threads()} threads, before the job ${before.threads}`);
+  assert.deepEqual(left(), before.resources);
+}
+
+/** Runs a faulty job and gives its error, once everything is checked that holds for all faults. */
+async function failureOf(fault: string, options: { endless?: boolean } = {}): Promise<EngineError> {
+  // The pool of libuv starts its threads with the first file that is read.
+  const before = {
+    threads: threads() + 4,
+    resources: process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout"),
+  };
+  const run = await start(fault, options);
+  const { outcome, error } = await run.result;
+  assert.equal(outcome, "failed");
+  assert.ok(error !== null);
+  await assertNothingLeft(run, before);
+  return error;
+}
+
+/** The line of the fixture that a stack names must be the one that carries the mark. */
+function assertStackNames(stack: string | undefined, mark: string): void {
+  const lines = [...(stack ?? "").matchAll(/faults\.job\.ts:(\d+)/g)].map((match) => LINES[Number(match[1]) - 1]);
+  assert.ok(
+    lines.some((line) => line?.includes(`// fault: ${mark}`)),
+    `no line of the fault in:\n${stack}`,
+  );
+}
+
+const causeStack = (error: EngineError): string | undefined =>
+  error.cause instanceof Error ? error.cause.stack : undefined;
+
+describe("a slot whose user code", () => {
+  test("throws fails its task with operator, record, cause and line", async () => {
+    const error = await failureOf("throw");
+    assert.equal(error.code, "USER_FUNCTION_THREW");
+    assert.match(error.message, /user code gave up/);
+    assert.match(error.message, /n: 5000|index: 5000/);
+    assertStackNames(causeStack(error), "throw");
+  });
+
+  test("calls process.exit fails its task with the line, and the process goes on", async () => {
+    const error = await failureOf("exit");
+    assert.equal(error.code, "FUNCTION_EXITED");
+    assertStackNames(error.stack, "exit");
+  });
+
+  test("allocates for ever ends alone, with the heap's limit in the error", async () => {
+    const error = await failureOf("memory");
+    assert.equal(error.code, "SLOT_OUT_OF_MEMORY");
+    assert.match(error.message, /MiB/);
+    assert.match(error.fix ?? "", /taskmanager\.memory\.task\.heap\.size/);
+  });
+
+  test("never returns is stopped by the watchdog, with a sample of its stack", async () => {
+    const error = await failureOf("loop", { endless: true });
+    assert.equal(error.code, "FUNCTION_NEVER_RETURNED");
+    assertStackNames(error.stack, "loop");
+  });
+
+  test("rejects a promise that nobody waits for fails with the cause and line", async () => {
+    const error = await failureOf("reject", { endless: true });
+    assert.equal(error.code, "FUNCTION_THREW_LATE");
+    assertStackNames(causeStack(error), "reject");
+  });
+
+  test("throws in a timer of its own fails with the cause and line", async () => {
+    const error = await failureOf("late", { endless: true });
+    assert.equal(error.code, "FUNCTION_THREW_LATE");
+    assertStackNames(causeStack(error), "late");
+  });
+
+  test("returns a promise where a value is due fails, and names the operator", async () => {
+    const error = await failureOf("promise");
+    assert.equal(error.code, "FUNCTION_RETURNED_PROMISE");
+    assert.match(error.message, /map/);
+  });
+
+  test("does nothing wrong finishes, and leaves nothing behind either", async () => {
+    const before = {
+      threads: threads() + 4,
+      resources: process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout"),
+    };
+    const run = await start("none");
+    assert.equal((await run.result).outcome, "finished");
+    await assertNothingLeft(run, before);
+  });
+});
+
+test("an endless job that is cancelled ends as cancelled and leaves nothing behind", async () => {
+  const before = {
+    threads: threads() + 4,
+    resources: process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout"),
+  };
+  const run = await start("none", { endless: true });
+  await run.master.running();
+  run.cancel();
+  assert.equal((await run.result).outcome, "cancelled");
+  await assertNothingLeft(run, before);
+});
