@@ -12,7 +12,7 @@ function setUp() {
       signal = onSignal;
     },
   });
-  const job = { cancel: () => seen.push("cancel"), fail: () => seen.push("fail") };
+  const job = { cancel: () => seen.push("cancel"), fail: () => seen.push("fail"), stranded: false };
   return { interrupts, job, seen, signal: (reason: string) => signal?.(reason) };
 }
 

@@ -4,7 +4,12 @@ import type { EngineError } from "../base/errors.ts";
 import { EXIT } from "./exit-codes.ts";
 
 /** What can be ended from outside. */
-export type Endable = { cancel(): void; fail(error: EngineError): void };
+export type Endable = {
+  cancel(): void;
+  fail(error: EngineError): void;
+  /** A thread of the job cannot be ended. */
+  readonly stranded: boolean;
+};
 
 export type InterruptOptions = {
   readonly exit: (code: number) => void;

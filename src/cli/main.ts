@@ -30,6 +30,8 @@ let ended = false;
 
 function exit(code: number): void {
   ended = true;
+  // Node would wait for ever for a thread that V8 cannot interrupt.
+  if (interrupts.job?.stranded) process.kill(process.pid, "SIGKILL");
   realExit(code);
 }
 

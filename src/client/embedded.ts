@@ -48,6 +48,8 @@ export type EmbeddedJob = {
   cancel(): void;
   /** Ends the job for a reason that its slots have not seen. */
   fail(error: EngineError): void;
+  /** A thread of the job could not be ended; the process has to be killed. */
+  readonly stranded: boolean;
   /** Resolves when nothing of the job is left. */
   readonly result: Promise<JobResult>;
 };
@@ -101,6 +103,9 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     taskManager,
     cancel: () => master.cancel(!bounded),
     fail: (error) => master.fail(error),
+    get stranded() {
+      return taskManager.stranded;
+    },
     result: master.result.finally(() => taskManager.close()),
   };
 }

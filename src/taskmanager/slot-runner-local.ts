@@ -73,6 +73,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
     return loops[index];
   };
   return {
+    residentBytes: () => null,
     start(start: SlotStart): SlotHandle {
       const loop = loopOf(start.index);
       const doorbells = Array.from({ length: start.slots }, (_, index) => loopOf(index));
@@ -101,6 +102,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
           loop.stop();
         },
         stackSample: async () => null,
+        heldBytes: async () => 0,
       };
     },
   };

@@ -1,6 +1,7 @@
 // Runs each slot in a worker thread of its own, with a V8 heap limit of its own.
 
 import { existsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { SharedDoorbell } from "../network/doorbell.ts";
 import type { Connection } from "../network/transport.ts";
@@ -8,15 +9,28 @@ import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 import { stackSample } from "./stack-sample-node.ts";
 
+/** A thread inside native code does not answer. */
+const ANSWER_WAIT_MS = 500;
+
 /** The compiled package holds `.js`, a checkout runs its `.ts` sources. */
 function workerUrl(): URL {
   const compiled = new URL("./slot-worker.js", import.meta.url);
   return existsSync(compiled) ? compiled : new URL("./slot-worker.ts", import.meta.url);
 }
 
+async function heldBytes(worker: Worker): Promise<number> {
+  try {
+    const { total_heap_size, external_memory } = await worker.getHeapStatistics();
+    return total_heap_size + external_memory;
+  } catch {
+    return 0; // It has ended meanwhile.
+  }
+}
+
 /** `output` takes what user code writes to its console; without one it goes to the streams of the process. */
 export function threadSlotRunner(output: ((text: string) => void) | null = null): SlotRunner {
   return {
+    residentBytes: () => process.memoryUsage.rss(),
     start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle {
       const worker = new Worker(workerUrl(), {
         name: `millrace-slot-${start.index}`,
@@ -67,6 +81,7 @@ export function threadSlotRunner(output: ((text: string) => void) | null = null)
           await worker.terminate();
         },
         stackSample: () => stackSample(worker),
+        heldBytes: () => Promise.race([heldBytes(worker), setTimeout(ANSWER_WAIT_MS, Infinity)]),
       };
     },
   };

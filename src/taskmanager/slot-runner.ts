@@ -40,9 +40,13 @@ export interface SlotHandle {
   terminate(): Promise<void>;
   /** What the slot's thread is doing, for the watchdog: a stack, innermost frame first; null when it cannot be had. */
   stackSample(): Promise<string | null>;
+  /** Bytes of the slot's V8 heap and of buffers outside it; Infinity when its thread does not answer. */
+  heldBytes(): Promise<number>;
 }
 
 export interface SlotRunner {
+  /** Resident memory of the process that the slots share; null when slots are not to be held to it. */
+  residentBytes(): number | null;
   /** `onExit`: the thread ended, though nobody asked for it and the slot had not closed. */
   start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle;
 }

@@ -3,12 +3,14 @@
 // Owns: the network and managed pools, slot threads, shared memory for doorbells, metrics and progress. Does not own:
 // the decision what runs where (job master), what happens inside a slot (slot.ts).
 //
-//   M1. Whatever a slot held in the pools is free again once its thread has ended, however it ended.
+//   M1. Whatever a slot held in the pools is free again once its thread has ended, however it ended. A thread that
+//       cannot be ended keeps it: it may still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
 
 import { durationText } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
 import { assert, type EngineError, InternalError, UserError } from "../base/errors.ts";
+import { memorySizeText } from "../base/memory-size.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
@@ -16,6 +18,7 @@ import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
 import { metricMemory } from "../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../network/doorbell.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import { MemoryGuard } from "./memory-guard.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -32,6 +35,7 @@ export type TaskManagerOptions = {
 type SlotEntry = { handle: SlotHandle; readonly metrics: SharedArrayBuffer; ended: boolean };
 
 const MIB = 1024 ** 2;
+const TERMINATION_WAIT_MS = 5_000;
 
 export class TaskManager {
   readonly network: SegmentPool;
@@ -41,6 +45,9 @@ export class TaskManager {
   readonly #doorbells: SharedArrayBuffer;
   readonly #progress: SharedArrayBuffer;
   readonly #watchdog: Watchdog;
+  readonly #memoryGuard: MemoryGuard;
+  #stranded = false;
+  #warned = false;
 
   constructor(options: TaskManagerOptions) {
     const { memory, env, configuration } = options;
@@ -70,10 +77,21 @@ export class TaskManager {
       timeoutMs: configuration.get(OPTIONS.watchdogTimeout),
       onStuck: (slot, stuckMs) => this.#onStuck(slot, stuckMs),
     });
+    this.#memoryGuard = new MemoryGuard({
+      env,
+      limitBytes: memory.process.bytes,
+      residentBytes: () => options.runner.residentBytes(),
+      onOver: (residentBytes) => this.#onOver(residentBytes),
+    });
   }
 
   get slots(): number {
     return this.#options.memory.slots;
+  }
+
+  /** A slot's thread could not be ended (V8 cannot interrupt it): the process will not end by itself. */
+  get stranded(): boolean {
+    return this.#stranded;
   }
 
   /** Metric memory of the slots started so far. */
@@ -106,6 +124,7 @@ export class TaskManager {
     handle.control.onMessage((message) => onMessage(index, message));
     this.#slots.push({ handle, metrics, ended: false });
     this.#watchdog.watch();
+    this.#memoryGuard.watch();
   }
 
   post(slot: number, message: ToSlot): void {
@@ -119,13 +138,25 @@ export class TaskManager {
     if (entry === undefined || entry.ended) return;
     entry.ended = true;
     this.#watchdog.forget(slot);
-    await entry.handle.terminate();
-    this.#takeBack(slot);
+    if (await this.#terminated(entry.handle)) this.#takeBack(slot);
+    else this.#stranded = true;
   }
 
   async close(): Promise<void> {
     this.#watchdog.stop();
+    this.#memoryGuard.stop();
     for (const index of this.#slots.keys()) await this.end(index);
+  }
+
+  /** False when the thread goes on in spite of all. */
+  #terminated(handle: SlotHandle): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.env.timers.after(TERMINATION_WAIT_MS, () => resolve(false));
+      handle
+        .terminate()
+        .then(() => resolve(true), reject)
+        .finally(() => timer.cancel());
+    });
   }
 
   #takeBack(slot: number): void {
@@ -140,6 +171,28 @@ export class TaskManager {
     this.#watchdog.forget(slot);
     this.#takeBack(slot);
     this.#options.onSlotLost(slot, exitError(exit, this.#options.memory));
+  }
+
+  /** The process has outgrown its budget: the slot that holds most has to go, if it holds more than is its own. */
+  async #onOver(residentBytes: number): Promise<void> {
+    const { memory, onSlotLost, env } = this.#options;
+    const slots = [...this.#slots.entries()].filter(([, { ended }]) => !ended);
+    const held = await Promise.all(
+      slots.map(async ([slot, { handle }]) => ({ slot, bytes: await handle.heldBytes() })),
+    );
+    const [most] = held.sort((a, b) => b.bytes - a.bytes);
+    const used = `the process uses ${memorySizeText(residentBytes)} of ${memorySizeText(memory.process.bytes)}`;
+    if (most === undefined || most.bytes <= memory.slot.heap.bytes + memory.taskOffHeap.bytes) {
+      if (!this.#warned) env.log.write("warn", `${used}, though no slot holds more than is its own`);
+      this.#warned = true;
+      return;
+    }
+    if (this.#slots[most.slot]?.ended !== false) return;
+    await this.end(most.slot);
+    const error = new UserError("PROCESS_OUT_OF_MEMORY", `${used}, and slot ${most.slot} holds most of it`, {
+      fix: `keep fewer buffers and typed arrays (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
+    });
+    onSlotLost(most.slot, error);
   }
 
   #onStuck(slot: number, stuckMs: number): void {

@@ -106,6 +106,13 @@ describe("a slot whose user code", () => {
     assert.match(error.fix ?? "", /taskmanager\.memory\.task\.heap\.size/);
   });
 
+  test("keeps buffers outside its heap for ever ends alone, with the process's budget in the error", async () => {
+    const error = await failureOf("buffers");
+    assert.equal(error.code, "PROCESS_OUT_OF_MEMORY");
+    assert.match(error.message, /GiB|MiB/);
+    assert.match(error.fix ?? "", /taskmanager\.memory\.process\.size/);
+  });
+
   test("never returns is stopped by the watchdog, with a sample of its stack", async () => {
     const error = await failureOf("loop", { endless: true });
     assert.equal(error.code, "FUNCTION_NEVER_RETURNED");

@@ -1,0 +1,92 @@
+// How the TaskManager deals with threads that real ones only rarely turn into. What real threads do is tested in
+// test/integration/slot-faults.test.ts.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EngineError } from "../base/errors.ts";
+import { Configuration } from "../config/configuration.ts";
+import { taskManagerMemory } from "../memory/task-manager-memory.ts";
+import { SimEnv } from "../testing/sim-env.ts";
+import type { SlotHandle, SlotRunner } from "./slot-runner.ts";
+import { TaskManager } from "./task-manager.ts";
+
+const GIB = 1024 ** 3;
+
+type Thread = { readonly heldBytes: number; readonly terminate: () => Promise<void> };
+
+function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => number | null) {
+  const env = new SimEnv({ seed: 1 });
+  const values = { "taskmanager.numberOfTaskSlots": threads.length, "taskmanager.memory.flink.size": "1gb" };
+  const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
+  const control = { send: () => undefined, onMessage: () => undefined, close: () => undefined };
+  const runner: SlotRunner = {
+    residentBytes: () => residentBytes(env.clock.monotonicMs()),
+    start: ({ index }): SlotHandle => {
+      const { heldBytes, terminate } = threads[index]!;
+      return { control, terminate, stackSample: async () => null, heldBytes: async () => heldBytes };
+    },
+  };
+  const lost: { slot: number; error: EngineError }[] = [];
+  const memory = taskManagerMemory(configuration, { machineBytes: 8 * 1024 ** 3 });
+  const manager = new TaskManager({
+    env,
+    configuration,
+    memory,
+    runner,
+    onMessage: () => undefined,
+    onSlotLost: (slot, error) => lost.push({ slot, error }),
+  });
+  for (const index of threads.keys()) {
+    manager.start(index);
+    const owner = manager.network.registerOwner({ job: "job", task: `task ${index}`, purpose: "test" });
+    manager.network.allocate(owner, 1);
+  }
+  return { env, manager, lost, processBytes: memory.process.bytes };
+}
+
+test("M1: a thread that cannot be ended is given up after five seconds, and keeps its segments", async () => {
+  const { env, manager } = setUp([{ heldBytes: 0, terminate: () => new Promise(() => undefined) }], () => null);
+  let ended = false;
+  void manager.end(0).then(() => {
+    ended = true;
+  });
+  await env.advance(4_900);
+  assert.deepEqual([ended, manager.stranded], [false, false]);
+  await env.advance(200);
+  assert.deepEqual([ended, manager.stranded], [true, true]);
+  assert.equal(manager.network.stats().leased, 1);
+});
+
+test("when the process outgrows its budget, the slot that holds most is ended, and only that one", async () => {
+  const ended: number[] = [];
+  const thread = (slot: number, heldBytes: number): Thread => {
+    return { heldBytes, terminate: async () => void ended.push(slot) };
+  };
+  const budget: { bytes: number } = { bytes: Infinity };
+  const { env, lost, manager, processBytes } = setUp([thread(0, GIB), thread(1, 3 * GIB), thread(2, 2 * GIB)], () => {
+    return ended.length === 0 ? budget.bytes + 1 : 0;
+  });
+  budget.bytes = processBytes - 1;
+  await env.advance(1_000);
+  assert.deepEqual(ended, [], "at its budget");
+  budget.bytes = processBytes;
+  await env.advance(1_000);
+  assert.deepEqual(ended, [1]);
+  assert.deepEqual(
+    lost.map(({ slot, error }) => [slot, error.code]),
+    [[1, "PROCESS_OUT_OF_MEMORY"]],
+  );
+  await manager.close();
+});
+
+test("when no slot holds more than is its own, none is ended, and the log says so once", async () => {
+  const ended: number[] = [];
+  const { env, lost, manager } = setUp(
+    [{ heldBytes: 1_000, terminate: async () => void ended.push(0) }],
+    () => GIB * 4,
+  );
+  await env.advance(2_000);
+  assert.deepEqual([ended, lost], [[], []]);
+  assert.equal(env.logLines.filter(({ level, message }) => level === "warn" && /no slot/.test(message)).length, 1);
+  await manager.close();
+});
