@@ -4,7 +4,7 @@
 //   npm start                                         or
 //   npx millrace run examples/01-market/job.ts --param out=DIR
 
-import { col, csv, job, jsonl, max, min, sliding, state, sum, t, tumbling, weightedMean } from "millrace";
+import { col, csv, job, jsonl, max, min, print, sliding, state, sum, t, tumbling, weightedMean } from "millrace";
 import { z } from "zod";
 
 const Bar = t.struct({
@@ -98,17 +98,29 @@ export default job({ name: "market", params: Params }, (env, { in: input, out })
     .aggregate(figures);
   const fourWeeks = bySymbol.window(sliding("28d", "7d", { offset: "4d" })).aggregate(figures);
 
-  weekly
-    .map(withVolatility)
-    .name("weekly volatility")
-    .to("weekly", jsonl(`${out}/weekly`));
+  const weeks = weekly.map(withVolatility).name("weekly volatility");
+  weeks.to("weekly", jsonl(`${out}/weekly`));
   fourWeeks
     .map(withVolatility)
     .name("sliding volatility")
     .to("sliding", jsonl(`${out}/sliding`));
   weekly.side.late.to("late", jsonl(`${out}/late`));
   days.side.alerts.to("alerts", jsonl(`${out}/alerts`));
+
+  // For people: the end of both, as tables.
+  weeks
+    .map(({ symbol, start, end: _, ...figures }) => ({ symbol, week: dateText(start), ...figures }))
+    .to("latest-weeks", print({ table: { last: 12 } }))
+    .parallelism(1);
+  days.side.alerts
+    .map(({ symbol, date, close, logReturn, sigmas }) => {
+      return { symbol, date: dateText(date), close, move: `${(100 * Math.expm1(logReturn)).toFixed(2)} %`, sigmas };
+    })
+    .to("latest-alerts", print({ table: { last: 12 } }))
+    .parallelism(1);
 });
+
+const dateText = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 /** Realised volatility: the root of the sum of squared daily log returns in the window. */
 function withVolatility<T extends { variance: number | null }>({

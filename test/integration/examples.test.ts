@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -15,7 +15,7 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 type Row = Record<string, unknown>;
 
-function runExample(job: string, name: string, options: readonly string[]): string {
+function runExample(job: string, name: string, options: readonly string[]): { out: string; stdout: string } {
   const out = join(scratch, name);
   const bin = join(ROOT, "bin/millrace.js");
   const run = spawnSync(process.execPath, [bin, "run", join(ROOT, job), "--param", `out=${out}`, ...options], {
@@ -23,7 +23,7 @@ function runExample(job: string, name: string, options: readonly string[]): stri
     encoding: "utf8",
   });
   assert.equal(run.status, 0, run.stderr);
-  return out;
+  return { out, stdout: run.stdout };
 }
 
 function rowsOf(folder: string): Row[] {
@@ -90,10 +90,22 @@ function marketWindows(size: number, slide: number): string {
     GROUP BY start ORDER BY start`;
 }
 
+/** With one reader: with two, the other one's watermark holds the lateness back. */
+test("a bar that comes years too late goes to the late output, and changes no window", async () => {
+  const [heading = "", first = "", ...rest] = readFileSync(join(DATA, "sp500-2000.csv"), "utf8").split("\n");
+  const input = join(scratch, "late.csv");
+  writeFileSync(input, [heading, ...rest, first].join("\n"));
+  const { out } = runExample("examples/01-market/job.ts", "late", ["--parallelism", "1", "--param", `in=${input}`]);
+  const [late, ...others] = rowsOf(join(out, "late"));
+  assert.deepEqual([late?.date, others], [Date.parse(first.slice(0, 10)), []]);
+  const expected = await query(marketWindows(7 * DAY, 7 * DAY));
+  assert.equal(rowsOf(join(out, "weekly")).length, expected.length);
+});
+
 for (const [mode, options] of MODES) {
   describe(`with ${mode}`, () => {
     test("the market example computes the windows and alerts that DuckDB computes", async () => {
-      const out = runExample("examples/01-market/job.ts", `market ${mode}`, options);
+      const { out, stdout } = runExample("examples/01-market/job.ts", `market ${mode}`, options);
       assertRows(rowsOf(join(out, "weekly")).sort(byStart), await query(marketWindows(7 * DAY, 7 * DAY)));
       assertRows(rowsOf(join(out, "sliding")).sort(byStart), await query(marketWindows(28 * DAY, 7 * DAY)));
       assert.deepEqual(rowsOf(join(out, "late")), []);
@@ -104,10 +116,16 @@ for (const [mode, options] of MODES) {
         WHERE n >= 252 AND abs((r - mean) / sd) > 4 ORDER BY date`);
       assert.ok(alerts.length > 10);
       assertRows(rowsOf(join(out, "alerts")), alerts);
+      assert.match(
+        stdout,
+        /^latest-weeks: the last 12 of 1059 rows\n {2}symbol {2}week +vwap +volume +high +low +volat/m,
+      );
+      assert.match(stdout, /^ {2}SPX +2020-04-13 +2,806\.19 +27,017,230,000 /m);
+      assert.match(stdout, new RegExp(`^latest-alerts: the last 12 of ${alerts.length} rows$`, "m"));
     });
 
     test("the sensor example computes the statistics, spikes and silences that DuckDB computes", async () => {
-      const out = runExample("examples/02-iot/job.ts", `iot ${mode}`, options);
+      const { out } = runExample("examples/02-iot/job.ts", `iot ${mode}`, options);
       const rolling = await query(`${READINGS}
         SELECT device, start::DOUBLE AS start, (start + ${7 * DAY})::DOUBLE AS end, count(*)::DOUBLE AS readings, avg(value) AS mean,
                stddev_samp(value) AS stddev, min(value) AS min, max(value) AS max

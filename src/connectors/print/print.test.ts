@@ -72,4 +72,20 @@ describe("print", () => {
   test("the limit counts what it hides, and subtasks are told apart", async () => {
     assert.deepEqual(await printed([1, 2, 3, 4], { limit: 2 }, 3), ["out/0  1", "out/0  2", "out/0  … and 2 more"]);
   });
+
+  test("a table shows the last records, rounded, under one heading, once the job has ended", async () => {
+    const rows = [
+      { week: "2020-01-06", vwap: 1.5, note: "dropped" },
+      { week: "2020-01-13", vwap: 1234.56789, note: null },
+      { week: "2020-01-20", vwap: 3, high: true },
+    ];
+    assert.deepEqual(await printed(rows, { table: { last: 2 } }), [
+      "out: the last 2 of 3 rows",
+      "  week            vwap  note  high",
+      "  2020-01-13  1,234.57",
+      "  2020-01-20      3.00        true",
+    ]);
+    assert.deepEqual(await printed([], { table: { last: 2 } }), []);
+    assert.throws(() => print({ table: { last: 0 } }), { code: "PRINT_TABLE_INVALID" });
+  });
 });

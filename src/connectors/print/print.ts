@@ -1,24 +1,45 @@
-// `print()`: records as lines on the user's terminal, one each, with the columns of successive ones aligned.
+// `print()`: records as lines on the user's terminal, one each, with the columns of successive ones aligned; or the
+// last ones as a table, once the job is done.
 
+import { UserError } from "../../base/errors.ts";
 import type { Sink, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
+import { tableLines } from "./row-table.ts";
 import { valueText } from "./value-text.ts";
+
+const TABLE_ROWS_MAX = 10_000;
 
 export type PrintOptions = {
   /** At most so many records per subtask; further ones are counted only. */
   readonly limit?: number;
   /** Longer lines are cut; 240 characters by default. */
   readonly width?: number;
+  /**
+   * Instead of a line per record, one table of the last `table.last` records of each subtask when the job has ended;
+   * nothing when it fails.
+   */
+  readonly table?: { readonly last: number };
 };
 
 export function print(options: PrintOptions = {}): Sink<unknown> {
-  const { limit = Number.POSITIVE_INFINITY, width = 240 } = options;
+  const { limit = Number.POSITIVE_INFINITY, width = 240, table = null } = options;
+  if (table !== null && !(Number.isInteger(table.last) && table.last > 0 && table.last <= TABLE_ROWS_MAX)) {
+    throw new UserError("PRINT_TABLE_INVALID", `a table of the last ${table.last} records cannot be printed`, {
+      fix: `give a whole number from 1 to ${TABLE_ROWS_MAX}: print({ table: { last: 20 } })`,
+    });
+  }
   return {
     kind: "print",
     guarantee: "at-least-once",
-    describe: () => ({ limit: Number.isFinite(limit) ? limit : null, width }),
-    createWriter: (context) => new PrintWriter(context, limit, width),
+    describe: () => ({ limit: Number.isFinite(limit) ? limit : null, width, table: table?.last ?? null }),
+    createWriter: (context) =>
+      table === null ? new PrintWriter(context, limit, width) : new TableWriter(context, width, table.last),
   };
 }
+
+const prefixOf = ({ uid, parallelism, subtaskIndex }: SinkWriterContext): string =>
+  parallelism === 1 ? uid : `${uid}/${subtaskIndex}`;
+
+const cut = (line: string, width: number): string => (line.length > width ? `${line.slice(0, width - 1)}…` : line);
 
 class PrintWriter implements SinkWriter<unknown> {
   readonly #context: SinkWriterContext;
@@ -30,7 +51,7 @@ class PrintWriter implements SinkWriter<unknown> {
 
   constructor(context: SinkWriterContext, limit: number, width: number) {
     this.#context = context;
-    this.#prefix = context.parallelism === 1 ? context.uid : `${context.uid}/${context.subtaskIndex}`;
+    this.#prefix = prefixOf(context);
     this.#limit = limit;
     this.#width = width;
   }
@@ -40,8 +61,7 @@ class PrintWriter implements SinkWriter<unknown> {
   write(record: unknown): boolean {
     this.#count += 1;
     if (this.#count <= this.#limit) {
-      const line = `${this.#prefix}  ${this.#aligned.text(record)}`;
-      this.#context.print(line.length > this.#width ? `${line.slice(0, this.#width - 1)}…` : line);
+      this.#context.print(cut(`${this.#prefix}  ${this.#aligned.text(record)}`, this.#width));
     }
     return true;
   }
@@ -58,6 +78,50 @@ class PrintWriter implements SinkWriter<unknown> {
   async close(): Promise<void> {
     const hidden = this.#count - this.#limit;
     if (hidden > 0) this.#context.print(`${this.#prefix}  … and ${hidden} more`);
+  }
+}
+
+/** Keeps the last records, in a ring. */
+class TableWriter implements SinkWriter<unknown> {
+  readonly #context: SinkWriterContext;
+  readonly #width: number;
+  readonly #ring: unknown[] = [];
+  readonly #last: number;
+  #count = 0;
+
+  constructor(context: SinkWriterContext, width: number, last: number) {
+    this.#context = context;
+    this.#width = width;
+    this.#last = last;
+  }
+
+  async open(): Promise<void> {}
+
+  write(record: unknown): boolean {
+    this.#ring[this.#count % this.#last] = record;
+    this.#count += 1;
+    return true;
+  }
+
+  async flush(): Promise<void> {}
+
+  async prepareCommit(): Promise<readonly never[]> {
+    return [];
+  }
+
+  async commit(): Promise<void> {}
+
+  async abort(): Promise<void> {
+    this.#count = 0;
+  }
+
+  async close(): Promise<void> {
+    if (this.#count === 0) return;
+    const first = this.#count > this.#last ? this.#count % this.#last : 0;
+    const rows = [...this.#ring.slice(first), ...this.#ring.slice(0, first)];
+    const shown = rows.length < this.#count ? `the last ${rows.length} of ${this.#count}` : `${rows.length}`;
+    this.#context.print(`${prefixOf(this.#context)}: ${shown} ${this.#count === 1 ? "row" : "rows"}`);
+    for (const line of tableLines(rows)) this.#context.print(cut(`  ${line}`, this.#width));
   }
 }
 

@@ -1,0 +1,54 @@
+// Records as one table for people: a heading, a line per record, columns as wide as they need to be, numbers rounded
+// alike and to the right.
+
+import { valueText } from "./value-text.ts";
+
+const CELL_WIDTH_MAX = 32;
+const GAP = "  ";
+
+export function tableLines(rows: readonly unknown[]): readonly string[] {
+  const records = rows.map((row) => (isPlain(row) ? row : { value: row }));
+  const names = [...new Set(records.flatMap((record) => Object.keys(record)))];
+  const columns = names.map((name) =>
+    column(
+      name,
+      records.map((record) => record[name]),
+    ),
+  );
+  return ["", ...records].map((_, line) =>
+    columns
+      .map((cells) => cells[line])
+      .join(GAP)
+      .trimEnd(),
+  );
+}
+
+function isPlain(row: unknown): row is Record<string, unknown> {
+  return typeof row === "object" && row !== null && Object.getPrototypeOf(row) === Object.prototype;
+}
+
+/** Cells of one width, the heading first. */
+function column(name: string, values: readonly unknown[]): readonly string[] {
+  const numbers = values.filter((value) => typeof value === "number");
+  const decimals = decimalsOf(numbers);
+  const cells = [name, ...values.map((value) => cellText(value, decimals))];
+  const width = Math.max(...cells.map(({ length }) => length));
+  const right = numbers.length > 0 && values.every((value) => value == null || typeof value === "number");
+  return cells.map((cell) => (right ? cell.padStart(width) : cell.padEnd(width)));
+}
+
+/** Whole numbers have none, large ones two, small ones four. */
+function decimalsOf(numbers: readonly number[]): number {
+  if (numbers.every(Number.isInteger)) return 0;
+  const largest = Math.max(...numbers.filter(Number.isFinite).map(Math.abs));
+  return largest >= 100 ? 2 : largest >= 1 ? 3 : 4;
+}
+
+function cellText(value: unknown, decimals: number): string {
+  if (value === undefined || value === null) return "";
+  if (typeof value === "number") {
+    return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  }
+  const text = (typeof value === "string" ? value : valueText(value)).replaceAll(/\s+/g, " ");
+  return text.length > CELL_WIDTH_MAX ? `${text.slice(0, CELL_WIDTH_MAX - 1)}…` : text;
+}
