@@ -45,7 +45,7 @@ export function slotHost(options: SlotHostOptions): Slot {
           configuration,
           pool: managed,
           limitBytes: start.managedBytes,
-          heapBytes: start.heap.oldGenerationMb * 1024 ** 2,
+          heapBytes: start.heap.budgetBytes,
           jobId: job.jobId,
           slot: start.index,
         }),

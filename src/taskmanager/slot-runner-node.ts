@@ -9,6 +9,7 @@ import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 import { stackSample } from "./stack-sample-node.ts";
 
+const MIB = 1024 ** 2;
 /** A thread inside native code does not answer. */
 const ANSWER_WAIT_MS = 500;
 
@@ -20,8 +21,8 @@ function workerUrl(): URL {
 
 async function heldBytes(worker: Worker): Promise<number> {
   try {
-    const { total_heap_size, external_memory } = await worker.getHeapStatistics();
-    return total_heap_size + external_memory;
+    const { used_heap_size, external_memory } = await worker.getHeapStatistics();
+    return used_heap_size + external_memory;
   } catch {
     return 0; // It has ended meanwhile.
   }
@@ -36,8 +37,8 @@ export function threadSlotRunner(output: ((text: string) => void) | null = null)
         name: `millrace-slot-${start.index}`,
         workerData: start,
         resourceLimits: {
-          maxOldGenerationSizeMb: start.heap.oldGenerationMb,
-          maxYoungGenerationSizeMb: start.heap.youngGenerationMb,
+          maxOldGenerationSizeMb: start.heap.limitBytes / MIB,
+          maxYoungGenerationSizeMb: start.heap.youngGenerationBytes / MIB,
         },
         // Workers must not inherit what the test runner or a debugger gave to this process.
         execArgv: [],

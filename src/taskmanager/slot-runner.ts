@@ -22,8 +22,13 @@ export type SlotStart = {
   /** Progress counters of all slots, for the watchdog: one word each, odd while user code runs. */
   readonly progress: SharedArrayBuffer;
   readonly turnBudgetMs: number;
-  /** V8's limits for the slot's heap, in MiB. */
-  readonly heap: { readonly oldGenerationMb: number; readonly youngGenerationMb: number };
+  readonly heap: {
+    /** What the slot is held to (heap-guard.ts). */
+    readonly budgetBytes: number;
+    readonly youngGenerationBytes: number;
+    /** V8's own limit. */
+    readonly limitBytes: number;
+  };
 };
 
 /** Why a slot's thread ended without closing its tasks. */
@@ -40,7 +45,7 @@ export interface SlotHandle {
   terminate(): Promise<void>;
   /** What the slot's thread is doing, for the watchdog: a stack, innermost frame first; null when it cannot be had. */
   stackSample(): Promise<string | null>;
-  /** Bytes of the slot's V8 heap and of buffers outside it; Infinity when its thread does not answer. */
+  /** Bytes of the slot's V8 heap and of buffers outside it, garbage included; Infinity when its thread does not answer. */
   heldBytes(): Promise<number>;
 }
 

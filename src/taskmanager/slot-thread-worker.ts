@@ -1,16 +1,19 @@
 // A slot's worker thread: its messages, its turns, and what user code must not do in it. Loaded by slot-worker.ts.
 
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 import { nodeEnv } from "../base/env-node.ts";
 import { assert } from "../base/errors.ts";
 import { SharedDoorbell } from "../network/doorbell.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
+import { HeapGuard } from "./heap-guard.ts";
 import { jobLoad } from "./job-load-node.ts";
 import type { Slot } from "./slot.ts";
 import { slotHost } from "./slot-host.ts";
 import type { SlotStart } from "./slot-runner.ts";
-import { exitCalled, threwLate } from "./user-failure.ts";
+import { exitCalled, outOfHeap, threwLate } from "./user-failure.ts";
 
 assert(parentPort !== null, "a slot runs in a worker thread only");
 const port = parentPort;
@@ -35,12 +38,24 @@ process.exit = (code) => {
   throw error;
 };
 
+setFlagsFromString("--expose-gc");
+const heapGuard = new HeapGuard({
+  budgetBytes: start.heap.budgetBytes,
+  usedBytes: () => getHeapStatistics().used_heap_size,
+  collect: runInNewContext("gc") as () => void,
+});
+
+function checkHeap(): void {
+  if (heapGuard.exceeded(env.clock.monotonicMs())) slot.fail(null, outOfHeap(start.heap.budgetBytes));
+}
+
 /** Turns while there is work; then sleep until somebody rings or a time has come. */
 function loop(): void {
   if (slot.closed) {
     port.close();
     return;
   }
+  checkHeap();
   let turn = slot.turn();
   if (!turn.busy) {
     // D1 of doorbell.ts: announce sleep, look once more, then wait.

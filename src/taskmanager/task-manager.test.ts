@@ -74,7 +74,7 @@ test("when the process outgrows its budget, the slot that holds most is ended, a
   assert.deepEqual(ended, [1]);
   assert.deepEqual(
     lost.map(({ slot, error }) => [slot, error.code]),
-    [[1, "PROCESS_OUT_OF_MEMORY"]],
+    [[1, "SLOT_OUT_OF_MEMORY"]],
   );
   await manager.close();
 });

@@ -18,8 +18,10 @@ import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
 import { metricMemory } from "../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../network/doorbell.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import { COLLECT_FACTOR } from "./heap-guard.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
+import { outOfHeap } from "./user-failure.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskManagerOptions = {
@@ -34,7 +36,8 @@ export type TaskManagerOptions = {
 
 type SlotEntry = { handle: SlotHandle; readonly metrics: SharedArrayBuffer; ended: boolean };
 
-const MIB = 1024 ** 2;
+/** Of the process size: the memory guard comes first, in most cases. */
+const HEAP_LIMIT_FACTOR = 2;
 const TERMINATION_WAIT_MS = 5_000;
 
 export class TaskManager {
@@ -115,8 +118,9 @@ export class TaskManager {
         progress: this.#progress,
         turnBudgetMs: configuration.get(OPTIONS.turnBudget),
         heap: {
-          oldGenerationMb: Math.floor(memory.slot.oldGeneration.bytes / MIB),
-          youngGenerationMb: Math.floor(memory.slot.youngGeneration.bytes / MIB),
+          budgetBytes: memory.slot.heap.bytes,
+          youngGenerationBytes: memory.slot.youngGeneration.bytes,
+          limitBytes: memory.process.bytes * HEAP_LIMIT_FACTOR,
         },
       },
       (exit) => this.#onExit(index, exit),
@@ -176,23 +180,30 @@ export class TaskManager {
   /** The process has outgrown its budget: the slot that holds most has to go, if it holds more than is its own. */
   async #onOver(residentBytes: number): Promise<void> {
     const { memory, onSlotLost, env } = this.#options;
-    const slots = [...this.#slots.entries()].filter(([, { ended }]) => !ended);
-    const held = await Promise.all(
-      slots.map(async ([slot, { handle }]) => ({ slot, bytes: await handle.heldBytes() })),
-    );
-    const [most] = held.sort((a, b) => b.bytes - a.bytes);
     const used = `the process uses ${memorySizeText(residentBytes)} of ${memorySizeText(memory.process.bytes)}`;
-    if (most === undefined || most.bytes <= memory.slot.heap.bytes + memory.taskOffHeap.bytes) {
+    const most = await this.#largest();
+    if (most === null || most.bytes <= memory.slot.heap.bytes * COLLECT_FACTOR + memory.taskOffHeap.bytes) {
       if (!this.#warned) env.log.write("warn", `${used}, though no slot holds more than is its own`);
       this.#warned = true;
       return;
     }
-    if (this.#slots[most.slot]?.ended !== false) return;
-    await this.end(most.slot);
-    const error = new UserError("PROCESS_OUT_OF_MEMORY", `${used}, and slot ${most.slot} holds most of it`, {
-      fix: `keep fewer buffers and typed arrays (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
+    const { slot, bytes } = most;
+    const stack = bytes === Infinity ? null : ((await this.#slots[slot]?.handle.stackSample()) ?? null);
+    if (this.#slots[slot]?.ended !== false) return;
+    await this.end(slot);
+    const error = new UserError("SLOT_OUT_OF_MEMORY", `${used}, and user code in slot ${slot} holds most of it`, {
+      fix: `keep fewer objects and buffers (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
     });
-    onSlotLost(most.slot, error);
+    onSlotLost(slot, withStack(error, stack));
+  }
+
+  /** The slot that holds most. One that does not answer is taken to hold everything. */
+  async #largest(): Promise<{ readonly slot: number; readonly bytes: number } | null> {
+    const running = [...this.#slots.entries()].filter(([, { ended }]) => !ended);
+    const all = await Promise.all(
+      running.map(async ([slot, { handle }]) => ({ slot, bytes: await handle.heldBytes() })),
+    );
+    return all.sort((a, b) => b.bytes - a.bytes)[0] ?? null;
   }
 
   #onStuck(slot: number, stuckMs: number): void {
@@ -212,13 +223,7 @@ export class TaskManager {
 }
 
 function exitError(exit: SlotExit, memory: TaskManagerMemory): EngineError {
-  if (exit.kind === "outOfMemory") {
-    const limit = Math.floor(memory.slot.heap.bytes / MIB);
-    return new UserError("SLOT_OUT_OF_MEMORY", `user code allocated more than the slot's heap of ${limit} MiB`, {
-      fix: `keep less on the heap (state belongs in keyed state), or raise ${OPTIONS.taskHeapSize.key}`,
-      cause: exit.error,
-    });
-  }
+  if (exit.kind === "outOfMemory") return outOfHeap(memory.slot.heap.bytes, exit.error);
   if (exit.kind === "error") {
     return new InternalError(
       "SLOT_FAILED",
@@ -239,6 +244,11 @@ function stuckError(slot: number, stuckMs: number, stack: string | null): UserEr
       fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
     },
   );
+  return withStack(error, stack);
+}
+
+/** `stack`: what the slot's thread was doing. */
+function withStack(error: UserError, stack: string | null): UserError {
   if (stack !== null) error.stack = `${error.name}: ${error.message}\n${stack}`;
   return error;
 }

@@ -1,8 +1,11 @@
 // Failures of user functions, told with the operator, the record and the user's own error as the cause.
 
 import { inspect } from "node:util";
-import { EngineError, UserError } from "../base/errors.ts";
-import type { PlanOperator } from "../graph/plan.ts";
+import { EngineError, UserError, withOperator } from "../base/errors.ts";
+import { memorySizeText } from "../base/memory-size.ts";
+import { OPTIONS } from "../config/options.ts";
+import { obeysOnError, type PlanOperator } from "../graph/plan.ts";
+import type { FiredTimer } from "../state/keyed-state.ts";
 
 const RECORD_TEXT_MAX = 500;
 
@@ -14,24 +17,72 @@ export function recordText(record: unknown): string {
 
 /** The error to report for an exception in `operator` at `record`. Errors of the engine pass through. */
 export function userFailure(operator: PlanOperator, error: unknown, record: unknown): EngineError {
-  if (error instanceof EngineError) return error;
-  if (isFrozenWrite(error)) {
-    return new UserError(
-      "RECORD_MUTATED",
-      `"${operator.name}" (${operator.kind}) changed a record: ${messageOf(error)}`,
-      {
-        fix: "records are immutable, because other operators may hold them: return a changed copy, like { ...record, field }",
-        operator: operator.uid,
-        cause: error,
-      },
-    );
-  }
-  const message = `${operator.kind} "${operator.name}" threw ${messageOf(error)} on the record ${recordText(record)}`;
-  return new UserError("USER_FUNCTION_THREW", message, {
-    fix: 'mend the function, or say what to do with such records: .onError("skip") counts them, .onError("side") sets them aside',
+  return failure(error, {
     operator: operator.uid,
+    who: `${operator.kind} "${operator.name}"`,
+    doing: `on the record ${recordText(record)}`,
+    fix: obeysOnError(operator) ? FIX_BY_POLICY : "mend the function",
+  });
+}
+
+/** As `userFailure`, for an exception in `onTimer`. */
+export function timerFailure(operator: PlanOperator, error: unknown, timer: FiredTimer): EngineError {
+  return failure(error, {
+    operator: operator.uid,
+    who: `onTimer of ${operator.kind} "${operator.name}"`,
+    doing: `on the timer ${JSON.stringify(timer.name)} of the key ${recordText(timer.key)} at ${timer.at}`,
+    fix: FIX_BY_POLICY,
+  });
+}
+
+/** As `userFailure`, for a function that belongs to no operator of its own: of keyBy, partitionBy, an aggregate. */
+export function functionFailure(error: unknown, at: { operator: string; who: string; doing: string }): EngineError {
+  return failure(error, { ...at, fix: "mend the function, or filter such records out before it" });
+}
+
+const FIX_BY_POLICY =
+  'mend the function, or say what to do with such records: .onError("skip") counts them, .onError("side") sets them aside';
+
+type FailureParts = {
+  readonly operator: string;
+  readonly who: string;
+  readonly doing: string;
+  readonly fix: string;
+};
+
+function failure(error: unknown, { operator, who, doing, fix }: FailureParts): EngineError {
+  if (error instanceof EngineError) return withOperator(error, operator);
+  if (isFrozenWrite(error)) {
+    return new UserError("RECORD_MUTATED", `${who} changed a record: ${messageOf(error)}`, {
+      fix: "records are immutable, because other operators may hold them: return a changed copy, like { ...record, field }",
+      operator,
+      cause: error,
+    });
+  }
+  return new UserError("USER_FUNCTION_THREW", `${who} threw ${messageOf(error)} ${doing}`, {
+    fix,
+    operator,
     cause: error,
   });
+}
+
+/** Errors of the engine that a function meets and that are no matter of the record at hand. */
+const NOT_OF_THE_RECORD: ReadonlySet<string> = new Set([
+  "EMIT_OVERDRAFT",
+  "FUNCTION_EXITED",
+  "FUNCTION_RETURNED_PROMISE",
+  "OPERATOR_CLOSED",
+  "STATE_BUDGET_EXCEEDED",
+]);
+
+/**
+ * Whether `onError` decides about an exception: it does about whatever the user's function throws, and about what the
+ * engine refuses of that record (a value that does not fit its state, a flatMap result that is no iterable). Limits of
+ * the engine and functions that are wrong for every record fail the job.
+ */
+export function concernsRecord(error: unknown): boolean {
+  if (isFrozenWrite(error)) return false;
+  return !(error instanceof EngineError) || (error.domain !== "internal" && !NOT_OF_THE_RECORD.has(error.code));
 }
 
 /** The error for a function that returned a promise where a value is due. */
@@ -71,4 +122,13 @@ function isFrozenWrite(error: unknown): boolean {
     error instanceof TypeError &&
     /read only property|object is not extensible|Cannot delete property|Cannot redefine property/.test(error.message)
   );
+}
+
+/** A slot holds more objects than its heap is meant for. */
+export function outOfHeap(limitBytes: number, cause?: unknown): UserError {
+  const limit = memorySizeText(limitBytes);
+  return new UserError("SLOT_OUT_OF_MEMORY", `user code keeps more than the slot's heap of ${limit}`, {
+    fix: `keep less on the heap (state belongs in keyed state), or raise ${OPTIONS.taskHeapSize.key}`,
+    cause,
+  });
 }

@@ -103,14 +103,21 @@ describe("a slot whose user code", () => {
     const error = await failureOf("memory");
     assert.equal(error.code, "SLOT_OUT_OF_MEMORY");
     assert.match(error.message, /MiB/);
-    assert.match(error.fix ?? "", /taskmanager\.memory\.task\.heap\.size/);
+    assert.match(error.fix ?? "", /taskmanager\.memory\.process\.size/);
   });
 
   test("keeps buffers outside its heap for ever ends alone, with the process's budget in the error", async () => {
     const error = await failureOf("buffers");
-    assert.equal(error.code, "PROCESS_OUT_OF_MEMORY");
+    assert.equal(error.code, "SLOT_OUT_OF_MEMORY");
     assert.match(error.message, /GiB|MiB/);
     assert.match(error.fix ?? "", /taskmanager\.memory\.process\.size/);
+    assertStackNames(error.stack, "buffers");
+  });
+
+  test("keeps more and more from record to record ends alone, though a Map that doubles would end the process", async () => {
+    const error = await failureOf("leak", { endless: true });
+    assert.equal(error.code, "SLOT_OUT_OF_MEMORY");
+    assert.match(error.message, /MiB/);
   });
 
   test("never returns is stopped by the watchdog, with a sample of its stack", async () => {
