@@ -68,11 +68,11 @@ test("command line wins over environment over job over file, whatever the order 
 });
 
 test("of two layers of one kind the later wins", () => {
-  const first = configured({ "parallelism.default": 2, "pipeline.auto-watermark-interval": "1s" });
+  const first = configured({ "parallelism.default": 2, "task.cancellation.timeout": "1s" });
   const second = first.with({ origin: { kind: "file", path: "b.json" }, values: { "parallelism.default": 3 } });
   assert.equal(second.get(OPTIONS.parallelism), 3);
   assert.equal(originText(second.origin(OPTIONS.parallelism)), "file b.json");
-  assert.equal(second.get(OPTIONS.autoWatermarkInterval), 1000);
+  assert.equal(second.get(OPTIONS.cancellationTimeout), 1000);
   assert.equal(first.get(OPTIONS.parallelism), 2, "the first is as it was");
 });
 
@@ -165,7 +165,7 @@ test("values are read as users write them", () => {
     ["1d", 86_400_000],
     ["1.5 s", 1500],
   ];
-  for (const [value, ms] of durations) assert.equal(reads(OPTIONS.autoWatermarkInterval, value), ms);
+  for (const [value, ms] of durations) assert.equal(reads(OPTIONS.cancellationTimeout, value), ms);
   assert.equal(reads(OPTIONS.parallelism, " 8 "), 8);
   assert.equal(reads(OPTIONS.managedFraction, "0.25"), 0.25);
   assert.equal(reads(OPTIONS.operatorChaining, "false"), false);

@@ -15,7 +15,8 @@ import type { Option } from "./option.ts";
 import { OPTIONS, type OptionKey } from "./options.ts";
 
 export type Origin =
-  | { readonly kind: "default" }
+  /** `from`: what decides, where it is not the same everywhere. */
+  | { readonly kind: "default"; readonly from?: string }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "job" }
   | { readonly kind: "environment"; readonly name: string }
@@ -88,6 +89,7 @@ export function originText(origin: Origin): string {
     case "environment":
       return `environment ${origin.name}`;
     case "default":
+      return origin.from === undefined ? origin.kind : `${origin.kind}: ${origin.from}`;
     case "job":
     case "command line":
       return origin.kind;

@@ -26,12 +26,6 @@ export const OPTIONS = {
   }),
 
   // Pipeline
-  autoWatermarkInterval: option({
-    key: "pipeline.auto-watermark-interval",
-    type: duration(),
-    default: "200ms",
-    doc: "How often sources emit watermarks.",
-  }),
   operatorChaining: option({
     key: "pipeline.operator-chaining.enabled",
     type: boolean(),
@@ -182,7 +176,7 @@ export const OPTIONS = {
   }),
   maxBuffersPerChannel: option({
     key: "taskmanager.network.memory.max-buffers-per-channel",
-    type: integer({ min: 1 }),
+    type: integer({ min: 1, max: 64 }), // Entries of a ring: src/network/ring-link.ts.
     default: "10",
     doc: "The most segments that one channel may have in flight.",
   }),
@@ -223,12 +217,6 @@ export const OPTIONS = {
     type: boolean(),
     default: "false",
     doc: "Whether records are frozen before user functions get them, so that changing one fails at that line.",
-  }),
-  latencyInterval: option({
-    key: "metrics.latency.interval",
-    type: duration(),
-    default: "0ms",
-    doc: "How often sources send a marker through the job that measures its latency. 0 sends none.",
   }),
 };
 

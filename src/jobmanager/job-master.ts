@@ -2,9 +2,10 @@
 //
 // Owns: deployment, the job's life, routing between its slots. Never runs user code.
 
-import type { Env } from "../base/env.ts";
+import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, InternalError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
 import type { SegmentPool } from "../memory/segment-pool.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
@@ -43,6 +44,7 @@ export class JobMaster {
   #state: JobState;
   #resolve: (result: JobResult) => void = () => undefined;
   #firstRunning: (() => void) | null = null;
+  #cancellation: TimerHandle | null = null;
 
   constructor(options: JobMasterOptions) {
     const { graph, configuration, job, slots } = options;
@@ -150,9 +152,23 @@ export class JobMaster {
     }
     for (const action of actions) {
       if (action.kind === "commit") this.#postAll({ kind: "commit" });
-      else if (action.kind === "cancelSlots") this.#postAll({ kind: "cancel", commit: action.commit });
+      else if (action.kind === "cancelSlots") this.#cancelSlots(action.commit);
       else this.#done(action.outcome);
     }
+  }
+
+  #cancelSlots(commit: boolean): void {
+    const { env, configuration } = this.#options;
+    this.#postAll({ kind: "cancel", commit });
+    const timeoutMs = configuration.get(OPTIONS.cancellationTimeout);
+    this.#cancellation = env.timers.after(timeoutMs, () => this.#endSlots(), { background: true });
+  }
+
+  /** Slots that have not closed in time, because something in them never settles. */
+  #endSlots(): void {
+    const open = [...this.#deployment.tasks.keys()].filter((slot) => !this.#state.closed.has(slot));
+    this.#options.log(`slots ${open.join(", ")} did not end in time after they were cancelled, and are stopped`);
+    for (const slot of open) this.#onClosed(slot, null);
   }
 
   #postAll(message: ToSlot): void {
@@ -161,6 +177,7 @@ export class JobMaster {
 
   #done(outcome: JobOutcome): void {
     for (const owner of this.#deployment.owners) this.#options.slots.network.closeOwner(owner);
+    this.#cancellation?.cancel();
     this.metrics.freeze();
     const { error } = this.#state;
     this.#resolve({ outcome, error: error === null ? null : errorFromData(error) });

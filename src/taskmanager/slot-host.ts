@@ -57,6 +57,7 @@ export function slotHost(options: SlotHostOptions): Slot {
     }),
     send,
     turnBudgetMs: start.turnBudgetMs,
+    onLook: () => Atomics.add(progress, start.index, 2),
     onTurn: () => Atomics.add(progress, start.index, 1),
   });
   return slot;

@@ -97,6 +97,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
       far.send({ kind: "ready" });
       return {
         control: near,
+        ring: () => loop.ring(),
         terminate: async () => {
           near.close();
           loop.stop();

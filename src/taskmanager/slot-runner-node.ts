@@ -76,6 +76,7 @@ export function threadSlotRunner(output: ((text: string) => void) | null = null)
       };
       return {
         control,
+        ring: () => bell.ring(),
         terminate: async () => {
           closed = true; // An exit that was asked for is no failure.
           control.close();

@@ -19,7 +19,7 @@ export type SlotStart = {
   /** Doorbells of all slots, two words each. */
   readonly doorbells: SharedArrayBuffer;
   readonly metrics: SharedArrayBuffer;
-  /** Progress counters of all slots, for the watchdog: one word each, odd while user code runs. */
+  /** Progress counters of all slots, one word each (watchdog.ts). */
   readonly progress: SharedArrayBuffer;
   readonly turnBudgetMs: number;
   readonly heap: {
@@ -41,6 +41,8 @@ export type SlotExit = {
 export interface SlotHandle {
   /** Control messages to and from the slot. */
   readonly control: Connection<ToSlot, FromSlot>;
+  /** Makes the slot look for work; it does so anyway when it is told something. */
+  ring(): void;
   /** Ends the slot at once, whatever it does; resolves when nothing of it runs any more. */
   terminate(): Promise<void>;
   /** What the slot's thread is doing, for the watchdog: a stack, innermost frame first; null when it cannot be had. */

@@ -33,9 +33,11 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
     configKey: OPTIONS.taskHeapSize.key,
     usedBytes: 0,
   };
+  const operators = new Set<string>();
   let allocator: PageAllocator | null = null; // It takes its first page at once: jobs without state need none.
   return {
     storeFor: (operator, subtask) => {
+      operators.add(operator.uid);
       allocator ??= new PageAllocator(poolBlocks(pool, owner, limitBytes));
       const storeOptions = {
         operator: operator.uid,
@@ -50,6 +52,12 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
       const heap = configuration.get(OPTIONS.stateBackend) === "hashmap";
       return heap ? heapStore(storeOptions) : managedStore(storeOptions);
     },
-    release: async () => void pool.closeOwner(owner),
+    release: async () => {
+      const leaked = allocator?.close() ?? 0;
+      pool.closeOwner(owner);
+      if (leaked === 0) return;
+      const message = `keyed state of slot ${slot} was not given back when the job ended: a bug of Millrace`;
+      env.log.write("error", message, { jobId, bytes: leaked, operators: [...operators] });
+    },
   };
 }

@@ -52,6 +52,7 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
   const slot = new Slot({
     env,
     turnBudgetMs: 2,
+    onLook: () => undefined,
     onTurn: () => undefined,
     send: (message) => sent.push(message),
     factory: {

@@ -35,6 +35,8 @@ export type SlotOptions = {
   readonly factory: TaskFactory;
   readonly send: (message: FromSlot) => void;
   readonly turnBudgetMs: number;
+  /** Called whenever the slot looks for work, so that a watchdog can tell one that sleeps from one that hangs. */
+  readonly onLook: () => void;
   /** Called at the start and the end of each turn of a task, so that a watchdog can see that time passes inside one. */
   readonly onTurn: (running: boolean) => void;
 };
@@ -92,6 +94,7 @@ export class Slot {
 
   /** One turn of every task. */
   turn(): SlotTurn {
+    this.#options.onLook();
     if (this.#state !== "running") return IDLE;
     const { clock } = this.#options.env;
     let busy = false;

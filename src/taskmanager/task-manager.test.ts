@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EngineError } from "../base/errors.ts";
 import { Configuration } from "../config/configuration.ts";
+import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
+import type { FromSlot } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import type { SlotHandle, SlotRunner } from "./slot-runner.ts";
 import { TaskManager } from "./task-manager.ts";
@@ -18,12 +20,22 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   const env = new SimEnv({ seed: 1 });
   const values = { "taskmanager.numberOfTaskSlots": threads.length, "taskmanager.memory.flink.size": "1gb" };
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
-  const control = { send: () => undefined, onMessage: () => undefined, close: () => undefined };
+  const says: ((message: FromSlot) => void)[] = [];
   const runner: SlotRunner = {
     residentBytes: () => residentBytes(env.clock.monotonicMs()),
     start: ({ index }): SlotHandle => {
       const { heldBytes, terminate } = threads[index]!;
-      return { control, terminate, stackSample: async () => null, heldBytes: async () => heldBytes };
+      const onMessage = (handler: (message: FromSlot) => void): void => {
+        says[index] = handler;
+      };
+      const control = { send: () => undefined, onMessage, close: () => undefined };
+      return {
+        control,
+        ring: () => undefined,
+        terminate,
+        stackSample: async () => null,
+        heldBytes: async () => heldBytes,
+      };
     },
   };
   const lost: { slot: number; error: EngineError }[] = [];
@@ -41,7 +53,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     const owner = manager.network.registerOwner({ job: "job", task: `task ${index}`, purpose: "test" });
     manager.network.allocate(owner, 1);
   }
-  return { env, manager, lost, processBytes: memory.process.bytes };
+  return { env, manager, lost, says, processBytes: memory.process.bytes };
 }
 
 test("M1: a thread that cannot be ended is given up after five seconds, and keeps its segments", async () => {
@@ -89,4 +101,19 @@ test("when no slot holds more than is its own, none is ended, and the log says s
   assert.deepEqual([ended, lost], [[], []]);
   assert.equal(env.logLines.filter(({ level, message }) => level === "warn" && /no slot/.test(message)).length, 1);
   await manager.close();
+});
+
+test("a slot that has closed and still holds segments is reported as a leak, with the owner; one that was killed is not", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+  const { env, manager, says } = setUp([thread, thread], () => null);
+  for (const slot of [0, 1]) {
+    const pool = SegmentPool.attach(manager.managed.handle, slot + 1);
+    pool.allocate(pool.registerOwner({ job: "job", task: `task ${slot}`, purpose: "forgotten" }), 2);
+  }
+  says[0]?.({ kind: "closed", error: null });
+  await manager.end(0);
+  await manager.end(1);
+  const leaks = env.logLines.filter(({ level }) => level === "error").map(({ fields }) => fields);
+  assert.deepEqual(leaks, [{ job: "job", task: "task 0", purpose: "forgotten", segments: 2 }]);
+  assert.equal(manager.managed.stats().leased, 0);
 });

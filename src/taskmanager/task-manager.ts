@@ -34,7 +34,13 @@ export type TaskManagerOptions = {
   readonly onSlotLost: (slot: number, error: EngineError) => void;
 };
 
-type SlotEntry = { handle: SlotHandle; readonly metrics: SharedArrayBuffer; ended: boolean };
+type SlotEntry = {
+  readonly handle: SlotHandle;
+  readonly metrics: SharedArrayBuffer;
+  ended: boolean;
+  /** It has said that nothing of its tasks is left. */
+  closed: boolean;
+};
 
 /** Of the process size: the memory guard comes first, in most cases. */
 const HEAP_LIMIT_FACTOR = 2;
@@ -78,6 +84,7 @@ export class TaskManager {
       env,
       progress: new Int32Array(this.#progress),
       timeoutMs: configuration.get(OPTIONS.watchdogTimeout),
+      ring: (slot) => this.#slots[slot]?.handle.ring(),
       onStuck: (slot, stuckMs) => this.#onStuck(slot, stuckMs),
     });
     this.#memoryGuard = new MemoryGuard({
@@ -125,8 +132,12 @@ export class TaskManager {
       },
       (exit) => this.#onExit(index, exit),
     );
-    handle.control.onMessage((message) => onMessage(index, message));
-    this.#slots.push({ handle, metrics, ended: false });
+    const entry: SlotEntry = { handle, metrics, ended: false, closed: false };
+    handle.control.onMessage((message) => {
+      if (message.kind === "closed") entry.closed = true;
+      onMessage(index, message);
+    });
+    this.#slots.push(entry);
     this.#watchdog.watch();
     this.#memoryGuard.watch();
   }
@@ -164,8 +175,13 @@ export class TaskManager {
   }
 
   #takeBack(slot: number): void {
-    this.network.threadEnded(slot + 1);
-    this.managed.threadEnded(slot + 1);
+    for (const pool of [this.network, this.managed]) {
+      for (const { job, task, purpose, segments } of pool.threadEnded(slot + 1)) {
+        if (this.#slots[slot]?.closed !== true) continue; // It was ended in the middle of its work.
+        const message = `slot ${slot} has closed and still held ${pool.name}: a bug of Millrace`;
+        this.#options.env.log.write("error", message, { job, task, purpose, segments });
+      }
+    }
   }
 
   #onExit(slot: number, exit: SlotExit): void {

@@ -1,7 +1,9 @@
 // Sees slots whose thread does not come back from user code.
 //
-// Each slot adds one to its progress word at the start and at the end of every task's turn: odd means inside. A word
-// that is odd and has not moved for the time-out belongs to a slot that hangs.
+// Each slot moves its progress word: by one at the start and at the end of every task's turn (odd means inside), by two
+// whenever it looks for work. A word that is odd and has not moved for the time-out belongs to a slot that hangs in a
+// turn. One that is even may belong to a slot that sleeps: it is rung, and has the time-out to move. What hangs then
+// hangs outside of turns: in the module or the builder, in a promise's callback or a timer of the user's own.
 
 import type { Env, TimerHandle } from "../base/env.ts";
 
@@ -9,19 +11,23 @@ export type WatchdogOptions = {
   readonly env: Env;
   readonly progress: Int32Array;
   readonly timeoutMs: number;
+  /** Wakes a slot that sleeps. */
+  readonly ring: (slot: number) => void;
   readonly onStuck: (slot: number, stuckMs: number) => void;
 };
+
+type Seen = { word: number; sinceMs: number; rung: boolean; forgotten: boolean };
 
 const CHECKS_PER_TIMEOUT = 4;
 
 export class Watchdog {
   readonly #options: WatchdogOptions;
-  readonly #seen: { word: number; sinceMs: number; forgotten: boolean }[];
+  readonly #seen: readonly Seen[];
   #timer: TimerHandle | null = null;
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
-    this.#seen = Array.from(options.progress, () => ({ word: 0, sinceMs: 0, forgotten: false }));
+    this.#seen = Array.from(options.progress, () => ({ word: 0, sinceMs: 0, rung: false, forgotten: false }));
   }
 
   /** Begins to look; does nothing when it does already. */
@@ -42,19 +48,29 @@ export class Watchdog {
   }
 
   #check(): void {
-    const { env, progress, timeoutMs, onStuck } = this.#options;
+    const { env, progress } = this.#options;
     const nowMs = env.clock.monotonicMs();
     for (const [slot, seen] of this.#seen.entries()) {
       const word = Atomics.load(progress, slot);
-      if (word !== seen.word) {
-        seen.word = word;
-        seen.sinceMs = nowMs;
-      } else if ((word & 1) === 1 && nowMs - seen.sinceMs >= timeoutMs && !seen.forgotten) {
-        seen.forgotten = true;
-        onStuck(slot, nowMs - seen.sinceMs);
-      }
+      // A slot that has not looked for work yet is being started.
+      if (seen.forgotten || word === 0) continue;
+      if (word !== seen.word) Object.assign(seen, { word, sinceMs: nowMs, rung: false });
+      else this.#standing(slot, seen, nowMs);
     }
     this.#timer = null;
     this.watch();
+  }
+
+  #standing(slot: number, seen: Seen, nowMs: number): void {
+    const { timeoutMs, ring, onStuck } = this.#options;
+    const inTurn = (seen.word & 1) === 1;
+    if (nowMs - seen.sinceMs < timeoutMs) return;
+    if (inTurn || seen.rung) {
+      seen.forgotten = true;
+      onStuck(slot, nowMs - seen.sinceMs);
+      return;
+    }
+    Object.assign(seen, { sinceMs: nowMs, rung: true });
+    ring(slot);
   }
 }

@@ -16,12 +16,14 @@ import faults from "./fixtures/faults/faults.job.ts";
 const MODULE = new URL("./fixtures/faults/faults.job.ts", import.meta.url);
 const LINES = readFileSync(MODULE, "utf8").split("\n");
 
+const HANGS: readonly string[] = ["loop", "builder", "microtask"];
+
 function start(fault: string, options: { endless?: boolean } = {}): Promise<EmbeddedJob> {
   const values = {
     "parallelism.default": 2,
     "taskmanager.memory.flink.size": "800mb",
     "millrace.memory.poison": true,
-    "millrace.task.watchdog-timeout": fault === "loop" ? "500ms" : "30s",
+    "millrace.task.watchdog-timeout": HANGS.includes(fault) ? "500ms" : "30s",
   };
   return embeddedStart({
     env: nodeEnv(nodeDisk(), { logLevel: "error" }),
@@ -125,6 +127,14 @@ describe("a slot whose user code", () => {
     assert.equal(error.code, "FUNCTION_NEVER_RETURNED");
     assertStackNames(error.stack, "loop");
   });
+
+  for (const fault of ["builder", "microtask"]) {
+    test(`never returns outside of its turns (${fault}) is stopped by the watchdog, too`, async () => {
+      const error = await failureOf(fault, { endless: true });
+      assert.equal(error.code, "FUNCTION_NEVER_RETURNED");
+      assertStackNames(error.stack, fault);
+    });
+  }
 
   test("rejects a promise that nobody waits for fails with the cause and line", async () => {
     const error = await failureOf("reject", { endless: true });
