@@ -2,9 +2,10 @@
 // limits.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { totalmem } from "node:os";
-import { describe, test } from "node:test";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { after, before as beforeAll, describe, test } from "node:test";
 import { nodeEnv } from "../../src/base/env-node.ts";
 import type { EngineError } from "../../src/base/errors.ts";
 import { type EmbeddedJob, embeddedStart } from "../../src/client/embedded.ts";
@@ -16,9 +17,18 @@ import faults from "./fixtures/faults/faults.job.ts";
 const MODULE = new URL("./fixtures/faults/faults.job.ts", import.meta.url);
 const LINES = readFileSync(MODULE, "utf8").split("\n");
 
+const KILLED: readonly string[] = ["FUNCTION_NEVER_RETURNED", "SLOT_OUT_OF_MEMORY"];
 const HANGS: readonly string[] = ["loop", "builder", "microtask"];
 
+const scratch = mkdtempSync(join(tmpdir(), "millrace-faults-"));
+let runs = 0;
+
+beforeAll(warmUp);
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
 function start(fault: string, options: { endless?: boolean } = {}): Promise<EmbeddedJob> {
+  runs += 1;
+  const out = join(scratch, `run-${runs}`);
   const values = {
     "parallelism.default": 2,
     "taskmanager.memory.flink.size": "800mb",
@@ -29,7 +39,7 @@ function start(fault: string, options: { endless?: boolean } = {}): Promise<Embe
     env: nodeEnv(nodeDisk(), { logLevel: "error" }),
     job: faults,
     bundle: MODULE.href,
-    params: { fault, endless: String(options.endless ?? false) },
+    params: { fault, endless: String(options.endless ?? false), out },
     configuration: new Configuration([{ origin: { kind: "command line" }, values }]),
     runner: threadSlotRunner(),
     checks: false,
@@ -39,38 +49,57 @@ function start(fault: string, options: { endless?: boolean } = {}): Promise<Embe
   });
 }
 
-/** Threads of this process, by the operating system's count. */
-const threads = (): number => Number(/^Threads:\s+(\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+type Resources = { readonly threads: number; readonly files: readonly string[]; readonly handles: readonly string[] };
 
-async function assertNothingLeft(
-  run: EmbeddedJob,
-  before: { threads: number; resources: readonly string[] },
-): Promise<void> {
+/** What this process holds, by the operating system's count and by Node's. */
+function resources(): Resources {
+  const threads = Number(/^Threads:\s+(\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+  const handles = process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout");
+  return { threads, files: openFiles(), handles };
+}
+
+/** Of the jobs' sinks. */
+function openFiles(): readonly string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(scratch) ? [path] : [];
+    } catch {
+      return []; // Closed meanwhile: the directory's own descriptor.
+    }
+  });
+}
+
+/** One job that ends well, so that what a process starts once and keeps (libuv's pool, the inspector) is there. */
+async function warmUp(): Promise<void> {
+  assert.equal((await (await start("none")).result).outcome, "finished");
+  assert.equal((await (await start("loop", { endless: true })).result).outcome, "failed");
+}
+
+async function assertNothingLeft(run: EmbeddedJob, before: Resources, killed = false): Promise<void> {
   for (const pool of [run.taskManager.network, run.taskManager.managed]) {
     assert.deepEqual(pool.verify(), []);
     assert.equal(pool.stats().leased, 0, `${pool.name}: ${JSON.stringify(pool.report())}`);
   }
-  const left = (): string[] =>
-    process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout");
-  for (let wait = 0; wait < 100 && (threads() > before.threads || left().length > before.resources.length); wait += 1) {
+  // Node forgets a file whose opening had not been told to a thread when that was killed.
+  const left = ({ threads, files, handles }: Resources): boolean =>
+    threads > before.threads ||
+    handles.length > before.handles.length ||
+    (!killed && files.length > before.files.length);
+  for (let wait = 0; wait < 100 && left(resources()); wait += 1) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  assert.ok(threads() <= before.threads, `${threads()} threads, before the job ${before.threads}`);
-  assert.deepEqual(left(), before.resources);
+  if (left(resources())) assert.deepEqual(resources(), before);
 }
 
 /** Runs a faulty job and gives its error, once everything is checked that holds for all faults. */
 async function failureOf(fault: string, options: { endless?: boolean } = {}): Promise<EngineError> {
-  // The pool of libuv starts its threads with the first file that is read.
-  const before = {
-    threads: threads() + 4,
-    resources: process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout"),
-  };
+  const before = resources();
   const run = await start(fault, options);
   const { outcome, error } = await run.result;
   assert.equal(outcome, "failed");
   assert.ok(error !== null);
-  await assertNothingLeft(run, before);
+  await assertNothingLeft(run, before, KILLED.includes(error.code));
   return error;
 }
 
@@ -89,28 +118,28 @@ const causeStack = (error: EngineError): string | undefined =>
 describe("a slot whose user code", () => {
   test("throws fails its task with operator, record, cause and line", async () => {
     const error = await failureOf("throw");
-    assert.equal(error.code, "USER_FUNCTION_THREW");
+    assert.equal(error.code, "USER_FUNCTION_THREW", error.message);
     assert.match(error.message, /user code gave up/);
-    assert.match(error.message, /n: 5000|index: 5000/);
+    assert.match(error.message, /n: 5000/);
     assertStackNames(causeStack(error), "throw");
   });
 
   test("calls process.exit fails its task with the line, and the process goes on", async () => {
     const error = await failureOf("exit");
-    assert.equal(error.code, "FUNCTION_EXITED");
+    assert.equal(error.code, "FUNCTION_EXITED", error.message);
     assertStackNames(error.stack, "exit");
   });
 
   test("allocates for ever ends alone, with the heap's limit in the error", async () => {
     const error = await failureOf("memory");
-    assert.equal(error.code, "SLOT_OUT_OF_MEMORY");
+    assert.equal(error.code, "SLOT_OUT_OF_MEMORY", error.message);
     assert.match(error.message, /MiB/);
     assert.match(error.fix ?? "", /taskmanager\.memory\.process\.size/);
   });
 
   test("keeps buffers outside its heap for ever ends alone, with the process's budget in the error", async () => {
     const error = await failureOf("buffers");
-    assert.equal(error.code, "SLOT_OUT_OF_MEMORY");
+    assert.equal(error.code, "SLOT_OUT_OF_MEMORY", error.message);
     assert.match(error.message, /GiB|MiB/);
     assert.match(error.fix ?? "", /taskmanager\.memory\.process\.size/);
     assertStackNames(error.stack, "buffers");
@@ -118,47 +147,44 @@ describe("a slot whose user code", () => {
 
   test("keeps more and more from record to record ends alone, though a Map that doubles would end the process", async () => {
     const error = await failureOf("leak", { endless: true });
-    assert.equal(error.code, "SLOT_OUT_OF_MEMORY");
+    assert.equal(error.code, "SLOT_OUT_OF_MEMORY", error.message);
     assert.match(error.message, /MiB/);
   });
 
   test("never returns is stopped by the watchdog, with a sample of its stack", async () => {
     const error = await failureOf("loop", { endless: true });
-    assert.equal(error.code, "FUNCTION_NEVER_RETURNED");
+    assert.equal(error.code, "FUNCTION_NEVER_RETURNED", error.message);
     assertStackNames(error.stack, "loop");
   });
 
   for (const fault of ["builder", "microtask"]) {
     test(`never returns outside of its turns (${fault}) is stopped by the watchdog, too`, async () => {
       const error = await failureOf(fault, { endless: true });
-      assert.equal(error.code, "FUNCTION_NEVER_RETURNED");
+      assert.equal(error.code, "FUNCTION_NEVER_RETURNED", error.message);
       assertStackNames(error.stack, fault);
     });
   }
 
   test("rejects a promise that nobody waits for fails with the cause and line", async () => {
     const error = await failureOf("reject", { endless: true });
-    assert.equal(error.code, "FUNCTION_THREW_LATE");
+    assert.equal(error.code, "FUNCTION_THREW_LATE", error.message);
     assertStackNames(causeStack(error), "reject");
   });
 
   test("throws in a timer of its own fails with the cause and line", async () => {
     const error = await failureOf("late", { endless: true });
-    assert.equal(error.code, "FUNCTION_THREW_LATE");
+    assert.equal(error.code, "FUNCTION_THREW_LATE", error.message);
     assertStackNames(causeStack(error), "late");
   });
 
   test("returns a promise where a value is due fails, and names the operator", async () => {
     const error = await failureOf("promise");
-    assert.equal(error.code, "FUNCTION_RETURNED_PROMISE");
+    assert.equal(error.code, "FUNCTION_RETURNED_PROMISE", error.message);
     assert.match(error.message, /map/);
   });
 
   test("does nothing wrong finishes, and leaves nothing behind either", async () => {
-    const before = {
-      threads: threads() + 4,
-      resources: process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout"),
-    };
+    const before = resources();
     const run = await start("none");
     assert.equal((await run.result).outcome, "finished");
     await assertNothingLeft(run, before);
@@ -166,13 +192,11 @@ describe("a slot whose user code", () => {
 });
 
 test("an endless job that is cancelled ends as cancelled and leaves nothing behind", async () => {
-  const before = {
-    threads: threads() + 4,
-    resources: process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Timeout"),
-  };
+  const before = resources();
   const run = await start("none", { endless: true });
   await run.master.running();
   run.cancel();
-  assert.equal((await run.result).outcome, "cancelled");
+  const { outcome, error } = await run.result;
+  assert.equal(outcome, "cancelled", error?.message);
   await assertNothingLeft(run, before);
 });

@@ -16,7 +16,7 @@ const BARS = readFileSync(new URL("../../node_modules/vega-datasets/data/sp500-2
 export async function marketScenario(seed: number, realLinks = false): Promise<Outcome> {
   const simulation = await simulateJob(market, {
     seed,
-    parallelism: 1 + (seed % 4),
+    parallelism: 2 + (seed % 3),
     realLinks,
     params: { in: "/data/sp500.csv", out: "/out" },
     prepare: (disk) => disk.put("/data/sp500.csv", BARS),

@@ -71,7 +71,7 @@ const BARS = barsFile();
 export async function movesScenario(seed: number, realLinks = false): Promise<Outcome> {
   const simulation = await simulateJob(moves, {
     seed,
-    parallelism: 1 + (seed % 4),
+    parallelism: 2 + (seed % 3),
     realLinks,
     prepare: (disk) => disk.put("/data/bars.csv", BARS),
   });
