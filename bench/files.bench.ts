@@ -13,7 +13,7 @@ import { nodeDisk } from "../src/storage/node-disk.ts";
 const RUNS = 5;
 const ROWS = 1_000_000;
 const env = nodeEnv(nodeDisk());
-const metrics = { count: () => {}, gauge: () => {}, observe: () => {} };
+const metrics = { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} };
 const turn = (): Promise<void> => new Promise((resolve) => env.timers.soon(resolve));
 
 /** Reads all records through one reader; returns how many there were. */

@@ -55,6 +55,7 @@ function run(window: WindowSpec, batches: ReturnType<typeof encode>): string {
     state: { tables },
     metrics: { count: () => {} },
     full: () => false,
+    pause: () => false,
   } as unknown as OperatorContext;
   const operator = windowOperator({
     window,

@@ -36,6 +36,7 @@ export {
 } from "./operators/aggregates/aggregate.ts";
 export { col, lit } from "./operators/expressions/expr.ts";
 export { state } from "./operators/process/state-declaration.ts";
+export type { Counter, Gauge, Histogram, Meter, UserMetrics } from "./operators/process/user-metrics.ts";
 export type { Sink } from "./operators/sink.ts";
 export type { InvalidRow, Source } from "./operators/source.ts";
 export { session, sliding, tumbling } from "./operators/windows/window-spec.ts";

@@ -114,7 +114,7 @@ export default job({ name: "market", params: Params }, (env, { in: input, out })
     .parallelism(1);
   days.side.alerts
     .map(({ symbol, date, close, logReturn, sigmas }) => {
-      return { symbol, date: dateText(date), close, move: `${(100 * Math.expm1(logReturn)).toFixed(2)} %`, sigmas };
+      return { symbol, date: dateText(date), close, movePercent: 100 * Math.expm1(logReturn), sigmas };
     })
     .to("latest-alerts", print({ table: { last: 12 } }))
     .parallelism(1);

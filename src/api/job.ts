@@ -2,12 +2,14 @@
 
 import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
+import { describe } from "../types/describe.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import { callSite, userFrame } from "./call-site.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
 import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan-builder.ts";
 import type { Split, Stream } from "./stream.ts";
 import { Stream as StreamClass } from "./stream.ts";
+import { outputOf } from "./stream-origin.ts";
 
 /** Where a job's streams start. */
 export interface JobEnv {
@@ -83,7 +85,10 @@ export async function jobBuild(declared: Job, paramsText: ParamsText, defaults: 
 async function build(declared: Job, paramsText: ParamsText, defaults: PlanDefaults): Promise<BuiltPlan> {
   const params = await paramsParse(declared.params, paramsText);
   const builder = new PlanBuilder(defaults);
-  const env: JobEnv = { from: (uid, source) => sourceStream(builder, uid, source) };
+  const env: JobEnv & { to: unknown } = {
+    from: (uid, source) => sourceStream(builder, uid, source),
+    to: sinkOfNothing,
+  };
   let returned: unknown;
   try {
     returned = (declared.build as (env: JobEnv, params: unknown) => unknown)(env, params);
@@ -100,15 +105,10 @@ async function build(declared: Job, paramsText: ParamsText, defaults: PlanDefaul
 }
 
 function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): Split<T, { invalid: InvalidRow }> {
-  const location = callSite();
-  if (
-    typeof source !== "object" ||
-    source === null ||
-    typeof (source as Partial<Source<T>>).createReader !== "function"
-  ) {
-    throw new UserError("SOURCE_INVALID", `"${uid}" has no source: ${String(source)}`, {
+  if (isSource(uid)) uidCheck(undefined, `source ${uid.kind}`, `env.from("in", ${uid.kind}(…))`);
+  if (!isSource(source)) {
+    throw new UserError("SOURCE_INVALID", `"${uid}" has no source: it is ${describe(source)}`, {
       fix: 'give a source as the second argument, for example env.from("in", csv("file.csv"))',
-      ...(location && { location }),
     });
   }
   const described = source.describe();
@@ -127,13 +127,35 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
   });
   const origin = {
     builder,
-    outputs: [{ node, output: "" }],
-    partitioner: { kind: "forward" },
-    partitionFunctions: {},
+    outputs: [outputOf(node)],
     type: source.type,
     timed: false,
-  } as const;
-  return new StreamClass<T>(origin, { invalid: null }) as Stream<T> as Split<T, { invalid: InvalidRow }>;
+  };
+  const stream = new StreamClass<T>(origin, source.invalid === "side" ? { invalid: null } : {});
+  if (source.invalid !== "side") Object.defineProperty(stream, "side", { value: noInvalidRows(uid, source.kind) });
+  return stream as Stream<T> as Split<T, { invalid: InvalidRow }>;
+}
+
+/** Side outputs of a source that sets nothing aside: to read from them is a mistake. */
+function noInvalidRows(uid: string, kind: string): object {
+  return {
+    get invalid(): never {
+      throw new UserError("SIDE_OUTPUT_OFF", `the source "${uid}" sets no invalid rows aside`, {
+        fix: `ask for them where the source is made: ${kind}(…, { invalid: "side" })`,
+      });
+    },
+  };
+}
+
+function isSource(value: unknown): value is Source<unknown> {
+  return typeof (value as Partial<Source<unknown>> | null | undefined)?.createReader === "function";
+}
+
+/** Sinks end streams; a job's environment has only `from`. */
+function sinkOfNothing(uid: unknown): never {
+  throw new UserError("SINK_WITHOUT_INPUT", `the sink ${describe(uid)} has no input: env.to is not a function`, {
+    fix: 'sinks belong to streams: env.from("in", …).to("out", print())',
+  });
 }
 
 function builderFailure(name: string, error: unknown): EngineError {

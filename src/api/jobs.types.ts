@@ -171,7 +171,22 @@ export const shapes = job({ name: "shapes" }, (env) => {
     .slotGroup("g");
   const failed = stream.map((r) => r.price).onError("side");
   failed.side.errors.to("errors", anySink);
+  const split = stream
+    .keyBy("symbol")
+    .process({ uid: "split", out: t.f64, side: { odd: t.string }, onRecord: (r, ctx) => ctx.emit(r.price) })
+    .onError("side");
+  expectType<Stream<string>>()(split.side.odd, true);
+  split.side.errors.map(({ error }) => error.length).to("lengths", anySink);
+  split.map((price): unknown => price).to("unknown", anySink);
+  // biome-ignore lint/suspicious/noExplicitAny: what users' own code may give
+  split.map((price): any => price).to("any", anySink);
+  passedOn(split).to("same", anySink);
 });
+
+/** Functions over streams of any type are possible. */
+function passedOn<T>(stream: Stream<T>): Stream<T> {
+  return stream.map((record) => record).name("passed on");
+}
 
 export const refused = job({ name: "refused", params: t.struct({ n: t.f64 }) }, (env, params) => {
   const stream = env.from("ticks", ticks);
@@ -200,6 +215,14 @@ export const refused = job({ name: "refused", params: t.struct({ n: t.f64 }) }, 
   stream.filter((r) => r.price);
   // @ts-expect-error The function must give what the declared type says.
   stream.map(t.struct({ a: t.f64 }), () => ({ a: "1" }));
+  // @ts-expect-error Functions are synchronous.
+  stream.map(async (r) => r).to("async", anySink);
+  // @ts-expect-error Also where only some results are promises.
+  stream.map((r) => (r.qty > 0 ? r : Promise.resolve(r))).to("async", anySink);
+  // @ts-expect-error Functions of process are, too.
+  keyed.process({ uid: "async", out: t.f64, onRecord: async (r, ctx) => ctx.emit(r.price) });
+  // @ts-expect-error Durations have no space.
+  keyed.window(tumbling("1m")).allowLate("30 s");
   // @ts-expect-error Late records come from windows only.
   keyed.aggregate({ n: count() }).side.late;
   // @ts-expect-error A window has to be aggregated first.
@@ -212,6 +235,8 @@ export const refused = job({ name: "refused", params: t.struct({ n: t.f64 }) }, 
   env.from(ticks);
   // @ts-expect-error A process function needs a uid.
   keyed.process({ out: t.f64, onRecord: () => undefined });
+  // @ts-expect-error That side output belongs to onError("side").
+  keyed.process({ uid: "p", out: t.f64, side: { errors: t.f64 }, onRecord: () => undefined });
   // @ts-expect-error Both inputs of a connection have the same type of key.
   keyed.connect(stream.keyBy("price"));
 });

@@ -3,25 +3,26 @@
 import { UserError } from "../base/errors.ts";
 import type { KeySpec } from "../graph/plan.ts";
 import { keySpecProblem } from "../types/key-spec.ts";
-import { layoutOf } from "../types/schema-spec.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { callSite } from "./call-site.ts";
+import { checkedLayout } from "./check-argument.ts";
+import { fieldUnknown } from "./field-check.ts";
 
 export function keySpecOf(by: unknown, type: StandardSchema | undefined, record: TypeSpec | null): KeySpec {
-  const location = callSite();
   if (typeof by === "string") {
     if (record?.kind !== "struct") return { field: by, type: null };
     const field = record.fields.find((candidate) => candidate.name === by);
     if (field === undefined) {
-      throw new UserError("FIELD_UNKNOWN", `keyBy names the field "${by}", which the records do not have`, {
-        fix: `use one of ${record.fields.map((candidate) => candidate.name).join(", ")}`,
-        ...(location && { location }),
-      });
+      throw fieldUnknown(
+        "keyBy",
+        by,
+        record.fields.map((candidate) => candidate.name),
+      );
     }
     return { field: by, type: checkKeyType(field.type) };
   }
-  return { field: null, type: type === undefined ? null : checkKeyType(layoutOf(type)) };
+  return { field: null, type: type === undefined ? null : checkKeyType(checkedLayout(type, "keyBy")) };
 }
 
 function checkKeyType(type: TypeSpec | null): TypeSpec | null {

@@ -18,6 +18,25 @@ test("every issue is told with what was given", async () => {
   });
 });
 
+test("what was given is said once", async () => {
+  await assert.rejects(paramsParse(t.struct({ n: t.f64 }), { n: "abc" }), {
+    message: 'n: expected f64, got string "abc"',
+  });
+});
+
+test("a misspelt parameter is told of together with the one that is missing for it", async () => {
+  await assert.rejects(paramsParse(t.struct({ out: t.string, n: t.f64.optional() }), { ouut: "x", n: "1" }), {
+    code: "PARAMS_INVALID",
+    message: 'out: expected string, got nothing; there is no parameter "ouut": did you mean out?',
+  });
+  for (const schema of [Params, t.struct({ in: t.string, limit: t.f64.optional() })]) {
+    await assert.rejects(paramsParse(schema, { in: "x", limti: "1" }), {
+      code: "PARAMS_UNKNOWN",
+      fix: "did you mean limit?",
+    });
+  }
+});
+
 test("a parameter that nobody declared is refused, even one that every object inherits", async () => {
   for (const name of ["inn", "toString", "constructor"]) {
     await assert.rejects(paramsParse(Params, { in: "x", [name]: "1" }), { code: "PARAMS_UNKNOWN" }, name);

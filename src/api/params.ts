@@ -1,6 +1,8 @@
 // Job parameters: text on the command line, typed values in the builder.
 
 import { UserError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
+import { layoutOf } from "../types/schema-spec.ts";
 import type { StandardIssue, StandardSchema } from "../types/standard-schema.ts";
 
 export type ParamsText = Readonly<Record<string, string>>;
@@ -25,8 +27,8 @@ export async function paramsParse(schema: StandardSchema | null, text: ParamsTex
     input = converted(input, result.issues);
     result = await schema["~standard"].validate(input);
   }
-  if (result.issues !== undefined) throw paramsInvalid(result.issues, text);
-  refuseUnknown(result.value, text);
+  if (result.issues !== undefined) throw paramsInvalid(schema, result.issues, text);
+  refuseUnknown(schema, result.value, text);
   return result.value;
 }
 
@@ -52,26 +54,52 @@ function jsonValue(text: string): unknown {
 }
 
 /** Schemas drop what they do not know; a misspelt parameter must not vanish. */
-function refuseUnknown(value: unknown, text: ParamsText): void {
+function refuseUnknown(schema: StandardSchema, value: unknown, text: ParamsText): void {
   if (typeof value !== "object" || value === null) return;
   for (const name of Object.keys(text)) {
     if (Object.hasOwn(value, name)) continue;
+    const known = [...new Set([...declaredNames(schema), ...Object.keys(value)])];
+    const meant = nearest(name, known);
     throw new UserError("PARAMS_UNKNOWN", `the job has no parameter "${name}"`, {
-      fix: `it takes: ${Object.keys(value).join(", ") || "none"}`,
+      fix: meant === null ? `it takes: ${known.join(", ") || "none"}` : `did you mean ${meant}?`,
     });
   }
+}
+
+/** Also those that are optional and were not given, as far as the schema tells: a `t.struct`, or zod's `shape`. */
+function declaredNames(schema: StandardSchema): readonly string[] {
+  const layout = layoutOf(schema);
+  if (layout?.kind === "struct") return layout.fields.map(({ name }) => name);
+  const { shape } = schema as { shape?: unknown };
+  return typeof shape === "object" && shape !== null ? Object.keys(shape) : [];
 }
 
 function pathOf(issue: StandardIssue): string[] {
   return (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part));
 }
 
-function paramsInvalid(issues: readonly StandardIssue[], text: ParamsText): UserError {
+function paramsInvalid(schema: StandardSchema, issues: readonly StandardIssue[], text: ParamsText): UserError {
   const lines = issues.map((issue) => {
     const path = pathOf(issue).join(".");
-    const given = path in text ? ` (given: ${JSON.stringify(text[path])})` : "";
+    const value = Object.hasOwn(text, path) ? JSON.stringify(text[path]) : null;
+    const given = value === null || issue.message.includes(value) ? "" : ` (given: ${value})`;
     const name = path === "" ? "parameters" : path;
     return `${issue.message.startsWith(`${name}:`) ? "" : `${name}: `}${issue.message}${given}`;
   });
-  return new UserError("PARAMS_INVALID", lines.join("; "), { fix: "give parameters as --param name=value" });
+  return new UserError("PARAMS_INVALID", [...lines, ...misspelt(schema, issues, text)].join("; "), {
+    fix: "give parameters as --param name=value",
+  });
+}
+
+/** Parameters that the schema does not have, perhaps meant for missing ones. */
+function misspelt(schema: StandardSchema, issues: readonly StandardIssue[], text: ParamsText): string[] {
+  const concerned = issues.map((issue) => pathOf(issue)[0] ?? "");
+  const missing = concerned.filter((name) => !Object.hasOwn(text, name));
+  const declared = declaredNames(schema);
+  return Object.keys(text).flatMap((name) => {
+    if (concerned.includes(name) || declared.includes(name)) return [];
+    const meant = nearest(name, missing);
+    if (meant === null && declared.length === 0) return [];
+    return [`there is no parameter "${name}"${meant === null ? "" : `: did you mean ${meant}?`}`];
+  });
 }

@@ -11,22 +11,27 @@ import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from "../state/key-group
 import { callSite } from "./call-site.ts";
 import { derivedUids } from "./derived-uid.ts";
 import type { NodeDeclaration, OperatorFunctions, PlanNode } from "./plan-node.ts";
+import { withCombiners } from "./pre-aggregation.ts";
 
+/** What the configuration decides about a plan. */
 export type PlanDefaults = {
   readonly parallelism: number;
   /** Null: derived from the parallelism as Flink does. */
   readonly maxParallelism: number | null;
+  /** Whether aggregates are computed in parts before exchanges, where they can be. */
+  readonly preAggregation: boolean;
 };
 
 export type BuiltPlan = { readonly plan: Plan; readonly functions: ReadonlyMap<string, OperatorFunctions> };
 
 const UID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-export function uidCheck(uid: unknown, what: string): string {
+/** `example`: how a call with a uid looks. */
+export function uidCheck(uid: unknown, what: string, example = `"${what.split(" ")[0]}-1"`): string {
   const location = callSite();
   if (uid === undefined || uid === null || uid === "") {
     throw new UserError("UID_MISSING", `${what} has no uid`, {
-      fix: `give it a uid that stays the same when the job changes, for example "${what.split(" ")[0]}-1"`,
+      fix: `give it a uid that stays the same when the job changes, for example ${example}`,
       ...(location && { location }),
     });
   }
@@ -94,8 +99,11 @@ export class PlanBuilder {
         edges.push({ from: uids.get(from) ?? "", to: uid, ...edge, fields });
       }
     }
-    const content = { version: PLAN_VERSION, ...job, operators, edges } as const;
-    return { plan: { ...content, hash: canonicalHash(content), locations }, functions };
+    const declared = { mode: job.mode, operators, edges, functions, locations };
+    const planned = this.#defaults.preAggregation ? withCombiners(declared) : declared;
+    const content = { version: PLAN_VERSION, ...job, operators: planned.operators, edges: planned.edges } as const;
+    const plan = { ...content, hash: canonicalHash(content), locations: planned.locations };
+    return { plan, functions: planned.functions };
   }
 
   #operator(node: PlanNode, uid: string): PlanOperator {

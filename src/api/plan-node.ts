@@ -6,7 +6,10 @@ import type { Json } from "../operators/source.ts";
 import type { StateSpec } from "../state/keyed-state.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 
-/** User functions and objects of one operator, by role ("map", "key", "source", …). */
+/**
+ * User functions and objects of one operator, by role ("map", "key", "source", …), and the places of its `keyBy`
+ * ("keyLocation", "rightKeyLocation").
+ */
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
 
 export type NodeInput = {

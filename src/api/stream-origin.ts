@@ -3,37 +3,62 @@
 import type { KeySpec, PartitionerSpec } from "../graph/plan.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
-import type { NodeInput, PlanNode } from "./plan-node.ts";
+import type { NodeInput, OperatorFunctions, PlanNode } from "./plan-node.ts";
 
-export const FORWARD: PartitionerSpec = { kind: "forward" };
+/** How the records of an output are distributed: by one of the engine's ways, or by the user's function. */
+export type Partitioning =
+  | { readonly kind: Exclude<PartitionerSpec["kind"], "hash" | "custom"> }
+  | { readonly kind: "custom"; readonly partition: unknown };
 
-/** Where a stream comes from: one output of one operator, or several that were united. */
+/** One output of one operator. */
+export type StreamOutput = { readonly node: PlanNode; readonly output: string; readonly partitioning: Partitioning };
+
+/** Where a stream comes from: one output, or several that were united, each distributed in its own way. */
 export type StreamOrigin = {
   readonly builder: PlanBuilder;
-  readonly outputs: readonly { readonly node: PlanNode; readonly output: string }[];
-  readonly partitioner: PartitionerSpec;
-  /** Functions that go with the partitioner, by role. */
-  readonly partitionFunctions: Readonly<Record<string, unknown>>;
+  readonly outputs: readonly StreamOutput[];
   readonly type: TypeSpec | null;
   /** Whether event times have been assigned. */
   readonly timed: boolean;
 };
 
-/** The edges that connect a stream to a new operator's input. */
-export function edgesOf(
-  origin: StreamOrigin,
-  input: 0 | 1,
-  partitioner: PartitionerSpec = origin.partitioner,
-): NodeInput[] {
-  return origin.outputs.map(({ node, output }) => ({ from: node, output, input, partitioner, fields: null }));
+/** An operator's output as it is, distributed only as parallelism demands. */
+export function outputOf(node: PlanNode, output = ""): StreamOutput {
+  return { node, output, partitioning: { kind: "forward" } };
 }
 
-/** As `edgesOf`, by key; `fields`: what the receiver reads of the records. */
+/** The edges that connect a stream to the first input of a new operator. */
+export function edgesOf(origin: StreamOrigin): NodeInput[] {
+  const functions = partitionFunctions(origin);
+  return origin.outputs.map(({ node, output, partitioning }) => {
+    const partitioner: PartitionerSpec =
+      partitioning.kind === "custom"
+        ? { kind: "custom", function: roleOf(functions.indexOf(partitioning.partition)) }
+        : { kind: partitioning.kind };
+    return { from: node, output, input: 0, partitioner, fields: null };
+  });
+}
+
+/** The functions that these edges need, by the roles that they name. */
+export function edgeFunctions(origin: StreamOrigin): OperatorFunctions {
+  return Object.fromEntries(partitionFunctions(origin).map((partition, index) => [roleOf(index), partition]));
+}
+
+/** The edges that connect a stream by key; `fields`: what the receiver reads of the records. */
 export function keyedEdges(
   origin: StreamOrigin,
   key: KeySpec,
   input: 0 | 1,
   fields: readonly string[] | null = null,
 ): NodeInput[] {
-  return edgesOf(origin, input, { kind: "hash", key }).map((edge) => ({ ...edge, fields }));
+  const partitioner: PartitionerSpec = { kind: "hash", key };
+  return origin.outputs.map(({ node, output }) => ({ from: node, output, input, partitioner, fields }));
 }
+
+/** Each once. */
+function partitionFunctions({ outputs }: StreamOrigin): readonly unknown[] {
+  const all = outputs.flatMap(({ partitioning }) => (partitioning.kind === "custom" ? [partitioning.partition] : []));
+  return [...new Set(all)];
+}
+
+const roleOf = (index: number): string => (index === 0 ? "partition" : `partition${index + 1}`);

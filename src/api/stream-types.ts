@@ -17,6 +17,13 @@ export type EventTimeOptions<T> = {
   readonly unit?: TimestampUnit;
 };
 
+/** `Result`, or nothing to work with when a function gives promises: functions are synchronous. */
+export type IfSynchronous<O, Result> = 0 extends 1 & O
+  ? Result
+  : [Extract<O, PromiseLike<unknown>>] extends [never]
+    ? Result
+    : never;
+
 /** Fields that can hold an event time. */
 export type TimeField<T> = {
   [K in keyof T & string]: T[K] extends number | Date | null | undefined ? K : never;

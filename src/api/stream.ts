@@ -3,33 +3,43 @@
 // Streams are values: each call gives a new one. Setters (`name`, `uid`, `parallelism`, …) concern the operator that
 // was declared last. One file, because streams make keyed streams and these make streams again.
 
-import { type Duration, durationMs } from "../base/duration.ts";
+import { type Duration, durationMs, type Unspaced } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
-import type { ErrorPolicy, KeySpec, PartitionerSpec } from "../graph/plan.ts";
+import type { ErrorPolicy, KeySpec } from "../graph/plan.ts";
 import { type AggregateResults, type Aggregates, aggregateSet } from "../operators/aggregates/aggregate.ts";
 import { aggregateFields, aggregateText } from "../operators/aggregates/aggregate-spec.ts";
 import { type Expr, isExpr } from "../operators/expressions/expr.ts";
+import { exprFields } from "../operators/expressions/expr-spec.ts";
 import type { Fields } from "../operators/expressions/needs.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidPolicy, InvalidRow } from "../operators/source.ts";
 import type { WindowBounds, WindowSpec } from "../operators/windows/window-spec.ts";
-import { layoutOf } from "../types/schema-spec.ts";
+import { describe } from "../types/describe.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
+import { aggregationTypes } from "./aggregation.ts";
 import { callSite } from "./call-site.ts";
+import { checkedLayout, checkProcess, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
 import { checkFunction } from "./check-function.ts";
+import { checkAggregateFields, checkFields } from "./field-check.ts";
 import { keyColumns, keySpecOf, keyText, shippedFields } from "./key-choice.ts";
+import { checkOnError, checkSideNames, SIDE_ERRORS } from "./on-error.ts";
 import { uidCheck } from "./plan-builder.ts";
 import type { NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
 import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
 import { SinkHandle } from "./sink-handle.ts";
-import { edgesOf, FORWARD, keyedEdges, type StreamOrigin } from "./stream-origin.ts";
-import type { EventTimeOptions, FailedRecord, KeyField } from "./stream-types.ts";
+import { edgeFunctions, edgesOf, keyedEdges, outputOf, type Partitioning, type StreamOrigin } from "./stream-origin.ts";
+import type { EventTimeOptions, FailedRecord, IfSynchronous, KeyField } from "./stream-types.ts";
 import { windowText } from "./window-text.ts";
 
 /** A stream with named side outputs, which are streams of their own. */
 export type Split<T, S> = Stream<T> & { readonly side: { readonly [K in keyof S]: Stream<S[K]> } };
+
+/** A stream like `S` with one side output more. */
+type WithErrors<T, S extends { readonly side: unknown }> = Stream<T> & {
+  readonly side: { readonly errors: Stream<FailedRecord<unknown>> } & S["side"];
+};
 
 declare const element: unique symbol;
 
@@ -52,11 +62,8 @@ export class Stream<T> {
     if (names.length > 0 && first !== undefined) {
       this.side = Object.fromEntries(
         names.map((name) => {
-          const outputs = [{ node: first.node, output: name }];
-          return [
-            name,
-            new Stream({ ...origin, outputs, partitioner: FORWARD, partitionFunctions: {}, type: sides[name] ?? null }),
-          ];
+          const outputs = [outputOf(first.node, name)];
+          return [name, new Stream({ ...origin, outputs, type: sides[name] ?? null })];
         }),
       );
     }
@@ -68,10 +75,10 @@ export class Stream<T> {
   }
 
   /** Applies a function to each record. With a type first, the result has that layout; otherwise it is learned. */
-  map<O>(map: (record: T) => O): Stream<O>;
+  map<O>(map: (record: T) => O): IfSynchronous<O, Stream<O>>;
   map<S extends StandardSchema>(type: S, map: (record: T) => Infer<S>): Stream<Infer<S>>;
   map(first: unknown, second?: unknown): never {
-    const type = second === undefined ? null : layoutOf(first as StandardSchema);
+    const type = second === undefined ? null : checkedLayout(first, "map");
     const map = checkFunction(second ?? first, "map");
     return this.#next({ kind: "map", output: type, functions: { map } }, { type });
   }
@@ -81,6 +88,7 @@ export class Stream<T> {
   filter(filter: (record: T) => boolean): Stream<T>;
   filter(expression: Expr<boolean, Fields<T>>): Stream<T>;
   filter(filter: unknown): never {
+    if (isExpr(filter)) checkFields("filter", this.#origin.type, exprFields(filter.spec));
     const declaration: NodeDeclaration = isExpr(filter)
       ? { kind: "filter", options: { expression: filter.spec as never } }
       : { kind: "filter", functions: { filter: checkFunction(filter, "filter") } };
@@ -91,7 +99,7 @@ export class Stream<T> {
   flatMap<O>(flatMap: (record: T) => Iterable<O>): Stream<O>;
   flatMap<S extends StandardSchema>(type: S, flatMap: (record: T) => Iterable<Infer<S>>): Stream<Infer<S>>;
   flatMap(first: unknown, second?: unknown): never {
-    const type = second === undefined ? null : layoutOf(first as StandardSchema);
+    const type = second === undefined ? null : checkedLayout(first, "flatMap");
     return this.#next(
       { kind: "flatMap", output: type, functions: { flatMap: checkFunction(second ?? first, "flatMap") } },
       { type },
@@ -108,7 +116,7 @@ export class Stream<T> {
   ): Split<Infer<S>, { invalid: InvalidRow }>;
   parse<S extends StandardSchema>(schema: S, options?: { readonly invalid?: "fail" | "skip" }): Stream<Infer<S>>;
   parse(schema: StandardSchema, options: { readonly invalid?: InvalidPolicy } = {}): never {
-    const type = layoutOf(schema);
+    const type = checkedLayout(schema, "parse");
     const invalid = options.invalid ?? "fail";
     const sides = invalid === "side" ? [{ name: "invalid", type: null }] : [];
     return this.#next(
@@ -121,6 +129,7 @@ export class Stream<T> {
   eventTime(options: EventTimeOptions<T>): Stream<T> {
     const { at } = options;
     const field = typeof at === "string" ? at : null;
+    if (field !== null) checkFields("eventTime", this.#origin.type, [field]);
     return this.#next(
       {
         kind: "eventTime",
@@ -139,6 +148,7 @@ export class Stream<T> {
 
   /** All records of these streams as one. Their order is that of arrival. */
   union<const S extends readonly StreamOf<unknown>[]>(...others: S): Stream<T | S[number][typeof element]> {
+    checkStreams("union", Stream, others);
     const origins = [this.#origin, ...others.map((other) => other.origin)];
     return new Stream<T | S[number][typeof element]>({
       ...this.#origin,
@@ -156,24 +166,24 @@ export class Stream<T> {
   keyBy(by: unknown, type?: StandardSchema): never {
     const key = keySpecOf(by, type, this.#origin.type);
     const functions = typeof by === "string" ? {} : { key: checkFunction(by, "keyBy") };
-    return new Keyed(this.#origin, key, functions) as never;
+    return new Keyed(this.#origin, key, { ...functions, keyLocation: callSite() }) as never;
   }
 
   /** Ends the stream in a sink. */
   to(uid: string, sink: Sink<T>): SinkHandle {
-    const location = callSite();
-    if (typeof sink !== "object" || sink === null || typeof (sink as Partial<Sink<T>>).createWriter !== "function") {
-      throw new UserError("SINK_INVALID", `"${uid}" has no sink: ${String(sink)}`, {
-        fix: 'give a sink as the second argument, for example .to("out", print())',
-        ...(location && { location }),
+    const example = '.to("out", print())';
+    if (isSink(uid)) uidCheck(undefined, `sink ${uid.kind}`, example);
+    if (!isSink(sink)) {
+      throw new UserError("SINK_INVALID", `"${uid}" has no sink: it is ${describe(sink)}`, {
+        fix: `give a sink as the second argument, for example ${example}`,
       });
     }
     const node = this.#origin.builder.add({
       kind: "sink",
       explicitUid: uidCheck(uid, `sink ${sink.kind}`),
       options: { sink: sink.kind, guarantee: sink.guarantee, ...objectOf(sink.describe()) },
-      inputs: edgesOf(this.#origin, 0),
-      functions: { sink, ...this.#origin.partitionFunctions },
+      inputs: edgesOf(this.#origin),
+      functions: { sink, ...edgeFunctions(this.#origin) },
     });
     return new SinkHandle(node);
   }
@@ -200,7 +210,7 @@ export class Stream<T> {
 
   /** Sends each record to the subtask that the function names: a whole number from 0 to `subtasks` - 1. */
   partitionBy(partition: (record: T, subtasks: number) => number): Stream<T> {
-    return this.#partitioned({ kind: "custom" }, { partition: checkFunction(partition, "partitionBy") });
+    return this.#partitioned({ kind: "custom", partition: checkFunction(partition, "partitionBy") });
   }
 
   /** Uid of the operator declared last: the name under which its state and its functions are found again. */
@@ -247,12 +257,14 @@ export class Stream<T> {
 
   /** What to do with a record on which the function of the operator declared last throws. */
   onError(policy: "fail" | "skip"): this;
-  onError(policy: "side"): Split<T, { errors: FailedRecord<unknown> }>;
+  onError(policy: "side"): WithErrors<T, this>;
   onError(policy: ErrorPolicy): never {
     const node = this.#last();
+    checkOnError(node, policy);
     node.onError = policy;
+    node.sides = node.sides.filter(({ name }) => name !== SIDE_ERRORS);
     if (policy !== "side") return this as never;
-    node.sides = [...node.sides, { name: "errors", type: null }];
+    node.sides = [...node.sides, { name: SIDE_ERRORS, type: null }];
     const sides = Object.fromEntries(node.sides.map((side) => [side.name, side.type]));
     return new Stream(this.#origin, sides) as never;
   }
@@ -273,25 +285,24 @@ export class Stream<T> {
     return first.node;
   }
 
-  #partitioned(partitioner: PartitionerSpec, partitionFunctions: Readonly<Record<string, unknown>> = {}): Stream<T> {
-    return new Stream({ ...this.#origin, partitioner, partitionFunctions });
+  #partitioned(partitioning: Partitioning): Stream<T> {
+    const outputs = this.#origin.outputs.map((output) => ({ ...output, partitioning }));
+    return new Stream({ ...this.#origin, outputs });
   }
 
   #next(
     declaration: NodeDeclaration,
     result: { type: TypeSpec | null; timed?: boolean; sides?: Readonly<Record<string, TypeSpec | null>> },
   ): never {
-    const { builder, partitionFunctions, timed } = this.#origin;
+    const { builder, timed } = this.#origin;
     const node = builder.add({
       ...declaration,
-      inputs: edgesOf(this.#origin, 0),
-      functions: { ...declaration.functions, ...partitionFunctions },
+      inputs: edgesOf(this.#origin),
+      functions: { ...declaration.functions, ...edgeFunctions(this.#origin) },
     });
     const origin: StreamOrigin = {
       builder,
-      outputs: [{ node, output: "" }],
-      partitioner: FORWARD,
-      partitionFunctions: {},
+      outputs: [outputOf(node)],
       type: result.type,
       timed: result.timed ?? timed,
     };
@@ -325,22 +336,25 @@ export class Keyed<T, K, KO> {
         ...(location && { location }),
       });
     }
-    return new Windowed<T, KO>(this.parts, { window, allowedLatenessMs: 0 });
+    return new Windowed<T, KO>(this.parts, { window: checkWindow(window), allowedLatenessMs: 0 });
   }
 
   /** Running aggregates: in stream mode one updated row per record, in batch mode one row per key at the end. */
   aggregate<const A extends Aggregates<T>>(aggregates: A): Stream<Flat<KO & AggregateResults<T, A>>> {
     const key = keyColumns(this.#key);
     const set = aggregateSet(aggregates as unknown as Aggregates<never>, key);
+    checkAggregateFields(set.specs, this.#origin.type);
     const fields = shippedFields(this.#key, aggregateFields(set.specs));
+    const types = aggregationTypes({ set, key: this.#key, record: this.#origin.type, state: "aggregates" });
     const node = this.#add({
+      ...types,
       kind: "aggregate",
       signature: `${keyText(this.#key)}/${set.specs.map(aggregateText).join(",")}`,
       options: { aggregates: set.specs as never },
       inputs: this.#edges(0, fields),
       functions: { custom: set.custom, ...this.#functions },
     });
-    return streamOf(this.#origin, node, null) as never;
+    return streamOf(this.#origin, node, types.output) as never;
   }
 
   /** Folds the records of each key into one; gives the new value for each record. */
@@ -361,6 +375,7 @@ export class Keyed<T, K, KO> {
   process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
     process: KeyedProcess<T, K, S, O, X>,
   ): Split<Infer<O>, SideValues<X>> {
+    checkProcess(process);
     const { onRecord, onTimer } = process;
     const functions = {
       onRecord: checkFunction(onRecord, "process.onRecord"),
@@ -371,6 +386,8 @@ export class Keyed<T, K, KO> {
 
   /** Two keyed streams with the same type of key, to be processed with common state. */
   connect<R, RO>(other: Keyed<R, K, RO>): Connected<T, R, K> {
+    checkStreams("connect", Keyed, [other]);
+    checkSameKeys(this.#key, other.parts.key);
     return new Connected(this.parts, other.parts);
   }
 
@@ -402,7 +419,7 @@ export class Windowed<T, KO> {
    * Keeps windows for this long after their end: late records update them, and an updated row is given. Default: not at
    * all.
    */
-  allowLate(lateness: Duration): Windowed<T, KO> {
+  allowLate<const D extends Duration>(lateness: D & Unspaced<D>): Windowed<T, KO> {
     return new Windowed<T, KO>(this.#keyed, { ...this.#settings, allowedLatenessMs: durationMs(lateness) });
   }
 
@@ -415,8 +432,12 @@ export class Windowed<T, KO> {
   ): Split<Flat<KO & WindowBounds & AggregateResults<T, A>>, { late: T }> {
     const { origin, key, functions } = this.#keyed;
     const set = aggregateSet(aggregates as unknown as Aggregates<never>, [...keyColumns(key), "start", "end"]);
+    checkAggregateFields(set.specs, origin.type);
     const { window, allowedLatenessMs } = this.#settings;
+    const state = window.kind === "session" ? "sessions" : "windows";
+    const types = aggregationTypes({ set, key, record: origin.type, state });
     const node = origin.builder.add({
+      ...types,
       kind: "window",
       signature: `${keyText(key)}/${windowText(window)}/${set.specs.map(aggregateText).join(",")}`,
       options: { window: window as never, allowedLatenessMs, aggregates: set.specs as never },
@@ -426,7 +447,7 @@ export class Windowed<T, KO> {
       inputs: keyedEdges(origin, key, 0, shippedFields(key, aggregateFields(set.specs))),
       functions: { custom: set.custom, ...functions },
     });
-    return streamOf(origin, node, null, { late: origin.type }) as never;
+    return streamOf(origin, node, types.output, { late: origin.type }) as never;
   }
 }
 
@@ -443,6 +464,7 @@ export class Connected<L, R, K> {
   process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
     process: ConnectedProcess<L, R, K, S, O, X>,
   ): Split<Infer<O>, SideValues<X>> {
+    checkProcess(process);
     const left = this.#left;
     const right = this.#right;
     const functions = {
@@ -450,6 +472,7 @@ export class Connected<L, R, K> {
       onRight: checkFunction(process.onRight, "process.onRight"),
       ...(process.onTimer && { onTimer: checkFunction(process.onTimer, "process.onTimer") }),
       rightKey: right.functions.key,
+      rightKeyLocation: right.functions.keyLocation,
     };
     const edges = [...keyedEdges(left.origin, left.key, 0), ...keyedEdges(right.origin, right.key, 1)];
     const options = { rightKey: right.key as never };
@@ -473,9 +496,10 @@ function processNode(
 ): unknown {
   const declared = process.state ?? {};
   const sides = Object.fromEntries(
-    Object.entries(process.side ?? {}).map(([name, schema]) => [name, layoutOf(schema)]),
+    Object.entries(process.side ?? {}).map(([name, schema]) => [name, checkedLayout(schema, `side output ${name}`)]),
   );
-  const output = layoutOf(process.out);
+  checkSideNames(Object.keys(sides), process.uid);
+  const output = checkedLayout(process.out, "out");
   const node = origin.builder.add({
     kind: "process",
     explicitUid: uidCheck(process.uid, "process function"),
@@ -496,10 +520,11 @@ function streamOf(
   type: TypeSpec | null,
   sides: Readonly<Record<string, TypeSpec | null>> = {},
 ): Stream<unknown> {
-  return new Stream(
-    { ...origin, outputs: [{ node, output: "" }], partitioner: FORWARD, partitionFunctions: {}, type },
-    sides,
-  );
+  return new Stream({ ...origin, outputs: [outputOf(node)], type }, sides);
+}
+
+function isSink(value: unknown): value is Sink<unknown> {
+  return typeof (value as Partial<Sink<unknown>> | null | undefined)?.createWriter === "function";
 }
 
 function objectOf(described: unknown): Record<string, never> {

@@ -26,6 +26,8 @@ export interface FileHandle extends AsyncDisposable {
 }
 
 export interface Disk {
+  /** Where relative paths start. */
+  readonly directory: string;
   /**
    * `read`: must exist. `create`: must not exist. `replace`: truncates what is there. Parent directories are not made.
    */

@@ -4,6 +4,9 @@ import { UserError } from "./errors.ts";
 
 export type Duration = `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
+/** Refuses a literal with a space in it, which the type of durations alone cannot: `30 s`. */
+export type Unspaced<D extends Duration> = D extends `${string} ${string}` ? never : D;
+
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Milliseconds of a duration. Throws DURATION_MALFORMED. */

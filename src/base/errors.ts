@@ -32,7 +32,7 @@ export abstract class EngineError extends Error {
   abstract readonly retryable: boolean;
   readonly code: string;
   readonly fix: string | undefined;
-  readonly operator: string | undefined;
+  operator: string | undefined;
   location: SourceLocation | undefined;
 
   constructor(code: string, message: string, detail: ErrorDetail = {}) {
@@ -61,6 +61,21 @@ export class ExternalError extends EngineError {
 export class InternalError extends EngineError {
   readonly domain = "internal";
   readonly retryable = false;
+}
+
+/** Says which operator an error concerns, if it does not say so itself. */
+export function withOperator<E>(error: E, operator: string): E {
+  if (error instanceof EngineError) error.operator ??= operator;
+  return error;
+}
+
+/** Runs something of an operator's, and says so of what it throws. */
+export function asOperator<T>(operator: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw withOperator(error, operator);
+  }
 }
 
 /** Ends a `switch` over a union: a new member does not compile until it is handled. */

@@ -51,13 +51,17 @@ test("what is mistyped is refused, with what was probably meant", () => {
   assert.match(refusal("memory", "explian"), /"memory explian" \(did you mean millrace memory explain\?\)/);
   assert.match(refusal("config"), /did you mean millrace config show\?/);
   assert.match(refusal("jobs/market.ts"), /did you mean millrace run jobs\/market.ts\?/);
+  assert.match(refusal("version"), /did you mean millrace --version\?/);
   assert.match(refusal("frobnicate"), /commands are: run, explain, memory explain, config show/);
   assert.match(
     refusal("run", "job.ts", "--paralelism", "2"),
     /^CLI_UNKNOWN_OPTION: .*--paralelism \(did you mean --parallelism\?\)/,
   );
   assert.match(refusal("explain", "job.ts", "--local"), /^CLI_UNKNOWN_OPTION/);
-  assert.match(refusal("run", "job.ts", "-x"), /^CLI_UNKNOWN_OPTION: millrace run has no option -x/);
+  assert.match(
+    refusal("run", "job.ts", "-x"),
+    /^CLI_UNKNOWN_OPTION: millrace run has no option -x \(see millrace run --help\)/,
+  );
 });
 
 test("arguments too many, too few and without their value are refused", () => {

@@ -123,7 +123,8 @@ function optionValue(command: CommandSpec, spec: OptionSpec | undefined, token: 
   const { name, rawName, value, inlineValue } = token;
   const fix = `see millrace ${command.name} --help`;
   if (spec === undefined) {
-    const meant = nearest(name, [...Object.keys(command.options), "help"]);
+    // Every letter is near every other.
+    const meant = name.length === 1 ? null : nearest(name, [...Object.keys(command.options), "help"]);
     throw new UserError("CLI_UNKNOWN_OPTION", `millrace ${command.name} has no option ${rawName}`, {
       fix: meant === null ? fix : `did you mean ${shown(meant)}?`,
     });
@@ -164,9 +165,11 @@ function unknownCommand(args: readonly string[], commands: readonly CommandSpec[
     nearest(given, names) ?? (isGroup ? (names.find((name) => name.startsWith(`${first} `)) ?? null) : null);
   const fix = /\.[cm]?[jt]s$/.test(first)
     ? `did you mean millrace run ${first}?`
-    : meant === null
-      ? `commands are: ${names.join(", ")}`
-      : `did you mean millrace ${meant}?`;
+    : nearest(first.replace(/^-+/, ""), [...names, "version"]) === "version"
+      ? "did you mean millrace --version?"
+      : meant === null
+        ? `commands are: ${names.join(", ")}`
+        : `did you mean millrace ${meant}?`;
   return new UserError("CLI_UNKNOWN_COMMAND", `there is no command "${given}"`, { fix });
 }
 

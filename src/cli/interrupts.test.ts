@@ -5,15 +5,17 @@ import { Interrupts } from "./interrupts.ts";
 function setUp() {
   const seen: string[] = [];
   let signal: ((reason: string) => void) | null = null;
+  const time = { nowMs: 1_000 };
   const interrupts = new Interrupts({
     exit: (code) => seen.push(`exit ${code}`),
     note: (text) => seen.push(text),
     listen: (onSignal) => {
       signal = onSignal;
     },
+    nowMs: () => time.nowMs,
   });
   const job = { cancel: () => seen.push("cancel"), fail: () => seen.push("fail"), stranded: false };
-  return { interrupts, job, seen, signal: (reason: string) => signal?.(reason) };
+  return { interrupts, job, seen, time, signal: (reason: string) => signal?.(reason) };
 }
 
 test("nothing listens before a job runs, so that Node's own way of ending stays in force", () => {
@@ -23,10 +25,25 @@ test("nothing listens before a job runs, so that Node's own way of ending stays 
 });
 
 test("the first signal stops the job in good order, the second ends the process at once", () => {
-  const { interrupts, job, seen, signal } = setUp();
+  const { interrupts, job, seen, signal, time } = setUp();
   interrupts.start(job);
   signal("interrupted");
   assert.deepEqual(seen, ["interrupted: stopping the job; once more ends it at once", "cancel"]);
+  time.nowMs += 300;
   signal("SIGTERM");
+  assert.deepEqual(seen.slice(2), ["exit 130"]);
+});
+
+test("one Ctrl-C that comes twice, from the terminal and by way of npm, counts as one", () => {
+  const { interrupts, job, seen, signal, time } = setUp();
+  interrupts.start(job);
+  signal("interrupted");
+  time.nowMs += 20;
+  signal("interrupted");
+  time.nowMs += 270;
+  signal("SIGTERM");
+  assert.equal(seen.length, 2);
+  time.nowMs += 20;
+  signal("interrupted");
   assert.deepEqual(seen.slice(2), ["exit 130"]);
 });

@@ -16,7 +16,11 @@ export type InterruptOptions = {
   readonly note: (text: string) => void;
   /** Begins to listen for signals. */
   readonly listen: (onSignal: (reason: string) => void) => void;
+  readonly nowMs: () => number;
 };
+
+/** npm, timeout and the like hand on a signal that the terminal has sent already: people press slower than that. */
+const SAME_SIGNAL_MS = 300;
 
 /**
  * Listens only while a job runs: a module or builder that never returns must die of the first Ctrl-C, as Node does by
@@ -25,7 +29,7 @@ export type InterruptOptions = {
 export class Interrupts {
   readonly #options: InterruptOptions;
   #job: Endable | null = null;
-  #received = false;
+  #receivedMs: number | null = null;
 
   constructor(options: InterruptOptions) {
     this.#options = options;
@@ -43,11 +47,12 @@ export class Interrupts {
 
   /** `reason` is told to the user. */
   onSignal(reason: string): void {
-    if (this.#received) {
-      this.#options.exit(EXIT.interrupted);
+    const nowMs = this.#options.nowMs();
+    if (this.#receivedMs !== null) {
+      if (nowMs - this.#receivedMs >= SAME_SIGNAL_MS) this.#options.exit(EXIT.interrupted);
       return;
     }
-    this.#received = true;
+    this.#receivedMs = nowMs;
     this.#options.note(`${reason}: stopping the job; once more ends it at once`);
     this.#job?.cancel();
   }

@@ -19,6 +19,7 @@ const terminal = new Terminal({ stdout: process.stdout, stderr: process.stderr, 
 const interrupts = new Interrupts({
   exit,
   note: (text) => terminal.note(text),
+  nowMs: () => performance.now(),
   listen: (onSignal) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => onSignal(signal === "SIGINT" ? "interrupted" : signal));

@@ -12,22 +12,21 @@ import type { ErrorReport } from "./error-report.ts";
 import { errorText } from "./error-text.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Interrupts } from "./interrupts.ts";
-import { operatorMetrics, runCounts, taskMetrics } from "./run-metrics.ts";
+import { operatorMetrics, poolMetrics, runCounts, sinkRows, taskMetrics } from "./run-metrics.ts";
 import { type StatusSample, statusText } from "./run-status.ts";
 import { type RunEnd, summaryText } from "./run-summary.ts";
-import { defaultParallelism, machineBytes, type Session } from "./session.ts";
+import { machineBytes, type Session } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
 
 const SUMMARY_VERSION = 1;
 const STATUS_EVERY_MS = 500;
+/** Rates are those of the last minute, give or take this. As in Flink. */
+const SAMPLE_EVERY_MS = 5_000;
 
 export async function runCommand(session: Session, terminal: Terminal, interrupts: Interrupts): Promise<number> {
   const { line } = session;
   const local = line.flags.has("local");
-  const [configuration, job] = await Promise.all([
-    session.configuration(local ? 1 : defaultParallelism()),
-    session.job(),
-  ]);
+  const [configuration, job] = await Promise.all([session.configuration(), session.job()]);
   for (const warning of session.bundle?.warnings ?? []) {
     const { file = "", line: at = 1, column = 1 } = warning.location ?? {};
     terminal.note(`warning  ${file}:${at}:${column}  ${warning.message}`);
@@ -54,11 +53,19 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   const reports = result.error === null ? [] : session.errorReports(result.error);
   const { plan, metrics } = run;
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-  const end: RunEnd = { plan, outcome: result.outcome, counts: runCounts(metrics, plan), runMs, peakRssBytes };
+  const end: RunEnd = {
+    plan,
+    outcome: result.outcome,
+    counts: runCounts(metrics, plan),
+    sinkRows: sinkRows(metrics, plan),
+    runMs,
+    peakRssBytes,
+  };
   for (const report of reports) terminal.note(errorText(report, terminal.errPalette));
   terminal.note(summaryText(end, terminal.errPalette));
   if (asJson) terminal.data(JSON.stringify(summaryJson(run, end, reports)));
-  terminal.note(`  next   millrace explain ${line.positional}`);
+  if (result.outcome !== "failed" || end.counts.rowsIn > 0)
+    terminal.note(`  next   millrace explain ${line.positional}`);
   return exitCode(result);
 }
 
@@ -69,7 +76,9 @@ async function watch(run: EmbeddedJob, terminal: Terminal): Promise<{ result: Jo
     runningMs = performance.now();
   });
   const stopStatus = terminal.live ? showStatus(run, terminal) : () => undefined;
+  const sampling = setInterval(() => run.rates.sample(), SAMPLE_EVERY_MS);
   const result = await run.result;
+  clearInterval(sampling);
   stopStatus();
   return { result, runMs: performance.now() - runningMs };
 }
@@ -92,8 +101,9 @@ function exitCode({ outcome }: JobResult): number {
 }
 
 function summaryJson(run: EmbeddedJob, end: RunEnd, reports: readonly ErrorReport[]): object {
-  const { plan, jobId, metrics } = run;
+  const { plan, jobId, metrics, rates, taskManager } = run;
   const { busyMs, watermarkMs, ...rows } = end.counts;
+  const ofOperators = operatorMetrics(metrics, rates, plan);
   return {
     version: SUMMARY_VERSION,
     job: plan.name,
@@ -108,8 +118,11 @@ function summaryJson(run: EmbeddedJob, end: RunEnd, reports: readonly ErrorRepor
     busyMs,
     peakRssBytes: end.peakRssBytes,
     operators: plan.operators.map(({ uid, name, kind, parallelism }) => {
-      return { uid, name, kind, parallelism, metrics: operatorMetrics(metrics, plan)[uid] };
+      return { uid, name, kind, parallelism, metrics: ofOperators[uid] };
     }),
-    tasks: taskMetrics(metrics),
+    tasks: taskMetrics(metrics, rates),
+    taskManager: {
+      metrics: poolMetrics(taskManager.network.stats(), taskManager.managed.stats(), taskManager.managed.segmentSize),
+    },
   };
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Plan } from "../graph/plan.ts";
+import { MetricRates } from "../metrics/metric-rates.ts";
 import { MetricRegistry, type MetricScope, metricMemory } from "../metrics/metric-registry.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
-import { operatorMetrics, runCounts, taskMetrics } from "./run-metrics.ts";
+import { activityCode } from "../metrics/task-activity.ts";
+import { operatorMetrics, poolMetrics, runCounts, taskMetrics } from "./run-metrics.ts";
 
 const KINDS = { in: "source", parse: "parse", time: "eventTime", window: "window", out: "sink" };
 const PLAN = { operators: Object.entries(KINDS).map(([uid, kind]) => ({ uid, kind })) } as unknown as Plan;
@@ -47,27 +49,64 @@ test("the watermark is the lowest of those that have begun", () => {
   assert.equal(at(Infinity, Infinity), null);
 });
 
-test("metrics of operators: counters as sums, gauges as ranges, distributions by subtask", () => {
+test("a task that has ended holds no watermark back", () => {
+  const metrics = store((scope, subtask) => {
+    const task = scope(null);
+    task.gauge("currentInputWatermark", subtask === 0 ? 1_000 : 2_000);
+    scope("window").gauge("currentInputWatermark", 1);
+    const at = task.index("activity", "activity");
+    task.values[at] = activityCode(subtask === 0 ? "ended" : "idle");
+  });
+  assert.equal(runCounts(metrics, PLAN).watermarkMs, 2_000);
+});
+
+test("metrics of operators: counters as sums with their rates, gauges as ranges, distributions of all subtasks", () => {
   const metrics = store((scope, subtask) => {
     scope("out").count("numRecordsOut", 5);
     scope("out").gauge("queue", subtask);
-    scope("out").observe("latency", 3);
+    scope("out").gauge("currentInputWatermark", subtask === 0 ? -Infinity : 7);
+    scope("out").gauge("currentOutputWatermark", -Infinity);
+    scope("out").observe("latency", 3 + subtask);
+    scope("out").mark("alerts", 2);
   });
-  const { out = {}, window } = operatorMetrics(metrics, PLAN);
-  const { numRecordsOut, queue, latency } = out;
-  assert.deepEqual([numRecordsOut, queue], [10, { min: 0, max: 1 }]);
-  assert.ok(Array.isArray(latency) && latency.length === 2);
+  const { out = {}, window } = operatorMetrics(metrics, new MetricRates(metrics), PLAN);
+  const { p50: _, p95: __, p99: ___, ...latency } = out.latency as Record<string, number>;
+  assert.deepEqual(
+    { ...out, latency },
+    {
+      numRecordsOut: 10,
+      numRecordsOutPerSecond: 0,
+      queue: { min: 0, max: 1 },
+      currentInputWatermark: { min: 7, max: 7 },
+      latency: { count: 2, min: 3, max: 4, mean: 3.5 },
+      alerts: { count: 4, perSecond: 0 },
+    },
+  );
   assert.deepEqual(window, {});
 });
 
-test("metrics of tasks come by vertex and subtask, all of them finite", () => {
+test("metrics of tasks come by vertex and subtask with their rates, all of them finite", () => {
   const metrics = store((scope) => {
     scope(null).count("numRecordsIn", 7);
     scope(null).gauge("currentInputWatermark", -Infinity);
     scope("out").count("numRecordsOut", 1);
   });
-  assert.deepEqual(taskMetrics(metrics), [
-    { vertex: 0, subtask: 0, metrics: { numRecordsIn: 7 } },
-    { vertex: 0, subtask: 1, metrics: { numRecordsIn: 7 } },
+  const expected = { numRecordsIn: 7, numRecordsInPerSecond: 0 };
+  assert.deepEqual(taskMetrics(metrics, new MetricRates(metrics)), [
+    { vertex: 0, subtask: 0, metrics: expected },
+    { vertex: 0, subtask: 1, metrics: expected },
   ]);
+});
+
+test("the pools of the TaskManager have Flink's names: segments of the network, bytes of managed memory", () => {
+  const stats = { total: 8, free: 6, leased: 2, leasedPeak: 5, waiting: 0, repairs: 0 };
+  assert.deepEqual(poolMetrics(stats, stats, 1_024), {
+    "Status.Network.TotalMemorySegments": 8,
+    "Status.Network.AvailableMemorySegments": 6,
+    "Status.Network.UsedMemorySegments": 2,
+    "Status.Network.PeakMemorySegments": 5,
+    "Status.Flink.Memory.Managed.Total": 8_192,
+    "Status.Flink.Memory.Managed.Used": 2_048,
+    "Status.Flink.Memory.Managed.Peak": 5_120,
+  });
 });

@@ -17,14 +17,22 @@ const COUNTS: RunCounts = {
 const PLAN = {
   name: "market",
   operators: [
-    { uid: "in", kind: "source", options: { paths: ["in.csv"] } },
+    { uid: "in", kind: "source", options: { paths: ["in.csv"], bounded: true } },
     { uid: "weekly", kind: "sink", options: { paths: ["out/weekly"] } },
     { uid: "screen", kind: "sink", options: { limit: null } },
   ],
 } as unknown as Plan;
 const text = (end: Partial<RunEnd>): string =>
   summaryText(
-    { plan: PLAN, outcome: "finished", counts: COUNTS, runMs: 400, peakRssBytes: 217 * 1024 ** 2, ...end },
+    {
+      plan: PLAN,
+      outcome: "finished",
+      counts: COUNTS,
+      sinkRows: { weekly: 1_203, screen: 953 },
+      runMs: 400,
+      peakRssBytes: 217 * 1024 ** 2,
+      ...end,
+    },
     paletteOf(false),
   );
 
@@ -34,13 +42,26 @@ test("a summary tells rows, speed, memory and where files were written", () => {
     `✓ market finished after 0.40 s
   rows   5,104 in, 2,156 out
   speed  12.8 k rows/s; peak memory 217 MiB
-  wrote  out/weekly  (weekly)`,
+  wrote  out/weekly  (weekly, 1,203 rows)`,
   );
 });
 
 test("rows that were left out are told of", () => {
   const counts = { ...COUNTS, late: 1, invalid: 20_000, skipped: 3 };
   assert.match(text({ counts }), /^ {2}rows {3}5,104 in, 2,156 out, 1 late, 20,000 invalid, 3 skipped$/m);
+});
+
+test("an endless job that was stopped keeps what it wrote, a bounded one shows nothing", () => {
+  assert.doesNotMatch(text({ outcome: "cancelled" }), /wrote/);
+  const [source, ...sinks] = PLAN.operators;
+  const plan = { ...PLAN, operators: [{ ...source, options: { bounded: false } }, ...sinks] } as Plan;
+  assert.match(text({ outcome: "cancelled", plan }), /^ {2}wrote {2}out\/weekly/m);
+});
+
+test("a job of which nothing ran has no speed", () => {
+  const counts = { ...COUNTS, rowsIn: 0, rowsOut: 0 };
+  assert.equal(text({ outcome: "failed", counts }), "✗ market failed after 0.40 s\n  rows   0 in, 0 out");
+  assert.match(text({ counts }), /speed {2}0 rows\/s/);
 });
 
 test("a job that failed has written nothing", () => {

@@ -33,13 +33,13 @@ export class Session {
     return this.#bundle;
   }
 
-  /** From file, environment and command line. `parallelism` holds where nobody says otherwise. */
-  async configuration(parallelism: number = defaultParallelism()): Promise<Configuration> {
+  /** From file, environment and command line. */
+  async configuration(): Promise<Configuration> {
     const file = await configFileLayer(this.cwd, lastValue(this.line, "config"));
     const values = pairs(this.line, "D");
     const given = lastValue(this.line, "parallelism");
     const layers: ConfigLayer[] = [
-      { origin: { kind: "default" }, values: { [OPTIONS.parallelism.key]: parallelism } },
+      parallelismLayer(this.line.flags.has("local")),
       ...(file === null ? [] : [file]),
       ...environmentLayers(engineVariables(process.env)),
       {
@@ -74,8 +74,14 @@ export class Session {
   }
 }
 
-export function defaultParallelism(): number {
-  return Math.min(availableParallelism(), PARALLELISM_MAX);
+/** What holds where nobody says otherwise. */
+function parallelismLayer(local: boolean): ConfigLayer {
+  const cores = availableParallelism();
+  const from = local ? "--local" : `the machine's cores, ${cores}, at most ${PARALLELISM_MAX}`;
+  return {
+    origin: { kind: "default", from },
+    values: { [OPTIONS.parallelism.key]: local ? 1 : Math.min(cores, PARALLELISM_MAX) },
+  };
 }
 
 /** Of the machine, or of the container when that has less. */

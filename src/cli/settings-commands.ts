@@ -4,6 +4,7 @@ import { configShow } from "../config/configuration.ts";
 import { memoryExplain } from "../memory/memory-explain.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import { EXIT } from "./exit-codes.ts";
+import { memoryText } from "./memory-text.ts";
 import { machineBytes, type Session } from "./session.ts";
 import { tableText } from "./table-text.ts";
 import type { Terminal } from "./terminal.ts";
@@ -14,16 +15,7 @@ export async function memoryExplainCommand(session: Session, terminal: Terminal)
   const configuration = await session.configuration();
   const rows = memoryExplain(taskManagerMemory(configuration, { machineBytes: machineBytes() }));
   if (session.line.flags.has("json")) terminal.data(JSON.stringify({ version: VERSION, components: rows }));
-  else {
-    const cells = rows.map(({ component, level, pretty, share, origin, key }) => [
-      `${"  ".repeat(level)}${component}`,
-      pretty,
-      `${(share * 100).toFixed(1)} %`,
-      origin,
-      key ?? "",
-    ]);
-    terminal.data(tableText(["component", "size", "share", "origin", "key"], cells, terminal.outPalette));
-  }
+  else terminal.data(memoryText(rows, terminal.columns, terminal.outPalette));
   terminal.note("next   millrace config show --origin");
   return EXIT.ok;
 }

@@ -16,6 +16,7 @@ export type Streams = {
 
 const ERASE_LINE = "\r\x1b[K";
 const COLUMNS_DEFAULT = 80;
+const COLUMNS_ELSEWHERE = 100;
 
 export class Terminal {
   /** For text on standard output, and on standard error. */
@@ -58,6 +59,11 @@ export class Terminal {
     this.#writeData(); // What came first is shown first.
     this.#eraseStatus();
     if (!this.#errGone) this.#streams.stderr.write(`${text}\n`);
+  }
+
+  /** Width for data; somewhat more than a terminal's usual one when it goes elsewhere. */
+  get columns(): number {
+    return this.#streams.stdout.columns || COLUMNS_ELSEWHERE;
   }
 
   /** Whether a status line can be shown. */

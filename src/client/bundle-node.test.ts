@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -109,6 +110,18 @@ describe("bundles", () => {
   test("of very many errors the first few are told", async () => {
     const imports = Array.from({ length: 30 }, (_, index) => `import "./none-${index}.ts";`);
     assert.equal((await failures({ "many.ts": imports.join("\n") })).length, 5);
+  });
+
+  test("what a killed run left behind is removed by the next one, and what belongs to a running process is not", async () => {
+    const gone = spawnSync(process.execPath, ["--version"]).pid;
+    const [left, running] = [gone, process.ppid].map((pid) => mkdtempSync(join(tmpdir(), `millrace-${pid}-`)));
+    writeFileSync(join(left ?? "", "x.mjs"), "");
+    for (let run = 0; run < 100 && existsSync(left ?? ""); run += 1) await bundle({ "next.ts": "export default 1;" });
+    assert.deepEqual(
+      [left, running].map((directory) => existsSync(directory ?? "")),
+      [false, true],
+    );
+    rmSync(running ?? "", { recursive: true });
   });
 
   test("a file that is missing, a directory, or unreadable is told of", async () => {

@@ -3,12 +3,12 @@
 // Owns: the run's temporary directory, in which the bundle lies under the hash of its content until `dispose`.
 //
 //   B1. The same sources give the same bytes in every process: the hash is the job's identity.
-//   B2. The directory is removed however the process ends, short of being killed.
+//   B2. The directory is removed however the process ends, short of being killed; then a later run removes it.
 
 import { createHash } from "node:crypto";
-import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import type { BuildFailure, BuildOptions, Message, OutputFile, PartialMessage, Plugin } from "esbuild";
 import { assert, ExternalError, type SourceLocation, UserError } from "../base/errors.ts";
 import { bundleUrl, engineUrl, loadedUrl } from "../taskmanager/job-load-node.ts";
@@ -32,6 +32,8 @@ export type BundleOptions = {
 };
 
 const ERRORS_MAX = 5;
+/** Directories of killed runs that one run removes: it must not take long. */
+const SWEPT_MAX = 16;
 /** Packages in CommonJS call `require` for Node's own modules; a bundle in ESM has none of its own. */
 const REQUIRE =
   'import { createRequire as __millraceRequire } from "node:module"; const require = __millraceRequire(import.meta.url);';
@@ -40,7 +42,7 @@ const REQUIRE =
 export async function moduleBundle(file: string, options: BundleOptions): Promise<Bundle> {
   const { cwd } = options;
   const path = resolve(cwd, file);
-  checkFile(path, file, options.what);
+  checkFile(path, file, options);
   const { outputs, warnings } = await build({
     entryPoints: [path],
     absWorkingDir: cwd,
@@ -94,12 +96,11 @@ async function build(
   }
 }
 
-function checkFile(path: string, file: string, what: string): void {
+function checkFile(path: string, file: string, { what, cwd }: BundleOptions): void {
   const kind = statSync(path, { throwIfNoEntry: false });
   if (kind === undefined) {
-    throw new UserError("MODULE_FILE_MISSING", `there is no ${what} ${file}`, {
-      fix: "check the path; relative ones start at the working directory",
-    });
+    const where = isAbsolute(file) ? "" : `; it was looked up in ${cwd}`;
+    throw new UserError("MODULE_FILE_MISSING", `there is no ${what} ${file}`, { fix: `check the path${where}` });
   }
   try {
     if (!kind.isFile()) throw new Error("it is not a file");
@@ -110,9 +111,15 @@ function checkFile(path: string, file: string, what: string): void {
       cause,
     });
   }
+  if (!/\.[cm]?[jt]sx?$/.test(path)) {
+    throw new UserError("MODULE_FILE_KIND", `the ${what} ${file} is no TypeScript or JavaScript file`, {
+      fix: "give the file that exports the job, for example job.ts; the data that it reads are its own business",
+    });
+  }
 }
 
 function store(sha256: string, code: OutputFile, map: OutputFile): { file: string; dispose: () => void } {
+  sweepKilled();
   const directory = mkdtempSync(join(tmpdir(), `millrace-${process.pid}-`));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   process.on("exit", remove);
@@ -126,6 +133,31 @@ function store(sha256: string, code: OutputFile, map: OutputFile): { file: strin
       remove();
     },
   };
+}
+
+/** Removes what runs left behind that were killed, or ended before they listened for signals (B2). */
+function sweepKilled(): void {
+  let swept = 0;
+  for (const name of readdirSync(tmpdir())) {
+    const [, pid] = /^millrace-(\d+)-\w{6}$/.exec(name) ?? [];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      continue; // Another user's: theirs to remove.
+    }
+    swept += 1;
+    if (swept === SWEPT_MAX) return;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
 }
 
 /** Keeps the engine out of the bundle, and refuses early what could only fail in a slot. */

@@ -11,10 +11,11 @@ import type { EngineError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
-import type { Plan } from "../graph/plan.ts";
+import { isBounded, type Plan } from "../graph/plan.ts";
 import { checkSlots } from "../jobmanager/deployment.ts";
 import { JobMaster, type JobResult } from "../jobmanager/job-master.ts";
 import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
+import type { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
 import type { SlotRunner } from "../taskmanager/slot-runner.ts";
 import { TaskManager } from "../taskmanager/task-manager.ts";
@@ -41,6 +42,8 @@ export type EmbeddedJob = {
   readonly graph: JobGraph;
   readonly memory: TaskManagerMemory;
   readonly metrics: MetricStore;
+  /** How fast its counters grow; exact to the minute when sampled every few seconds. */
+  readonly rates: MetricRates;
   /** How many tasks have ended, of how many. */
   readonly master: JobMaster;
   readonly taskManager: TaskManager;
@@ -90,18 +93,16 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     log: options.log,
   });
   master.start();
-  const bounded = plan.operators.every(
-    (operator) => operator.kind !== "source" || (operator.options as { bounded?: unknown }).bounded === true,
-  );
   return {
     jobId,
     plan,
     graph,
     memory,
     metrics: master.metrics,
+    rates: master.rates,
     master,
     taskManager,
-    cancel: () => master.cancel(!bounded),
+    cancel: () => master.cancel(!isBounded(plan)),
     fail: (error) => master.fail(error),
     get stranded() {
       return taskManager.stranded;

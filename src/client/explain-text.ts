@@ -28,12 +28,13 @@ export function explainText(explanation: Explanation, style: TextStyle = PLAIN):
 
 function taskLines({ plan, exchanges }: Explanation, task: ExplainedTask, style: TextStyle): string[] {
   const operators = plan.operators.filter(({ uid }) => task.operators.includes(uid));
+  const combiners = new Set(operators.filter(({ kind }) => kind === "preAggregate").map(({ uid }) => uid));
   return [
     `${style.strong(`task ${task.number}`)}  parallelism ${task.parallelism} of at most ${task.maxParallelism} · group "${task.slotGroup}"`,
     ...operators.flatMap((operator) => operatorLines(operator, plan.locations[operator.uid], style)),
     ...exchanges
       .filter(({ fromTask }) => fromTask === task.number)
-      .flatMap((exchange) => exchangeLines(exchange, style)),
+      .flatMap((exchange) => exchangeLines(exchange, combiners.has(exchange.from), style)),
   ];
 }
 
@@ -55,16 +56,21 @@ function operatorLines(operator: PlanOperator, location: SourceLocation | undefi
   ];
 }
 
-function exchangeLines(exchange: ExplainedExchange, style: TextStyle): string[] {
+function exchangeLines(exchange: ExplainedExchange, isCombined: boolean, style: TextStyle): string[] {
   const { from, output, to, toTask, partitioner, channels, fields, codec, whyNotChained } = exchange;
   const sender = output === "" ? short(from) : `${short(from)}.side.${output}`;
-  const shipped = fields === null ? "whole records" : `only ${fields.join(", ")}`;
+  const shipped = shippedText(isCombined, fields);
   const layout = codec === null ? "layout learned from the first records" : `as ${specText(codec)}`;
   return [
     `  → task ${toTask}  ${partitionerText(partitioner)}, ${counted(channels, "channel")}`,
     `      ${sender} → ${short(to)}: ${shipped}, ${layout}`,
     style.faint(`      not chained: ${whyNotChained}`),
   ];
+}
+
+function shippedText(isCombined: boolean, fields: readonly string[] | null): string {
+  if (isCombined) return "partial rows";
+  return fields === null ? "whole records" : `only ${fields.join(", ")}`;
 }
 
 function partitionerText(partitioner: PartitionerSpec): string {

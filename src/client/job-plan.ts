@@ -11,10 +11,15 @@ export type PlannedJob = { readonly graph: JobGraph; readonly defaults: PlanDefa
 
 /** Runs the job's builder. Throws a UserError for everything the user has to mend. */
 export async function jobPlan(job: Job, params: ParamsText, configuration: Configuration): Promise<PlannedJob> {
-  const defaults = {
-    parallelism: configuration.get(OPTIONS.parallelism),
-    maxParallelism: configuration.get(OPTIONS.maxParallelism),
-  };
+  const defaults = planDefaults(configuration);
   const { plan } = await jobBuild(job, params, defaults);
   return { graph: jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) }), defaults };
+}
+
+export function planDefaults(configuration: Configuration): PlanDefaults {
+  return {
+    parallelism: configuration.get(OPTIONS.parallelism),
+    maxParallelism: configuration.get(OPTIONS.maxParallelism),
+    preAggregation: configuration.get(OPTIONS.preAggregation),
+  };
 }

@@ -73,8 +73,9 @@ function kindParts(operator: PlanOperator): string[] {
       return [`${windowText(options.window as WindowSpec)} ${key}`, late, aggregatesText(options)];
     }
     case "aggregate":
-    case "preAggregate":
       return [key, aggregatesText(options)];
+    case "preAggregate":
+      return [combinerText(operator, options), aggregatesText(options)];
     case "reduce":
       return [key];
     case "process":
@@ -91,6 +92,12 @@ function eventTimeParts({ field, outOfOrderMs, idleMs, unit }: Options): string[
     Number(outOfOrderMs) === 0 ? "in order" : `up to ${durationText(Number(outOfOrderMs))} out of order`,
     typeof idleMs === "number" ? `idle after ${durationText(idleMs)}` : "",
   ];
+}
+
+function combinerText({ key }: PlanOperator, { window }: Options): string {
+  const group = key?.field ?? "key";
+  const pane = window === null ? "" : ` and pane of ${windowText(window as WindowSpec)}`;
+  return `one partial row per ${group}${pane} instead of records`;
 }
 
 function aggregatesText({ aggregates }: Options): string {

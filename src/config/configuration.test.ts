@@ -229,6 +229,16 @@ test("the listing has every option with value, origin and default", () => {
   );
 });
 
+test("the listing's default is the one that holds here, whoever sets another value", () => {
+  const here: ConfigLayer = { origin: { kind: "default", from: "cores" }, values: { "parallelism.default": 7 } };
+  const row = (...layers: readonly ConfigLayer[]) =>
+    configShow(new Configuration(layers)).find(({ key }) => key === "parallelism.default");
+  const byDefault = { key: "parallelism.default", value: "7", origin: "default: cores", default: "7" };
+  assert.deepEqual(row(here), byDefault);
+  const set: ConfigLayer = { origin: { kind: "command line" }, values: { "parallelism.default": 3 } };
+  assert.deepEqual(row(here, set), { ...byDefault, value: "3", origin: "command line" });
+});
+
 test("values of keys that name a secret are masked", () => {
   for (const key of ["rest.auth.token", "millrace.s3.secret-key", "kafka.password", "x.api-key"]) {
     assert.equal(secretMask(key, "hunter2"), "******");

@@ -56,11 +56,16 @@ export class Configuration {
   /** What it was made of: `new Configuration(layers)` makes it again in another thread. */
   readonly layers: readonly ConfigLayer[];
   readonly #entries = new Map<string, Entry>();
+  /** Defaults that depend on where Millrace runs. */
+  readonly #defaults = new Map<string, unknown>();
 
   constructor(layers: readonly ConfigLayer[] = []) {
     this.layers = layers;
     for (const layer of layers.toSorted((left, right) => RANK[left.origin.kind] - RANK[right.origin.kind])) {
-      for (const [key, value] of layerRead(layer)) this.#entries.set(key, { value, origin: layer.origin });
+      for (const [key, value] of layerRead(layer)) {
+        this.#entries.set(key, { value, origin: layer.origin });
+        if (layer.origin.kind === "default") this.#defaults.set(key, value);
+      }
     }
   }
 
@@ -71,6 +76,11 @@ export class Configuration {
 
   origin(option: Option<unknown>): Origin {
     return this.#entries.get(option.key)?.origin ?? DEFAULT;
+  }
+
+  /** What holds where nobody says otherwise. */
+  default(option: Option<unknown>): unknown {
+    return this.#defaults.has(option.key) ? this.#defaults.get(option.key) : option.default;
   }
 
   isSet(option: Option<unknown>): boolean {
@@ -113,7 +123,7 @@ export function configShow(configuration: Configuration): ConfigRow[] {
     const text = (value: unknown) =>
       value === null || value === undefined ? null : secretMask(key, type.format(value));
     const origin = originText(configuration.origin(option));
-    return { key, value: text(configuration.get(option)), origin, default: text(option.default) };
+    return { key, value: text(configuration.get(option)), origin, default: text(configuration.default(option)) };
   });
 }
 

@@ -32,6 +32,12 @@ export const OPTIONS = {
     default: "true",
     doc: "Whether operators that need no exchange between them run fused in one task.",
   }),
+  preAggregation: option({
+    key: "millrace.pipeline.pre-aggregation",
+    type: boolean(),
+    default: "true",
+    doc: "Whether aggregates are computed in parts before records go to other tasks, where that changes no result.",
+  }),
   bufferTimeoutEnabled: option({
     key: "execution.buffer-timeout.enabled",
     type: boolean(),

@@ -9,7 +9,7 @@
 
 import { canonicalHash } from "../base/canonical-json.ts";
 import { assert, UserError } from "../base/errors.ts";
-import type { Plan, PlanEdge, PlanOperator } from "./plan.ts";
+import { PLAN_VERSION, type Plan, type PlanEdge, type PlanOperator } from "./plan.ts";
 
 export type JobVertex = {
   readonly id: string;
@@ -41,7 +41,9 @@ export type JobGraph = {
 
 export type ChainSettings = { readonly chaining: boolean };
 
+/** Throws what `planValidate` finds. */
 export function jobGraphOf(plan: Plan, settings: ChainSettings): JobGraph {
+  planValidate(plan);
   const incoming = new Map<string, PlanEdge[]>();
   for (const edge of plan.edges) incoming.set(edge.to, [...(incoming.get(edge.to) ?? []), edge]);
   const obstacles = obstaclesOf(plan, incoming, settings);
@@ -124,6 +126,7 @@ type Candidate = {
 
 /** Why `to` cannot run in the loop of `from`, in words for `explain`; null: it can. */
 function chainObstacle({ edge, from, to, inputs, settings }: Candidate): string | null {
+  if (to.kind === "preAggregate") return null; // Part of the exchange behind it: of no use in a task of its own.
   if (edge.partitioner.kind !== "forward") return `records are redistributed (${edge.partitioner.kind})`;
   if (inputs > 1) return `"${to.name}" has ${inputs} inputs`;
   if (from.parallelism !== to.parallelism) return `parallelism differs (${from.parallelism} and ${to.parallelism})`;
@@ -137,16 +140,31 @@ function chainObstacle({ edge, from, to, inputs, settings }: Candidate): string 
   return null;
 }
 
-/** Checks what a plan from elsewhere must fulfil: known version, known operators, order, no cycle. */
-export function planValidate(plan: Plan): void {
-  if (plan.version !== 1) {
-    throw new UserError("PLAN_VERSION", `the plan has version ${plan.version}, this Millrace reads version 1`, {
+/** The plan in a text that another process wrote. */
+export function planParse(text: string): Plan {
+  const plan = JSON.parse(text) as Plan;
+  planValidate(plan);
+  return plan;
+}
+
+/** Checks what every plan must fulfil, wherever it comes from: known version, known operators, order, no cycle. */
+function planValidate(plan: Plan): void {
+  if (plan.version !== PLAN_VERSION) {
+    const versions = `version ${String(plan.version)}, this Millrace reads version ${PLAN_VERSION}`;
+    throw new UserError("PLAN_VERSION", `the plan has ${versions}`, {
       fix: "build the plan with the same version of Millrace that runs it",
     });
   }
-  const position = new Map(plan.operators.map((operator, index) => [operator.uid, index]));
-  if (position.size !== plan.operators.length)
-    throw new UserError("UID_DUPLICATE", "the plan has two operators with one uid");
+  const position = new Map<string, number>();
+  for (const { uid } of plan.operators) {
+    if (position.has(uid)) {
+      throw new UserError("UID_DUPLICATE", `the plan has two operators with the uid "${uid}"`, {
+        fix: "give each operator a uid of its own",
+        operator: uid,
+      });
+    }
+    position.set(uid, position.size);
+  }
   for (const edge of plan.edges) {
     const from = position.get(edge.from);
     const to = position.get(edge.to);
@@ -154,6 +172,7 @@ export function planValidate(plan: Plan): void {
       throw new UserError(
         "PLAN_EDGE_UNKNOWN",
         `an edge leads from "${edge.from}" to "${edge.to}", and the plan does not have both`,
+        { fix: "build the plan again: this one was changed by hand or cut off" },
       );
     }
     if (from >= to) {

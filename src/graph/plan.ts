@@ -34,8 +34,9 @@ export type OperatorKind =
 export type KeySpec = { readonly field: string | null; readonly type: TypeSpec | null };
 
 export type PartitionerSpec =
-  /** "custom": by the user function "partition" of the edge's target operator. */
-  | { readonly kind: "forward" | "rebalance" | "rescale" | "broadcast" | "global" | "custom" }
+  | { readonly kind: "forward" | "rebalance" | "rescale" | "broadcast" | "global" }
+  /** By a user function of the edge's target operator. */
+  | { readonly kind: "custom"; readonly function: string }
   | { readonly kind: "hash"; readonly key: KeySpec };
 
 /** "always": chained when possible. "head": starts a chain. "never": alone. */
@@ -86,6 +87,28 @@ export type Plan = {
   /** Where each operator was declared, by uid. */
   readonly locations: Readonly<Record<string, SourceLocation>>;
 };
+
+const OBEY_ON_ERROR: ReadonlySet<OperatorKind> = new Set([
+  "map",
+  "filter",
+  "flatMap",
+  "eventTime",
+  "process",
+  "reduce",
+]);
+
+/** Whether `onError` can have an effect on an operator: it runs a function of the user's, for one record at a time. */
+export function obeysOnError({ kind, options }: Pick<PlanOperator, "kind" | "options">): boolean {
+  const isExpression = kind === "filter" && (options as { expression?: unknown } | null)?.expression !== undefined;
+  return OBEY_ON_ERROR.has(kind) && !isExpression;
+}
+
+/** Whether every source has an end. */
+export function isBounded({ operators }: Pick<Plan, "operators">): boolean {
+  return operators.every(({ kind, options }) => {
+    return kind !== "source" || (options as { bounded?: unknown } | null)?.bounded === true;
+  });
+}
 
 /** The edges that enter an operator, in the order of the plan. */
 export function edgesInto(plan: Plan, uid: string): readonly PlanEdge[] {

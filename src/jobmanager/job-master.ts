@@ -8,6 +8,7 @@ import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
 import type { SegmentPool } from "../memory/segment-pool.ts";
+import { MetricRates } from "../metrics/metric-rates.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
@@ -37,7 +38,8 @@ export type JobMasterOptions = {
 export type JobResult = { readonly outcome: JobOutcome; readonly error: EngineError | null };
 
 export class JobMaster {
-  readonly metrics = new MetricStore();
+  readonly metrics: MetricStore;
+  readonly rates: MetricRates;
   readonly result: Promise<JobResult>;
   readonly #options: JobMasterOptions;
   readonly #deployment: Deployment;
@@ -49,6 +51,8 @@ export class JobMaster {
   constructor(options: JobMasterOptions) {
     const { graph, configuration, job, slots } = options;
     this.#options = options;
+    this.metrics = new MetricStore(options.env.clock);
+    this.rates = new MetricRates(this.metrics);
     this.#deployment = deploymentOf({ jobId: job.jobId, graph, configuration, network: slots.network, attempt: 0 });
     const tasks = this.#deployment.tasks.reduce((count, ofSlot) => count + ofSlot.length, 0);
     this.#state = jobStateOf({ tasks, slots: this.#deployment.tasks.length });
@@ -146,6 +150,7 @@ export class JobMaster {
   #on(event: JobEvent): void {
     const { state, actions } = jobNext(this.#state, event);
     this.#state = state;
+    if (state.phase === "running") this.rates.start();
     if (state.phase !== "deploying") {
       this.#firstRunning?.();
       this.#firstRunning = null;

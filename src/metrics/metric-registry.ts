@@ -4,10 +4,15 @@
 //       old.
 //   M2. What a number means (its definition) travels once, by message; definitions never change.
 //   M3. The memory is bounded: metrics beyond it are counted in `refused` and otherwise ignored.
+//   M4. One number may have several definitions: what one operator gives is what the next one gets, counted once.
 
 import { assert } from "../base/errors.ts";
 
-export type MetricKind = "counter" | "gauge" | "histogram";
+/**
+ * A meter is a counter that is read as a rate. An activity is what a task does at the moment and since when (two
+ * numbers).
+ */
+export type MetricKind = "counter" | "gauge" | "meter" | "histogram" | "activity";
 
 export type MetricScopeName = {
   /** Index of the vertex in the job graph. */
@@ -23,9 +28,19 @@ export type MetricDefinition = MetricScopeName & {
   readonly name: string;
   /** First number in the slot's memory. */
   readonly index: number;
+  /** Further numbers that the value of a counter is the sum of. */
+  readonly plus?: readonly number[];
 };
 
 export const METRIC_NUMBERS = 16_384;
+
+/** Numbers of one metric of each kind. */
+const NUMBERS: Readonly<Record<Exclude<MetricKind, "histogram">, number>> = {
+  counter: 1,
+  gauge: 1,
+  meter: 1,
+  activity: 2,
+};
 
 // A histogram: count, sum, least, greatest, then buckets of equal relative width.
 export const HISTOGRAM_HEADER = 4;
@@ -53,6 +68,8 @@ export class MetricRegistry {
   readonly values: Float64Array;
   refused = 0;
   readonly #define: (definition: MetricDefinition) => void;
+  /** One scope for each name, so that a metric is defined once whoever asks for it. Bounded by the job's tasks. */
+  readonly #scopes = new Map<string, MetricScope>();
   #next = 0;
 
   constructor(memory: SharedArrayBuffer, define: (definition: MetricDefinition) => void) {
@@ -61,7 +78,13 @@ export class MetricRegistry {
   }
 
   scope(name: MetricScopeName): MetricScope {
-    return new MetricScope(this, name);
+    const key = `${name.vertex}/${name.subtask}/${name.operator ?? ""}`;
+    let scope = this.#scopes.get(key);
+    if (scope === undefined) {
+      scope = new MetricScope(this, name);
+      this.#scopes.set(key, scope);
+    }
+    return scope;
   }
 
   /** Index of the first of `count` numbers; -1 when there is no room. */
@@ -75,13 +98,25 @@ export class MetricRegistry {
     this.#define({ ...definition, index });
     return index;
   }
+
+  /** A further definition of numbers that are there already (M4). */
+  alias(definition: MetricDefinition): void {
+    this.#define(definition);
+  }
 }
 
 /** The metrics of one operator of one subtask, or of the task itself. */
 export class MetricScope {
   readonly #registry: MetricRegistry;
   readonly #name: MetricScopeName;
-  readonly #indexes = new Map<string, number>();
+  /** A map per kind: user code may look a metric up for each record. */
+  readonly #indexes: Readonly<Record<MetricKind, Map<string, number>>> = {
+    counter: new Map(),
+    gauge: new Map(),
+    meter: new Map(),
+    histogram: new Map(),
+    activity: new Map(),
+  };
 
   constructor(registry: MetricRegistry, name: MetricScopeName) {
     this.#registry = registry;
@@ -102,9 +137,15 @@ export class MetricScope {
     if (index >= 0) this.#registry.values[index] = value;
   }
 
+  mark(name: string, by = 1): void {
+    const index = this.index("meter", name);
+    if (index >= 0) this.#registry.values[index]! += by;
+  }
+
+  /** What is not a finite number is no observation: it would spoil sum and mean for ever. */
   observe(name: string, value: number): void {
     const at = this.index("histogram", name);
-    if (at < 0) return;
+    if (at < 0 || !Number.isFinite(value)) return;
     const { values } = this.#registry;
     const count = values[at]!;
     values[at + 1]! += value;
@@ -116,21 +157,29 @@ export class MetricScope {
 
   /** Where the metric's numbers begin; defines it at first use. -1: refused. */
   index(kind: MetricKind, name: string): number {
-    const key = `${kind}:${name}`;
-    let index = this.#indexes.get(key);
+    const indexes = this.#indexes[kind];
+    let index = indexes.get(name);
     if (index === undefined) {
-      const count = kind === "histogram" ? HISTOGRAM_HEADER + HISTOGRAM_BUCKETS : 1;
+      const count = kind === "histogram" ? HISTOGRAM_HEADER + HISTOGRAM_BUCKETS : NUMBERS[kind];
       index = this.#registry.define({ ...this.#name, kind, name }, count);
-      this.#indexes.set(key, index);
+      indexes.set(name, index);
     }
     return index;
+  }
+
+  /** A metric that is the sum of numbers which others write (M4). Does nothing when one of them was refused. */
+  alias(kind: "counter" | "gauge", name: string, of: readonly number[]): void {
+    const [index, ...plus] = of;
+    if (index === undefined || of.some((each) => each < 0) || this.#indexes[kind].has(name)) return;
+    this.#indexes[kind].set(name, index);
+    this.#registry.alias({ ...this.#name, kind, name, index, ...(plus.length > 0 && { plus }) });
   }
 
   /** A run of counters for generated code, one per name; it writes to the view directly. */
   counters(scopes: readonly { readonly operator: string; readonly name: string }[]): Float64Array {
     let first = -1;
     for (const [offset, { operator, name }] of scopes.entries()) {
-      const index = this.#registry.define({ ...this.#name, operator, kind: "counter", name });
+      const index = this.#registry.scope({ ...this.#name, operator }).index("counter", name);
       if (index < 0) return new Float64Array(scopes.length); // Refused: counted, but read by nobody.
       if (first < 0) first = index;
       assert(index === first + offset, "counters of one run are neighbours");

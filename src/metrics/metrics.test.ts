@@ -66,6 +66,34 @@ describe("metrics in shared memory", () => {
     );
   });
 
+  test("M4: a further definition of numbers that are there reads them, also as a sum; the first one stays", () => {
+    const { registry, store, announce } = setUp();
+    const [one, two] = ["one", "two"].map((operator) => registry.scope({ ...SCOPE, operator }));
+    assert.ok(one !== undefined && two !== undefined);
+    const [a, b] = [one.index("counter", "numRecordsOut"), two.index("counter", "numRecordsOut")];
+    const task = registry.scope({ ...SCOPE, operator: null });
+    two.alias("counter", "numRecordsIn", [a]);
+    two.alias("counter", "numRecordsIn", [b]);
+    task.alias("counter", "numRecordsOut", [a, b]);
+    task.alias("counter", "refused", [a, -1]);
+    one.count("numRecordsOut", 3);
+    two.count("numRecordsOut", 4);
+    announce();
+    assert.equal(store.sum("numRecordsIn"), 3);
+    assert.equal(
+      store.sum("numRecordsOut", ({ operator }) => operator === null),
+      7,
+    );
+    assert.equal(store.sum("refused"), 0);
+  });
+
+  test("a metric is defined once, whoever asks for its scope", () => {
+    const { registry, store, announce } = setUp();
+    for (let i = 0; i < 3; i += 1) registry.scope({ ...SCOPE }).count("a");
+    announce();
+    assert.deepEqual([store.entries().length, store.sum("a")], [1, 3]);
+  });
+
   test("M3: what exceeds the memory is refused and counted, and using it does no harm", () => {
     const { registry, store, announce } = setUp();
     const scope = registry.scope(SCOPE);
@@ -80,6 +108,19 @@ describe("metrics in shared memory", () => {
     assert.equal(store.sum("beyond"), 0);
     assert.equal(store.sum(`c${METRIC_NUMBERS - 1}`), 1);
   });
+});
+
+test("histograms of several subtasks are one distribution; what is no finite number is not observed", () => {
+  const { registry, store, announce } = setUp();
+  const [one, two] = [registry.scope(SCOPE), registry.scope({ ...SCOPE, subtask: 3 })];
+  for (const value of [1, 2, Number.NaN, Infinity]) one.observe("latency", value);
+  for (const value of [-5, 6]) two.observe("latency", value);
+  registry.scope({ ...SCOPE, subtask: 4 }).index("histogram", "latency");
+  announce();
+  const { count, min, max, mean, p99 } = store.histogram(...store.entries());
+  assert.deepEqual({ count, min, max, mean, p99 }, { count: 4, min: -5, max: 6, mean: 1, p99 });
+  assert.ok(Math.abs(p99 - 6) < 0.5);
+  assert.equal(store.histogram().mean, 0);
 });
 
 test("histograms tell count, sum and extremes exactly, quantiles within 8 %", () => {

@@ -32,22 +32,28 @@ export type HashSelection = {
     readonly key: unknown;
     /** 32-bit hash of a key; KEY_DOUBTFUL for what may be none. */
     readonly hash: (key: unknown) => number;
-    /** Throws KEY_INVALID for what is no key. */
-    readonly doubtful: (key: unknown) => void;
+    /** Throws KEY_INVALID for what is no key, with the record. */
+    readonly doubtful: (key: unknown, record: unknown) => void;
   };
   readonly keyGroup: (hash: number, maxParallelism: number) => number;
   readonly channels: number;
   readonly maxParallelism: number;
+  readonly threw: Threw;
 };
 
+/** The error for an exception in the user's function. */
+export type Threw = (error: unknown, record: unknown) => Error;
+
 /** Flink's rule: key group of the hash, then the operator index that owns it. */
-export function selectByKey({ key, keyCode, keyGroup, channels, maxParallelism }: HashSelection): ChannelSelector {
+export function selectByKey(selection: HashSelection): ChannelSelector {
+  const { key, keyCode, keyGroup, channels, maxParallelism, threw } = selection;
+  const value = typeof key.key === "function" ? guarded("value", keyCode) : `const value = ${keyCode};`;
   return {
-    setup: `const value = ${keyCode}; const code = hash(value); if (code === ${KEY_DOUBTFUL}) doubtful(value);
+    setup: `${value} const code = hash(value); if (code === ${KEY_DOUBTFUL}) doubtful(value, record);
   const group = keyGroup(code, ${maxParallelism});`,
     index: channels === 1 ? "0" : `(group * ${channels} / ${maxParallelism}) | 0`,
     state: "",
-    bindings: { key: key.key, hash: key.hash, doubtful: key.doubtful, keyGroup },
+    bindings: { key: key.key, hash: key.hash, doubtful: key.doubtful, keyGroup, threw },
   };
 }
 
@@ -55,15 +61,21 @@ export type CustomSelection = {
   readonly partition: unknown;
   readonly channels: number;
   readonly outOfRange: (channel: unknown) => UserError;
+  readonly threw: Threw;
 };
 
 /** The user's function (record, channels) => index; anything but a whole number in range is refused. */
 export function selectCustom(selection: CustomSelection): ChannelSelector {
   const { channels } = selection;
   return {
-    setup: `const chosen = partition(record, ${channels}); if (!(chosen >= 0 && chosen < ${channels} && (chosen | 0) === chosen)) throw outOfRange(chosen);`,
+    setup: `${guarded("chosen", `partition(record, ${channels})`)} if (!(chosen >= 0 && chosen < ${channels} && (chosen | 0) === chosen)) throw outOfRange(chosen);`,
     index: "chosen",
     state: "",
-    bindings: { partition: selection.partition, outOfRange: selection.outOfRange },
+    bindings: { partition: selection.partition, outOfRange: selection.outOfRange, threw: selection.threw },
   };
+}
+
+/** Declares `name`, the result of a call of the user's function. */
+function guarded(name: string, call: string): string {
+  return `let ${name}; try { ${name} = ${call}; } catch (error) { throw threw(error, record); }`;
 }

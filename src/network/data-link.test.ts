@@ -10,7 +10,6 @@ import { RingReceiver, RingSender, ringLinkMemory } from "./ring-link.ts";
 import { SegmentStock } from "./segment-stock.ts";
 
 const SEGMENT_SIZE = 4_096;
-const RECORD_BYTES_MAX = 100_000;
 
 /** Two doorbells that count. */
 function bells(): { rings: { sender: number; receiver: number }; sender: Doorbell; receiver: Doorbell } {
@@ -25,7 +24,6 @@ function bells(): { rings: { sender: number; receiver: number }; sender: Doorbel
 
 dataLinkContract("local", {
   carries: "rows",
-  recordBytesMax: Infinity,
   make: () => {
     const { rings, sender, receiver } = bells();
     const link = new LocalLink({ sender, receiver });
@@ -35,7 +33,6 @@ dataLinkContract("local", {
 
 dataLinkContract("ring", {
   carries: "batches",
-  recordBytesMax: RECORD_BYTES_MAX,
   make: (seed) => {
     const { rings, sender, receiver } = bells();
     const segments = 1 + (seed % 4);
@@ -52,7 +49,6 @@ dataLinkContract("ring", {
       stock,
       receiver,
       segmentsMax: segments,
-      recordBytesMax: RECORD_BYTES_MAX,
     });
     return {
       sender: ringSender,
@@ -69,7 +65,6 @@ dataLinkContract("ring", {
 
 dataLinkContract("simulated", {
   carries: "batches",
-  recordBytesMax: RECORD_BYTES_MAX,
   make: (seed) => {
     const { rings, sender, receiver } = bells();
     const env = new SimEnv({ seed });
@@ -79,7 +74,6 @@ dataLinkContract("simulated", {
       sender,
       receiver,
       delayMaxMs: 3,
-      recordBytesMax: RECORD_BYTES_MAX,
       onArrival: () => undefined,
     });
     return { sender: link, receiver: link, rings, settle: () => env.advance(4), checkIdle: () => undefined };

@@ -44,6 +44,8 @@ export interface DataSender {
   pump(): boolean;
   /** Elements sent and not yet released by the receiver. */
   inFlight(): number;
+  /** Part of the memory for what is in flight that is taken, 0 to 1. */
+  outUsage(): number;
   /** Rings the sending slot at the receiver's next release; false: the receiver has released everything already. */
   ringAtRelease(): boolean;
 }
@@ -54,4 +56,6 @@ export interface DataReceiver {
   release(): void;
   /** Elements that wait here. */
   queued(): number;
+  /** Part of what may wait here that does, 0 to 1. */
+  inUsage(): number;
 }

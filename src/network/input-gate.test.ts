@@ -99,7 +99,7 @@ function ringEnds(name: string) {
   const view = memoryView(new SharedArrayBuffer(4 * 4_096));
   const stock = new SegmentStock({ view, segmentSize: 4_096, segments: [0, 1, 2, 3], exclusive: 2 });
   const memory = ringLinkMemory();
-  const sender = new RingSender({ memory, stock, receiver: silent, segmentsMax: 4, recordBytesMax: 100_000 });
+  const sender = new RingSender({ memory, stock, receiver: silent, segmentsMax: 4 });
   const partition = new ResultPartition({
     name,
     senders: [sender],
@@ -110,7 +110,11 @@ function ringEnds(name: string) {
     batchBytesMax: 3_000,
     bufferTimeoutMs: 10,
     overdraftRecordsMax: 1_000,
-    refuse: () => new InternalError("REFUSED", "refused"),
+    recordBytesMax: 100_000,
+    refusal: {
+      misfit: () => new InternalError("REFUSED", "refused"),
+      tooLarge: () => new InternalError("REFUSED", "refused"),
+    },
   });
   return { partition, receiver: new RingReceiver({ memory, view, segmentSize: 4_096, sender: silent }) };
 }

@@ -110,6 +110,13 @@ export class InputGate {
     return queued;
   }
 
+  /** Part of what may wait in its channels that does, 0 to 1. */
+  usage(): number {
+    let usage = 0;
+    for (const channel of this.channels) usage += channel.receiver.inUsage();
+    return this.channels.length === 0 ? 0 : usage / this.channels.length;
+  }
+
   #onSchema(channel: InputChannel, element: ReceivedElement): void {
     const bytes = element.view?.bytes;
     if (bytes === undefined) throw new InternalError("SCHEMA_EMPTY", "a schema element without bytes");

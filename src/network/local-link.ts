@@ -55,6 +55,14 @@ export class LocalLink implements DataSender, DataReceiver {
     return this.#queue.length + (this.#current ? 1 : 0);
   }
 
+  outUsage(): number {
+    return this.#rowBatches / ROW_BATCHES_MAX;
+  }
+
+  inUsage(): number {
+    return this.#rowBatches / ROW_BATCHES_MAX;
+  }
+
   ringAtRelease(): boolean {
     this.#starved = true;
     return this.inFlight() > 0;

@@ -3,8 +3,11 @@
 //   C1. Records staged before a watermark was set travel before it. A newer watermark replaces one not sent yet.
 //   C2. Nothing is lost when the link has no room: everything stays staged, and `flush` says false.
 //   C3. A change of shape sends what was staged in the old shape first, then the schema, then the rest.
+//   C4. What one call emits beyond the room there is becomes several batches (`cut`), none of them much larger than the
+//       limit and one record.
 
 import type { BatchCodec, BatchWriter } from "../types/codec.ts";
+import type { RecordGuard } from "../types/record-guard.ts";
 import type { DataSender } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 
@@ -19,6 +22,8 @@ export class OutputChannel {
   rows: unknown[] = [];
   times: Float64Array;
   count = 0;
+  /** Local links only: whether a record could be carried by a link that encodes. */
+  guard: RecordGuard = () => false;
   /** Links that encode: writer of the current shape, null before the first shape is known. */
   writer: BatchWriter | null = null;
   /** When what is staged now was first seen by `age`, -1 when nothing was staged. */
@@ -27,8 +32,10 @@ export class OutputChannel {
   refused = false;
   readonly counts: ChannelCounts;
   readonly #timestamps: boolean;
-  /** Writers of older shapes, each followed by the schema of the next one. */
+  /** Full batches that wait for room, and those of older shapes; `schema` goes before the batch, "" when it has gone. */
   #older: { writer: BatchWriter; schema: string }[] = [];
+  #olderRecords = 0;
+  #codec: BatchCodec | null = null;
   #schema: string | null = null;
   #watermark = -Infinity;
   #watermarkSent = -Infinity;
@@ -60,10 +67,34 @@ export class OutputChannel {
 
   /** The shape that following records have. `announce` null: both sides know it from the plan. */
   setCodec(codec: BatchCodec, announce: string | null): void {
-    const writer = this.writer;
-    if (writer !== null && writer.count > 0) this.#older.push({ writer, schema: this.#schema ?? "" });
+    this.#putAside();
+    this.#codec = codec;
     this.#schema = announce;
     this.writer = codec.createWriter();
+  }
+
+  /** What is staged becomes a batch that waits; the next record begins another. */
+  cut(): void {
+    if (this.#codec === null || !this.#putAside()) return;
+    this.#schema = null;
+    this.writer = this.#codec.createWriter();
+  }
+
+  #putAside(): boolean {
+    const { writer } = this;
+    if (writer === null || writer.count === 0) return false;
+    this.#older.push({ writer, schema: this.#schema ?? "" });
+    this.#olderRecords += writer.count;
+    return true;
+  }
+
+  get codec(): BatchCodec | null {
+    return this.#codec;
+  }
+
+  /** Batches that wait for room, besides the one being filled. */
+  get waiting(): boolean {
+    return this.#older.length > 0;
   }
 
   setWatermark(watermark: number): void {
@@ -82,11 +113,9 @@ export class OutputChannel {
     return this.count > 0 || (this.writer !== null && this.writer.count > 0) || this.#older.length > 0;
   }
 
-  /** Records staged and not sent, an upper bound in bytes for links that encode. */
+  /** Records staged and not sent. */
   stagedRecords(): number {
-    let records = this.count + (this.writer?.count ?? 0);
-    for (const older of this.#older) records += older.writer.count;
-    return records;
+    return this.count + (this.writer?.count ?? 0) + this.#olderRecords;
   }
 
   /** Sends everything staged; false when the link had no room for all of it. */
@@ -118,9 +147,11 @@ export class OutputChannel {
     if (this.local) return this.#flushRows();
     while (this.#older.length > 0) {
       const [first] = this.#older;
-      if (first === undefined || !this.#sendEncoded(first.writer, first.schema === "" ? null : first.schema))
-        return false;
+      if (first === undefined) return false;
+      const records = first.writer.count;
+      if (!this.#sendEncoded(first.writer, first.schema === "" ? null : first.schema)) return false;
       this.#older.shift();
+      this.#olderRecords -= records;
     }
     if (this.writer === null || this.writer.count === 0) return true;
     if (!this.#sendEncoded(this.writer, this.#schema)) return false;

@@ -8,11 +8,17 @@
 //       us and we have nothing better to do, and at the latest after the buffer time-out.
 //   P3. Records of undeclared type travel in learned shapes; a record that fits none widens the shape, never loses a
 //       field.
+//   P4. What is refused does not depend on the link: by reference, too, a record has to fit the declared type, or be
+//       such that some codec could carry it.
+//   P5. The maximum size is one of records. A batch is larger than a segment only by the records that one call emitted
+//       beyond the room there was, and these are cut into further batches.
 
 import { canonicalJson } from "../base/canonical-json.ts";
 import { UserError } from "../base/errors.ts";
-import type { BatchCodec } from "../types/codec.ts";
+import type { BatchCodec, Mismatch } from "../types/codec.ts";
+import { compileRecordGuard, LearnedGuard, type RecordGuard } from "../types/record-guard.ts";
 import type { ShapeLearner } from "../types/shape-learner.ts";
+import { specMismatch } from "../types/spec-mismatch.ts";
 import type { ChannelSelector } from "./channel-selector.ts";
 import type { DataSender } from "./data-link.ts";
 import { compileEmit, type Emit } from "./emit-code.ts";
@@ -36,8 +42,16 @@ export type ResultPartitionOptions = {
   readonly bufferTimeoutMs: number;
   /** Records one call may emit beyond a full output. */
   readonly overdraftRecordsMax: number;
-  /** Makes the error for a record that its codec refuses. */
-  readonly refuse: (record: unknown, codec: BatchCodec) => Error;
+  /** Encoded bytes of the largest record that may travel by a link that encodes; what fits a segment always may. */
+  readonly recordBytesMax: number;
+  readonly refusal: Refusal;
+};
+
+/** Makes the errors for records that are not sent. */
+export type Refusal = {
+  /** `mismatch` null: no reason was found. */
+  misfit(record: unknown, mismatch: Mismatch | null): Error;
+  tooLarge(record: unknown, bytes: number, maxBytes: number): Error;
 };
 
 /** A busy sender's partial batches wait this long per channel, so that many channels do not mean many tiny batches. */
@@ -49,6 +63,8 @@ export class ResultPartition {
   readonly #channels: readonly OutputChannel[];
   readonly #options: ResultPartitionOptions;
   readonly #learner: ShapeLearner | null;
+  /** Guard of the channels by reference while records are of undeclared type. */
+  readonly #learnedGuard: LearnedGuard | null;
   readonly #partialWaitMs: number;
   #watermark = -Infinity;
   #ended = 0;
@@ -59,14 +75,15 @@ export class ResultPartition {
       (sender) => new OutputChannel({ sender, timestamps: options.timestamps, counts: this.counts }),
     );
     this.#learner = "learn" in options.shape ? options.shape : null;
-    if ("createWriter" in options.shape) this.#setCodec(options.shape, false);
+    this.#learnedGuard = this.#learner === null ? null : new LearnedGuard(options.name);
+    if ("createWriter" in options.shape) this.#setDeclared(options.shape);
     this.#partialWaitMs = Math.min(options.bufferTimeoutMs, PARTIAL_WAIT_MS_PER_CHANNEL * options.senders.length);
     this.emit = compileEmit({
       name: options.name,
       selector: options.selector,
       channels: this.#channels,
       batchBytesMax: options.batchBytesMax,
-      onFull: (channel) => this.#onFull(channel),
+      onFull: (channel, record) => this.#onFull(channel, record),
       onMisfit: (channel, record, timestampMs) => this.#onMisfit(channel, record, timestampMs),
     });
   }
@@ -139,26 +156,81 @@ export class ResultPartition {
     return queued;
   }
 
-  #isOver(channel: OutputChannel): boolean {
-    if (channel.local) return channel.count >= channel.rows.length;
-    return channel.writer !== null && channel.writer.bytes >= this.#options.batchBytesMax;
+  /** Part of the memory of its links that is taken, 0 to 1. */
+  usage(): number {
+    let usage = 0;
+    for (const channel of this.#channels) usage += channel.sender.outUsage();
+    return this.#channels.length === 0 ? 0 : usage / this.#channels.length;
   }
 
-  #onFull(index: number): void {
+  #isOver(channel: OutputChannel): boolean {
+    if (channel.local) return channel.count >= channel.rows.length;
+    return channel.waiting || (channel.writer !== null && channel.writer.bytes >= this.#options.batchBytesMax);
+  }
+
+  #onFull(index: number, record: unknown): void {
     const channel = this.#channels[index];
     if (channel === undefined) return;
-    if (!channel.refused && channel.flush()) return;
-    this.#options.status.full = true;
-    if (channel.stagedRecords() > this.#options.overdraftRecordsMax) throw overdraft(channel.stagedRecords());
+    const { batchBytesMax, overdraftRecordsMax, recordBytesMax, status } = this.#options;
+    const staged = channel.writer?.bytes ?? 0;
+    // Text that is not ascii may double what the writer counts.
+    if (staged > recordBytesMax / 2) this.#checkSize(record, channel);
+    const wasRefused = channel.refused;
+    if (!wasRefused && channel.flush()) return;
+    status.full = true;
+    // The first refused batch is kept open: the task stops here, unless this call goes on emitting.
+    if (wasRefused || staged > 2 * batchBytesMax) channel.cut();
+    if (channel.stagedRecords() > overdraftRecordsMax) throw overdraft(channel.stagedRecords());
+  }
+
+  /** Refuses a record that is larger than the maximum all by itself. */
+  #checkSize(record: unknown, channel: OutputChannel): void {
+    const { recordBytesMax, batchBytesMax, refusal } = this.#options;
+    const maxBytes = Math.max(recordBytesMax, batchBytesMax);
+    const alone = channel.codec?.createWriter();
+    if (alone?.append(record, 0) !== true) return;
+    const bytes = alone.bytes > maxBytes ? alone.bytes : alone.encodedSize();
+    if (bytes > maxBytes) throw refusal.tooLarge(record, bytes, maxBytes);
   }
 
   #onMisfit(index: number, record: unknown, timestampMs: number): void {
-    if (this.#learner === null) throw this.#options.refuse(record, this.#options.shape as BatchCodec);
+    const channel = this.#channels[index];
+    if (channel === undefined) return;
+    const full = channel.local
+      ? this.#stageByReference(channel, record, timestampMs)
+      : this.#stageInWiderShape(channel, record, timestampMs);
+    if (full) this.#onFull(index, record);
+  }
+
+  #stageByReference(channel: OutputChannel, record: unknown, timestampMs: number): boolean {
+    const guard = this.#learnedGuard;
+    if (guard?.admit(record) !== true) throw this.#misfit(record);
+    this.#setGuard(guard.fits);
+    return channel.stageRow(record, timestampMs);
+  }
+
+  #stageInWiderShape(channel: OutputChannel, record: unknown, timestampMs: number): boolean {
+    if (this.#learner === null) throw this.#misfit(record);
     this.#setCodec(this.#learner.learn(record), true);
-    const writer = this.#channels[index]?.writer;
-    if (writer === null || writer === undefined || !writer.append(record, timestampMs)) {
-      throw this.#options.refuse(record, this.#learner.codec as BatchCodec);
-    }
+    if (channel.writer?.append(record, timestampMs) !== true) throw this.#misfit(record);
+    return channel.writer.bytes >= this.#options.batchBytesMax;
+  }
+
+  /** Records of undeclared type are refused for what no codec can carry, whatever shape was learned. */
+  #misfit(record: unknown): Error {
+    const { shape, refusal } = this.#options;
+    const mismatch = "mismatch" in shape ? shape.mismatch(record) : specMismatch({ kind: "any" }, record, "exact");
+    return refusal.misfit(record, mismatch);
+  }
+
+  #setDeclared(codec: BatchCodec): void {
+    this.#setCodec(codec, false);
+    if (!this.#channels.some((channel) => channel.local)) return;
+    this.#setGuard(compileRecordGuard(codec.spec, codec.options.extraFields, this.#options.name));
+  }
+
+  #setGuard(guard: RecordGuard): void {
+    for (const channel of this.#channels) if (channel.local) channel.guard = guard;
   }
 
   #setCodec(codec: BatchCodec, announce: boolean): void {

@@ -16,7 +16,7 @@
 //   R3. A producer that found no room marks itself starved and then looks again; the consumer rings it when it makes
 //       room.
 
-import { assert, UserError } from "../base/errors.ts";
+import { assert } from "../base/errors.ts";
 import { heapView, type MemoryView } from "../base/memory-view.ts";
 import type { BatchWriter } from "../types/codec.ts";
 import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "./data-link.ts";
@@ -24,6 +24,8 @@ import { type ControlKind, ELEMENT, type ElementKind } from "./element.ts";
 import type { SegmentStock } from "./segment-stock.ts";
 
 const ENTRIES = 64;
+/** A channel cannot have more segments in flight than the ring has entries. */
+export const SEGMENTS_IN_FLIGHT_MAX = ENTRIES;
 const ENTRY_WORDS = 8;
 // Counters on cache lines of their own.
 const TAIL = 0;
@@ -55,7 +57,6 @@ export type RingSenderOptions = {
   readonly receiver: Doorbell;
   /** Segments this channel may have in flight. */
   readonly segmentsMax: number;
-  readonly recordBytesMax: number;
 };
 
 type Span = { readonly view: MemoryView; readonly size: number; position: number; readonly kind: ElementKind };
@@ -90,7 +91,6 @@ export class RingSender implements DataSender {
       this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0 });
       return true;
     }
-    if (size > this.#options.recordBytesMax) throw recordTooLarge(size, this.#options.recordBytesMax);
     const whole = heapView(size);
     writer.encode(whole, 0);
     this.#startSpan({ view: whole, size, position: 0, kind: ELEMENT.batch });
@@ -126,6 +126,12 @@ export class RingSender implements DataSender {
   ringAtRelease(): boolean {
     Atomics.store(this.#i32, STARVED, 1);
     return this.inFlight() > 0;
+  }
+
+  /** Of the segments that all channels of the stock share. */
+  outUsage(): number {
+    this.#reclaim();
+    return this.#stock.size === 0 ? 0 : 1 - this.#stock.free / this.#stock.size;
   }
 
   inFlight(): number {
@@ -210,6 +216,8 @@ export type RingReceiverOptions = {
   readonly view: MemoryView;
   readonly segmentSize: number;
   readonly sender: Doorbell;
+  /** Segments that may be in flight. Default: as many as the ring has entries. */
+  readonly segmentsMax?: number;
 };
 
 export class RingReceiver implements DataReceiver {
@@ -271,6 +279,10 @@ export class RingReceiver implements DataReceiver {
     this.#passEntry();
   }
 
+  inUsage(): number {
+    return Math.min(1, this.queued() / (this.#options.segmentsMax ?? ENTRIES));
+  }
+
   queued(): number {
     return (Atomics.load(this.#i32, TAIL) - this.#head) | 0;
   }
@@ -313,10 +325,4 @@ export class RingReceiver implements DataReceiver {
     this.#returnsTail = (this.#returnsTail + 1) | 0;
     Atomics.store(this.#i32, RETURNS_TAIL, this.#returnsTail);
   }
-}
-
-function recordTooLarge(size: number, max: number): UserError {
-  return new UserError("RECORD_TOO_LARGE", `a batch with one record takes ${size} bytes, the maximum is ${max}`, {
-    fix: "send less per record, or raise millrace.network.record-size-max",
-  });
 }

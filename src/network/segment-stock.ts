@@ -36,6 +36,11 @@ export class SegmentStock {
     return this.#free;
   }
 
+  /** Segments in all. */
+  get size(): number {
+    return this.#stack.length;
+  }
+
   /** A further channel; `reclaim` puts back what its receiver has released. */
   addChannel(reclaim: () => void): void {
     this.#reclaims.push(reclaim);

@@ -6,11 +6,16 @@
 //
 //   O1. `Output.offer` always takes the record. False means: the output is full now. Finish the record at hand, return,
 //       and the task calls again once there is room. A call may go over by what one record produces, no more.
-//   O2. `onWatermark`, `onProcessingTime` and `onEndOfInput` return false when they stopped early because an output was
-//       full; the task calls them again with the same argument before anything else reaches the operator.
+//   O2. `onWatermark`, `onProcessingTime` and `onEndOfInput` return false when they stopped early, because an output was
+//       full or the turn was over; the task calls them again with the same argument before anything else reaches the
+//       operator.
 //   O3. Watermarks never go back; `Infinity` means the input is complete. A record with timestamp < watermark + 1 is
 //       late.
-//   O4. `snapshot` and `restore` are called between two other calls only.
+//   O4. `onIdle` tells that the input has fallen idle: from then on receivers do not wait for this task's watermarks, so
+//       what an operator holds back until one comes has to go now. False as in O2.
+//   O5. `snapshot` and `restore` are called between two other calls only.
+//   O6. Work whose amount has no bound (the rows of a window, timers that are due) is done bit by bit, and stops when
+//       `pause` says so: a slot gives each of its tasks a few milliseconds at a time.
 //
 // Stateless operators (map, filter, flatMap, …) have no object: the chain compiler writes them straight into the loop
 // of the task. This contract is for the others: process functions, windows, aggregates, joins.
@@ -28,6 +33,8 @@ export interface OperatorMetrics {
   /** Adds to a counter; the name is Flink's where it has one, for example "numLateRecordsDropped". */
   count(name: string, by?: number): void;
   gauge(name: string, value: number): void;
+  /** Adds to a counter that is read as a rate. */
+  mark(name: string, by?: number): void;
   /** Records one observation of a distribution. */
   observe(name: string, value: number): void;
 }
@@ -49,6 +56,11 @@ export interface OperatorContext {
   readonly metrics: OperatorMetrics;
   /** True from the moment any output of the chain is full until the task has made room. */
   full(): boolean;
+  /**
+   * Whether to stop here: an output is full, or the turn is over. To be asked after every few rows, with their number;
+   * the clock is looked at now and then only. An operator that is called does some work before it stops.
+   */
+  pause(rows: number): boolean;
   /** The operator's current event time: its last watermark, -Infinity before the first. */
   watermark(): number;
 }
@@ -72,6 +84,7 @@ export interface Operator {
   /** Optional faster form: consumes records from `from` on, returns the index of the first one not consumed. */
   onBatch?(batch: RecordBatch, from: number, input: 0 | 1): number;
   onWatermark(watermark: number): boolean;
+  onIdle?(): boolean;
   /** Earliest time at which `onProcessingTime` wants to be called, Infinity for never. */
   nextProcessingTimeMs(): number;
   onProcessingTime(nowMs: number): boolean;

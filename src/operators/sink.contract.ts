@@ -34,7 +34,7 @@ export class WriterUnderTest {
       parallelism: 1,
       attempt: 0,
       restored: false,
-      metrics: { count: () => {}, gauge: () => {}, observe: () => {} },
+      metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
       print: () => {},
       ...options,
     });

@@ -145,7 +145,7 @@ class TestReader<T> {
       uid: "source",
       subtaskIndex: index,
       parallelism,
-      metrics: { count: () => {}, gauge: () => {}, observe: () => {} },
+      metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
       wake: () => {
         this.isAwake = true;
       },

@@ -45,7 +45,11 @@ export type JobDescriptor = {
   /** URL of the bundle; null: the job is already in this thread. */
   readonly bundle: string | null;
   readonly params: Readonly<Record<string, string>>;
-  readonly defaults: { readonly parallelism: number; readonly maxParallelism: number | null };
+  readonly defaults: {
+    readonly parallelism: number;
+    readonly maxParallelism: number | null;
+    readonly preAggregation: boolean;
+  };
   readonly planHash: string;
   /** The client's plan, for the readable difference when hashes differ. */
   readonly planText: string;

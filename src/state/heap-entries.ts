@@ -2,24 +2,22 @@
 // expiry.
 //
 //   E1. What an entry holds is charged before it is stored: a refusal leaves everything as it was.
-//   E2. The charge is an estimate: twice the size of the value in the codec's form, VALUE_BYTES for the object, and
-//       ENTRY_BYTES for its place in a map. Measuring values when they are set also finds those that no snapshot could
-//       hold, at the user's line.
+//   E2. The charge is an estimate: HeapSize for the value and the key, ENTRY_BYTES for the entry and its place in a map.
+//       Values are encoded too when they are set, which finds those that no snapshot could hold at the user's line.
 //   E3. Expiry as in row-expiry.ts: never read once it is due, and each write looks at SWEEP_ENTRIES others.
+//   E4. Keys and values keep no more alive than themselves (detached-value.ts).
 
 import type { Clock } from "../base/env.ts";
-import { UserError } from "../base/errors.ts";
-import { memorySizeText } from "../base/memory-size.ts";
 import { ByteSink } from "../types/byte-buffer.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { compileValueProgram, type ValueProgram } from "../types/value-codec.ts";
 import type { CurrentKey } from "./current-key.ts";
+import { detached } from "./detached-value.ts";
+import { HeapAccount, type HeapBudget } from "./heap-budget.ts";
+import { HeapSize, textBytes } from "./heap-size.ts";
 import type { KeyGroupRange } from "./key-groups.ts";
 import { ShardedMap } from "./sharded-map.ts";
 import { valueMisfit } from "./value-format.ts";
-
-/** Heap that the states of one slot may hold together. */
-export type HeapBudget = { readonly limitBytes: number; readonly configKey: string; usedBytes: number };
 
 export type HeapCellOptions = {
   readonly operator: string;
@@ -29,34 +27,54 @@ export type HeapCellOptions = {
   readonly heapBudget: HeapBudget;
 };
 
-/** `plain` is the key as the map has it. */
-export type HeapEntry = { readonly key: unknown; readonly plain: unknown; stamp: number; bytes: number };
+/** A key to be kept: itself, and as the map has it. */
+export type HeapKey = { readonly key: unknown; readonly plain: unknown };
 
-export const ENTRY_BYTES = 100;
-const VALUE_BYTES = 24;
+/** `bytes` is the charge for all of it, `ownBytes` that for the entry and its key. */
+export type HeapEntry = HeapKey & { readonly ownBytes: number; stamp: number; bytes: number };
+
+const ENTRY_BYTES = 136;
 const SWEEP_ENTRIES = 4;
+const ADVICE = "keep state in managed memory (state.backend.type), or let it expire with a ttl";
+
+/** What an entry with this key takes beside its value. */
+export function ownBytes({ key, plain }: HeapKey): number {
+  return ENTRY_BYTES + KEY_SIZE.of(key) + (typeof plain === "string" && plain !== key ? textBytes(plain) : 0);
+}
+
+/** Keys have names and shapes of their types: they are measured like declared ones. */
+const KEY_SIZE = new HeapSize({ kind: "struct", fields: [] });
+
+export function keptKey(key: unknown, plain: unknown): HeapKey {
+  const kept = detached(key === 0 ? 0 : key); // -0 becomes 0
+  return { key: kept, plain: plain === key ? kept : plain };
+}
 
 export class HeapEntries<E extends HeapEntry> {
   readonly state: string;
   readonly operator: string;
   readonly ttlMs: number | null;
-  bytes = 0;
+  readonly #account: HeapAccount;
   readonly #current: CurrentKey;
   readonly #clock: Clock;
-  readonly #budget: HeapBudget;
   readonly #groups: readonly ShardedMap<E>[];
   #turn = -1;
   #found: E | undefined = undefined;
 
   constructor(state: string, ttlMs: number | null, options: HeapCellOptions) {
+    const { operator, heapBudget: budget } = options;
     const { first, last } = options.keyGroups;
     this.state = state;
-    this.operator = options.operator;
+    this.operator = operator;
     this.ttlMs = ttlMs;
+    this.#account = new HeapAccount({ operator, state, budget, advice: ADVICE });
     this.#current = options.current;
     this.#clock = options.clock;
-    this.#budget = options.heapBudget;
     this.#groups = Array.from({ length: last - first + 1 }, () => new ShardedMap<E>());
+  }
+
+  get bytes(): number {
+    return this.#account.bytes;
   }
 
   get size(): number {
@@ -73,12 +91,14 @@ export class HeapEntries<E extends HeapEntry> {
     return this.#found;
   }
 
-  /** Adds the entry of the current key, which has none. */
-  add(make: (key: unknown, plain: unknown) => E): E {
-    const { key, group } = this.#current;
-    const plain = this.#current.plain();
-    const entry = make(key, plain);
-    this.#groups[group]!.add(plain, entry);
+  /** The current key, to be kept. */
+  currentKey(): HeapKey {
+    return keptKey(this.#current.key, this.#current.plain());
+  }
+
+  /** Adds the entry of the current key, which has none. Its charge was made. */
+  add(entry: E): E {
+    this.#groups[this.#current.group]!.add(entry.plain, entry);
     this.#turn = this.#current.turn;
     this.#found = entry;
     return entry;
@@ -97,10 +117,7 @@ export class HeapEntries<E extends HeapEntry> {
 
   /** Throws STATE_BUDGET_EXCEEDED. */
   charge(bytes: number): void {
-    const budget = this.#budget;
-    if (bytes > 0 && budget.usedBytes + bytes > budget.limitBytes) throw this.#exceeded();
-    budget.usedBytes += bytes;
-    this.bytes += bytes;
+    this.#account.charge(bytes);
   }
 
   now(): number {
@@ -127,39 +144,36 @@ export class HeapEntries<E extends HeapEntry> {
     for (const group of this.#groups) group.clear();
     this.#turn = -1;
   }
-
-  #exceeded(): UserError {
-    const { limitBytes, configKey } = this.#budget;
-    const held = `the slot's share of the heap for state, ${memorySizeText(limitBytes)}, is used up`;
-    return new UserError(
-      "STATE_BUDGET_EXCEEDED",
-      `state "${this.state}" of operator "${this.operator}" holds about ${memorySizeText(this.bytes)} and cannot grow: ${held}`,
-      {
-        operator: this.operator,
-        fix: `Raise ${configKey}, keep state in managed memory (state.backend.type), or let it expire with a ttl.`,
-      },
-    );
-  }
 }
 
-/** Checks and measures values of one type, and writes and reads them in snapshots. */
+/** Checks, measures and detaches values of one type, and writes and reads them in snapshots. */
 export class HeapValues {
   readonly program: ValueProgram;
+  /** About how much heap the value takes that was taken last. */
+  bytes = 0;
   readonly #spec: TypeSpec;
   readonly #place: { operator: string; state: string };
+  readonly #size: HeapSize;
   readonly #sink = new ByteSink();
 
   constructor(spec: TypeSpec, place: { operator: string; state: string }) {
     this.program = compileValueProgram(spec, "refuse", `${place.operator}-${place.state}`);
     this.#spec = spec;
     this.#place = place;
+    this.#size = new HeapSize(spec);
   }
 
-  /** About how much heap the value takes. Throws CODEC_MISMATCH or CODEC_UNSUPPORTED when it does not fit its type. */
-  measure(value: unknown): number {
+  /** The value to keep. Throws CODEC_MISMATCH or CODEC_UNSUPPORTED when it does not fit its type. */
+  take(value: unknown): unknown {
+    this.check(value);
+    this.bytes = this.#size.of(value);
+    return this.#size.hasLongText ? detached(value) : value;
+  }
+
+  /** Throws as `take` does. */
+  check(value: unknown): void {
     this.#sink.position = 0;
     if (!this.program.write(value, this.#sink)) throw valueMisfit(this.#spec, value, this.#place);
-    return this.#sink.position * 2 + VALUE_BYTES;
   }
 }
 

@@ -3,7 +3,8 @@
 import { readU32, writeF64, writeU32 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
-import { ENTRY_BYTES, type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, ownBytes, Sweep } from "./heap-entries.ts";
+import { ARRAY_BYTES, ITEM_BYTES } from "./heap-size.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 import type { CellStorage, ListCell } from "./state-cell.ts";
 import { readStamp, writeEntryKey } from "./state-snapshot.ts";
@@ -34,13 +35,18 @@ export class HeapList implements CellStorage, ListCell {
 
   add(item: unknown): void {
     if (this.#entries.ttlMs !== null) this.#sweep.step();
-    const found = this.#living();
-    const bytes = this.#values.measure(item) + (found === undefined ? ENTRY_BYTES : 0);
+    const kept = this.#values.take(item);
+    const bytes = this.#values.bytes + ITEM_BYTES;
+    const stamp = this.#entries.now();
+    const entry = this.#living();
+    if (entry === undefined) {
+      this.#add([kept], bytes, stamp);
+      return;
+    }
     this.#entries.charge(bytes);
-    const entry = found ?? this.#addEntry();
-    entry.items.push(item);
+    entry.items.push(kept);
     entry.bytes += bytes;
-    entry.stamp = this.#entries.now();
+    entry.stamp = stamp;
   }
 
   get(): unknown[] {
@@ -64,8 +70,12 @@ export class HeapList implements CellStorage, ListCell {
     return undefined;
   }
 
-  #addEntry(): Entry {
-    return this.#entries.add((key, plain) => ({ key, plain, stamp: 0, bytes: 0, items: [] }));
+  #add(items: unknown[], itemBytes: number, stamp: number): void {
+    const { key, plain } = this.#entries.currentKey();
+    const own = ownBytes({ key, plain }) + ARRAY_BYTES;
+    const bytes = own + itemBytes;
+    this.#entries.charge(bytes);
+    this.#entries.add({ key, plain, ownBytes: own, stamp, bytes, items });
   }
 
   #replace(items: readonly unknown[], stamp: number): void {
@@ -73,11 +83,20 @@ export class HeapList implements CellStorage, ListCell {
       this.clear();
       return;
     }
-    const bytes = items.reduce((sum: number, item) => sum + this.#values.measure(item), ENTRY_BYTES);
-    const found = this.#living();
-    this.#entries.charge(bytes - (found?.bytes ?? 0));
-    const entry = found ?? this.#addEntry();
-    entry.items = items.slice();
+    let itemBytes = 0;
+    const kept = items.map((item) => {
+      const value = this.#values.take(item);
+      itemBytes += this.#values.bytes + ITEM_BYTES;
+      return value;
+    });
+    const entry = this.#living();
+    if (entry === undefined) {
+      this.#add(kept, itemBytes, stamp);
+      return;
+    }
+    const bytes = entry.ownBytes + itemBytes;
+    this.#entries.charge(bytes - entry.bytes);
+    entry.items = kept;
     entry.bytes = bytes;
     entry.stamp = stamp;
   }

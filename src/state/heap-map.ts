@@ -4,7 +4,15 @@ import { readByte, writeByte, writeF64 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
 import { plainKey } from "./current-key.ts";
-import { ENTRY_BYTES, type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import {
+  type HeapCellOptions,
+  HeapEntries,
+  type HeapEntry,
+  HeapValues,
+  keptKey,
+  ownBytes,
+  Sweep,
+} from "./heap-entries.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 import { MapKeys } from "./map-keys.ts";
 import { ShardedMap } from "./sharded-map.ts";
@@ -14,8 +22,8 @@ import { readKeyBytes, readStamp, writeEntryKey } from "./state-snapshot.ts";
 type MapSpec = Extract<StateSpec, { kind: "map" }>;
 type Item = HeapEntry & { value: unknown };
 type Entry = HeapEntry & { readonly items: ShardedMap<Item> };
-/** What a map without entries takes. */
-const MAP_BYTES = 3 * ENTRY_BYTES;
+/** What a map takes beside its entries. */
+const MAP_BYTES = 300;
 
 type Place = { readonly group: number; readonly entry: Entry; readonly item: Item };
 
@@ -95,23 +103,38 @@ export class HeapMap implements CellStorage, MapCell {
   }
 
   #write(key: unknown, value: unknown, stamp: number): void {
-    const bytes = this.#values.measure(value) + ENTRY_BYTES;
-    const found = this.#find(key);
-    const known = this.#entries.find();
-    const growth = bytes - (found?.bytes ?? 0) + (known === undefined ? MAP_BYTES : 0);
-    this.#entries.charge(growth);
-    const entry =
-      known ??
-      this.#entries.add((owner, plain) => ({ key: owner, plain, stamp: 0, bytes: 0, items: new ShardedMap<Item>() }));
-    entry.bytes += growth;
-    if (found === undefined) {
-      const plain = plainKey(key, this.#keys.codec);
-      entry.items.add(plain, { key: key === 0 ? 0 : key, plain, stamp, bytes, value }); // -0 becomes 0
+    const kept = this.#values.take(value);
+    const item = this.#find(key);
+    if (item === undefined) {
+      this.#add(key, kept, stamp);
       return;
     }
-    found.value = value;
-    found.bytes = bytes;
-    found.stamp = stamp;
+    const growth = item.ownBytes + this.#values.bytes - item.bytes;
+    this.#entries.charge(growth);
+    this.#entries.find()!.bytes += growth;
+    item.value = kept;
+    item.bytes += growth;
+    item.stamp = stamp;
+  }
+
+  /** Adds an entry, and the map if there is none, with the value that was taken last. */
+  #add(itemKey: unknown, value: unknown, stamp: number): void {
+    const { key, plain } = keptKey(itemKey, plainKey(itemKey, this.#keys.codec));
+    const itemOwn = ownBytes({ key, plain });
+    const bytes = itemOwn + this.#values.bytes;
+    const known = this.#entries.find();
+    const owner = known ?? this.#newMap();
+    this.#entries.charge(known === undefined ? owner.bytes + bytes : bytes);
+    if (known === undefined) this.#entries.add(owner);
+    owner.bytes += bytes;
+    owner.items.add(plain, { key, plain, ownBytes: itemOwn, stamp, bytes, value });
+  }
+
+  /** The entry of the current key, which is not there yet. */
+  #newMap(): Entry {
+    const { key, plain } = this.#entries.currentKey();
+    const own = ownBytes({ key, plain }) + MAP_BYTES;
+    return { key, plain, ownBytes: own, stamp: 0, bytes: own, items: new ShardedMap<Item>() };
   }
 
   #remove(group: number, entry: Entry, item: Item): void {

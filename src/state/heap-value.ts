@@ -4,7 +4,8 @@ import { writeF64 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
-import { ENTRY_BYTES, type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, Sweep } from "./heap-entries.ts";
+import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, ownBytes, Sweep } from "./heap-entries.ts";
+import { isMeasureDue } from "./heap-size.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 import { ABSENT, type CellStorage, type ValueCell } from "./state-cell.ts";
 import { readStamp, writeEntryKey } from "./state-snapshot.ts";
@@ -42,14 +43,12 @@ export class HeapValue implements CellStorage, ValueCell {
     this.#write(value, this.#entries.now());
   }
 
-  /**
-   * Measured after 1, 2, 4, 8, … writes: a collection that grows by one item at a time must not be measured each time.
-   */
+  /** A collection that grows by one item at a time must not be measured each time. */
   fold(value: unknown): void {
     if (this.#entries.ttlMs !== null) this.#sweep.step();
     const entry = this.#living();
     const stamp = this.#entries.now();
-    if (entry === undefined || (entry.writes & (entry.writes + 1)) === 0) {
+    if (entry === undefined || isMeasureDue(entry.writes + 1)) {
       this.#write(value, stamp);
       return;
     }
@@ -71,14 +70,27 @@ export class HeapValue implements CellStorage, ValueCell {
   }
 
   #write(value: unknown, stamp: number): void {
-    const bytes = this.#values.measure(value) + ENTRY_BYTES;
-    const found = this.#entries.find();
-    this.#entries.charge(bytes - (found?.bytes ?? 0));
-    const entry = found ?? this.#entries.add((key, plain) => ({ key, plain, stamp, bytes, value, writes: 0 }));
-    entry.value = value;
+    const kept = this.#values.take(value);
+    const entry = this.#entries.find();
+    if (entry === undefined) {
+      this.#add(kept, stamp);
+      return;
+    }
+    const bytes = entry.ownBytes + this.#values.bytes;
+    this.#entries.charge(bytes - entry.bytes);
+    entry.value = kept;
     entry.bytes = bytes;
     entry.stamp = stamp;
     entry.writes += 1;
+  }
+
+  /** Adds the entry of the current key with the value that was taken last. */
+  #add(value: unknown, stamp: number): void {
+    const { key, plain } = this.#entries.currentKey();
+    const own = ownBytes({ key, plain });
+    const bytes = own + this.#values.bytes;
+    this.#entries.charge(bytes);
+    this.#entries.add({ key, plain, ownBytes: own, stamp, bytes, value, writes: 1 });
   }
 
   usage(): StateUsage {
@@ -92,7 +104,7 @@ export class HeapValue implements CellStorage, ValueCell {
   snapshot(group: number, out: ByteWriter): void {
     for (const entry of this.#entries.groupValues(group)) {
       if (this.#entries.isExpired(entry)) continue;
-      this.#values.measure(entry.value); // a fold may have made what no snapshot can hold
+      this.#values.check(entry.value); // a fold may have made what no snapshot can hold
       writeEntryKey(this.#keyCodec, entry.key, out);
       if (this.#entries.ttlMs !== null) writeF64(out, entry.stamp);
       this.#values.program.write(entry.value, out);

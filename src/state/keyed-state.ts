@@ -99,8 +99,8 @@ export interface KeyedTimers {
   readonly processing: TimerService;
   /**
    * Fires due timers in order of time (equal times: in a deterministic order), each removed before its callback, with
-   * its key current. The callback may set and clear timers. Stops early when `stop()` is true: returns false, call
-   * again.
+   * its key current. The callback may set and clear timers; in event time up to Infinity, the end of the input, it may
+   * not add any. Stops early when `stop()` is true: returns false, call again.
    */
   fire(
     domain: "event" | "processing",
@@ -108,9 +108,14 @@ export interface KeyedTimers {
     onTimer: (timer: FiredTimer) => void,
     stop: () => boolean,
   ): boolean;
-  /** Earliest pending timer, Infinity for none. */
+  /**
+   * Earliest pending timer, Infinity for none. It may be an earlier time while many timers were moved to later ones:
+   * `fire` then finds nothing that is due, and the next answer is better.
+   */
   next(domain: "event" | "processing"): number;
   readonly count: number;
+  /** Timers that callbacks would have added at the end of the input. */
+  readonly dropped: number;
 }
 
 export type StateUsage = { readonly name: string; readonly entries: number; readonly bytes: number };

@@ -15,7 +15,7 @@ import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import { compileKeyHash, type KeyHash } from "../types/key-hash.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import type { CurrentKey } from "./current-key.ts";
-import type { HeapBudget } from "./heap-entries.ts";
+import type { HeapBudget } from "./heap-budget.ts";
 import { type KeyGroupRange, keyGroupOf } from "./key-groups.ts";
 import type {
   AggregateFunction,

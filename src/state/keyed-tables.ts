@@ -7,7 +7,7 @@
 //   T3. Releasing the store releases the tables, and what the parts have charged to the heap.
 
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
-import type { HeapBudget } from "./heap-entries.ts";
+import type { HeapBudget } from "./heap-budget.ts";
 import type { ManagedTable } from "./managed-table.ts";
 import type { TableSpec } from "./row-layout.ts";
 

@@ -5,6 +5,7 @@
 //
 // Entries expire one by one. A map without entries has no row.
 
+import { assert } from "../base/errors.ts";
 import { ByteCursor, ByteSink, readByte, writeByte } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { CellOptions } from "./cell-options.ts";
@@ -71,11 +72,17 @@ export class ManagedMap implements CellStorage, MapCell {
       },
       { ...options, account: this.#maps.account },
       {
-        get: (group, map) => this.#maps.i32[this.#counterAt(this.#maps.rowAddress(group, map), HEAD)]!,
-        set: (group, map, row) => {
-          this.#maps.i32[this.#counterAt(this.#maps.rowAddress(group, map), HEAD)] = row;
-          return true;
+        get: (group, map) => this.#maps.i32[this.#headAt(group, map)]!,
+        put: (group, map, row) => {
+          const at = this.#headAt(group, map);
+          const before = this.#maps.i32[at]!;
+          this.#maps.i32[at] = row;
+          return before;
         },
+        remove: (group, map) => {
+          this.#maps.i32[this.#headAt(group, map)] = NONE;
+        },
+        next: () => assert(false, `entries of ${name} are walked map by map`) as never,
       },
     );
     this.#row = new CurrentRow(this.#maps, current);
@@ -208,6 +215,11 @@ export class ManagedMap implements CellStorage, MapCell {
       row = this.#entries.i32[entry * 2 + nextAt]!;
       visit(entry);
     }
+  }
+
+  /** Where a map has the row of its first entry. */
+  #headAt(group: number, map: number): number {
+    return this.#counterAt(this.#maps.rowAddress(group, map), HEAD);
   }
 
   #counterAt(map: number, which: number): number {

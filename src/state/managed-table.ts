@@ -16,7 +16,8 @@
 //       lives, but rows of spilled pages will move: `resolve`, `find` and the scans are the only places that make
 //       addresses. Who keeps addresses for longer (timers) keeps its pages from being spilled.
 //   T3. A call that the budget refuses changes nothing for that key; those before it in the batch are done.
-//   T4. The order of rows in scans depends on the history of the group alone, never on addresses or on the seed.
+//   T4. The order of rows in scans depends on the history of the group alone, that of groups in a namespace on the
+//       history of the table; never on addresses or on the seed.
 //   T5. More than COMPARES_MAX keys of one group with equal hashes switch its index to a second, seeded hash: whoever
 //       chooses keys that collide gets no quadratic cost.
 
@@ -52,9 +53,18 @@ export type TableOptions = {
 export interface NamespaceHeads {
   /** Row number, -1 for none. */
   get(group: number, namespace: number): number;
-  /** False when the budget has no room for one more namespace; never for a namespace that has rows, nor for row -1. */
-  set(group: number, namespace: number, row: number): boolean;
+  /**
+   * Makes a row the first one. Returns the one that was, -1 for none, HEAD_REFUSED when the budget has no room for one
+   * more namespace of the group; never where it has rows.
+   */
+  put(group: number, namespace: number, row: number): number;
+  /** The group has no more rows of the namespace. */
+  remove(group: number, namespace: number): void;
+  /** The group with rows of the namespace that comes after `group`, the first one for -1; -1 for none. */
+  next(group: number, namespace: number): number;
 }
+
+export const HEAD_REFUSED = -2;
 
 const NONE = -1;
 const COMPARES_MAX = 64;
@@ -226,19 +236,27 @@ export class ManagedTable {
    * Writes addresses of rows of a namespace, youngest first in each group, to `rows`. Returns how many, 0 at the end.
    */
   scanNamespace(namespace: number, cursor: RowCursor, rows: Int32Array): number {
+    const heads = this.#heads!;
     const nextWord = this.layout.linkWord * 2 + 1;
+    let { group, row } = cursor;
     let count = 0;
-    for (; cursor.group < this.groupCount; cursor.group += 1) {
-      let row = cursor.row === NONE ? this.#heads!.get(cursor.group, namespace) : cursor.row;
+    if (row === NONE) group = group === 0 ? heads.next(NONE, namespace) : NONE;
+    while (group !== NONE) {
+      if (row === NONE) row = heads.get(group, namespace);
       for (; row !== NONE; count += 1) {
-        cursor.row = row;
-        if (count === rows.length) return count;
-        const address = this.#rows.address(cursor.group, row);
+        if (count === rows.length) {
+          cursor.group = group;
+          cursor.row = row;
+          return count;
+        }
+        const address = this.#rows.address(group, row);
         rows[count] = address;
         row = this.i32[address * 2 + nextWord]!;
       }
-      cursor.row = NONE;
+      group = heads.next(group, namespace);
     }
+    cursor.group = this.groupCount;
+    cursor.row = NONE;
     return count;
   }
 
@@ -249,7 +267,8 @@ export class ManagedTable {
   moveToNamespace(address: number, namespace: number): number {
     const group = this.#rows.group(address);
     const batch = this.#own;
-    this.#keys.stage(group, address, batch);
+    batch.position = 0;
+    this.#keys.stage(group, address, batch, 0);
     batch.namespaces[0] = namespace;
     const existing = this.findIn(group, batch, 0);
     if (existing !== NONE) return existing;
@@ -258,8 +277,8 @@ export class ManagedTable {
     const heads = this.#heads;
     if (heads !== null) {
       // The new list comes first, since it may be refused.
-      const head = heads.get(group, namespace);
-      if (!heads.set(group, namespace, row)) return this.#refuse(group);
+      const head = heads.put(group, namespace, row);
+      if (head === HEAD_REFUSED) return this.#refuse(group);
       this.#index.remove(group, this.#keys.rowHash(group, address), row);
       this.#unlink(heads, group, address);
       this.#linkBefore(group, address, row, head);
@@ -295,6 +314,14 @@ export class ManagedTable {
   /** Appends the canonical bytes of a row's key. */
   readKey(address: number, out: ByteWriter): void {
     this.#keys.read(this.#rows.group(address), address, out);
+  }
+
+  /**
+   * Stages a row's key, with its hash, as key `i` of a batch for another table with keys of the same type. The batch's
+   * position is 0 before the first.
+   */
+  stageKey(address: number, batch: KeyBatch, i: number): void {
+    this.#keys.stage(this.#rows.group(address), address, batch, i);
   }
 
   blobSize(address: number): number {
@@ -459,9 +486,8 @@ export class ManagedTable {
 
   /** Makes the row the first of its namespace. False when the budget refused. */
   #link(heads: NamespaceHeads, group: number, address: number, row: number): boolean {
-    const namespace = this.namespace(address);
-    const head = heads.get(group, namespace);
-    if (!heads.set(group, namespace, row)) return false;
+    const head = heads.put(group, this.namespace(address), row);
+    if (head === HEAD_REFUSED) return false;
     this.#linkBefore(group, address, row, head);
     return true;
   }
@@ -478,8 +504,9 @@ export class ManagedTable {
     const { linkWord } = this.layout;
     const previous = this.i32[(address + linkWord) * 2]!;
     const next = this.i32[(address + linkWord) * 2 + 1]!;
-    if (previous === NONE) heads.set(group, this.namespace(address), next);
-    else this.i32[(this.#rows.address(group, previous) + linkWord) * 2 + 1] = next;
+    if (previous !== NONE) this.i32[(this.#rows.address(group, previous) + linkWord) * 2 + 1] = next;
+    else if (next !== NONE) heads.put(group, this.namespace(address), next);
+    else heads.remove(group, this.namespace(address));
     if (next !== NONE) this.i32[(this.#rows.address(group, next) + linkWord) * 2] = previous;
   }
 }

@@ -7,7 +7,9 @@
 //       So the order depends on what is set alone: not on when it was set, on addresses, or on a restore in between.
 //   M3. A timer is removed before its callback, with its key current. A callback may set and clear any timers; those
 //       that come due by it fire in the same run.
-//   M4. Rows of timers stay where they are: the heap holds their addresses. Their pages are not to be spilled.
+//   M4. When event time ends (it is fired up to Infinity), a callback cannot add timers in event time: they are dropped
+//       and counted. It may still move and clear those that are left. So the last run ends.
+//   M5. Rows of timers stay where they are: the heap holds their addresses. Their pages are not to be spilled.
 
 import { UserError } from "../base/errors.ts";
 import {
@@ -22,6 +24,7 @@ import {
 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { CurrentKey } from "./current-key.ts";
+import type { HeapBudget } from "./heap-budget.ts";
 import type { KeyBatch } from "./key-batch.ts";
 import type { FiredTimer, KeyedTimers, StateUsage, TimerService } from "./keyed-state.ts";
 import { ManagedTable, type TableOptions } from "./managed-table.ts";
@@ -34,23 +37,28 @@ type Domain = FiredTimer["domain"];
 const NONE = -1;
 const EVENT = 0;
 const PROCESSING = 1;
+/** Timers moved to later times that a look at the next one puts right: there may be one for each key. */
+const MOVED_PER_LOOK = 64;
 
 export class ManagedTimers implements KeyedTimers {
   readonly event: TimerService;
   readonly processing: TimerService;
+  dropped = 0;
   readonly #current: CurrentKey;
   readonly #table: ManagedTable;
-  readonly #names = new TimerNames();
+  readonly #names: TimerNames;
   readonly #heaps: readonly [TimerHeap, TimerHeap];
   readonly #timeWord: number;
   readonly #indexAt: number;
   readonly #left = new ByteSink();
   readonly #right = new ByteSink();
   readonly #fired: FiredTimer = { name: "", at: 0, key: undefined, hash: 0, domain: "event" };
+  #isLastRun = false;
 
-  constructor(current: CurrentKey, options: TableOptions) {
+  constructor(current: CurrentKey, options: TableOptions & { readonly heapBudget: HeapBudget }) {
     const { allocator } = options;
     this.#current = current;
+    this.#names = new TimerNames(options.operator, options.heapBudget);
     this.#table = new ManagedTable(
       {
         name: "timers",
@@ -83,17 +91,28 @@ export class ManagedTimers implements KeyedTimers {
   }
 
   next(domain: Domain): number {
-    const row = this.#heapOf(domain).top();
-    return row === NONE ? Infinity : this.#table.f64[row + this.#timeWord]!;
+    const heap = this.#heapOf(domain);
+    heap.top(MOVED_PER_LOOK);
+    return heap.leastMs();
   }
 
   fire(domain: Domain, upToMs: number, onTimer: (timer: FiredTimer) => void, stop: () => boolean): boolean {
+    this.#isLastRun = domain === "event" && upToMs === Infinity;
+    try {
+      return this.#fireDue(domain, upToMs, onTimer, stop);
+    } finally {
+      this.#isLastRun = false;
+    }
+  }
+
+  #fireDue(domain: Domain, upToMs: number, onTimer: (timer: FiredTimer) => void, stop: () => boolean): boolean {
     const heap = this.#heapOf(domain);
     const fired = this.#fired;
-    for (let row = heap.top(); row !== NONE; row = heap.top()) {
-      const at = this.#table.f64[row + this.#timeWord]!;
-      if (at > upToMs) return true;
+    while (heap.size > 0 && heap.leastMs() <= upToMs) {
       if (stop()) return false;
+      const row = heap.top(1);
+      const at = row === NONE ? Infinity : this.#table.f64[row + this.#timeWord]!;
+      if (row === NONE || at > upToMs) continue; // Those that came first were moved to later times.
       fired.name = this.#names.name(this.#nameId(row));
       fired.at = at;
       fired.key = this.#keyOf(row);
@@ -107,7 +126,7 @@ export class ManagedTimers implements KeyedTimers {
   }
 
   usage(): StateUsage {
-    return { name: "timers", entries: this.#table.size, bytes: this.#table.account.bytes };
+    return { name: "timers", entries: this.#table.size, bytes: this.#table.account.bytes + this.#names.bytes };
   }
 
   snapshot(group: number, out: ByteWriter): void {
@@ -129,6 +148,7 @@ export class ManagedTimers implements KeyedTimers {
   release(): void {
     this.#table.release();
     for (const heap of this.#heaps) heap.release();
+    this.#names.clear();
   }
 
   #service(domain: number): TimerService {
@@ -150,7 +170,8 @@ export class ManagedTimers implements KeyedTimers {
     const { f64 } = this.#table;
     const row = this.#find(domain, name);
     if (row === NONE) {
-      this.#add(domain, name, atMs);
+      if (this.#isLastRun && domain === EVENT) this.dropped += 1;
+      else this.#add(domain, name, atMs);
       return;
     }
     const before = f64[row + this.#timeWord]!;

@@ -5,7 +5,7 @@
 import { assert, UserError } from "../base/errors.ts";
 import { ByteCursor, ByteSink, readString, readU32, take, writeByte, writeString } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
-import type { HeapBudget } from "./heap-entries.ts";
+import type { HeapBudget } from "./heap-budget.ts";
 import type { StateUsage } from "./keyed-state.ts";
 import type { KeyedPart, KeyedTables } from "./keyed-tables.ts";
 import { ManagedTable, type TableOptions } from "./managed-table.ts";

@@ -51,6 +51,14 @@ test("closing reports what was not given back", () => {
   assert.equal(allocator.close(), PAGE_BYTES);
 });
 
+test("without any memory the error names the operator that needs it", () => {
+  assert.throws(() => new PageAllocator(heapBlocks(0), "keeper"), {
+    code: "STATE_BUDGET_EXCEEDED",
+    operator: "keeper",
+    message: /^operator "keeper" keeps state, and the slot's share of managed memory, 0 B, is less than a block of/,
+  });
+});
+
 test("the segment pool's limit for the slot is the budget, and its blocks come back", () => {
   const pool = SegmentPool.create({
     name: "managed memory",

@@ -57,13 +57,15 @@ export class PageAllocator {
   readonly #next: Int32Array;
   /** One bit per page: held. Catches what is released twice (A1). */
   readonly #held: Int32Array;
-  readonly #own: MemoryAccount = { operator: "slot", state: "state index", bytes: 0 };
+  readonly #own: MemoryAccount;
   /** First of the blocks with free pages. */
   #open = NONE;
   #pages = 0;
 
-  constructor(source: BlockSource) {
+  /** `operator`: the first that needs pages, for the error when there are none at all. */
+  constructor(source: BlockSource, operator = "slot") {
     const { view, blockBytes } = source;
+    this.#own = { operator, state: "state index", bytes: 0 };
     assert(blockBytes % PAGE_BYTES === 0, `blocks of ${blockBytes} bytes do not divide into pages`);
     assert(view.f64.length <= 2 ** 30, `a region of ${view.f64.length} words is more than addresses reach`);
     const blocks = Math.floor((view.f64.length * 8) / blockBytes);
@@ -133,13 +135,17 @@ export class PageAllocator {
 
   /** The error for a refused allocation of an account. */
   exceeded(account: MemoryAccount): UserError {
-    const { limitBytes, configKey } = this.#source;
-    const held = `the slot's share of managed memory, ${memorySizeText(limitBytes)}, is used up`;
-    return new UserError(
-      "STATE_BUDGET_EXCEEDED",
-      `state "${account.state}" of operator "${account.operator}" holds ${memorySizeText(account.bytes)} and cannot grow: ${held}`,
-      { operator: account.operator, fix: `Raise ${configKey}, run with more slots, or let state expire with a ttl.` },
-    );
+    const { limitBytes, blockBytes, configKey } = this.#source;
+    const { operator, state, bytes } = account;
+    const share = `the slot's share of managed memory, ${memorySizeText(limitBytes)}`;
+    const message =
+      limitBytes < blockBytes
+        ? `operator "${operator}" keeps state, and ${share}, is less than a block of ${memorySizeText(blockBytes)}`
+        : `state "${state}" of operator "${operator}" holds ${memorySizeText(bytes)} and cannot grow: ${share}, is used up`;
+    return new UserError("STATE_BUDGET_EXCEEDED", message, {
+      operator,
+      fix: `Raise ${configKey}, which the slots share, or keep less: clear state that is done with, or give it a ttl.`,
+    });
   }
 
   #addBlock(): boolean {

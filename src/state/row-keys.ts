@@ -112,17 +112,16 @@ export class RowKeys {
     out.position += size;
   }
 
-  /** Stages a row's key as key 0 of a batch. */
-  stage(group: number, address: number, batch: KeyBatch): void {
+  /** Stages a row's key, with its hash, as key `i` of a batch. */
+  stage(group: number, address: number, batch: KeyBatch, i: number): void {
     if (this.#isNumber) {
-      batch.numbers[0] = this.#f64[address]!;
-      batch.hashNumbers(1);
+      batch.numbers[i] = this.#f64[address]!;
+      batch.hashes[i] = this.#numberHash(address * 2);
       return;
     }
     const { bytes, position } = this.#readOwn(group, address);
-    batch.position = 0;
-    batch.stageBytes(0, bytes, 0, position);
-    batch.hashes[0] = this.#i32[address * 2]!;
+    batch.stageBytes(i, bytes, 0, position);
+    batch.hashes[i] = this.#i32[address * 2]!;
   }
 
   /** Hash by which the index of a group finds key `i` of the batch. */
@@ -146,7 +145,7 @@ export class RowKeys {
     if (this.#hardened[group] !== 0) {
       hash = this.#rowSecondHash(group, address);
     } else {
-      hash = this.#isNumber ? mixEnd(mixWord(mixWord(KEY_TAG.number, i32[at]!), i32[at + 1]!), 8) : i32[at]!;
+      hash = this.#isNumber ? this.#numberHash(at) : i32[at]!;
     }
     if (this.#namespaceWord === 0) return hash;
     const namespaceAt = at + this.#namespaceWord * 2;
@@ -160,6 +159,11 @@ export class RowKeys {
   /** From now on the group's hashes are of the second kind, or of the first again. */
   setHardened(group: number, hardened: boolean): void {
     this.#hardened[group] = hardened ? 1 : 0;
+  }
+
+  /** Canonical hash of the number key at a place in the Int32Array. */
+  #numberHash(at: number): number {
+    return mixEnd(mixWord(mixWord(KEY_TAG.number, this.#i32[at]!), this.#i32[at + 1]!), 8);
   }
 
   #rowSecondHash(group: number, address: number): number {

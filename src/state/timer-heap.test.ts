@@ -23,15 +23,18 @@ const hashOf = (n: number) => (n * 7) % 5;
 
 test("the top is always the earliest timer, by time, hash and tie, under any sequence of sets, moves and removals", () => {
   const act = fc.constantFrom("set", "set", "set", "set", "remove", "pop");
-  const step = fc.record({ act, n: fc.nat(300), time: fc.nat(40) });
+  const step = fc.record({ act, n: fc.nat(300), time: fc.nat(40), moved: fc.nat(2) });
   fc.assert(
     fc.property(fc.array(step, { minLength: 200, maxLength: 1200, size: "max" }), (steps) => {
       const all = setup();
       const { heap, account, row } = all;
       const model = new Map<number, number>();
-      for (const { act: what, n, time } of steps) {
+      for (const { act: what, n, time, moved } of steps) {
         const first = earliest(model, row);
-        assert.equal(heap.top(), first === -1 ? -1 : row(first));
+        assert.ok(heap.leastMs() <= (model.get(first) ?? Infinity));
+        while (moved !== 0 && heap.top(moved) === -1 && heap.leastMs() < (model.get(first) ?? Infinity));
+        assert.equal(heap.top(Infinity), first === -1 ? -1 : row(first));
+        assert.equal(heap.leastMs(), model.get(first) ?? Infinity);
         if (what === "pop") removeBoth(all, model, first);
         else if (what === "remove") removeBoth(all, model, n);
         else setBoth(all, model, n, time);
@@ -81,9 +84,10 @@ test("pages of the heap come and go with its size", () => {
   }
   assert.equal(account.bytes, 4 * PAGE_BYTES);
   for (let n = 0; n < ROWS_MAX; n += 1) {
-    assert.equal(heap.top(), row(n));
+    assert.equal(heap.top(0), row(n));
     heap.remove(row(n));
   }
   assert.ok(account.bytes <= 2 * PAGE_BYTES);
-  assert.equal(heap.top(), -1);
+  assert.equal(heap.top(0), -1);
+  assert.equal(heap.leastMs(), Infinity);
 });

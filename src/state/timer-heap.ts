@@ -63,16 +63,25 @@ export class TimerHeap {
     this.#raise(index, this.#f64[row + this.#timeWord]!, hash, row);
   }
 
-  /** Row of the earliest timer, -1 for none. */
-  top(): number {
-    while (this.size > 0) {
+  /**
+   * Row of the earliest timer, -1 for none. Looks at so many timers that come first but were moved to later times (H3),
+   * and puts them where they belong; where there are more of them, -1 as well.
+   */
+  top(movedMax: number): number {
+    for (let moved = 0; this.size > 0; moved += 1) {
       const entry = this.#entry(0);
       const row = this.#i32[entry * 2 + 3]!;
       const timeMs = this.#f64[row + this.#timeWord]!;
       if (this.#f64[entry] === timeMs) return row;
-      this.#sink(0, timeMs, this.#i32[entry * 2 + 2]!, row); // it was moved to a later time (H3)
+      if (moved === movedMax) return -1;
+      this.#sink(0, timeMs, this.#i32[entry * 2 + 2]!, row);
     }
     return -1;
+  }
+
+  /** No timer is earlier; Infinity when there is none. The earliest one may be later as long as `top` does not find it. */
+  leastMs(): number {
+    return this.size === 0 ? Infinity : this.#f64[this.#entry(0)]!;
   }
 
   /** To be called after the time of a row became earlier. */

@@ -1,10 +1,32 @@
 // Names of timers as small numbers, for as long as a timer has them: users may make names from data.
+//
+//   N1. Names that timers have are charged to the slot's heap for state, each once.
+
+import { detachedText } from "./detached-value.ts";
+import { HeapAccount, type HeapBudget } from "./heap-budget.ts";
+import { textBytes } from "./heap-size.ts";
+import { ShardedMap } from "./sharded-map.ts";
+
+/** What a name takes beside its text: an entry of the map, and of the arrays by number. */
+const NAME_BYTES = 80;
+/** So many numbers are kept for further names when no timer is left. */
+const KEPT_MAX = 64;
 
 export class TimerNames {
-  readonly #ids = new Map<string, number>();
+  readonly #account: HeapAccount;
+  readonly #ids = new ShardedMap<number>();
   readonly #names: string[] = [];
   readonly #uses: number[] = [];
   readonly #unused: number[] = [];
+
+  constructor(operator: string, budget: HeapBudget) {
+    const advice = "or keep what makes names differ in state: a key has one timer for each name";
+    this.#account = new HeapAccount({ operator, state: "timers", budget, advice });
+  }
+
+  get bytes(): number {
+    return this.#account.bytes;
+  }
 
   /** -1 when no timer has this name. */
   find(name: string): number {
@@ -15,15 +37,9 @@ export class TimerNames {
     return this.#names[id]!;
   }
 
-  /** One more timer has the name. */
+  /** One more timer has the name. Throws STATE_BUDGET_EXCEEDED. */
   retain(name: string): number {
-    let id = this.#ids.get(name);
-    if (id === undefined) {
-      id = this.#unused.pop() ?? this.#names.length;
-      this.#ids.set(name, id);
-      this.#names[id] = name;
-      this.#uses[id] = 0;
-    }
+    const id = this.#ids.get(name) ?? this.#add(name);
     this.#uses[id]! += 1;
     return id;
   }
@@ -32,7 +48,34 @@ export class TimerNames {
   release(id: number): void {
     this.#uses[id]! -= 1;
     if (this.#uses[id] !== 0) return;
-    this.#ids.delete(this.#names[id]!);
+    const name = this.#names[id]!;
+    this.#ids.delete(name);
+    this.#names[id] = "";
     this.#unused.push(id);
+    this.#account.charge(-nameBytes(name));
+    if (this.#ids.size === 0 && this.#names.length > KEPT_MAX) this.clear();
   }
+
+  /** Forgets all names. */
+  clear(): void {
+    this.#account.charge(-this.#account.bytes);
+    this.#ids.clear();
+    this.#names.length = 0;
+    this.#uses.length = 0;
+    this.#unused.length = 0;
+  }
+
+  #add(name: string): number {
+    this.#account.charge(nameBytes(name));
+    const id = this.#unused.pop() ?? this.#names.length;
+    const own = detachedText(name);
+    this.#ids.add(own, id);
+    this.#names[id] = own;
+    this.#uses[id] = 0;
+    return id;
+  }
+}
+
+function nameBytes(name: string): number {
+  return NAME_BYTES + textBytes(name);
 }

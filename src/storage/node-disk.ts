@@ -14,6 +14,7 @@ const FLAGS = {
 
 export function nodeDisk(): Disk {
   return {
+    directory: process.cwd(),
     open: (path, mode) => attempt("open", path, () => fileOpen(path, mode)),
     rename: (from, to) => attempt("rename", `${from} to ${to}`, () => fs.rename(from, to)),
     remove: (path) => attempt("remove", path, () => entryRemove(path)),

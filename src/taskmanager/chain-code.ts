@@ -9,6 +9,8 @@
 //   G3. An exception in an output never passes through the user function that emitted: it is kept in `S.failure`, and
 //       the loop that runs stops (`S.full`).
 //
+// In a loop `at` is the operator at work, and `u` the map that ran last if it returned undefined or null, else -1.
+//
 // Budget: 20 M records per CPU second through generate, map, filter, map, discard (bench case `chain`).
 
 import type { PlanOperator } from "../graph/plan.ts";
@@ -23,6 +25,8 @@ export type ChainShape = {
   consumers(operator: number, output: string): readonly number[];
   /** Exchanges that take an output, by their index in the task. */
   exchanges(operator: number, output: string): readonly number[];
+  /** Index in `C` of the records that left by an output; -1 for a side output that nobody takes. */
+  count(operator: number, output: string): number;
   /** Freeze records, so that a mutation fails at the user's line. */
   readonly checks: boolean;
 };
@@ -68,7 +72,8 @@ export function operatorCode(chain: ChainShape, index: number, at: Record): stri
 
 function mapCode(chain: ChainShape, index: number, at: Record): string {
   const result = `r${index}`;
-  const after = `if (${result} instanceof Promise) promised(${index});
+  const after = `u = ${result} == null ? ${index} : -1;
+if (${result} instanceof Promise) promised(${index});
 ${chain.checks ? `freeze(${result});` : ""}
 C[${index}] += 1;
 ${outputCode(chain, index, "", { record: result, time: at.time })}`;
@@ -81,10 +86,12 @@ if (ok${index}) { ${after} }`;
 }
 
 function filterCode(chain: ChainShape, index: number, at: Record): string {
-  const options = chain.operators[index]?.options as { expression?: ExprSpec } | null;
+  const operator = chain.operators[index];
+  const options = operator?.options as { expression?: ExprSpec } | null;
   const body = `C[${index}] += 1;\n${outputCode(chain, index, "", at)}`;
   if (options?.expression) {
-    return `at = ${index}; if (${conditionCode(
+    const probe = operator?.output === null ? `if (p${index}.unseen) p${index}.see(${at.record});` : "";
+    return `at = ${index}; ${probe} if (${conditionCode(
       options.expression,
       recordField(at.record, () => true),
     )}) { ${body} }`;
@@ -109,8 +116,12 @@ ${outputCode(chain, index, "", { record: result, time: at.time })} }`;
 function eventTimeCode(chain: ChainShape, index: number, at: Record): string {
   const options = chain.operators[index]?.options as { field?: string | null } | null;
   const time = `t${index}`;
-  const value = typeof options?.field === "string" ? fieldCode(at.record, options.field) : `f${index}(${at.record})`;
-  return `at = ${index}; const ${time} = p${index}.assign(${value}, ${at.record});
+  const { field } = options ?? {};
+  const value = typeof field === "string" ? fieldCode(at.record, field) : `f${index}(${at.record})`;
+  const guarded = `let ${time} = NaN, v${index}, ok${index} = true;
+try { v${index} = ${value}; } catch (error) { ok${index} = false; threw(${index}, error, ${at.record}, NaN); }
+if (ok${index}) ${time} = p${index}.assign(v${index}, ${at.record});`;
+  return `at = ${index}; ${isGuarded(chain, index) ? guarded : `const ${time} = p${index}.assign(${value}, ${at.record});`}
 if (${time} === ${time}) { C[${index}] += 1;
 ${outputCode(chain, index, "", { record: at.record, time })} }`;
 }
@@ -136,15 +147,17 @@ function fieldCode(record: string, path: string): string {
 /** The object through which results enter the chain after `operator`; its `offer` is the whole rest of the chain. */
 export function outputObjectCode(chain: ChainShape, operator: number, output: string): string {
   const kind = chain.operators[operator]?.kind;
-  const counts = output === "" && kind !== "parse" ? `C[${operator}] += 1;` : "";
+  const count = output === "" && kind === "parse" ? -1 : chain.count(operator, output);
+  const counts = count < 0 ? "" : `C[${count}] += 1;`;
   return `{
   offer(record, time) {
-    let at = ${operator};
+    let at = ${operator}, u = -1;
+    if (S.failure !== null) return false;
     try {
       ${chain.checks ? "freeze(record);" : ""}
       ${counts}
       ${outputCode(chain, operator, output, { record: "record", time: "time" })}
-    } catch (error) { failed(at, error, record); }
+    } catch (error) { failed(at, error, record, ${operator}, u); }
     return !S.full;
   },
 }`;
@@ -180,9 +193,10 @@ export function loopCode(chain: ChainShape, options: LoopOptions): string {
   const at = { record: "record", time: "time" };
   const isSource = options.input.kind === "generate";
   const work = isSource ? `C[0] += 1;\n${outputCode(chain, 0, "", at)}` : headCode(chain, options);
-  return `let at = 0, i = from;
+  return `let at = 0, u = -1, i = from;
 try {
   while (i < to) {
+    ${options.input.kind === "rows" ? "" : "at = 0;"}
     const record = ${read[0]};
     const time = ${options.timestamps ? read[1] : "NaN"};
     ${chain.checks ? "freeze(record);" : ""}
@@ -190,7 +204,7 @@ try {
     i += ${isSource ? "source" : "1"};
     if (S.full) break;
   }
-} catch (error) { ${isSource ? "broke(at, error, i);" : "broke(at, error, source, i);"} }
+} catch (error) { ${isSource ? "broke(at, error, i, u);" : "broke(at, error, source, i, u);"} }
 return i;`;
 }
 
@@ -202,7 +216,7 @@ function headCode(chain: ChainShape, options: LoopOptions): string {
   const key = options.key.field === null ? `key${options.port}(record)` : fieldCode("record", options.key.field);
   return `const key = ${key};
     const hash = hash${options.port}(key);
-    if (hash === DOUBTFUL) doubtful(key, ${options.port});
+    if (hash === DOUBTFUL) doubtful(key, ${options.port}, record);
     o0.onRecord(record, time, key, hash, ${options.port});`;
 }
 

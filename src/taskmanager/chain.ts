@@ -2,7 +2,7 @@
 //
 // Owns: operator objects, drivers, generated code. Does not own: channels, sinks' I/O, scheduling (task.ts).
 
-import { assert, type EngineError } from "../base/errors.ts";
+import { assert, type EngineError, withOperator } from "../base/errors.ts";
 import type { JobVertex } from "../graph/job-graph.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 import type { Emit } from "../network/emit-code.ts";
@@ -17,8 +17,9 @@ import {
   loopCode,
   outputObjectCode,
 } from "./chain-code.ts";
+import { countedOutputs } from "./chain-metrics.ts";
 import { freezeRecord } from "./freeze.ts";
-import { promiseReturned, userFailure } from "./user-failure.ts";
+import { promiseReturned, returnedNothing, userFailure } from "./user-failure.ts";
 
 /** Set by whatever has no room, cleared by the task. `failure`: an exception kept out of a user function's way (G3). */
 export type TaskStatus = { full: boolean; failure: EngineError | null };
@@ -33,7 +34,7 @@ export type KeyedInput = {
   readonly field: string | null;
   readonly key: unknown;
   readonly hash: (key: unknown) => number;
-  readonly doubtful: (key: unknown) => void;
+  readonly doubtful: (key: unknown, record: unknown) => void;
 };
 
 export type ChainOptions = {
@@ -44,7 +45,7 @@ export type ChainOptions = {
   readonly exchanges: readonly { readonly from: string; readonly output: string; readonly emit: Emit }[];
   readonly checks: boolean;
   readonly status: TaskStatus;
-  /** Records that left each operator; one number per operator. */
+  /** Records that left each output, in the order of `countedOutputs`. */
   readonly counts: Float64Array;
   /** User functions, operators, sink drivers and other drivers by operator index. */
   readonly bindings: readonly ChainBinding[];
@@ -100,11 +101,11 @@ ${loopCode(this.shape, options)}
 //# sourceURL=millrace-chain-${encodeURIComponent(title)}.js`;
     const generating = options.input.kind === "generate";
     const recordAt = { rows: recordOfRows, batch: recordOfBatch, generate: null }[options.input.kind];
-    const broke = (at: number, error: unknown, source: unknown, index: number): never => {
-      throw userFailure(this.#operatorAt(at), error, recordAt === null ? undefined : recordAt(source, index));
+    const broke = (at: number, error: unknown, source: unknown, index: number, nothing: number): never => {
+      throw this.#failure(at, error, recordAt?.(source, index), nothing);
     };
-    const brokeGenerating = (at: number, error: unknown, index: number): never => {
-      throw userFailure(this.#operatorAt(at), error, { index });
+    const brokeGenerating = (at: number, error: unknown, index: number, nothing: number): never => {
+      throw this.#failure(at, error, at === 0 ? { index } : this.#generated(index), nothing);
     };
     const make = new Function(...this.#names, "broke", text);
     return make(...this.#values, generating ? brokeGenerating : broke) as Loop;
@@ -139,9 +140,9 @@ ${entries.join(",\n")}
       ["DOUBTFUL", KEY_DOUBTFUL],
       ["freeze", freezeRecord],
       ["promised", (at: number) => this.#promised(at)],
-      ["failed", (at: number, error: unknown, record: unknown) => this.#failed(at, error, record)],
+      ["failed", this.#failed.bind(this)],
       ["threw", options.onSkipped],
-      ["doubtful", (key: unknown, port: number) => options.keys[port]?.doubtful(key)],
+      ["doubtful", (key: unknown, port: number, record: unknown) => options.keys[port]?.doubtful(key, record)],
     ]);
     options.keys.forEach((key, port) => {
       scope.set(`key${port}`, key?.key);
@@ -166,15 +167,35 @@ ${entries.join(",\n")}
     throw promiseReturned(this.#operatorAt(at));
   }
 
-  #failed(at: number, error: unknown, record: unknown): void {
-    this.options.status.failure ??= userFailure(this.#operatorAt(at), error, record);
+  /** Operator `at` failed on what operator `from` emitted. A failure that names no operator concerns the latter. */
+  #failed(at: number, error: unknown, record: unknown, from: number, nothing: number): void {
+    const failure = withOperator(error, this.#operatorAt(from).uid);
+    this.options.status.failure ??= this.#failure(at, failure, record, nothing);
     this.options.status.full = true;
+  }
+
+  /** `nothing`: the map that ran last, if it returned undefined or null; else -1. */
+  #failure(at: number, error: unknown, record: unknown, nothing: number): EngineError {
+    const isRead = nothing === at || (nothing >= 0 && this.shape.consumers(nothing, "").includes(at));
+    const returned = isRead ? returnedNothing(this.#operatorAt(nothing), error, record) : null;
+    return returned ?? userFailure(this.#operatorAt(at), error, record);
+  }
+
+  /** Makes a record of a generating source again, for an error: records depend on their index alone. */
+  #generated(index: number): unknown {
+    const generate = this.options.bindings[0]?.f as (index: number) => unknown;
+    try {
+      return generate(index);
+    } catch {
+      return { index };
+    }
   }
 }
 
 function chainShape(options: ChainOptions): ChainShape {
   const { operators, chained } = options.vertex;
   const indexOf = new Map(operators.map((operator, index) => [operator.uid, index]));
+  const counted = countedOutputs(options.vertex, options.exchanges);
   return {
     name: options.name,
     operators,
@@ -187,6 +208,8 @@ function chainShape(options: ChainOptions): ChainShape {
       options.exchanges.flatMap((exchange, index) =>
         exchange.from === operators[operator]?.uid && exchange.output === output ? [index] : [],
       ),
+    count: (operator, output) =>
+      counted.findIndex((each) => each.operator === operators[operator]?.uid && each.output === output),
   };
 }
 

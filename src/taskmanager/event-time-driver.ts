@@ -3,6 +3,8 @@
 import { UserError } from "../base/errors.ts";
 import { timestampOf, timestampProblem } from "../operators/event-time/timestamp.ts";
 import { WatermarkGenerator } from "../operators/event-time/watermark-generator.ts";
+import { fieldAbsent, pathsBesideIn } from "../operators/expressions/field-presence.ts";
+import { recordText } from "./user-failure.ts";
 
 export type EventTimeOptions = {
   readonly uid: string;
@@ -10,6 +12,10 @@ export type EventTimeOptions = {
   readonly idleMs: number;
   /** Factor to milliseconds. */
   readonly scale: number;
+  /** Path to look for in the first record; null: a function gives the time, or the type of the records is declared. */
+  readonly field: string | null;
+  /** The field with the time, for people; null: a function gives the time. */
+  readonly shownField: string | null;
   /** Refuse what looks like seconds: unless the user named the unit. */
   readonly checkSeconds: boolean;
   /** Null: fail. Else what to do with a record without a usable event time. */
@@ -22,6 +28,7 @@ export class EventTimeDriver {
   readonly #scale: number;
   readonly #checkSeconds: boolean;
   #idle = false;
+  #misfits = 0;
 
   constructor(options: EventTimeOptions) {
     this.#options = options;
@@ -66,10 +73,18 @@ export class EventTimeDriver {
   }
 
   #misfit(value: unknown, record: unknown): number {
+    this.#misfits += 1;
+    const { field, shownField, uid, onMisfit } = this.#options;
+    if (field !== null && this.#misfits === 1 && this.#generator.isUntouched) {
+      const known = pathsBesideIn(record, field);
+      if (known !== null) throw fieldAbsent(uid, field, known);
+    }
     const { code, message, fix } = timestampProblem(value);
-    const error = new UserError(code, message, { fix, operator: this.#options.uid });
-    if (this.#options.onMisfit === null) throw error;
-    this.#options.onMisfit(record, error);
+    if (onMisfit === null) {
+      const where = shownField === null ? "for" : `in the field ${JSON.stringify(shownField)} of`;
+      throw new UserError(code, `${message}, ${where} the record ${recordText(record)}`, { fix, operator: uid });
+    }
+    onMisfit(record, new UserError(code, message, { fix, operator: uid }));
     return NaN;
   }
 }

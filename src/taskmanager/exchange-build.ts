@@ -2,7 +2,8 @@
 
 import { UserError } from "../base/errors.ts";
 import type { JobEdge, JobVertex } from "../graph/job-graph.ts";
-import type { PlanOperator } from "../graph/plan.ts";
+import type { PlanEdge, PlanOperator } from "../graph/plan.ts";
+import { outputType } from "../graph/record-type.ts";
 import {
   type ChannelSelector,
   selectAll,
@@ -13,30 +14,30 @@ import {
 } from "../network/channel-selector.ts";
 import { keyGroupOf } from "../state/key-groups.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
-import type { BatchCodec } from "../types/codec.ts";
+import type { BatchCodec, Strictness } from "../types/codec.ts";
 import { ShapeLearner } from "../types/shape-learner.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { keyedInput } from "./keyed-input.ts";
-
-/** Type of an operator's output; null when it is not declared. */
-export function outputType(operator: PlanOperator, output: string): TypeSpec | null {
-  return output === "" ? operator.output : (operator.sides.find((side) => side.name === output)?.type ?? null);
-}
+import { keyFailure, partitionFailure } from "./user-failure.ts";
 
 /** Layout of what travels over an edge, known from the plan; null when it is learned. */
-export function shippedSpec(edge: JobEdge, from: PlanOperator): TypeSpec | null {
-  const { output, fields } = edge.edge;
+export function shippedSpec({ edge }: Pick<JobEdge, "edge">, from: PlanOperator): TypeSpec | null {
+  const { output, fields } = edge;
   const whole = outputType(from, output);
   if (whole === null || fields === null || whole.kind !== "struct") return whole;
   return { kind: "struct", fields: whole.fields.filter((field) => fields.includes(field.name)) };
 }
 
+/** A projection passes over fields that do not travel. */
+export function shippedStrictness({ fields }: PlanEdge): Strictness {
+  return fields === null ? "refuse" : "ignore";
+}
+
 /** The codec of an edge on either side, or the learner of its shapes. `label` is unique per use. */
 export function exchangeShape(edge: JobEdge, from: PlanOperator, label: string): BatchCodec | ShapeLearner {
   const spec = shippedSpec(edge, from);
-  const { fields } = edge.edge;
   if (spec === null) return new ShapeLearner(true, label);
-  return compileBatchCodec(spec, { timestamps: true, extraFields: fields === null ? "refuse" : "ignore" }, label);
+  return compileBatchCodec(spec, { timestamps: true, extraFields: shippedStrictness(edge.edge) }, label);
 }
 
 export type SelectorOptions = {
@@ -63,17 +64,26 @@ export function exchangeSelector(options: SelectorOptions): ChannelSelector {
       return selectFirst;
     case "custom":
       return selectCustom({
-        partition: functions.partition,
+        partition: functions[partitioner.function],
         channels,
         outOfRange: (channel) => partitionOutOfRange(channel, channels, edge.edge.to),
+        threw: (error, record) => partitionFailure(edge.edge.to, error, record),
       });
     default: {
       const key = keyedInput(partitioner.key, input === 0 ? functions.key : functions.rightKey, {
         id: name,
         operator: edge.edge.to,
+        location: input === 0 ? functions.keyLocation : functions.rightKeyLocation,
       });
       const keyCode = key.field === null ? "key(record)" : `record[${JSON.stringify(key.field)}]`;
-      return selectByKey({ keyCode, key, keyGroup: keyGroupOf, channels, maxParallelism: to.maxParallelism });
+      return selectByKey({
+        keyCode,
+        key,
+        keyGroup: keyGroupOf,
+        channels,
+        maxParallelism: to.maxParallelism,
+        threw: (error, record) => keyFailure(edge.edge.to, error, record),
+      });
     }
   }
 }

@@ -2,14 +2,14 @@
 
 import { type Job, jobBuild } from "../api/job.ts";
 import type { Env } from "../base/env.ts";
-import { assert, UserError } from "../base/errors.ts";
+import { asOperator, assert, UserError } from "../base/errors.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import { type JobGraph, jobGraphOf } from "../graph/job-graph.ts";
+import { type JobGraph, jobGraphOf, planParse } from "../graph/job-graph.ts";
 import type { Plan, PlanOperator } from "../graph/plan.ts";
 import { firstDifference, planDiff } from "../graph/plan-diff.ts";
 import type { MetricRegistry } from "../metrics/metric-registry.ts";
-import type { Source } from "../operators/source.ts";
+import type { EnumeratorContext, Source } from "../operators/source.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../state/keyed-state.ts";
 import type { LinkBuilder } from "./links.ts";
@@ -95,7 +95,7 @@ async function rebuild(
 ): Promise<{ graph: JobGraph; functions: ReadonlyMap<string, OperatorFunctions> }> {
   const declared = await options.load(job.bundle);
   const { plan, functions } = await jobBuild(declared, job.params, job.defaults);
-  if (plan.hash !== job.planHash) throw planDiffers(JSON.parse(job.planText) as Plan, plan);
+  if (plan.hash !== job.planHash) throw planDiffers(planParse(job.planText), plan);
   const graph = jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) });
   const { stubs } = options;
   if (stubs === null) return { graph, functions };
@@ -114,14 +114,15 @@ function coordinators(
     const source = functions.get(head.uid)?.source as Source<unknown> | undefined;
     assert(source !== undefined, `no source for ${head.uid}`);
     const { env } = options;
-    const enumerator = source.createEnumerator({
+    const context: EnumeratorContext = {
       env,
       disk: env.disk,
       uid: head.uid,
       parallelism: head.parallelism,
       wake: () => made.get(vertex)?.retry(),
-    });
-    made.set(vertex, new SourceCoordinator(enumerator, options.fail));
+    };
+    const enumerator = asOperator(head.uid, () => source.createEnumerator(context));
+    made.set(vertex, new SourceCoordinator(enumerator, head.uid, options.fail));
   }
   return made;
 }

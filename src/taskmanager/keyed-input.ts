@@ -1,17 +1,28 @@
 // How a keyed operator, and the exchange before it, find the key of a record.
 
-import { UserError } from "../base/errors.ts";
+import { type ErrorDetail, type SourceLocation, UserError } from "../base/errors.ts";
 import type { KeySpec } from "../graph/plan.ts";
 import { compileKeyHash } from "../types/key-hash.ts";
 import { keyInvalidError, keyProblem } from "../types/key-spec.ts";
 import type { KeyedInput } from "./chain.ts";
+import { recordText } from "./user-failure.ts";
 
-/** `id` makes the generated hash function unique; `key` is the user's function for keys that are no field. */
-export function keyedInput(spec: KeySpec, key: unknown, options: { id: string; operator: string }): KeyedInput {
+export type KeyedInputOptions = {
+  /** Makes the generated hash function unique. */
+  readonly id: string;
+  readonly operator: string;
+  /** Where the stream was keyed, if that is known: a `SourceLocation`. */
+  readonly location?: unknown;
+};
+
+/** `key` is the user's function for keys that are no field. */
+export function keyedInput(spec: KeySpec, key: unknown, options: KeyedInputOptions): KeyedInput {
   const type = spec.type ?? { kind: "any" };
-  const doubtful = (value: unknown): void => {
+  const doubtful = (value: unknown, record: unknown): void => {
     const problem = keyProblem(type, value);
-    if (problem !== null) throw keyInvalidError(problem, { operator: options.operator });
+    if (problem === null) return;
+    const where = `${spec.field === null ? "for" : `in the field ${JSON.stringify(spec.field)} of`} the record`;
+    throw keyInvalidError(problem, keyErrorDetail(options), `${where} ${recordText(record)}`);
   };
   if (spec.field === null && typeof key !== "function") {
     throw new UserError(
@@ -21,4 +32,10 @@ export function keyedInput(spec: KeySpec, key: unknown, options: { id: string; o
     );
   }
   return { field: spec.field, key, hash: compileKeyHash(type, options.id), doubtful };
+}
+
+/** The operator, and the place of its `keyBy`. */
+function keyErrorDetail(options: Pick<KeyedInputOptions, "operator" | "location">): ErrorDetail {
+  const location = options.location as SourceLocation | null | undefined;
+  return { operator: options.operator, ...(location && { location }) };
 }

@@ -11,6 +11,8 @@ import type { LinkSpec } from "../protocol/slot-messages.ts";
 export interface LinkBuilder {
   /** Bytes at which a batch is worth sending. */
   readonly batchBytesMax: number;
+  /** Encoded bytes of the largest record that may travel between slots. */
+  readonly recordBytesMax: number;
   /** One sender per link of an output, which share the output's segments. */
   senders(links: readonly LinkSpec[], segments: readonly number[]): DataSender[];
   receiver(link: LinkSpec): DataReceiver;
@@ -34,16 +36,18 @@ const BATCH_SLACK_BYTES = 512;
 
 export class SharedLinks implements LinkBuilder {
   readonly batchBytesMax: number;
+  readonly recordBytesMax: number;
   readonly #options: SharedLinksOptions;
   readonly #locals = new Map<string, LocalLink>();
 
   constructor(options: SharedLinksOptions) {
     this.#options = options;
     this.batchBytesMax = options.segmentSize - BATCH_SLACK_BYTES;
+    this.recordBytesMax = options.recordBytesMax;
   }
 
   senders(links: readonly LinkSpec[], segments: readonly number[]): DataSender[] {
-    const { view, segmentSize, segmentsPerChannel, segmentsPerChannelMax, recordBytesMax } = this.#options;
+    const { view, segmentSize, segmentsPerChannel, segmentsPerChannelMax } = this.#options;
     const stock = new SegmentStock({ view, segmentSize, segments, exclusive: segmentsPerChannel });
     return links.map((link) => {
       if (link.kind === "local") return this.#local(link.id);
@@ -52,15 +56,20 @@ export class SharedLinks implements LinkBuilder {
         stock,
         receiver: this.#doorbell(link.peer),
         segmentsMax: segmentsPerChannelMax,
-        recordBytesMax,
       });
     });
   }
 
   receiver(link: LinkSpec): DataReceiver {
     if (link.kind === "local") return this.#local(link.id);
-    const { view, segmentSize } = this.#options;
-    return new RingReceiver({ memory: link.memory, view, segmentSize, sender: this.#doorbell(link.peer) });
+    const { view, segmentSize, segmentsPerChannelMax } = this.#options;
+    return new RingReceiver({
+      memory: link.memory,
+      view,
+      segmentSize,
+      sender: this.#doorbell(link.peer),
+      segmentsMax: segmentsPerChannelMax,
+    });
   }
 
   #local(id: string): LocalLink {

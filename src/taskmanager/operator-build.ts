@@ -15,6 +15,8 @@ import { windowOperator } from "../operators/windows/window-operator.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { optionsOf } from "./chain.ts";
+import { userAggregates, userKey } from "./user-aggregate.ts";
+import { timerFailure } from "./user-failure.ts";
 
 export type OperatorBuildOptions = {
   readonly operator: PlanOperator;
@@ -32,17 +34,17 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
   const { operator, functions, onThrow } = options;
   switch (operator.kind) {
     case "window": {
-      const { window, allowedLatenessMs } = optionsOf<{ window: WindowSpec; allowedLatenessMs: number }>(operator);
+      const { window, allowedLatenessMs } = optionsOf<WindowSettings>(operator);
       return windowOperator({
         ...aggregation(options),
         window,
         allowedLatenessMs,
         lateOutput: options.isRead("late"),
-        partials: false,
+        partials: isCombined(operator),
       });
     }
     case "aggregate":
-      return new AggregateOperator({ ...aggregation(options), mode: options.mode });
+      return new AggregateOperator({ ...aggregation(options), mode: options.mode, partials: isCombined(operator) });
     case "reduce": {
       const [state] = operator.state;
       assert(state?.kind === "reducing", `reduce "${operator.uid}" declares one reducing state`);
@@ -58,6 +60,10 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
         state: (functions.state ?? {}) as StateDeclarations,
         sides: operator.sides.map((side) => side.name).filter((name) => name !== "errors"),
         onThrow,
+        onTimerThrow: (error, timer, timestampMs) => {
+          if (onThrow === null) throw timerFailure(operator, error, timer);
+          onThrow(error, timer, timestampMs);
+        },
       });
     default:
       throw new InternalError("OPERATOR_UNKNOWN", `no operator object for ${operator.kind} "${operator.uid}"`, {
@@ -66,15 +72,35 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
   }
 }
 
-/** What windows and running aggregates have in common. */
-function aggregation({ operator, functions, input }: OperatorBuildOptions): Omit<AggregateOperatorOptions, "mode"> {
+type WindowSettings = { readonly window: WindowSpec; readonly allowedLatenessMs: number };
+
+/** Whether combiners stand before the operator's exchange. */
+function isCombined(operator: PlanOperator): boolean {
+  return optionsOf<{ partials?: boolean }>(operator).partials === true;
+}
+
+/** What windows, running aggregates and combiners have in common. */
+export function aggregation({
+  operator,
+  functions,
+  input,
+}: Pick<OperatorBuildOptions, "operator" | "functions" | "input">): Omit<
+  AggregateOperatorOptions,
+  "mode" | "partials"
+> {
+  const { uid } = operator;
   const field = operator.key?.field ?? null;
+  const key = (functions.key ?? null) as KeyAccess["of"];
   return {
-    key: { field, of: (functions.key ?? null) as KeyAccess["of"], type: operator.key?.type ?? { kind: "any" } },
+    key: {
+      field,
+      of: key === null ? null : userKey(uid, key),
+      type: operator.key?.type ?? { kind: "any" },
+    },
     keyName: field ?? "key",
     set: {
       specs: optionsOf<{ aggregates: readonly NamedAggregate[] }>(operator).aggregates,
-      custom: functions.custom as AggregateSet["custom"],
+      custom: userAggregates(uid, functions.custom as AggregateSet["custom"]),
     },
     fields: fieldTypes(input),
   };

@@ -3,6 +3,7 @@
 //   D1. At most one flush is in flight. While the writer's buffer is full, the task does not run.
 //   D2. A failed flush fails the task at its next turn; nothing is dropped silently.
 
+import { withOperator } from "../base/errors.ts";
 import type { Committable, SinkWriter } from "../operators/sink.ts";
 
 export class SinkDriver {
@@ -21,7 +22,7 @@ export class SinkDriver {
   }
 
   open(): Promise<void> {
-    return this.#writer.open();
+    return this.#named(this.#writer.open());
   }
 
   write(record: unknown, timestampMs: number): boolean {
@@ -45,12 +46,12 @@ export class SinkDriver {
   async prepareCommit(): Promise<readonly Committable[]> {
     await this.#flushing;
     if (this.failure !== null) throw this.failure;
-    await this.#writer.flush();
-    return this.#writer.prepareCommit();
+    await this.#named(this.#writer.flush());
+    return this.#named(this.#writer.prepareCommit());
   }
 
   commit(committables: readonly Committable[]): Promise<void> {
-    return this.#writer.commit(committables);
+    return this.#named(this.#writer.commit(committables));
   }
 
   async abort(): Promise<void> {
@@ -65,7 +66,16 @@ export class SinkDriver {
   #flushed(error: unknown): void {
     this.#flushing = null;
     this.full = false;
-    this.failure ??= error;
+    this.failure ??= withOperator(error, this.uid);
     this.#wake();
+  }
+
+  /** A failure says which sink it is. */
+  async #named<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw withOperator(error, this.uid);
+    }
   }
 }

@@ -38,7 +38,7 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
   return {
     storeFor: (operator, subtask) => {
       operators.add(operator.uid);
-      allocator ??= new PageAllocator(poolBlocks(pool, owner, limitBytes));
+      allocator ??= new PageAllocator(poolBlocks(pool, owner, limitBytes), operator.uid);
       const storeOptions = {
         operator: operator.uid,
         key: operator.key?.type ?? { kind: "any" },

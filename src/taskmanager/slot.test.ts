@@ -15,7 +15,7 @@ class ScriptedTask {
   constructor(turns: (TurnResult | Error)[], options: { open?: () => Promise<void> } = {}) {
     this.turns = turns;
     const sink = { open: options.open ?? (async () => undefined) };
-    this.parts = { sinks: [sink], source: null, metrics: { time: () => undefined } } as unknown as Task["parts"];
+    this.parts = { sinks: [sink], source: null, metrics: { mark: () => undefined } } as unknown as Task["parts"];
   }
 
   turn(): TurnResult {

@@ -41,7 +41,7 @@ export type SlotOptions = {
   readonly onTurn: (running: boolean) => void;
 };
 
-type Running = SlotTask & { lastResult: "more" | "idle" | "blocked"; sinceMs: number; finished: boolean };
+type Running = SlotTask & { finished: boolean };
 
 export type SlotTurn = {
   /** Something was done, or can be done at once. */
@@ -102,13 +102,12 @@ export class Slot {
     for (const running of this.#tasks) {
       if (running.finished) continue;
       const { metrics } = running.task.parts;
-      metrics.time(SINCE_TURN[running.lastResult], atMs - running.sinceMs);
+      metrics.mark("busy", atMs);
       const result = this.#turnOf(running, atMs + this.#options.turnBudgetMs);
       if (result === null) return IDLE;
       const endMs = clock.monotonicMs();
-      metrics.time(result === "blocked" ? "backPressured" : "busy", endMs - atMs);
-      running.lastResult = result;
-      running.sinceMs = endMs;
+      const was = result === "blocked" ? "backPressured" : "busy";
+      metrics.mark(running.finished ? "ended" : SINCE_TURN[result], endMs, was);
       atMs = endMs;
       if (result === "more") busy = true;
     }
@@ -165,6 +164,7 @@ export class Slot {
       return;
     }
     this.#options.send({ kind: "deployed" });
+    this.#markAll("idle");
     for (const { task } of this.#tasks) task.parts.source?.start();
   }
 
@@ -172,8 +172,7 @@ export class Slot {
     const deployed = await this.#options.factory.deploy(job, tasks);
     this.#coordinators = deployed.coordinators;
     this.#release = deployed.release;
-    const sinceMs = this.#options.env.clock.monotonicMs();
-    this.#tasks = deployed.tasks.map((task) => ({ ...task, lastResult: "idle", sinceMs, finished: false }));
+    this.#tasks = deployed.tasks.map((task) => ({ ...task, finished: false }));
     for (const { task } of this.#tasks) for (const sink of task.parts.sinks) await sink.open();
     for (const coordinator of this.#coordinators.values()) await coordinator.start();
   }
@@ -189,10 +188,16 @@ export class Slot {
   #close(how: "commit" | "stop" | "abort"): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
+    this.#markAll("ended");
     this.#closeAll(how).then(
       () => this.#closed(null),
       (error: unknown) => this.#closed(error),
     );
+  }
+
+  #markAll(activity: "idle" | "ended"): void {
+    const atMs = this.#options.env.clock.monotonicMs();
+    for (const { task, finished } of this.#tasks) if (!finished) task.parts.metrics.mark(activity, atMs);
   }
 
   #closed(error: unknown): void {

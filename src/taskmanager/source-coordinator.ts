@@ -1,24 +1,31 @@
 // Hands out the splits of one source to its subtasks. Runs in the slot of the source's first subtask, because
 // enumerators may be user code, and user code runs in slots only.
 
+import { withOperator } from "../base/errors.ts";
 import type { SourceSplit, SplitEnumerator } from "../operators/source.ts";
 
 type Waiting = { readonly subtask: number; readonly answer: (split: SourceSplit | null) => void };
 
 export class SourceCoordinator {
   readonly #enumerator: SplitEnumerator;
+  readonly #operator: string;
   readonly #failed: (error: unknown) => void;
   #waiting: Waiting[] = [];
   #started = false;
 
-  /** `wake` of the enumerator's context has to call `retry`. */
-  constructor(enumerator: SplitEnumerator, failed: (error: unknown) => void) {
+  /** `wake` of the enumerator's context has to call `retry`. `operator`: uid of the source. */
+  constructor(enumerator: SplitEnumerator, operator: string, failed: (error: unknown) => void) {
     this.#enumerator = enumerator;
+    this.#operator = operator;
     this.#failed = failed;
   }
 
   async start(): Promise<void> {
-    await this.#enumerator.start();
+    try {
+      await this.#enumerator.start();
+    } catch (error) {
+      throw withOperator(error, this.#operator);
+    }
     this.#started = true;
     this.retry();
   }
@@ -40,7 +47,7 @@ export class SourceCoordinator {
         return false;
       });
     } catch (error) {
-      this.#failed(error);
+      this.#failed(withOperator(error, this.#operator));
     }
   }
 

@@ -4,7 +4,7 @@
 //   D2. Indexed sources run in the generated loop; record n is due n / rate seconds after the first.
 
 import type { Clock } from "../base/env.ts";
-import { assert, UserError } from "../base/errors.ts";
+import { assert, UserError, withOperator } from "../base/errors.ts";
 import type { Output } from "../operators/operator.ts";
 import type {
   IndexedSource,
@@ -33,6 +33,9 @@ export type SourceDriverOptions = {
   /** Asks the coordinator; the answer comes by `onSplit`. */
   readonly requestSplit: () => void;
 };
+
+/** Characters of a row that its error shows: the issues say which column, and file and line where to look. */
+const RAW_TEXT_MAX = 80;
 
 type IndexedRange = { readonly id: string; next: number; readonly step: number };
 
@@ -77,8 +80,13 @@ export class SourceDriver {
   }
 
   poll(limit: number): PollResult {
-    const { indexed, reader } = this.#options;
-    return indexed === null ? reader.poll(this.#output, limit) : this.#generate(indexed, limit);
+    const { indexed, reader, uid } = this.#options;
+    if (indexed !== null) return this.#generate(indexed, limit);
+    try {
+      return reader.poll(this.#output, limit);
+    } catch (error) {
+      throw withOperator(error, uid);
+    }
   }
 
   /** Wall-clock time of the next record of a source with a rate; Infinity: it wakes the task itself. */
@@ -146,9 +154,14 @@ function indexedRange(split: SourceSplit): IndexedRange {
   return { id: split.id, next: split.position, step };
 }
 
+function rawText(raw: unknown): string {
+  const isLong = typeof raw === "string" && raw.length > RAW_TEXT_MAX;
+  return isLong ? `${recordText(raw.slice(0, RAW_TEXT_MAX))}…` : recordText(raw);
+}
+
 function invalidRow(uid: string, row: InvalidRow): UserError {
   const place = row.file === undefined ? "" : `${row.file}${row.line === undefined ? "" : `:${row.line}`}: `;
-  return new UserError("ROW_INVALID", `${place}${row.issues.join("; ")} in ${recordText(row.raw)}`, {
+  return new UserError("ROW_INVALID", `${place}${row.issues.join("; ")} in ${rawText(row.raw)}`, {
     fix: 'mend the row, or read on with invalid: "skip" (counted) or invalid: "side" (set aside in side.invalid)',
     operator: uid,
   });

@@ -1,19 +1,21 @@
 // Builds a task from its descriptor and the rebuilt job: operators, drivers, exchanges, chain, in the order they need
 // each other.
 
-import { canonicalJson } from "../base/canonical-json.ts";
 import type { Env } from "../base/env.ts";
-import { assert, UserError } from "../base/errors.ts";
+import { asOperator, assert } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import type { PlanOperator } from "../graph/plan.ts";
+import { recordType } from "../graph/record-type.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
 import { type TimestampUnit, UNIT_SCALE } from "../operators/event-time/timestamp.ts";
 import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
-import type { Operator, Output } from "../operators/operator.ts";
+import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
+import { FieldProbe, takenFields } from "../operators/expressions/field-presence.ts";
+import type { Operator, OperatorContext, Output } from "../operators/operator.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { IndexedSource, InvalidPolicy, Source } from "../operators/source.ts";
 import type { TaskDescriptor, TaskInput, TaskOutput } from "../protocol/slot-messages.ts";
@@ -21,10 +23,12 @@ import { keyGroupRangeOf } from "../state/key-groups.ts";
 import type { KeyedStateStore } from "../state/keyed-state.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
 import { Chain, type ChainBinding, optionsOf, type TaskStatus } from "./chain.ts";
+import { ChainMetrics, type WatermarkMember } from "./chain-metrics.ts";
+import { combinerBuild } from "./combiner-build.ts";
 import { EventTimeDriver } from "./event-time-driver.ts";
-import { exchangeSelector, exchangeShape, outputType } from "./exchange-build.ts";
+import { exchangeSelector, exchangeShape } from "./exchange-build.ts";
+import { exchangeRefusal } from "./exchange-refusal.ts";
 import { FlatMapDriver } from "./flat-map-driver.ts";
 import { keyedInput } from "./keyed-input.ts";
 import type { LinkBuilder } from "./links.ts";
@@ -34,7 +38,8 @@ import { SinkDriver } from "./sink-driver.ts";
 import { SourceDriver } from "./source-driver.ts";
 import { Task } from "./task.ts";
 import { TaskMetrics } from "./task-metrics.ts";
-import { messageOf, recordText, userFailure } from "./user-failure.ts";
+import { TurnClock } from "./turn-clock.ts";
+import { concernsRecord, messageOf, userFailure } from "./user-failure.ts";
 import { type PathStep, WatermarkPath } from "./watermark-path.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
@@ -72,38 +77,54 @@ class TaskBuilder {
   readonly #descriptor: TaskDescriptor;
   readonly #vertex: JobVertex;
   readonly #status: TaskStatus = { full: false, failure: null };
+  readonly #turn: TurnClock;
   readonly #name: string;
   readonly #partitions: ResultPartition[] = [];
   readonly #driven: Driven = { bindings: [], flatMaps: [], parses: [], eventTimes: [], sinks: [], operators: [] };
   readonly #stores: KeyedStateStore[] = [];
+  readonly #metrics: ChainMetrics;
   #chain: Chain | null = null;
 
   constructor(context: TaskBuildContext, descriptor: TaskDescriptor) {
     const vertex = context.graph.vertices[descriptor.vertex];
     assert(vertex !== undefined, `no vertex ${descriptor.vertex}`);
     this.#context = context;
+    this.#turn = new TurnClock(context.env.clock);
     this.#descriptor = descriptor;
     this.#vertex = vertex;
     this.#name = `${context.jobId} ${descriptor.id}`;
+    this.#metrics = new ChainMetrics({
+      vertex,
+      exchanges: descriptor.outputs.map((output) => this.#edge(output.edge).edge),
+      scope: (operator) => this.#scope(operator),
+    });
   }
 
   build(): Task {
     const { env, wake } = this.#context;
     for (const output of this.#descriptor.outputs) this.#partitions.push(this.#partition(output));
     this.#vertex.operators.forEach((operator, index) => {
-      this.#driven.bindings.push(this.#binding(operator, index));
+      this.#driven.bindings.push(asOperator(operator.uid, () => this.#binding(operator, index)));
     });
     const chain = this.#makeChain();
     this.#chain = chain;
     this.#connectDrivers(chain);
     const gate = this.#gate();
-    const metrics = new TaskMetrics(this.#scope(null), wake);
-    const source = gate === null ? this.#source(chain) : null;
+    const metrics = new TaskMetrics({
+      scope: this.#scope(null),
+      clock: env.clock,
+      wake,
+      hasInputs: gate !== null,
+      hasOutputs: this.#partitions.length > 0,
+    });
+    const [head] = this.#vertex.operators;
+    const source = gate === null ? asOperator(head?.uid ?? "", () => this.#source(chain)) : null;
     this.#openOperators(chain);
     return new Task({
       name: `${this.#vertex.name} (${this.#descriptor.subtask + 1}/${this.#vertex.parallelism})`,
       clock: env.clock,
       status: this.#status,
+      turn: this.#turn,
       chain,
       gate,
       combiner: new WatermarkCombiner(gate?.channels.length ?? 0),
@@ -149,7 +170,6 @@ class TaskBuilder {
     assert(to !== undefined, `no vertex ${edge.toVertex}`);
     const name = `${this.#name} edge ${output.edge}`;
     const senders = links.senders(output.links, output.segments);
-    const timeoutEnabled = configuration.get(OPTIONS.bufferTimeoutEnabled);
     return new ResultPartition({
       name,
       senders,
@@ -165,25 +185,10 @@ class TaskBuilder {
       shape: exchangeShape(edge, this.#operator(edge.edge.from), name),
       status: this.#status,
       batchBytesMax: links.batchBytesMax,
-      bufferTimeoutMs: timeoutEnabled ? configuration.get(OPTIONS.bufferTimeout) : Infinity,
+      bufferTimeoutMs: this.#bufferTimeoutMs(),
       overdraftRecordsMax: configuration.get(OPTIONS.overdraftRecords),
-      refuse: (record, codec) => {
-        const mismatch = codec.mismatch(record);
-        const what =
-          mismatch === null
-            ? "does not fit"
-            : `${mismatch.path === "" ? "the record" : `field ${mismatch.path}`} is ${mismatch.actual}, not ${mismatch.expected}`;
-        return new UserError(
-          mismatch?.unsupported ? "CODEC_UNSUPPORTED" : "CODEC_MISMATCH",
-          `${what}, in a record that leaves "${edge.edge.from}": ${recordText(record)}`,
-          {
-            fix: mismatch?.unsupported
-              ? "send data only: numbers, strings, dates, arrays, plain objects, maps, sets"
-              : "return what the declared type says, or declare what is returned",
-            operator: edge.edge.from,
-          },
-        );
-      },
+      recordBytesMax: links.recordBytesMax,
+      refusal: exchangeRefusal(graph.plan, edge.edge),
     });
   }
 
@@ -194,8 +199,9 @@ class TaskBuilder {
       case "source":
         return { f: (functions.source as Partial<IndexedSource<unknown>>).generate };
       case "map":
+        return { f: functions.map };
       case "filter":
-        return { f: functions[operator.kind] };
+        return { f: functions.filter, p: filterProbe(operator) };
       case "flatMap": {
         const skipped = this.#onSkipped(index);
         const driver = new FlatMapDriver(uid, (error, record, timestampMs) => {
@@ -221,13 +227,18 @@ class TaskBuilder {
         return this.#eventTime(operator, index);
       case "sink":
         return { w: this.#sink(operator, functions.sink as Sink<unknown>) };
+      case "preAggregate": {
+        const object = this.#combiner(operator);
+        this.#driven.operators.push({ index, operator: object });
+        return { o: object };
+      }
       default: {
         const onThrow = operator.onError === "fail" ? null : this.#onSkipped(index);
         const object = operatorBuild({
           operator,
           mode: this.#context.graph.plan.mode,
           functions,
-          input: this.#inputType(operator),
+          input: recordType(this.#context.graph.plan, operator),
           isRead: (side) => this.#isRead(operator, side),
           onThrow,
         });
@@ -237,13 +248,19 @@ class TaskBuilder {
     }
   }
 
-  /** Type of the records that reach an operator's first input; null when it is not known or not one. */
-  #inputType(operator: PlanOperator): TypeSpec | null {
-    const types = this.#context.graph.plan.edges
-      .filter((edge) => edge.to === operator.uid && edge.input === 0)
-      .map((edge) => outputType(this.#operator(edge.from), edge.output));
-    const [first] = types;
-    return first !== undefined && types.every((type) => canonicalJson(type) === canonicalJson(first)) ? first : null;
+  #combiner(operator: PlanOperator): Operator {
+    return combinerBuild({
+      graph: this.#context.graph,
+      operator,
+      functions: this.#functions(operator),
+      bufferTimeoutMs: this.#bufferTimeoutMs(),
+      name: this.#name,
+    });
+  }
+
+  #bufferTimeoutMs(): number {
+    const { configuration } = this.#context;
+    return configuration.get(OPTIONS.bufferTimeoutEnabled) ? configuration.get(OPTIONS.bufferTimeout) : Infinity;
   }
 
   #isRead(operator: PlanOperator, side: string): boolean {
@@ -251,13 +268,15 @@ class TaskBuilder {
   }
 
   #eventTime(operator: PlanOperator, index: number): ChainBinding {
-    const options = optionsOf<{ outOfOrderMs: number; idleMs: number | null; unit: TimestampUnit | null }>(operator);
+    const options = optionsOf<EventTimeSettings>(operator);
     const skipped = this.#onSkipped(index);
     const driver = new EventTimeDriver({
       uid: operator.uid,
       outOfOrderMs: options.outOfOrderMs,
       idleMs: options.idleMs ?? Infinity,
       scale: UNIT_SCALE[options.unit ?? "ms"],
+      field: operator.output === null ? options.field : null,
+      shownField: options.field,
       checkSeconds: options.unit === null,
       onMisfit: operator.onError === "fail" ? null : (record, error) => skipped(error, record, NaN),
     });
@@ -291,6 +310,7 @@ class TaskBuilder {
     assert(operator !== undefined, `no operator ${index}`);
     const scope = this.#scope(operator.uid);
     return (error, record, timestampMs) => {
+      if (!concernsRecord(error)) throw userFailure(operator, error, record);
       scope.count("numRecordsInErrors");
       if (operator.onError === "side")
         this.#chain?.output(index, "errors").offer({ record, error: messageOf(error) }, timestampMs);
@@ -298,8 +318,7 @@ class TaskBuilder {
   }
 
   #makeChain(): Chain {
-    const { operators } = this.#vertex;
-    const skipped = operators.map((_, index) => this.#onSkipped(index));
+    const skipped = this.#vertex.operators.map((_, index) => this.#onSkipped(index));
     return new Chain({
       vertex: this.#vertex,
       name: this.#name,
@@ -311,9 +330,7 @@ class TaskBuilder {
       }),
       checks: this.#context.checks,
       status: this.#status,
-      counts: this.#scope(null).counters(
-        operators.map((operator) => ({ operator: operator.uid, name: "numRecordsOut" })),
-      ),
+      counts: this.#metrics.counts,
       bindings: this.#driven.bindings,
       onSkipped: (operator, error, record, timestampMs) => skipped[operator]?.(error, record, timestampMs),
       keys: ([0, 1] as const).map((port) => this.#keyedInput(port)),
@@ -326,8 +343,9 @@ class TaskBuilder {
     const functions = this.#functions(head);
     const right = optionsOf<{ rightKey?: NonNullable<PlanOperator["key"]> }>(head).rightKey;
     const options = { id: `${this.#name} input ${port}`, operator: head.uid };
-    if (port === 0) return keyedInput(head.key, functions.key, options);
-    return right === undefined ? null : keyedInput(right, functions.rightKey, options);
+    if (port === 0) return keyedInput(head.key, functions.key, { ...options, location: functions.keyLocation });
+    const location = functions.rightKeyLocation;
+    return right === undefined ? null : keyedInput(right, functions.rightKey, { ...options, location });
   }
 
   #key(port: 0 | 1): { field: string | null } | null {
@@ -410,10 +428,10 @@ class TaskBuilder {
       const plan = this.#vertex.operators[index];
       assert(plan !== undefined, `no operator ${index}`);
       const { subtask } = this.#descriptor;
-      const state = plan.key === null ? null : storeFor(plan, subtask);
+      const state = plan.key === null ? null : storeFor(...storeOf(plan, subtask));
       if (state !== null) this.#stores.push(state);
       const path = this.#inputPath();
-      operator.open({
+      const opened: OperatorContext = {
         env,
         uid: plan.uid,
         subtaskIndex: subtask,
@@ -425,8 +443,10 @@ class TaskBuilder {
         state,
         metrics: this.#scope(plan.uid),
         full: () => this.#status.full,
+        pause: (rows) => this.#status.full || this.#turn.isOver(rows),
         watermark: () => path.delivered,
-      });
+      };
+      asOperator(plan.uid, () => operator.open(opened));
     }
   }
 
@@ -444,16 +464,19 @@ class TaskBuilder {
    */
   #path(from: number | null): WatermarkPath {
     const steps: PathStep[] = [];
+    const members: WatermarkMember[] = [];
     const open = from === null ? [0] : this.#next(from, steps);
     while (open.length > 0) {
       const index = open.shift();
-      const plan = this.#vertex.operators[index ?? -1];
-      if (index === undefined || (plan?.kind === "eventTime" && !this.#context.sourceWatermarks)) continue;
+      if (index === undefined) continue;
+      const passes = this.#context.sourceWatermarks || this.#vertex.operators[index]?.kind !== "eventTime";
+      members.push({ index, passes });
+      if (!passes) continue;
       const operator = this.#driven.bindings[index]?.o;
       if (operator !== undefined) steps.push({ kind: "operator", operator });
       open.push(...this.#next(index, steps));
     }
-    return new WatermarkPath(steps, this.#status);
+    return new WatermarkPath(steps, this.#status, this.#metrics.watermark(from, members));
   }
 
   /** Operators directly behind one; the exchanges it feeds become steps. */
@@ -471,6 +494,27 @@ class TaskBuilder {
     }
     return next;
   }
+}
+
+type EventTimeSettings = {
+  readonly field: string | null;
+  readonly outOfOrderMs: number;
+  readonly idleMs: number | null;
+  readonly unit: TimestampUnit | null;
+};
+
+/** For an expression over records without a declared type. */
+function filterProbe(operator: PlanOperator): FieldProbe | undefined {
+  const { expression } = optionsOf<{ expression?: ExprSpec }>(operator);
+  if (expression === undefined || operator.output !== null) return undefined;
+  return new FieldProbe(operator.uid, takenFields(expression));
+}
+
+/** A combiner holds any key, whichever subtask it is: all its rows are of one key group, that of nobody. */
+function storeOf(operator: PlanOperator, subtask: number): [PlanOperator, number] {
+  return operator.kind === "preAggregate"
+    ? [{ ...operator, parallelism: 1, maxParallelism: 1 }, 0]
+    : [operator, subtask];
 }
 
 export function taskBuild(context: TaskBuildContext, descriptor: TaskDescriptor): Task {

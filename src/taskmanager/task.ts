@@ -10,7 +10,7 @@
 //       "finished". Sinks commit only when the job says so.
 
 import type { Clock } from "../base/env.ts";
-import { assert, type EngineError } from "../base/errors.ts";
+import { assert, type EngineError, withOperator } from "../base/errors.ts";
 import type { ReceivedElement } from "../network/data-link.ts";
 import { ELEMENT } from "../network/element.ts";
 import type { InputChannel, InputGate } from "../network/input-gate.ts";
@@ -27,12 +27,15 @@ import type { FlatMapDriver } from "./flat-map-driver.ts";
 import type { SinkDriver } from "./sink-driver.ts";
 import type { SourceDriver } from "./source-driver.ts";
 import type { TaskMetrics } from "./task-metrics.ts";
+import type { TurnClock } from "./turn-clock.ts";
 import type { WatermarkPath } from "./watermark-path.ts";
 
 export type TaskParts = {
   readonly name: string;
   readonly clock: Clock;
   readonly status: TaskStatus;
+  /** Tells operators when the turn is over. */
+  readonly turn: TurnClock;
   readonly chain: Chain;
   /** Null for sources. */
   readonly gate: InputGate | null;
@@ -61,6 +64,9 @@ const CHUNK_MIN = 1;
 const CHUNK_MAX = 8_192;
 const CHUNK_TARGET_MS = 0.5;
 
+/** Turns of a busy task between two looks at how full its links are: about a tenth of a second. */
+const TURNS_PER_LOOK = 64;
+
 export class Task {
   readonly parts: TaskParts;
   readonly #head: Operator | null;
@@ -76,6 +82,7 @@ export class Task {
   #phase: "running" | "ending" | "preparing" | "finished" = "running";
   #pending: Pending | null = null;
   #chunk = 256;
+  #turns = 0;
   #ended = { eventTimes: 0, operators: 0, partitions: 0 };
   #failure: unknown = null;
   #committables: readonly (readonly Committable[])[] = [];
@@ -88,8 +95,10 @@ export class Task {
 
   /** Runs until `deadlineMs` (monotonic) or until there is nothing to do. Throws when the task has failed. */
   turn(deadlineMs: number): TurnResult {
+    this.parts.turn.begin(deadlineMs);
     const result = this.#work(deadlineMs);
     this.#flush(result === "idle");
+    this.#measure(result !== "more");
     return result;
   }
 
@@ -179,6 +188,7 @@ export class Task {
     for (const { path } of eventTimes) if (!path.run()) return false;
     const nowMs = clock.nowMs();
     for (const operator of operators) {
+      if (status.full) return false;
       if (operator.nextProcessingTimeMs() <= nowMs && !operator.onProcessingTime(nowMs)) return false;
     }
     return !status.full;
@@ -244,15 +254,14 @@ export class Task {
   #openBatch(channel: InputChannel, element: ReceivedElement): Pending {
     const { port } = channel;
     if (element.rows !== null) {
-      this.parts.metrics.recordsIn(element.rows.length);
+      this.parts.metrics.received(element.rows.length, 0);
       const loop = this.#head ? null : this.#rowLoop(port);
       return { channel, element, count: element.rows.length, position: 0, loop };
     }
     const { reader, codec } = channel;
     assert(reader !== null && codec !== null && element.view !== null, "a batch before its schema");
     reader.open(element.view, element.offset, element.size);
-    this.parts.metrics.recordsIn(reader.count);
-    this.parts.metrics.bytesIn(element.size);
+    this.parts.metrics.received(reader.count, element.size);
     return {
       channel,
       element,
@@ -298,7 +307,11 @@ export class Task {
     batch.rows = element.rows;
     batch.timestamps = element.times;
     batch.reader = element.rows === null ? channel.reader : null;
-    return this.#head?.onBatch?.(batch, position, channel.port) ?? count;
+    try {
+      return this.#head?.onBatch?.(batch, position, channel.port) ?? count;
+    } catch (error) {
+      throw withOperator(error, this.parts.chain.operators[0]?.uid ?? "");
+    }
   }
 
   #adapt(elapsedMs: number): void {
@@ -322,9 +335,26 @@ export class Task {
     for (const sink of this.parts.sinks) sink.flushSome();
   }
 
+  /** Usage is looked at when the task is about to wait, and now and then while it does not. */
+  #measure(waits: boolean): void {
+    const { partitions, gate, metrics } = this.parts;
+    let batches = 0;
+    let bytes = 0;
+    for (const { counts } of partitions) {
+      batches += counts.batches;
+      bytes += counts.bytes;
+    }
+    metrics.sent(batches, bytes);
+    this.#turns += 1;
+    if (!waits && this.#turns % TURNS_PER_LOOK !== 0) return;
+    let usage = 0;
+    for (const partition of partitions) usage += partition.usage();
+    metrics.usage(gate?.usage() ?? 0, partitions.length === 0 ? 0 : usage / partitions.length);
+  }
+
   /** The steps of T4; each may stop because an output is full, and goes on where it stopped. */
   #end(deadlineMs: number): TurnResult {
-    const { inputPath, eventTimes, operators, partitions } = this.parts;
+    const { inputPath, eventTimes, operators, partitions, clock } = this.parts;
     const ended = this.#ended;
     inputPath.advance(Infinity);
     let resumed = this.#resume(deadlineMs);
@@ -335,6 +365,7 @@ export class Task {
     while (resumed === "done" && ended.operators < operators.length) {
       if (operators[ended.operators]?.onEndOfInput() === true) ended.operators += 1;
       resumed = this.#resume(deadlineMs);
+      if (resumed === "done" && clock.monotonicMs() >= deadlineMs) return "more";
     }
     if (resumed !== "done") return resumed;
     for (; ended.partitions < partitions.length; ended.partitions += 1) {

@@ -5,7 +5,7 @@ import { EngineError, UserError, withOperator } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import { OPTIONS } from "../config/options.ts";
 import { obeysOnError, type PlanOperator } from "../graph/plan.ts";
-import type { FiredTimer } from "../state/keyed-state.ts";
+import type { ProcessTimer } from "../operators/process/process-operator.ts";
 
 const RECORD_TEXT_MAX = 500;
 
@@ -20,18 +20,18 @@ export function userFailure(operator: PlanOperator, error: unknown, record: unkn
   return failure(error, {
     operator: operator.uid,
     who: `${operator.kind} "${operator.name}"`,
-    doing: `on the record ${recordText(record)}`,
-    fix: obeysOnError(operator) ? FIX_BY_POLICY : "mend the function",
+    doing: onRecord(record),
+    fix: obeysOnError(operator) ? policyFix("records") : "mend the function",
   });
 }
 
 /** As `userFailure`, for an exception in `onTimer`. */
-export function timerFailure(operator: PlanOperator, error: unknown, timer: FiredTimer): EngineError {
+export function timerFailure(operator: PlanOperator, error: unknown, timer: ProcessTimer): EngineError {
   return failure(error, {
     operator: operator.uid,
     who: `onTimer of ${operator.kind} "${operator.name}"`,
     doing: `on the timer ${JSON.stringify(timer.name)} of the key ${recordText(timer.key)} at ${timer.at}`,
-    fix: FIX_BY_POLICY,
+    fix: policyFix("timers"),
   });
 }
 
@@ -40,8 +40,20 @@ export function functionFailure(error: unknown, at: { operator: string; who: str
   return failure(error, { ...at, fix: "mend the function, or filter such records out before it" });
 }
 
-const FIX_BY_POLICY =
-  'mend the function, or say what to do with such records: .onError("skip") counts them, .onError("side") sets them aside';
+/** For a function of keyBy: `operator` is the one that takes the keyed records. */
+export function keyFailure(operator: string, error: unknown, record: unknown): EngineError {
+  return functionFailure(error, { operator, who: `keyBy before "${operator}"`, doing: onRecord(record) });
+}
+
+/** For a function of partitionBy, as `keyFailure`. */
+export function partitionFailure(operator: string, error: unknown, record: unknown): EngineError {
+  return functionFailure(error, { operator, who: `partitionBy before "${operator}"`, doing: onRecord(record) });
+}
+
+const onRecord = (record: unknown): string => `on the record ${recordText(record)}`;
+
+const policyFix = (what: string): string =>
+  `mend the function, or say what to do with such ${what}: .onError("skip") counts them, .onError("side") sets them aside`;
 
 type FailureParts = {
   readonly operator: string;
@@ -71,6 +83,7 @@ const NOT_OF_THE_RECORD: ReadonlySet<string> = new Set([
   "EMIT_OVERDRAFT",
   "FUNCTION_EXITED",
   "FUNCTION_RETURNED_PROMISE",
+  "METRIC_NAME",
   "OPERATOR_CLOSED",
   "STATE_BUDGET_EXCEEDED",
 ]);
@@ -93,6 +106,23 @@ export function promiseReturned(operator: PlanOperator): UserError {
     {
       fix: "functions between source and sink are synchronous: remove async and await",
       operator: operator.uid,
+    },
+  );
+}
+
+/** The error for a map that returned undefined or null where what follows reads fields; null when it is another error. */
+export function returnedNothing(map: PlanOperator, error: unknown, record: unknown): UserError | null {
+  if (!(error instanceof TypeError)) return null;
+  const [, verb, field] =
+    /^Cannot (read|destructure) propert\w+ (?:of \w+ \(reading )?'(.*?)'/.exec(error.message) ?? [];
+  if (verb === undefined) return null;
+  const returned = / null\b/.test(error.message) ? "null" : "undefined";
+  return new UserError(
+    "MAP_RETURNED_NOTHING",
+    `map "${map.name}" returned ${returned} where its field "${field}" is read, on the record ${recordText(record)}`,
+    {
+      fix: "return a record on every path of the function; to leave records out, put a filter before it or use flatMap",
+      operator: map.uid,
     },
   );
 }

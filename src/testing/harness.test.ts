@@ -54,6 +54,31 @@ describe("a harness of one operator", () => {
     assert.deepEqual(detector.output(), [{ device: "b", kind: "silence", at: 65_000 }]);
   });
 
+  test("metrics of a process function are read by name", async () => {
+    const counting = await harness(
+      job({ name: "counting" }, (env) => {
+        const counted = env
+          .from("readings", collection([], { type: Reading }))
+          .keyBy("device")
+          .process({
+            uid: "counting",
+            out: t.f64,
+            onRecord({ celsius }, ctx) {
+              ctx.metrics.counter("readings").inc();
+              ctx.metrics.gauge("celsius").set(celsius);
+            },
+          });
+        counted.to("out", blackhole());
+      }),
+      "counting",
+    );
+    for (const celsius of [20, 30]) counting.record(reading("a", celsius, 0));
+    assert.deepEqual(
+      ["readings", "celsius", "other"].map((name) => counting.metric(name)),
+      [2, 30, 0],
+    );
+  });
+
   test("processing time passes by advanceClock alone, and recurring timers fire each at its time", async () => {
     const detector = await harness(sensors, "detector", { startTime: new Date("2024-01-01T00:00:00Z") });
     const start = detector.now;

@@ -6,6 +6,8 @@ import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, UserError } from "../base/errors.ts";
 import type { PlanOperator } from "../graph/plan.ts";
+import { MetricRegistry, metricMemory } from "../metrics/metric-registry.ts";
+import { MetricStore } from "../metrics/metric-store.ts";
 import type { Operator, Output } from "../operators/operator.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { Sink } from "../operators/sink.ts";
@@ -57,6 +59,8 @@ export interface Harness {
   state<S extends Readonly<Record<string, unknown>> = Readonly<Record<string, unknown>>>(key: unknown): S;
   /** Times of named timers of a key; what is not set is left out. */
   timers(key: unknown, ...names: readonly string[]): Readonly<Record<string, number>>;
+  /** Value of a metric; of a histogram, how much was observed; 0 when there is none. */
+  metric(name: string): number;
 }
 
 const STATE_BYTES = 16 * 1024 ** 2;
@@ -91,6 +95,7 @@ async function operatorHarness(
   const { plan, functions } = await jobBuild(of, options.params ?? {}, {
     parallelism: 1,
     maxParallelism: MAX_PARALLELISM,
+    preAggregation: false,
   });
   const operator = plan.operators.find((candidate) => candidate.uid === uid);
   if (operator === undefined || operator.key === null) {
@@ -128,6 +133,7 @@ class OperatorHarness implements Harness {
   readonly #parts: HarnessParts;
   readonly #store: KeyedStateStore;
   readonly #emitted = new Map<string, unknown[]>();
+  readonly #metrics = new MetricStore();
   #nowMs: number;
   #watermark = -Infinity;
 
@@ -149,6 +155,8 @@ class OperatorHarness implements Harness {
       seed: options.seed ?? 1,
       heapBudget: { limitBytes: STATE_BYTES, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 },
     });
+    const memory = metricMemory();
+    const registry = new MetricRegistry(memory, (definition) => this.#metrics.define(0, memory, [definition]));
     operator.open({
       env: { ...env, clock },
       uid: plan.uid,
@@ -159,8 +167,9 @@ class OperatorHarness implements Harness {
       output: this.#outputOf(""),
       side: (name) => this.#outputOf(name),
       state: this.#store,
-      metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
+      metrics: registry.scope({ vertex: 0, subtask: 0, operator: plan.uid }),
       full: () => false,
+      pause: () => false,
       watermark: () => this.#watermark,
     });
   }
@@ -179,7 +188,7 @@ class OperatorHarness implements Harness {
     }
     const keyOf = this.#parts.keys[input];
     const own = this.#parts.given ? key : this.#keyOf(keyOf, record);
-    keyOf.doubtful(own);
+    keyOf.doubtful(own, record);
     this.#operator.onRecord(record, timeMs, own, keyOf.hash(own), input);
   }
 
@@ -232,6 +241,10 @@ class OperatorHarness implements Harness {
     const { event, processing } = this.#store.timers;
     const times = names.map((name) => [name, event.get(name) ?? processing.get(name)] as const);
     return Object.fromEntries(times.flatMap(([name, atMs]) => (atMs === undefined ? [] : [[name, atMs]])));
+  }
+
+  metric(name: string): number {
+    return this.#metrics.sum(name);
   }
 
   #setKey(key: unknown): void {

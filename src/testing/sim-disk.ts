@@ -76,6 +76,7 @@ const VERBS: Readonly<Record<DiskOperation, string>> = {
 };
 
 export class SimDisk implements Disk {
+  readonly directory = "/";
   readonly faults: SimDiskFaults = {
     capacityBytes: Number.POSITIVE_INFINITY,
     readOnly: false,

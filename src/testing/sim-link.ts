@@ -7,7 +7,7 @@
 //   S2. Room travels back as slowly as data travels forth: a sender learns of a release only after a delay.
 
 import type { Env } from "../base/env.ts";
-import { InternalError, UserError } from "../base/errors.ts";
+import { InternalError } from "../base/errors.ts";
 import { heapView, type MemoryView } from "../base/memory-view.ts";
 import type { SeededRandom } from "../base/seeded-random.ts";
 import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "../network/data-link.ts";
@@ -20,7 +20,6 @@ export type SimLinkOptions = {
   readonly sender: Doorbell;
   readonly receiver: Doorbell;
   readonly delayMaxMs: number;
-  readonly recordBytesMax: number;
   /** Told of each element as it arrives, for the history. */
   readonly onArrival: (kind: ElementKind, value: number, size: number) => void;
 };
@@ -48,12 +47,6 @@ export class SimLink implements DataSender, DataReceiver {
   sendBatch(writer: BatchWriter): boolean {
     if (this.#batches === this.#batchesMax) return this.#refuse();
     const size = writer.encodedSize();
-    const { recordBytesMax } = this.#options;
-    if (size > recordBytesMax) {
-      throw new UserError("RECORD_TOO_LARGE", `a batch takes ${size} bytes, the maximum is ${recordBytesMax}`, {
-        fix: "send less per record, or raise millrace.network.record-size-max",
-      });
-    }
     const view = heapView(size);
     writer.encode(view, 0);
     this.#batches += 1;
@@ -83,6 +76,14 @@ export class SimLink implements DataSender, DataReceiver {
 
   inFlight(): number {
     return this.#elements;
+  }
+
+  outUsage(): number {
+    return this.#batches / this.#batchesMax;
+  }
+
+  inUsage(): number {
+    return Math.min(1, this.#arrived.length / this.#batchesMax);
   }
 
   ringAtRelease(): boolean {

@@ -31,6 +31,7 @@ export class SimLinks {
   forSlot(slot: number, doorbells: readonly Doorbell[]): LinkBuilder {
     return {
       batchBytesMax: this.#options.batchBytesMax,
+      recordBytesMax: this.#options.recordBytesMax,
       senders: (links) =>
         links.map((link) => this.#link(link, { doorbells, sender: slot, receiver: peerOf(link, slot) })),
       receiver: (link) => this.#link(link, { doorbells, sender: peerOf(link, slot), receiver: slot }),

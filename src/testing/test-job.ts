@@ -16,9 +16,11 @@ import { type Job, jobBuild } from "../api/job.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, type EngineError, UserError } from "../base/errors.ts";
 import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
+import { planDefaults } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobResult } from "../jobmanager/job-master.ts";
+import type { MetricEntry } from "../metrics/metric-store.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
 import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
@@ -74,7 +76,10 @@ export interface TestJob extends AsyncDisposable {
     uid: string,
     key: unknown,
   ): Promise<S>;
-  /** Sum of a metric over all subtasks, of one operator or of all. */
+  /**
+   * Sum of a metric over all subtasks, of one operator or of all; meters are rates since the start. Of a histogram: how
+   * much was observed.
+   */
   metric(name: string, uid?: string): Promise<number>;
   /** Lets processing time pass; timers that fall due fire. */
   advanceClock(by: Duration): Promise<void>;
@@ -150,11 +155,7 @@ async function stubsOf(
   params: Readonly<Record<string, string>>,
   { seed, configuration }: { seed: number; configuration: Configuration },
 ): Promise<Stubs> {
-  const defaults = {
-    parallelism: configuration.get(OPTIONS.parallelism),
-    maxParallelism: configuration.get(OPTIONS.maxParallelism),
-  };
-  const { plan, functions } = await jobBuild(job, params, defaults);
+  const { plan, functions } = await jobBuild(job, params, planDefaults(configuration));
   const script = new TestScript();
   const sources = new Map<string, StubSource>();
   const sinks = new Map<string, StubSink>();
@@ -224,7 +225,12 @@ class RunningTestJob implements TestJob {
 
   async metric(name: string, uid?: string): Promise<number> {
     await this.settle();
-    return this.#run.metrics.sum(name, (entry) => uid === undefined || entry.operator === uid);
+    const { metrics, rates } = this.#run;
+    // A task counts what its operators count: without a uid, each record once.
+    const ofTasks = metrics.entries().some((entry) => entry.operator === null && entry.name === name);
+    const matches = ({ operator }: MetricEntry): boolean =>
+      uid === undefined ? operator === null || !ofTasks : operator === uid;
+    return metrics.sum(name, matches) || rates.sum(name, matches);
   }
 
   async advanceClock(by: Duration): Promise<void> {

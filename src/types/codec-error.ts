@@ -22,10 +22,11 @@ export function codecError(mismatch: Mismatch, what: string, detail: ErrorDetail
   });
 }
 
-function unsupportedFix(actual: string): string {
+/** What to do about a value that no codec carries. */
+export function unsupportedFix(actual: string): string {
   if (actual === "a promise")
     return "The function returned a promise; functions are synchronous, so use mapAsync to wait for one.";
   if (actual.startsWith("an instance of"))
     return "Copy its fields into a plain object: methods and private state do not travel.";
-  return "Leave it out, or turn it into plain data.";
+  return "Leave it out, or turn it into plain data: numbers, strings, dates, arrays, plain objects, maps, sets.";
 }

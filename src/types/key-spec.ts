@@ -84,11 +84,11 @@ function describeKey(key: unknown): string {
     : `the ${typeof key} ${JSON.stringify(String(key))}`;
 }
 
-/** The error a caller raises for a key that `keyProblem` complained about. */
-export function keyInvalidError(problem: string, detail: ErrorDetail): UserError {
+/** The error a caller raises for a key that `keyProblem` complained about. `where`: "for the record …". */
+export function keyInvalidError(problem: string, detail: ErrorDetail, where = ""): UserError {
   const operator = detail.operator === undefined ? "" : ` of operator ${JSON.stringify(detail.operator)}`;
-  return new UserError("KEY_INVALID", `the key${operator} is ${problem}`, {
-    fix: "Return a string, a finite or infinite number, a boolean, a bigint or a Date from keyBy, declare a struct for a compound key, or filter such records out first.",
+  return new UserError("KEY_INVALID", `the key${operator} is ${problem}${where === "" ? "" : `, ${where}`}`, {
+    fix: "return a string, a finite or infinite number, a boolean, a bigint or a Date from keyBy, declare a struct for a compound key, or filter such records out first",
     ...detail,
   });
 }

@@ -8,6 +8,7 @@
 //       can carry the record at all; then the codec's `mismatch` tells why.
 //   L5. At most VERSIONS_MAX codecs are made. The last one is "any", which takes whatever can be carried.
 
+import { canonicalJson } from "../base/canonical-json.ts";
 import { compileBatchCodec } from "./batch-codec.ts";
 import type { BatchCodec } from "./codec.ts";
 import { closeShape, shapeOf } from "./shape-of.ts";
@@ -18,34 +19,23 @@ import type { TypeSpec } from "./type-spec.ts";
 const VERSION_COARSE = 8;
 const VERSIONS_MAX = 16;
 
-export class ShapeLearner {
-  /** The current shape's codec, null before the first record. */
-  codec: BatchCodec | null;
+/** The shape of the records so far, as a spec that only widens. */
+export class ShapeWidener {
   /** Shapes so far. */
-  version: number;
-  readonly #timestamps: boolean;
-  readonly #label: string;
-  #shape: TypeSpec | null;
+  version = 0;
+  #shape: TypeSpec | null = null;
+  #text = "";
 
-  /** `label` tells the generated code of one edge from that of another. */
-  constructor(timestamps: boolean, label = "") {
-    this.codec = null;
-    this.version = 0;
-    this.#timestamps = timestamps;
-    this.#label = label;
-    this.#shape = null;
-  }
-
-  learn(record: unknown): BatchCodec {
+  /** The spec that admits `record` and all before it; null when it is the one there was. */
+  widen(record: unknown): TypeSpec | null {
     const shape = this.#widened(shapeOf(record));
-    const options = { timestamps: this.#timestamps, extraFields: "exact" } as const;
-    const codec = compileBatchCodec(closeShape(shape), options, this.#label);
-    // The same shape again: no codec can carry this record.
-    if (this.codec !== null && this.codec.fingerprint === codec.fingerprint) return this.codec;
+    const spec = closeShape(shape);
+    const text = canonicalJson(spec);
+    if (this.#shape !== null && text === this.#text) return null;
     this.#shape = shape;
+    this.#text = text;
     this.version++;
-    this.codec = codec;
-    return codec;
+    return spec;
   }
 
   #widened(shape: TypeSpec): TypeSpec {
@@ -54,5 +44,33 @@ export class ShapeLearner {
     const coarse = this.version >= VERSION_COARSE;
     const widened = widenShape(this.#shape, shape, coarse);
     return this.version === VERSION_COARSE - 1 ? relaxShape(widened) : widened;
+  }
+}
+
+export class ShapeLearner {
+  /** The current shape's codec, null before the first record. */
+  codec: BatchCodec | null;
+  readonly #widener = new ShapeWidener();
+  readonly #timestamps: boolean;
+  readonly #label: string;
+
+  /** `label` tells the generated code of one edge from that of another. */
+  constructor(timestamps: boolean, label = "") {
+    this.codec = null;
+    this.#timestamps = timestamps;
+    this.#label = label;
+  }
+
+  /** Shapes so far. */
+  get version(): number {
+    return this.#widener.version;
+  }
+
+  learn(record: unknown): BatchCodec {
+    const spec = this.#widener.widen(record);
+    if (spec === null && this.codec !== null) return this.codec; // The same shape: no codec can carry this record.
+    const options = { timestamps: this.#timestamps, extraFields: "exact" } as const;
+    this.codec = compileBatchCodec(spec ?? ANY, options, this.#label);
+    return this.codec;
   }
 }

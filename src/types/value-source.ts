@@ -136,6 +136,25 @@ export class ValueSource {
     return `${load} if (${v} === undefined && !hasOwn(${object}, ${JSON.stringify(field.name)})) return false;`;
   }
 
+  /** Statements that return false from the enclosing function when `v` is no list, set or map of this strictness. */
+  listGuard(v: string): string {
+    const extras = this.strictness === "exact" ? ` || objectKeys(${v}).length !== ${v}.length` : "";
+    return `if (!isArray(${v}) || getPrototypeOf(${v}) !== arrayPrototype${extras}) return false;`;
+  }
+
+  setGuard(v: string): string {
+    return `if (!isSet(${v}) || getPrototypeOf(${v}) !== setPrototype${this.#notBare(v)}) return false;`;
+  }
+
+  mapGuard(v: string): string {
+    return `if (!isMap(${v}) || getPrototypeOf(${v}) !== mapPrototype${this.#notBare(v)}) return false;`;
+  }
+
+  /** For element `i` of the list `v` in the local `item`: a hole reads as undefined. */
+  holeGuard(item: TypeSpec): string {
+    return admitsUndefined(item) ? "if (item === undefined && !hasOwn(v, i)) return false; " : "";
+  }
+
   #writeBody(spec: TypeSpec): string {
     const misfit = this.leafMisfit(spec, "v");
     if (misfit !== null) return `if (${misfit}) return false;\n${leafWrite(spec)}\nreturn true;`;
@@ -166,12 +185,10 @@ export class ValueSource {
 
   #writeList(item: TypeSpec): string {
     const write = this.writer(item);
-    const extras = this.strictness === "exact" ? " || objectKeys(v).length !== v.length" : "";
-    const hole = admitsUndefined(item) ? "if (item === undefined && !hasOwn(v, i)) return false; " : "";
     return [
-      `if (!isArray(v) || getPrototypeOf(v) !== arrayPrototype${extras}) return false;`,
+      this.listGuard("v"),
       `const length = v.length; writeU32(out, length);`,
-      `for (let i = 0; i < length; i++) { const item = v[i]; ${hole}if (!${write}(item, out)) return false; }`,
+      `for (let i = 0; i < length; i++) { const item = v[i]; ${this.holeGuard(item)}if (!${write}(item, out)) return false; }`,
       `return true;`,
     ].join("\n");
   }
@@ -179,7 +196,7 @@ export class ValueSource {
   #writeSet(item: TypeSpec): string {
     const write = this.writer(item);
     return [
-      `if (!isSet(v) || getPrototypeOf(v) !== setPrototype${this.#notBare("v")}) return false;`,
+      this.setGuard("v"),
       `writeU32(out, v.size);`,
       `for (const item of v) if (!${write}(item, out)) return false;`,
       `return true;`,
@@ -190,7 +207,7 @@ export class ValueSource {
     const writeKey = this.writer(key);
     const writeValue = this.writer(value);
     return [
-      `if (!isMap(v) || getPrototypeOf(v) !== mapPrototype${this.#notBare("v")}) return false;`,
+      this.mapGuard("v"),
       `writeU32(out, v.size);`,
       `for (const [key, item] of v) if (!${writeKey}(key, out) || !${writeValue}(item, out)) return false;`,
       `return true;`,

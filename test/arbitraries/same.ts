@@ -17,8 +17,19 @@ export function assertSame(actual: unknown, expected: unknown): void {
 
 /** As `assertSame`, for values of a type that has a union: the order of fields is the union's choice. */
 export function assertSameIn(spec: TypeSpec, actual: unknown, expected: unknown): void {
-  if (JSON.stringify(spec).includes('"union"')) assert.deepStrictEqual(actual, expected);
+  if (hasUnion(spec)) assert.deepStrictEqual(actual, expected);
   else assertSame(actual, expected);
+}
+
+const unions = new WeakMap<TypeSpec, boolean>();
+
+function hasUnion(spec: TypeSpec): boolean {
+  let found = unions.get(spec);
+  if (found === undefined) {
+    found = JSON.stringify(spec).includes('"union"');
+    unions.set(spec, found);
+  }
+  return found;
 }
 
 function compare(actual: unknown, expected: unknown, path: string, pairs: Map<object, object>): string | null {
@@ -49,6 +60,7 @@ function compareContent(actual: object, expected: object, path: string, pairs: M
 function compareProperties(actual: object, expected: object, path: string, pairs: Map<object, object>): string | null {
   const keys = Reflect.ownKeys(expected);
   const actualKeys = Reflect.ownKeys(actual);
+  if (keys.length === 0 && actualKeys.length === 0) return null;
   if (keys.length !== actualKeys.length || keys.some((key, index) => key !== actualKeys[index])) {
     return `${path}: keys ${actualKeys.map(String)} instead of ${keys.map(String)}`;
   }

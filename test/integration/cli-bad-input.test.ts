@@ -8,7 +8,7 @@ import { after, describe, test } from "node:test";
 import { type Ended, millrace } from "./cli-process.ts";
 
 const cwd = mkdtempSync(join(tmpdir(), "bad-input-"));
-const HEAD = 'import { blackhole, col, count, generate, job, print, t, tumbling } from "millrace";\n';
+const HEAD = 'import { blackhole, col, count, csv, generate, job, print, sum, t, tumbling } from "millrace";\n';
 const ROWS = 'generate(100, (id) => ({ id, name: "n" }), { type: t.struct({ id: t.f64, name: t.string }) })';
 const inJob = (...lines: readonly string[]): string =>
   `${HEAD}export default job({ name: "bad" }, (env) => {\n  ${lines.join("\n  ")}\n});`;
@@ -98,7 +98,7 @@ const BEFORE: readonly BadJob[] = [
   {
     what: "has a sink without an input",
     source: inJob('(env as any).to("b", print());'),
-    code: "JOB_BUILDER_THREW",
+    code: "SINK_WITHOUT_INPUT",
     line: 3,
   },
   {
@@ -114,11 +114,85 @@ const BEFORE: readonly BadJob[] = [
     line: 4,
   },
   {
+    what: "filters by a field that is not there",
+    source: inJob(`env.from("a", ${ROWS})`, '.filter(col("nmae").eq("n") as never).to("b", print());'),
+    code: "FIELD_UNKNOWN",
+    line: 4,
+    message: /fix {2}did you mean "name"\? The records have id, name/,
+  },
+  {
+    what: "aggregates a field that is not there",
+    source: inJob(`env.from("a", ${ROWS}).keyBy("name")`, '.aggregate({ s: sum("idd" as never) }).to("b", print());'),
+    code: "FIELD_UNKNOWN",
+    line: 4,
+    message: /aggregate s names the field "idd"/,
+  },
+  {
+    what: "takes event times from a field that is not there",
+    source: inJob(`env.from("a", ${ROWS})`, '.eventTime({ at: "tss" as never }).to("b", print());'),
+    code: "FIELD_UNKNOWN",
+    line: 4,
+    message: /fix {2}use one of id, name/,
+  },
+  {
+    what: "has a sink without a uid",
+    source: inJob(`env.from("a", ${ROWS})`, ".to(print() as never, undefined as never);"),
+    code: "UID_MISSING",
+    line: 4,
+    message: /sink print has no uid[\s\S]*for example \.to\("out", print\(\)\)/,
+  },
+  {
+    what: "has a source without a uid",
+    source: inJob("const any = env as any;", `any.from(${ROWS}).to("b", print());`),
+    code: "UID_MISSING",
+    line: 4,
+    message: /source generate has no uid/,
+  },
+  {
+    what: "has a text for a window",
+    source: inJob(
+      `env.from("a", ${ROWS}).eventTime({ at: "id" }).keyBy("name")`,
+      '.window("1m" as never).aggregate({ n: count() }).to("b", print());',
+    ),
+    code: "WINDOW_INVALID",
+    line: 4,
+    message: /\.window\(tumbling\("1m"\)\)/,
+  },
+  {
+    what: "reads invalid rows that the source does not set aside",
+    source: inJob('const rows = env.from("a", csv("rows.csv"));', 'rows.side.invalid.to("b", print());'),
+    code: "SIDE_OUTPUT_OFF",
+    line: 4,
+  },
+  {
+    what: "is given a misspelt parameter",
+    source: `${HEAD}export default job({ name: "bad", params: t.struct({ out: t.string }) }, () => {});`,
+    args: ["--param", "ouut=x"],
+    code: "PARAMS_INVALID",
+    line: 2,
+    message: /out: expected string, got nothing; there is no parameter "ouut": did you mean out\?/,
+  },
+  {
     what: "has windows without event time",
     source: inJob(
       `env.from("a", ${ROWS}).keyBy("name")\n  .window(tumbling("1m")).aggregate({ n: count() }).to("b", print());`,
     ),
     code: "WINDOW_WITHOUT_EVENT_TIME",
+    line: 4,
+  },
+  {
+    what: "has a policy where it could have no effect",
+    source: inJob(`env.from("a", ${ROWS})\n  .filter(col("id").gt(1)).onError("skip").to("b", print());`),
+    code: "ON_ERROR_WITHOUT_EFFECT",
+    line: 4,
+  },
+  {
+    what: "names a side output errors",
+    source: inJob(
+      `env.from("a", ${ROWS}).keyBy("id")`,
+      '.process({ uid: "p", out: t.any, side: { errors: t.f64 } as never, onRecord() {} }).to("b", print());',
+    ),
+    code: "SIDE_NAME_RESERVED",
     line: 4,
   },
   {
@@ -188,6 +262,27 @@ const WHILE_RUNNING: readonly BadJob[] = [
     message: /operator "a\/filter", options\.expression\.right\.value: \d+ became \d+/,
   },
   {
+    what: "filters by a field that its first record does not have",
+    source: inJob(
+      'env.from("a", generate(9, (id) => ({ id })))',
+      '.filter(col("idd").gt(1) as never).to("b", print());',
+    ),
+    code: "FIELD_UNKNOWN",
+    line: 4,
+    message: /did you mean "id"\?/,
+  },
+  {
+    what: "has a key that is none: told at its keyBy",
+    source: inJob(
+      'env.from("a", generate(9, (id) => ({ id, key: id === 7 ? NaN : id })))',
+      '.keyBy("key")',
+      '.reduce("r", (left) => left).to("b", print());',
+    ),
+    code: "KEY_INVALID",
+    line: 4,
+    message: /is NaN/,
+  },
+  {
     what: "has a function that throws",
     source: inJob(
       `env.from("a", ${ROWS})`,
@@ -196,6 +291,71 @@ const WHILE_RUNNING: readonly BadJob[] = [
     code: "USER_FUNCTION_THREW",
     line: 4,
     message: /Error: seven/,
+  },
+  {
+    what: "has a source that throws",
+    source: inJob(
+      'env.from("a", generate(9, (id) => {',
+      'if (id === 1) throw new Error("one"); return { id }; })).map((r) => ({ ...r })).to("b", blackhole());',
+    ),
+    code: "USER_FUNCTION_THREW",
+    line: 4,
+    message: /source "a" threw Error: one/,
+  },
+  {
+    what: "has a function of keyBy that throws",
+    source: inJob(
+      `env.from("a", ${ROWS})`,
+      '.keyBy((r) => { if (r.id === 7) throw new Error("seven"); return r.id; }, t.f64)',
+      '.aggregate({ n: count() }).uid("n").to("b", blackhole());',
+    ),
+    code: "USER_FUNCTION_THREW",
+    line: 4,
+    message: /keyBy before "n" threw Error: seven on the record \{ id: 7/,
+  },
+  {
+    what: "has a timer function that throws",
+    source: inJob(
+      `env.from("a", ${ROWS}).eventTime({ at: "id" }).keyBy("name").process({ uid: "p", out: t.any,`,
+      'onRecord(r, { timers }) { timers.set("late", r.id + 1_000); },',
+      'onTimer() { throw new Error("due"); } }).to("b", blackhole());',
+    ),
+    code: "USER_FUNCTION_THREW",
+    line: 5,
+    message: /onTimer of process "p" threw Error: due on the timer "late" of the key 'n' at 1099/,
+  },
+  {
+    what: "emits more in one call than there can be room for",
+    source: inJob(
+      `env.from("a", ${ROWS})`,
+      ".flatMap(() => Array.from({ length: 300_000 }, (_, id) => ({ id })))",
+      '.rebalance().map((r) => r).parallelism(2).to("b", blackhole());',
+    ),
+    code: "EMIT_OVERDRAFT",
+    line: 4,
+  },
+  {
+    what: "reads a file that is not there",
+    source: inJob('env\n  .from("a", csv("none.csv")).to("b", blackhole());'),
+    code: "FILE_MISSING",
+    line: 4,
+  },
+  {
+    what: "reads files of which there are none",
+    source: inJob('env\n  .from("a", csv("none-*.csv")).to("b", blackhole());'),
+    code: "FILES_NONE",
+    line: 4,
+  },
+  {
+    what: "keeps state without memory for it",
+    source: inJob(
+      `env.from("a", ${ROWS}).keyBy("id")`,
+      '.process({ uid: "p", out: t.any, onRecord() {} }).to("b", blackhole());',
+    ),
+    code: "STATE_BUDGET_EXCEEDED",
+    line: 4,
+    args: ["-D", "taskmanager.memory.managed.size=0"],
+    message: /operator "p" keeps state, and the slot's share of managed memory, 0 B/,
   },
   {
     what: "has a function that rejects late",
@@ -270,7 +430,7 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
     for (const mode of [[], ["--local"]]) {
       test(`${bad.what}: ${bad.code}, ${mode.length === 0 ? "in slot threads" : "in one thread"}`, async () => {
         const file = write(bad.source);
-        check(await millrace(["run", file, ...mode], { cwd }), file, bad, 1);
+        check(await millrace(["run", file, ...mode, ...(bad.args ?? [])], { cwd }), file, bad, 1);
       });
     }
   }
@@ -290,6 +450,13 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
       assert.equal(code, 2);
       assert.match(stderr, /^✗ MODULE_FILE_MISSING {2}there is no job file nowhere\.ts\n {2}fix/);
     }
+  });
+
+  test("a file of data in the place of a job is told of", async () => {
+    writeFileSync(join(cwd, "rows.csv"), "id,name\n1,n\n");
+    const { code, stderr } = await millrace(["run", "rows.csv"], { cwd });
+    assert.equal(code, 2);
+    assert.match(stderr, /^✗ MODULE_FILE_KIND {2}the job file rows\.csv is no TypeScript or JavaScript file\n {2}fix/);
   });
 
   test("with --json the same is told as one object on standard output", async () => {

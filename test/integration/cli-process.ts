@@ -12,6 +12,8 @@ export type Ended = { readonly code: number | null; readonly stdout: string; rea
 export type RunOptions = {
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Runs as this user; only root may say so. */
+  readonly uid?: number;
 };
 
 export class CliProcess {
@@ -20,11 +22,12 @@ export class CliProcess {
   stdout = "";
   stderr = "";
 
-  constructor(args: readonly string[], { cwd = FIXTURES, environment = {} }: RunOptions = {}) {
+  constructor(args: readonly string[], { cwd = FIXTURES, environment = {}, uid }: RunOptions = {}) {
     this.child = spawn(process.execPath, [resolve(ROOT, "bin/millrace.js"), ...args], {
       cwd,
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
+      ...(uid !== undefined && { uid, gid: uid }),
     });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;

@@ -6,6 +6,14 @@ import { tmpdir } from "node:os";
 import { describe, test } from "node:test";
 import { CliProcess, millrace } from "./cli-process.ts";
 
+type Metrics = Readonly<Record<string, unknown>>;
+
+type MetricsJson = {
+  readonly operators: readonly { readonly uid: string; readonly metrics: Metrics }[];
+  readonly tasks: readonly { readonly metrics: Metrics }[];
+  readonly taskManager: { readonly metrics: Metrics };
+};
+
 const MODES = [[], ["--local"]];
 const modeName = (mode: readonly string[]): string => (mode.length === 0 ? "in slot threads" : "in one thread");
 
@@ -53,6 +61,30 @@ describe("millrace run", { concurrency: 2 }, () => {
       assert.ok((summary.tasks as unknown[]).length > 0);
     });
 
+    test(`--json has the metrics of operators, tasks and pools, also those of users, ${modeName(mode)}`, async () => {
+      const { code, stdout, stderr } = await millrace([
+        "run",
+        "metrics.job.ts",
+        "--json",
+        "--parallelism",
+        "2",
+        ...mode,
+      ]);
+      assert.equal(code, 0, stderr);
+      const { operators, tasks, taskManager } = JSON.parse(stdout) as MetricsJson;
+      const ofOperator = (uid: string): Metrics => operators.find((each) => each.uid === uid)?.metrics ?? {};
+      assertGuard(ofOperator("guard"));
+      const { numRecordsIn, numRecordsOut } = ofOperator("odd");
+      assert.deepEqual([numRecordsIn, numRecordsOut], [500, 500]);
+      for (const { metrics } of tasks) assertTimes(metrics);
+      for (const name of ["numBytesOut", "numBytesIn"])
+        assert.ok(tasks.some(({ metrics }) => Number(metrics[name]) > 0));
+      const pools = taskManager.metrics;
+      assert.equal(pools["Status.Network.AvailableMemorySegments"], pools["Status.Network.TotalMemorySegments"]);
+      for (const name of ["Status.Network.PeakMemorySegments", "Status.Flink.Memory.Managed.Total"])
+        assert.ok(Number(pools[name]) > 0, name);
+    });
+
     test(`an interrupt stops an endless job in good order with 130, ${modeName(mode)}`, async () => {
       const run = new CliProcess(["run", "endless.job.ts", "--parallelism", "1", ...mode]);
       await run.printed("id: 20");
@@ -78,6 +110,8 @@ describe("millrace run", { concurrency: 2 }, () => {
     await run.printed("open");
     run.child.kill("SIGINT");
     await waitFor(() => run.stderr.includes("stopping the job"));
+    run.child.kill("SIGINT"); // The same one by another way, as npm hands it on.
+    await new Promise((resolve) => setTimeout(resolve, 400));
     assert.equal(run.child.exitCode, null);
     run.child.kill("SIGINT");
     assert.equal((await run.ended).code, 130);
@@ -114,6 +148,33 @@ describe("millrace run", { concurrency: 2 }, () => {
     assert.deepEqual(new Set(operators.map(({ parallelism }) => parallelism)), new Set([3]));
   });
 });
+
+/** Of the process function of metrics.job.ts: the engine's metrics and its own. */
+function assertGuard(metrics: Metrics): void {
+  const { numRecordsIn, numRecordsOut, checked, logins, second, lastAt, currentInputWatermark } = metrics;
+  assert.deepEqual([numRecordsIn, numRecordsOut, metrics["numRecordsOut.odd"], checked], [1_000, 500, 500, 1_000]);
+  assert.ok(Number(metrics.numRecordsOutPerSecond) > 0);
+  assert.equal((logins as Record<string, number>).count, 1_000);
+  assert.ok(Number((logins as Record<string, number>).perSecond) > 0);
+  assert.equal(typeof (lastAt as Record<string, number>).max, "number");
+  assert.ok(Number((currentInputWatermark as Record<string, number>).max) <= 99_899);
+  const { count, min, max, mean, p50, p95, p99 } = second as Record<string, number>;
+  assert.deepEqual([count, min, max, Math.round(Number(mean))], [1_000, 0, 99.9, 50]);
+  for (const [quantile, exact] of [
+    [p50, 50],
+    [p95, 95],
+    [p99, 99],
+  ] as const)
+    assert.ok(Math.abs(Number(quantile) - exact) < 0.08 * exact, `${quantile}, not ${exact}`);
+}
+
+function assertTimes(metrics: Metrics): void {
+  for (const name of ["busyTimeMsPerSecond", "idleTimeMsPerSecond", "backPressuredTimeMsPerSecond"]) {
+    const value = Number(metrics[name]);
+    assert.ok(value >= 0 && value <= 1_000, `${name} ${value}`);
+  }
+  assert.ok("inPoolUsage" in metrics || "outPoolUsage" in metrics);
+}
 
 async function waitFor(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));

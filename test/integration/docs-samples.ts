@@ -97,12 +97,14 @@ function outputOf(block: Block | undefined): readonly string[] | null {
 export function outputLines(text: string): readonly string[] {
   return text
     .split("\n")
-    .map((line) =>
-      line
-        .trimEnd()
-        .replace(/(finished|failed|cancelled) after .*/, "$1")
-        .replace(/^( {2}speed) .*/, "$1")
-        .replace(/^(plan) [0-9a-f]+.*/, "$1"),
+    .map(
+      (line) =>
+        line
+          .trimEnd()
+          .replace(/(finished|failed|cancelled) after .*/, "$1")
+          .replace(/^( {2}speed) .*/, "$1")
+          .replace(/^(plan) [0-9a-f]+.*/, "$1")
+          .replace(/(?<=\S) {2,}/g, "  "), // Columns are as wide as their content, which may depend on the machine.
     )
     .filter((line) => line !== "" && line.trim() !== "…");
 }

@@ -1,5 +1,5 @@
-// Drives keyed operators in tests as a task would: several subtasks, outputs that are full at random, snapshots that
-// are restored at another parallelism, batches of rows or columns.
+// Drives keyed operators in tests as a task would: several subtasks, outputs that are full and turns that are over at
+// random, snapshots that are restored at another parallelism, batches of rows or columns.
 
 import { heapView } from "../../src/base/memory-view.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../../src/operators/operator.ts";
@@ -20,6 +20,8 @@ export type DriverOptions = {
   readonly keyOf: (record: unknown) => unknown;
   /** Records offered until the output says that it is full, each time anew. */
   readonly room: () => number;
+  /** Rows after which a turn is over, each time anew. Default: never. */
+  readonly pauses?: () => number;
   /** The most that one record or call may offer beyond that (O1). */
   readonly overrun: number;
   readonly limitBytes?: number;
@@ -44,12 +46,15 @@ export class OperatorDriver {
   readonly #hash: (key: unknown) => number;
   #subtasks: Subtask[] = [];
   #left: number;
+  /** Rows until the turn is over. */
+  #rows: number;
   #watermark = -Infinity;
 
   constructor(options: DriverOptions, parallelism: number) {
     this.#options = options;
     this.#hash = compileKeyHash(options.keyType, "driver");
     this.#left = options.room();
+    this.#rows = options.pauses?.() ?? Infinity;
     this.#start(parallelism);
   }
 
@@ -161,6 +166,10 @@ export class OperatorDriver {
         count: (name: string, by = 1) => void this.counters.set(name, (this.counters.get(name) ?? 0) + by),
       },
       full: () => this.#left <= 0,
+      pause: (rows: number) => {
+        this.#rows -= rows;
+        return this.#left <= 0 || this.#rows <= 0;
+      },
       watermark: () => this.#watermark,
     } as unknown as OperatorContext;
   }
@@ -176,13 +185,14 @@ export class OperatorDriver {
 
   /** A task hands nothing to an operator whose output is full. */
   #makeRoom(): void {
-    if (this.#left <= 0) this.#drain(0);
+    if (this.#left <= 0 || this.#rows <= 0) this.#drain(0);
   }
 
   #drain(calls: number): void {
     if (calls > 100_000) throw new Error("no progress");
-    if (this.#left > 0) throw new Error("stopped although there was room");
-    this.#left = Math.max(1, this.#options.room());
+    if (this.#left > 0 && this.#rows > 0) throw new Error("stopped although there was room and time");
+    if (this.#left <= 0) this.#left = Math.max(1, this.#options.room());
+    if (this.#rows <= 0) this.#rows = this.#options.pauses?.() ?? Infinity;
   }
 }
 

@@ -4,9 +4,23 @@ import fc from "fast-check";
 import { type PaneWindowSpec, sliding, tumbling } from "../../src/operators/windows/window-spec.ts";
 import { modelResult, type Result, type Row, type Wanted, type WindowModel } from "./window-streams.ts";
 
-export type PaneSizes = { readonly sizeMs: number; readonly slideMs: number; readonly offsetMs: number };
+/** Local time, in which windows have equal sizes. */
+type LocalTime = {
+  readonly zone: string | null;
+  localOf(ms: number): number;
+  instantOf(localMs: number): number;
+};
+
+export type PaneSizes = {
+  readonly sizeMs: number;
+  readonly slideMs: number;
+  readonly offsetMs: number;
+  readonly zone?: LocalTime;
+};
 type ModelOptions = { readonly latenessMs: number; readonly wanted: Wanted };
 type Window = { readonly key: string; readonly start: number; readonly end: number; readonly rows: Row[] };
+
+const UTC: LocalTime = { zone: null, localOf: (ms) => ms, instantOf: (localMs) => localMs };
 
 export class PaneModel implements WindowModel {
   readonly late: Row[] = [];
@@ -21,15 +35,17 @@ export class PaneModel implements WindowModel {
   }
 
   add(row: Row): Result[] {
-    const { sizeMs, slideMs, offsetMs } = this.#sizes;
+    const { sizeMs, slideMs, offsetMs, zone = UTC } = this.#sizes;
     const updates: Result[] = [];
     let taken = false;
-    const lastStart = Math.floor((row.ts - offsetMs) / slideMs) * slideMs + offsetMs;
-    for (let start = lastStart; start > row.ts - sizeMs; start -= slideMs) {
-      const end = start + sizeMs;
+    const local = zone.localOf(row.ts);
+    const lastStart = Math.floor((local - offsetMs) / slideMs) * slideMs + offsetMs;
+    for (let localStart = lastStart; localStart > local - sizeMs; localStart -= slideMs) {
+      const start = zone.instantOf(localStart);
+      const end = zone.instantOf(localStart + sizeMs);
       if (end - 1 + this.#options.latenessMs <= this.#watermark) continue;
       taken = true;
-      const id = `${start} ${row.key}`;
+      const id = `${localStart} ${row.key}`;
       const window = this.#windows.get(id) ?? { key: row.key, start, end, rows: [] };
       this.#windows.set(id, window);
       window.rows.push(row);
@@ -46,8 +62,8 @@ export class PaneModel implements WindowModel {
   }
 }
 
-export function windowOf({ sizeMs, slideMs, offsetMs }: PaneSizes): PaneWindowSpec {
-  const options = { offset: `${offsetMs}ms` } as const;
+export function windowOf({ sizeMs, slideMs, offsetMs, zone }: PaneSizes): PaneWindowSpec {
+  const options = { offset: `${offsetMs}ms`, ...(zone?.zone && { zone: zone.zone }) } as const;
   return sizeMs === slideMs ? tumbling(`${sizeMs}ms`, options) : sliding(`${sizeMs}ms`, `${slideMs}ms`, options);
 }
 

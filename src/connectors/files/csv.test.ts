@@ -319,7 +319,7 @@ describe("bad CSV rows", () => {
         ],
         `${readSize}`,
       );
-      const issue = "longer than 1000 bytes, the limit of one record (option recordSizeMax)";
+      const issue = "longer than 1000 B, the limit of one record (option recordSizeMax)";
       assert.deepEqual(issues, [`3: ${issue}`, `4: ${issue}`, `7: ${issue}`]);
       assert.ok(invalid.every(({ raw }) => String(raw).length <= 1_100));
     }

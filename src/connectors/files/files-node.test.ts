@@ -110,7 +110,7 @@ describe("large records", () => {
       { n: 3, text: "after" },
     ]);
     assert.deepEqual(invalid[0]?.issues, [
-      "longer than 16777216 bytes, the limit of one record (option recordSizeMax)",
+      "longer than 16 MiB, the limit of one record (option recordSizeMax)",
     ]);
     assert.equal(invalid[0]?.line, 3);
     assert.equal(invalid[0]?.file, path);
@@ -161,7 +161,7 @@ describe("files that cannot be read", () => {
       uid: "in",
       subtaskIndex: 0,
       parallelism: 1,
-      metrics: { count() {}, gauge() {}, observe() {} },
+      metrics: { count() {}, gauge() {}, mark() {}, observe() {} },
       wake() {},
     });
     reader.addSplit({ id: "x", position });

@@ -87,6 +87,10 @@ describe("paths", () => {
       code: "FILE_MISSING",
       message: "there is no file /e/a.csv, nor a directory /e",
     });
+    await assert.rejects(find(FILES, "f/a.csv"), {
+      code: "FILE_MISSING",
+      message: "there is no file f/a.csv, nor a directory f in /",
+    });
     await assert.rejects(find(FILES, "/d/*.json"), { code: "FILES_NONE", message: "no file matches /d/*.json" });
     await assert.rejects(find(FILES, "s3://bucket/x"), { code: "PATH_UNSUPPORTED" });
     await assert.rejects(find(FILES, `/d/${"{a,b}".repeat(12)}`), { code: "PATH_UNSUPPORTED" });

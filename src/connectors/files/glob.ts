@@ -52,8 +52,9 @@ async function missing(disk: Disk, path: string): Promise<UserError> {
     similar === null
       ? "check the path; relative paths start at the directory the job was started in"
       : `did you mean ${join(directory, similar)}?`;
-  const what = isThere ? `there is no file ${path}` : `there is no file ${path}, nor a directory ${directory}`;
-  return new UserError("FILE_MISSING", what, { fix });
+  const where = path.startsWith("/") ? "" : ` in ${disk.directory}`;
+  const what = isThere ? "" : `, nor a directory ${directory}`;
+  return new UserError("FILE_MISSING", `there is no file ${path}${what}${where}`, { fix });
 }
 
 /** An empty directory stands for no files and is fine: it may be the output of a job that found nothing. */

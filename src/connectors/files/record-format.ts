@@ -1,6 +1,7 @@
 // What a file reader needs to know of a format: where records end, and how to read them. CSV and JSON Lines implement
 // it.
 
+import { memorySizeText } from "../../base/memory-size.ts";
 import type { SourceOutput } from "../../operators/source.ts";
 
 export interface RecordFormat<T> {
@@ -71,7 +72,10 @@ export function tooLong(
   recordBytesMax: number,
 ): { raw: string; issues: string[] } {
   const raw = `${bytes.toString("utf8", start, Math.min(end, start + RAW_BYTES_MAX))}…`;
-  return { raw, issues: [`longer than ${recordBytesMax} bytes, the limit of one record (option recordSizeMax)`] };
+  return {
+    raw,
+    issues: [`longer than ${memorySizeText(recordBytesMax)}, the limit of one record (option recordSizeMax)`],
+  };
 }
 
 /** A record as text without its line break; what is not UTF-8 shows as U+FFFD. */

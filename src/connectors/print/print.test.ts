@@ -16,7 +16,7 @@ async function printed(records: readonly unknown[], options: PrintOptions = {}, 
     parallelism,
     attempt: 0,
     restored: false,
-    metrics: { count: () => {}, gauge: () => {}, observe: () => {} },
+    metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
     print: (line) => lines.push(line),
   };
   const writer = print(options).createWriter(context);

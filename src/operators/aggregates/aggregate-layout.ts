@@ -10,9 +10,9 @@
 import { assert, UserError } from "../../base/errors.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { type ExprSpec, exprFields, exprText } from "../expressions/expr-spec.ts";
-import { exprType, type FieldTypes, isNumber, mayMiss } from "../expressions/field-types.ts";
+import { exprMayMiss, exprType, type FieldTypes, isNumber } from "../expressions/field-types.ts";
 import type { AggregateSet } from "./aggregate.ts";
-import type { AggregateSpec } from "./aggregate-spec.ts";
+import { type AggregateSpec, aggregateText, type NamedAggregate } from "./aggregate-spec.ts";
 import { type ComponentKind, emptyWords, sumCode, type Words } from "./fixed-component.ts";
 import {
   collectAccumulator,
@@ -36,8 +36,13 @@ export type AggregateInput = {
 /** `inputs` are indices; those after the ones that the kind takes have to be there for the record to count. */
 export type Component = { readonly kind: ComponentKind; readonly inputs: readonly number[]; readonly offset: number };
 
-/** `input` -1: the whole record. `by` -1: none. */
-export type HeapComponent = { readonly accumulator: HeapAccumulator; readonly input: number; readonly by: number };
+/** `input` -1: the whole record. `by` -1: none. `name`: of the one aggregate it belongs to, as people read it. */
+export type HeapComponent = {
+  readonly name: string;
+  readonly accumulator: HeapAccumulator;
+  readonly input: number;
+  readonly by: number;
+};
 
 /** Text of a result, given the words of the row and the text that gives the result of heap component `n`. */
 export type ResultCode = (w: Words, heap: (n: number) => string) => string;
@@ -66,11 +71,13 @@ export function aggregateLayout(set: AggregateSet, fields: FieldTypes, counted: 
   const results = set.specs.map(({ name, spec }) => {
     const custom = set.custom.get(name);
     assert(spec.kind !== "custom" || custom !== undefined, `no functions for the custom aggregate ${name}`);
-    const code = custom === undefined ? builder.lay(name, spec) : builder.custom(customAccumulator(custom));
+    const code = custom === undefined ? builder.lay(name, spec) : builder.custom(name, customAccumulator(custom));
     return { name, code };
   });
   return builder.finish(results, counted);
 }
+
+type SpecOf<K extends AggregateSpec["kind"]> = Extract<AggregateSpec, { kind: K }>;
 
 const NUMERIC = "the aggregate computes with numbers";
 
@@ -105,27 +112,27 @@ class LayoutBuilder {
         return this.#weightedMean(name, spec.input, spec.weight);
       case "first":
       case "last":
-        return this.#edge(name, spec.kind, spec.input);
+        return this.#edge(name, spec);
       case "minBy":
       case "maxBy":
-        return this.#ranked(name, spec.kind, spec.input, spec.pick);
+        return this.#ranked(name, spec);
       case "collect": {
         const input = spec.input === null ? -1 : this.#input(name, spec.input, "value");
-        return this.#heap(collectAccumulator(spec.limit, this.#typeOf(spec.input)), input);
+        return this.#heap({ name, spec }, collectAccumulator(spec.limit, this.#typeOf(spec.input)), input);
       }
       case "quantile": {
         const accumulator = quantileAccumulator(spec.quantiles, spec.single, spec.error);
-        return this.#heap(accumulator, this.#input(name, spec.input, "number"));
+        return this.#heap({ name, spec }, accumulator, this.#input(name, spec.input, "number"));
       }
       case "distinctCount":
-        return this.#heap(distinctAccumulator(spec.error), this.#input(name, spec.input, "value"));
+        return this.#heap({ name, spec }, distinctAccumulator(spec.error), this.#input(name, spec.input, "value"));
       case "custom":
         throw new Error("custom aggregates have functions");
     }
   }
 
-  custom(accumulator: HeapAccumulator): ResultCode {
-    return this.#heap(accumulator, -1);
+  custom(name: string, accumulator: HeapAccumulator): ResultCode {
+    return this.#heap({ name, spec: { kind: "custom" } }, accumulator, -1);
   }
 
   finish(results: AggregateLayout["results"], counted: boolean): AggregateLayout {
@@ -179,27 +186,31 @@ class LayoutBuilder {
     };
   }
 
-  #edge(name: string, edge: "first" | "last", input: ExprSpec | null): ResultCode {
+  #edge(name: string, spec: SpecOf<"first" | "last">): ResultCode {
+    const { kind: edge, input } = spec;
     const type = this.#typeOf(input);
-    if (input === null) return this.#heap(edgeAccumulator(edge, null), -1);
-    if (!isNumber(type)) return this.#heap(edgeAccumulator(edge, type), this.#input(name, input, "value"));
+    if (input === null) return this.#heap({ name, spec }, edgeAccumulator(edge, null), -1);
+    if (!isNumber(type)) {
+      return this.#heap({ name, spec }, edgeAccumulator(edge, type), this.#input(name, input, "value"));
+    }
     const component = this.#component(edge, [this.#input(name, input, "number")]);
     return (w) => orNull(`Number.isFinite(${at(component, w)(0)})`, at(component, w)(1));
   }
 
-  #ranked(name: string, rank: "minBy" | "maxBy", by: ExprSpec, pick: ExprSpec | null): ResultCode {
+  #ranked(name: string, spec: SpecOf<"minBy" | "maxBy">): ResultCode {
+    const { kind: rank, input: by, pick } = spec;
     const type = this.#typeOf(pick);
     const isFixed = pick !== null && isNumber(type) && isNumber(this.#typeOf(by)) && !this.#mayMiss(pick);
     if (!isFixed) {
       const input = pick === null ? -1 : this.#input(name, pick, "value");
-      return this.#heap(rankedAccumulator(rank, type), input, this.#input(name, by, "value"));
+      return this.#heap({ name, spec }, rankedAccumulator(rank, type), input, this.#input(name, by, "value"));
     }
     const component = this.#component(rank, [this.#input(name, by, "number"), this.#input(name, pick, "number")]);
     return (w) => orNull(isPresent(at(component, w)(0)), at(component, w)(2));
   }
 
-  #heap(accumulator: HeapAccumulator, input: number, by = -1): ResultCode {
-    const n = this.#heaps.push({ accumulator, input, by }) - 1;
+  #heap(of: NamedAggregate, accumulator: HeapAccumulator, input: number, by = -1): ResultCode {
+    const n = this.#heaps.push({ name: aggregateText(of), accumulator, input, by }) - 1;
     return (_, heap) => heap(n);
   }
 
@@ -243,7 +254,7 @@ class LayoutBuilder {
   }
 
   #mayMiss(spec: ExprSpec): boolean {
-    return spec.kind !== "orElse" && exprFields(spec).some((path) => mayMiss(this.#fields(path)));
+    return exprMayMiss(spec, this.#fields);
   }
 
   #typeOf(spec: ExprSpec | null): TypeSpec | null {

@@ -1,16 +1,19 @@
 // The objects of accumulators that are not numbers, beside the rows that own them.
 //
 // A row holds the number of its slot in one of its words; a slot is one object per heap component of the layout. Their
-// memory is estimated by their definitions and charged to a budget of the JavaScript heap.
+// memory is estimated by their definitions (state/heap-size.ts) and charged to a budget of the JavaScript heap.
 //
 //   J1. A slot belongs to one row. It is opened with the row's first record and closed with the row.
 //   J2. `bytes` is the sum of the estimates of all objects.
 
 import { UserError } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
-import type { HeapBudget } from "../../state/heap-entries.ts";
+import type { HeapBudget } from "../../state/heap-budget.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 import type { HeapComponent } from "./aggregate-layout.ts";
+
+/** The places of an object in the lists of objects and of their sizes. */
+const PLACE_BYTES = 24;
 
 export type ObjectsOwner = { readonly operator: string; readonly state: string };
 
@@ -55,7 +58,7 @@ export class AggregateObjects {
   /** Stores an object, which may be the one that is there, changed. Throws STATE_BUDGET_EXCEEDED. */
   put(slot: number, n: number, item: unknown): void {
     const i = slot * this.width + n;
-    const size = this.#heaps[n]!.accumulator.bytes(item);
+    const size = PLACE_BYTES + this.#heaps[n]!.accumulator.bytes(item);
     this.items[i] = item;
     this.#charge(size - (this.#sizes[i] ?? 0));
     this.#sizes[i] = size;
@@ -85,7 +88,7 @@ export class AggregateObjects {
     const held = `state "${state}" of operator "${operator}" holds ${memorySizeText(this.bytes)} of objects and cannot grow`;
     return new UserError("STATE_BUDGET_EXCEEDED", `${held}: ${limit}`, {
       operator,
-      fix: `Raise ${configKey}, run with more slots, or keep less: give collect a limit, or use sketches.`,
+      fix: `Raise ${configKey}, or keep less: give collect a limit, or use sketches.`,
     });
   }
 }

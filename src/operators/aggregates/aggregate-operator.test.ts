@@ -22,7 +22,7 @@ function driverOf(
   const fields = fieldTypes(t.struct({ key: t.any, value: t.f64 }).spec);
   return new OperatorDriver(
     {
-      make: () => new AggregateOperator({ mode, key, keyName: "key", set, fields }),
+      make: () => new AggregateOperator({ mode, key, keyName: "key", set, fields, partials: false }),
       keyType,
       keyOf: (record) => (record as Row).key,
       overrun: 0,

@@ -5,6 +5,8 @@ import { assert } from "../../base/errors.ts";
 import type { RowCursor } from "../../state/row-pages.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
+import { PartialInput } from "../windows/pane-input.ts";
+import { PartialRows } from "../windows/partial-rows.ts";
 import type { AggregateSet } from "./aggregate.ts";
 import type { KeyAccess } from "./aggregate-stage.ts";
 import { AggregateTable, STAGE_CAPACITY } from "./aggregate-table.ts";
@@ -17,11 +19,20 @@ export type AggregateOperatorOptions = {
   readonly set: AggregateSet;
   /** Types of the records' fields. */
   readonly fields: FieldTypes;
+  /** The input is what combiners made of the records; in batch mode only. */
+  readonly partials: boolean;
+};
+
+type Opened = {
+  readonly context: OperatorContext;
+  readonly groups: AggregateTable;
+  /** Null: the input is records. */
+  readonly partials: PartialInput | null;
 };
 
 export class AggregateOperator implements Operator {
   readonly #options: AggregateOperatorOptions;
-  #opened: { readonly context: OperatorContext; readonly groups: AggregateTable } | null = null;
+  #opened: Opened | null = null;
   // Where the rows of the end go on.
   readonly #cursor: RowCursor = { group: 0, row: -1 };
   readonly #rows = new Int32Array(256);
@@ -33,12 +44,13 @@ export class AggregateOperator implements Operator {
   }
 
   open(context: OperatorContext): void {
-    const { key, keyName, set, fields } = this.#options;
+    const { key, keyName, set, fields, mode } = this.#options;
     const tables = tablesOf(context);
+    const label = `${context.uid} ${context.subtaskIndex}`;
     const groups = new AggregateTable({
       name: "aggregates",
       operator: context.uid,
-      label: `${context.uid} ${context.subtaskIndex}`,
+      label,
       tables,
       key,
       keyName,
@@ -50,7 +62,9 @@ export class AggregateOperator implements Operator {
       bounds: false,
     });
     tables.attach(groups);
-    this.#opened = { context, groups };
+    assert(!this.#options.partials || mode === "batch", "each record gives a row, so that each has to come");
+    const partials = this.#options.partials ? new PartialInput(groups, new PartialRows(groups, keyName, label)) : null;
+    this.#opened = { context, groups, partials };
   }
 
   onRecord(record: unknown, timestampMs: number): void {
@@ -58,14 +72,16 @@ export class AggregateOperator implements Operator {
   }
 
   onBatch(batch: RecordBatch, from: number): number {
-    const { groups } = this.#open();
+    const { groups, partials } = this.#open();
     for (let at = from; at < batch.count; ) {
       const count = Math.min(batch.count - at, STAGE_CAPACITY);
-      groups.stage.stage(batch, at, 0, count);
+      if (partials === null) groups.stage.stage(batch, at, 0, count);
+      else partials.stageAll(batch, at, count);
       groups.resolve(count);
       let done = count;
       if (this.#options.mode === "stream") done = this.#update(count);
-      else groups.accumulate(0, count);
+      else if (partials === null) groups.accumulate(0, count);
+      else partials.accumulate(0, count, groups.rows, groups.offset);
       groups.clear();
       at += done;
       if (done < count) return at;
@@ -101,7 +117,7 @@ export class AggregateOperator implements Operator {
     this.#opened = null;
   }
 
-  #open(): { readonly context: OperatorContext; readonly groups: AggregateTable } {
+  #open(): Opened {
     assert(this.#opened !== null, "the operator is open");
     return this.#opened;
   }

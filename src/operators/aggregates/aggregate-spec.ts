@@ -58,6 +58,13 @@ export function aggregateFields(aggregates: readonly NamedAggregate[]): readonly
   return [...paths];
 }
 
+/** Fields that an aggregate names, whether or not it also takes whole records. */
+export function aggregateReads(spec: AggregateSpec): readonly string[] {
+  const inputs: readonly (ExprSpec | null)[] =
+    spec.kind === "minBy" || spec.kind === "maxBy" ? [spec.input, spec.pick] : (aggregateInputs(spec) ?? []);
+  return inputs.flatMap((input) => (input === null ? [] : exprFields(input)));
+}
+
 /** For `explain`: "vwap = weightedMean(price, qty)". */
 export function aggregateText({ name, spec }: NamedAggregate): string {
   const inputs = aggregateInputs(spec);

@@ -14,6 +14,7 @@ import { isNumberKey, keyInvalidError, keyProblem } from "../../types/key-spec.t
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { recordField, type ValueCode, valueCode } from "../expressions/expr-code.ts";
 import { exprFields, exprText } from "../expressions/expr-spec.ts";
+import { FieldProbe, takenFields } from "../expressions/field-presence.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import { mayMiss } from "../expressions/field-types.ts";
 import type { RecordBatch } from "../operator.ts";
@@ -25,6 +26,8 @@ export type KeyAccess = {
   readonly field: string | null;
   readonly of: ((record: unknown) => unknown) | null;
   readonly type: TypeSpec;
+  /** Throws for what is no key. Only where nobody has looked at the key before, as an exchange does. */
+  readonly doubtful?: (key: unknown, record: unknown) => void;
 };
 
 export type StageOptions = {
@@ -73,6 +76,7 @@ export class AggregateStage {
   /** By the kinds of the columns. */
   readonly #stageColumns = new Map<string, StageColumns>();
   readonly #paths: readonly string[];
+  readonly #probe: FieldProbe | null;
   #rows: unknown[] = [];
 
   constructor(options: StageOptions) {
@@ -88,8 +92,9 @@ export class AggregateStage {
     const paths = new Set(layout.inputs.flatMap((input) => exprFields(input.spec)));
     if (key !== null && key.field !== null) paths.add(key.field);
     this.#paths = [...paths];
-    this.#scope = stageScope(this, options);
-    const rows = this.#compile("rows", rowsCode(options, this.records !== null));
+    this.#probe = fieldProbe(options);
+    this.#scope = { ...stageScope(this, options), probe: this.#probe };
+    const rows = this.#compile("rows", rowsCode(options, { records: this.records, probe: this.#probe }));
     this.stageRecord = (rows as { stageRecord: StageRecord }).stageRecord;
     this.#stageRows = (rows as { stageRows: StageRows }).stageRows;
   }
@@ -109,6 +114,7 @@ export class AggregateStage {
   #stageReader(reader: BatchReader, from: number, at: number, count: number): void {
     const columns = this.records === null && this.#options.key?.of == null ? this.#columns(reader) : null;
     if (columns !== null) {
+      if (this.#probe !== null) this.#probe.unseen = false; // A record without the field has no column for it.
       this.#columnsStager(columns)(reader, columns, from, at, count);
       return;
     }
@@ -148,6 +154,13 @@ export class AggregateStage {
   }
 }
 
+/** Null when all fields are declared. */
+function fieldProbe({ operator, layout, fields }: StageOptions): FieldProbe | null {
+  const taken = new Set(layout.inputs.flatMap(({ spec }) => takenFields(spec)));
+  const paths = [...taken].filter((path) => fields(path) === null);
+  return paths.length === 0 ? null : new FieldProbe(operator, paths);
+}
+
 /** What generated code sees, by name. */
 function stageScope(stage: AggregateStage, options: StageOptions): Readonly<Record<string, unknown>> {
   const { key, operator, label, layout } = options;
@@ -163,7 +176,8 @@ function stageScope(stage: AggregateStage, options: StageOptions): Readonly<Reco
     hashKey: isNumberKey(type) ? null : compileKeyHash(type, `${label} stage`),
     hashAscii,
     DOUBTFUL: KEY_DOUBTFUL,
-    checkKey(value: unknown): void {
+    checkKey(value: unknown, record: unknown): void {
+      key?.doubtful?.(value, record);
       const problem = keyProblem(type, value);
       if (problem !== null) throw keyInvalidError(problem, { operator });
     },
@@ -191,11 +205,12 @@ function notNumber(operator: string, input: AggregateInput | undefined, value: u
 
 // ---------------------------------------------------------------- generated text
 
-function rowsCode(options: StageOptions, keepsRecords: boolean): string {
+function rowsCode(options: StageOptions, { records, probe }: { records: unknown; probe: unknown }): string {
   const field = recordField("record", (path) => mayMiss(options.fields(path)));
   return `function stageRecord(i, record, time) {
   stageTimes[i] = time;
-  ${keepsRecords ? "stageRecords[i] = record;" : ""}
+  ${records === null ? "" : "stageRecords[i] = record;"}
+  ${probe === null ? "" : "if (probe.unseen) probe.see(record);"}
   ${rowKeyCode(options.key)}
   ${inputsCode(options.layout.inputs, field)}
 }
@@ -208,14 +223,15 @@ return { stageRecord, stageRows };`;
 function rowKeyCode(key: KeyAccess | null): string {
   if (key === null) return "";
   const value = key.field === null ? "keyOf(record)" : `record[${JSON.stringify(key.field)}]`;
-  return valueKeyCode(key, value);
+  return valueKeyCode(key, value, "record");
 }
 
-function valueKeyCode(key: KeyAccess, value: string): string {
+function valueKeyCode(key: KeyAccess, value: string, record: string): string {
+  const check = `checkKey(key, ${record});`;
   if (isNumberKey(key.type)) {
-    return `const key = ${value}; if (typeof key !== "number" || key !== key) checkKey(key); keyNumbers[i] = key;`;
+    return `const key = ${value}; if (typeof key !== "number" || key !== key) ${check} keyNumbers[i] = key;`;
   }
-  return `const key = ${value}, hash = hashKey(key); if (hash === DOUBTFUL) checkKey(key);
+  return `const key = ${value}, hash = hashKey(key); if (hash === DOUBTFUL) ${check}
     hashes[i] = hash; keys.stage(i, key, codec);`;
 }
 
@@ -276,9 +292,9 @@ function columnValue(column: ColumnView, c: number, type: TypeSpec | null): Valu
 function columnKeyCode(key: KeyAccess, column: ColumnView, c: number): string {
   const noKey = column.nulls === null ? "" : `if (nulls${c}[nullBase${c} + j] !== 0) checkKey(null);`;
   const value = columnValue(column, c, key.type).value;
-  if (column.kind !== "text") return `${noKey} ${valueKeyCode(key, value)}`;
+  if (column.kind !== "text") return `${noKey} ${valueKeyCode(key, value, "null")}`;
   return `${noKey} if (isAscii${c}) {
       const start = text${c}.start(j), stop = text${c}.end(j);
       hashes[i] = hashAscii(bytes${c}, start, stop); keys.stageAscii(i, bytes${c}, start, stop);
-    } else { ${valueKeyCode(key, value)} }`;
+    } else { ${valueKeyCode(key, value, "null")} }`;
 }

@@ -16,6 +16,8 @@ import { mixEnd, mixWord } from "../../types/key-hash.ts";
 /** Registers per kept hash: where keeping hashes would take more memory than the registers, it ends. */
 const REGISTERS_PER_HASH = 16;
 const RANKS = 32;
+/** What a sketch takes beside the bytes of its typed array: its own object, and those of the array. */
+const SKETCH_BYTES = 320;
 
 export class DistinctSketch {
   readonly #precision: number;
@@ -63,9 +65,9 @@ export class DistinctSketch {
     return Math.round((m * m) / (2 * Math.LN2 * z));
   }
 
-  /** Rough memory, for the budget. */
+  /** Memory, for the budget. */
   get bytes(): number {
-    return 120 + (this.#registers?.byteLength ?? 0) + (this.#hashes?.byteLength ?? 0);
+    return SKETCH_BYTES + (this.#registers?.byteLength ?? 0) + (this.#hashes?.byteLength ?? 0);
   }
 
   write(out: ByteWriter): void {

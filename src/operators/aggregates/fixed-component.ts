@@ -30,6 +30,19 @@ const EMPTY: Readonly<Record<ComponentKind, readonly number[]>> = {
   maxBy: [Number.NaN, 0, 0],
 };
 
+/** Names of the words, for descriptions of state. */
+export const WORD_NAMES: Readonly<Record<ComponentKind, readonly string[]>> = {
+  count: ["n"],
+  sum: ["high", "low"],
+  squares: ["high", "low"],
+  min: ["value"],
+  max: ["value"],
+  first: ["time", "value"],
+  last: ["time", "value"],
+  minBy: ["by", "time", "value"],
+  maxBy: ["by", "time", "value"],
+};
+
 export function emptyWords(kind: ComponentKind): readonly number[] {
   return EMPTY[kind];
 }

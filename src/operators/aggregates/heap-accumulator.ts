@@ -3,6 +3,8 @@
 //   H1. `merge` leaves `from` as it is, and shares nothing with it that a later add or merge would change.
 //   H2. What `write` wrote, `read` gives back.
 
+import { detached } from "../../state/detached-value.ts";
+import { HeapSize, isMeasureDue } from "../../state/heap-size.ts";
 import { readF64, readU32, writeF64, writeU32 } from "../../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter, ValueCodec } from "../../types/codec.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
@@ -12,6 +14,8 @@ import { DistinctSketch, ValueHash } from "./distinct-sketch.ts";
 import { QuantileSketch } from "./quantile-sketch.ts";
 
 export interface HeapAccumulator {
+  /** What `write` writes. */
+  readonly type: TypeSpec;
   create(): unknown;
   /**
    * Adds a value, with the event time of its record (NaN without one) and, for minBy and maxBy, what it is compared by.
@@ -25,71 +29,91 @@ export interface HeapAccumulator {
   read(input: ByteReader): unknown;
 }
 
-/** What an object with a few fields costs. */
-const OBJECT_BYTES = 64;
-/** What a value of unknown size is taken to cost. */
-const VALUE_BYTES = 64;
+/** What the object of an accumulator costs, with boxed numbers in its fields. */
+const OBJECT_BYTES = 96;
+/** A list of values and one of their times, with the room that they have to spare; and each item in them. */
+const COLLECTED_BYTES = 416;
+const COLLECTED_ITEM_BYTES = 20;
 const ANY: TypeSpec = { kind: "any" };
+const SKETCH: TypeSpec = { kind: "bytes", array: "Uint8Array" };
 
-type Dated = { time: number; value: unknown };
+function structOf(fields: Readonly<Record<string, TypeSpec>>): TypeSpec {
+  return {
+    kind: "struct",
+    fields: Object.entries(fields).map(([name, type]) => ({ name, type, optional: false })),
+  };
+}
+
+type Dated = { time: number; value: unknown; valueBytes: number };
 
 /** The value with the least or greatest time; the value of an empty one is null. */
 export function edgeAccumulator(edge: "first" | "last", type: TypeSpec | null): HeapAccumulator {
   const codec = compileValueCodec(nullable(type), edge);
+  const size = new HeapSize(type);
   const start = edge === "first" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   const put = (into: Dated, time: number, value: unknown): Dated => {
     if (edge === "first" ? time >= into.time : time < into.time) return into;
     into.time = time;
-    into.value = detached(value);
+    into.valueBytes = size.of(value);
+    into.value = size.hasLongText ? detached(value) : value;
     return into;
   };
   return {
-    create: (): Dated => ({ time: start, value: null }),
+    type: structOf({ time: { kind: "f64" }, value: codec.spec }),
+    create: (): Dated => ({ time: start, value: null, valueBytes: 0 }),
     add: (into, value, time) => put(into as Dated, orderOf(time), value),
     merge: (into, from) => put(into as Dated, (from as Dated).time, (from as Dated).value),
     result: (accumulator) => (accumulator as Dated).value,
-    bytes: (accumulator) => OBJECT_BYTES + sizeOf((accumulator as Dated).value),
+    bytes: (accumulator) => OBJECT_BYTES + (accumulator as Dated).valueBytes,
     write(accumulator, out) {
       writeF64(out, (accumulator as Dated).time);
       codec.write((accumulator as Dated).value, out);
     },
-    read: (input): Dated => ({ time: readF64(input), value: codec.read(input) }),
+    read(input): Dated {
+      const time = readF64(input);
+      const value = codec.read(input);
+      return { time, value, valueBytes: size.of(value) };
+    },
   };
 }
 
-type Ranked = { by: number | string | null; time: number; value: unknown };
+type Ranked = { by: number | string | null; time: number; value: unknown; valueBytes: number };
 
 /** The value that goes with the least or greatest number or text. */
 export function rankedAccumulator(rank: "minBy" | "maxBy", type: TypeSpec | null): HeapAccumulator {
   const codec = compileValueCodec(nullable(type), rank);
   const byCodec = compileValueCodec(ANY, `${rank}-by`);
+  const size = new HeapSize(type);
   const put = (into: Ranked, by: number | string | null, time: number, value: unknown): Ranked => {
     if (by === null || Number.isNaN(by) || !beats(rank, by, time, into)) return into;
-    into.by = by;
+    into.by = detached(by) as Ranked["by"];
     into.time = time;
-    into.value = detached(value);
+    into.valueBytes = size.of(by) + size.of(value);
+    into.value = size.hasLongText ? detached(value) : value;
     return into;
   };
   return {
-    create: (): Ranked => ({ by: null, time: 0, value: null }),
+    type: structOf({ by: ANY, time: { kind: "f64" }, value: codec.spec }),
+    create: (): Ranked => ({ by: null, time: 0, value: null, valueBytes: 0 }),
     add: (into, value, time, by) => put(into as Ranked, by as number | string, orderOf(time), value),
     merge(into, from) {
       const { by, time, value } = from as Ranked;
       return put(into as Ranked, by, time, value);
     },
     result: (accumulator) => (accumulator as Ranked).value,
-    bytes: (accumulator) => OBJECT_BYTES + sizeOf((accumulator as Ranked).value),
+    bytes: (accumulator) => OBJECT_BYTES + (accumulator as Ranked).valueBytes,
     write(accumulator, out) {
       const { by, time, value } = accumulator as Ranked;
       byCodec.write(by, out);
       writeF64(out, time);
       codec.write(value, out);
     },
-    read: (input): Ranked => ({
-      by: byCodec.read(input) as Ranked["by"],
-      time: readF64(input),
-      value: codec.read(input),
-    }),
+    read(input): Ranked {
+      const by = byCodec.read(input) as Ranked["by"];
+      const time = readF64(input);
+      const value = codec.read(input);
+      return { by, time, value, valueBytes: size.of(by) + size.of(value) };
+    },
   };
 }
 
@@ -100,31 +124,36 @@ function beats(rank: "minBy" | "maxBy", by: number | string, time: number, best:
 
 type Collected = { readonly times: number[]; readonly values: unknown[]; bytes: number };
 
+const collected = (): Collected => ({ times: [], values: [], bytes: COLLECTED_BYTES });
+
 /** Values in the order of their times; with a limit the earliest ones. */
 export function collectAccumulator(limit: number | null, type: TypeSpec | null): HeapAccumulator {
   const codec = compileValueCodec(type ?? ANY, "collect");
+  const size = new HeapSize(type);
   const max = limit ?? Number.POSITIVE_INFINITY;
   const put = (into: Collected, time: number, value: unknown): Collected => {
     const { times, values } = into;
     let at = times.length;
     while (at > 0 && times[at - 1]! > time) at -= 1;
     if (at >= max) return into;
+    into.bytes += COLLECTED_ITEM_BYTES + size.of(value);
+    const kept = size.hasLongText ? detached(value) : value;
     if (at === times.length) {
       times.push(time);
-      values.push(detached(value));
+      values.push(kept);
     } else {
       times.splice(at, 0, time);
-      values.splice(at, 0, detached(value));
+      values.splice(at, 0, kept);
     }
-    into.bytes += 16 + sizeOf(value);
     if (times.length > max) {
       times.pop();
-      into.bytes -= 16 + sizeOf(values.pop());
+      into.bytes -= COLLECTED_ITEM_BYTES + size.of(values.pop());
     }
     return into;
   };
   return {
-    create: (): Collected => ({ times: [], values: [], bytes: 3 * OBJECT_BYTES }),
+    type: { kind: "list", item: structOf({ time: { kind: "f64" }, value: codec.spec }) },
+    create: collected,
     add: (into, value, time) => put(into as Collected, orderOf(time), value),
     merge(into, from) {
       const { times, values } = from as Collected;
@@ -142,7 +171,7 @@ export function collectAccumulator(limit: number | null, type: TypeSpec | null):
       }
     },
     read(input) {
-      const accumulator: Collected = { times: [], values: [], bytes: 3 * OBJECT_BYTES };
+      const accumulator = collected();
       for (let left = readU32(input); left > 0; left -= 1) {
         const time = readF64(input);
         put(accumulator, time, codec.read(input));
@@ -155,6 +184,7 @@ export function collectAccumulator(limit: number | null, type: TypeSpec | null):
 export function quantileAccumulator(quantiles: readonly number[], single: boolean, error: number): HeapAccumulator {
   const [first = 0.5] = quantiles;
   return {
+    type: SKETCH,
     create: () => new QuantileSketch(error),
     add(into, value) {
       (into as QuantileSketch).add(value as number);
@@ -178,6 +208,7 @@ export function quantileAccumulator(quantiles: readonly number[], single: boolea
 export function distinctAccumulator(error: number): HeapAccumulator {
   const hash = new ValueHash();
   return {
+    type: SKETCH,
     create: () => new DistinctSketch(error),
     add(into, value) {
       hash.hash(value);
@@ -195,17 +226,33 @@ export function distinctAccumulator(error: number): HeapAccumulator {
   };
 }
 
+/** `bytes` is as of the last change after which it was measured. */
+type Custom = { value: unknown; changes: number; bytes: number };
+
 /** A user's functions. `from` is copied before each merge, because users may return or keep parts of it (H1). */
 export function customAccumulator(functions: CustomAggregate): HeapAccumulator {
   const codec: ValueCodec = compileValueCodec(ANY, "custom");
+  const size = new HeapSize(null);
+  const custom = (value: unknown): Custom => ({ value, changes: 0, bytes: OBJECT_BYTES + size.of(value) });
+  const put = (into: Custom, value: unknown): Custom => {
+    into.value = value;
+    into.changes += 1;
+    if (isMeasureDue(into.changes)) into.bytes = OBJECT_BYTES + size.of(value);
+    return into;
+  };
   return {
-    create: () => functions.create(),
-    add: (into, record) => functions.add(into, record),
-    merge: (into, from) => functions.merge(into, typeof from === "object" ? structuredClone(from) : from),
-    result: (accumulator) => functions.result(accumulator),
-    bytes: (accumulator) => OBJECT_BYTES + sizeOf(accumulator),
-    write: (accumulator, out) => codec.write(accumulator, out),
-    read: (input) => codec.read(input),
+    type: ANY,
+    create: () => custom(functions.create()),
+    add: (into, record) => put(into as Custom, functions.add((into as Custom).value, record)),
+    merge(into, from) {
+      const { value } = from as Custom;
+      const own = typeof value === "object" ? structuredClone(value) : value;
+      return put(into as Custom, functions.merge((into as Custom).value, own));
+    },
+    result: (accumulator) => functions.result((accumulator as Custom).value),
+    bytes: (accumulator) => (accumulator as Custom).bytes,
+    write: (accumulator, out) => codec.write((accumulator as Custom).value, out),
+    read: (input) => custom(codec.read(input)),
   };
 }
 
@@ -214,29 +261,6 @@ function orderOf(time: number): number {
   return Number.isNaN(time) ? 0 : time;
 }
 
-/**
- * Longer strings from a batch may be parts of its text, all of which they would keep alive (types/batch-reader.ts, R2).
- */
-const SUBSTRING_UNITS = 13;
-const DETACH_DEPTH = 8;
-
-/** A value that can be kept: texts are copies of their own. */
-function detached(value: unknown, depth = 0): unknown {
-  if (typeof value === "string") return value.length < SUBSTRING_UNITS ? value : `${value} `.slice(0, -1);
-  if (typeof value !== "object" || value === null || depth > DETACH_DEPTH) return value;
-  if (Array.isArray(value)) return value.map((item) => detached(item, depth + 1));
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  const copy: Record<string, unknown> = { ...value };
-  for (const name of Object.keys(copy)) copy[name] = detached(copy[name], depth + 1);
-  return copy;
-}
-
 function nullable(type: TypeSpec | null): TypeSpec {
   return type === null || type.kind === "any" ? ANY : { kind: "nullable", inner: type };
-}
-
-function sizeOf(value: unknown): number {
-  if (typeof value === "string") return 16 + value.length;
-  if (Array.isArray(value)) return VALUE_BYTES + 8 * value.length;
-  return typeof value === "object" && value !== null ? VALUE_BYTES : 8;
 }

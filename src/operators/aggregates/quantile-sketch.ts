@@ -17,6 +17,9 @@ import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 /** Groups of up to so many values are exact. */
 export const EXACT = 32;
 const ORDERS = 18;
+/** What a sketch takes beside the bytes of its typed arrays, each of which is some 200 bytes of objects. */
+const EXACT_BYTES = 960;
+const SKETCH_BYTES = 760;
 /** Smaller magnitudes have too few bits for a relative error: they count as 0. */
 const MIN_NORMAL = 2 ** -1022;
 
@@ -88,9 +91,10 @@ export class QuantileSketch {
     return this.#representative(this.#positive.bucketAt(above));
   }
 
-  /** Rough memory, for the budget. */
+  /** Memory, for the budget. */
   get bytes(): number {
-    return 160 + (this.#exact === null ? this.#negative.bytes + this.#positive.bytes : this.#exact.byteLength);
+    if (this.#exact !== null) return EXACT_BYTES + this.#exact.byteLength;
+    return SKETCH_BYTES + this.#negative.bytes + this.#positive.bytes;
   }
 
   write(out: ByteWriter): void {
@@ -161,7 +165,7 @@ class Buckets {
   }
 
   get bytes(): number {
-    return 80 + this.#counts.byteLength;
+    return this.#counts.byteLength;
   }
 
   add(bucket: number, count: number): void {

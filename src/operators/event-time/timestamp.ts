@@ -19,8 +19,13 @@ export function timestampOf(value: unknown, scale: number, checkSeconds: boolean
     if (ms >= 0 && ms <= TIMESTAMP_MAX && !(checkSeconds && ms >= SECONDS_FROM && ms < SECONDS_TO)) return ms;
     return NaN;
   }
-  return value instanceof Date && value.getTime() >= 0 ? value.getTime() : NaN;
+  if (!(value instanceof Date)) return NaN;
+  const ms = value.getTime();
+  return ms >= 0 && !(checkSeconds && ms >= SECONDS_FROM && ms < SECONDS_TO) ? ms : NaN;
 }
+
+const SET_ASIDE =
+  'filter such records out first, or count them with .onError("skip") after eventTime, or set them aside with "side"';
 
 export type TimestampProblem = { readonly code: string; readonly message: string; readonly fix: string };
 
@@ -30,7 +35,7 @@ export function timestampProblem(value: unknown): TimestampProblem {
     return {
       code: "TIMESTAMP_MISSING",
       message: `the event time is ${value}`,
-      fix: "filter such records out first, or set them aside",
+      fix: SET_ASIDE,
     };
   }
   if (typeof value !== "number" && !(value instanceof Date)) {
@@ -45,25 +50,26 @@ export function timestampProblem(value: unknown): TimestampProblem {
     return {
       code: "TIMESTAMP_NAN",
       message: "the event time is not a number (NaN)",
-      fix: "filter such records out first, or set them aside",
+      fix: SET_ASIDE,
     };
   if (ms < 0) {
     return {
       code: "TIMESTAMP_NEGATIVE",
       message: `the event time ${ms} lies before 1970`,
-      fix: "times before 1970 are not supported; set such records aside",
+      fix: `times before 1970 are not supported: ${SET_ASIDE}`,
     };
   }
   if (ms > TIMESTAMP_MAX) {
     return {
       code: "TIMESTAMP_RANGE",
       message: `the event time ${ms} lies beyond the year 275760`,
-      fix: 'if these are microseconds, say so: eventTime({ at, unit: "us" })',
+      fix: ms / 1_000 <= TIMESTAMP_MAX ? 'if these are microseconds, say so: unit: "us"' : SET_ASIDE,
     };
   }
+  const wanted = value instanceof Date ? "make the Date of milliseconds" : 'say which unit it is: unit: "s"';
   return {
     code: "TIMESTAMP_IN_SECONDS",
     message: `the event time ${ms} looks like seconds: as milliseconds it would be ${new Date(ms).toISOString()}`,
-    fix: 'say which unit it is: eventTime({ at, unit: "s" }), or unit: "ms" if it really is 1970',
+    fix: `${wanted}, or unit: "ms" if it really is ${new Date(ms).getUTCFullYear()}`,
   };
 }

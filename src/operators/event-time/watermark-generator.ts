@@ -50,6 +50,12 @@ export class WatermarkGenerator {
     this.#splits.delete(split);
   }
 
+  /** Whether no event time has been observed yet. */
+  get isUntouched(): boolean {
+    if (this.#watermark > -Infinity) return false;
+    return [...this.#splits.values()].every(({ greatest }) => greatest === -Infinity);
+  }
+
   get idle(): boolean {
     return this.#idle;
   }

@@ -1,7 +1,7 @@
 // Types of fields and expressions, as far as the record's type is known.
 
 import type { StructSpec, TypeSpec } from "../../types/type-spec.ts";
-import type { ExprSpec } from "./expr-spec.ts";
+import { type ExprSpec, exprFields } from "./expr-spec.ts";
 
 /** Type of the field at a path; null when it is only known from the records. */
 export type FieldTypes = (path: string) => TypeSpec | null;
@@ -40,6 +40,11 @@ export function mayMiss(type: TypeSpec | null): boolean {
     default:
       return false;
   }
+}
+
+/** Whether an expression can be missing. */
+export function exprMayMiss(spec: ExprSpec, fields: FieldTypes): boolean {
+  return spec.kind !== "orElse" && exprFields(spec).some((path) => mayMiss(fields(path)));
 }
 
 /** Type of an expression's values that are not missing; null when it is only known from the records. */

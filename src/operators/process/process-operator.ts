@@ -4,28 +4,42 @@
 //   P2. Event-time timers due at or before a watermark fire before the watermark goes on, in order of time.
 //   P3. A function that throws under the policy "skip" or "side" concerns its record only; state it wrote stays
 //       written.
+//   P4. What user code is given may be kept and emitted, but for the context: a timer is an object of its own, and the
+//       context's methods work without it.
+//   P5. Timers that are due fire until the turn is over, and go on in the next one. But where far more fire than were
+//       set, `onTimer` sets due ones for ever, and the turn is not left: so the watchdog sees that it does not end.
 
 import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
 import type { FiredTimer, KeyedStateStore, KeyedTimers, TimerService } from "../../state/keyed-state.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
-import type { Operator, OperatorContext, Output } from "../operator.ts";
+import type { Operator, OperatorContext } from "../operator.ts";
 import type { StateDeclarations } from "./state-declaration.ts";
+import { type UserMetrics, userMetrics } from "./user-metrics.ts";
 
 /** The user's functions with their types erased. */
 export type ProcessFunctions = {
   readonly onRecord?: (record: unknown, context: ProcessContext) => unknown;
   readonly onLeft?: (record: unknown, context: ProcessContext) => unknown;
   readonly onRight?: (record: unknown, context: ProcessContext) => unknown;
-  readonly onTimer?: (timer: FiredTimer, context: ProcessContext) => unknown;
+  readonly onTimer?: (timer: ProcessTimer, context: ProcessContext) => unknown;
 };
+
+/** Timers of one run that fire turn by turn (P5): so many for each that is set, and so many more. */
+const FIRED_PER_TIMER = 100;
+const FIRED_MORE = 100_000;
+
+/** A timer as user code sees it. */
+export type ProcessTimer = Readonly<Omit<FiredTimer, "hash">>;
 
 export type ProcessOptions = {
   readonly functions: ProcessFunctions;
   readonly state: StateDeclarations;
   readonly sides: readonly string[];
-  /** Null: fail. Else told about a record (or a timer) on which the user's function threw. */
+  /** Null: fail. Else told about a record on which the user's function threw. */
   readonly onThrow: ((error: unknown, record: unknown, timestampMs: number) => void) | null;
+  /** Told about a timer on which the user's function threw; throws when the policy is to fail. */
+  readonly onTimerThrow: (error: unknown, timer: ProcessTimer, timestampMs: number) => void;
 };
 
 /** What a process function works with. Plain fields: they are set once per record. */
@@ -38,20 +52,24 @@ export class ProcessContext {
   readonly state: Readonly<Record<string, unknown>>;
   readonly timers: TimerService & { readonly processing: TimerService };
   readonly side: Readonly<Record<string, (record: unknown) => void>>;
+  /** Emits a record with the event time of the record or timer at hand. */
+  readonly emit: (record: unknown) => void;
+  readonly metrics: UserMetrics;
   readonly #env: Env;
-  readonly #output: Output;
 
   constructor(context: OperatorContext, options: ProcessOptions, store: KeyedStateStore) {
+    const { output } = context;
     this.#env = context.env;
-    this.#output = context.output;
+    this.metrics = userMetrics(context.uid, context.metrics);
+    this.emit = (record) => void output.offer(record, this.timestamp);
     this.state = Object.fromEntries(
       Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(store, name)]),
     );
     this.timers = timersOf(store.timers);
     this.side = Object.fromEntries(
       options.sides.map((name) => {
-        const output = context.side(name);
-        return [name, (record: unknown) => void output.offer(record, this.timestamp)];
+        const aside = context.side(name);
+        return [name, (record: unknown) => void aside.offer(record, this.timestamp)];
       }),
     );
   }
@@ -60,17 +78,15 @@ export class ProcessContext {
   get now(): number {
     return this.#env.clock.nowMs();
   }
-
-  /** Emits a record with the event time of the record or timer at hand. */
-  emit(record: unknown): void {
-    this.#output.offer(record, this.timestamp);
-  }
 }
 
 export class ProcessOperator implements Operator {
   readonly #options: ProcessOptions;
   readonly #inputs: readonly (((record: unknown, context: ProcessContext) => unknown) | undefined)[];
   #opened: { context: OperatorContext; store: KeyedStateStore; user: ProcessContext } | null = null;
+  /** Timers of the run under way that have fired, and how many may turn by turn (P5). */
+  #fired = 0;
+  #firedMax = 0;
 
   constructor(options: ProcessOptions) {
     this.#options = options;
@@ -135,13 +151,27 @@ export class ProcessOperator implements Operator {
   #fire(domain: "event" | "processing", upToMs: number): boolean {
     const { context, store, user } = this.#open();
     const { onTimer } = this.#options.functions;
-    const callback = (timer: FiredTimer): void => {
-      user.key = timer.key;
-      user.timestamp = domain === "event" ? timer.at : NaN;
-      if (onTimer !== undefined)
-        this.#call(onTimer as (record: unknown, context: ProcessContext) => unknown, timer, timer.at);
+    const callback = ({ name, at, key }: FiredTimer): void => {
+      this.#fired += 1;
+      user.key = key;
+      user.timestamp = domain === "event" ? at : NaN;
+      if (onTimer !== undefined) this.#callTimer(onTimer, { name, at, key, domain }); // P4
     };
-    return store.timers.fire(domain, upToMs, callback, () => context.full());
+    if (this.#fired === 0) this.#firedMax = store.timers.count * FIRED_PER_TIMER + FIRED_MORE;
+    const stop = (): boolean => (this.#fired > this.#firedMax ? context.full() : context.pause(1));
+    if (!store.timers.fire(domain, upToMs, callback, stop)) return false;
+    this.#fired = 0;
+    return true;
+  }
+
+  #callTimer(onTimer: NonNullable<ProcessFunctions["onTimer"]>, timer: ProcessTimer): void {
+    const { user, context } = this.#open();
+    const timestampMs = user.timestamp;
+    try {
+      if (onTimer(timer, user) instanceof Promise) throw returnedPromise(context.uid);
+    } catch (error) {
+      this.#options.onTimerThrow(error, timer, timestampMs);
+    }
   }
 
   #call(run: (record: unknown, context: ProcessContext) => unknown, argument: unknown, timestampMs: number): void {

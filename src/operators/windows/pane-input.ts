@@ -108,6 +108,12 @@ export class PartialInput implements PaneInput {
     for (let i = 0; i < count; i += 1) this.#groups.stageKey(i, this.#partials.keyOf(this.#rows[i]));
   }
 
+  /** Stages records whatever their panes. */
+  stageAll(batch: RecordBatch, from: number, count: number): void {
+    this.run(batch, from, from + count, -Infinity);
+    this.stage(batch, from, count);
+  }
+
   stageOne(batch: RecordBatch, index: number, pane: number): void {
     this.#rows[0] = recordAt(batch, index);
     this.#groups.stage.keys.namespaces[0] = pane;

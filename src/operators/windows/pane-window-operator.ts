@@ -29,6 +29,7 @@ import { PaneFrame } from "./pane-frame.ts";
 import { type PaneInput, PartialInput, RecordInput, recordAt, timestampAt } from "./pane-input.ts";
 import { PaneSet } from "./pane-set.ts";
 import { PartialRows } from "./partial-rows.ts";
+import { ROWS_PER_STEP } from "./row-walk.ts";
 import { SlidingFiring, slidingExtra } from "./sliding-firing.ts";
 import { TumblingFiring } from "./tumbling-firing.ts";
 import { WindowEmitter } from "./window-emitter.ts";
@@ -60,6 +61,7 @@ type Opened = {
 
 export class PaneWindowOperator implements Operator {
   readonly #options: WindowOperatorOptions;
+  readonly #forgotten = new Int32Array(ROWS_PER_STEP);
   #opened: Opened | null = null;
   #restored = false;
 
@@ -80,7 +82,7 @@ export class PaneWindowOperator implements Operator {
     const firing =
       frame.width === 1
         ? new TumblingFiring(groups, frame, emitter)
-        : new SlidingFiring({ groups, tables, frame, panes, input, emitter });
+        : new SlidingFiring({ context, groups, tables, frame, panes, input, emitter });
     this.#opened = { context, groups, frame, panes, input, firing, emitter };
     tables.attach({
       name: groups.name,
@@ -103,17 +105,16 @@ export class PaneWindowOperator implements Operator {
       const end = Math.min(batch.count, at + STAGE_CAPACITY);
       const run = input.run(batch, at, end, frame.settled);
       if (run > at) this.#add(batch, at, run - at);
-      at = run;
-      if (at === end) continue;
-      this.#addBehind(batch, at);
-      at += 1;
-      if (context.full()) return at;
+      if (run < end) this.#addBehind(batch, run);
+      const next = Math.min(run + 1, end);
+      if (context.pause(next - at)) return next;
+      at = next;
     }
     return at;
   }
 
   onWatermark(watermark: number): boolean {
-    const { frame, panes, firing } = this.#open();
+    const { context, frame, panes, firing } = this.#open();
     const open = frame.openAt(watermark);
     for (let window = this.#nextWindow(); window < open; window = this.#nextWindow()) {
       if (!firing.fire(window)) return false;
@@ -122,8 +123,9 @@ export class PaneWindowOperator implements Operator {
     frame.open = Math.max(frame.open, open);
     frame.kept = Math.max(frame.kept, frame.keptAt(watermark));
     for (let pane = panes.from(-Infinity); frame.isLate(pane); pane = panes.from(pane)) {
-      firing.forget(pane);
-      panes.delete(pane);
+      const count = this.#forget(pane);
+      if (count < ROWS_PER_STEP) panes.delete(pane);
+      if (context.pause(count + 1)) return false;
     }
     return true;
   }
@@ -177,12 +179,11 @@ export class PaneWindowOperator implements Operator {
 
   /** Records of panes none of whose windows has ended. */
   #add(batch: RecordBatch, from: number, count: number): void {
-    const { groups, input, panes, firing } = this.#open();
+    const { groups, input, panes } = this.#open();
     input.stage(batch, from, count);
     groups.resolve(count);
     const { namespaces } = groups.stage.keys;
     for (let i = 0; i < count; i += 1) panes.add(namespaces[i]!);
-    firing.onResolved(count);
     input.accumulate(0, count, groups.rows, groups.offset);
     groups.clear();
   }
@@ -198,7 +199,6 @@ export class PaneWindowOperator implements Operator {
     input.stageOne(batch, index, pane);
     groups.resolve(1);
     panes.add(pane);
-    firing.onResolved(1);
     input.accumulate(0, 1, groups.rows, groups.offset);
     const address = groups.rows[0]!;
     firing.amend(address, pane);
@@ -207,6 +207,15 @@ export class PaneWindowOperator implements Operator {
     for (let window = Math.max(frame.firstWindowOf(pane), frame.kept); window <= last; window += frame.step) {
       firing.update(address, window);
     }
+  }
+
+  /** Removes some rows of a pane and returns how many; less than a step's at the end. No firing needs them any more. */
+  #forget(pane: number): number {
+    const { groups } = this.#open();
+    const rows = this.#forgotten;
+    const count = groups.table.scanNamespace(pane, { group: 0, row: -1 }, rows);
+    for (let n = 0; n < count; n += 1) groups.remove(rows[n]!);
+    return count;
   }
 
   /** The next window that has rows and has not fired; Infinity for none. */
@@ -227,16 +236,13 @@ export class PaneWindowOperator implements Operator {
    * out.
    */
   #restoreGroup(keyGroup: number, input: ByteReader): void {
-    const { groups, frame, panes, firing } = this.#open();
+    const { groups, frame, panes } = this.#open();
     const open = readF64(input);
     const kept = readF64(input);
     frame.open = this.#restored ? Math.min(frame.open, open) : open;
     frame.kept = this.#restored ? Math.min(frame.kept, kept) : kept;
     this.#restored = true;
-    groups.restore(keyGroup, input, (address) => {
-      panes.add(groups.table.namespace(address));
-      firing.onRestored(address);
-    });
+    groups.restore(keyGroup, input, (address) => panes.add(groups.table.namespace(address)));
   }
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
+import { operatorTables, type TestTables } from "../../../test/operators/operator-tables.ts";
 import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../../test/operators/pane-model.ts";
 import {
   byEnd,
@@ -15,43 +16,83 @@ import {
 import { compileBatchCodec } from "../../types/batch-codec.ts";
 import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
 import type { BatchCodec } from "../../types/codec.ts";
-import { aggregateSet, collect, count, first, last, mean, minBy, quantile } from "../aggregates/aggregate.ts";
+import { aggregateSet, collect, count, first, last, mean, minBy, quantile, sum } from "../aggregates/aggregate.ts";
+import { AggregateOperator } from "../aggregates/aggregate-operator.ts";
 import { fieldTypes } from "../expressions/field-types.ts";
 import type { OperatorContext } from "../operator.ts";
 import { PaneWindowOperator } from "./pane-window-operator.ts";
-import { canCombine, combinedType, PreAggregateOperator, type PreAggregateOptions } from "./pre-aggregate-operator.ts";
+import { PreAggregateOperator, type PreAggregateOptions } from "./pre-aggregate-operator.ts";
+import { canCombine, combinedType } from "./pre-aggregation.ts";
 import { session, tumbling } from "./window-spec.ts";
 
 type Sent = { readonly record: unknown; readonly timestampMs: number };
+
+type CombinerOptions = Omit<PreAggregateOptions, "operator" | "check" | "flushAfterMs"> &
+  Partial<PreAggregateOptions> & { readonly managedBytes?: number };
 
 /** A combiner with an output that is full at random. */
 class Combiner {
   readonly operator: PreAggregateOperator;
   readonly sent: Sent[] = [];
+  nowMs = 0;
+  readonly #memory: TestTables;
   #left = 1;
 
-  constructor(options: PreAggregateOptions, room: () => number) {
-    this.operator = new PreAggregateOperator(options);
+  constructor({ managedBytes = 2 ** 22, ...options }: CombinerOptions, room: () => number) {
+    this.operator = new PreAggregateOperator({ operator: "op", check: null, flushAfterMs: Infinity, ...options });
+    this.#memory = operatorTables({
+      limitBytes: managedBytes,
+      keyGroups: { first: 0, last: 0 },
+      maxParallelism: 1,
+    });
     const offer = (record: unknown, timestampMs: number) => {
       this.sent.push({ record, timestampMs });
       this.#left -= 1;
       return this.#left > 0;
     };
-    const context = { uid: "combine", subtaskIndex: 0, output: { offer }, full: () => this.#left <= 0 };
-    this.operator.open(context as unknown as OperatorContext);
+    this.operator.open({
+      uid: "combine",
+      subtaskIndex: 0,
+      env: { clock: { nowMs: () => this.nowMs } },
+      state: { tables: this.#memory.tables },
+      output: { offer },
+      pause: () => this.#left <= 0,
+    } as unknown as OperatorContext);
     this.#room = room;
   }
 
   readonly #room: () => number;
 
-  add(row: Row): void {
+  add(record: { readonly ts: number }): void {
     this.#left = this.#room();
-    this.operator.onRecord(row, row.ts);
+    this.operator.onRecord(record, record.ts);
   }
 
   watermark(watermark: number): void {
+    this.#until(() => this.operator.onWatermark(watermark));
+  }
+
+  /** What a task does between batches. */
+  time(nowMs: number): void {
+    this.nowMs = nowMs;
+    if (this.operator.nextProcessingTimeMs() <= nowMs) this.#until(() => this.operator.onProcessingTime());
+  }
+
+  idle(): void {
+    this.#until(() => this.operator.onIdle());
+  }
+
+  /** Bytes that are left when everything was given back. */
+  close(): number {
+    const { tables, allocator } = this.#memory;
+    this.operator.close();
+    tables.release();
+    return allocator.close() + tables.heap.usedBytes;
+  }
+
+  #until(call: () => boolean): void {
     do this.#left = Math.max(1, this.#room());
-    while (!this.operator.onWatermark(watermark));
+    while (!call());
   }
 
   snapshot(): Buffer {
@@ -67,8 +108,9 @@ class Combiner {
 class Pipeline {
   readonly driver: OperatorDriver;
   #combiners: Combiner[];
+  #closed = 0;
   #watermarks = [-Infinity, -Infinity];
-  readonly #options: PreAggregateOptions;
+  readonly #options: CombinerOptions;
   readonly #codec: BatchCodec | null;
   readonly #room: () => number;
 
@@ -78,8 +120,8 @@ class Pipeline {
     this.#room = () => rooms[turn++ % rooms.length] as number;
     const common = commonOptions(testCase);
     const window = windowOf(sizes);
-    this.#options = { window, ...common, limitBytes: 2 ** 17 };
-    const type = combinedType(common.set, common.fields, "key", { kind: "string" });
+    this.#options = { window, ...common, limitBytes: 2 ** 17, managedBytes: 2 ** 18, flushAfterMs: 5 };
+    const type = combinedType({ ...common, window }, { kind: "string" });
     this.#codec = testCase.columns ? compileBatchCodec(type, { timestamps: true, extraFields: "refuse" }) : null;
     this.#combiners = [this.#combiner(), this.#combiner()];
     this.driver = new OperatorDriver(
@@ -95,7 +137,11 @@ class Pipeline {
   }
 
   add(row: Row): void {
-    (this.#combiners[row.id % 2] as Combiner).add(row);
+    const combiner = this.#combiners[row.id % 2] as Combiner;
+    combiner.add(row);
+    // Some records wait, some leave soon, as the clock and the input want it.
+    if (row.id % 7 === 0) combiner.idle();
+    combiner.time(row.id);
     this.#deliver();
   }
 
@@ -114,11 +160,22 @@ class Pipeline {
   /** Everything goes on from snapshots; each combiner's goes to the other. */
   restart(parallelism: number): void {
     const snapshots = this.#combiners.map((combiner) => combiner.snapshot());
+    this.#closeCombiners();
     this.#combiners = [this.#combiner(), this.#combiner()];
     snapshots.forEach((snapshot, index) => {
       this.#combiners[1 - index]?.operator.restore(new ByteCursor(snapshot));
     });
     this.driver.restart(parallelism);
+  }
+
+  /** Bytes that are left when everything was given back. */
+  close(): number {
+    this.#closeCombiners();
+    return this.#closed + this.driver.close();
+  }
+
+  #closeCombiners(): void {
+    for (const combiner of this.#combiners) this.#closed += combiner.close();
   }
 
   #combiner(): Combiner {
@@ -151,8 +208,10 @@ function check(sizes: PaneSizes, random: StreamCase): void {
     }
   }
   assert.equal(driver.counters.get("numLateRecordsDropped") ?? 0, model.late.length);
-  assert.equal(driver.close(), 0);
+  assert.equal(pipeline.close(), 0);
 }
+
+const NUMBER_KEY = { field: "key", of: null, type: { kind: "f64" } } as const;
 
 describe("pre-aggregation", () => {
   test("changes neither results nor what is late, over random streams, watermarks that lag, full outputs and snapshots", () => {
@@ -161,10 +220,11 @@ describe("pre-aggregation", () => {
 
   const numbers = { window: tumbling("1s"), lateOutput: false, keyName: "key", fields: fieldTypes(null) };
 
-  function combine(keys: number, records: number, limitBytes: number): { sent: Sent[]; perRecord: number } {
+  type Limits = { readonly limitBytes?: number; readonly managedBytes?: number };
+
+  function combine(keys: number, records: number, limits: Limits): { sent: Sent[]; perRecord: number } {
     const set = aggregateSet({ n: count(), mean: mean("value") }, ["key"]);
-    const options = { ...numbers, set, key: { field: "key", of: null, type: { kind: "f64" } } as const, limitBytes };
-    const combiner = new Combiner(options, () => 1_000);
+    const combiner = new Combiner({ ...numbers, set, key: NUMBER_KEY, ...limits }, () => 1_000);
     let most = 0;
     for (let i = 0; i < records; i += 1) {
       const before = combiner.sent.length;
@@ -176,22 +236,123 @@ describe("pre-aggregation", () => {
   }
 
   test("sends one row per key and pane, and nothing before a window ends", () => {
-    const { sent, perRecord } = combine(100, 10_000, 2 ** 20);
+    const { sent, perRecord } = combine(100, 10_000, { limitBytes: 2 ** 20 });
     assert.equal(sent.length, 100);
     assert.equal(perRecord, 0);
   });
 
-  test("keeps to its memory: rows make room for others, none is lost", () => {
-    const { sent, perRecord } = combine(5_000, 30_000, 2 ** 17);
-    const total = sent.reduce((sum, { record }) => sum + (record as Record<string, number>)["#0"]!, 0);
-    assert.equal(total, 30_000);
-    assert.ok(sent.length > 5_000);
-    assert.ok(perRecord <= 1_024, `${perRecord} rows at once`);
+  for (const [whose, limits] of [
+    ["its memory", { limitBytes: 2 ** 17 }],
+    ["managed memory", { managedBytes: 2 ** 18 }],
+  ] as const) {
+    test(`keeps to ${whose}: rows make room for others, none is lost`, () => {
+      const { sent, perRecord } = combine(5_000, 30_000, limits);
+      const total = sent.reduce((sum, { record }) => sum + (record as Record<string, number>)["#0"]!, 0);
+      assert.equal(total, 30_000);
+      assert.ok(sent.length > 5_000);
+      assert.ok(perRecord <= 1_024, `${perRecord} rows at once`);
+    });
+  }
+
+  test("lets nothing wait longer than the buffer time-out, and nothing at all once the input is idle", () => {
+    const set = aggregateSet({ n: count() }, ["key"]);
+    const combiner = new Combiner({ ...numbers, set, key: NUMBER_KEY, flushAfterMs: 100 }, () => 1);
+    combiner.time(1_000);
+    for (let key = 0; key < 5; key += 1) combiner.add({ key, ts: 5 } as never);
+    combiner.time(1_010);
+    for (let key = 0; key < 5; key += 1) combiner.add({ key, ts: 5 } as never);
+    combiner.time(1_109);
+    assert.equal(combiner.sent.length, 0);
+    combiner.time(1_110);
+    assert.equal(combiner.sent.length, 5);
+    assert.equal(combiner.operator.nextProcessingTimeMs(), Infinity);
+    combiner.add({ key: 1, ts: 5 } as never);
+    combiner.idle();
+    assert.equal(combiner.sent.length, 6);
+    assert.equal(combiner.close(), 0);
+  });
+
+  test("B5: of equal times the last one stays the last, also while it is switched off", () => {
+    const fields = fieldTypes({ kind: "struct", fields: [{ name: "v", type: { kind: "f64" }, optional: false }] });
+    const set = aggregateSet({ last: last("v") }, ["key"]);
+    const combiner = new Combiner({ ...numbers, fields, set, key: NUMBER_KEY, limitBytes: 2 ** 17 }, () => 1_000);
+    const records = 70_000;
+    const keys = 60_000;
+    for (let i = 0; i < records; i += 1) combiner.add({ key: (i * 7_919) % keys, v: i, ts: 5 } as never);
+    combiner.watermark(Infinity);
+    assert.ok(combiner.sent.length > records / 2, "it was switched off");
+    const operator = new OperatorDriver(
+      {
+        make: () => {
+          return new PaneWindowOperator({
+            ...numbers,
+            fields,
+            set,
+            key: NUMBER_KEY,
+            allowedLatenessMs: 0,
+            partials: true,
+          });
+        },
+        keyType: { kind: "f64" },
+        keyOf: (record) => (record as { key: number }).key,
+        overrun: 1,
+        room: () => 1_000,
+        limitBytes: 2 ** 24,
+      },
+      1,
+    );
+    operator.records(combiner.sent as never, null);
+    operator.watermark(Infinity);
+    const expected = new Map<number, number>();
+    for (let i = 0; i < records; i += 1) expected.set((i * 7_919) % keys, i);
+    assert.equal(operator.emitted.length, expected.size);
+    for (const { row } of operator.emitted) assert.equal(row.last, expected.get(row.key as number));
+  });
+
+  test("without windows it gives one row per key at the end, which batch aggregates take for records", () => {
+    const set = aggregateSet({ n: count(), total: sum("v") }, ["key"]);
+    const options = { ...numbers, set, key: NUMBER_KEY };
+    const combiners = [0, 1].map(() => new Combiner({ ...options, window: null }, () => 2));
+    for (let i = 0; i < 1_000; i += 1) combiners[i % 2]?.add({ key: i % 30, v: i, ts: Number.NaN } as never);
+    for (const combiner of combiners) {
+      combiner.watermark(1_000);
+      assert.equal(combiner.sent.length, 0);
+      combiner.watermark(Infinity);
+      assert.equal(combiner.sent.length, 15);
+    }
+    const operator = new OperatorDriver(
+      {
+        make: () => new AggregateOperator({ ...options, mode: "batch", partials: true }),
+        keyType: { kind: "f64" },
+        keyOf: (record) => (record as { key: number }).key,
+        overrun: 0,
+        room: () => 3,
+      },
+      2,
+    );
+    for (const combiner of combiners) operator.records(combiner.sent as never, null);
+    operator.end();
+    const rows = operator.emitted.map(({ row }) => row).sort((a, b) => Number(a.key) - Number(b.key));
+    const expected = Array.from({ length: 30 }, (_, key) => {
+      const values = Array.from({ length: 1_000 }, (__, i) => i).filter((i) => i % 30 === key);
+      return { key, n: values.length, total: values.reduce((total, value) => total + value, 0) };
+    });
+    assert.deepEqual(rows, expected);
+  });
+
+  test("refuses what the exchange would refuse, at that record", () => {
+    const set = aggregateSet({ n: count() }, ["key"]);
+    const check = (record: unknown) => {
+      if ((record as { key: number }).key === 3) throw new Error("refused");
+    };
+    const combiner = new Combiner({ ...numbers, set, key: NUMBER_KEY, check }, () => 1);
+    combiner.add({ key: 2, ts: 5 } as never);
+    assert.throws(() => combiner.add({ key: 3, ts: 5 } as never), /refused/);
   });
 
   test("goes on from the snapshots of several combiners in one", () => {
     const set = aggregateSet({ n: count(), mean: mean("value") }, ["key"]);
-    const options = { ...numbers, set, key: { field: "key", of: null, type: { kind: "f64" } } as const };
+    const options = { ...numbers, set, key: NUMBER_KEY };
     const combiners = [0, 1, 2].map(() => new Combiner(options, () => 2));
     for (let i = 0; i < 600; i += 1) combiners[i % 2]?.operator.onRecord({ key: i % 10, value: 1 }, 5);
     for (const combiner of combiners.slice(0, 2)) combiners[2]?.operator.restore(new ByteCursor(combiner.snapshot()));
@@ -206,7 +367,7 @@ describe("pre-aggregation", () => {
   });
 
   test("is switched off while it does not reduce", () => {
-    const { sent } = combine(1_000_000, 100_000, 2 ** 18);
+    const { sent } = combine(1_000_000, 100_000, { limitBytes: 2 ** 18 });
     assert.equal(sent.length, 100_000);
     // From some record on every record goes out at once, which the last ones show: their rows are of one record each,
     // in order.

@@ -1,51 +1,60 @@
 // The combiner: pre-aggregates records per key and pane before they are exchanged, so that one partial row travels
-// instead of many records. The window operator behind the exchange merges partial rows as if they were records.
+// instead of many records. The operator behind the exchange merges partial rows as if they were records.
 //
-//   records ──▶ small table (key, pane) ──before each watermark that ends a window of the pane, or when it is full──▶
-//   partial rows
+//   records ──▶ small table (key, pane) ──▶ partial rows, before each watermark that ends a window of the pane, when the
+//   table is full, after the buffer time-out, when the input falls idle
 //
-//   B1. A record's partial row is sent before any watermark that ends a window of it. So the receiver takes it for late
-//       if and only if it would have taken the record for late, had that been sent at once.
+//   B1. A record's partial row is sent before any watermark that ends a window of it, and before the task says that it
+//       is idle: then receivers no longer wait for its watermark. So the receiver takes it for late if and only if it
+//       would have taken the record for late, had that been sent at once, and no result comes later.
 //   B2. A record whose pane has a window that this task's watermark has ended is sent at once: whether it is late is
 //       for the receiver to say, whose watermark may be behind.
-//   B3. The table is bounded: when it is full, the rows that were swept longest ago make room.
+//   B3. The table is bounded: when it is full, or managed memory is, the rows that were swept longest ago make room.
 //   B4. Where it does not reduce (out of n records come more than n / 2 rows) it is switched off for a while, and each
 //       record is sent at once.
+//   B5. What is sent of one key and pane is in the order of its records, so that equal times keep their order.
+//
+// Without windows (aggregates of batch jobs) all records are of one pane, which the watermark Infinity ends.
 
 import { assert } from "../../base/errors.ts";
-import { heapBlocks } from "../../state/block-source.ts";
-import { OperatorTables } from "../../state/operator-tables.ts";
-import { PageAllocator } from "../../state/page-allocator.ts";
 import type { RowCursor } from "../../state/row-pages.ts";
 import { readF64, readU32, writeF64, writeU32 } from "../../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter, ValueCodec } from "../../types/codec.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
 import { compileValueCodec } from "../../types/value-codec.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
-import { aggregateLayout } from "../aggregates/aggregate-layout.ts";
 import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
+import { tablesOf } from "../aggregates/tables-of.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 import { PaneFrame } from "./pane-frame.ts";
 import { timestampMissing } from "./pane-input.ts";
 import { PaneSet } from "./pane-set.ts";
 import { type PartialRow, PartialRows, partialType } from "./partial-rows.ts";
-import type { PaneWindowSpec, WindowSpec } from "./window-spec.ts";
+import type { PaneWindowSpec } from "./window-spec.ts";
 
 export type PreAggregateOptions = {
-  readonly window: PaneWindowSpec;
+  /** Uid of the operator behind the exchange, which errors are about. */
+  readonly operator: string;
+  /** Null: no windows. */
+  readonly window: PaneWindowSpec | null;
   readonly key: KeyAccess;
   readonly keyName: string;
   readonly set: AggregateSet;
-  /** Types of the records' fields; the window operator has to be given the same. */
+  /** Types of the records' fields; the operator behind the exchange has to be given the same. */
   readonly fields: FieldTypes;
+  /** The longest that a record waits, in processing time; Infinity: until its window ends. */
+  readonly flushAfterMs: number;
+  /** Throws for a record that the exchange would refuse; null: any is taken. `first`: of some. */
+  readonly check: ((record: unknown, first: boolean) => void) | null;
   /** Memory of the table, COMBINER_BYTES by default. */
   readonly limitBytes?: number;
 };
 
 /** Enough for some 20,000 groups, and little enough for the second-level cache. */
 const COMBINER_BYTES = 2 * 1024 * 1024;
+/** What a row's entry in the index takes, roughly. */
+const INDEX_BYTES = 16;
 /** Objects beside it, sketches above all, are held to as much again, estimated. */
 const OBJECTS_BYTES = 2 * COMBINER_BYTES;
 /** Rows that make room at a time. */
@@ -53,51 +62,35 @@ const SWEEP = 256;
 /** Records after which the reduction is judged, and records for which the combiner stays off. */
 const JUDGE_AFTER = 32_768;
 const OFF_FOR = 1_048_576;
-/** Rows of a snapshot that go out with a record, until none is left. */
-const RESTORED_PER_RECORD = 4;
-
-/**
- * Whether windowed aggregates can be pre-aggregated: panes, nobody reads the late records (they are sent as they are),
- * and all accumulators are small. Lists and whole records would only be copied about.
- */
-export function canCombine(options: {
-  readonly window: WindowSpec;
-  readonly lateOutput: boolean;
-  readonly keyName: string;
-  readonly set: AggregateSet;
-  readonly fields: FieldTypes;
-}): boolean {
-  const { window, lateOutput, keyName, set, fields } = options;
-  if (window.kind === "session" || lateOutput || keyName.startsWith("#") || set.custom.size > 0) return false;
-  const sketches = set.specs.filter(({ spec }) => spec.kind === "quantile" || spec.kind === "distinctCount").length;
-  return aggregateLayout(set, fields, true).heaps.length === sketches;
-}
-
-/** Type of the rows that a combiner sends. */
-export function combinedType(set: AggregateSet, fields: FieldTypes, keyName: string, keyType: TypeSpec): TypeSpec {
-  return partialType(aggregateLayout(set, fields, true), keyName, keyType);
-}
+/** Rows of a snapshot, or of a table that is switched off, that go out with a record until none is left. */
+const ROWS_PER_RECORD = 4;
 
 type Opened = {
   readonly context: OperatorContext;
   readonly groups: AggregateTable;
   readonly partials: PartialRows;
   readonly codec: ValueCodec;
-  readonly tables: OperatorTables;
 };
 
 export class PreAggregateOperator implements Operator {
   readonly #options: PreAggregateOptions;
-  readonly #frame: PaneFrame;
+  /** Null: no windows. */
+  readonly #frame: PaneFrame | null;
   readonly #panes = new PaneSet();
   #opened: Opened | null = null;
+  /** Rows of snapshots, in order, and the first of them that was not sent. */
   readonly #restored: PartialRow[] = [];
+  #restoredAt = 0;
   #isRestored = false;
   /** Records that are staged. */
   #staged = 0;
+  #rowsMax = 0;
+  /** When what is held has to go; Infinity as long as nobody has asked since there was nothing. */
+  #flushAtMs = Infinity;
   /** Accumulators of a single record. */
   #scratch = new Float64Array(0);
   readonly #rows = new Int32Array(SWEEP);
+  readonly #fewRows = this.#rows.subarray(0, ROWS_PER_RECORD);
   readonly #sweep: RowCursor = { group: 0, row: -1 };
   // What has come and gone since the reduction was judged (B4).
   #records = 0;
@@ -106,19 +99,16 @@ export class PreAggregateOperator implements Operator {
 
   constructor(options: PreAggregateOptions) {
     this.#options = options;
-    this.#frame = new PaneFrame(options.window, 0);
+    this.#frame = options.window === null ? null : new PaneFrame(options.window, 0);
   }
 
   open(context: OperatorContext): void {
-    const { key, keyName, set, fields, limitBytes = COMBINER_BYTES } = this.#options;
+    const { operator, key, keyName, set, fields, limitBytes = COMBINER_BYTES } = this.#options;
     const label = `${context.uid} ${context.subtaskIndex}`;
-    const allocator = new PageAllocator(heapBlocks(limitBytes));
-    const heap = { limitBytes: Infinity, configKey: "", usedBytes: 0 };
-    const place = { operator: context.uid, maxParallelism: 1, keyGroups: { first: 0, last: 0 }, seed: 0 };
-    const tables = new OperatorTables({ allocator, ...place }, heap);
+    const tables = tablesOf(context);
     const groups = new AggregateTable({
       name: "partials",
-      operator: context.uid,
+      operator,
       label,
       tables,
       key,
@@ -130,24 +120,35 @@ export class PreAggregateOperator implements Operator {
       keepsExtra: false,
       bounds: false,
     });
+    tables.attach({
+      name: groups.name,
+      get bytes() {
+        return groups.bytes;
+      },
+      snapshot: () => undefined, // Partial rows are of no key group of this task: see below.
+      restore: () => undefined,
+    });
+    this.#rowsMax = Math.floor(limitBytes / (8 * groups.table.layout.stride + INDEX_BYTES));
     this.#scratch = groups.layout.empty.slice();
     const codec = compileValueCodec(partialType(groups.layout, keyName, key.type), label);
-    this.#opened = { context, groups, partials: new PartialRows(groups, keyName, label), codec, tables };
+    this.#opened = { context, groups, partials: new PartialRows(groups, keyName, label), codec };
   }
 
   onRecord(record: unknown, timestampMs: number): void {
-    const { context, groups } = this.#open();
-    if (Number.isNaN(timestampMs)) throw timestampMissing(context.uid);
-    const pane = this.#frame.clock.paneOf(timestampMs);
+    const { groups } = this.#open();
+    const { check } = this.#options;
+    if (check !== null) check(record, this.#staged === 0);
+    const pane = this.#paneOf(timestampMs);
     const at = this.#staged;
+    const { keys } = groups.stage;
+    const keysEnd = keys.position;
     groups.stage.stageRecord(at, record, timestampMs);
-    groups.stage.keys.namespaces[at] = pane;
-    if (this.#restored.length > 0) this.#sendRestored(RESTORED_PER_RECORD);
-    if (this.#offFor > 0) {
-      this.#offFor -= 1;
+    keys.namespaces[at] = pane;
+    if (this.#restoredAt < this.#restored.length) this.#sendRestored(ROWS_PER_RECORD);
+    if (this.#offFor > 0 || this.#isSettled(pane)) {
+      if (this.#offFor > 0) this.#passOff(at);
       this.#sendRow(this.#rowOfStaged(at));
-    } else if (pane < this.#frame.settled) {
-      this.#sendRow(this.#rowOfStaged(at));
+      keys.position = keysEnd;
     } else {
       this.#staged = at + 1;
       if (this.#staged === STAGE_CAPACITY) this.#combine();
@@ -155,25 +156,31 @@ export class PreAggregateOperator implements Operator {
   }
 
   onWatermark(watermark: number): boolean {
-    if (!this.#sendRestored(Infinity)) return false;
-    this.#combine();
     const frame = this.#frame;
-    const open = Math.max(frame.open, frame.openAt(watermark));
-    const settled = frame.settledBefore(open);
-    for (let pane = this.#panes.from(-Infinity); pane < settled; pane = this.#panes.from(pane)) {
-      if (!this.#sendPane(pane)) return false;
-      this.#panes.delete(pane);
-    }
+    if (frame === null) return watermark < Infinity || this.#sendAll();
+    if (!this.#sendRestored(Infinity)) return false;
+    const open = frame.openAt(watermark);
+    if (open <= frame.open) return true;
+    this.#combine();
+    if (!this.#sendPanes(frame.settledBefore(open))) return false;
     frame.open = open;
     return true;
   }
 
+  onIdle(): boolean {
+    return this.#sendAll();
+  }
+
   nextProcessingTimeMs(): number {
-    return Infinity;
+    if (this.#opened === null || this.#isEmpty(this.#opened)) this.#flushAtMs = Infinity;
+    else if (this.#flushAtMs === Infinity) {
+      this.#flushAtMs = this.#opened.context.env.clock.nowMs() + this.#options.flushAfterMs;
+    }
+    return this.#flushAtMs;
   }
 
   onProcessingTime(): boolean {
-    return true;
+    return this.#sendAll();
   }
 
   onEndOfInput(): boolean {
@@ -184,9 +191,10 @@ export class PreAggregateOperator implements Operator {
   snapshot(out: ByteWriter): void {
     const { groups, codec } = this.#open();
     const { table } = groups;
-    writeF64(out, this.#frame.open);
-    writeU32(out, table.size + this.#staged + this.#restored.length);
-    for (const row of this.#restored) codec.write(row, out);
+    writeF64(out, this.#frame?.open ?? -Infinity);
+    const restored = this.#restored.slice(this.#restoredAt);
+    writeU32(out, restored.length + table.size + this.#staged);
+    for (const row of restored) codec.write(row, out);
     const cursor: RowCursor = { group: 0, row: -1 };
     for (let count = table.scanGroup(cursor, this.#rows); count > 0; count = table.scanGroup(cursor, this.#rows)) {
       for (let n = 0; n < count; n += 1) codec.write(this.#rowOf(this.#rows[n]!), out);
@@ -198,19 +206,32 @@ export class PreAggregateOperator implements Operator {
   restore(input: ByteReader): void {
     const { codec } = this.#open();
     const open = readF64(input);
-    this.#frame.open = this.#isRestored ? Math.min(this.#frame.open, open) : open;
+    if (this.#frame !== null) this.#frame.open = this.#isRestored ? Math.min(this.#frame.open, open) : open;
     this.#isRestored = true;
     for (let left = readU32(input); left > 0; left -= 1) this.#restored.push(codec.read(input) as PartialRow);
   }
 
   close(): void {
-    this.#opened?.tables.release();
     this.#opened = null;
   }
 
   #open(): Opened {
     assert(this.#opened !== null, "the operator is open");
     return this.#opened;
+  }
+
+  #paneOf(timestampMs: number): number {
+    if (this.#frame === null) return 0;
+    if (Number.isNaN(timestampMs)) throw timestampMissing(this.#options.operator);
+    return this.#frame.clock.paneOf(timestampMs);
+  }
+
+  #isSettled(pane: number): boolean {
+    return this.#frame !== null && pane < this.#frame.settled;
+  }
+
+  #isEmpty({ groups }: Opened): boolean {
+    return this.#staged === 0 && groups.table.size === 0 && this.#restoredAt === this.#restored.length;
   }
 
   /** Adds what is staged to the table. */
@@ -226,7 +247,7 @@ export class PreAggregateOperator implements Operator {
     for (let i = 0; i < count; i += 1) this.#panes.add(keys.namespaces[i]!);
     groups.clear();
     this.#staged = 0;
-    while (groups.objects.bytes > OBJECTS_BYTES) this.#makeRoom();
+    while (groups.table.size > this.#rowsMax || groups.objects.bytes > OBJECTS_BYTES) this.#makeRoom(this.#rows);
     this.#judge(count);
   }
 
@@ -236,23 +257,50 @@ export class PreAggregateOperator implements Operator {
     const { table, stage, rows } = groups;
     let address = table.resolveIn(0, stage.keys, i);
     while (address === -1) {
-      if (table.size === 0) throw table.exceeded(); // A key that is larger than the table.
-      this.#makeRoom();
+      if (table.size === 0) throw table.exceeded(); // Not even for one row is there memory.
+      this.#makeRoom(this.#rows);
       address = table.resolveIn(0, stage.keys, i);
     }
     rows[i] = address;
     groups.accumulate(i, i + 1);
   }
 
-  /** Sends some rows, those that were looked at longest ago. */
-  #makeRoom(): void {
+  /** Sends as many rows as `rows` holds, those that were looked at longest ago. */
+  #makeRoom(rows: Int32Array): void {
     const { table } = this.#open().groups;
-    let count = table.scanGroup(this.#sweep, this.#rows);
+    let count = table.scanGroup(this.#sweep, rows);
     if (count === 0) {
       this.#sweep.row = -1;
-      count = table.scanGroup(this.#sweep, this.#rows);
+      count = table.scanGroup(this.#sweep, rows);
     }
-    for (let n = 0; n < count; n += 1) this.#send(this.#rows[n]!);
+    for (let n = 0; n < count; n += 1) this.#send(rows[n]!);
+  }
+
+  /** While the combiner is off: what the table still holds of the staged record's group goes before it (B5). */
+  #passOff(at: number): void {
+    this.#offFor -= 1;
+    const { groups } = this.#open();
+    if (groups.table.size === 0) return;
+    groups.hashKeys(at + 1);
+    const address = groups.table.findIn(0, groups.stage.keys, at);
+    if (address !== -1) this.#send(address);
+    this.#makeRoom(this.#fewRows);
+  }
+
+  /** Sends everything. False: stopped early, because the output is full or the turn is over. */
+  #sendAll(): boolean {
+    if (!this.#sendRestored(Infinity)) return false;
+    this.#combine();
+    return this.#sendPanes(Infinity);
+  }
+
+  /** Sends the rows of the panes before `end`. False: stopped early. */
+  #sendPanes(end: number): boolean {
+    for (let pane = this.#panes.from(-Infinity); pane < end; pane = this.#panes.from(pane)) {
+      if (!this.#sendPane(pane)) return false;
+      this.#panes.delete(pane);
+    }
+    return true;
   }
 
   #sendPane(pane: number): boolean {
@@ -261,7 +309,7 @@ export class PreAggregateOperator implements Operator {
       const count = groups.table.scanNamespace(pane, { group: 0, row: -1 }, this.#rows);
       if (count === 0) return true;
       for (let n = 0; n < count; n += 1) {
-        if (!this.#send(this.#rows[n]!) || context.full()) return false;
+        if (!this.#send(this.#rows[n]!) || context.pause(1)) return false;
       }
     }
   }
@@ -276,14 +324,19 @@ export class PreAggregateOperator implements Operator {
   #sendRow(row: PartialRow): boolean {
     const { context, partials } = this.#open();
     this.#sent += 1;
-    return context.output.offer(row, this.#frame.startOf(partials.paneOf(row)));
+    return context.output.offer(row, this.#frame?.startOf(partials.paneOf(row)) ?? NaN);
   }
 
   /** Sends at most `count` of the restored rows. False: the output is full now. */
   #sendRestored(count: number): boolean {
-    for (let left = Math.min(count, this.#restored.length); left > 0; left -= 1) {
-      const row = this.#restored.pop() as PartialRow;
-      if (!this.#sendRow(row)) return false;
+    const restored = this.#restored;
+    for (let left = count; left > 0 && this.#restoredAt < restored.length; left -= 1) {
+      this.#restoredAt += 1;
+      if (!this.#sendRow(restored[this.#restoredAt - 1] as PartialRow)) return false;
+    }
+    if (this.#restoredAt === restored.length) {
+      restored.length = 0;
+      this.#restoredAt = 0;
     }
     return true;
   }

@@ -1,25 +1,26 @@
-// The sessions of all keys: rows in managed memory, chained by key, listed by when they are due.
+// The sessions of all keys: rows in managed memory, in order by key (session-tree.ts), listed by when they are due.
 //
-//   head      key ──▶ │ number of the key's first session row │
-//   session   (key, list) ──▶ │ start │ end │ next row of the key │ accumulators │
+//   head      key ──▶ │ root of the key's tree │
+//   session   (key, list) ──▶ │ start │ end │ links of the tree │ accumulators │
 //   list      2 × ⌊due / grain⌋ + fired, due being the end (+ lateness once fired); grain is a part of the gap
 //
 // A session that grows stays in its list: when that comes up it is moved to where it belongs by then. So a record costs
 // no list operation, and a session about one per gap.
 //
-//   S1. Two sessions of a key do not touch: the later one starts after the end of the earlier one.
+//   S1. Two sessions of a key do not touch: the later one starts after the end of the earlier one. So their order stays
+//       the same while they grow.
 //   S2. The list of a session is between those of (start + gap) and of its end (both plus lateness when fired). By S1,
 //       and because the grain is at most the gap, no two sessions of a key with the same `fired` are ever in one list.
 //   S3. A head exists if and only if its key has sessions.
-//   S4. Chains and heads are derived: a snapshot has session rows only.
+//   S4. Trees and heads are derived: a snapshot has session rows only.
 
 import { assert } from "../../base/errors.ts";
-import type { KeyBatch } from "../../state/key-batch.ts";
+import { KeyBatch } from "../../state/key-batch.ts";
 import type { KeyedTables } from "../../state/keyed-tables.ts";
 import type { ManagedTable } from "../../state/managed-table.ts";
-import type { RowCursor } from "../../state/row-pages.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import { PaneSet } from "./pane-set.ts";
+import { SessionTree } from "./session-tree.ts";
 
 const NONE = -1;
 /** Parts of a gap: each watermark looks at the sessions that end within one of them. */
@@ -27,19 +28,20 @@ const GRAINS = 64;
 
 const START = 0;
 const END = 1;
-const NEXT = 2;
+const LINKS = 2;
 /** What a new session row has before its accumulators. */
-export const SESSION_EXTRA: readonly number[] = [0, 0, NONE];
+export const SESSION_EXTRA: readonly number[] = [0, 0, 0];
 
 export class SessionStore {
   readonly groups: AggregateTable;
   readonly lists = new PaneSet();
   readonly #heads: ManagedTable;
+  readonly #tree: SessionTree;
   readonly #f64: Float64Array;
   readonly #words: number;
-  readonly #first: number;
   readonly #grainMs: number;
   readonly #latenessMs: number;
+  readonly #one = new KeyBatch(1);
 
   constructor(groups: AggregateTable, tables: KeyedTables, gapMs: number, latenessMs: number) {
     this.groups = groups;
@@ -50,11 +52,16 @@ export class SessionStore {
       listed: false,
       blob: false,
       valueWords: 1,
-      initial: Float64Array.of(NONE),
+      initial: null,
     });
     this.#f64 = groups.table.f64;
     this.#words = groups.extraOffset;
-    this.#first = this.#heads.layout.valueWord;
+    this.#tree = new SessionTree({
+      heads: this.#heads,
+      sessions: groups.table,
+      startWord: this.#words + START,
+      linksWord: this.#words + LINKS,
+    });
     this.#grainMs = Math.max(1, Math.floor(gapMs / GRAINS));
     this.#latenessMs = latenessMs;
   }
@@ -64,16 +71,15 @@ export class SessionStore {
     this.#heads.prefetch(this.groups.stage.keys.hashes, count);
   }
 
-  /** First session of staged key `i`, -1 for none. */
-  firstOf(i: number): number {
+  /** Head of staged key `i`, -1 for none. */
+  headOf(i: number): number {
     const { keys } = this.groups.stage;
-    const group = this.#heads.groupOf(keys.hashes[i]!);
-    const head = this.#heads.findIn(group, keys, i);
-    return head === NONE ? NONE : this.#at(group, this.#f64[head + this.#first]!);
+    return this.#heads.findIn(this.#heads.groupOf(keys.hashes[i]!), keys, i);
   }
 
-  nextOf(session: number): number {
-    return this.#at(this.groups.table.rowGroup(session), this.#f64[session + this.#words + NEXT]!);
+  /** The last session of a head that starts at or before a time, -1 for none. */
+  lastUpTo(head: number, timeMs: number): number {
+    return this.#tree.lastUpTo(head, timeMs);
   }
 
   startOf(session: number): number {
@@ -139,40 +145,30 @@ export class SessionStore {
   /** A row came out of a snapshot. */
   restored(session: number): void {
     this.lists.add(this.groups.table.namespace(session));
-    this.#link(session, this.groups.stageRowKey(session), 0);
-  }
-
-  /** Sessions in a list, as `ManagedTable.scanNamespace`. */
-  scan(list: number, cursor: RowCursor, rows: Int32Array): number {
-    return this.groups.table.scanNamespace(list, cursor, rows);
+    this.#link(session, this.#stageKey(session), 0);
   }
 
   #listOf(endMs: number, fired: boolean): number {
     return 2 * Math.floor((fired ? endMs + this.#latenessMs : endMs) / this.#grainMs) + (fired ? 1 : 0);
   }
 
-  #at(group: number, row: number): number {
-    return row === NONE ? NONE : this.groups.table.rowAddress(group, row);
+  #stageKey(session: number): KeyBatch {
+    const one = this.#one;
+    one.position = 0;
+    this.groups.table.stageKey(session, one, 0);
+    return one;
   }
 
   #link(session: number, keys: KeyBatch, i: number): void {
     const heads = this.#heads;
     const head = heads.resolveIn(heads.groupOf(keys.hashes[i]!), keys, i);
     if (head === NONE) throw heads.exceeded();
-    this.#f64[session + this.#words + NEXT] = this.#f64[head + this.#first]!;
-    this.#f64[head + this.#first] = this.groups.table.rowNumber(session);
+    this.#tree.insert(head, session);
   }
 
   #unlink(session: number): void {
-    const { table } = this.groups;
-    const keys = this.groups.stageRowKey(session);
-    const group = table.rowGroup(session);
-    const head = this.#heads.findIn(group, keys, 0);
-    const row = table.rowNumber(session);
-    const next = this.#f64[session + this.#words + NEXT]!;
-    let link = head + this.#first;
-    while (this.#f64[link] !== row) link = this.#at(group, this.#f64[link]!) + this.#words + NEXT;
-    this.#f64[link] = next;
-    if (this.#f64[head + this.#first] === NONE) this.#heads.remove(head);
+    const head = this.#heads.findIn(this.groups.table.rowGroup(session), this.#stageKey(session), 0);
+    this.#tree.remove(head, session);
+    if (this.#tree.isEmpty(head)) this.#heads.remove(head);
   }
 }

@@ -4,6 +4,7 @@ import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
 import {
   commonOptions,
   compareStream,
+  interruptions,
   modelResult,
   type Result,
   type Row,
@@ -58,7 +59,6 @@ class SessionModel implements WindowModel {
 }
 
 function check(gapMs: number, testCase: StreamCase): void {
-  let turn = 0;
   const window = session(`${gapMs}ms`);
   const driver = new OperatorDriver(
     {
@@ -66,7 +66,7 @@ function check(gapMs: number, testCase: StreamCase): void {
       keyType: { kind: "string" },
       keyOf: (record) => (record as Row).key,
       overrun: 1,
-      room: () => testCase.rooms[turn++ % testCase.rooms.length] as number,
+      ...interruptions(testCase),
     },
     1,
   );
@@ -74,7 +74,7 @@ function check(gapMs: number, testCase: StreamCase): void {
 }
 
 describe("session windows", () => {
-  test("agree with a naive model over random streams, lateness, outputs that are full, snapshots and rescaling", () => {
+  test("agree with a naive model over random streams, lateness, full outputs, pauses, snapshots and rescaling", () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 12 }), streamCases, check), { numRuns: 200 });
   });
 

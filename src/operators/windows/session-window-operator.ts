@@ -9,7 +9,6 @@
 //   W4. A session is removed once its end is past its lateness.
 
 import { assert } from "../../base/errors.ts";
-import type { RowCursor } from "../../state/row-pages.ts";
 import { readF64, writeF64 } from "../../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
@@ -17,6 +16,7 @@ import { tablesOf } from "../aggregates/tables-of.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
 import { recordAt, timestampAt, timestampMissing } from "./pane-input.ts";
 import type { WindowOperatorOptions } from "./pane-window-operator.ts";
+import { RowWalk } from "./row-walk.ts";
 import { SESSION_EXTRA, SessionStore } from "./session-store.ts";
 import { WindowEmitter } from "./window-emitter.ts";
 import type { SessionWindowSpec } from "./window-spec.ts";
@@ -27,7 +27,13 @@ export type SessionOperatorOptions = Omit<WindowOperatorOptions, "window" | "par
 
 const NONE = -1;
 
-type Opened = { readonly context: OperatorContext; readonly store: SessionStore; readonly emitter: WindowEmitter };
+type Opened = {
+  readonly context: OperatorContext;
+  readonly store: SessionStore;
+  /** Over the sessions of a list. */
+  readonly walk: RowWalk;
+  readonly emitter: WindowEmitter;
+};
 
 export class SessionWindowOperator implements Operator {
   readonly #options: SessionOperatorOptions;
@@ -36,12 +42,8 @@ export class SessionWindowOperator implements Operator {
   #opened: Opened | null = null;
   #watermark = -Infinity;
   #restored = false;
-  // Where firing goes on: the list, and the rows of it at hand.
+  /** The list in which firing goes on; NaN when none is under way. */
   #list = NaN;
-  readonly #cursor: RowCursor = { group: 0, row: -1 };
-  readonly #rows = new Int32Array(256);
-  #count = 0;
-  #at = 0;
 
   constructor(options: SessionOperatorOptions) {
     this.#options = options;
@@ -67,7 +69,8 @@ export class SessionWindowOperator implements Operator {
       bounds: true,
     });
     const store = new SessionStore(groups, tables, this.#gapMs, this.#latenessMs);
-    this.#opened = { context, store, emitter: new WindowEmitter(context, groups, lateOutput) };
+    const walk = new RowWalk((cursor, rows, list) => groups.table.scanNamespace(list, cursor, rows));
+    this.#opened = { context, store, walk, emitter: new WindowEmitter(context, groups, lateOutput) };
     tables.attach({
       name: groups.name,
       get bytes() {
@@ -92,7 +95,7 @@ export class SessionWindowOperator implements Operator {
       store.prefetch(count);
       for (let i = 0; i < count; i += 1) {
         if (!this.#add(i)) emitter.late(recordAt(batch, at + i), timestampAt(batch, at + i), 1);
-        if (context.full()) {
+        if (context.pause(1)) {
           groups.clear();
           return at + i + 1;
         }
@@ -103,7 +106,7 @@ export class SessionWindowOperator implements Operator {
   }
 
   onWatermark(watermark: number): boolean {
-    const { store } = this.#open();
+    const { context, store } = this.#open();
     this.#watermark = watermark;
     const listEnd = store.listAfter(watermark);
     if (Number.isNaN(this.#list)) this.#list = store.lists.from(-Infinity);
@@ -112,6 +115,7 @@ export class SessionWindowOperator implements Operator {
       // What is in it now is not due before the end of its grain.
       if (this.#list < listEnd - 2) store.lists.delete(this.#list);
       this.#list = store.lists.from(this.#list + 1);
+      if (context.pause(1)) return false;
     }
     this.#list = NaN;
     return true;
@@ -169,56 +173,50 @@ export class SessionWindowOperator implements Operator {
     return true;
   }
 
-  /** The session that touches [startMs, endMs], all of them merged into one; -1 for none. */
+  /** The session that touches [startMs, endMs], two of them merged into one; -1 for none. */
   #joined(i: number, startMs: number, endMs: number): number {
     const { store } = this.#open();
-    let joined = NONE;
-    for (let session = store.firstOf(i); session !== NONE; ) {
-      const next = store.nextOf(session);
-      if (store.startOf(session) <= endMs && store.endOf(session) >= startMs) {
-        joined = joined === NONE ? session : this.#mergeTwo(joined, session);
-      }
-      session = next;
+    const head = store.headOf(i);
+    if (head === NONE) return NONE;
+    const later = store.lastUpTo(head, endMs);
+    if (later === NONE || store.startOf(later) <= startMs) {
+      return later !== NONE && store.endOf(later) >= startMs ? later : NONE;
     }
-    return joined;
+    // It starts within, and lasts for a gap at least: what starts before it, and no more, can touch as well.
+    const earlier = store.lastUpTo(head, startMs);
+    return earlier !== NONE && store.endOf(earlier) >= startMs ? this.#mergeTwo(earlier, later) : later;
   }
 
   #mergeTwo(into: number, from: number): number {
     const { store } = this.#open();
-    const startMs = Math.min(store.startOf(into), store.startOf(from));
-    const endMs = Math.max(store.endOf(into), store.endOf(from));
+    const endMs = store.endOf(from);
     store.merge(into, from);
-    store.grow(into, startMs, endMs);
+    store.grow(into, store.startOf(into), endMs);
     return into;
   }
 
   // -------------------------------------------------------------- firing
 
   #fireList(list: number): boolean {
-    const { store } = this.#open();
-    for (;;) {
-      while (this.#at < this.#count) {
-        this.#at += 1;
-        if (!this.#visit(this.#rows[this.#at - 1]!)) return false;
+    const walk = this.#open().walk;
+    do {
+      while (walk.at < walk.count) {
+        walk.at += 1;
+        if (!this.#visit(walk.rows[walk.at - 1]!)) return false;
       }
-      this.#at = 0;
-      this.#count = store.scan(list, this.#cursor, this.#rows);
-      if (this.#count > 0) continue;
-      this.#cursor.group = 0;
-      this.#cursor.row = -1;
-      return true;
-    }
+    } while (walk.next(list));
+    return true;
   }
 
-  /** Does what is due with a session. False: the output is full now. */
+  /** Does what is due with a session. False: it is time to stop (O6). */
   #visit(session: number): boolean {
-    const { store } = this.#open();
+    const { context, store } = this.#open();
     const endMs = store.endOf(session);
     const isOver = endMs - 1 <= this.#watermark;
-    const hasRoom = isOver && !store.isFired(session) ? this.#emit(session) : true;
+    const goesOn = isOver && !store.isFired(session) ? this.#emit(session) : !context.pause(1);
     if (endMs - 1 + this.#latenessMs <= this.#watermark) store.remove(session);
     else store.schedule(session, isOver);
-    return hasRoom;
+    return goesOn;
   }
 
   #emit(session: number): boolean {

@@ -20,19 +20,24 @@
 //   S1. Unless it is stale, a head has front = merge of rows in [start, mid) and back = merge of rows in [mid,
 //       computed).
 //   S2. All this is derived: a snapshot has rows only, and after a restore everything is merged anew from them.
-//   S3. A head exists if and only if its key has rows.
+//   S3. A head exists if and only if its key has rows in [start, computed), and these rows know it. So a window costs
+//       what its own keys cost, however many others have rows that wait for later windows.
 //   S4. A record that comes for a pane before `computed` goes into its row, and into the back; where it concerns the
 //       front, the head is stale until the next window fires, when it is merged anew.
+//   S5. Firing can stop between any two pieces of a few rows: `start`, `computed` and `flipped` say which panes are
+//       done, `#stage` what comes next. Nothing but `fire` is called until it has come to its end.
 
-import type { KeyBatch } from "../../state/key-batch.ts";
+import { KeyBatch } from "../../state/key-batch.ts";
 import type { KeyedTables } from "../../state/keyed-tables.ts";
 import type { ManagedTable } from "../../state/managed-table.ts";
 import type { RowCursor } from "../../state/row-pages.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
+import type { OperatorContext } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";
 import type { PaneFrame } from "./pane-frame.ts";
 import type { PaneInput } from "./pane-input.ts";
 import type { PaneSet } from "./pane-set.ts";
+import { ROWS_PER_STEP, RowWalk } from "./row-walk.ts";
 import type { WindowEmitter } from "./window-emitter.ts";
 
 /** Words of a row before its accumulators, beyond the layout's: see above. */
@@ -49,6 +54,7 @@ export function slidingExtra(empty: Float64Array): number[] {
 }
 
 export type SlidingParts = {
+  readonly context: OperatorContext;
   readonly groups: AggregateTable;
   readonly tables: KeyedTables;
   readonly frame: PaneFrame;
@@ -57,11 +63,17 @@ export type SlidingParts = {
   readonly emitter: WindowEmitter;
 };
 
+/** What firing a window does, one after the other. */
+const STAGES = { arrive: 0, enter: 1, emit: 2, leave: 3 } as const;
+
 export class SlidingFiring implements PaneFiring {
   #computed = -Infinity;
   #start = -Infinity;
   #mid = -Infinity;
+  /** Where the turn of the back has come to, from the last pane to the first; NaN when none is under way. */
+  #flipped = NaN;
   #anyStale = false;
+  #stage: number = STAGES.arrive;
   readonly #parts: SlidingParts;
   readonly #f64: Float64Array;
   readonly #heads: ManagedTable;
@@ -72,12 +84,11 @@ export class SlidingFiring implements PaneFiring {
   readonly #front: number;
   readonly #back: number;
   readonly #scratch: Float64Array;
-  readonly #rows = new Int32Array(256);
+  readonly #paneWalk: RowWalk;
+  readonly #headWalk: RowWalk;
+  readonly #keys = new KeyBatch(ROWS_PER_STEP);
+  readonly #found = new Int32Array(ROWS_PER_STEP);
   readonly #one = new Int32Array(1);
-  #firing = false;
-  #cursor: RowCursor = { group: 0, row: -1 };
-  #count = 0;
-  #at = 0;
 
   constructor(parts: SlidingParts) {
     const { groups, tables } = parts;
@@ -99,23 +110,13 @@ export class SlidingFiring implements PaneFiring {
     this.#front = this.#counts + HEAD_FRONT;
     this.#back = this.#front + words;
     this.#scratch = empty.slice();
-  }
-
-  onResolved(count: number): void {
-    const { rows, stage } = this.#parts.groups;
-    for (let i = 0; i < count; i += 1) {
-      const address = rows[i]!;
-      if (this.#f64[address + this.#headWord] === NO_HEAD) this.#addHead(address, stage.keys, i);
-    }
-  }
-
-  onRestored(address: number): void {
-    this.#addHead(address, this.#parts.groups.stageRowKey(address), 0);
+    this.#paneWalk = new RowWalk((cursor, rows, pane) => groups.table.scanNamespace(pane, cursor, rows));
+    this.#headWalk = new RowWalk((cursor, rows) => this.#scanHeads(cursor, rows));
   }
 
   amend(address: number, pane: number): void {
     if (pane < this.#start || pane >= this.#computed) return;
-    const head = this.#headOf(address);
+    const head = this.#headOfStaged(address);
     if (pane >= this.#mid) {
       this.#one[0] = head;
       this.#parts.input.accumulate(0, 1, this.#one, this.#back);
@@ -127,14 +128,11 @@ export class SlidingFiring implements PaneFiring {
 
   fire(window: number): boolean {
     const { frame } = this.#parts;
-    if (!this.#firing) {
-      this.#moveTo(window);
-      this.#enter(window + frame.width);
-      this.#firing = true;
-    }
-    if (!this.#emitAll(window)) return false;
-    this.#firing = false;
-    this.#moveTo(window + frame.step);
+    if (this.#stage === STAGES.arrive && this.#moveTo(window)) this.#stage = STAGES.enter;
+    if (this.#stage === STAGES.enter && this.#enter(window + frame.width)) this.#stage = STAGES.emit;
+    if (this.#stage === STAGES.emit && this.#emitAll(window)) this.#stage = STAGES.leave;
+    if (this.#stage !== STAGES.leave || !this.#moveTo(window + frame.step)) return false;
+    this.#stage = STAGES.arrive;
     return true;
   }
 
@@ -151,73 +149,89 @@ export class SlidingFiring implements PaneFiring {
     groups.empty(scratch, 0);
   }
 
-  /** Its panes have left the front, so the rows have no "after" any more. */
-  forget(pane: number): void {
-    const { groups } = this.#parts;
-    this.#eachRow(pane, (address) => {
-      this.#removeFromHead(this.#headOf(address));
-      groups.remove(address);
-    });
-  }
-
   // -------------------------------------------------------------- heads
-
-  #addHead(address: number, keys: KeyBatch, i: number): void {
-    const heads = this.#heads;
-    const head = heads.resolveIn(heads.groupOf(keys.hashes[i]!), keys, i);
-    if (head === -1) throw heads.exceeded();
-    this.#f64[head + this.#counts + HEAD_ROWS]! += 1;
-    this.#f64[address + this.#headWord] = heads.rowNumber(head);
-  }
 
   #headOf(address: number): number {
     return this.#heads.rowAddress(this.#parts.groups.table.rowGroup(address), this.#f64[address + this.#headWord]!);
   }
 
-  #removeFromHead(head: number): void {
+  /** The head of a row whose key is staged as key 0; the row may be new. */
+  #headOfStaged(address: number): number {
+    if (this.#f64[address + this.#headWord] !== NO_HEAD) return this.#headOf(address);
+    const heads = this.#heads;
+    const { keys } = this.#parts.groups.stage;
+    const head = heads.resolveIn(heads.groupOf(keys.hashes[0]!), keys, 0);
+    if (head === -1) throw heads.exceeded();
+    this.#join(address, head);
+    return head;
+  }
+
+  #join(address: number, head: number): void {
+    this.#f64[head + this.#counts + HEAD_ROWS]! += 1;
+    this.#f64[address + this.#headWord] = this.#heads.rowNumber(head);
+  }
+
+  /** A row is no longer within [start, computed). */
+  #part(address: number, head: number): void {
     const { groups } = this.#parts;
-    const at = head + this.#counts;
-    this.#f64[at + HEAD_ROWS]! -= 1;
-    if (this.#f64[at + HEAD_ROWS]! > 0) return;
+    const at = head + this.#counts + HEAD_ROWS;
+    this.#f64[address + this.#headWord] = NO_HEAD;
+    this.#f64[at]! -= 1;
+    if (this.#f64[at]! > 0) return;
     groups.closeObjects(this.#f64, head + this.#front);
     groups.closeObjects(this.#f64, head + this.#back);
     this.#heads.remove(head);
   }
 
-  // -------------------------------------------------------------- the two stacks
+  // -------------------------------------------------------------- the two stacks; false: stopped half-way
 
   /** Makes `window` the start: panes before it leave (S1). */
-  #moveTo(window: number): void {
-    if (this.#anyStale) this.#refresh();
+  #moveTo(window: number): boolean {
+    if (this.#anyStale && !this.#refresh()) return false;
     const end = Math.min(window, this.#mid);
     const { panes } = this.#parts;
     for (let pane = panes.from(this.#start); pane < end; pane = panes.from(pane + 1)) {
-      this.#eachRow(pane, (address) => this.#leave(address));
+      if (!this.#eachRow(pane, this.#leave)) return false;
+      this.#start = pane + 1;
     }
     this.#start = window;
-    if (window >= this.#mid) this.#flip();
+    return window < this.#mid || this.#flip();
   }
 
-  #leave(address: number): void {
-    const front = this.#headOf(address) + this.#front;
-    this.#parts.groups.closeObjects(this.#f64, front);
-    this.#move(address + this.#after, front);
-  }
+  readonly #leave = (address: number): void => {
+    const head = this.#headOf(address);
+    this.#parts.groups.closeObjects(this.#f64, head + this.#front);
+    this.#move(address + this.#after, head + this.#front);
+    this.#part(address, head);
+  };
 
   /** The back becomes the front, without the panes before the start. */
-  #flip(): void {
-    const { groups, panes } = this.#parts;
-    for (let pane = panes.before(this.#computed); pane >= this.#mid; pane = panes.before(pane)) {
-      const stays = pane >= this.#start;
-      this.#eachRow(pane, (address) => {
-        const head = this.#headOf(address);
-        groups.empty(this.#f64, head + this.#back);
-        if (stays) this.#push(head, address);
-      });
+  #flip(): boolean {
+    const { panes } = this.#parts;
+    if (Number.isNaN(this.#flipped)) this.#flipped = this.#computed;
+    for (let pane = panes.before(this.#flipped); pane >= this.#mid; pane = panes.before(pane)) {
+      if (!this.#eachRow(pane, pane >= this.#start ? this.#turn : this.#pass)) return false;
+      this.#flipped = pane;
     }
+    this.#flipped = NaN;
     this.#mid = Math.max(this.#computed, this.#start);
     this.#computed = this.#mid;
+    return true;
   }
+
+  /** A row goes from the back to the front. */
+  readonly #turn = (address: number): void => {
+    const head = this.#headOf(address);
+    this.#parts.groups.empty(this.#f64, head + this.#back);
+    this.#push(head, address);
+  };
+
+  /** A row of the back that the start has passed. */
+  readonly #pass = (address: number): void => {
+    const head = this.#headOf(address);
+    this.#parts.groups.empty(this.#f64, head + this.#back);
+    this.#part(address, head);
+  };
 
   /** Puts a row in front of what its head's front has. */
   #push(head: number, address: number): void {
@@ -229,45 +243,71 @@ export class SlidingFiring implements PaneFiring {
   }
 
   /** Merges the panes from `computed` to `end` into the backs. */
-  #enter(end: number): void {
-    const { groups, panes } = this.#parts;
+  #enter(end: number): boolean {
+    const { context, panes } = this.#parts;
+    const walk = this.#paneWalk;
     for (let pane = panes.from(this.#computed); pane < end; pane = panes.from(pane + 1)) {
-      this.#eachRow(pane, (address) => {
-        groups.program.merge(this.#f64, this.#headOf(address) + this.#back, this.#f64, address + groups.offset);
-      });
+      while (walk.next(pane)) {
+        this.#enterRows(walk.rows, walk.count);
+        if (context.pause(walk.count)) return false;
+      }
+      this.#computed = pane + 1;
     }
     this.#computed = end;
+    return true;
+  }
+
+  #enterRows(rows: Int32Array, count: number): void {
+    const { groups } = this.#parts;
+    const heads = this.#heads;
+    const keys = this.#keys;
+    keys.position = 0;
+    for (let n = 0; n < count; n += 1) groups.table.stageKey(rows[n]!, keys, n);
+    if (heads.resolve(keys, count, this.#found) < count) throw heads.exceeded();
+    for (let n = 0; n < count; n += 1) {
+      this.#join(rows[n]!, this.#found[n]!);
+      groups.program.merge(this.#f64, this.#found[n]! + this.#back, this.#f64, rows[n]! + groups.offset);
+    }
   }
 
   /** Merges the fronts and backs of stale heads anew (S4). */
-  #refresh(): void {
-    const cursor: RowCursor = { group: 0, row: -1 };
-    for (let count = this.#scanHeads(cursor); count > 0; count = this.#scanHeads(cursor)) {
-      for (let n = 0; n < count; n += 1) {
-        const head = this.#rows[n]!;
-        if (this.#f64[head + this.#counts + HEAD_STALE] === 1) this.#refreshHead(head);
+  #refresh(): boolean {
+    const { context } = this.#parts;
+    const walk = this.#headWalk;
+    do {
+      while (walk.at < walk.count) {
+        const head = walk.rows[walk.at]!;
+        walk.at += 1;
+        const lookups = this.#f64[head + this.#counts + HEAD_STALE] === 1 ? this.#refreshHead(head) : 0;
+        if (context.pause(lookups + 1)) return false;
       }
-    }
+    } while (walk.next(0));
     this.#anyStale = false;
+    return true;
   }
 
-  #refreshHead(head: number): void {
+  /** Returns how many rows it looked for. */
+  #refreshHead(head: number): number {
     const { groups, panes } = this.#parts;
     const group = this.#heads.rowGroup(head);
     const key = groups.key(head, this.#heads);
+    let lookups = 0;
     groups.empty(this.#f64, head + this.#front);
     groups.empty(this.#f64, head + this.#back);
     for (let pane = panes.before(this.#mid); pane >= this.#start; pane = panes.before(pane)) {
+      lookups += 1;
       const row = groups.find(key, pane, group, false);
       if (row === -1) continue;
       groups.empty(this.#f64, row + this.#after);
       this.#push(head, row);
     }
     for (let pane = panes.from(this.#mid); pane < this.#computed; pane = panes.from(pane + 1)) {
+      lookups += 1;
       const row = groups.find(key, pane, group, false);
       if (row !== -1) groups.program.merge(this.#f64, head + this.#back, this.#f64, row + groups.offset);
     }
     this.#f64[head + this.#counts + HEAD_STALE] = 0;
+    return lookups;
   }
 
   /** Moves accumulators, objects included, to where there are none. */
@@ -279,39 +319,35 @@ export class SlidingFiring implements PaneFiring {
     }
   }
 
-  #eachRow(pane: number, visit: (address: number) => void): void {
-    const cursor: RowCursor = { group: 0, row: -1 };
-    const rows = this.#rows;
-    for (;;) {
-      const count = this.#parts.groups.table.scanNamespace(pane, cursor, rows);
-      if (count === 0) return;
-      for (let n = 0; n < count; n += 1) visit(rows[n]!);
+  #eachRow(pane: number, visit: (address: number) => void): boolean {
+    const { context } = this.#parts;
+    const walk = this.#paneWalk;
+    while (walk.next(pane)) {
+      for (let n = 0; n < walk.count; n += 1) visit(walk.rows[n]!);
+      if (context.pause(walk.count)) return false;
     }
+    return true;
   }
 
   // -------------------------------------------------------------- results
 
   #emitAll(window: number): boolean {
     const { frame } = this.#parts;
+    const walk = this.#headWalk;
     const startMs = frame.startOf(window);
     const endMs = frame.endOf(window);
-    for (;;) {
-      while (this.#at < this.#count) {
-        this.#at += 1;
-        if (!this.#emit(this.#rows[this.#at - 1]!, startMs, endMs)) return false;
+    do {
+      while (walk.at < walk.count) {
+        walk.at += 1;
+        if (!this.#emit(walk.rows[walk.at - 1]!, startMs, endMs)) return false;
       }
-      this.#at = 0;
-      this.#count = this.#scanHeads(this.#cursor);
-      if (this.#count > 0) continue;
-      this.#cursor = { group: 0, row: -1 };
-      return true;
-    }
+    } while (walk.next(0));
+    return true;
   }
 
-  /** Fills `#rows` with further heads; 0 at the end. */
-  #scanHeads(cursor: RowCursor): number {
+  #scanHeads(cursor: RowCursor, rows: Int32Array): number {
     for (; cursor.group < this.#heads.groupCount; cursor.group += 1) {
-      const count = this.#heads.scanGroup(cursor, this.#rows);
+      const count = this.#heads.scanGroup(cursor, rows);
       if (count > 0) return count;
       cursor.row = -1;
     }
@@ -322,7 +358,6 @@ export class SlidingFiring implements PaneFiring {
     const { groups, emitter } = this.#parts;
     const hasFront = this.#hasRecords(head + this.#front);
     const hasBack = this.#hasRecords(head + this.#back);
-    if (!hasFront && !hasBack) return true; // Rows of later panes only.
     const key = groups.key(head, this.#heads);
     if (!hasBack) return emitter.emit(this.#f64, head + this.#front, key, startMs, endMs);
     if (!hasFront) return emitter.emit(this.#f64, head + this.#back, key, startMs, endMs);

@@ -17,9 +17,10 @@ export class WindowEmitter {
     this.#late = lateOutput ? context.side("late") : null;
   }
 
-  /** Emits the result of accumulators that lie at `at` in `memory`. False: the output is full now. */
+  /** Emits the result of accumulators that lie at `at` in `memory`. False: it is time to stop (O6). */
   emit(memory: Float64Array, at: number, key: unknown, startMs: number, endMs: number): boolean {
-    return this.#context.output.offer(this.#groups.program.result(memory, at, key, startMs, endMs), endMs - 1);
+    const result = this.#groups.program.result(memory, at, key, startMs, endMs);
+    return this.#context.output.offer(result, endMs - 1) && !this.#context.pause(1);
   }
 
   /** A record, or the partial result of `count` records, that is late for all its windows. */

@@ -1,0 +1,89 @@
+// What users pass to the stream API, checked when the job is built: JavaScript and casts get past the compiler. Errors
+// take their place in the user's file from their stack (job.ts).
+
+import { UserError } from "../base/errors.ts";
+import type { KeySpec } from "../graph/plan.ts";
+import type { WindowSpec } from "../operators/windows/window-spec.ts";
+import { describe } from "../types/describe.ts";
+import { layoutOf } from "../types/schema-spec.ts";
+import type { StandardSchema } from "../types/standard-schema.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+
+/** The layout behind a schema. Throws SCHEMA_EXPECTED. */
+export function checkedLayout(schema: unknown, what: string): TypeSpec | null {
+  const props = isObject(schema) || typeof schema === "function" ? (schema as Partial<StandardSchema>) : {};
+  if (typeof props["~standard"]?.validate === "function") return layoutOf(schema as StandardSchema);
+  throw new UserError("SCHEMA_EXPECTED", `${what} takes a type, not ${describe(schema)}`, {
+    fix: "give a t.* type, for example t.struct({ … }), or a Standard Schema, for example of zod",
+  });
+}
+
+/** Whether the value is a declaration of a process function, at least an object. */
+export function checkProcess(declaration: unknown): void {
+  if (isObject(declaration)) return;
+  throw new UserError("PROCESS_INVALID", `process takes a declaration, not ${describe(declaration)}`, {
+    fix: 'write .process({ uid: "…", out: t.struct({ … }), onRecord(record, ctx) { … } })',
+  });
+}
+
+export function checkWindow(window: WindowSpec): WindowSpec {
+  if (isObject(window) && ["tumbling", "sliding", "session"].includes(window.kind)) return window;
+  const example = typeof window === "string" ? JSON.stringify(window) : '"1m"';
+  throw new UserError("WINDOW_INVALID", `window takes a window, not ${describe(window)}`, {
+    fix: `say which kind of window: .window(tumbling(${example})), sliding(…) or session(…)`,
+  });
+}
+
+/**
+ * `union` and `connect` take what the stream API made: instances of `type`. Untyped, because comparing the types of
+ * whole streams is expensive for the compiler.
+ */
+export function checkStreams(method: "union" | "connect", type: object, given: readonly unknown[]): void {
+  for (const value of given) {
+    if (value instanceof (type as new () => object)) continue;
+    const [what, fix] =
+      method === "union"
+        ? ["streams", "give the streams themselves: a.union(b, c)"]
+        : ["a keyed stream", "key the other stream first: a.connect(b.keyBy(…))"];
+    throw new UserError("STREAM_EXPECTED", `${method} takes ${what}, not ${describe(value)}`, { fix });
+  }
+}
+
+/** Keys of both inputs have to be able to be equal, as far as their types are known. */
+export function checkSameKeys(left: KeySpec, right: KeySpec): void {
+  if (left.type === null || right.type === null) return;
+  const [ours, theirs] = [keyFamily(left.type), keyFamily(right.type)];
+  if (ours === theirs) return;
+  throw new UserError("KEY_TYPES_DIFFER", `connect joins streams whose keys are ${ours} and ${theirs}`, {
+    fix: "key both by the same type, for example with keyBy((record) => String(record.id), t.string)",
+  });
+}
+
+/** What equal keys have in common: all numbers are one family. */
+function keyFamily(type: TypeSpec): string {
+  switch (type.kind) {
+    case "nullable":
+      return keyFamily(type.inner);
+    case "f32":
+    case "i32":
+    case "f64":
+    case "timestamp":
+      return "numbers";
+    case "string":
+    case "enum":
+      return "strings";
+    case "i64":
+    case "bigint":
+      return "bigints";
+    case "bool":
+      return "booleans";
+    case "struct":
+      return `{ ${type.fields.map((field) => `${field.name}: ${keyFamily(field.type)}`).join(", ")} }`;
+    default:
+      return `of kind ${type.kind}`;
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

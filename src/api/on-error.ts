@@ -1,0 +1,46 @@
+// `onError` and the side output that belongs to it: refused where they could have no effect.
+
+import { UserError } from "../base/errors.ts";
+import { type ErrorPolicy, obeysOnError } from "../graph/plan.ts";
+import { callSite } from "./call-site.ts";
+import type { PlanNode } from "./plan-node.ts";
+
+/** Side output of `onError("side")`. */
+export const SIDE_ERRORS = "errors";
+
+/** Refuses a policy for an operator that could not keep to it. */
+export function checkOnError(node: PlanNode, policy: ErrorPolicy): void {
+  if (policy === "fail" || obeysOnError(node)) return;
+  const location = callSite();
+  throw new UserError("ON_ERROR_WITHOUT_EFFECT", `onError("${policy}") has no effect on ${whatIs(node)}`, {
+    fix: FIX[node.kind] ?? "put it behind the operator whose function may throw",
+    ...(location && { location }),
+  });
+}
+
+/** Refuses side outputs whose names have a meaning already. */
+export function checkSideNames(names: readonly string[], uid: string): void {
+  const taken = names.find((name) => name === SIDE_ERRORS || name === "");
+  if (taken === undefined) return;
+  const location = callSite();
+  throw new UserError("SIDE_NAME_RESERVED", `process function "${uid}" names a side output ${JSON.stringify(taken)}`, {
+    fix:
+      taken === SIDE_ERRORS
+        ? 'choose another name: "errors" is the side output of .onError("side")'
+        : "give the side output a name",
+    ...(location && { location }),
+  });
+}
+
+const FIX: Partial<Readonly<Record<PlanNode["kind"], string>>> = {
+  source: 'rows that cannot be read have a policy of the source\'s own, for example csv(path, { invalid: "skip" })',
+  parse: 'records that the schema refuses have a policy of parse: parse(schema, { invalid: "skip" })',
+  filter: "an expression does not throw: leave it out, or filter by a function",
+  window: "mend the function of the aggregate, or leave out before the window what it cannot take",
+  aggregate: "mend the function of the aggregate, or leave out before it what it cannot take",
+};
+
+function whatIs({ kind, explicitUid }: PlanNode): string {
+  const what = kind === "filter" ? "filter by an expression" : kind;
+  return explicitUid === null ? what : `${what} "${explicitUid}"`;
+}

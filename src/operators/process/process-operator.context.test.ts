@@ -1,0 +1,113 @@
+// What user code holds of a process function: its context's methods, its timers, its side outputs.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { blackhole, collection, job, type Stream, state, t } from "../../index.ts";
+import { testJob } from "../../testing/index.ts";
+
+type Login = { readonly user: string; readonly at: number };
+const Login = t.struct({ user: t.string, at: t.timestamp });
+const LOGINS: readonly Login[] = ["ada", "bob", "cyd"].map((user, n) => ({ user, at: n * 1_000 }));
+
+async function rowsOf(build: (logins: Stream<Login>) => void, parallelism = 1) {
+  await using run = await testJob(
+    job({ name: "guards" }, (env) => {
+      build(env.from("in", collection<Login>([], { type: Login })).eventTime({ at: "at" }));
+    }),
+    { parallelism },
+  );
+  run.source<Login>("in").push(...LOGINS);
+  await run.end();
+  const rows = await run.sink("out").rows<{ name: string; key: string; record: { key: string } }>();
+  return rows.sort((left, right) => ((left.key ?? left.record.key) < (right.key ?? right.record.key) ? -1 : 1));
+}
+
+const TIMERS = LOGINS.map(({ user, at }) => ({ name: "late", at: at + 60_000, key: user, domain: "event" }));
+
+/** A process function whose timers do as `onTimer` says. */
+const guard = (logins: Stream<Login>, onTimer: (timer: unknown, ctx: { emit(record: unknown): void }) => void) =>
+  logins.keyBy("user").process({
+    uid: "guard",
+    out: t.any,
+    onRecord: ({ at }, { timers }) => timers.set("late", at + 60_000),
+    onTimer,
+  });
+
+describe("a timer is an object of its own", () => {
+  for (const parallelism of [1, 2]) {
+    test(`so that it can be emitted (parallelism ${parallelism})`, async () => {
+      const build = (logins: Stream<Login>) =>
+        void guard(logins, (timer, ctx) => ctx.emit(timer))
+          .rebalance()
+          .to("out", blackhole());
+      assert.deepEqual(await rowsOf(build, parallelism), TIMERS);
+    });
+
+    test(`so that those on which onTimer throws go aside one by one (parallelism ${parallelism})`, async () => {
+      const build = (logins: Stream<Login>) =>
+        void guard(logins, () => {
+          throw new Error("no");
+        })
+          .onError("side")
+          .side.errors.rebalance()
+          .to("out", blackhole());
+      const rows = TIMERS.map((record) => ({ record, error: "Error: no" }));
+      assert.deepEqual(await rowsOf(build, parallelism), rows);
+    });
+  }
+});
+
+describe("the methods of a context", () => {
+  test("work without it, in onRecord and in onTimer", async () => {
+    const build = (logins: Stream<Login>) =>
+      void logins
+        .keyBy("user")
+        .process({
+          uid: "guard",
+          out: t.any,
+          state: { seen: state.value(t.f64, { init: () => 0 }) },
+          side: { early: t.any },
+          onRecord({ at }, { emit, key, state: { seen }, side: { early }, timers: { set } }) {
+            seen.set(seen.get() + 1);
+            set("late", at + 60_000);
+            early({ key });
+            emit({ key, seen: seen.get() });
+          },
+          onTimer: ({ name, key }, { emit }) => emit({ key: `${key} ${name}` }),
+        })
+        .to("out", blackhole());
+    assert.deepEqual(await rowsOf(build), [
+      { key: "ada", seen: 1 },
+      { key: "ada late" },
+      { key: "bob", seen: 1 },
+      { key: "bob late" },
+      { key: "cyd", seen: 1 },
+      { key: "cyd late" },
+    ]);
+  });
+});
+
+test("a timer in processing time that fails has no event time aside", async () => {
+  await using run = await testJob(
+    job({ name: "clock" }, (env) => {
+      env
+        .from("in", collection<Login>([], { type: Login }))
+        .keyBy("user")
+        .process({
+          uid: "guard",
+          out: t.any,
+          onRecord: (_, { now, timers }) => timers.processing.set("tick", now + 10),
+          onTimer() {
+            throw new Error("no");
+          },
+        })
+        .onError("side")
+        .side.errors.keyBy(() => 0, t.f64)
+        .process({ uid: "times", out: t.any, onRecord: (_, { emit, timestamp }) => emit({ timestamp }) })
+        .to("out", blackhole());
+    }),
+  );
+  run.source<Login>("in").push({ user: "ada", at: 1 });
+  await run.advanceClock("1s");
+  assert.deepEqual(await run.sink("out").rows(), [{ timestamp: NaN }]);
+});
