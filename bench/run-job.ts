@@ -81,3 +81,6 @@ export function measureHere(events: number, work: () => void): Measured {
 }
 
 export const runsWanted = (): number => Math.max(1, Number(process.argv[2] ?? 5));
+
+/** For workers of a case: `--expose-gc`, which cases get, is none of a worker's options. */
+export const WORKER_ARGS = ["--conditions=millrace-source"];

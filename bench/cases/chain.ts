@@ -5,7 +5,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import chain, { halved, isLarge, KEYS, taxed } from "../jobs/chain.ts";
 import { trade } from "../jobs/records.ts";
 import { type Measured, ratioOf, report, resultOf } from "../result.ts";
-import { measureHere, measureJob, runsWanted } from "../run-job.ts";
+import { measureHere, measureJob, runsWanted, WORKER_ARGS } from "../run-job.ts";
 
 const EVENTS = 60_000_000;
 const MODULE = new URL("../jobs/chain.ts", import.meta.url).href;
@@ -23,7 +23,7 @@ function loop(events: number): number {
 
 /** In a thread of its own, so that each run starts as cold as the job's slot does. */
 async function byHand(): Promise<Measured> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { events: EVENTS }, execArgv: process.execArgv });
+  const worker = new Worker(new URL(import.meta.url), { workerData: { events: EVENTS }, execArgv: WORKER_ARGS });
   return new Promise((resolve, reject) => {
     worker.on("message", resolve);
     worker.on("error", reject);

@@ -13,7 +13,7 @@ import { compileBatchCodec } from "../../src/types/batch-codec.ts";
 import exchange from "../jobs/exchange.ts";
 import { Trade, trade } from "../jobs/records.ts";
 import { type Measured, median, report, resultOf } from "../result.ts";
-import { cpuSecondsSince, measureJob, runsWanted } from "../run-job.ts";
+import { cpuSecondsSince, measureJob, runsWanted, WORKER_ARGS } from "../run-job.ts";
 
 const EVENTS = 20_000_000;
 const MODULE = new URL("../jobs/exchange.ts", import.meta.url).href;
@@ -38,7 +38,7 @@ function codecWork(events: number): number {
 }
 
 async function codecOnly(): Promise<Measured> {
-  const workers = [0, 1].map(() => new Worker(new URL(import.meta.url), { execArgv: process.execArgv }));
+  const workers = [0, 1].map(() => new Worker(new URL(import.meta.url), { execArgv: WORKER_ARGS }));
   const all = (): Promise<unknown> =>
     Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("message", resolve))));
   await all(); // Both are warm.

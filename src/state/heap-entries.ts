@@ -33,7 +33,7 @@ export type HeapKey = { readonly key: unknown; readonly plain: unknown };
 /** `bytes` is the charge for all of it, `ownBytes` that for the entry and its key. */
 export type HeapEntry = HeapKey & { readonly ownBytes: number; stamp: number; bytes: number };
 
-const ENTRY_BYTES = 136;
+const ENTRY_BYTES = 152;
 const SWEEP_ENTRIES = 4;
 const ADVICE = "keep state in managed memory (state.backend.type), or let it expire with a ttl";
 

@@ -19,31 +19,32 @@ const EMPTY_OBJECT_BYTES = 56;
 const OBJECT_BYTES = 40;
 /** A word, and some of the room that objects have which were made field by field. */
 const FIELD_BYTES = 10;
-/** An integer takes nothing of its own, or, in a field that also has fractions, as much as they do. */
-const INTEGER_FIELD_BYTES = 8;
+/** An integer takes nothing of its own, or as much as others: where there are fractions too, or where it is computed. */
+const INTEGER_BYTES = 8;
 const NUMBER_BYTES = 16;
 
 /** Objects with names made from data have a table of their own, and the names belong to them. */
-const DICTIONARY_BYTES = 40;
+const DICTIONARY_BYTES = 110;
 const NAME_BYTES = 64;
 const NAMES_MAX = 256;
 /** With more fields than this, an object that was filled field by field has such a table too. */
 const RECORD_FIELDS_MAX = 16;
-const WIDE_FIELD_BYTES = 32;
+const WIDE_FIELD_BYTES = 36;
 
 const EMPTY_ARRAY_BYTES = 32;
 /** An array grows to 1.5 times its length and 16 items when it is full; a fresh one may have no room to spare. */
 export const ARRAY_BYTES = 144;
 export const ITEM_BYTES = 10;
-const FRACTION_ITEM_BYTES = 4;
+/** An array of nothing but numbers has them in itself, unless others were made where it was made. */
+const FRACTION_ITEM_BYTES = 12;
 const DENSE_ITEMS_MAX = 65_536;
 /** A longer array with holes has no room for them. */
 const HOLES_MAX = 2 ** 25;
 
 /** Maps and sets have room for a power of two of entries, 4 at least. */
 const TABLE_BYTES = 72;
-const MAP_ENTRY_BYTES = 28;
-const SET_ENTRY_BYTES = 20;
+const MAP_ENTRY_BYTES = 30;
+const SET_ENTRY_BYTES = 22;
 
 const DATE_BYTES = 96;
 const VIEW_BYTES = 216;
@@ -142,7 +143,7 @@ export class HeapSize {
     if (ArrayBuffer.isView(value)) return this.#view(value);
     if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return BUFFER_BYTES + value.byteLength;
     if (value instanceof Error) return ERROR_BYTES + 2 * value.message.length + this.#fields(value);
-    return OTHER_BYTES + this.#fields(value) + (prototype === null ? 2 * DICTIONARY_BYTES : 0);
+    return OTHER_BYTES + this.#fields(value) + (prototype === null ? DICTIONARY_BYTES : 0);
   }
 
   #fields(value: object): number {
@@ -150,7 +151,7 @@ export class HeapSize {
     if (names.length === 0) return EMPTY_OBJECT_BYTES;
     let bytes = OBJECT_BYTES + FIELD_BYTES * names.length + (this.#isOpen ? this.#namesBytes(names) : 0);
     for (let i = 0; i < names.length; i += 1) {
-      bytes += this.#part((value as Record<string, unknown>)[names[i]!], INTEGER_FIELD_BYTES);
+      bytes += this.#part((value as Record<string, unknown>)[names[i]!], INTEGER_BYTES);
     }
     return bytes;
   }
@@ -203,19 +204,18 @@ export class HeapSize {
         bytes += this.#part(item, 0);
       }
     }
-    // An array of nothing but numbers has them in itself.
     return bytes + fractions * (numbers === length ? FRACTION_ITEM_BYTES : NUMBER_BYTES);
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): number {
     let bytes = TABLE_BYTES + MAP_ENTRY_BYTES * tableCapacity(map.size);
-    for (const [key, value] of map) bytes += this.#part(key, 0) + this.#part(value, 0);
+    for (const [key, value] of map) bytes += this.#part(key, INTEGER_BYTES) + this.#part(value, INTEGER_BYTES);
     return bytes;
   }
 
   #set(set: ReadonlySet<unknown>): number {
     let bytes = TABLE_BYTES + SET_ENTRY_BYTES * tableCapacity(set.size);
-    for (const item of set) bytes += this.#part(item, 0);
+    for (const item of set) bytes += this.#part(item, INTEGER_BYTES);
     return bytes;
   }
 

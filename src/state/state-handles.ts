@@ -114,7 +114,10 @@ export class ReducingHandle<T> implements ReducingState<T> {
 
   add(value: T): void {
     const before = this.#cell.get();
-    this.#cell.fold(before === ABSENT ? value : this.#reduce(before as T, value));
+    const after = before === ABSENT ? value : this.#reduce(before as T, value);
+    // What came from a record is checked and measured as when it is set; what grew out of the last value, less often.
+    if (after === value) this.#cell.set(after);
+    else this.#cell.fold(after);
   }
 
   get(): T | undefined {

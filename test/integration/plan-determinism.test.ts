@@ -8,7 +8,9 @@ import { millrace } from "./cli-process.ts";
 const ROOT = resolve(import.meta.dirname, "../..");
 const PROCESSES = 20;
 
-test(`the plan of one job, compiled in ${PROCESSES} fresh processes, is byte-equal`, async () => {
+const title = `the plan of one job, compiled in ${PROCESSES} fresh processes, is byte-equal`;
+
+test(title, { timeout: 300_000 }, async () => {
   const explained = async (): Promise<string> => {
     const { code, stdout, stderr } = await millrace(["explain", "examples/01-market/job.ts", "--json"], { cwd: ROOT });
     assert.equal(code, 0, stderr);

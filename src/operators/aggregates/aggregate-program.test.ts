@@ -395,7 +395,7 @@ describe("aggregates", () => {
   });
 
   test("charge their objects to a budget and give everything back", () => {
-    const groups = new Groups(ROW.spec, 1, 20_000);
+    const groups = new Groups(ROW.spec, 1, 60_000);
     const rows = Array.from({ length: 50 }, (_, i) => ({
       x: i,
       y: i,

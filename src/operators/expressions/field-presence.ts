@@ -1,7 +1,8 @@
 // Whether records have the fields that an operator reads: by their declared type when the job is built, else by the
 // first record that reaches the operator.
 //
-// A misspelt field would be missing in every record, and missing values are skipped: the job would run and give nothing.
+// A misspelt field would be missing in every record, and missing values are skipped: the job would run and give
+// nothing.
 
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
