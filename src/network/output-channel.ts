@@ -32,7 +32,7 @@ export class OutputChannel {
   refused = false;
   readonly counts: ChannelCounts;
   readonly #timestamps: boolean;
-  /** Full batches that wait for room, and those of older shapes; `schema` goes before the batch, "" when it has gone. */
+  /** Full batches that wait for room, and those of older shapes; `schema` goes before the batch, "" once it has. */
   #older: { writer: BatchWriter; schema: string }[] = [];
   #olderRecords = 0;
   #codec: BatchCodec | null = null;

@@ -10,6 +10,7 @@ import { KeyBatch } from "./key-batch.ts";
 import { keyGroupOf } from "./key-groups.ts";
 import type { KeyedStateStore } from "./keyed-state.ts";
 import {
+  ANY,
   F64,
   listSpec,
   MAX_PARALLELISM,
@@ -123,44 +124,87 @@ function contentOf(store: KeyedStateStore): string[] {
   return Array.from({ length: MAX_PARALLELISM }, (_, group) => snapshotOf(store, group).toString("latin1"));
 }
 
-function budgetTests(make: StoreMaker): void {
-  const filling: [string, (store: KeyedStateStore) => (n: number) => void][] = [
-    [
-      "a value of fixed size",
-      (store) => {
-        const state = store.value<{ n: number }>(valueSpec("s", struct({ n: F64 })), null);
-        return (n) => {
-          use(store, F64, n);
-          state.set({ n });
-        };
-      },
-    ],
-    [
-      "a value of any size",
-      (store) => {
-        const state = store.value<string>(valueSpec("s", STRING), null);
-        return (n) => state.set("text ".repeat(n % 50));
-      },
-    ],
-    [
-      "a list",
-      (store) => {
-        const state = store.list<string>(listSpec("s", STRING));
-        return (n) =>
-          n % 2 === 0
-            ? state.add("text ".repeat(n % 50))
-            : state.set(Array.from({ length: 200 }, () => "text ".repeat(5)));
-      },
-    ],
-    [
-      "a map",
-      (store) => {
-        const state = store.map<string, string>(mapSpec("s", STRING, STRING));
-        return (n) => state.set(`key ${n} that is long enough for the log`, "text ".repeat(n % 50));
-      },
-    ],
+type Filling = readonly [what: string, open: (store: KeyedStateStore) => (n: number) => void];
+
+/** Sets a value of each key; of small values only the keys use up a budget. */
+function setting(what: string, type: TypeSpec, make: (n: number) => unknown, hasManyKeys = false): Filling {
+  return [
+    what,
+    (store) => {
+      const state = store.value<unknown>(valueSpec("s", type), null);
+      return (n) => {
+        if (hasManyKeys) use(store, F64, n);
+        state.set(make(n));
+      };
+    },
   ];
-  for (const [what, open] of filling) {
+}
+
+const FILLINGS: readonly Filling[] = [
+  setting("a value of fixed size", struct({ n: F64 }), (n) => ({ n }), true),
+  setting("a value of any size", STRING, (n) => "text ".repeat(n % 50)),
+  setting("a value of many small objects", ANY, (n) => Array.from({ length: 200 + (n % 60) }, () => ({})), true),
+  setting("a value of many empty maps", ANY, (n) => Array.from({ length: 150 + (n % 40) }, () => new Map()), true),
+  setting("a value of many booleans", { kind: "list", item: { kind: "bool" } }, (n) =>
+    Array.from({ length: n % 500 }, () => true),
+  ),
+  setting(
+    "a value with names from data",
+    ANY,
+    (n) => Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`name ${n} ${i}`, { [`inner ${n}`]: i }])),
+    true,
+  ),
+  setting("a value of typed arrays", { kind: "bytes", array: "Float64Array" }, (n) => new Float64Array(n % 100)),
+  [
+    "a list",
+    (store) => {
+      const state = store.list<string>(listSpec("s", STRING));
+      return (n) =>
+        n % 2 === 0
+          ? state.add("text ".repeat(n % 50))
+          : state.set(Array.from({ length: 200 }, () => "text ".repeat(5)));
+    },
+  ],
+  [
+    "a list of small objects",
+    (store) => {
+      const state = store.list<unknown>(listSpec("s", ANY));
+      return (n) => state.add([{}, new Map(), new Set(), [], n]);
+    },
+  ],
+  [
+    "a map",
+    (store) => {
+      const state = store.map<string, string>(mapSpec("s", STRING, STRING));
+      return (n) => state.set(`key ${n} that is long enough for the log`, "text ".repeat(n % 50));
+    },
+  ],
+  [
+    "a value that is reduced to a growing list",
+    (store) => {
+      const type: TypeSpec = { kind: "list", item: { kind: "bool" } };
+      const spec = { kind: "reducing", name: "s", type, ttlMs: null } as const;
+      const state = store.reducing<boolean[]>(spec, (left, right) => [...left, ...right]);
+      return () => state.add(Array.from({ length: 20 }, () => true));
+    },
+  ],
+  [
+    "an accumulator that grows",
+    (store) => {
+      const spec = { kind: "aggregating", name: "s", accumulator: ANY, ttlMs: null } as const;
+      const state = store.aggregating<number, object[], number>(spec, {
+        create: () => [],
+        add: (all) => [...all, ...Array.from({ length: 100 }, () => ({}))],
+        merge: (left, right) => [...left, ...right],
+        result: (all) => all.length,
+      });
+      return (n) => state.add(n);
+    },
+  ],
+];
+
+function budgetTests(make: StoreMaker): void {
+  for (const [what, open] of FILLINGS) {
     test(`when the budget is used up, ${what} is refused and nothing is changed`, () => {
       // Budgets of different sizes are used up at different points: a row, an index, a page of the log.
       for (let blocks = 3; blocks < 7; blocks += 1)
@@ -181,6 +225,36 @@ function budgetTests(make: StoreMaker): void {
     assert.equal(fireAll(store, "event", Infinity).length, n);
     use(store, STRING, "again");
     store.timers.event.set("t", 1);
+    assert.equal(finish(), 0);
+  });
+
+  test("names of timers made from data are refused when the budget is used up, and given back when none has them", () => {
+    const { store, finish } = make({ key: F64, limitBytes: 512 * 1024 });
+    const name = (n: number) => `timer of record ${n} `.padEnd(400, "x");
+    const bytes = () => store.usage().find((usage) => usage.name === "timers")!.bytes;
+    let n = 0;
+    const fill = () => {
+      for (; n < 5000; n += 1) {
+        use(store, F64, n % 10);
+        store.timers.event.set(name(n), n);
+      }
+    };
+    assert.throws(fill, (error: Error & { code: string; fix: string }) => {
+      assert.equal(error.code, "STATE_BUDGET_EXCEEDED");
+      assert.match(error.message, /state "timers" of operator "contract" holds about \d.* and cannot grow/);
+      assert.match(error.fix, /taskmanager\.memory\.task\.heap\.size/);
+      return true;
+    });
+    assert.equal(store.timers.count, n);
+    assert.equal(store.timers.event.get(name(n)), undefined);
+    const full = bytes();
+    assert.ok(full > 400 * n);
+    use(store, F64, (n - 1) % 10);
+    store.timers.event.set(name(n - 1), 3); // its key has it: no further name
+    assert.equal(fireAll(store, "event", Infinity).length, n);
+    assert.ok(bytes() < full / 10, `${bytes()} of ${full} bytes are left`);
+    n = 0;
+    assert.throws(fill, { code: "STATE_BUDGET_EXCEEDED" });
     assert.equal(finish(), 0);
   });
 

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ByteCursor } from "../types/byte-buffer.ts";
 import type { FiredTimer, KeyedStateStore } from "./keyed-state.ts";
-import { F64, STRING, type StoreMaker, use, valueSpec } from "./tested-store.contract.ts";
+import { makeHeap, makeManaged } from "./store-makers.contract.ts";
+import { F64, MAX_PARALLELISM, STRING, type StoreMaker, snapshotOf, use, valueSpec } from "./tested-store.contract.ts";
 
 type Fired = readonly [name: string, at: number, key: unknown];
 
@@ -21,6 +23,11 @@ export function fireAll(store: KeyedStateStore, domain: FiredTimer["domain"], up
 }
 
 export function timersContract(make: StoreMaker): void {
+  firingTests(make);
+  endOfTimeTests(make);
+}
+
+function firingTests(make: StoreMaker): void {
   test("timers fire in order of time, each once, with their key current; the same name moves one", () => {
     const { store } = make({ key: STRING });
     const value = store.value<number>(valueSpec("v", F64), null);
@@ -149,5 +156,93 @@ export function timersContract(make: StoreMaker): void {
     assert.throws(() => store.timers.event.set("t", Number.NaN), { code: "TIMER_TIME_INVALID" });
     assert.throws(() => store.timers.event.set("t", undefined as unknown as number), /timer "t" .* set to undefined/);
     assert.equal(store.timers.count, 0);
+  });
+}
+
+/** Each timer that fires sets another one of its name, a second later; says what fired. */
+function rearming(store: KeyedStateStore, also: (timer: FiredTimer) => void = () => undefined) {
+  const fired: Fired[] = [];
+  const onTimer = (timer: FiredTimer): void => {
+    fired.push([timer.name, timer.at, timer.key]);
+    also(timer);
+    store.timers[timer.domain].set(timer.name, timer.at + 1000);
+  };
+  return { fired, onTimer };
+}
+
+function endOfTimeTests(make: StoreMaker): void {
+  test("when event time ends, each timer that is set fires once: those that callbacks add are dropped and counted", () => {
+    const { store, finish } = make({ key: STRING });
+    for (const key of ["a", "b", "c"]) {
+      use(store, STRING, key);
+      store.timers.event.set("tick", 1000);
+    }
+    const { fired, onTimer } = rearming(store);
+    assert.ok(store.timers.fire("event", 3500, onTimer, () => false));
+    assert.equal(fired.length, 9);
+    assert.equal(store.timers.dropped, 0);
+    assert.ok(store.timers.fire("event", Infinity, onTimer, () => false));
+    assert.deepEqual(
+      fired.slice(9).map(([, at]) => at),
+      [4000, 4000, 4000],
+    );
+    assert.equal(store.timers.dropped, 3);
+    assert.equal(store.timers.count, 0);
+    assert.equal(store.timers.next("event"), Infinity);
+    assert.equal(finish(), 0);
+  });
+
+  test("when event time ends, callbacks may still move and clear timers that are left, and set ones in processing time", () => {
+    const { store } = make({ key: F64 });
+    use(store, F64, 1);
+    for (const [name, at] of [
+      ["first", 1],
+      ["moved", 2],
+      ["cleared", 3],
+      ["last", 4],
+    ] as const) {
+      store.timers.event.set(name, at);
+    }
+    const { fired, onTimer } = rearming(store, ({ name }) => {
+      if (name !== "first") return;
+      store.timers.event.set("moved", 5000);
+      store.timers.event.clear("cleared");
+      store.timers.event.set("new", 2);
+      assert.equal(store.timers.event.get("new"), undefined);
+      store.timers.processing.set("poll", 7);
+    });
+    assert.ok(store.timers.fire("event", Infinity, onTimer, () => false));
+    assert.deepEqual(
+      fired.map(([name, at]) => `${name}@${at}`),
+      ["first@1", "last@4", "moved@5000"],
+    );
+    assert.equal(store.timers.dropped, 4);
+    assert.equal(store.timers.next("processing"), 7);
+    assert.ok(store.timers.fire("processing", 7, onTimer, () => false));
+    assert.equal(store.timers.next("processing"), 1007);
+  });
+
+  test("when event time ends in the middle of a snapshot, the rest fires once in whatever store it is restored to", () => {
+    const { store } = make({ key: F64 });
+    for (let key = 0; key < 10; key += 1) {
+      use(store, F64, key);
+      store.timers.event.set("tick", key);
+    }
+    const before = rearming(store);
+    assert.ok(!store.timers.fire("event", Infinity, before.onTimer, () => before.fired.length === 4));
+    for (const makeOther of [makeHeap, makeManaged]) {
+      const other = makeOther({ key: F64 });
+      for (let group = 0; group < MAX_PARALLELISM; group += 1) {
+        other.store.restore(group, new ByteCursor(snapshotOf(store, group)));
+      }
+      const after = rearming(other.store);
+      assert.equal(other.store.timers.count, 6);
+      assert.ok(other.store.timers.fire("event", Infinity, after.onTimer, () => false));
+      assert.deepEqual(
+        after.fired.map(([, at]) => at),
+        [4, 5, 6, 7, 8, 9],
+      );
+      assert.equal(other.finish(), 0);
+    }
   });
 }

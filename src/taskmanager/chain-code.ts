@@ -65,7 +65,7 @@ export function operatorCode(chain: ChainShape, index: number, at: Record): stri
       return guardedCall(chain, index, at, `p${index}.start(f${index}(${at.record}), ${at.time}, ${at.record});`);
     case "sink":
       return `at = ${index}; C[${index}] += 1; if (!w${index}.write(${at.record}, ${at.time})) S.full = true;`;
-    default: // Operators with an object of their own, reached inside a chain: only those without a key (pre-aggregation).
+    default: // Operators with an object of their own, reached in a chain: those without a key (pre-aggregation).
       return `at = ${index}; o${index}.onRecord(${at.record}, ${at.time}, undefined, 0, 0);`;
   }
 }

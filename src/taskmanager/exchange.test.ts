@@ -24,7 +24,7 @@ async function failureOf(made: Job, records: readonly unknown[], options: TestJo
   }
 }
 
-/** Behind the source, records go through a function, and over an exchange to another function in the same slot or not. */
+/** Behind the source, records go through a function, and over an exchange to another, in the same slot or not. */
 function passing(apart: boolean, pass: (record: never) => unknown = (record) => record): Job {
   return job({ name: "passing" }, (env) => {
     const source = env.from("in", collection([])) as unknown as Stream<never>;

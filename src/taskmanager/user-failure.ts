@@ -110,7 +110,7 @@ export function promiseReturned(operator: PlanOperator): UserError {
   );
 }
 
-/** The error for a map that returned undefined or null where what follows reads fields; null when it is another error. */
+/** The error for a map that returned undefined or null where fields are read; null when it is another error. */
 export function returnedNothing(map: PlanOperator, error: unknown, record: unknown): UserError | null {
   if (!(error instanceof TypeError)) return null;
   const [, verb, field] =

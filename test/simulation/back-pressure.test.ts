@@ -120,7 +120,7 @@ describe("a sink that does not drain", () => {
       made.rows,
     );
     run.cancel();
-    await env.advance(configuration.get(OPTIONS.cancellationTimeout) + 1_000); // The sink does not end its flush either.
+    await env.advance(configuration.get(OPTIONS.cancellationTimeout) + 1_000); // The flush does not end, either.
     await run.result;
     assert.equal(run.taskManager.network.stats().leased, 0);
   });

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { collection } from "../../src/connectors/collection/index.ts";
-import { type Job, job, type Sink, type Stream, state, t } from "../../src/index.ts";
+import { count, type Job, job, max, type Sink, type Stream, state, t, tumbling } from "../../src/index.ts";
 import { type Simulation, simulateJob } from "../../src/testing/simulate-job.ts";
 
 type Row = { readonly id: number; readonly tag: string };
@@ -17,6 +17,7 @@ type Step =
   | { readonly kind: "repeat" | "generate"; readonly times: number }
   | { readonly kind: "rebalance" | "rescale" | "broadcast" | "global" | "partitionBy" }
   | { readonly kind: "count"; readonly modulus: number }
+  | { readonly kind: "window"; readonly modulus: number; readonly size: number }
   /** Joins the stream of that index. */
   | { readonly kind: "union"; readonly with: number };
 
@@ -71,7 +72,8 @@ function settingsOf(random: SeededRandom, none: boolean): Settings {
 }
 
 function stepOf(random: SeededRandom, streams: number): Step {
-  const draw = random.below(15);
+  const draw = random.below(17);
+  if (draw > 14) return { kind: "window", modulus: 1 + random.below(9), size: 1 + random.below(60) };
   if (draw > 12) return { kind: draw === 13 ? "repeat" : "generate", times: 2 };
   if (draw < 2) return { kind: "map", by: 1 + random.below(9) };
   if (draw === 2) return { kind: "grow", by: 1 + random.below(400) };
@@ -165,6 +167,8 @@ function apply({ from, step, settings }: Node, index: number, streams: readonly 
       };
     case "count":
       return { stream: set(counted(stream, step.modulus, index), settings), partitioned: false };
+    case "window":
+      return { stream: windowed(stream, { step, index, settings }), partitioned: false };
     case "union":
       return united(stream, streams[step.with]!);
     case "partitionBy":
@@ -193,6 +197,26 @@ function counted(stream: Stream<Row>, modulus: number, index: number): Stream<Ro
         ctx.emit({ id: count, tag: `k${ctx.key}` });
       },
     }) as unknown as Stream<Row>;
+}
+
+type WindowStep = Extract<Step, { kind: "window" }>;
+
+/** Event times are the ids, in any order: nothing is late. What is set is set for their operator. */
+function windowed(
+  stream: Stream<Row>,
+  { step, index, settings }: { step: WindowStep; index: number; settings: Settings },
+): Stream<Row> {
+  const timed = set(stream.eventTime({ at: (row) => row.id, outOfOrder: "1000d", unit: "ms" }), settings);
+  return timed
+    .keyBy((row) => row.id % step.modulus, t.f64)
+    .window(tumbling(`${step.size}ms`))
+    .aggregate({ n: count(), high: max("id") })
+    .uid(`window-${index}`)
+    .map(Counted, ({ key, start, n, high }) => windowRow({ key, start, n, high }));
+}
+
+function windowRow({ key, start, n, high }: { key: number; start: number; n: number; high: number }): Row {
+  return { id: n, tag: `w${key}@${start}:${high}` };
 }
 
 function set(stream: Stream<Row>, { parallelism, group, chaining }: Settings): Stream<Row> {
@@ -282,9 +306,19 @@ function interpretStep(step: Step, input: readonly Row[]): Row[] {
         return { id: count, tag: `k${key}` };
       });
     }
+    case "window":
+      return interpretWindow(step, input);
     default:
       return [...input];
   }
+}
+
+function interpretWindow({ modulus, size }: WindowStep, input: readonly Row[]): Row[] {
+  const groups = Map.groupBy(input, ({ id }) => `${id % modulus} ${Math.floor(id / size) * size}`);
+  return [...groups].map(([group, rows]) => {
+    const [key, start] = group.split(" ").map(Number) as [number, number];
+    return windowRow({ key, start, n: rows.length, high: Math.max(...rows.map(({ id }) => id)) });
+  });
 }
 
 const sorted = (rows: readonly Row[]): string[] => rows.map((row) => `${row.id} ${row.tag}`).sort();

@@ -171,6 +171,7 @@ export class PreAggregateOperator implements Operator {
     return this.#sendAll();
   }
 
+  /** The time of what is held starts when it is first asked for here: a task asks after each batch. */
   nextProcessingTimeMs(): number {
     if (this.#opened === null || this.#isEmpty(this.#opened)) this.#flushAtMs = Infinity;
     else if (this.#flushAtMs === Infinity) {
