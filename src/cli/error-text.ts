@@ -29,7 +29,7 @@ export function errorText(report: ErrorReport, palette: Palette): string {
   return lines.join("\n");
 }
 
-export function placeText({ file, line, column }: SourceLocation): string {
+function placeText({ file, line, column }: SourceLocation): string {
   return `${file}:${line}:${column}`;
 }
 

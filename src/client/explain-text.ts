@@ -8,7 +8,7 @@ import { keyText, operatorText, stateText } from "./operator-text.ts";
 
 export type TextStyle = { readonly strong: (text: string) => string; readonly faint: (text: string) => string };
 
-export const PLAIN: TextStyle = { strong: (text) => text, faint: (text) => text };
+const PLAIN: TextStyle = { strong: (text) => text, faint: (text) => text };
 
 const UID_MAX = 48;
 

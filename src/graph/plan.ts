@@ -114,7 +114,3 @@ export function isBounded({ operators }: Pick<Plan, "operators">): boolean {
 export function edgesInto(plan: Plan, uid: string): readonly PlanEdge[] {
   return plan.edges.filter((edge) => edge.to === uid);
 }
-
-export function edgesFrom(plan: Plan, uid: string): readonly PlanEdge[] {
-  return plan.edges.filter((edge) => edge.from === uid);
-}

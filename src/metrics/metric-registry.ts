@@ -50,7 +50,7 @@ const HISTOGRAM_LEAST = 1e-6;
 const LOG_BASE = Math.log(HISTOGRAM_BASE);
 
 /** Bucket of a value; each is 15 % wider than the one before, the first holds everything up to 1e-6. */
-export function histogramBucket(value: number): number {
+function histogramBucket(value: number): number {
   if (!(value > HISTOGRAM_LEAST)) return 0;
   return Math.min(HISTOGRAM_BUCKETS - 1, 1 + Math.floor(Math.log(value / HISTOGRAM_LEAST) / LOG_BASE));
 }

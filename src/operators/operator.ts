@@ -6,13 +6,13 @@
 //
 //   O1. `Output.offer` always takes the record. False means: the output is full now. Finish the record at hand, return,
 //       and the task calls again once there is room. A call may go over by what one record produces, no more.
-//   O2. `onWatermark`, `onProcessingTime` and `onEndOfInput` return false when they stopped early, because an output was
-//       full or the turn was over; the task calls them again with the same argument before anything else reaches the
-//       operator.
+//   O2. `onWatermark`, `onProcessingTime` and `onEndOfInput` return false when they stopped early, because an output
+//       was full or the turn was over; the task calls them again with the same argument before anything else reaches
+//       the operator.
 //   O3. Watermarks never go back; `Infinity` means the input is complete. A record with timestamp < watermark + 1 is
 //       late.
-//   O4. `onIdle` tells that the input has fallen idle: from then on receivers do not wait for this task's watermarks, so
-//       what an operator holds back until one comes has to go now. False as in O2.
+//   O4. `onIdle` tells that the input has fallen idle: from then on receivers do not wait for this task's watermarks,
+//       so what an operator holds back until one comes has to go now. False as in O2.
 //   O5. `snapshot` and `restore` are called between two other calls only.
 //   O6. Work whose amount has no bound (the rows of a window, timers that are due) is done bit by bit, and stops when
 //       `pause` says so: a slot gives each of its tasks a few milliseconds at a time.

@@ -1,9 +1,10 @@
 // Values that can be kept: texts from a batch may be parts of a longer one, all of which they would keep alive
 // (types/batch-reader.ts, R2). A detached value has texts of its own.
 //
-//   D1. Equal to the original in all that a codec sees, holes and identity within the value included; what was frozen is
-//       frozen.
-//   D2. Objects but plain ones, arrays, maps and sets stay as they are, and so does what is nested deeper than DEPTH_MAX.
+//   D1. Equal to the original in all that a codec sees, holes and identity within the value included; what was frozen
+//       is frozen.
+//   D2. Objects but plain ones, arrays, maps and sets stay as they are, and so does what is nested deeper than
+//       DEPTH_MAX.
 
 /** Shorter texts are never parts of others. */
 export const SUBSTRING_UNITS = 13;

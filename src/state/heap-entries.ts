@@ -2,8 +2,9 @@
 // expiry.
 //
 //   E1. What an entry holds is charged before it is stored: a refusal leaves everything as it was.
-//   E2. The charge is an estimate: HeapSize for the value and the key, ENTRY_BYTES for the entry and its place in a map.
-//       Values are encoded too when they are set, which finds those that no snapshot could hold at the user's line.
+//   E2. The charge is an estimate: HeapSize for the value and the key, ENTRY_BYTES for the entry and its place in a
+//       map. Values are encoded too when they are set, which finds those that no snapshot could hold at the user's
+//       line.
 //   E3. Expiry as in row-expiry.ts: never read once it is due, and each write looks at SWEEP_ENTRIES others.
 //   E4. Keys and values keep no more alive than themselves (detached-value.ts).
 

@@ -75,7 +75,6 @@ function ratioOf(make: (n: number) => unknown, spec: TypeSpec | null): number {
     return values;
   });
   const real = bytes - 8 * count;
-  if (process.env.MILL_PRINT) console.error(Math.round(real/count), Math.round(made.reduce((sum: number, value) => sum + size.of(value), 0)/count), String(make).slice(0,60)); // MILL_PRINT
   return made.reduce((sum: number, value) => sum + size.of(value), 0) / real;
 }
 
@@ -114,6 +113,39 @@ const STATES: readonly [what: string, open: (store: KeyedStateStore) => (n: numb
   ],
 ];
 
+const LIMIT_BYTES = 6 << 20;
+
+const FULL: readonly [what: string, open: (store: KeyedStateStore) => (n: number) => void][] = [
+  ...STATES,
+  ["small objects", (store) => writer(store.value<unknown>(valueSpec("s", ANY), null), () => pushed(500, () => ({})))],
+  ["maps", (store) => writer(store.value<unknown>(valueSpec("s", ANY), null), () => pushed(200, () => new Map()))],
+  [
+    "booleans",
+    (store) => {
+      const type: TypeSpec = { kind: "list", item: { kind: "bool" } };
+      return writer(store.value<unknown>(valueSpec("s", type), null), () => pushed(5000, () => true));
+    },
+  ],
+  ["names of timers", (store) => (n) => store.timers.event.set(`timer of record ${n}`, n)],
+];
+
+for (const [what, open] of FULL) {
+  test(`when ${what} are refused, they take about as much of the heap as they may`, () => {
+    const { store } = makeHeap({ key: F64, limitBytes: LIMIT_BYTES });
+    const write = open(store);
+    const { bytes } = heapGrowth(() => {
+      const fill = () => {
+        for (let n = 0; ; n += 1) {
+          use(store, F64, what === "names of timers" ? 1 : n);
+          write(n);
+        }
+      };
+      assert.throws(fill, { code: "STATE_BUDGET_EXCEEDED" });
+    });
+    assert.ok(bytes < LIMIT_BYTES * 1.25 && bytes > LIMIT_BYTES / 3, `${bytes} of ${LIMIT_BYTES} bytes`);
+  });
+}
+
 function writer<T>(state: ValueState<T>, make: (n: number) => T): (n: number) => void {
   return (n) => state.set(make(n));
 }
@@ -135,7 +167,6 @@ for (const [key, keyOf] of KEYS) {
         }
       });
       const ratio = store.usage()[0]!.bytes / bytes;
-      if (process.env.MILL_PRINT) console.error(Math.round(bytes/9000), Math.round(store.usage()[0]!.bytes/9000), what, key.kind); // MILL_PRINT
       assert.ok(ratio >= 0.8 && ratio <= 2, `${ratio} times what V8 takes`);
     });
   }

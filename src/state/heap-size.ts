@@ -19,7 +19,9 @@ const EMPTY_OBJECT_BYTES = 56;
 const OBJECT_BYTES = 40;
 /** A word, and some of the room that objects have which were made field by field. */
 const FIELD_BYTES = 10;
-/** An integer takes nothing of its own, or as much as others: where there are fractions too, or where it is computed. */
+/**
+ * An integer takes nothing of its own, or as much as others: where there are fractions too, or where it is computed.
+ */
 const INTEGER_BYTES = 8;
 const NUMBER_BYTES = 16;
 

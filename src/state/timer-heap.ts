@@ -79,7 +79,9 @@ export class TimerHeap {
     return -1;
   }
 
-  /** No timer is earlier; Infinity when there is none. The earliest one may be later as long as `top` does not find it. */
+  /**
+   * No timer is earlier; Infinity when there is none. The earliest one may be later as long as `top` does not find it.
+   */
   leastMs(): number {
     return this.size === 0 ? Infinity : this.#f64[this.#entry(0)]!;
   }

@@ -41,7 +41,7 @@ export const exchangeName = (exchange: number): string => `e${exchange}`;
 type Record = { readonly record: string; readonly time: string };
 
 /** Everything that happens to a record that leaves `operator` through `output`. */
-export function outputCode(chain: ChainShape, operator: number, output: string, at: Record): string {
+function outputCode(chain: ChainShape, operator: number, output: string, at: Record): string {
   const lines = chain
     .exchanges(operator, output)
     .map((exchange) => `${exchangeName(exchange)}(${at.record}, ${at.time});`);
@@ -50,7 +50,7 @@ export function outputCode(chain: ChainShape, operator: number, output: string, 
 }
 
 /** Everything that happens to a record that enters `index`. */
-export function operatorCode(chain: ChainShape, index: number, at: Record): string {
+function operatorCode(chain: ChainShape, index: number, at: Record): string {
   const operator = chain.operators[index];
   switch (operator?.kind) {
     case "map":
@@ -221,4 +221,4 @@ function headCode(chain: ChainShape, options: LoopOptions): string {
 }
 
 /** Kinds of operators that run as an object with the operator contract. */
-export const OBJECT_KINDS: ReadonlySet<string> = new Set(["process", "reduce", "aggregate", "preAggregate", "window"]);
+const OBJECT_KINDS: ReadonlySet<string> = new Set(["process", "reduce", "aggregate", "preAggregate", "window"]);

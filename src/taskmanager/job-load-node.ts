@@ -19,7 +19,7 @@ const bundleFiles = new Map<string, string>();
 let hooked = false;
 
 /** Makes `import … from "millrace"` in bundles mean the engine that runs them. */
-export function resolveEngineImports(): void {
+function resolveEngineImports(): void {
   if (hooked) return;
   hooked = true;
   registerHooks({

@@ -47,7 +47,9 @@ export interface SlotHandle {
   terminate(): Promise<void>;
   /** What the slot's thread is doing, for the watchdog: a stack, innermost frame first; null when it cannot be had. */
   stackSample(): Promise<string | null>;
-  /** Bytes of the slot's V8 heap and of buffers outside it, garbage included; Infinity when its thread does not answer. */
+  /**
+   * Bytes of the slot's V8 heap and of buffers outside it, garbage included; Infinity when its thread does not answer.
+   */
   heldBytes(): Promise<number>;
 }
 

@@ -14,7 +14,9 @@ const MESSAGE_ID = 1;
 
 type Evaluated = { readonly id?: number; readonly result?: { readonly result?: { readonly value?: unknown } } };
 
-/** A stack as V8 writes it, innermost frame first; null when it cannot be had. The thread should be ended afterwards. */
+/**
+ * A stack as V8 writes it, innermost frame first; null when it cannot be had. The thread should be ended afterwards.
+ */
 export async function stackSample(worker: Worker): Promise<string | null> {
   const session = new Session();
   session.connect();

@@ -1,4 +1,5 @@
-// What the clocks of a time zone show, the slow way: its offset is asked for every quarter of an hour around an instant.
+// What the clocks of a time zone show, the slow way: its offset is asked for every quarter of an hour around an
+// instant.
 //
 // Where clocks are put back they show a time twice; the second time does not count, so local time here is the greatest
 // that they have shown by then. The zones and years of the tests change their clocks at quarters of an hour.

@@ -109,9 +109,7 @@ describe("large records", () => {
       { n: 1, text: "before" },
       { n: 3, text: "after" },
     ]);
-    assert.deepEqual(invalid[0]?.issues, [
-      "longer than 16 MiB, the limit of one record (option recordSizeMax)",
-    ]);
+    assert.deepEqual(invalid[0]?.issues, ["longer than 16 MiB, the limit of one record (option recordSizeMax)"]);
     assert.equal(invalid[0]?.line, 3);
     assert.equal(invalid[0]?.file, path);
     assert.ok(String(invalid[0]?.raw).length < 2_000);

@@ -10,7 +10,10 @@ import { type ProcessContext, ProcessOperator, type ProcessTimer } from "./proce
 const keyHash = compileKeyHash({ kind: "f64" }, "process test");
 
 /** An operator whose records set timers, and whose turns are over after so many rows. */
-function setUp(onTimer: (timer: ProcessTimer, context: ProcessContext) => void, pauses: readonly number[] = [Infinity]) {
+function setUp(
+  onTimer: (timer: ProcessTimer, context: ProcessContext) => void,
+  pauses: readonly number[] = [Infinity],
+) {
   const store = managedStore({
     operator: "p",
     key: { kind: "f64" },

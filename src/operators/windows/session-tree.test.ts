@@ -91,11 +91,7 @@ describe("the sessions of a key", () => {
   });
 
   test("are thousands without a search becoming long, whether they come in order, backwards or anyhow", () => {
-    const orders: readonly ((n: number) => number)[] = [
-      (n) => n,
-      (n) => -n,
-      (n) => Math.imul(n, 0x9e3779b1) >>> 0,
-    ];
+    const orders: readonly ((n: number) => number)[] = [(n) => n, (n) => -n, (n) => Math.imul(n, 0x9e3779b1) >>> 0];
     for (const startOf of orders) {
       const sessions = new Sessions();
       for (let n = 0; n < 20_000; n += 1) sessions.add(startOf(n));

@@ -115,6 +115,8 @@ export class SlidingFiring implements PaneFiring {
   }
 
   amend(address: number, pane: number): void {
+    // Windows with the panes before `open` have all been given, and their rows have left: no window comes for this one.
+    this.#start = Math.max(this.#start, this.#parts.frame.open);
     if (pane < this.#start || pane >= this.#computed) return;
     const head = this.#headOfStaged(address);
     if (pane >= this.#mid) {
