@@ -20,35 +20,44 @@ export function detached(value: unknown): unknown {
 }
 
 class Detaching {
-  readonly #copies = new Map<object, object>();
+  /** Of objects within others: most values have none. */
+  #copies: Map<object, object> | null = null;
   #depth = 0;
 
   object(value: object): object {
-    const known = this.#copies.get(value);
-    if (known !== undefined) return known;
     const copy = emptyCopy(value);
     if (copy === null || this.#depth > DEPTH_MAX) return value;
-    this.#copies.set(value, copy);
+    this.#copies?.set(value, copy);
     this.#depth += 1;
-    this.#fill(copy, value);
+    if (copy instanceof Map) this.#fillMap(copy, value as Map<unknown, unknown>);
+    else if (copy instanceof Set) this.#fillSet(copy, value as Set<unknown>);
+    else this.#replaceParts(copy as Record<string, unknown>, value);
     this.#depth -= 1;
     return Object.isFrozen(value) ? Object.freeze(copy) : copy;
   }
 
-  #fill(copy: object, value: object): void {
-    if (copy instanceof Map) {
-      for (const [key, item] of value as Map<unknown, unknown>) copy.set(this.#part(key), this.#part(item));
-    } else if (copy instanceof Set) {
-      for (const item of value as Set<unknown>) copy.add(this.#part(item));
-    } else {
-      const fields = copy as Record<string, unknown>;
-      for (const name of Object.keys(copy)) fields[name] = this.#part(fields[name]);
+  #fillMap(copy: Map<unknown, unknown>, value: Map<unknown, unknown>): void {
+    for (const [key, item] of value) copy.set(this.#part(key, value, copy), this.#part(item, value, copy));
+  }
+
+  #fillSet(copy: Set<unknown>, value: Set<unknown>): void {
+    for (const item of value) copy.add(this.#part(item, value, copy));
+  }
+
+  #replaceParts(copy: Record<string, unknown>, value: object): void {
+    for (const name of Object.keys(copy)) {
+      const part = copy[name];
+      if (typeof part === "number") continue;
+      const own = this.#part(part, value, copy);
+      if (own !== part || typeof part === "string") copy[name] = own;
     }
   }
 
-  #part(value: unknown): unknown {
-    if (typeof value === "string") return detachedText(value);
-    return typeof value === "object" && value !== null ? this.object(value) : value;
+  #part(part: unknown, value: object, copy: object): unknown {
+    if (typeof part === "string") return detachedText(part);
+    if (typeof part !== "object" || part === null) return part;
+    this.#copies ??= new Map([[value, copy]]);
+    return this.#copies.get(part) ?? this.object(part);
   }
 }
 

@@ -20,7 +20,7 @@ export class TimerNames {
   readonly #unused: number[] = [];
 
   constructor(operator: string, budget: HeapBudget) {
-    const advice = "or keep what makes names differ in state: a key has one timer for each name";
+    const advice = "or give timers fewer different names: what they are made from can be kept in state";
     this.#account = new HeapAccount({ operator, state: "timers", budget, advice });
   }
 

@@ -43,13 +43,19 @@ export class ZoneModel {
 
   /** The first instant at which clocks show a local time, or a later one. */
   instantOf(localMs: number): number {
-    const quarter = this.#shown.findIndex((shown) => shown >= localMs) - 1;
+    let [low, high] = [0, this.#shown.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#at(this.#shown, middle) < localMs) low = middle + 1;
+      else high = middle;
+    }
+    const quarter = low - 1; // The last one before which clocks had not shown it.
     return Math.max(this.#firstMs + quarter * QUARTER, localMs - this.#at(this.#offsets, quarter));
   }
 
   #at(list: readonly number[], quarter: number): number {
     const value = list[quarter];
-    if (value === undefined || quarter === 0) throw new Error(`${this.zone}: out of reach`);
+    if (value === undefined) throw new Error(`${this.zone}: out of reach`);
     return value;
   }
 }

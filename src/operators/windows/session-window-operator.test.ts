@@ -78,6 +78,23 @@ describe("session windows", () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 12 }), streamCases, check), { numRuns: 200 });
   });
 
+  test("agree with the model when each key has many sessions open, whatever the order in which they come", () => {
+    const scattered = streamCases.map((testCase): StreamCase => {
+      const steps = testCase.steps.map((step) => {
+        if (!("rows" in step)) return step;
+        const rows = step.rows.flatMap((row) =>
+          Array.from({ length: 12 }, (_, copy) => {
+            const id = row.id * 12 + copy;
+            return { ...row, id, ts: row.ts + ((id * 7_919) % 1_500) };
+          }),
+        );
+        return { rows };
+      });
+      return { ...testCase, steps };
+    });
+    fc.assert(fc.property(fc.integer({ min: 1, max: 12 }), scattered, check), { numRuns: 30 });
+  });
+
   test("agree with the model when gaps have many grains", () => {
     const gaps = fc.integer({ min: 65, max: 400 });
     const spread = streamCases.map(
