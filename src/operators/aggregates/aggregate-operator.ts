@@ -1,7 +1,10 @@
 // Running aggregates per key, without windows: in stream mode the updated row for each record, in batch mode one row
 // per key at the end.
+//
+//   R1. A snapshot has no rows whose results were given at the end: whoever restores it gives the others.
 
 import { assert } from "../../base/errors.ts";
+import { ROW_NUMBERS_MAX } from "../../state/row-layout.ts";
 import type { RowCursor } from "../../state/row-pages.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
@@ -61,7 +64,14 @@ export class AggregateOperator implements Operator {
       keepsExtra: false,
       bounds: false,
     });
-    tables.attach(groups);
+    tables.attach({
+      name: groups.name,
+      get bytes() {
+        return groups.bytes;
+      },
+      snapshot: (keyGroup, out) => groups.snapshot(keyGroup, out, this.#firstLeft(groups, keyGroup)),
+      restore: (keyGroup, input) => groups.restore(keyGroup, input),
+    });
     assert(!this.#options.partials || mode === "batch", "each record gives a row, so that each has to come");
     const partials = this.#options.partials ? new PartialInput(groups, new PartialRows(groups, keyName, label)) : null;
     this.#opened = { context, groups, partials };
@@ -134,6 +144,13 @@ export class AggregateOperator implements Operator {
       if (!context.output.offer(groups.result(rows[i]!, 0, 0), stage.times[i]!)) return i + 1;
     }
     return count;
+  }
+
+  /** Number of the first row of a key group whose result was not given at the end (R1). */
+  #firstLeft({ table }: AggregateTable, keyGroup: number): number {
+    const group = keyGroup - table.keyGroups.first;
+    if (group !== this.#cursor.group) return group < this.#cursor.group ? ROW_NUMBERS_MAX : 0;
+    return this.#at < this.#count ? table.rowNumber(this.#rows[this.#at]!) : Math.max(0, this.#cursor.row);
   }
 
   #emitAll(): boolean {

@@ -204,11 +204,11 @@ export class AggregateTable {
     }
   }
 
-  /** Part of `KeyedPart`. */
-  snapshot(keyGroup: number, out: ByteWriter): void {
+  /** Part of `KeyedPart`. Rows with numbers below `fromRow` are left out. */
+  snapshot(keyGroup: number, out: ByteWriter, fromRow = 0): void {
     const start = out.position;
     writeF64(out, 0); // replaced below
-    const cursor: RowCursor = { group: keyGroup - this.table.keyGroups.first, row: -1 };
+    const cursor: RowCursor = { group: keyGroup - this.table.keyGroups.first, row: fromRow };
     let written = 0;
     for (let count = this.#scanned.length; count === this.#scanned.length; ) {
       count = this.table.scanGroup(cursor, this.#scanned);

@@ -1,8 +1,8 @@
 // The combiner: pre-aggregates records per key and pane before they are exchanged, so that one partial row travels
 // instead of many records. The operator behind the exchange merges partial rows as if they were records.
 //
-//   records ──▶ small table (key, pane) ──▶ partial rows: before each watermark that ends a window of the pane, when the
-//   table is full, after the buffer time-out, when the input falls idle
+//   records ──▶ small table (key, pane) ──▶ partial rows: before each watermark that ends a window of the pane, when
+//   the table is full, after the buffer time-out, when the input falls idle
 //
 //   B1. A record's partial row is sent before any watermark that ends a window of it, and before the task says that it
 //       is idle: then receivers no longer wait for its watermark. So the receiver takes it for late if and only if it

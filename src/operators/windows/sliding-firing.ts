@@ -17,8 +17,8 @@
 //   row       │ head's row number │ after │ accumulators │
 //   head      │ rows of the key │ stale │ front │ back │
 //
-//   S1. Unless it is stale, a head has front = merge of rows in [start, mid) and back = merge of rows in [mid,
-//       computed).
+//   S1. start <= mid <= computed. Unless it is stale, a head has front = merge of rows in [start, mid) and back = merge
+//       of rows in [mid, computed).
 //   S2. All this is derived: a snapshot has rows only, and after a restore everything is merged anew from them.
 //   S3. A head exists if and only if its key has rows in [start, computed), and these rows know it. So a window costs
 //       what its own keys cost, however many others have rows that wait for later windows.
@@ -115,8 +115,10 @@ export class SlidingFiring implements PaneFiring {
   }
 
   amend(address: number, pane: number): void {
-    // Windows with the panes before `open` have all been given, and their rows have left: no window comes for this one.
+    // Of the panes before `open` all windows were given, and the rows have left: nothing waits for this one there.
     this.#start = Math.max(this.#start, this.#parts.frame.open);
+    this.#mid = Math.max(this.#mid, this.#start);
+    this.#computed = Math.max(this.#computed, this.#mid);
     if (pane < this.#start || pane >= this.#computed) return;
     const head = this.#headOfStaged(address);
     if (pane >= this.#mid) {
