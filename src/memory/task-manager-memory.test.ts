@@ -277,11 +277,12 @@ test("what cannot be is refused, with every term, its value and the key that fix
 });
 
 test("whatever is set, the parts come to the whole, nothing is negative, what is set is kept, or it is refused", () => {
-  const size = fc.option(
-    fc.integer({ min: 0, max: 40_000 }).map((mib) => `${mib}m`),
-    { nil: undefined },
-  );
-  const fraction = fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined });
+  // Mostly not set: what sets everything contradicts itself, nearly always.
+  const seldom = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => {
+    return fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
+  };
+  const size = seldom(fc.integer({ min: 0, max: 40_000 }).map((mib) => `${mib}m`));
+  const fraction = seldom(fc.double({ min: 0, max: 1, noNaN: true }));
   const settings = fc.record({
     "process.size": size,
     "flink.size": size,
@@ -327,7 +328,7 @@ test("whatever is set, the parts come to the whole, nothing is negative, what is
     }
   });
   fc.assert(property, { numRuns: 3000 });
-  assert.ok(accepted > 30, `${accepted} accepted`);
+  assert.ok(accepted > 30 && accepted < 3000, `${accepted} accepted`);
 });
 
 test("the explanation is a tree whose top is the process, with pieces and shares", () => {

@@ -7,7 +7,7 @@
 //       DEPTH_MAX.
 
 /** Shorter texts are never parts of others. */
-export const SUBSTRING_UNITS = 13;
+const SUBSTRING_UNITS = 13;
 const DEPTH_MAX = 100;
 
 export function detachedText(text: string): string {

@@ -232,6 +232,16 @@ export class ManagedTable {
     return this.#rows.scan(cursor, rows);
   }
 
+  /** The same over all groups, from the cursor's on; 0 at the end. */
+  scanAll(cursor: RowCursor, rows: Int32Array): number {
+    for (; cursor.group < this.groupCount; cursor.group += 1) {
+      const count = this.#index.isEmpty(cursor.group) ? 0 : this.#rows.scan(cursor, rows);
+      if (count > 0) return count;
+      cursor.row = NONE;
+    }
+    return 0;
+  }
+
   /**
    * Writes addresses of rows of a namespace, youngest first in each group, to `rows`. Returns how many, 0 at the end.
    */

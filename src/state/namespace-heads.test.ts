@@ -30,6 +30,12 @@ function groupsOf(heads: TableHeads, namespace: number): number[] {
   return groups.sort((left, right) => left - right);
 }
 
+function checkAndRemove(heads: TableHeads, namespace: number, rows: ReadonlyMap<number, number>): void {
+  assert.deepEqual(groupsOf(heads, namespace), [...rows.keys()].sort());
+  for (let group = 0; group < GROUPS; group += 1) assert.equal(heads.get(group, namespace), rows.get(group) ?? -1);
+  for (const group of rows.keys()) heads.remove(group, namespace);
+}
+
 test("a namespace's groups are those that have rows of it, each once, with their first rows", () => {
   const step = fc.record({
     group: fc.nat(GROUPS - 1),
@@ -49,12 +55,7 @@ test("a namespace's groups are those that have rows of it, each once, with their
         } else if (rows.delete(group)) heads.remove(group, namespace);
         assert.deepEqual(groupsOf(heads, namespace), [...rows.keys()].sort());
       }
-      for (const [namespace, rows] of model) {
-        assert.deepEqual(groupsOf(heads, namespace), [...rows.keys()].sort());
-        for (let group = 0; group < GROUPS; group += 1)
-          assert.equal(heads.get(group, namespace), rows.get(group) ?? -1);
-        for (const group of rows.keys()) heads.remove(group, namespace);
-      }
+      for (const [namespace, rows] of model) checkAndRemove(heads, namespace, rows);
       assert.equal(account.bytes, 0, "nothing is left of namespaces without rows");
       assert.equal(allocator.close(), 0);
     }),

@@ -1,57 +1,79 @@
-// Drives keyed operators in tests as a task would: several subtasks, outputs that are full and turns that are over at
-// random, snapshots that are restored at another parallelism, batches of rows or columns.
+// Drives keyed operators in tests as a task would: several subtasks, one input or two, outputs that are full and turns
+// that are over at random, batches of rows or columns; snapshots that are restored at another parallelism, or in the
+// middle of what a call has left undone.
 
 import { heapView } from "../../src/base/memory-view.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../../src/operators/operator.ts";
+import { heapBlocks } from "../../src/state/block-source.ts";
 import { type KeyGroupRange, keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../../src/state/key-groups.ts";
-import type { OperatorTables } from "../../src/state/operator-tables.ts";
-import type { PageAllocator } from "../../src/state/page-allocator.ts";
+import type { KeyedStore, KeyedStoreOptions } from "../../src/state/keyed-store.ts";
+import { managedStore } from "../../src/state/managed-store.ts";
+import { PageAllocator } from "../../src/state/page-allocator.ts";
 import { ByteCursor, ByteSink } from "../../src/types/byte-buffer.ts";
 import type { BatchCodec } from "../../src/types/codec.ts";
 import { compileKeyHash } from "../../src/types/key-hash.ts";
 import type { TypeSpec } from "../../src/types/type-spec.ts";
-import { operatorTables } from "./operator-tables.ts";
 
 export type Emitted = { readonly row: Record<string, unknown>; readonly timestampMs: number };
+export type DriverRecord = { readonly record: unknown; readonly timestampMs: number; readonly input?: 0 | 1 };
 
 export type DriverOptions = {
   readonly make: () => Operator;
   readonly keyType: TypeSpec;
-  readonly keyOf: (record: unknown) => unknown;
+  readonly keyOf: (record: unknown, input: 0 | 1) => unknown;
   /** Records offered until the output says that it is full, each time anew. */
   readonly room: () => number;
   /** Rows after which a turn is over, each time anew. Default: never. */
   readonly pauses?: () => number;
+  /**
+   * Whether to go on in a fresh operator, asked each time something has stopped; `halfWay`: a call that has more to do,
+   * and not the records of a batch. Default: never.
+   */
+  readonly replaces?: (halfWay: boolean) => boolean;
   /** The most that one record or call may offer beyond that (O1). */
   readonly overrun: number;
+  /** Default: the managed store. */
+  readonly store?: (options: KeyedStoreOptions) => KeyedStore;
+  /** 1 for combiners, whose state is of no key group. */
+  readonly maxParallelism?: number;
   readonly limitBytes?: number;
   readonly heapLimitBytes?: number;
 };
 
-const GROUPS = 8;
+/** Calls after which an operator that still has more to do is taken to do nothing. */
+const CALLS_MAX = 10_000;
 
 type Subtask = {
   readonly operator: Operator;
-  readonly tables: OperatorTables;
+  readonly store: KeyedStore;
   readonly allocator: PageAllocator;
-  readonly first: number;
-  readonly last: number;
+  readonly keyGroups: KeyGroupRange;
 };
+
+/** What a subtask leaves behind: its key groups, and what its operator wrote. */
+type Saved = { readonly groups: ReadonlyMap<number, Buffer>; readonly operator: Buffer };
 
 export class OperatorDriver {
   readonly emitted: Emitted[] = [];
   readonly side: Emitted[] = [];
   readonly counters = new Map<string, number>();
+  /** Fresh operators that took over in the middle of something. */
+  replaced = 0;
   readonly #options: DriverOptions;
+  readonly #groups: number;
   readonly #hash: (key: unknown) => number;
   #subtasks: Subtask[] = [];
   #left: number;
   /** Rows until the turn is over. */
   #rows: number;
   #watermark = -Infinity;
+  #nowMs = 0;
+  /** Bytes that subtasks had not given back when they ended. */
+  #leaked = 0;
 
   constructor(options: DriverOptions, parallelism: number) {
     this.#options = options;
+    this.#groups = options.maxParallelism ?? 8;
     this.#hash = compileKeyHash(options.keyType, "driver");
     this.#left = options.room();
     this.#rows = options.pauses?.() ?? Infinity;
@@ -61,92 +83,100 @@ export class OperatorDriver {
   /** Rows in the tables of all subtasks. */
   get entries(): number {
     return this.#subtasks.reduce(
-      (sum, { tables }) => sum + tables.usage().reduce((all, each) => all + each.entries, 0),
+      (sum, { store }) => sum + store.usage().reduce((all, each) => all + each.entries, 0),
       0,
     );
   }
 
   get objectBytes(): number {
-    return this.#subtasks.reduce((sum, { tables }) => sum + tables.heap.usedBytes, 0);
+    return this.#subtasks.reduce((sum, { store }) => sum + store.tables.heap.usedBytes, 0);
   }
 
   /** Records in the given order, each to its subtask; as columns when there is a codec. */
-  records(
-    records: readonly { readonly record: unknown; readonly timestampMs: number }[],
-    codec: BatchCodec | null,
-  ): void {
-    const runs = this.#subtasks.map(() => [] as { record: unknown; timestampMs: number }[]);
+  records(records: readonly DriverRecord[], codec: BatchCodec | null): void {
+    const runs = this.#subtasks.map(() => [] as DriverRecord[]);
     for (const each of records) {
-      const group = keyGroupOf(this.#hash(this.#options.keyOf(each.record)), GROUPS);
-      runs[operatorIndexOf(group, this.#subtasks.length, GROUPS)]?.push(each);
+      const hash = this.#hash(this.#options.keyOf(each.record, each.input ?? 0));
+      runs[operatorIndexOf(keyGroupOf(hash, this.#groups), this.#subtasks.length, this.#groups)]?.push(each);
     }
     runs.forEach((run, index) => {
-      if (run.length > 0)
-        this.#deliver(this.#subtasks[index] as Subtask, codec === null ? rowsOf(run) : columnsOf(run, codec));
+      for (const batch of batchesOf(run)) {
+        this.#deliver(index, codec === null ? rowsOf(batch) : columnsOf(batch, codec), batch[0]?.input ?? 0);
+      }
     });
   }
 
   watermark(watermark: number): void {
     this.#watermark = watermark;
-    for (const { operator } of this.#subtasks) {
-      this.#makeRoom();
-      for (let calls = 0; !operator.onWatermark(watermark); calls += 1) this.#drain(calls);
-    }
+    this.#each((operator) => operator.onWatermark(watermark));
+  }
+
+  /** The clock has come to a time; what is due then is done. */
+  time(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#each(
+      (operator) => operator.onProcessingTime(nowMs),
+      (operator) => operator.nextProcessingTimeMs() <= nowMs,
+    );
+  }
+
+  idle(): void {
+    this.#each((operator) => operator.onIdle?.() ?? true);
   }
 
   end(): void {
-    for (const { operator } of this.#subtasks) {
-      this.#makeRoom();
-      for (let calls = 0; !operator.onEndOfInput(); calls += 1) this.#drain(calls);
-    }
+    this.#each((operator) => operator.onEndOfInput());
   }
 
-  /** Snapshots every key group and goes on from it in new operators. */
+  /** Snapshots everything and goes on from it in new operators; what an operator wrote goes to another subtask. */
   restart(parallelism: number): void {
-    const groups: Buffer[] = [];
-    for (const { tables, first, last } of this.#subtasks) {
-      for (let group = first; group <= last; group += 1) {
-        const out = new ByteSink();
-        tables.snapshot(group, out);
-        groups[group] = out.copy();
-      }
-    }
-    for (const { operator } of this.#subtasks) operator.close();
+    const saved = this.#subtasks.map((subtask) => this.#stop(subtask));
+    const groups = new Map(saved.flatMap((each) => [...each.groups]));
     this.#watermark = -Infinity;
     this.#start(parallelism);
-    for (const { tables, first, last } of this.#subtasks) {
-      for (let group = first; group <= last; group += 1) {
-        const input = new ByteCursor(groups[group] as Buffer);
-        tables.restore(group, input);
-        if (input.position !== input.end)
-          throw new Error(`${input.end - input.position} bytes of a snapshot were not read`);
-      }
-    }
+    this.#subtasks.forEach((subtask, index) => {
+      const operators = saved.filter((_, before) => (before + 1) % parallelism === index);
+      restore(subtask, { groups, operators: operators.map(({ operator }) => operator) });
+    });
   }
 
   /** Closes the operators and gives their memory back; what is left then is a leak. */
   close(): number {
-    let left = 0;
-    for (const { operator, tables, allocator } of this.#subtasks) {
-      operator.close();
-      tables.release();
-      left += allocator.close() + tables.heap.usedBytes;
-    }
-    return left;
+    for (const subtask of this.#subtasks) this.#release(subtask);
+    return this.#leaked;
   }
 
   #start(parallelism: number): void {
-    this.#subtasks = Array.from({ length: parallelism }, (_, index) => {
-      const keyGroups = keyGroupRangeOf(index, parallelism, GROUPS);
-      const { limitBytes = 4 * 1024 * 1024, heapLimitBytes = Infinity, make } = this.#options;
-      const { tables, allocator } = operatorTables({ limitBytes, keyGroups, maxParallelism: GROUPS, heapLimitBytes });
-      const operator = make();
-      operator.open(this.#context(tables, index, parallelism, keyGroups));
-      return { operator, tables, allocator, ...keyGroups };
-    });
+    this.#subtasks = Array.from({ length: parallelism }, (_, index) => this.#open(index, parallelism));
   }
 
-  #context(tables: OperatorTables, index: number, parallelism: number, keyGroups: KeyGroupRange): OperatorContext {
+  #open(index: number, parallelism: number): Subtask {
+    const {
+      limitBytes = 4 * 1024 * 1024,
+      heapLimitBytes = Infinity,
+      make,
+      store: storeOf = managedStore,
+    } = this.#options;
+    const keyGroups = keyGroupRangeOf(index, parallelism, this.#groups);
+    const allocator = new PageAllocator(heapBlocks(limitBytes));
+    const store = storeOf({
+      operator: "op",
+      key: this.#options.keyType,
+      maxParallelism: this.#groups,
+      keyGroups,
+      allocator,
+      clock: this.#clock,
+      seed: 7,
+      heapBudget: { limitBytes: heapLimitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 },
+    });
+    const operator = make();
+    operator.open(this.#context(store, index, parallelism, keyGroups));
+    return { operator, store, allocator, keyGroups };
+  }
+
+  readonly #clock = { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs };
+
+  #context(store: KeyedStore, index: number, parallelism: number, keyGroups: KeyGroupRange): OperatorContext {
     const into = (list: Emitted[]) => (record: unknown, timestampMs: number) => {
       list.push({ row: record as Record<string, unknown>, timestampMs });
       this.#left -= 1;
@@ -154,14 +184,15 @@ export class OperatorDriver {
       return this.#left > 0;
     };
     return {
+      env: { clock: this.#clock },
       uid: "op",
       subtaskIndex: index,
       parallelism,
-      maxParallelism: GROUPS,
+      maxParallelism: this.#groups,
       keyGroups,
       output: { offer: into(this.emitted) },
       side: () => ({ offer: into(this.side) }),
-      state: { tables },
+      state: store,
       metrics: {
         count: (name: string, by = 1) => void this.counters.set(name, (this.counters.get(name) ?? 0) + by),
       },
@@ -174,37 +205,129 @@ export class OperatorDriver {
     } as unknown as OperatorContext;
   }
 
-  #deliver({ operator }: Subtask, batch: RecordBatch): void {
-    this.#makeRoom();
+  #operator(index: number): Operator {
+    return (this.#subtasks[index] as Subtask).operator;
+  }
+
+  /** Calls each operator until it has done everything (O2). */
+  #each(call: (operator: Operator) => boolean, wanted: (operator: Operator) => boolean = () => true): void {
+    for (let index = 0; index < this.#subtasks.length; index += 1) {
+      if (!wanted(this.#operator(index))) continue;
+      this.#makeRoom(index);
+      for (let calls = 0; !call(this.#operator(index)); calls += 1) this.#drain(index, calls, true);
+    }
+  }
+
+  #deliver(index: number, batch: RecordBatch, input: 0 | 1): void {
+    this.#makeRoom(index);
+    if (this.#operator(index).onBatch === undefined) {
+      this.#deliverEach(index, batch, input);
+      return;
+    }
     let at = 0;
     for (let calls = 0; at < batch.count; calls += 1) {
-      at = operator.onBatch?.(batch, at, 0) ?? batch.count;
-      if (at < batch.count) this.#drain(calls);
+      at = this.#operator(index).onBatch?.(batch, at, input) ?? batch.count;
+      if (at < batch.count) this.#drain(index, calls);
+    }
+  }
+
+  #deliverEach(index: number, { count, rows, timestamps, reader }: RecordBatch, input: 0 | 1): void {
+    for (let at = 0; at < count; at += 1) {
+      this.#makeRoom(index);
+      const record = rows === null ? reader?.record(at) : rows[at];
+      const key = this.#options.keyOf(record, input);
+      const timestampMs = timestamps?.[at] ?? reader?.timestamp(at) ?? Number.NaN;
+      this.#operator(index).onRecord(record, timestampMs, key, this.#hash(key), input);
     }
   }
 
   /** A task hands nothing to an operator whose output is full. */
-  #makeRoom(): void {
-    if (this.#left <= 0 || this.#rows <= 0) this.#drain(0);
+  #makeRoom(index: number): void {
+    if (this.#left <= 0 || this.#rows <= 0) this.#drain(index, 0);
   }
 
-  #drain(calls: number): void {
-    if (calls > 100_000) throw new Error("no progress");
+  #drain(index: number, calls: number, halfWay = false): void {
+    if (calls > CALLS_MAX) throw new Error("no progress");
     if (this.#left > 0 && this.#rows > 0) throw new Error("stopped although there was room and time");
     if (this.#left <= 0) this.#left = Math.max(1, this.#options.room());
     if (this.#rows <= 0) this.#rows = this.#options.pauses?.() ?? Infinity;
+    if (this.#options.replaces?.(halfWay) === true) this.#replace(index);
+  }
+
+  /** A fresh operator goes on where this one has stopped. */
+  #replace(index: number): void {
+    this.replaced += 1;
+    const { groups, operator } = this.#stop(this.#subtasks[index] as Subtask);
+    const fresh = this.#open(index, this.#subtasks.length);
+    this.#subtasks[index] = fresh;
+    restore(fresh, { groups, operators: [operator] });
+  }
+
+  #stop(subtask: Subtask): Saved {
+    const offered = this.emitted.length + this.side.length;
+    const saved = save(subtask);
+    if (this.emitted.length + this.side.length > offered) throw new Error("a snapshot has sent something");
+    this.#release(subtask);
+    return saved;
+  }
+
+  #release({ operator, store, allocator }: Subtask): void {
+    operator.close();
+    store.release();
+    this.#leaked += allocator.close() + store.tables.heap.usedBytes;
   }
 }
 
-function rowsOf(run: readonly { readonly record: unknown; readonly timestampMs: number }[]): RecordBatch {
+function save({ operator, store, keyGroups }: Subtask): Saved {
+  const out = new ByteSink();
+  const groups = new Map<number, Buffer>();
+  for (let group = keyGroups.first; group <= keyGroups.last; group += 1) {
+    out.position = 0;
+    store.snapshot(group, out);
+    groups.set(group, out.copy());
+  }
+  out.position = 0;
+  operator.snapshot(out);
+  return { groups, operator: out.copy() };
+}
+
+function restore(
+  { operator, store, keyGroups }: Subtask,
+  saved: { readonly groups: ReadonlyMap<number, Buffer>; readonly operators: readonly Buffer[] },
+): void {
+  for (let group = keyGroups.first; group <= keyGroups.last; group += 1) {
+    const input = new ByteCursor(saved.groups.get(group) as Buffer);
+    store.restore(group, input);
+    expectRead(input);
+  }
+  for (const bytes of saved.operators) {
+    const input = new ByteCursor(bytes);
+    if (bytes.length > 0) operator.restore(input);
+    expectRead(input);
+  }
+}
+
+function expectRead(input: ByteCursor): void {
+  if (input.position !== input.end) throw new Error(`${input.end - input.position} bytes of a snapshot were not read`);
+}
+
+/** Runs of records of one input. */
+function batchesOf(records: readonly DriverRecord[]): DriverRecord[][] {
+  const batches: DriverRecord[][] = [];
+  for (const each of records) {
+    const last = batches.at(-1);
+    if (last !== undefined && last[0]?.input === each.input) last.push(each);
+    else batches.push([each]);
+  }
+  return batches;
+}
+
+function rowsOf(run: readonly DriverRecord[]): RecordBatch {
   const timestamps = Float64Array.from(run, (each) => each.timestampMs);
   return { count: run.length, rows: run.map((each) => each.record), timestamps, reader: null };
 }
 
-function columnsOf(
-  run: readonly { readonly record: unknown; readonly timestampMs: number }[],
-  codec: BatchCodec,
-): RecordBatch {
+function columnsOf(run: readonly DriverRecord[], codec: BatchCodec): RecordBatch {
   const writer = codec.createWriter();
   for (const { record, timestampMs } of run) {
     if (!writer.append(record, timestampMs)) throw new Error(`does not fit: ${JSON.stringify(record)}`);

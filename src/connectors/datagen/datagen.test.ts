@@ -44,6 +44,16 @@ sourceContract("generate, with a rate", () => {
 });
 
 describe("generated records", () => {
+  test("go to the subtasks evenly, whoever asks first: event time grows in all of them alike", () => {
+    const { env } = simWorld(1);
+    const splits = ticks(7).createEnumerator({ env, disk: env.disk, uid: "ticks", parallelism: 3, wake: () => {} });
+    const given = [1, 1, 0, 2, 0].map((subtask) => splits.next(subtask));
+    assert.deepEqual(
+      given.map((split) => (split === null || split === "wait" ? split : split.id)),
+      ["1/3", null, "0/3", "2/3", null],
+    );
+  });
+
   test("the n-th record depends on the seed and n alone", () => {
     const [one, two] = [ticks(7), ticks(7)];
     const forwards = recordsOf(one);

@@ -52,11 +52,16 @@ export function indexedSource<T>(
   return source;
 }
 
-/** Split k of p owns the indexes k, k + p, k + 2p, …: see `IndexedSource`. */
+/**
+ * Split k of p owns the indexes k, k + p, k + 2p, …: see `IndexedSource`. It waits for subtask k, however late that
+ * starts: who read one split after the other would go through event time twice, and all of the second would be late.
+ */
 class IndexedSplits implements SplitEnumerator {
+  readonly #parallelism: number;
   #splits: SourceSplit[];
 
   constructor(parallelism: number) {
+    this.#parallelism = parallelism;
     this.#splits = Array.from({ length: parallelism }, (_, index) => ({
       id: `${index}/${parallelism}`,
       position: index,
@@ -65,8 +70,9 @@ class IndexedSplits implements SplitEnumerator {
 
   async start(): Promise<void> {}
 
-  next(): SourceSplit | null {
-    return this.#splits.shift() ?? null;
+  next(subtaskIndex: number): SourceSplit | null {
+    const at = this.#splits.findIndex(({ id }) => Number.parseInt(id, 10) % this.#parallelism === subtaskIndex);
+    return at === -1 ? null : (this.#splits.splice(at, 1)[0] ?? null);
   }
 
   addBack(splits: readonly SourceSplit[]): void {

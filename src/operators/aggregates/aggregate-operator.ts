@@ -159,7 +159,8 @@ export class AggregateOperator implements Operator {
     for (;;) {
       while (this.#at < this.#count) {
         this.#at += 1;
-        if (!context.output.offer(groups.result(this.#rows[this.#at - 1]!, 0, 0), Number.NaN)) return false;
+        const result = groups.result(this.#rows[this.#at - 1]!, 0, 0);
+        if (!context.output.offer(result, Number.NaN) || context.pause(1)) return false;
       }
       this.#at = 0;
       this.#count = table.scanGroup(this.#cursor, this.#rows);

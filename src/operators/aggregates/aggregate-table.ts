@@ -8,7 +8,7 @@
 // (bench/keyed-agg.bench.ts).
 //
 //   A1. A row exists if and only if a record of its group was added (or restored), but for rows whose record is still
-//       to come because the run was cut short.
+//       to come because the run was cut short. Those are in no snapshot.
 //   A2. Closing a row closes its objects.
 //
 // Snapshot of a key group: f64 rows, then per row: u32 key size, key, [f64 namespace], extra words and accumulators as
@@ -196,14 +196,6 @@ export class AggregateTable {
     this.table.remove(address);
   }
 
-  removeNamespace(namespace: number): void {
-    const rows = this.#scanned;
-    for (let count = -1; count !== 0; ) {
-      count = this.table.scanNamespace(namespace, { group: 0, row: -1 }, rows);
-      for (let n = 0; n < count; n += 1) this.remove(rows[n]!);
-    }
-  }
-
   /** Part of `KeyedPart`. Rows with numbers below `fromRow` are left out. */
   snapshot(keyGroup: number, out: ByteWriter, fromRow = 0): void {
     const start = out.position;
@@ -212,8 +204,11 @@ export class AggregateTable {
     let written = 0;
     for (let count = this.#scanned.length; count === this.#scanned.length; ) {
       count = this.table.scanGroup(cursor, this.#scanned);
-      for (let n = 0; n < count; n += 1) this.#writeRow(this.#scanned[n]!, out);
-      written += count;
+      for (let n = 0; n < count; n += 1) {
+        if (this.#isEmpty(this.#scanned[n]!)) continue;
+        this.#writeRow(this.#scanned[n]!, out);
+        written += 1;
+      }
     }
     out.bytes.writeDoubleLE(written, start);
   }
@@ -225,6 +220,11 @@ export class AggregateTable {
       const address = this.#readRow(group, input);
       if (onRow !== null) onRow(address);
     }
+  }
+
+  /** Whether the row's first record is still to come (A1). */
+  #isEmpty(address: number): boolean {
+    return this.table.f64[address + this.offset + this.layout.countWord] === 0;
   }
 
   #writeRow(address: number, out: ByteWriter): void {
@@ -260,11 +260,6 @@ export class AggregateTable {
     const one = this.#stageOne(key);
     one.namespaces[0] = namespace;
     return add ? this.table.resolveIn(group, one, 0) : this.table.findIn(group, one, 0);
-  }
-
-  /** The key of a row as key 0 of a batch, valid until the next call. */
-  stageRowKey(address: number, table: ManagedTable = this.table): KeyBatch {
-    return this.#stageOne(this.key(address, table));
   }
 
   #stageOne(key: unknown): KeyBatch {

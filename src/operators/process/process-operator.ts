@@ -158,7 +158,12 @@ export class ProcessOperator implements Operator {
       if (onTimer !== undefined) this.#callTimer(onTimer, { name, at, key, domain }); // P4
     };
     if (this.#fired === 0) this.#firedMax = store.timers.count * FIRED_PER_TIMER + FIRED_MORE;
-    const stop = (): boolean => (this.#fired > this.#firedMax ? context.full() : context.pause(1));
+    let started = false;
+    const stop = (): boolean => {
+      if (started) return this.#fired > this.#firedMax ? context.full() : context.pause(1);
+      started = true; // Some work is done in each call.
+      return false;
+    };
     if (!store.timers.fire(domain, upToMs, callback, stop)) return false;
     this.#fired = 0;
     return true;

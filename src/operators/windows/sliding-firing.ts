@@ -30,7 +30,6 @@
 import { KeyBatch } from "../../state/key-batch.ts";
 import type { KeyedTables } from "../../state/keyed-tables.ts";
 import type { ManagedTable } from "../../state/managed-table.ts";
-import type { RowCursor } from "../../state/row-pages.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import type { OperatorContext } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";
@@ -111,7 +110,7 @@ export class SlidingFiring implements PaneFiring {
     this.#back = this.#front + words;
     this.#scratch = empty.slice();
     this.#paneWalk = new RowWalk((cursor, rows, pane) => groups.table.scanNamespace(pane, cursor, rows));
-    this.#headWalk = new RowWalk((cursor, rows) => this.#scanHeads(cursor, rows));
+    this.#headWalk = new RowWalk((cursor, rows) => this.#heads.scanAll(cursor, rows));
   }
 
   amend(address: number, pane: number): void {
@@ -347,15 +346,6 @@ export class SlidingFiring implements PaneFiring {
       }
     } while (walk.next(0));
     return true;
-  }
-
-  #scanHeads(cursor: RowCursor, rows: Int32Array): number {
-    for (; cursor.group < this.#heads.groupCount; cursor.group += 1) {
-      const count = this.#heads.scanGroup(cursor, rows);
-      if (count > 0) return count;
-      cursor.row = -1;
-    }
-    return 0;
   }
 
   #emit(head: number, startMs: number, endMs: number): boolean {

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Operator } from "../operators/operator.ts";
+import type { TaskStatus } from "./chain.ts";
+import { Task, type TaskParts, type TurnResult } from "./task.ts";
+import { TurnClock } from "./turn-clock.ts";
+import { WatermarkPath } from "./watermark-path.ts";
+
+const ROW_MS = 0.01;
+const ROWS = 5_000;
+const BUDGET_MS = 2;
+
+/** An operator with much to do for each watermark, for timers and at the end, and a task around it. */
+class Subject {
+  readonly done: string[] = [];
+  readonly task: Task;
+  nowMs = 0;
+  #left = ROWS;
+
+  constructor(timerAtMs = Infinity) {
+    const clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs };
+    const status: TaskStatus = { full: false, failure: null };
+    const turn = new TurnClock(clock);
+    const work = (what: string, over: string): boolean => {
+      for (; this.#left > 0; this.#left -= 1) {
+        if (this.#left < ROWS && turn.isOver(1)) return false;
+        this.nowMs += ROW_MS;
+        if (this.done.at(-1) !== what) this.done.push(what);
+      }
+      this.#left = ROWS;
+      this.done.push(over);
+      return true;
+    };
+    let timerMs = timerAtMs;
+    const operator = {
+      onWatermark: (watermark: number) => work(`firing ${watermark}`, `fired ${watermark}`),
+      nextProcessingTimeMs: () => timerMs,
+      onProcessingTime: () => {
+        const isDone = work("timers", "timed");
+        if (isDone) timerMs = Infinity;
+        return isDone;
+      },
+      onEndOfInput: () => work("ending", "ended"),
+    } as unknown as Operator;
+    this.task = new Task({
+      name: "task",
+      clock,
+      status,
+      turn,
+      chain: { options: { bindings: [{ o: operator }] } },
+      gate: { poll: () => null, open: 0, usage: () => 0 },
+      source: null,
+      partitions: [],
+      sinks: [],
+      flatMaps: [],
+      eventTimes: [],
+      inputPath: new WatermarkPath([{ kind: "operator", operator }], status, () => undefined),
+      operators: [operator],
+      stores: [],
+      metrics: { sent: () => undefined, usage: () => undefined, wake: () => undefined },
+    } as unknown as TaskParts);
+  }
+
+  async turns(): Promise<{ result: TurnResult; ms: number }[]> {
+    const turns: { result: TurnResult; ms: number }[] = [];
+    for (let result: TurnResult = "more"; result !== "finished"; ) {
+      const startMs = this.nowMs;
+      result = this.task.turn(startMs + BUDGET_MS);
+      turns.push({ result, ms: this.nowMs - startMs });
+      await Promise.resolve(); // Sinks are prepared meanwhile.
+    }
+    return turns;
+  }
+}
+
+describe("a task's turn", () => {
+  test("is over in time, whatever a watermark fires, timers do and the end of the input brings", async () => {
+    for (const timerAtMs of [Infinity, 0]) {
+      const subject = new Subject(timerAtMs);
+      subject.task.parts.inputPath.advance(7);
+      const turns = await subject.turns();
+      const timers = timerAtMs === 0 ? ["timers", "timed"] : [];
+      const watermarks = ["firing 7", "fired 7", ...timers, "firing Infinity", "fired Infinity"];
+      assert.deepEqual(subject.done, [...watermarks, "ending", "ended"]);
+      assert.ok(turns.length > (subject.done.length / 2) * ((ROWS * ROW_MS) / BUDGET_MS) * 0.8);
+      for (const { result, ms } of turns) {
+        assert.ok(ms < BUDGET_MS * 1.5, `${ms} ms`);
+        assert.notEqual(result, "blocked");
+      }
+    }
+  });
+});
