@@ -8,24 +8,31 @@ const collect = runInNewContext("gc") as () => void;
 
 const COLLECTIONS_MAX = 20;
 
+type Usage = { readonly heap: number; readonly buffers: number };
+
 /**
- * Bytes of live objects, and of the buffers that belong to them. Buffers are freed in the background, and what was
- * compiled and not used for a while goes too: so it is collected until nothing changes.
+ * What is live. Buffers are freed in the background, and code that was not used for a while goes too: so it is collected
+ * until nothing changes.
  */
-function usedBytes(): number {
-  let last = Number.NaN;
+function liveBytes(): Usage {
+  let last: Usage = { heap: Number.NaN, buffers: 0 };
   for (let n = 0; n < COLLECTIONS_MAX; n += 1) {
     collect();
-    const { heapUsed, external } = process.memoryUsage();
-    if (n > 2 && Math.abs(heapUsed + external - last) < 512) break;
-    last = heapUsed + external;
+    const { heapUsed: heap, external: buffers } = process.memoryUsage();
+    if (n > 2 && Math.abs(heap + buffers - last.heap - last.buffers) < 512) break;
+    last = { heap, buffers };
   }
   return last;
 }
 
-/** Bytes that stay taken by what `fill` makes, which `fill` returns. */
-export function heapGrowth<T>(fill: () => T): { readonly made: T; readonly bytes: number } {
-  const before = usedBytes();
+/** Bytes of the heap, and of the buffers outside, that stay taken by what `fill` makes, which `fill` returns. */
+export function heapGrowth<T>(fill: () => T): {
+  readonly made: T;
+  readonly bytes: number;
+  readonly bufferBytes: number;
+} {
+  const before = liveBytes();
   const made = fill();
-  return { made, bytes: usedBytes() - before };
+  const after = liveBytes();
+  return { made, bytes: after.heap - before.heap, bufferBytes: after.buffers - before.buffers };
 }

@@ -68,13 +68,13 @@ function ratioOf(make: (n: number) => unknown, spec: TypeSpec | null): number {
   const size = new HeapSize(spec);
   for (let n = 0; n < 300; n += 1) size.of(make(-n - 1)); // names and shapes are learned
   const count = Math.min(20_000, Math.max(500, Math.floor(6e6 / size.of(make(0)))));
-  const { made, bytes } = heapGrowth(() => {
+  const { made, bytes, bufferBytes } = heapGrowth(() => {
     const values = new Array<unknown>(count).fill(null);
     for (let n = 0; n < count; n += 1) values[n] = make(n);
     for (const value of values) size.of(value); // texts that are put together become one
     return values;
   });
-  const real = bytes - 8 * count;
+  const real = bytes + bufferBytes - 8 * count;
   return made.reduce((sum: number, value) => sum + size.of(value), 0) / real;
 }
 
