@@ -11,8 +11,8 @@ const COLLECTIONS_MAX = 20;
 type Usage = { readonly heap: number; readonly buffers: number };
 
 /**
- * What is live. Buffers are freed in the background, and code that was not used for a while goes too: so it is collected
- * until nothing changes.
+ * What is live. Buffers are freed in the background, and code that was not used for a while goes too: so it is
+ * collected until nothing changes.
  */
 function liveBytes(): Usage {
   let last: Usage = { heap: Number.NaN, buffers: 0 };
