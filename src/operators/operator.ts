@@ -13,7 +13,8 @@
 //       late.
 //   O4. `onIdle` tells that the input has fallen idle: from then on receivers do not wait for this task's watermarks,
 //       so what an operator holds back until one comes has to go now. False as in O2.
-//   O5. `snapshot` and `restore` are called between two other calls only.
+//   O5. `snapshot` and `restore` are called between two other calls only, and never between the calls that O2 repeats:
+//       what has stopped half-way is brought to its end first.
 //   O6. Work whose amount has no bound (the rows of a window, timers that are due) is done bit by bit, and stops when
 //       `pause` says so: a slot gives each of its tasks a few milliseconds at a time.
 //

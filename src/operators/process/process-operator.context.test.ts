@@ -111,3 +111,28 @@ test("a timer in processing time that fails has no event time aside", async () =
   await run.advanceClock("1s");
   assert.deepEqual(await run.sink("out").rows(), [{ timestamp: NaN }]);
 });
+
+test("a timer that always sets itself again ends with the input, and what was dropped is counted", async () => {
+  await using run = await testJob(
+    job({ name: "ticks" }, (env) => {
+      env
+        .from("in", collection<Login>([], { type: Login }))
+        .eventTime({ at: "at" })
+        .keyBy("user")
+        .process({
+          uid: "ticks",
+          out: t.struct({ at: t.timestamp }),
+          onRecord: ({ at }, { timers }) => timers.set("tick", at + 1_000),
+          onTimer: ({ at }, { emit, timers }) => {
+            emit({ at });
+            timers.set("tick", at + 1_000);
+          },
+        })
+        .to("out", blackhole());
+    }),
+  );
+  run.source<Login>("in").push(...LOGINS);
+  await run.end();
+  assert.equal((await run.sink("out").rows()).length, LOGINS.length);
+  assert.equal(await run.metric("numTimersDropped", "ticks"), LOGINS.length);
+});

@@ -164,9 +164,12 @@ export class ProcessOperator implements Operator {
       started = true; // Some work is done in each call.
       return false;
     };
-    if (!store.timers.fire(domain, upToMs, callback, stop)) return false;
-    this.#fired = 0;
-    return true;
+    const droppedBefore = store.timers.dropped;
+    const all = store.timers.fire(domain, upToMs, callback, stop);
+    const dropped = store.timers.dropped - droppedBefore;
+    if (dropped > 0) context.metrics.count("numTimersDropped", dropped);
+    if (all) this.#fired = 0;
+    return all;
   }
 
   #callTimer(onTimer: NonNullable<ProcessFunctions["onTimer"]>, timer: ProcessTimer): void {
