@@ -200,3 +200,15 @@ test("an endless job that is cancelled ends as cancelled and leaves nothing behi
   assert.equal(outcome, "cancelled", error?.message);
   await assertNothingLeft(run, before);
 });
+
+test("a job that has nothing to do sleeps: its slots take next to no processor time", async () => {
+  const run = await start("idle", { endless: true });
+  await run.master.running();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const before = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const { user, system } = process.cpuUsage(before);
+  run.cancel();
+  assert.equal((await run.result).outcome, "cancelled");
+  assert.ok(user + system < 1_000_000, `${(user + system) / 1e6} s of 2 s, with two slots`);
+});
