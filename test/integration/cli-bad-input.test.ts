@@ -322,7 +322,7 @@ const WHILE_RUNNING: readonly BadJob[] = [
     ),
     code: "USER_FUNCTION_THREW",
     line: 5,
-    message: /onTimer of process "p" threw Error: due on the timer "late" of the key 'n' at 1099/,
+    message: /onTimer of process "p" threw Error: due on the timer "late" of the key 'n' at 109[89]/,
   },
   {
     what: "emits more in one call than there can be room for",
