@@ -350,6 +350,14 @@ describe("order within a channel", () => {
     assert.deepEqual(senders[1]!.events, [{ watermark: 7 }]);
   });
 
+  test("the end of event time does not replace the last watermark: the end of the channel says it", () => {
+    const { partition, senders } = setUp({});
+    partition.setWatermark(7);
+    partition.setWatermark(Infinity);
+    assert.equal(partition.end(), true);
+    assert.deepEqual(senders[0]!.events, [{ watermark: 7 }, { end: true }]);
+  });
+
   test("the end follows everything, and is sent once, whatever room there is", () => {
     for (let seed = 1; seed <= 50; seed += 1) {
       const random = new SeededRandom(seed);

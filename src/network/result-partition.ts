@@ -97,12 +97,12 @@ export class ResultPartition {
     return drained;
   }
 
-  watermark(): number {
-    return this.#watermark;
-  }
-
+  /**
+   * Infinity, the end of the input, is not sent: the end of the channels says it, and would otherwise replace how far
+   * event time has come.
+   */
   setWatermark(watermark: number): void {
-    if (watermark <= this.#watermark) return;
+    if (watermark <= this.#watermark || watermark === Infinity) return;
     this.#watermark = watermark;
     for (const channel of this.#channels) channel.setWatermark(watermark);
   }
