@@ -13,6 +13,7 @@
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
 import type { OperatorMetrics } from "./operator.ts";
 import type { Json } from "./source.ts";
 
@@ -27,6 +28,8 @@ export interface SinkWriterContext {
   readonly attempt: number;
   /** The job goes on from a checkpoint or savepoint, of this run or another: what was committed before it stays. */
   readonly restored: boolean;
+  /** Type of the records, where it is declared. */
+  readonly recordType?: TypeSpec | null;
   readonly metrics: OperatorMetrics;
   /** Lines for the user's terminal (the print sink). Never blocks. */
   print(line: string): void;

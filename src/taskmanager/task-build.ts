@@ -285,7 +285,7 @@ class TaskBuilder {
   }
 
   #sink(operator: PlanOperator, sink: Sink<unknown>): SinkDriver {
-    const { env, jobId, wake, print } = this.#context;
+    const { env, graph, jobId, wake, print } = this.#context;
     const { subtask, attempt } = this.#descriptor;
     const writer = sink.createWriter({
       env,
@@ -296,6 +296,7 @@ class TaskBuilder {
       parallelism: operator.parallelism,
       attempt,
       restored: false,
+      recordType: recordType(graph.plan, operator),
       metrics: this.#scope(operator.uid),
       print,
     });

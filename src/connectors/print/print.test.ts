@@ -2,9 +2,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { SinkWriterContext } from "../../operators/sink.ts";
 import { simWorld } from "../../testing/world.ts";
+import { t } from "../../types/t.ts";
+import type { TypeSpec } from "../../types/type-spec.ts";
 import { type PrintOptions, print } from "./print.ts";
 
-async function printed(records: readonly unknown[], options: PrintOptions = {}, parallelism = 1): Promise<string[]> {
+type Printed = { readonly parallelism?: number; readonly type?: TypeSpec | null };
+
+async function printed(
+  records: readonly unknown[],
+  options: PrintOptions = {},
+  { parallelism = 1, type = null }: Printed = {},
+): Promise<string[]> {
   const lines: string[] = [];
   const { env } = simWorld(1);
   const context: SinkWriterContext = {
@@ -16,6 +24,7 @@ async function printed(records: readonly unknown[], options: PrintOptions = {}, 
     parallelism,
     attempt: 0,
     restored: false,
+    recordType: type,
     metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
     print: (line) => lines.push(line),
   };
@@ -70,7 +79,11 @@ describe("print", () => {
   });
 
   test("the limit counts what it hides, and subtasks are told apart", async () => {
-    assert.deepEqual(await printed([1, 2, 3, 4], { limit: 2 }, 3), ["out/0  1", "out/0  2", "out/0  … and 2 more"]);
+    assert.deepEqual(await printed([1, 2, 3, 4], { limit: 2 }, { parallelism: 3 }), [
+      "out/0  1",
+      "out/0  2",
+      "out/0  … and 2 more",
+    ]);
   });
 
   test("a table shows the last records, rounded, under one heading, once the job has ended", async () => {
@@ -87,5 +100,32 @@ describe("print", () => {
     ]);
     assert.deepEqual(await printed([], { table: { last: 2 } }), []);
     assert.throws(() => print({ table: { last: 0 } }), { code: "PRINT_TABLE_INVALID" });
+  });
+
+  test("what the type says is a time shows as a date, where one can show it", async () => {
+    const Visit = t.struct({ at: t.timestamp, left: t.timestamp.nullable(), ms: t.f64 });
+    const Path = t.list(t.struct({ on: t.timestamp.optional() }));
+    assert.deepEqual(
+      await printed(
+        [
+          { at: 60_000, left: 90_000, ms: 60_000 },
+          { at: Number.POSITIVE_INFINITY, left: 0.5, ms: 1 },
+        ],
+        {},
+        { type: Visit.spec },
+      ),
+      [
+        "out  { at: 1970-01-01T00:01:00.000Z  left: 1970-01-01T00:01:30.000Z  ms: 60000 }",
+        "out  { at:                 Infinity  left:                      0.5  ms:     1 }",
+      ],
+    );
+    assert.deepEqual(await printed([[{ on: 1 }, {}]], {}, { type: Path.spec }), [
+      "out  [{ on: 1970-01-01T00:00:00.001Z }, {}]",
+    ]);
+    assert.deepEqual(
+      await printed([{ at: 60_000, left: null, ms: 60_000 }], { table: { last: 1 } }, { type: Visit.spec }),
+      ["out: 1 row", "  at                        left      ms", "  1970-01-01T00:01:00.000Z        60,000"],
+    );
+    assert.deepEqual(await printed([{ at: 0 }]), ["out  { at: 0 }"]);
   });
 });

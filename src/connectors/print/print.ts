@@ -3,8 +3,9 @@
 
 import { UserError } from "../../base/errors.ts";
 import type { Sink, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
+import type { TypeSpec } from "../../types/type-spec.ts";
 import { tableLines } from "./row-table.ts";
-import { valueText } from "./value-text.ts";
+import { fieldType, valueText } from "./value-text.ts";
 
 const TABLE_ROWS_MAX = 10_000;
 
@@ -32,7 +33,7 @@ export function print(options: PrintOptions = {}): Sink<unknown> {
     guarantee: "at-least-once",
     describe: () => ({ limit: Number.isFinite(limit) ? limit : null, width, table: table?.last ?? null }),
     createWriter: (context) =>
-      table === null ? new PrintWriter(context, limit, width) : new TableWriter(context, width, table.last),
+      rowWriter(table === null ? new RowLines(context, limit, width) : new RowTable(context, width, table.last)),
   };
 }
 
@@ -41,12 +42,34 @@ const prefixOf = ({ uid, parallelism, subtaskIndex }: SinkWriterContext): string
 
 const cut = (line: string, width: number): string => (line.length > width ? `${line.slice(0, width - 1)}…` : line);
 
-class PrintWriter implements SinkWriter<unknown> {
+/** What happens to the rows of one subtask; there is nothing to flush and nothing to commit. */
+type Rows = {
+  write(record: unknown): void;
+  abort(): void;
+  close(): void;
+};
+
+function rowWriter(rows: Rows): SinkWriter<unknown> {
+  return {
+    async open() {},
+    write(record) {
+      rows.write(record);
+      return true;
+    },
+    async flush() {},
+    prepareCommit: async () => [],
+    async commit() {},
+    abort: async () => rows.abort(),
+    close: async () => rows.close(),
+  };
+}
+
+class RowLines implements Rows {
   readonly #context: SinkWriterContext;
   readonly #prefix: string;
   readonly #limit: number;
   readonly #width: number;
-  readonly #aligned = new AlignedRows();
+  readonly #aligned: AlignedRows;
   #count = 0;
 
   constructor(context: SinkWriterContext, limit: number, width: number) {
@@ -54,35 +77,25 @@ class PrintWriter implements SinkWriter<unknown> {
     this.#prefix = prefixOf(context);
     this.#limit = limit;
     this.#width = width;
+    this.#aligned = new AlignedRows(context.recordType ?? null);
   }
 
-  async open(): Promise<void> {}
-
-  write(record: unknown): boolean {
+  write(record: unknown): void {
     this.#count += 1;
-    if (this.#count <= this.#limit) {
-      this.#context.print(cut(`${this.#prefix}  ${this.#aligned.text(record)}`, this.#width));
-    }
-    return true;
+    if (this.#count > this.#limit) return;
+    this.#context.print(cut(`${this.#prefix}  ${this.#aligned.text(record)}`, this.#width));
   }
 
-  async flush(): Promise<void> {}
+  abort(): void {} // What is printed is printed.
 
-  async prepareCommit(): Promise<readonly never[]> {
-    return [];
-  }
-
-  async commit(): Promise<void> {}
-  async abort(): Promise<void> {}
-
-  async close(): Promise<void> {
+  close(): void {
     const hidden = this.#count - this.#limit;
     if (hidden > 0) this.#context.print(`${this.#prefix}  … and ${hidden} more`);
   }
 }
 
 /** Keeps the last records, in a ring. */
-class TableWriter implements SinkWriter<unknown> {
+class RowTable implements Rows {
   readonly #context: SinkWriterContext;
   readonly #width: number;
   readonly #ring: unknown[] = [];
@@ -95,33 +108,24 @@ class TableWriter implements SinkWriter<unknown> {
     this.#last = last;
   }
 
-  async open(): Promise<void> {}
-
-  write(record: unknown): boolean {
+  write(record: unknown): void {
     this.#ring[this.#count % this.#last] = record;
     this.#count += 1;
-    return true;
   }
 
-  async flush(): Promise<void> {}
-
-  async prepareCommit(): Promise<readonly never[]> {
-    return [];
-  }
-
-  async commit(): Promise<void> {}
-
-  async abort(): Promise<void> {
+  abort(): void {
     this.#count = 0;
   }
 
-  async close(): Promise<void> {
+  close(): void {
     if (this.#count === 0) return;
     const first = this.#count > this.#last ? this.#count % this.#last : 0;
     const rows = [...this.#ring.slice(first), ...this.#ring.slice(0, first)];
     const shown = rows.length < this.#count ? `the last ${rows.length} of ${this.#count}` : `${rows.length}`;
     this.#context.print(`${prefixOf(this.#context)}: ${shown} ${this.#count === 1 ? "row" : "rows"}`);
-    for (const line of tableLines(rows)) this.#context.print(cut(`  ${line}`, this.#width));
+    for (const line of tableLines(rows, this.#context.recordType ?? null)) {
+      this.#context.print(cut(`  ${line}`, this.#width));
+    }
   }
 }
 
@@ -129,18 +133,23 @@ const CELL_WIDTH_MAX = 32;
 
 /** Pads each field to the widest value seen so far, so that rows of one shape stand in columns. */
 class AlignedRows {
+  readonly #type: TypeSpec | null;
   readonly #widths = new Map<string, number>();
+
+  constructor(type: TypeSpec | null) {
+    this.#type = type;
+  }
 
   text(record: unknown): string {
     if (typeof record !== "object" || record === null || Object.getPrototypeOf(record) !== Object.prototype) {
-      return valueText(record);
+      return valueText(record, this.#type);
     }
     const cells = Object.entries(record).map(([name, value]) => `${name}: ${this.#cell(name, value)}`);
     return `{ ${cells.join("  ")} }`;
   }
 
   #cell(name: string, value: unknown): string {
-    const text = valueText(value);
+    const text = valueText(value, fieldType(this.#type, name));
     const width = Math.max(this.#widths.get(name) ?? 0, Math.min(text.length, CELL_WIDTH_MAX));
     this.#widths.set(name, width);
     return typeof value === "number" ? text.padStart(width) : text.padEnd(width);

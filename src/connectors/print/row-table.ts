@@ -1,20 +1,24 @@
 // Records as one table for people: a heading, a line per record, columns as wide as they need to be, numbers rounded
 // alike and to the right.
 
-import { valueText } from "./value-text.ts";
+import type { TypeSpec } from "../../types/type-spec.ts";
+import { fieldType, isTime, valueText } from "./value-text.ts";
 
 const CELL_WIDTH_MAX = 32;
 const GAP = "  ";
 
-export function tableLines(rows: readonly unknown[]): readonly string[] {
+/** `type` is that of a row; null when it is not declared. */
+export function tableLines(rows: readonly unknown[], type: TypeSpec | null): readonly string[] {
   const records = rows.map((row) => (isPlain(row) ? row : { value: row }));
   const names = [...new Set(records.flatMap((record) => Object.keys(record)))];
-  const columns = names.map((name) =>
-    column(
+  const columns = names.map((name) => {
+    const ofField = fieldType(type, name);
+    const values = records.map((record) => record[name]);
+    return column(
       name,
-      records.map((record) => record[name]),
-    ),
-  );
+      values.map((value) => (isTime(value, ofField) ? new Date(value) : value)),
+    );
+  });
   return ["", ...records].map((_, line) =>
     columns
       .map((cells) => cells[line])

@@ -1,10 +1,15 @@
-// A value as people read it, on one line and bounded: like a JavaScript literal.
+// A value as people read it, on one line and bounded: like a JavaScript literal. A number that is a time by its type
+// shows as a date.
+
+import type { TypeSpec } from "../../types/type-spec.ts";
 
 const LENGTH_MAX = 64;
 const ITEMS_MAX = 8;
 const DEPTH_MAX = 3;
+const DATE_MAX_MS = 8.64e15;
 
-export function valueText(value: unknown, depth = 0): string {
+/** `type` is null when it is not declared. */
+export function valueText(value: unknown, type: TypeSpec | null = null, depth = 0): string {
   switch (typeof value) {
     case "string":
       return JSON.stringify(value.length > LENGTH_MAX ? `${value.slice(0, LENGTH_MAX)}…` : value);
@@ -14,33 +19,51 @@ export function valueText(value: unknown, depth = 0): string {
     case "symbol":
       return `[${typeof value}]`;
     case "object":
-      return value === null ? "null" : objectText(value, depth);
+      return value === null ? "null" : objectText(value, bare(type), depth);
     default:
+      if (isTime(value, type)) return new Date(value).toISOString();
       return Object.is(value, -0) ? "-0" : String(value);
   }
 }
 
-function objectText(value: object, depth: number): string {
+/** A timestamp that a date can show without a loss. */
+export function isTime(value: unknown, type: TypeSpec | null): value is number {
+  return bare(type)?.kind === "timestamp" && Number.isInteger(value) && Math.abs(Number(value)) <= DATE_MAX_MS;
+}
+
+/** The type of a record's field; null when it is not declared. */
+export function fieldType(record: TypeSpec | null, name: string): TypeSpec | null {
+  const type = bare(record);
+  return type?.kind === "struct" ? (type.fields.find((field) => field.name === name)?.type ?? null) : null;
+}
+
+function bare(type: TypeSpec | null): TypeSpec | null {
+  return type?.kind === "nullable" ? bare(type.inner) : type;
+}
+
+function objectText(value: object, type: TypeSpec | null, depth: number): string {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
   if (depth === DEPTH_MAX) return Array.isArray(value) ? "[…]" : "{…}";
-  if (value instanceof Map)
-    return listText(
-      `Map(${value.size}) {`,
-      [...value].slice(0, ITEMS_MAX + 1),
-      "}",
-      ([key, item]) => `${valueText(key, depth + 1)} => ${valueText(item, depth + 1)}`,
-    );
-  if (value instanceof Set)
-    return listText(`Set(${value.size}) {`, [...value].slice(0, ITEMS_MAX + 1), "}", (item) =>
-      valueText(item, depth + 1),
-    );
-  if (Array.isArray(value))
-    return listText("[", value.slice(0, ITEMS_MAX + 1), "]", (item) => valueText(item, depth + 1));
+  const inner = (item: unknown, itemType: TypeSpec | null): string => valueText(item, itemType, depth + 1);
+  if (value instanceof Map) {
+    const [ofKey, ofValue] = type?.kind === "map" ? [type.key, type.value] : [null, null];
+    const entries = [...value].slice(0, ITEMS_MAX + 1);
+    return listText(`Map(${value.size}) {`, entries, "}", ([key, item]) => {
+      return `${inner(key, ofKey)} => ${inner(item, ofValue)}`;
+    });
+  }
+  const ofItem = type?.kind === "set" || type?.kind === "list" ? type.item : null;
+  if (value instanceof Set) {
+    return listText(`Set(${value.size}) {`, [...value].slice(0, ITEMS_MAX + 1), "}", (item) => inner(item, ofItem));
+  }
+  if (Array.isArray(value)) {
+    return listText("[", value.slice(0, ITEMS_MAX + 1), "]", (item) => inner(item, ofItem));
+  }
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
     const items = [...(value as Uint8Array).subarray(0, ITEMS_MAX + 1)];
     return listText(`${value.constructor.name} [`, items, "]", (item) => valueText(item));
   }
-  return listText("{", Object.entries(value), "}", ([name, item]) => `${name}: ${valueText(item, depth + 1)}`);
+  return listText("{", Object.entries(value), "}", ([name, item]) => `${name}: ${inner(item, fieldType(type, name))}`);
 }
 
 function listText<T>(open: string, items: readonly T[], close: string, text: (item: T) => string): string {
