@@ -15,7 +15,9 @@ export async function explainCommand(session: Session, terminal: Terminal): Prom
   const explanation = explain(graph, (location) => session.bundle?.sources.locate(location) ?? location);
   const { bold, dim } = terminal.outPalette;
   terminal.data(
-    line.flags.has("json") ? JSON.stringify(explanation) : explainText(explanation, { strong: bold, faint: dim }),
+    line.flags.has("json")
+      ? JSON.stringify(explanation)
+      : explainText(explanation, { columns: terminal.columns, strong: bold, faint: dim }),
   );
   terminal.note(`next   millrace run ${line.positional}`);
   return EXIT.ok;

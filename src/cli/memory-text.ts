@@ -1,5 +1,6 @@
 // The table of `millrace memory explain`: one line a component, and below it where its size comes from. Pure.
 
+import { wrappedLines } from "../base/wrapped-lines.ts";
 import type { MemoryRow } from "../memory/memory-explain.ts";
 import type { Palette } from "./palette.ts";
 import { tableText } from "./table-text.ts";
@@ -16,17 +17,7 @@ export function memoryText(rows: readonly MemoryRow[], columns: number, palette:
     const { level = 0, origin = "", key = null } = rows[index] ?? {};
     const indent = " ".repeat(2 * level + INDENT);
     const words = `${origin}${key === null ? "" : `; ${key}`}`.split(" ");
-    return [line, ...wrapped(words, columns - indent.length).map((part) => palette.dim(indent + part))];
+    return [line, ...wrappedLines(words, columns - indent.length).map((part) => palette.dim(indent + part))];
   });
   return [head, ...text].join("\n");
-}
-
-function wrapped(words: readonly string[], width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }

@@ -1,85 +1,115 @@
 // `millrace explain` as text. Pure.
+//
+// It says what things are: where the plan has names of the engine's own, as for the fields of partial rows, the text has
+// words. Whoever wants the plan itself takes the JSON.
 
 import type { SourceLocation } from "../base/errors.ts";
-import type { PartitionerSpec, PlanOperator } from "../graph/plan.ts";
+import { wrappedLines } from "../base/wrapped-lines.ts";
+import type { PartitionerSpec, Plan, PlanOperator } from "../graph/plan.ts";
 import { specText } from "../types/spec-text.ts";
 import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
-import { keyText, operatorText, stateText } from "./operator-text.ts";
+import { operatorNames } from "./operator-names.ts";
+import { keyText, operatorText, partialRowsText, stateText } from "./operator-text.ts";
 
-export type TextStyle = { readonly strong: (text: string) => string; readonly faint: (text: string) => string };
+export type ExplainTextOptions = {
+  /** Width for lines that can be broken. */
+  readonly columns: number;
+  readonly strong?: (text: string) => string;
+  readonly faint?: (text: string) => string;
+};
 
-const PLAIN: TextStyle = { strong: (text) => text, faint: (text) => text };
-
-const UID_MAX = 48;
+const DETAIL = " ".repeat(6);
+const CONTINUED = " ".repeat(8);
+const BREAK = /(?<=[,;→]) /;
 
 /** Lines of text, without a line break at the end. */
-export function explainText(explanation: Explanation, style: TextStyle = PLAIN): string {
-  const { plan, tasks, slots } = explanation;
-  const groups = slots.groups.map(({ name, slots: count, tasks: members }) => {
-    return `${count} for group "${name}" (${members.length === 1 ? "task" : "tasks"} ${members.join(", ")})`;
-  });
-  return [
-    `${style.strong(`job ${plan.name}`)}  ${plan.mode} · ${counted(plan.operators.length, "operator")} in ${counted(tasks.length, "task")}`,
-    style.faint(`plan ${plan.hash}`),
-    `needs ${counted(slots.needed, "slot")}: ${groups.join(", ")}`,
-    ...tasks.flatMap((task) => ["", ...taskLines(explanation, task, style)]),
-  ].join("\n");
+export function explainText(explanation: Explanation, options: ExplainTextOptions): string {
+  const text = new ExplanationText(explanation.plan, options);
+  return text.lines(explanation).join("\n");
 }
 
-function taskLines({ plan, exchanges }: Explanation, task: ExplainedTask, style: TextStyle): string[] {
-  const operators = plan.operators.filter(({ uid }) => task.operators.includes(uid));
-  const combiners = new Set(operators.filter(({ kind }) => kind === "preAggregate").map(({ uid }) => uid));
-  return [
-    `${style.strong(`task ${task.number}`)}  parallelism ${task.parallelism} of at most ${task.maxParallelism} · group "${task.slotGroup}"`,
-    ...operators.flatMap((operator) => operatorLines(operator, plan.locations[operator.uid], style)),
-    ...exchanges
-      .filter(({ fromTask }) => fromTask === task.number)
-      .flatMap((exchange) => exchangeLines(exchange, combiners.has(exchange.from), style)),
-  ];
-}
+class ExplanationText {
+  readonly #columns: number;
+  readonly #strong: (text: string) => string;
+  readonly #faint: (text: string) => string;
+  readonly #plan: Plan;
+  readonly #names: ReadonlyMap<string, string>;
 
-function operatorLines(operator: PlanOperator, location: SourceLocation | undefined, style: TextStyle): string[] {
-  const { uid, name, kind, output, state, sides } = operator;
-  const place =
-    location === undefined ? "" : `  ${style.faint(`${location.file}:${location.line}:${location.column}`)}`;
-  const title = name === uid || name === kind ? short(uid) : `${short(uid)} "${name}"`;
-  const emits = [
-    ...(output === null ? [] : [`gives ${specText(output)}`]),
-    ...sides.map(({ name: side }) => `side.${side}`),
-  ];
-  return [
-    `  ${style.strong(title)}  ${kind}${place}`,
-    `      ${operatorText(operator)}`,
-    ...(emits.length === 0 ? [] : [`      ${emits.join("; ")}`]),
-    ...state.map((spec) => `      state ${stateText(spec)}`),
-    ...(short(uid) === uid ? [] : [style.faint(`      uid ${uid}`)]),
-  ];
-}
+  constructor(plan: Plan, { columns, strong = (text) => text, faint = (text) => text }: ExplainTextOptions) {
+    this.#columns = columns;
+    this.#strong = strong;
+    this.#faint = faint;
+    this.#plan = plan;
+    this.#names = operatorNames(plan);
+  }
 
-function exchangeLines(exchange: ExplainedExchange, isCombined: boolean, style: TextStyle): string[] {
-  const { from, output, to, toTask, partitioner, channels, fields, codec, whyNotChained } = exchange;
-  const sender = output === "" ? short(from) : `${short(from)}.side.${output}`;
-  const shipped = shippedText(isCombined, fields);
-  const layout = codec === null ? "layout learned from the first records" : `as ${specText(codec)}`;
-  return [
-    `  → task ${toTask}  ${partitionerText(partitioner)}, ${counted(channels, "channel")}`,
-    `      ${sender} → ${short(to)}: ${shipped}, ${layout}`,
-    style.faint(`      not chained: ${whyNotChained}`),
-  ];
-}
+  lines({ plan, tasks, exchanges, slots }: Explanation): string[] {
+    const groups = slots.groups.map(({ name, slots: count, tasks: members }) => {
+      return `${count} for group "${name}" (${members.length === 1 ? "task" : "tasks"} ${members.join(", ")})`;
+    });
+    return [
+      `${this.#strong(`job ${plan.name}`)}  ${plan.mode} · ${counted(plan.operators.length, "operator")} in ${counted(tasks.length, "task")}`,
+      this.#faint(`plan ${plan.hash}`),
+      `needs ${counted(slots.needed, "slot")}: ${groups.join(", ")}`,
+      ...tasks.flatMap((task) => ["", ...this.#task(task, exchanges)]),
+    ];
+  }
 
-function shippedText(isCombined: boolean, fields: readonly string[] | null): string {
-  if (isCombined) return "partial rows";
-  return fields === null ? "whole records" : `only ${fields.join(", ")}`;
+  #task(task: ExplainedTask, exchanges: readonly ExplainedExchange[]): string[] {
+    const { number, parallelism, maxParallelism, slotGroup } = task;
+    return [
+      `${this.#strong(`task ${number}`)}  parallelism ${parallelism} of at most ${maxParallelism} · group "${slotGroup}"`,
+      ...task.operators.flatMap((uid) => this.#operator(this.#find(uid), this.#plan.locations[uid])),
+      ...exchanges.filter(({ fromTask }) => fromTask === number).flatMap((exchange) => this.#exchange(exchange)),
+    ];
+  }
+
+  #operator(operator: PlanOperator, location: SourceLocation | undefined): string[] {
+    const { uid, name, kind, output, state, sides } = operator;
+    const place =
+      location === undefined ? "" : `  ${this.#faint(`${location.file}:${location.line}:${location.column}`)}`;
+    const title = name === uid || name === kind ? this.#name(uid) : `${this.#name(uid)} "${name}"`;
+    const emits = [
+      ...(output === null || kind === "preAggregate" ? [] : [`gives ${specText(output)}`]),
+      ...sides.map(({ name: side }) => `side.${side}`),
+    ];
+    return [
+      `  ${this.#strong(title)}  ${kind}${place}`,
+      ...this.#details(operatorText(operator)),
+      ...(emits.length === 0 ? [] : this.#details(emits.join("; "))),
+      ...state.flatMap((spec) => this.#details(`state ${stateText(spec)}`)),
+    ];
+  }
+
+  #exchange({ from, output, to, toTask, partitioner, channels, fields, codec, whyNotChained }: ExplainedExchange) {
+    const sender = output === "" ? this.#name(from) : `${this.#name(from)}.side.${output}`;
+    const combiner = this.#find(from).kind === "preAggregate" ? this.#find(from) : null;
+    const records = fields === null ? "whole records" : `only ${fields.join(", ")}`;
+    const layout = codec === null ? "layout learned from the first records" : `as ${specText(codec)}`;
+    const shipped = combiner === null ? `${records}, ${layout}` : partialRowsText(combiner);
+    return [
+      `  → task ${toTask}  ${partitionerText(partitioner)}, ${counted(channels, "channel")}`,
+      ...this.#details(`${sender} → ${this.#name(to)}: ${shipped}`),
+      ...this.#details(`not chained: ${whyNotChained}`).map((line) => this.#faint(line)),
+    ];
+  }
+
+  #details(text: string): string[] {
+    const lines = wrappedLines(text.split(BREAK), this.#columns - CONTINUED.length);
+    return lines.map((line, index) => `${index === 0 ? DETAIL : CONTINUED}${line}`);
+  }
+
+  #find(uid: string): PlanOperator {
+    return this.#plan.operators.find((operator) => operator.uid === uid) as PlanOperator;
+  }
+
+  #name(uid: string): string {
+    return this.#names.get(uid) ?? uid;
+  }
 }
 
 function partitionerText(partitioner: PartitionerSpec): string {
   return partitioner.kind === "hash" ? `hash ${keyText(partitioner.key)}` : partitioner.kind;
-}
-
-/** Derived uids say all that an operator does; in running text their ends are enough. */
-function short(uid: string): string {
-  return uid.length <= UID_MAX ? uid : `${uid.slice(0, UID_MAX - 12)}…${uid.slice(-11)}`;
 }
 
 function counted(count: number, noun: string): string {

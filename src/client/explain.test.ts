@@ -6,6 +6,7 @@ import { col, count, csv, type Job, job, max, print, sliding, state, sum, t } fr
 import { explain } from "./explain.ts";
 import { explainText } from "./explain-text.ts";
 import { jobPlan } from "./job-plan.ts";
+import { operatorNames } from "./operator-names.ts";
 
 const GOLDEN = new URL("../../test/golden/explain.txt", import.meta.url);
 const Trade = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp, note: t.string.nullable() });
@@ -61,9 +62,35 @@ const samePlace = () => ({ file: "job.ts", line: 1, column: 1 });
 
 test("the text of a job with everything in it is as reviewed (UPDATE_GOLDEN=1 writes it)", async () => {
   const explanation = explain(await graphOf(), samePlace);
-  const text = `${explainText({ ...explanation, plan: { ...explanation.plan, hash: "0".repeat(64) } })}\n`;
+  const text = `${explainText({ ...explanation, plan: { ...explanation.plan, hash: "0".repeat(64) } }, { columns: 100 })}\n`;
   if (process.env.UPDATE_GOLDEN === "1") writeFileSync(GOLDEN, text);
   assert.equal(text, readFileSync(GOLDEN, "utf8"));
+});
+
+test("two operators never have one name: a uid that is short without its aggregates keeps them where it has to", async () => {
+  const twice = job({ name: "twice" }, (env) => {
+    const paths = env
+      .from("requests", csv("requests.csv", { type: Trade }))
+      .eventTime({ at: "ts" })
+      .keyBy("symbol");
+    for (const field of ["price", "qty"] as const) {
+      paths
+        .window(sliding("1m", "10s"))
+        .aggregate({ n: count(), highest: max(field) })
+        .to(field, print());
+    }
+    paths
+      .window(sliding("2m", "10s"))
+      .aggregate({ n: count(), highest: max("qty") })
+      .to("other", print());
+  });
+  const { graph } = await jobPlan(twice, {}, new Configuration([]));
+  const names = [...operatorNames(graph.plan)].filter(([uid]) => uid.includes("sliding"));
+  assert.deepEqual(names.map(([, name]) => name).sort(), [
+    "requests/symbol/sliding(1m,10s)/n = count(),highest = max(price)",
+    "requests/symbol/sliding(1m,10s)/n = count(),highest = max(qty)",
+    "requests/symbol/sliding(2m,10s)",
+  ]);
 });
 
 test("every operator is in exactly one task, every edge is in a chain or an exchange", async () => {

@@ -47,6 +47,12 @@ export function stateText(state: StateSpec): string {
   }
 }
 
+/** What a combiner sends. */
+export function partialRowsText({ key, options }: PlanOperator): string {
+  const pane = ((options ?? {}) as Options).window === null ? "" : " and pane";
+  return `partial rows by ${key?.field ?? "key"}${pane}`;
+}
+
 type Options = Readonly<Record<string, Json>>;
 
 function kindParts(operator: PlanOperator): string[] {
