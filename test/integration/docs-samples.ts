@@ -5,7 +5,8 @@
 //
 //   ts     a module: a job, a test, a configuration file, or anything else that can be loaded
 //   sh     commands, one a line; "# exit code 2" behind one says how it ends, if not with 0
-//   text   lines of the output of the commands of the block before, each at most once, in any order; "…" is no line
+//   text   lines of the output of the commands of the block before, each at most once, in any order; "…" is no line.
+//          Of `explain`: all lines in their order, "…" standing for those left out
 //   other languages are input for the rest when they have a name; without one they are pictures
 
 export type SampleFile = {
@@ -38,6 +39,9 @@ export type PageSamples = {
 };
 
 type Block = { readonly language: string; readonly name: string | null; readonly text: string; readonly line: number };
+
+/** A line of a sample that stands for any number of lines. */
+export const GAP = "…";
 
 const FENCED = /^```([^\S\n]*\S*)[^\S\n]*(.*)\n([\s\S]*?)^```[^\S\n]*$/gm;
 /** Commands that need the network, or a place of their own. Whatever is neither this nor the other is refused. */
@@ -106,5 +110,6 @@ export function outputLines(text: string): readonly string[] {
           .replace(/^(plan) [0-9a-f]+.*/, "$1")
           .replace(/(?<=\S) {2,}/g, "  "), // Columns are as wide as their content, which may depend on the machine.
     )
-    .filter((line) => line !== "" && line.trim() !== "…");
+    .filter((line) => line !== "")
+    .map((line) => (line.trim() === GAP ? GAP : line));
 }
