@@ -1,12 +1,12 @@
 // The control seam: how control messages get from one component to another.
 //
-// Implementations: a message port between threads (`slot-runner-node.ts`, `slot-worker.ts`), `directTransport` below
-// within one thread, the simulated one with seeded delays (testing/sim-transport.ts); later gRPC between processes.
+// Implementations: message ports between threads (port-connection.ts), `directTransport` below within one thread, the
+// simulated one with seeded delays (testing/sim-transport.ts); later gRPC between processes.
 //
 //   T1. Messages of one direction arrive in the order sent, each at most once, never inside the `send` that sent them.
 //   T2. Messages are plain data. Receivers must bear what comes late or twice from an earlier attempt: messages carry
 //       its id.
-//   T3. After `close` nothing is delivered in either direction.
+//   T3. Nothing reaches an end that has closed, and nothing that it sends arrives. What it sent before may still do.
 
 import type { Env } from "../base/env.ts";
 

@@ -100,6 +100,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
         ring: () => loop.ring(),
         terminate: async () => {
           near.close();
+          far.close();
           loop.stop();
         },
         stackSample: async () => null,

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { SharedDoorbell } from "../network/doorbell.ts";
-import type { Connection } from "../network/transport.ts";
+import { portConnection } from "../network/port-connection.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 import { stackSample } from "./stack-sample-node.ts";
@@ -48,37 +48,19 @@ export function threadSlotRunner(output: ((text: string) => void) | null = null)
       if (output !== null)
         for (const stream of [worker.stdout, worker.stderr]) stream.setEncoding("utf8").on("data", output);
       const bell = new SharedDoorbell(new Int32Array(start.doorbells), start.index * 2);
+      const control = portConnection<ToSlot, FromSlot>(worker);
       let exit: SlotExit | null = null;
-      let closed = false;
-      let receive: (message: FromSlot) => void = () => undefined;
-      worker.on("message", (message: FromSlot) => {
-        if (message.kind === "closed") closed = true;
-        receive(message);
-      });
       worker.on("error", (error: unknown) => {
         const code = (error as { code?: unknown }).code;
         exit = { kind: code === "ERR_WORKER_OUT_OF_MEMORY" ? "outOfMemory" : "error", code: 1, error };
       });
-      worker.on("exit", (code) => {
-        if (!closed) onExit(exit ?? { kind: "exit", code, error: null });
-      });
-      const control: Connection<ToSlot, FromSlot> = {
-        send: (message) => {
-          worker.postMessage(message);
-          bell.ring();
-        },
-        onMessage: (handler) => {
-          receive = handler;
-        },
-        close: () => {
-          receive = () => undefined;
-        },
-      };
+      const ended = (code: number): void => onExit(exit ?? { kind: "exit", code, error: null });
+      worker.on("exit", ended);
       return {
         control,
         ring: () => bell.ring(),
         terminate: async () => {
-          closed = true; // An exit that was asked for is no failure.
+          worker.off("exit", ended);
           control.close();
           await worker.terminate();
         },

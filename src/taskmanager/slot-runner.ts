@@ -31,7 +31,7 @@ export type SlotStart = {
   };
 };
 
-/** Why a slot's thread ended without closing its tasks. */
+/** How a slot's thread ended by itself. */
 export type SlotExit = {
   readonly kind: "exit" | "outOfMemory" | "error";
   readonly code: number;
@@ -56,6 +56,8 @@ export interface SlotHandle {
 export interface SlotRunner {
   /** Resident memory of the process that the slots share; null when slots are not to be held to it. */
   residentBytes(): number | null;
-  /** `onExit`: the thread ended, though nobody asked for it and the slot had not closed. */
+  /**
+   * `onExit`: the slot's thread has ended, and nobody had called `terminate`. After "closed" that is as it should be.
+   */
   start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle;
 }

@@ -6,6 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { nodeEnv } from "../base/env-node.ts";
 import { assert } from "../base/errors.ts";
 import { SharedDoorbell } from "../network/doorbell.ts";
+import { portConnection } from "../network/port-connection.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
 import { HeapGuard } from "./heap-guard.ts";
@@ -16,17 +17,17 @@ import type { SlotStart } from "./slot-runner.ts";
 import { exitCalled, outOfHeap, threwLate } from "./user-failure.ts";
 
 assert(parentPort !== null, "a slot runs in a worker thread only");
-const port = parentPort;
+const control = portConnection<FromSlot, ToSlot>(parentPort);
 const start = workerData as SlotStart;
 const words = new Int32Array(start.doorbells);
 const bells = Array.from({ length: start.slots }, (_, index) => new SharedDoorbell(words, index * 2));
 const bell = new SharedDoorbell(words, start.index * 2);
-const send = (message: FromSlot): void => port.postMessage(message);
+const send = (message: FromSlot): void => control.send(message);
 const env = nodeEnv(nodeDisk(), { writeLog: (line) => send({ kind: "log", line }) });
 
 const slot: Slot = slotHost({ env, start, doorbells: bells, load: jobLoad, send, wake: () => bell.ring() });
 
-port.on("message", (message: ToSlot) => {
+control.onMessage((message) => {
   slot.onMessage(message);
   bell.ring();
 });
@@ -52,7 +53,7 @@ function checkHeap(): void {
 /** Turns while there is work; then sleep until somebody rings or a time has come. */
 function loop(): void {
   if (slot.closed) {
-    port.close();
+    control.close();
     return;
   }
   checkHeap();

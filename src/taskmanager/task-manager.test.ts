@@ -9,7 +9,7 @@ import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { FromSlot } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
-import type { SlotHandle, SlotRunner } from "./slot-runner.ts";
+import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
 import { TaskManager } from "./task-manager.ts";
 
 const GIB = 1024 ** 3;
@@ -21,9 +21,11 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   const values = { "taskmanager.numberOfTaskSlots": threads.length, "taskmanager.memory.flink.size": "1gb" };
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const says: ((message: FromSlot) => void)[] = [];
+  const exits: ((exit: SlotExit) => void)[] = [];
   const runner: SlotRunner = {
     residentBytes: () => residentBytes(env.clock.monotonicMs()),
-    start: ({ index }): SlotHandle => {
+    start: ({ index }, onExit): SlotHandle => {
+      exits[index] = onExit;
       const { heldBytes, terminate } = threads[index]!;
       const onMessage = (handler: (message: FromSlot) => void): void => {
         says[index] = handler;
@@ -53,7 +55,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     const owner = manager.network.registerOwner({ job: "job", task: `task ${index}`, purpose: "test" });
     manager.network.allocate(owner, 1);
   }
-  return { env, manager, lost, says, processBytes: memory.process.bytes };
+  return { env, manager, lost, says, exits, processBytes: memory.process.bytes };
 }
 
 test("M1: a thread that cannot be ended is given up after five seconds, and keeps its segments", async () => {
@@ -116,4 +118,19 @@ test("a slot that has closed and still holds segments is reported as a leak, wit
   const leaks = env.logLines.filter(({ level }) => level === "error").map(({ fields }) => fields);
   assert.deepEqual(leaks, [{ job: "job", task: "task 0", purpose: "forgotten", segments: 2 }]);
   assert.equal(manager.managed.stats().leased, 0);
+});
+
+test("a thread that ends by itself is a slot lost, with all that it held; after the slot has closed it is not", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+  const { manager, lost, says, exits } = setUp([thread, thread], () => null);
+  const pool = SegmentPool.attach(manager.managed.handle, 2);
+  pool.allocate(pool.registerOwner({ job: "job", task: "task 1", purpose: "state" }), 2);
+  says[0]?.({ kind: "closed", error: null });
+  for (const exit of exits) exit({ kind: "exit", code: 3, error: null });
+  assert.deepEqual(
+    lost.map(({ slot, error }) => [slot, error.code]),
+    [[1, "SLOT_EXITED"]],
+  );
+  assert.equal(manager.managed.stats().leased, 0);
+  await manager.close();
 });

@@ -186,7 +186,7 @@ export class TaskManager {
 
   #onExit(slot: number, exit: SlotExit): void {
     const entry = this.#slots[slot];
-    if (entry === undefined || entry.ended) return;
+    if (entry === undefined || entry.closed) return;
     entry.ended = true;
     this.#watchdog.forget(slot);
     this.#takeBack(slot);
