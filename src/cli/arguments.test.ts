@@ -30,6 +30,12 @@ test("commands of two words are found", () => {
   assert.ok(parse("config", "show", "--origin").flags.has("origin"));
 });
 
+test("what run takes, explain takes as well", () => {
+  assert.ok(parse("explain", "job.ts", "--local").flags.has("local"));
+  assert.equal(parse("memory", "explain", "job.ts", "--local").positional, "job.ts");
+  assert.equal(parse("memory", "explain").positional, "");
+});
+
 test("of several values for one option, and of pairs with one name, the last wins", () => {
   const line = parse("run", "job.ts", "--parallelism", "1", "--parallelism", "3", "--param", "a=1", "--param", "a=2");
   assert.equal(lastValue(line, "parallelism"), "3");
@@ -57,7 +63,7 @@ test("what is mistyped is refused, with what was probably meant", () => {
     refusal("run", "job.ts", "--paralelism", "2"),
     /^CLI_UNKNOWN_OPTION: .*--paralelism \(did you mean --parallelism\?\)/,
   );
-  assert.match(refusal("explain", "job.ts", "--local"), /^CLI_UNKNOWN_OPTION/);
+  assert.match(refusal("config", "show", "--local"), /^CLI_UNKNOWN_OPTION/);
   assert.match(
     refusal("run", "job.ts", "-x"),
     /^CLI_UNKNOWN_OPTION: millrace run has no option -x \(see millrace run --help\)/,
@@ -67,7 +73,8 @@ test("what is mistyped is refused, with what was probably meant", () => {
 test("arguments too many, too few and without their value are refused", () => {
   assert.match(refusal("run"), /^CLI_ARGUMENT_MISSING: millrace run needs job.ts/);
   assert.match(refusal("run", "job.ts", "count=3"), /^CLI_ARGUMENT_EXTRA: .*"count=3" \(.*--param name=value/);
-  assert.match(refusal("memory", "explain", "x"), /^CLI_ARGUMENT_EXTRA/);
+  assert.match(refusal("config", "show", "x"), /^CLI_ARGUMENT_EXTRA/);
+  assert.match(refusal("memory", "explain", "job.ts", "x"), /^CLI_ARGUMENT_EXTRA/);
   assert.match(refusal("run", "job.ts", "--local=yes"), /^CLI_OPTION_VALUE: --local takes no value/);
   assert.match(
     refusal("run", "job.ts", "--param"),

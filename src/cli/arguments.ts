@@ -19,13 +19,14 @@ export type CommandSpec = {
   readonly summary: string;
   /** What the one positional argument is: "job.ts". */
   readonly positional: string | null;
+  readonly positionalOptional?: boolean;
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly example: string;
 };
 
 export type CommandLine = {
   readonly command: CommandSpec;
-  /** Empty for commands without one. */
+  /** Empty when there is none. */
   readonly positional: string;
   readonly flags: ReadonlySet<string>;
   /** Values by option, in the order given. */
@@ -82,18 +83,16 @@ export function pairs(line: CommandLine, option: string): Record<string, string>
   return Object.fromEntries(found);
 }
 
-export function commandHelp({ name, summary, positional: argument, options, example }: CommandSpec): string {
+export function commandHelp(command: CommandSpec): string {
+  const { summary, options, example } = command;
   const rows = Object.entries({ ...options, help: HELP }).map(([option, { value, help }]) => {
     return [`  ${shown(option)}${value === undefined ? "" : ` ${value}`}`, help] as const;
   });
-  const usage = [`millrace ${name}`, ...(argument === null ? [] : [argument]), "[options]"].join(" ");
-  return `${summary}\n\nusage    ${usage}\n\n${columns(rows)}\n\nexample  ${example}`;
+  return `${summary}\n\nusage    millrace ${withArgument(command)} [options]\n\n${columns(rows)}\n\nexample  ${example}`;
 }
 
 export function overviewHelp(commands: readonly CommandSpec[]): string {
-  const rows = commands.map(({ name, positional: argument, summary }) => {
-    return [`  ${name}${argument === null ? "" : ` ${argument}`}`, summary] as const;
-  });
+  const rows = commands.map((command) => [`  ${withArgument(command)}`, command.summary] as const);
   return `millrace: stateful stream and batch processing on Node.js
 
 usage    millrace <command> [options]
@@ -104,6 +103,11 @@ ${columns(rows)}
   --version  the version
 
 example  ${commands[0]?.example ?? ""}`;
+}
+
+function withArgument({ name, positional: argument, positionalOptional }: CommandSpec): string {
+  if (argument === null) return name;
+  return positionalOptional === true ? `${name} [${argument}]` : `${name} ${argument}`;
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string {
@@ -140,7 +144,7 @@ function optionValue(command: CommandSpec, spec: OptionSpec | undefined, token: 
   });
 }
 
-function positional({ name, positional: wanted }: CommandSpec, given: readonly string[]): string {
+function positional({ name, positional: wanted, positionalOptional }: CommandSpec, given: readonly string[]): string {
   const [first, second] = given;
   const extra = wanted === null ? first : second;
   if (extra !== undefined) {
@@ -148,7 +152,7 @@ function positional({ name, positional: wanted }: CommandSpec, given: readonly s
       fix: `see millrace ${name} --help; parameters of the job are given as --param name=value`,
     });
   }
-  if (wanted !== null && first === undefined) {
+  if (wanted !== null && positionalOptional !== true && first === undefined) {
     throw new UserError("CLI_ARGUMENT_MISSING", `millrace ${name} needs ${wanted}`, {
       fix: `write millrace ${name} ${wanted}`,
     });

@@ -12,6 +12,7 @@ const PARALLELISM: OptionSpec = {
   value: "n",
   help: "subtasks of operators that do not say otherwise (default: the machine's cores, at most 4)",
 };
+const LOCAL: OptionSpec = { takes: "flag", help: "as run --local has it: parallelism 1 by default" };
 const JSON_OUT: OptionSpec = { takes: "flag", help: "one JSON object on standard output" };
 const CONFIG: Readonly<Record<string, OptionSpec>> = {
   config: { takes: "value", value: "file", help: "configuration file (default: the nearest millrace.config.*)" },
@@ -39,14 +40,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "explain",
     summary: "Shows what a job does without running it: operators, tasks, exchanges, state, slots.",
     positional: "job.ts",
-    options: { param: PARAM, parallelism: PARALLELISM, json: JSON_OUT, ...CONFIG },
+    options: { param: PARAM, parallelism: PARALLELISM, local: LOCAL, json: JSON_OUT, ...CONFIG },
     example: "millrace explain job.ts --param in=ticks.csv",
   },
   {
     name: "memory explain",
-    summary: "Shows how the memory of a TaskManager is divided, and where each number comes from.",
-    positional: null,
-    options: { json: JSON_OUT, ...CONFIG },
+    summary: "Shows how memory is divided (with a job: for its slots), and where each number comes from.",
+    positional: "job.ts",
+    positionalOptional: true,
+    options: { param: PARAM, parallelism: PARALLELISM, local: LOCAL, json: JSON_OUT, ...CONFIG },
     example: "millrace memory explain -D taskmanager.memory.process.size=4gb",
   },
   {

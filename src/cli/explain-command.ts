@@ -19,6 +19,6 @@ export async function explainCommand(session: Session, terminal: Terminal): Prom
       ? JSON.stringify(explanation)
       : explainText(explanation, { columns: terminal.columns, strong: bold, faint: dim }),
   );
-  terminal.note(`next   millrace run ${line.positional}`);
+  terminal.note(`next   millrace run ${line.positional}${line.flags.has("local") ? " --local" : ""}`);
   return EXIT.ok;
 }

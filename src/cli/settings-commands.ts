@@ -1,8 +1,9 @@
 // `millrace memory explain` and `millrace config show`: what holds, and why.
 
-import { configShow } from "../config/configuration.ts";
+import { type Configuration, configShow } from "../config/configuration.ts";
 import { memoryExplain } from "../memory/memory-explain.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
+import { pairs } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";
 import { memoryText } from "./memory-text.ts";
 import { machineBytes, type Session } from "./session.ts";
@@ -12,12 +13,21 @@ import type { Terminal } from "./terminal.ts";
 const VERSION = 1;
 
 export async function memoryExplainCommand(session: Session, terminal: Terminal): Promise<number> {
-  const configuration = await session.configuration();
+  const configuration = await memoryConfiguration(session);
   const rows = memoryExplain(taskManagerMemory(configuration, { machineBytes: machineBytes() }));
   if (session.line.flags.has("json")) terminal.data(JSON.stringify({ version: VERSION, components: rows }));
   else terminal.data(memoryText(rows, terminal.columns, terminal.outPalette));
   terminal.note("next   millrace config show --origin");
   return EXIT.ok;
+}
+
+/** With a job, there are as many slots as it has when it runs. */
+async function memoryConfiguration(session: Session): Promise<Configuration> {
+  const configuration = await session.configuration();
+  if (session.line.positional === "") return configuration;
+  const { jobPlan, withSlots } = await import("../client/job-plan.ts");
+  const { graph } = await jobPlan(await session.job(), pairs(session.line, "param"), configuration);
+  return withSlots(configuration, graph);
 }
 
 export async function configShowCommand(session: Session, terminal: Terminal): Promise<number> {

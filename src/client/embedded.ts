@@ -9,17 +9,15 @@ import { canonicalJson } from "../base/canonical-json.ts";
 import type { Env } from "../base/env.ts";
 import type { EngineError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
-import { OPTIONS } from "../config/options.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
 import { isBounded, type Plan } from "../graph/plan.ts";
-import { checkSlots } from "../jobmanager/deployment.ts";
 import { JobMaster, type JobResult } from "../jobmanager/job-master.ts";
 import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
 import type { SlotRunner } from "../taskmanager/slot-runner.ts";
 import { TaskManager } from "../taskmanager/task-manager.ts";
-import { jobPlan } from "./job-plan.ts";
+import { jobPlan, withSlots } from "./job-plan.ts";
 
 export type EmbeddedOptions = {
   readonly env: Env;
@@ -109,16 +107,6 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     },
     result: master.result.finally(() => taskManager.close()),
   };
-}
-
-/** Without a word from the user there are as many slots as the job needs. */
-function withSlots(configuration: Configuration, graph: JobGraph): Configuration {
-  if (configuration.isSet(OPTIONS.numberOfTaskSlots)) {
-    checkSlots(graph, configuration.get(OPTIONS.numberOfTaskSlots));
-    return configuration;
-  }
-  const { slots } = checkSlots(graph, Infinity);
-  return configuration.with({ origin: { kind: "job" }, values: { [OPTIONS.numberOfTaskSlots.key]: slots } });
 }
 
 function newJobId(env: Env): string {

@@ -6,6 +6,7 @@ import type { PlanDefaults } from "../api/plan-builder.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type JobGraph, jobGraphOf } from "../graph/job-graph.ts";
+import { checkSlots } from "../jobmanager/deployment.ts";
 
 export type PlannedJob = { readonly graph: JobGraph; readonly defaults: PlanDefaults };
 
@@ -22,4 +23,14 @@ export function planDefaults(configuration: Configuration): PlanDefaults {
     maxParallelism: configuration.get(OPTIONS.maxParallelism),
     preAggregation: configuration.get(OPTIONS.preAggregation),
   };
+}
+
+/** Without a word from the user there are as many slots as the job needs. */
+export function withSlots(configuration: Configuration, graph: JobGraph): Configuration {
+  if (configuration.isSet(OPTIONS.numberOfTaskSlots)) {
+    checkSlots(graph, configuration.get(OPTIONS.numberOfTaskSlots));
+    return configuration;
+  }
+  const { slots } = checkSlots(graph, Infinity);
+  return configuration.with({ origin: { kind: "job" }, values: { [OPTIONS.numberOfTaskSlots.key]: slots } });
 }

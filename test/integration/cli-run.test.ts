@@ -17,6 +17,18 @@ type MetricsJson = {
 const MODES = [[], ["--local"]];
 const modeName = (mode: readonly string[]): string => (mode.length === 0 ? "in slot threads" : "in one thread");
 
+test("explain and memory explain show a job as run would have it, also with --local", async () => {
+  const plan = await millrace(["explain", "rows.job.ts", "--param", "count=5", "--local"]);
+  assert.equal(plan.code, 0, plan.stderr);
+  assert.match(plan.stdout, /\nneeds 1 slot: /);
+  assert.match(plan.stderr, /^next {3}millrace run rows\.job\.ts --local\n$/);
+  for (const [options, slots] of [[["--local"], 1] as const, [["--parallelism", "3"], 3] as const]) {
+    const memory = await millrace(["memory", "explain", "rows.job.ts", "--param", "count=5", ...options]);
+    assert.equal(memory.code, 0, memory.stderr);
+    assert.match(memory.stdout, new RegExp(`\nslot heap .*\n +derived: task heap .* ÷ ${slots}\n`));
+  }
+});
+
 describe("millrace run", { concurrency: 2 }, () => {
   for (const mode of MODES) {
     test(`rows go to standard output, all else to standard error, ${modeName(mode)}`, async () => {
