@@ -1,7 +1,7 @@
 // `millrace explain` as text. Pure.
 //
-// Where the plan has names of the engine's own, as for the fields of partial rows, the text has words. Whoever wants the
-// plan itself takes the JSON.
+// Where the plan has names of the engine's own, as for the fields of partial rows, the text has words. Whoever wants
+// the plan itself takes the JSON.
 
 import type { SourceLocation } from "../base/errors.ts";
 import { wrappedLines } from "../base/wrapped-lines.ts";
