@@ -88,9 +88,9 @@ test("--help needs nothing else", () => {
   assert.equal(parse("config", "show", "-h").help, true);
 });
 
-test("each help names every option and ends with an example that parses", () => {
+test("each help names every option, and has an example that parses", () => {
   for (const command of COMMANDS) {
-    const text = commandHelp(command);
+    const text = commandHelp(command, "docs/cli.md");
     for (const option of Object.keys(command.options)) assert.match(text, new RegExp(`^ {2}--?${option}\\b`, "m"));
     const [, example = ""] = /^example {2}millrace (.+)$/m.exec(text) ?? [];
     assert.equal(parse(...example.split(" ")).command, command);
@@ -98,7 +98,7 @@ test("each help names every option and ends with an example that parses", () => 
 });
 
 test("the overview lists every command with its summary", () => {
-  const text = overviewHelp(COMMANDS);
+  const text = overviewHelp(COMMANDS, "docs/cli.md");
   for (const { name, summary } of COMMANDS)
     assert.match(text, new RegExp(`^ {2}${name}\\b.*${RegExp.escape(summary)}$`, "m"));
 });

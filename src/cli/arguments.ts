@@ -83,15 +83,16 @@ export function pairs(line: CommandLine, option: string): Record<string, string>
   return Object.fromEntries(found);
 }
 
-export function commandHelp(command: CommandSpec): string {
+/** `docs` is where the page about the command line lies. */
+export function commandHelp(command: CommandSpec, docs: string): string {
   const { summary, options, example } = command;
   const rows = Object.entries({ ...options, help: HELP }).map(([option, { value, help }]) => {
     return [`  ${shown(option)}${value === undefined ? "" : ` ${value}`}`, help] as const;
   });
-  return `${summary}\n\nusage    millrace ${withArgument(command)} [options]\n\n${columns(rows)}\n\nexample  ${example}`;
+  return `${summary}\n\nusage    millrace ${withArgument(command)} [options]\n\n${columns(rows)}\n\nexample  ${example}\ndocs     ${docs}`;
 }
 
-export function overviewHelp(commands: readonly CommandSpec[]): string {
+export function overviewHelp(commands: readonly CommandSpec[], docs: string): string {
   const rows = commands.map((command) => [`  ${withArgument(command)}`, command.summary] as const);
   return `millrace: stateful stream and batch processing on Node.js
 
@@ -102,7 +103,8 @@ ${columns(rows)}
   --help     this text; after a command, its options
   --version  the version
 
-example  ${commands[0]?.example ?? ""}`;
+example  ${commands[0]?.example ?? ""}
+docs     ${docs}`;
 }
 
 function withArgument({ name, positional: argument, positionalOptional }: CommandSpec): string {

@@ -16,7 +16,12 @@ const LOCAL: OptionSpec = { takes: "flag", help: "as run --local has it: paralle
 const JSON_OUT: OptionSpec = { takes: "flag", help: "one JSON object on standard output" };
 const CONFIG: Readonly<Record<string, OptionSpec>> = {
   config: { takes: "value", value: "file", help: "configuration file (default: the nearest millrace.config.*)" },
-  D: { takes: "values", short: "D", value: "key=value", help: "an option of docs/configuration.md" },
+  D: {
+    takes: "values",
+    short: "D",
+    value: "key=value",
+    help: "an option of the configuration; millrace config show lists them",
+  },
 };
 
 export const COMMANDS: readonly CommandSpec[] = [

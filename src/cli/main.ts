@@ -2,6 +2,8 @@
 // matters.
 
 import { readFileSync, writeSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type EngineError, UserError } from "../base/errors.ts";
 import { type CommandLine, commandHelp, commandLineParse, overviewHelp } from "./arguments.ts";
 import { COMMANDS } from "./commands.ts";
@@ -40,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
   const [first] = args;
   if (first === "--version" || first === "-v") terminal.data(version());
   else if (first === undefined || first === "--help" || first === "-h" || first === "help") {
-    terminal.data(overviewHelp(COMMANDS));
+    terminal.data(overviewHelp(COMMANDS, docsPage()));
   } else return command(args);
   return EXIT.ok;
 }
@@ -48,6 +50,13 @@ async function main(args: readonly string[]): Promise<number> {
 function version(): string {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** Of this package, as a path that can be opened from here. */
+function docsPage(): string {
+  const page = join(fileURLToPath(new URL("../../docs/", import.meta.url)), "cli.md");
+  const below = relative(process.cwd(), page);
+  return below.startsWith("..") ? page : below;
 }
 
 async function command(args: readonly string[]): Promise<number> {
@@ -58,7 +67,7 @@ async function command(args: readonly string[]): Promise<number> {
     return tell(reportsOf(error), args.includes("--json"));
   }
   if (line.help) {
-    terminal.data(commandHelp(line.command));
+    terminal.data(commandHelp(line.command, docsPage()));
     return EXIT.ok;
   }
   const { Session } = await import("./session.ts");

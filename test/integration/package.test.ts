@@ -9,6 +9,8 @@ import { after, before, describe, test } from "node:test";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const NODE_MAJOR_MIN = 24;
+/** Pages about work on Millrace: they lead to its sources. */
+const FOR_A_CLONE = ["docs/BENCHMARKS.md", "docs/STYLE.md"];
 
 describe("the package", () => {
   const folder = mkdtempSync(join(tmpdir(), "millrace-package-"));
@@ -29,8 +31,11 @@ describe("the package", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  test("holds what is compiled and nothing else: no sources, no tests", () => {
-    const allowed = /^(bin\/millrace\.js|dist\/.*(\.js|\.d\.ts)|LICENSE|README\.md|package\.json)$/;
+  test("holds what is compiled and what is for reading, and nothing else: no sources, no tests", () => {
+    const compiled = "bin/millrace\\.js|dist/.*(\\.js|\\.d\\.ts)|package\\.json";
+    const allowed = new RegExp(
+      `^(${compiled}|docs/.*\\.md|examples/.*/job\\.ts|LICENSE|README\\.md|CONTRIBUTING\\.md)$`,
+    );
     assert.deepEqual(
       files.filter((file) => !allowed.test(file) || /\.(test|contract|types|bench)\./.test(file)),
       [],
@@ -38,6 +43,21 @@ describe("the package", () => {
     for (const file of ["LICENSE", "README.md", "bin/millrace.js", "dist/index.js", "dist/index.d.ts"]) {
       assert.ok(files.includes(file), file);
     }
+  });
+
+  test("every relative link of its README and of the pages for users leads to a file in it", () => {
+    const packed = join(folder, "node_modules/millrace");
+    const pages = files.filter((file) => file.endsWith(".md") && !FOR_A_CLONE.includes(file));
+    assert.ok(pages.includes("README.md") && pages.includes("docs/cli.md"));
+    const links = pages.flatMap((page) => {
+      const text = readFileSync(join(packed, page), "utf8").replaceAll(/^```[\s\S]*?^```/gm, "");
+      return [...text.matchAll(/\]\(([^)\s#:]+)(?:#[^)\s]*)?\)/g)].map(([, link = ""]) => ({ page, link }));
+    });
+    assert.ok(links.some(({ page }) => page === "README.md"));
+    assert.deepEqual(
+      links.filter(({ page, link }) => !existsSync(join(packed, dirname(page), link))),
+      [],
+    );
   });
 
   test("runs no script when it is installed", () => {
@@ -79,7 +99,10 @@ describe("the package", () => {
   test("its command answers --version and --help", () => {
     const version = npm(folder, "exec", "--offline", "--", "millrace", "--version");
     assert.equal(version.trim(), JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).version);
-    assert.match(npm(folder, "exec", "--offline", "--", "millrace", "--help"), /usage/i);
+    const help = npm(folder, "exec", "--offline", "--", "millrace", "--help");
+    const [, docs = ""] = /^docs {5}(.+)$/m.exec(help) ?? [];
+    assert.equal(docs, "node_modules/millrace/docs/cli.md");
+    assert.ok(existsSync(join(folder, docs)));
   });
 
   test("its command runs a job, in slot threads and in one thread", () => {
