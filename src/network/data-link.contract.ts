@@ -1,4 +1,4 @@
-// What every link guarantees (data-link.ts, L1 to L5). `dataLinkContract` registers one suite; each implementation runs
+// What every link guarantees (data-link.ts, L1 to L6). `dataLinkContract` registers one suite; each implementation runs
 // it.
 
 import assert from "node:assert/strict";
@@ -186,9 +186,13 @@ export function dataLinkContract(name: string, options: LinkOptions): void {
       assert.ok(ends.send(dataOf(random, count)), "rung, but there is no room");
     });
 
-    test("L2: the receiver is rung for what arrives", async () => {
+    test("L5: the receiver is rung for what arrives, once it is announced", async () => {
       const ends = new Ends(options, 8);
+      ends.link.sender.announce();
+      assert.equal(ends.link.rings.receiver, 0);
       assert.ok(ends.send({ kind: "control", control: ELEMENT.watermark, value: 5 }));
+      ends.link.sender.announce();
+      ends.link.sender.announce();
       await ends.link.settle();
       assert.equal(ends.link.rings.receiver, 1);
     });
@@ -239,7 +243,7 @@ export function dataLinkContract(name: string, options: LinkOptions): void {
 
     if (options.carries === "rows") return;
 
-    test("L5: a batch larger than all memory of the link arrives though nothing follows it", async () => {
+    test("L6: a batch larger than all memory of the link arrives though nothing follows it", async () => {
       const ends = new Ends(options, 12);
       const text = "ß".repeat(LARGE_BYTES);
       const large: Sent = { kind: "data", rows: [{ id: 1, text }], times: [10] };

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { memoryView } from "../base/memory-view.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { SimLink } from "../testing/sim-link.ts";
 import { dataLinkContract } from "./data-link.contract.ts";
 import type { Doorbell } from "./data-link.ts";
+import { ELEMENT } from "./element.ts";
 import { LocalLink } from "./local-link.ts";
 import { RingReceiver, RingSender, ringLinkMemory } from "./ring-link.ts";
 import { SegmentStock } from "./segment-stock.ts";
@@ -78,4 +80,19 @@ dataLinkContract("simulated", {
     });
     return { sender: link, receiver: link, rings, settle: () => env.advance(4), checkIdle: () => undefined };
   },
+});
+
+test("R3: a ring's consumer is rung for every fourth element, and for the rest when they are announced", () => {
+  const { rings, receiver } = bells();
+  const view = memoryView(new SharedArrayBuffer(SEGMENT_SIZE));
+  const stock = new SegmentStock({ view, segmentSize: SEGMENT_SIZE, segments: [0], exclusive: 1 });
+  const sender = new RingSender({ memory: ringLinkMemory(), stock, receiver, segmentsMax: 1 });
+  const rung = Array.from({ length: 9 }, (_, index) => {
+    sender.sendControl(ELEMENT.watermark, index);
+    return rings.receiver;
+  });
+  assert.deepEqual(rung, [0, 0, 0, 1, 1, 1, 1, 2, 2]);
+  sender.announce();
+  sender.announce();
+  assert.equal(rings.receiver, 3);
 });

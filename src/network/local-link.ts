@@ -63,6 +63,8 @@ export class LocalLink implements DataSender, DataReceiver {
     return this.#rowBatches / ROW_BATCHES_MAX;
   }
 
+  announce(): void {} // Everything was, when it arrived.
+
   ringAtRelease(): boolean {
     this.#starved = true;
     return this.inFlight() > 0;

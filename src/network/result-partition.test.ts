@@ -33,6 +33,8 @@ class ScriptedSender implements DataSender {
   unreleased = 0;
   asked = 0;
   batches = 0;
+  /** Batches that had been sent when the receiver was last told. */
+  announced = 0;
   /** Bytes of the batches it encoded. */
   readonly sizes: number[] = [];
   #codec: BatchCodec | null;
@@ -88,6 +90,10 @@ class ScriptedSender implements DataSender {
 
   inFlight(): number {
     return this.unreleased;
+  }
+
+  announce(): void {
+    this.announced = this.batches;
   }
 
   ringAtRelease(): boolean {
@@ -237,6 +243,7 @@ describe("when batches are sent", () => {
     sender.unreleased = 0;
     partition.flushSome(0, true);
     assert.equal(idsOf(sender).length, 100);
+    assert.equal(sender.announced, sender.batches, "P6: the receiver has been told of all of them");
     assert.equal(partition.nextFlushMs(), Infinity);
   });
 

@@ -12,6 +12,7 @@
 //       such that some codec could carry it.
 //   P5. The maximum size is one of records. A batch is larger than a segment only by the records that one call emitted
 //       beyond the room there was, and these are cut into further batches.
+//   P6. `flushSome` is called at the end of each turn; after it, every receiver has been told of what was sent to it.
 
 import { canonicalJson } from "../base/canonical-json.ts";
 import { UserError } from "../base/errors.ts";
@@ -111,15 +112,20 @@ export class ResultPartition {
     for (const channel of this.#channels) channel.setIdle(idle);
   }
 
-  /** Called between batches. `idle`: the task has no input left for now. */
+  /** Called at the end of a turn. `idle`: the task has no input left for now. */
   flushSome(nowMs: number, idle: boolean): void {
     for (const channel of this.#channels) {
-      if (!channel.hasWork()) continue;
-      if (channel.stagedSinceMs < 0) channel.stagedSinceMs = nowMs;
-      const ageMs = nowMs - channel.stagedSinceMs;
-      const mustGo = channel.refused || ageMs >= this.#options.bufferTimeoutMs;
-      if (mustGo || this.#receiverIsFree(channel.sender, ageMs, idle)) channel.flush();
+      if (this.#isDue(channel, nowMs, idle)) channel.flush();
+      channel.sender.announce();
     }
+  }
+
+  #isDue(channel: OutputChannel, nowMs: number, idle: boolean): boolean {
+    if (!channel.hasWork()) return false;
+    if (channel.stagedSinceMs < 0) channel.stagedSinceMs = nowMs;
+    const ageMs = nowMs - channel.stagedSinceMs;
+    if (channel.refused || ageMs >= this.#options.bufferTimeoutMs) return true;
+    return this.#receiverIsFree(channel.sender, ageMs, idle);
   }
 
   /** An idle task is rung when that changes; a busy one looks again after its next turn. */

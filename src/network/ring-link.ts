@@ -13,7 +13,9 @@
 //   R1. Counters only grow (modulo 2^32); a slot of the ring is written before the tail that publishes it.
 //   R2. A batch larger than a segment spans several: each part is copied out at once by the consumer, so a span never
 //       needs more segments than one. `value` of its descriptors is the total size.
-//   R3. A producer that found no room marks itself starved and then looks again; the consumer rings it when it makes
+//   R3. The consumer is rung for every few elements only, and for the rest at the end of the producer's turn: one that is
+//       faster than its producer would be woken for each batch, which costs 20 ns per record of 150 bytes.
+//   R4. A producer that found no room marks itself starved and then looks again; the consumer rings it when it makes
 //       room.
 
 import { assert } from "../base/errors.ts";
@@ -24,6 +26,8 @@ import { type ControlKind, ELEMENT, type ElementKind } from "./element.ts";
 import type { SegmentStock } from "./segment-stock.ts";
 
 const ENTRIES = 64;
+/** Elements that wait, at most, before a consumer is rung within a turn of its producer. */
+const ELEMENTS_PER_RING = 4;
 /** A channel cannot have more segments in flight than the ring has entries. */
 export const SEGMENTS_IN_FLIGHT_MAX = ENTRIES;
 const ENTRY_WORDS = 8;
@@ -68,6 +72,7 @@ export class RingSender implements DataSender {
   readonly #options: RingSenderOptions;
   readonly #stock: SegmentStock;
   #tail = 0;
+  #unannounced = 0;
   #returnsHead = 0;
   #segmentsOut = 0;
   #span: Span | null = null;
@@ -116,6 +121,12 @@ export class RingSender implements DataSender {
       return this.#starve(() => this.#pump() && this.#hasEntry()) && this.sendControl(kind, value);
     this.#push({ kind, segment: NO_SEGMENT, size: 0, more: 0, value });
     return true;
+  }
+
+  announce(): void {
+    if (this.#unannounced === 0) return;
+    this.#unannounced = 0;
+    this.#options.receiver.ring();
   }
 
   pump(): boolean {
@@ -207,7 +218,8 @@ export class RingSender implements DataSender {
     this.#f64[(at + VALUE) >> 1] = entry.value;
     this.#tail = (this.#tail + 1) | 0;
     Atomics.store(this.#i32, TAIL, this.#tail);
-    this.#options.receiver.ring();
+    this.#unannounced += 1;
+    if (this.#unannounced === ELEMENTS_PER_RING) this.announce();
   }
 }
 

@@ -86,6 +86,8 @@ export class SimLink implements DataSender, DataReceiver {
     return Math.min(1, this.#arrived.length / this.#batchesMax);
   }
 
+  announce(): void {} // Everything was, when it arrived.
+
   ringAtRelease(): boolean {
     this.#starved = true;
     return this.#elements > 0;
