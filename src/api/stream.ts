@@ -343,7 +343,7 @@ export class Keyed<T, K, KO> {
   aggregate<const A extends Aggregates<T>>(aggregates: A): Stream<Flat<KO & AggregateResults<T, A>>> {
     const key = keyColumns(this.#key);
     const set = aggregateSet(aggregates as unknown as Aggregates<never>, key);
-    checkAggregateFields(set.specs, this.#origin.type);
+    checkAggregateFields(aggregates as unknown as Aggregates<never>, this.#origin.type);
     const fields = shippedFields(this.#key, aggregateFields(set.specs));
     const types = aggregationTypes({ set, key: this.#key, record: this.#origin.type, state: "aggregates" });
     const node = this.#add({
@@ -432,7 +432,7 @@ export class Windowed<T, KO> {
   ): Split<Flat<KO & WindowBounds & AggregateResults<T, A>>, { late: T }> {
     const { origin, key, functions } = this.#keyed;
     const set = aggregateSet(aggregates as unknown as Aggregates<never>, [...keyColumns(key), "start", "end"]);
-    checkAggregateFields(set.specs, origin.type);
+    checkAggregateFields(aggregates as unknown as Aggregates<never>, origin.type);
     const { window, allowedLatenessMs } = this.#settings;
     const state = window.kind === "session" ? "sessions" : "windows";
     const types = aggregationTypes({ set, key, record: origin.type, state });

@@ -128,6 +128,18 @@ const BEFORE: readonly BadJob[] = [
     message: /aggregate s names the field "idd"/,
   },
   {
+    what: "aggregates, among others, a field that is not there",
+    source: inJob(
+      `env.from("a", ${ROWS}).keyBy("name").aggregate({`,
+      "n: count(),",
+      's: sum("idd" as never),',
+      '}).to("b", print());',
+    ),
+    code: "FIELD_UNKNOWN",
+    line: 5,
+    message: /aggregate s names the field "idd"[\s\S]*▸ 5 │ .*\n.* │ +\^/,
+  },
+  {
     what: "takes event times from a field that is not there",
     source: inJob(`env.from("a", ${ROWS})`, '.eventTime({ at: "tss" as never }).to("b", print());'),
     code: "FIELD_UNKNOWN",

@@ -16,6 +16,8 @@ export interface Aggregate<in Needs, out Result extends ResultKind> {
   readonly spec: AggregateSpec;
   /** The functions of a custom aggregate. */
   readonly custom: CustomAggregate | null;
+  /** Where it was written. */
+  readonly written: { readonly stack?: string };
   readonly [aggregates]: (record: Needs) => Result;
 }
 
@@ -298,5 +300,7 @@ function errorChecked(error: number, least: number, most: number): number {
 
 // The type parameters of an aggregate exist for the compiler only.
 function declared(spec: AggregateSpec, custom: CustomAggregate | null = null): never {
-  return { spec, custom } as never;
+  const written = {};
+  Error.captureStackTrace(written, declared);
+  return { spec, custom, written } as never;
 }
