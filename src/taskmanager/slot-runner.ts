@@ -43,7 +43,11 @@ export interface SlotHandle {
   readonly control: Connection<ToSlot, FromSlot>;
   /** Makes the slot look for work; it does so anyway when it is told something. */
   ring(): void;
-  /** Ends the slot at once, whatever it does; resolves when nothing of it runs any more. */
+  /**
+   * Ends the slot at once, whatever it does, even if it has ended; resolves when nothing of it runs any more, and
+   * nothing is heard of it afterwards. A slot in the calling thread gets no further turn, but what its code has begun
+   * asynchronously goes on.
+   */
   terminate(): Promise<void>;
   /** What the slot's thread is doing, for the watchdog: a stack, innermost frame first; null when it cannot be had. */
   stackSample(): Promise<string | null>;
