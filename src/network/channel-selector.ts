@@ -48,10 +48,10 @@ export type Threw = (error: unknown, record: unknown) => Error;
 export function selectByKey(selection: HashSelection): ChannelSelector {
   const { key, keyCode, keyGroup, channels, maxParallelism, threw } = selection;
   const value = typeof key.key === "function" ? guarded("value", keyCode) : `const value = ${keyCode};`;
+  const setup = `${value} const code = hash(value); if (code === ${KEY_DOUBTFUL}) doubtful(value, record);`;
   return {
-    setup: `${value} const code = hash(value); if (code === ${KEY_DOUBTFUL}) doubtful(value, record);
-  const group = keyGroup(code, ${maxParallelism});`,
-    index: channels === 1 ? "0" : `(group * ${channels} / ${maxParallelism}) | 0`,
+    setup,
+    index: channels === 1 ? "0" : `(keyGroup(code, ${maxParallelism}) * ${channels} / ${maxParallelism}) | 0`,
     state: "",
     bindings: { key: key.key, hash: key.hash, doubtful: key.doubtful, keyGroup, threw },
   };

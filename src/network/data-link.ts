@@ -8,8 +8,8 @@
 //   L2. Nothing blocks. A sender without room says so, and rings the sending slot's doorbell once there is room again.
 //   L3. A received element is valid until `release`; only then may its memory be used again.
 //   L4. In-flight data is bounded: by segments for batches, by a count for everything else.
-//   L5. A receiver is rung for what arrives at the latest when the sender calls `announce`, as it does at the end of each
-//       of its turns.
+//   L5. A receiver is rung for what arrives at the latest when the sender calls `announce`, as it does at the end of
+//       each of its turns.
 //   L6. A batch that was taken arrives, whether or not something follows it: its sender calls `pump` when rung until it
 //       is through.
 

@@ -12,7 +12,7 @@ import type { DataSender } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 
 /** Records per batch that travels by reference: enough to amortise the hand-over, few enough to die young. */
-const ROWS_PER_BATCH = 256;
+const ROWS_PER_BATCH = 512;
 
 export type ChannelCounts = { batches: number; bytes: number };
 

@@ -13,8 +13,8 @@
 //   R1. Counters only grow (modulo 2^32); a slot of the ring is written before the tail that publishes it.
 //   R2. A batch larger than a segment spans several: each part is copied out at once by the consumer, so a span never
 //       needs more segments than one. `value` of its descriptors is the total size.
-//   R3. The consumer is rung for every few elements only, and for the rest at the end of the producer's turn: one that is
-//       faster than its producer would be woken for each batch, which costs 20 ns per record of 150 bytes.
+//   R3. The consumer is rung for every few elements only, and for the rest at the end of the producer's turn: one that
+//       is faster than its producer would be woken for each batch, which costs 20 ns per record of 150 bytes.
 //   R4. A producer that found no room marks itself starved and then looks again; the consumer rings it when it makes
 //       room.
 
