@@ -3,13 +3,19 @@ import { test } from "node:test";
 import { HeapGuard } from "./heap-guard.ts";
 
 function setUp() {
-  const heap = { live: 0, garbage: 0, collections: 0 };
+  const heap = { live: 0, garbage: 0, collections: 0, sampling: false };
   const guard = new HeapGuard({
     budgetBytes: 1_000,
     usedBytes: () => heap.live + heap.garbage,
     collect: () => {
       heap.garbage = 0;
       heap.collections += 1;
+    },
+    sample: {
+      start: () => {
+        heap.sampling = true;
+      },
+      stop: () => (heap.sampling ? "at leak" : null),
     },
   });
   return { heap, guard };
@@ -18,21 +24,37 @@ function setUp() {
 test("garbage does not count, and is left to V8 until there is much of it", () => {
   const { heap, guard } = setUp();
   Object.assign(heap, { live: 900, garbage: 550 });
-  assert.equal(guard.exceeded(0), false);
+  assert.equal(guard.overrun(0), null);
   assert.equal(heap.collections, 0);
   heap.garbage = 5_000;
-  assert.equal(guard.exceeded(100), false);
-  assert.deepEqual(heap, { live: 900, garbage: 0, collections: 1 });
+  assert.equal(guard.overrun(100), null);
+  assert.deepEqual(heap, { live: 900, garbage: 0, collections: 1, sampling: false });
 });
 
-test("live objects above the budget are found", () => {
+test("a slot that holds more than its budget is watched for a second, then told with the stack", () => {
   const { heap, guard } = setUp();
   Object.assign(heap, { live: 1_001, garbage: 500 });
-  assert.equal(guard.exceeded(0), true);
+  assert.equal(guard.overrun(0), null);
+  assert.equal(heap.sampling, true);
+  assert.equal(guard.overrun(900), null);
+  assert.deepEqual(guard.overrun(1_000), { stack: "at leak" });
+});
+
+test("it is watched no longer than until it has grown by a quarter of the budget", () => {
+  const { heap, guard } = setUp();
+  heap.live = 2_000;
+  assert.equal(guard.overrun(0), null);
+  heap.live = 2_249;
+  assert.equal(guard.overrun(50), null);
+  heap.live = 2_250;
+  assert.notEqual(guard.overrun(100), null);
 });
 
 test("it looks once in a while, not at every call", () => {
   const { heap, guard } = setUp();
   heap.live = 2_000;
-  assert.deepEqual([guard.exceeded(0), guard.exceeded(1), guard.exceeded(100)], [true, false, true]);
+  guard.overrun(0);
+  heap.live = 3_000;
+  assert.equal(guard.overrun(49), null);
+  assert.notEqual(guard.overrun(50), null);
 });

@@ -1,33 +1,61 @@
 // Holds a slot to its heap, before V8 does: V8 ends the whole process when one allocation (a Map or an array that
 // doubles) asks for much more than is left. So V8's own limit lies far above, and the slot looks at its heap between
 // turns. What fills the heap within one call of user code is seen by the TaskManager's memory guard.
+//
+// A slot that holds too much goes on for a moment, watched: so it can be said which function fills its heap.
 
 export type HeapGuardOptions = {
   readonly budgetBytes: number;
   /** Of the heap, garbage included. */
   readonly usedBytes: () => number;
   readonly collect: () => void;
+  readonly sample: AllocationSampler;
 };
+
+/** Watches allocations from `start` to `stop`, which gives the stack that most of what is still held comes from. */
+export interface AllocationSampler {
+  start(): void;
+  stop(): string | null;
+}
+
+/** Stack of the function that fills the heap; null: not known. */
+export type HeapOverrun = { readonly stack: string | null };
 
 const CHECK_EVERY_MS = 50;
 /** V8 mostly collects garbage before there is so much of it, and without stopping the slot. */
-export const COLLECT_FACTOR = 1.5;
+const COLLECT_FACTOR = 1.5;
+/** A slot that is over its budget is watched for so long, and until it has grown by so much of the budget. */
+const WATCH_MS = 1_000;
+const WATCH_FACTOR = 0.25;
+/** What a slot that returns from its calls never reaches: it is ended by its own guard before. */
+export const HELD_FACTOR_MAX = 2.5;
 
 export class HeapGuard {
   readonly #options: HeapGuardOptions;
   #nextMs = 0;
+  /** Set while the slot is watched. */
+  #watch: { readonly untilMs: number; readonly bytesMax: number } | null = null;
 
   constructor(options: HeapGuardOptions) {
     this.#options = options;
   }
 
-  /** Whether the slot keeps more than its budget. Cheap: call it every turn. */
-  exceeded(nowMs: number): boolean {
-    if (nowMs < this.#nextMs) return false;
+  /** Not null once the slot keeps more than its budget. Cheap: call it every turn. */
+  overrun(nowMs: number): HeapOverrun | null {
+    if (nowMs < this.#nextMs) return null;
     this.#nextMs = nowMs + CHECK_EVERY_MS;
-    const { budgetBytes, usedBytes, collect } = this.#options;
-    if (usedBytes() <= budgetBytes * COLLECT_FACTOR) return false;
+    const { budgetBytes, usedBytes, collect, sample } = this.#options;
+    if (this.#watch !== null) {
+      if (nowMs < this.#watch.untilMs && usedBytes() < this.#watch.bytesMax) return null;
+      collect();
+      return { stack: sample.stop() };
+    }
+    if (usedBytes() <= budgetBytes * COLLECT_FACTOR) return null;
     collect();
-    return usedBytes() > budgetBytes;
+    const heldBytes = usedBytes();
+    if (heldBytes <= budgetBytes) return null;
+    sample.start();
+    this.#watch = { untilMs: nowMs + WATCH_MS, bytesMax: heldBytes + budgetBytes * WATCH_FACTOR };
+    return null;
   }
 }

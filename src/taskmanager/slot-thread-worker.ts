@@ -9,12 +9,13 @@ import { SharedDoorbell } from "../network/doorbell.ts";
 import { portConnection } from "../network/port-connection.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
+import { AllocationSample } from "./allocation-sample-node.ts";
 import { HeapGuard } from "./heap-guard.ts";
 import { jobLoad } from "./job-load-node.ts";
 import type { Slot } from "./slot.ts";
 import { slotHost } from "./slot-host.ts";
 import type { SlotStart } from "./slot-runner.ts";
-import { exitCalled, outOfHeap, threwLate } from "./user-failure.ts";
+import { exitCalled, outOfHeap, threwLate, withStack } from "./user-failure.ts";
 
 assert(parentPort !== null, "a slot runs in a worker thread only");
 const control = portConnection<FromSlot, ToSlot>(parentPort);
@@ -44,10 +45,12 @@ const heapGuard = new HeapGuard({
   budgetBytes: start.heap.budgetBytes,
   usedBytes: () => getHeapStatistics().used_heap_size,
   collect: runInNewContext("gc") as () => void,
+  sample: new AllocationSample(),
 });
 
 function checkHeap(): void {
-  if (heapGuard.exceeded(env.clock.monotonicMs())) slot.fail(null, outOfHeap(start.heap.budgetBytes));
+  const overrun = heapGuard.overrun(env.clock.monotonicMs());
+  if (overrun !== null) slot.fail(null, withStack(outOfHeap(start.heap.budgetBytes), overrun.stack));
 }
 
 /** Turns while there is work; then sleep until somebody rings or a time has come. */

@@ -18,10 +18,10 @@ import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
 import { metricMemory } from "../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../network/doorbell.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
-import { COLLECT_FACTOR } from "./heap-guard.ts";
+import { HELD_FACTOR_MAX } from "./heap-guard.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
-import { outOfHeap } from "./user-failure.ts";
+import { outOfHeap, withStack } from "./user-failure.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskManagerOptions = {
@@ -198,7 +198,7 @@ export class TaskManager {
     const { memory, onSlotLost, env } = this.#options;
     const used = `the process uses ${memorySizeText(residentBytes)} of ${memorySizeText(memory.process.bytes)}`;
     const most = await this.#largest();
-    if (most === null || most.bytes <= memory.slot.heap.bytes * COLLECT_FACTOR + memory.taskOffHeap.bytes) {
+    if (most === null || most.bytes <= memory.slot.heap.bytes * HELD_FACTOR_MAX + memory.taskOffHeap.bytes) {
       if (!this.#warned) env.log.write("warn", `${used}, though no slot holds more than is its own`);
       this.#warned = true;
       return;
@@ -261,10 +261,4 @@ function stuckError(slot: number, stuckMs: number, stack: string | null): UserEr
     },
   );
   return withStack(error, stack);
-}
-
-/** `stack`: what the slot's thread was doing. */
-function withStack(error: UserError, stack: string | null): UserError {
-  if (stack !== null) error.stack = `${error.name}: ${error.message}\n${stack}`;
-  return error;
 }

@@ -162,3 +162,9 @@ export function outOfHeap(limitBytes: number, cause?: unknown): UserError {
     cause,
   });
 }
+
+/** `stack`: of the user code that is to blame, as it was seen from outside; null: not known. */
+export function withStack(error: UserError, stack: string | null): UserError {
+  if (stack !== null) error.stack = `${error.name}: ${error.message}\n${stack}`;
+  return error;
+}

@@ -149,6 +149,7 @@ describe("a slot whose user code", () => {
     const error = await failureOf("leak", { endless: true });
     assert.equal(error.code, "SLOT_OUT_OF_MEMORY", error.message);
     assert.match(error.message, /MiB/);
+    assertStackNames(error.stack, "leak");
   });
 
   test("never returns is stopped by the watchdog, with a sample of its stack", async () => {
