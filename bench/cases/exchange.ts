@@ -4,6 +4,8 @@
 // headline. `both`: two and two, as Flink runs it at parallelism 2; there half of the records stay in their slot and
 // pass by reference.
 //
+// `full`: as `cross`, but batches leave only when they are full. What `cross` takes more is the price of low latency.
+//
 // Beside it: what generating, encoding and decoding alone cost. That runs in two threads at once, because two threads
 // share one physical core on many machines, and each is slower then than alone.
 
@@ -58,12 +60,21 @@ async function codecOnly(): Promise<Measured> {
 async function main(): Promise<void> {
   const cross: Measured[] = [];
   const both: Measured[] = [];
+  const full: Measured[] = [];
   const codec: Measured[] = [];
-  const config = { "parallelism.default": 2 };
-  const run = (mode: string): Promise<Measured> =>
-    measureJob({ job: exchange, module: MODULE, params: { events: String(EVENTS), mode }, config }, EVENTS);
+  const run = (mode: string, config: Record<string, string> = {}): Promise<Measured> =>
+    measureJob(
+      {
+        job: exchange,
+        module: MODULE,
+        params: { events: String(EVENTS), mode },
+        config: { "parallelism.default": 2, ...config },
+      },
+      EVENTS,
+    );
   for (let round = 0; round < runsWanted(); round += 1) {
     cross.push(await run("cross"));
+    full.push(await run("cross", { "execution.buffer-timeout.enabled": "false" }));
     both.push(await run("both"));
     codec.push(await codecOnly());
   }
@@ -73,6 +84,7 @@ async function main(): Promise<void> {
     resultOf("exchange", cross, {
       nsGenerateEncodeDecode: ns(codec),
       nsBeyondEncodeDecode: ns(cross) - ns(codec),
+      nsFullBatchesOnly: ns(full),
       parallelism2: { eventsPerCpuSecond: 1e9 / ns(both), nsPerEvent: ns(both) },
     }),
   );

@@ -295,8 +295,8 @@ describe("when batches are sent", () => {
 
   test("with batches that only full ones leave, nothing else is sent before the end", () => {
     const { partition, sender } = setUp({ bufferTimeoutMs: Infinity });
-    sender.unreleased = 1;
     partition.emit(row(1), 1);
+    partition.flushSome(0, true);
     partition.flushSome(1e9, false);
     assert.equal(partition.nextFlushMs(), Infinity);
     assert.deepEqual(idsOf(sender), []);

@@ -124,8 +124,9 @@ export class ResultPartition {
     if (!channel.hasWork()) return false;
     if (channel.stagedSinceMs < 0) channel.stagedSinceMs = nowMs;
     const ageMs = nowMs - channel.stagedSinceMs;
-    if (channel.refused || ageMs >= this.#options.bufferTimeoutMs) return true;
-    return this.#receiverIsFree(channel.sender, ageMs, idle);
+    const { bufferTimeoutMs } = this.#options;
+    if (channel.refused || ageMs >= bufferTimeoutMs) return true;
+    return bufferTimeoutMs !== Infinity && this.#receiverIsFree(channel.sender, ageMs, idle);
   }
 
   /** An idle task is rung when that changes; a busy one looks again after its next turn. */
