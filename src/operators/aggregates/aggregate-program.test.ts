@@ -240,8 +240,18 @@ function assertResult(actual: Record<string, unknown>, rows: readonly Row[]): vo
     const value = expected[name];
     const tolerance = APPROXIMATE[name];
     if (tolerance === undefined || value === null) assert.deepEqual(actual[name], value, name);
+    else if (name === "variance" || name === "stddev") assertSpread(actual[name], value as number, rows, name);
     else assertNear([actual[name]].flat() as number[], [value as number].flat() as number[], tolerance, name);
   }
+}
+
+/** Deviations are from a mean that is rounded: where values are much larger than those, that is what can be seen. */
+function assertSpread(actual: unknown, expected: number, rows: readonly Row[], name: "variance" | "stddev"): void {
+  const deviation = name === "variance" ? Math.sqrt : (value: number): number => value;
+  const greatest = Math.max(...rows.flatMap(({ x, y }) => [Math.abs(x ?? 0), Math.abs(y)]));
+  const distance = Math.abs(deviation(actual as number) - deviation(expected));
+  const allowed = APPROXIMATE[name]! * deviation(expected) + greatest * 2 ** -52;
+  assert.ok(distance <= allowed, `${name}: ${actual} for ${expected}`);
 }
 
 function assertNear(actual: readonly number[], expected: readonly number[], tolerance: number, name: string): void {
