@@ -19,7 +19,10 @@ async function through(build: (rows: Stream<Row>) => AnyStream, ns: readonly num
     job({ name: "chain" }, (env) => {
       build(env.from("in", collection<Row>([], { type: Row }))).to("out", blackhole());
     }),
-    { parallelism, config: { "pipeline.operator-chaining.enabled": parallelism < 3 } },
+    {
+      parallelism,
+      config: { "pipeline.operator-chaining.enabled": parallelism < 3, "millrace.task.overdraft-records": 1_000 },
+    },
   );
   run.source<Row>("in").push(...ns.map((n) => ({ n })));
   return run;
@@ -56,6 +59,21 @@ describe("operators of a chain, and the same ones behind exchanges", () => {
           .map((n) => n);
       const expected = [0, 1, 1, 2].flatMap((n) => range(1_000).map((i) => n * 1_000 + i));
       await check(build, [0, 1], expected);
+    });
+
+    test(`flatMap with arrays that no output has room for, and which the function uses again (${kind})`, async () => {
+      const own: number[] = [];
+      const build = (rows: Stream<Row>) =>
+        rows
+          .flatMap(({ n }) => {
+            own.length = 0;
+            for (let i = 0; i < 50_000; i += 1) own.push(2 * i + n);
+            return own;
+          })
+          .flatMap((n) => [n])
+          .rebalance()
+          .map((n) => n);
+      await check(build, [0, 1], range(100_000));
     });
 
     test(`union and a stream read twice (${kind})`, async () => {

@@ -204,10 +204,11 @@ class TaskBuilder {
         return { f: functions.filter, p: filterProbe(operator) };
       case "flatMap": {
         const skipped = this.#onSkipped(index);
-        const driver = new FlatMapDriver(uid, (error, record, timestampMs) => {
+        const onThrow = (error: unknown, record: unknown, timestampMs: number): void => {
           if (operator.onError === "fail") throw userFailure(operator, error, record);
           skipped(error, record, timestampMs);
-        });
+        };
+        const driver = new FlatMapDriver({ uid, status: this.#status, turn: this.#turn, onThrow });
         this.#driven.flatMaps.push(driver);
         return { f: functions.flatMap, p: driver };
       }
@@ -405,6 +406,7 @@ class TaskBuilder {
       }),
       indexed,
       policy: source.invalid,
+      bounded: source.bounded,
       output: chain.output(0, ""),
       invalid: source.invalid === "side" ? chain.output(0, "invalid") : nowhere,
       onInvalid: () => scope.count("numRecordsInErrors"),

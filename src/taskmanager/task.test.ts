@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Operator } from "../operators/operator.ts";
 import type { TaskStatus } from "./chain.ts";
+import { FlatMapDriver } from "./flat-map-driver.ts";
 import { Task, type TaskParts, type TurnResult } from "./task.ts";
 import { TurnClock } from "./turn-clock.ts";
 import { WatermarkPath } from "./watermark-path.ts";
@@ -15,9 +16,10 @@ class Subject {
   readonly done: string[] = [];
   readonly task: Task;
   nowMs = 0;
+  flatMapped = 0;
   #left = ROWS;
 
-  constructor(timerAtMs = Infinity) {
+  constructor(timerAtMs = Infinity, flatMapped: Iterable<number> | null = null) {
     const clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs };
     const status: TaskStatus = { full: false, failure: null };
     const turn = new TurnClock(clock);
@@ -42,6 +44,7 @@ class Subject {
       },
       onEndOfInput: () => work("ending", "ended"),
     } as unknown as Operator;
+    const flatMap = this.#flatMap(status, turn);
     this.task = new Task({
       name: "task",
       clock,
@@ -49,16 +52,35 @@ class Subject {
       turn,
       chain: { options: { bindings: [{ o: operator }] } },
       gate: { poll: () => null, open: 0, usage: () => 0 },
-      source: null,
+      source: flatMapped && {
+        poll: () => {
+          flatMap.start(flatMapped, NaN, {});
+          return "end";
+        },
+        watermark: () => -Infinity,
+      },
       partitions: [],
       sinks: [],
-      flatMaps: [],
+      flatMaps: [flatMap],
       eventTimes: [],
       inputPath: new WatermarkPath([{ kind: "operator", operator }], status, () => undefined),
       operators: [operator],
       stores: [],
       metrics: { sent: () => undefined, usage: () => undefined, wake: () => undefined },
     } as unknown as TaskParts);
+  }
+
+  #flatMap(status: TaskStatus, turn: TurnClock): FlatMapDriver {
+    const driver = new FlatMapDriver({ uid: "flatMap", status, turn, onThrow: () => undefined });
+    driver.output = {
+      offer: (record) => {
+        assert.equal(record, this.flatMapped);
+        this.flatMapped += 1;
+        this.nowMs += ROW_MS;
+        return !status.full;
+      },
+    };
+    return driver;
   }
 
   async turns(): Promise<{ result: TurnResult; ms: number }[]> {
@@ -89,4 +111,18 @@ describe("a task's turn", () => {
       }
     }
   });
+
+  const numbers = Array.from({ length: ROWS }, (_, n) => n);
+  const given: Record<string, Iterable<number>> = { "an array": numbers, "a generator": numbers.values() };
+  for (const [what, results] of Object.entries(given)) {
+    test(`is over in time, however much ${what} of a flatMap gives and no output stops`, async () => {
+      const subject = new Subject(Infinity, results);
+      const turns = await subject.turns();
+      assert.equal(subject.flatMapped, ROWS);
+      for (const { result, ms } of turns) {
+        assert.ok(ms < BUDGET_MS * 1.5, `${ms} ms`);
+        assert.notEqual(result, "blocked");
+      }
+    });
+  }
 });

@@ -339,8 +339,8 @@ const WHILE_RUNNING: readonly BadJob[] = [
   {
     what: "emits more in one call than there can be room for",
     source: inJob(
-      `env.from("a", ${ROWS})`,
-      ".flatMap(() => Array.from({ length: 300_000 }, (_, id) => ({ id })))",
+      `env.from("a", ${ROWS}).keyBy("id")`,
+      '.process({ uid: "p", out: t.any, onRecord(_, ctx) { for (let id = 0; id < 300_000; id += 1) ctx.emit({ id }); } })',
       '.rebalance().map((r) => r).parallelism(2).to("b", blackhole());',
     ),
     code: "EMIT_OVERDRAFT",
