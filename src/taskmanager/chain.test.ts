@@ -21,7 +21,7 @@ async function through(build: (rows: Stream<Row>) => AnyStream, ns: readonly num
     }),
     {
       parallelism,
-      config: { "pipeline.operator-chaining.enabled": parallelism < 3, "millrace.task.overdraft-records": 1_000 },
+      config: { "pipeline.operator-chaining.enabled": parallelism < 3, "millrace.task.overdraft-records": 10_000 },
     },
   );
   run.source<Row>("in").push(...ns.map((n) => ({ n })));
