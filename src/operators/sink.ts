@@ -18,6 +18,7 @@ import type { OperatorMetrics } from "./operator.ts";
 import type { Json } from "./source.ts";
 
 export interface SinkWriterContext {
+  /** Clock, timers and randomness: use them in place of `Date.now()` and `setTimeout`, which tests cannot move. */
   readonly env: Env;
   readonly disk: Disk;
   readonly uid: string;
@@ -35,20 +36,44 @@ export interface SinkWriterContext {
   print(line: string): void;
 }
 
+/** What a commit needs to know, plain data: names of files to rename, ids of transactions. */
 export type Committable = Json;
 
+/**
+ * Writes what one subtask gets. The order of calls: `open`, any number of `write` and `flush`, then `flush`,
+ * `prepareCommit` and `commit`, or `abort`; at last `close`. What an asynchronous call rejects with fails the job.
+ */
 export interface SinkWriter<in T> {
+  /** Opens what it writes to. May sweep what earlier attempts left. */
   open(): Promise<void>;
+  /**
+   * Takes the record, always, and never waits: it buffers. False when the buffer is full now: the next record comes after
+   * `flush`. `timestampMs` is NaN for a record without event time.
+   */
   write(record: T, timestampMs: number): boolean;
+  /**
+   * Resolves when everything written so far has reached the system outside, though perhaps not visibly. One at a time;
+   * `write` goes on meanwhile unless it said that the buffer is full.
+   */
   flush(): Promise<void>;
+  /** What makes everything written so far visible, when it is given to `commit`. Makes nothing visible itself. */
   prepareCommit(): Promise<readonly Committable[]>;
+  /**
+   * Makes it visible. Called only when the whole job has got so far; may be called again with the same, and by another
+   * writer than the one that prepared it.
+   */
   commit(committables: readonly Committable[]): Promise<void>;
+  /** The job has failed or was cancelled: leaves nothing visible of what was not committed. */
   abort(): Promise<void>;
+  /** Gives back what was opened. */
   close(): Promise<void>;
 }
 
+/** A sink for records `T`, for `.to(uid, sink)`: makes a writer for each subtask. */
 export interface Sink<in T> {
+  /** Short name for plans and `explain`, for example "jsonl". */
   readonly kind: string;
+  /** Options as plain data, without secrets; part of the plan and its hash, so the same each time. */
   describe(): Json;
   /** What a crash can do to the output, for `explain` and the docs. */
   readonly guarantee: "exactly-once" | "at-least-once";

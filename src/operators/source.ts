@@ -4,10 +4,13 @@
 // go on after a restore; it is plain data, so that it can be stored in a snapshot.
 //
 //   S1. `poll` never blocks and never awaits: it emits what is there, and says "wait" when there is nothing now.
-//   S2. After "wait" the reader calls `wake` once there may be something again.
+//   S2. After "wait" the reader calls `wake` once there may be something again. The task polls by itself after
+//       `addSplit` and `noMoreSplits`.
 //   S3. The positions of `snapshot()` name exactly the records not yet emitted: restore + poll gives each of them once.
 //   S4. A bounded source ends: after its last split `poll` says "end".
-//   S5. What makes reading impossible (a missing file, a broken archive) is thrown by `poll` or `next` as an
+//   S5. A split is left once its last record is emitted: that asks for the next one. A reader has one split at a time,
+//       but for those of a restore.
+//   S6. What makes reading impossible (a missing file, a broken archive) is thrown by `poll` or `next` as an
 //       EngineError; a record that is there but cannot be read goes to `SourceOutput.invalid`.
 
 import type { Disk } from "../base/disk.ts";
@@ -17,30 +20,37 @@ import type { OperatorMetrics } from "./operator.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
-/** Part of a source's input. `id` is unique within the source; the rest is the source's own, plain data. */
+/**
+ * Part of a source's input, such as a file or a partition. `id` is unique within the source. `position` is the source's
+ * own, plain data: where to begin, and in `snapshot()` where to go on.
+ */
 export type SourceSplit = { readonly id: string; readonly position: Json };
 
 export interface EnumeratorContext {
+  /** Clock, timers and randomness: use them in place of `Date.now()` and `setTimeout`, which tests cannot move. */
   readonly env: Env;
   readonly disk: Disk;
   readonly uid: string;
+  /** Number of readers. */
   readonly parallelism: number;
   /** Tells the coordinator that `next` may have something after it said "wait". Cheap; may be called at any time. */
   wake(): void;
 }
 
+/** Finds the splits of a source and hands them out. One for all readers, in the slot of the first of them. */
 export interface SplitEnumerator {
   /** Finds the first splits. Rejects with an EngineError when the input cannot be read. */
   start(): Promise<void>;
   /**
    * The next split for a subtask; "wait" when there may be more later (then call `wake`), null when there will be none.
+   * Called once for each reader at the start, and again whenever the reader has left a split. Never waits.
    */
   next(subtaskIndex: number): SourceSplit | "wait" | null;
   /** Takes back splits of a reader that failed. */
   addBack(splits: readonly SourceSplit[]): void;
   /** Splits not handed out yet, and what is needed to find further ones. */
   snapshot(): Json;
-  /** Called before `start`, which then finds only what the snapshot does not cover. */
+  /** Called before `start`, which then finds only what the snapshot does not cover. Not yet: there are no checkpoints. */
   restore(state: Json): void;
   close(): Promise<void>;
 }
@@ -52,14 +62,18 @@ export interface SourceReaderContext {
   readonly subtaskIndex: number;
   readonly parallelism: number;
   readonly metrics: OperatorMetrics;
-  /** Tells the task that `poll` may have something. Cheap; may be called at any time. */
+  /**
+   * Tells the task that `poll` may have something after it said "wait": when data has arrived, for example. Cheap; may
+   * be called at any time.
+   */
   wake(): void;
 }
 
+/** Where a reader puts its records during `poll`. */
 export interface SourceOutput<T> {
   /**
-   * Takes the record; false when the task's outputs are full now: stop emitting and return "more". `timestampMs` NaN:
-   * none.
+   * Takes the record, always; false when the task's outputs are full now: stop emitting and return "more". Each
+   * record is an object of its own: do not change or reuse it. `timestampMs` is NaN when the source knows no event time.
    */
   offer(record: T, timestampMs: number): boolean;
   /**
@@ -69,7 +83,10 @@ export interface SourceOutput<T> {
   invalid(row: InvalidRow): boolean;
   /** Tells which split the following records belong to, for watermarks per split. */
   enterSplit(splitId: string): void;
-  /** The split is finished: it no longer holds back the watermark. */
+  /**
+   * The split is finished: its last record has been emitted. It no longer holds back the watermark, and the reader
+   * gets the next split, or `noMoreSplits`. Each split is left once.
+   */
   leaveSplit(splitId: string): void;
 }
 
@@ -81,35 +98,57 @@ export type InvalidRow = {
   readonly line?: number;
 };
 
+/**
+ * "more": poll again. "wait": there is nothing now; poll again after `wake`, `addSplit` or `noMoreSplits`. "end": there
+ * is nothing more in the splits given so far; after `noMoreSplits` it ends the source.
+ */
 export type PollResult = "more" | "wait" | "end";
 
+/**
+ * Reads splits, one at a time: `addSplit`, then `poll` until the reader calls `leaveSplit`, then the next `addSplit`, and
+ * at last `noMoreSplits`. Each subtask has one reader.
+ */
 export interface SourceReader<T> {
-  /** Accepts a split, fresh or restored. */
+  /** Accepts a split, fresh or restored. The task polls after it. */
   addSplit(split: SourceSplit): void;
-  /** No further split will come. */
+  /** No further split will come. The task polls after it: say "end" when all splits have been left. */
   noMoreSplits(): void;
-  /** Emits at most `limit` records. "more": call again; "wait": nothing now; "end": nothing ever again. */
+  /**
+   * Emits at most `limit` records, in between `enterSplit` and `leaveSplit`. Synchronous, and never waits: what takes
+   * time (a request, a file) is started here or in `addSplit`, and calls `wake` when it is there. What makes reading
+   * impossible is thrown.
+   */
   poll(output: SourceOutput<T>, limit: number): PollResult;
   /**
    * Event time that the records emitted so far have reached, for readers that know it without looking at them; read
    * after each `poll`. Event-time operators make watermarks of their own from records.
    */
   watermark?(): number;
-  /** Unfinished splits with their positions. */
+  /**
+   * The splits not left yet, each with the position of the first record not yet emitted. Called between polls, also to
+   * tell a reader that waits for data from one that has forgotten to leave a split.
+   */
   snapshot(): readonly SourceSplit[];
+  /** Gives back what the reader has opened. Called once, whether the job finished, failed or was cancelled. */
   close(): Promise<void>;
 }
 
+/** What becomes of rows that cannot be read: the job fails, they are counted, or they go to `side.invalid` too. */
 export type InvalidPolicy = "fail" | "skip" | "side";
 
+/**
+ * A source of records `T`, for `env.from(uid, source)`. An enumerator finds the splits of its input; readers, one per
+ * subtask, read them.
+ */
 export interface Source<T> {
   /** Short name for plans and `explain`, for example "csv". */
   readonly kind: string;
   /** Layout of the records; null when it is only learned from them. */
   readonly type: TypeSpec | null;
+  /** Whether it ends. */
   readonly bounded: boolean;
   readonly invalid: InvalidPolicy;
-  /** Options as plain data, without secrets; part of the plan and its hash. */
+  /** Options as plain data, without secrets; part of the plan and its hash, so the same each time. */
   describe(): Json;
   createEnumerator(context: EnumeratorContext): SplitEnumerator;
   createReader(context: SourceReaderContext): SourceReader<T>;

@@ -1,8 +1,9 @@
 // Hands out the splits of one source to its subtasks. Runs in the slot of the source's first subtask, because
 // enumerators may be user code, and user code runs in slots only.
 
-import { withOperator } from "../base/errors.ts";
+import { UserError, withOperator } from "../base/errors.ts";
 import type { SourceSplit, SplitEnumerator } from "../operators/source.ts";
+import { describe } from "../types/describe.ts";
 
 type Waiting = { readonly subtask: number; readonly answer: (split: SourceSplit | null) => void };
 
@@ -43,6 +44,7 @@ export class SourceCoordinator {
       this.#waiting = this.#waiting.filter(({ subtask, answer }) => {
         const split = this.#enumerator.next(subtask);
         if (split === "wait") return true;
+        if (split !== null) checkSplit(split);
         answer(split);
         return false;
       });
@@ -54,4 +56,11 @@ export class SourceCoordinator {
   close(): Promise<void> {
     return this.#enumerator.close();
   }
+}
+
+function checkSplit(split: unknown): void {
+  if (typeof (split as Partial<SourceSplit> | undefined)?.id === "string") return;
+  throw new UserError("SOURCE_SPLIT_INVALID", `next() of the enumerator gave ${describe(split)}`, {
+    fix: 'return a split { id, position } with a text as id, "wait", or null when there will be none',
+  });
 }

@@ -2,6 +2,9 @@
 //
 //   D1. One split is asked for at the start and one more whenever one is finished; the answer null ends the asking.
 //   D2. Indexed sources run in the generated loop; record n is due n / rate seconds after the first.
+//   D3. No reader keeps a job from ending by what it forgets: "end" leaves the splits that it was given, and counts only
+//       once there are no more; "wait" without a split and without hope of one is "end"; a split that it neither left
+//       nor names in its snapshot while it waits fails the task.
 
 import type { Clock } from "../base/env.ts";
 import { assert, UserError, withOperator } from "../base/errors.ts";
@@ -15,6 +18,7 @@ import type {
   SourceReader,
   SourceSplit,
 } from "../operators/source.ts";
+import { describe } from "../types/describe.ts";
 import type { Loop } from "./chain.ts";
 import { recordText } from "./user-failure.ts";
 
@@ -25,6 +29,8 @@ export type SourceDriverOptions = {
   /** Set for sources whose records the generated loop makes. */
   readonly indexed: IndexedSource<unknown> | null;
   readonly policy: InvalidPolicy;
+  /** The source ends: a reader without a split has nothing to wait for once there are no more. */
+  readonly bounded: boolean;
   /** The rest of the chain, and what follows `side.invalid`. */
   readonly output: Output;
   readonly invalid: Output;
@@ -51,6 +57,9 @@ export class SourceDriver {
   #loop: Loop | null = null;
   #ranges: IndexedRange[] = [];
   #noMoreSplits = false;
+  /** Splits given to the reader and not left. */
+  readonly #held = new Set<string>();
+  #hadSplit = false;
   #startedMs = NaN;
 
   constructor(options: SourceDriverOptions) {
@@ -59,7 +68,7 @@ export class SourceDriver {
     this.#output = {
       offer: (record, timestampMs) => output.offer(record, timestampMs),
       invalid: (row) => this.#onInvalid(row),
-      enterSplit: (split) => options.splits.enter(split),
+      enterSplit: (split) => this.#enter(split),
       leaveSplit: (split) => this.#leave(split),
     };
   }
@@ -77,7 +86,11 @@ export class SourceDriver {
     if (split === null) {
       this.#noMoreSplits = true;
       this.#options.reader.noMoreSplits();
-    } else if (this.#options.indexed === null) {
+      return;
+    }
+    this.#held.add(split.id);
+    this.#hadSplit = true;
+    if (this.#options.indexed === null) {
       this.#options.reader.addSplit(split);
     } else {
       this.#ranges.push(indexedRange(split));
@@ -89,7 +102,7 @@ export class SourceDriver {
     const { indexed, reader, uid } = this.#options;
     if (indexed !== null) return this.#generate(indexed, limit);
     try {
-      return reader.poll(this.#output, limit);
+      return this.#checked(reader.poll(this.#output, limit));
     } catch (error) {
       throw withOperator(error, uid);
     }
@@ -118,6 +131,41 @@ export class SourceDriver {
     return this.#options.reader.close();
   }
 
+  /** What the reader's answer means (D3). */
+  #checked(result: PollResult): PollResult {
+    const { uid, bounded } = this.#options;
+    switch (result) {
+      case "more":
+        return result;
+      case "wait":
+        if (this.#held.size > 0) this.#checkHeld();
+        else if (this.#noMoreSplits && (bounded || this.#hadSplit)) return "end";
+        return result;
+      case "end":
+        for (const split of this.#held) this.#leave(split);
+        return this.#noMoreSplits ? result : "wait";
+      default:
+        throw new UserError("SOURCE_POLL_RESULT", `poll of the source "${uid}" gave ${describe(result)}`, {
+          fix: 'poll is synchronous and returns "more", "wait" or "end"',
+        });
+    }
+  }
+
+  /** A reader that waits for more of a split says in its snapshot where it is; if not, it has forgotten to leave it. */
+  #checkHeld(): void {
+    const named = this.#options.reader.snapshot();
+    for (const id of this.#held) {
+      if (named.some((split) => split.id === id)) continue;
+      throw new UserError(
+        "SOURCE_SPLIT_NOT_LEFT",
+        `the reader of the source "${this.#options.uid}" waits, has not left its split "${id}", and does not name it in snapshot() either`,
+        {
+          fix: `call output.leaveSplit(${JSON.stringify(id)}) after its last record, which asks for the next split; give those not left in snapshot()`,
+        },
+      );
+    }
+  }
+
   #generate(source: IndexedSource<unknown>, limit: number): PollResult {
     const [range] = this.#ranges;
     if (range === undefined) return this.#noMoreSplits ? "end" : "wait";
@@ -141,7 +189,13 @@ export class SourceDriver {
     return Math.floor(((nowMs - this.#startedMs) / 1_000) * source.ratePerSecond) + 1;
   }
 
+  #enter(split: string): void {
+    if (!this.#held.has(split)) throw splitUnknown(this.#options.uid, "entered", split);
+    this.#options.splits.enter(split);
+  }
+
   #leave(split: string): void {
+    if (!this.#held.delete(split)) throw splitUnknown(this.#options.uid, "left", split);
     this.#options.splits.leave(split);
     this.#options.requestSplit();
   }
@@ -152,6 +206,16 @@ export class SourceDriver {
     this.#options.onInvalid(row);
     return policy === "skip" || invalid.offer(row, NaN);
   }
+}
+
+function splitUnknown(uid: string, did: string, split: unknown): UserError {
+  return new UserError(
+    "SOURCE_SPLIT_UNKNOWN",
+    `the reader of the source "${uid}" ${did} ${JSON.stringify(split)}, which is none of its splits`,
+    {
+      fix: "enter and leave splits by the id that addSplit gave, each left once",
+    },
+  );
 }
 
 function indexedRange(split: SourceSplit): IndexedRange {

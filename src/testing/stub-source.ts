@@ -16,6 +16,7 @@ import type {
   SourceOutput,
   SourceReader,
   SourceReaderContext,
+  SourceSplit,
   SplitEnumerator,
 } from "../operators/source.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
@@ -26,14 +27,22 @@ type Item =
   | { readonly kind: "watermark"; readonly atMs: number }
   | { readonly kind: "end" };
 
-const NO_SPLITS: SplitEnumerator = {
-  start: async () => undefined,
-  next: () => null,
-  addBack: () => undefined,
-  snapshot: () => null,
-  restore: () => undefined,
-  close: async () => undefined,
-};
+/** A split for each subtask, which is what the test pushes to it. */
+function stubSplits(): SplitEnumerator {
+  const given = new Set<number>();
+  return {
+    start: async () => undefined,
+    next: (subtask) => {
+      if (given.has(subtask)) return null;
+      given.add(subtask);
+      return { id: `test/${subtask}`, position: null };
+    },
+    addBack: () => undefined,
+    snapshot: () => null,
+    restore: () => undefined,
+    close: async () => undefined,
+  };
+}
 
 /** What one subtask of the source has to emit. */
 class StubReader implements SourceReader<unknown> {
@@ -41,14 +50,15 @@ class StubReader implements SourceReader<unknown> {
   #items: Item[] = [];
   #next = 0;
   #watermark = -Infinity;
+  #splits: SourceSplit[] = [];
 
   push(item: Item): void {
     this.#items.push(item);
     this.wake();
   }
 
-  addSplit(): void {
-    // There are none.
+  addSplit(split: SourceSplit): void {
+    this.#splits.push(split);
   }
 
   noMoreSplits(): void {
@@ -63,7 +73,11 @@ class StubReader implements SourceReader<unknown> {
         this.#next = 0;
         return "wait";
       }
-      if (item.kind === "end") return "end";
+      if (item.kind === "end") {
+        for (const split of this.#splits) output.leaveSplit(split.id);
+        this.#splits = [];
+        return "end";
+      }
       this.#next += 1;
       if (item.kind === "watermark") {
         this.#watermark = item.atMs; // The task delivers it before it polls again.
@@ -79,8 +93,8 @@ class StubReader implements SourceReader<unknown> {
     return this.#watermark;
   }
 
-  snapshot(): [] {
-    return [];
+  snapshot(): readonly SourceSplit[] {
+    return this.#splits;
   }
 
   async close(): Promise<void> {
@@ -143,7 +157,7 @@ export class StubSource implements Source<unknown> {
   }
 
   createEnumerator(): SplitEnumerator {
-    return NO_SPLITS;
+    return stubSplits();
   }
 
   createReader(context: SourceReaderContext): SourceReader<unknown> {
@@ -213,6 +227,6 @@ export const emptySource: Source<unknown> = {
   bounded: true,
   invalid: "fail",
   describe: () => null,
-  createEnumerator: () => NO_SPLITS,
+  createEnumerator: stubSplits,
   createReader: () => new StubReader(),
 };

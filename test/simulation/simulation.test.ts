@@ -58,7 +58,7 @@ describe("simulation", () => {
 const sleeping: Source<number> = {
   kind: "sleeping",
   type: null,
-  bounded: true,
+  bounded: false,
   invalid: "fail",
   describe: () => ({}),
   createEnumerator: () => ({
