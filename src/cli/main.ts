@@ -1,7 +1,7 @@
 // The command line's entry point; `bin/millrace.js` loads it. Commands are imported when they are called: start-up
 // matters.
 
-import { readFileSync, writeSync } from "node:fs";
+import { closeSync, readFileSync, writeSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EngineError, UserError } from "../base/errors.ts";
@@ -73,6 +73,13 @@ async function command(args: readonly string[]): Promise<number> {
   const { Session } = await import("./session.ts");
   const session = new Session(line);
   guardUserCode({ note: (text) => terminal.note(text), onLateError: (error) => onLateError(error, session) });
+  session.onStuck = (error) => {
+    const code = tell(session.errorReports(error), line.flags.has("json"));
+    terminal.writeNow();
+    session.dispose();
+    closeSync(2); // Node would add that it waits for the debugger, which is our own other thread.
+    exit(interrupts.job === null ? code : EXIT.jobFailed);
+  };
   try {
     return await dispatch(session);
   } catch (error) {

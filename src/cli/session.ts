@@ -13,8 +13,10 @@ import { type ConfigLayer, Configuration, environmentLayers } from "../config/co
 import { OPTIONS } from "../config/options.ts";
 import type { Plan } from "../graph/plan.ts";
 import { jobLoad } from "../taskmanager/job-load-node.ts";
+import { neverReturned } from "../taskmanager/user-failure.ts";
 import { type CommandLine, lastValue, pairs } from "./arguments.ts";
 import { type ErrorReport, errorReports } from "./error-report.ts";
+import { watchMain } from "./main-watch.ts";
 
 const PARALLELISM_MAX = 4;
 
@@ -23,6 +25,8 @@ export class Session {
   readonly cwd = process.cwd();
   /** Set as soon as there is one: places of errors are looked up in it. */
   plan: Plan | null = null;
+  /** User code in this thread never returns; called in an interruption of it, after which nothing else runs. */
+  onStuck: (error: UserError) => void = () => undefined;
   #bundle: Bundle | null = null;
 
   constructor(line: CommandLine) {
@@ -54,6 +58,8 @@ export class Session {
   async job(): Promise<Job> {
     const { positional } = this.line;
     this.#bundle = await moduleBundle(positional, { cwd: this.cwd, what: "job file" });
+    const timeoutMs = (await this.configuration()).get(OPTIONS.watchdogTimeout);
+    watchMain({ timeoutMs, onStuck: (stack) => this.onStuck(neverReturned("user code", timeoutMs, stack)) });
     try {
       return await jobLoad(this.#bundle.url);
     } catch (error) {

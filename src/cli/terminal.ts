@@ -79,10 +79,15 @@ export class Terminal {
     this.#statusShown = true;
   }
 
-  /** Resolves when everything is written. */
-  async flush(): Promise<void> {
+  /** Hands everything to the streams. */
+  writeNow(): void {
     this.#writeData();
     this.#eraseStatus();
+  }
+
+  /** Resolves when everything is written. */
+  async flush(): Promise<void> {
+    this.writeNow();
     const { stdout, stderr } = this.#streams;
     if (!this.#outGone) await new Promise<unknown>((resolve) => stdout.write("", resolve));
     if (!this.#errGone) await new Promise<unknown>((resolve) => stderr.write("", resolve));

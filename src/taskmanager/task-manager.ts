@@ -7,7 +7,6 @@
 //       cannot be ended keeps it: it may still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
 
-import { durationText } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
 import { assert, type EngineError, InternalError, UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
@@ -21,7 +20,7 @@ import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import { HELD_FACTOR_MAX } from "./heap-guard.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
-import { outOfHeap, withStack } from "./user-failure.ts";
+import { neverReturned, outOfHeap, withStack } from "./user-failure.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskManagerOptions = {
@@ -230,7 +229,7 @@ export class TaskManager {
       .then(async (stack) => {
         if (entry.ended) return;
         await this.end(slot);
-        this.#options.onSlotLost(slot, stuckError(slot, stuckMs, stack));
+        this.#options.onSlotLost(slot, neverReturned(`user code in slot ${slot}`, stuckMs, stack));
       })
       .catch((error: unknown) =>
         this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),
@@ -250,15 +249,4 @@ function exitError(exit: SlotExit, memory: TaskManagerMemory): EngineError {
   return new UserError("SLOT_EXITED", `a slot's thread ended with exit code ${exit.code}`, {
     fix: "user code must not end the process; throw an error instead",
   });
-}
-
-function stuckError(slot: number, stuckMs: number, stack: string | null): UserError {
-  const error = new UserError(
-    "FUNCTION_NEVER_RETURNED",
-    `user code in slot ${slot} has not returned for ${durationText(Math.round(stuckMs / 100) * 100)}`,
-    {
-      fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
-    },
-  );
-  return withStack(error, stack);
 }

@@ -1,6 +1,7 @@
 // Failures of user functions, told with the operator, the record and the user's own error as the cause.
 
 import { inspect } from "node:util";
+import { durationText } from "../base/duration.ts";
 import { EngineError, UserError, withOperator } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import { OPTIONS } from "../config/options.ts";
@@ -161,6 +162,18 @@ export function outOfHeap(limitBytes: number, cause?: unknown): UserError {
     fix: `keep less on the heap (state belongs in keyed state), or raise ${OPTIONS.taskHeapSize.key}`,
     cause,
   });
+}
+
+/** `who`: the code that hangs, and where. `stack`: what its thread was doing; null: not known. */
+export function neverReturned(who: string, stuckMs: number, stack: string | null): UserError {
+  const error = new UserError(
+    "FUNCTION_NEVER_RETURNED",
+    `${who} has not returned for ${durationText(Math.round(stuckMs / 100) * 100)}`,
+    {
+      fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
+    },
+  );
+  return withStack(error, stack);
 }
 
 /** `stack`: of the user code that is to blame, as it was seen from outside; null: not known. */

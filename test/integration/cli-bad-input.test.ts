@@ -491,6 +491,13 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
     );
   });
 
+  test("a builder that never returns ends the command with its line", async () => {
+    const file = write(inJob("for (let n = 0; n >= 0; n += 1) Math.sqrt(n);"));
+    const { code, stderr } = await millrace(["explain", file, "-D", "millrace.task.watchdog-timeout=500ms"], { cwd });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, new RegExp(`^✗ FUNCTION_NEVER_RETURNED.*\\n {3}${file}:3:`));
+  });
+
   test("a function that never returns, and one that allocates for ever, end their slot and nothing else", async () => {
     const spins = write(
       inJob(
@@ -502,6 +509,10 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
     const spun = await millrace(["run", spins, "-D", "millrace.task.watchdog-timeout=300ms"], { cwd });
     assert.equal(spun.code, 1, spun.stderr);
     assert.match(spun.stderr, new RegExp(`^✗ FUNCTION_NEVER_RETURNED.*\\n {3}${spins}:4:`));
+    const alone = await millrace(["run", spins, "--local", "-D", "millrace.task.watchdog-timeout=500ms"], { cwd });
+    assert.equal(alone.code, 1, alone.stderr);
+    assert.match(alone.stderr, new RegExp(`^✗ FUNCTION_NEVER_RETURNED.*\\n {3}${spins}:4:`));
+    assert.doesNotMatch(alone.stderr, /debugger/);
     const hoarder = inJob(
       'env.from("a", generate(1e9, (id) => ({ id })))',
       '.map((r) => { kept.push(new Array(1000).fill(r.id)); return r; }).to("b", blackhole());',
