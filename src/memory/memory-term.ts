@@ -51,7 +51,7 @@ export function rest(name: string, whole: MemoryTerm, terms: readonly MemoryTerm
   if (bytes < 0) {
     const parts = terms.map(termText).join(" + ");
     const message = `nothing is left for the ${name}: ${termText(whole)} is less than ${parts}`;
-    throw impossible(message, `raise ${whole.key} by at least ${memorySizeText(-bytes)}, or lower one of the others`);
+    throw impossible(message, `raise ${whole.key}, or lower one of the others`);
   }
   return derived(name, bytes, [whole, ...terms].map(short).join(" − "), key);
 }

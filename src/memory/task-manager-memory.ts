@@ -17,6 +17,7 @@
 // M3. What is set is kept: a remainder falls to the task heap or, when that is set, to the network memory, within its
 //     bounds.
 
+import { UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
@@ -73,6 +74,8 @@ const PROCESS_DEFAULT_MAX = 8 * 1024 * MIB;
 /** Less does not hold the engine's own code and a job. */
 const SLOT_HEAP_MIN = 32 * MIB;
 const YOUNG_GENERATION_MAX = 48 * MIB;
+/** Where the search for a total that would do begins: 1 TiB. */
+const TOTAL_MIB_MAX = 2 ** 20;
 
 const NETWORK: BoundedShare = {
   name: "network",
@@ -92,6 +95,42 @@ const OVERHEAD: BoundedShare = {
  * them.
  */
 export function taskManagerMemory(configuration: Configuration, facts: MemoryFacts): TaskManagerMemory {
+  try {
+    return memoryDerive(configuration, facts);
+  } catch (error) {
+    if (!isImpossible(error)) throw error;
+    const enough = leastTotal(configuration);
+    throw enough === null ? error : impossible(error.message, `${error.fix}; ${enough} would do`);
+  }
+}
+
+const isImpossible = (error: unknown): error is UserError =>
+  error instanceof UserError && error.code === "MEMORY_IMPOSSIBLE";
+
+/** The least total, in whole MiB, with which all else that is set can be; null when none of that kind is taken. */
+function leastTotal(configuration: Configuration): string | null {
+  if (configuration.isSet(OPTIONS.taskHeapSize) && configuration.isSet(OPTIONS.managedSize)) return null;
+  const { key } = configuration.isSet(OPTIONS.flinkSize) ? OPTIONS.flinkSize : OPTIONS.processSize;
+  const isEnough = (mib: number): boolean => {
+    try {
+      const total = configuration.with({ origin: { kind: "job" }, values: { [key]: `${mib}m` } });
+      return memoryDerive(total, { machineBytes: Infinity }) !== null;
+    } catch {
+      return false;
+    }
+  };
+  let least = 1;
+  let most = TOTAL_MIB_MAX;
+  if (!isEnough(most)) return null;
+  while (least < most) {
+    const middle = Math.floor((least + most) / 2);
+    if (isEnough(middle)) most = middle;
+    else least = middle + 1;
+  }
+  return `${key} of ${memorySizeText(least * 2 ** 20)}`;
+}
+
+function memoryDerive(configuration: Configuration, facts: MemoryFacts): TaskManagerMemory {
   const sizes = sizesDerive(configuration, facts);
   if (sizes.process.bytes > facts.machineBytes) {
     const message = `${termText(sizes.process)} is more than the machine's ${memorySizeText(facts.machineBytes)}`;
