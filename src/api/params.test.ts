@@ -11,6 +11,23 @@ test("text becomes what the schema wants, and stays text where the schema wants 
   assert.deepEqual(await paramsParse(t.struct({ n: t.f64 }), { n: "1.5" }), { n: 1.5 });
 });
 
+test("times and bigints are read as in a file", async () => {
+  const schema = t.struct({ since: t.date, at: t.timestamp.nullable(), id: t.i64.optional() });
+  assert.deepEqual(await paramsParse(schema, { since: "2026-01-31", at: "1970-01-01T00:01", id: "-7" }), {
+    since: new Date(Date.UTC(2026, 0, 31)),
+    at: 60_000,
+    id: -7n,
+  });
+  await assert.rejects(paramsParse(schema, { since: "soon", at: "0", id: "1" }), {
+    code: "PARAMS_INVALID",
+    message: /^since: .*"soon"/,
+    fix: "give a time like 2026-01-31, 2026-01-31T09:30Z or epoch milliseconds: --param since=…",
+  });
+  await assert.rejects(paramsParse(schema, { since: "0", at: "0", id: "1.5" }), {
+    fix: "give a whole number: --param id=…",
+  });
+});
+
 test("every issue is told with what was given", async () => {
   await assert.rejects(paramsParse(Params, { limit: "many" }), {
     code: "PARAMS_INVALID",

@@ -4,12 +4,15 @@ import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { layoutOf } from "../types/schema-spec.ts";
 import type { StandardIssue, StandardSchema } from "../types/standard-schema.ts";
+import { timeParse } from "../types/time-text.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
 
 export type ParamsText = Readonly<Record<string, string>>;
 
 /**
- * Validates parameters. Where the schema refuses a text that reads as a number, boolean or other JSON value, that value
- * is tried instead, so that `t.f64` and `z.number()` work as one expects. Throws PARAMS_INVALID with every issue.
+ * Validates parameters. Where the schema refuses a text, the value that it reads as is tried instead: a time or a bigint
+ * where the schema is known to want one, else a number, a boolean or another JSON value, so that `t.f64` and `z.number()`
+ * work as one expects. Throws PARAMS_INVALID with every issue.
  */
 export async function paramsParse(schema: StandardSchema | null, text: ParamsText): Promise<unknown> {
   if (schema === null) {
@@ -24,7 +27,7 @@ export async function paramsParse(schema: StandardSchema | null, text: ParamsTex
   let input: Record<string, unknown> = { ...text };
   let result = await schema["~standard"].validate(input);
   if (result.issues !== undefined) {
-    input = converted(input, result.issues);
+    input = converted(schema, input, result.issues);
     result = await schema["~standard"].validate(input);
   }
   if (result.issues !== undefined) throw paramsInvalid(schema, result.issues, text);
@@ -33,6 +36,7 @@ export async function paramsParse(schema: StandardSchema | null, text: ParamsTex
 }
 
 function converted(
+  schema: StandardSchema,
   input: Readonly<Record<string, unknown>>,
   issues: readonly StandardIssue[],
 ): Record<string, unknown> {
@@ -40,16 +44,32 @@ function converted(
   for (const issue of issues) {
     const name = pathOf(issue)[0];
     const value = name === undefined ? undefined : input[name];
-    if (name !== undefined && typeof value === "string") output[name] = jsonValue(value);
+    if (name !== undefined && typeof value === "string") output[name] = readAs(value, kindOf(schema, name));
   }
   return output;
+}
+
+/** Of a parameter; null when the schema does not tell. */
+function kindOf(schema: StandardSchema, name: string): TypeSpec["kind"] | null {
+  const layout = layoutOf(schema);
+  const type = layout?.kind === "struct" ? layout.fields.find((field) => field.name === name)?.type : undefined;
+  return (type?.kind === "nullable" ? type.inner.kind : type?.kind) ?? null;
+}
+
+/** The text itself when it does not read as one: the schema then refuses that. */
+function readAs(text: string, kind: TypeSpec["kind"] | null): unknown {
+  if (kind === "i64" || kind === "bigint") return /^[+-]?\d+$/.test(text) ? BigInt(text) : text;
+  if (kind !== "date" && kind !== "timestamp") return jsonValue(text);
+  const timeMs = timeParse(text, 0, text.length);
+  if (Number.isNaN(timeMs)) return text;
+  return kind === "date" ? new Date(timeMs) : timeMs;
 }
 
 function jsonValue(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return text; // Not JSON: the text itself is what the schema then refuses.
+    return text;
   }
 }
 
@@ -87,8 +107,28 @@ function paramsInvalid(schema: StandardSchema, issues: readonly StandardIssue[],
     return `${issue.message.startsWith(`${name}:`) ? "" : `${name}: `}${issue.message}${given}`;
   });
   return new UserError("PARAMS_INVALID", [...lines, ...misspelt(schema, issues, text)].join("; "), {
-    fix: "give parameters as --param name=value",
+    fix:
+      issues.map((issue) => formFix(schema, issue, text)).find((fix) => fix !== null) ??
+      "give parameters as --param name=value",
   });
+}
+
+const FORMS: { readonly [kind in TypeSpec["kind"]]?: string } = {
+  bool: "true or false",
+  f64: "a number",
+  f32: "a number",
+  i32: "a whole number",
+  i64: "a whole number",
+  bigint: "a whole number",
+  date: "a time like 2026-01-31, 2026-01-31T09:30Z or epoch milliseconds",
+  timestamp: "a time like 2026-01-31, 2026-01-31T09:30Z or epoch milliseconds",
+};
+
+/** For a parameter that was given, and was none of what it has to be. */
+function formFix(schema: StandardSchema, issue: StandardIssue, text: ParamsText): string | null {
+  const [name = ""] = pathOf(issue);
+  const form = FORMS[kindOf(schema, name) ?? "any"];
+  return form === undefined || !Object.hasOwn(text, name) ? null : `give ${form}: --param ${name}=…`;
 }
 
 /** Parameters that the schema does not have, perhaps meant for missing ones. */
