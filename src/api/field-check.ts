@@ -28,7 +28,7 @@ export function checkAggregateFields(aggregates: Aggregates<never>, record: Type
   }
 }
 
-export function fieldUnknown(what: string, path: string, known: readonly string[]): UserError {
+function fieldUnknown(what: string, path: string, known: readonly string[]): UserError {
   return new UserError("FIELD_UNKNOWN", `${what} names the field "${path}", which the records do not have`, {
     fix: fieldAdvice(path, known),
   });

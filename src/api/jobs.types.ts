@@ -8,6 +8,8 @@ import {
   type Infer,
   type InvalidRow,
   job,
+  last,
+  max,
   maxBy,
   mean,
   quantile,
@@ -128,6 +130,40 @@ export const clean = job(
     checked.to("stats", anySink);
   },
 );
+
+const Quote = t.struct({
+  "price.usd": t.f64,
+  "price.eur": t.f64.optional(),
+  "No.": t.string,
+  order: t.struct({ id: t.f64, tag: t.string.nullable() }),
+});
+declare const quotes: Source<Infer<typeof Quote>>;
+
+export const dots = job({ name: "dots" }, (env) => {
+  const stream = env.from("quotes", quotes);
+  const kept = stream.filter(col("price.usd").gt(col("order.id")).and(col("price.eur").orElse(1).lt(3)));
+  const rows = kept.keyBy("No.").aggregate({
+    usd: sum("price.usd"),
+    eur: sum("price.eur"),
+    id: max("order.id"),
+    tag: last("order.tag"),
+    dearest: maxBy("price.usd", "No."),
+  });
+  expectType<
+    Stream<{
+      "No.": string;
+      usd: number;
+      eur: number | null;
+      id: number;
+      tag: string | null;
+      dearest: string;
+    }>
+  >()(rows, true);
+  // @ts-expect-error No such field, nested or not.
+  stream.filter(col("price.gbp").gt(3));
+  // @ts-expect-error A text.
+  stream.filter(col("order.tag").gt(3));
+});
 
 export const shapes = job({ name: "shapes" }, (env) => {
   const stream = env.from("ticks", ticks).eventTime({ at: "ts" });

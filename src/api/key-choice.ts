@@ -2,25 +2,20 @@
 
 import { UserError } from "../base/errors.ts";
 import type { KeySpec } from "../graph/plan.ts";
+import { exprType, fieldTypes } from "../operators/expressions/field-types.ts";
+import { pathRoots, pathSteps } from "../types/field-path.ts";
 import { keySpecProblem } from "../types/key-spec.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { callSite } from "./call-site.ts";
 import { checkedLayout } from "./check-argument.ts";
-import { fieldUnknown } from "./field-check.ts";
+import { checkFields } from "./field-check.ts";
 
 export function keySpecOf(by: unknown, type: StandardSchema | undefined, record: TypeSpec | null): KeySpec {
   if (typeof by === "string") {
     if (record?.kind !== "struct") return { field: by, type: null };
-    const field = record.fields.find((candidate) => candidate.name === by);
-    if (field === undefined) {
-      throw fieldUnknown(
-        "keyBy",
-        by,
-        record.fields.map((candidate) => candidate.name),
-      );
-    }
-    return { field: by, type: checkKeyType(field.type) };
+    checkFields("keyBy", record, [by]);
+    return { field: by, type: checkKeyType(exprType({ kind: "field", path: by }, fieldTypes(record))) };
   }
   return { field: null, type: type === undefined ? null : checkKeyType(checkedLayout(type, "keyBy")) };
 }
@@ -42,9 +37,16 @@ export function keyColumns(key: KeySpec): string[] {
 
 export const keyText = (key: KeySpec): string => key.field ?? "key()";
 
+export type Shipped = {
+  readonly key: KeySpec;
+  /** Fields that the receiver reads besides; null: whole records. */
+  readonly inputs: readonly string[] | null;
+  readonly record: TypeSpec | null;
+};
+
 /** Top-level fields to ship: those of the key and of the aggregates; null when whole records are needed. */
-export function shippedFields(key: KeySpec, inputs: readonly string[] | null): readonly string[] | null {
+export function shippedFields({ key, inputs, record }: Shipped): readonly string[] | null {
   if (key.field === null || inputs === null) return null;
-  const fields = new Set([key.field, ...inputs.map((path) => path.split(".")[0] ?? path)]);
+  const fields = new Set([key.field, ...inputs].flatMap((path) => pathSteps(record, path)?.[0] ?? pathRoots(path)));
   return [...fields].sort();
 }

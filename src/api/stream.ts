@@ -344,7 +344,8 @@ export class Keyed<T, K, KO> {
     const key = keyColumns(this.#key);
     const set = aggregateSet(aggregates as unknown as Aggregates<never>, key);
     checkAggregateFields(aggregates as unknown as Aggregates<never>, this.#origin.type);
-    const fields = shippedFields(this.#key, aggregateFields(set.specs));
+    const { type: record } = this.#origin;
+    const fields = shippedFields({ key: this.#key, inputs: aggregateFields(set.specs), record });
     const types = aggregationTypes({ set, key: this.#key, record: this.#origin.type, state: "aggregates" });
     const node = this.#add({
       ...types,
@@ -444,7 +445,12 @@ export class Windowed<T, KO> {
       key,
       sides: [{ name: "late", type: origin.type }],
       // Which fields travel is decided when the plan is made: all of them if somebody reads the late records.
-      inputs: keyedEdges(origin, key, 0, shippedFields(key, aggregateFields(set.specs))),
+      inputs: keyedEdges(
+        origin,
+        key,
+        0,
+        shippedFields({ key, inputs: aggregateFields(set.specs), record: origin.type }),
+      ),
       functions: { custom: set.custom, ...functions },
     });
     return streamOf(origin, node, types.output, { late: origin.type }) as never;

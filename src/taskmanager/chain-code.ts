@@ -16,6 +16,7 @@
 import type { PlanOperator } from "../graph/plan.ts";
 import { conditionCode, recordField } from "../operators/expressions/expr-code.ts";
 import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
+import { fieldCode } from "../types/field-path.ts";
 
 /** What the writer needs to know of a chain; operators by their index in the chain. */
 export type ChainShape = {
@@ -117,7 +118,7 @@ function eventTimeCode(chain: ChainShape, index: number, at: Record): string {
   const options = chain.operators[index]?.options as { field?: string | null } | null;
   const time = `t${index}`;
   const { field } = options ?? {};
-  const value = typeof field === "string" ? fieldCode(at.record, field) : `f${index}(${at.record})`;
+  const value = typeof field === "string" ? fieldCode(at.record, field, "?.") : `f${index}(${at.record})`;
   const guarded = `let ${time} = NaN, v${index}, ok${index} = true;
 try { v${index} = ${value}; } catch (error) { ok${index} = false; threw(${index}, error, ${at.record}, NaN); }
 if (ok${index}) ${time} = p${index}.assign(v${index}, ${at.record});`;
@@ -134,14 +135,6 @@ function guardedCall(chain: ChainShape, index: number, at: Record, call: string)
 /** Whether exceptions of this operator's function concern one record only. */
 function isGuarded(chain: ChainShape, index: number): boolean {
   return chain.operators[index]?.onError !== "fail";
-}
-
-/** Reads a field, nested ones by "."; missing parents give undefined. */
-function fieldCode(record: string, path: string): string {
-  return path
-    .split(".")
-    .map((name, depth) => `${depth === 0 ? "" : "?."}[${JSON.stringify(name)}]`)
-    .reduce((code, part) => code + part, record);
 }
 
 /** The object through which results enter the chain after `operator`; its `offer` is the whole rest of the chain. */
@@ -213,7 +206,7 @@ function headCode(chain: ChainShape, options: LoopOptions): string {
   if (head === undefined || !OBJECT_KINDS.has(head.kind))
     return operatorCode(chain, 0, { record: "record", time: "time" });
   if (options.key === null) return `o0.onRecord(record, time, undefined, 0, ${options.port});`;
-  const key = options.key.field === null ? `key${options.port}(record)` : fieldCode("record", options.key.field);
+  const key = options.key.field === null ? `key${options.port}(record)` : fieldCode("record", options.key.field, "?.");
   return `const key = ${key};
     const hash = hash${options.port}(key);
     if (hash === DOUBTFUL) doubtful(key, ${options.port}, record);

@@ -15,6 +15,7 @@ import {
 import { keyGroupOf } from "../state/key-groups.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
 import type { BatchCodec, Strictness } from "../types/codec.ts";
+import { fieldCode } from "../types/field-path.ts";
 import { ShapeLearner } from "../types/shape-learner.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { keyedInput } from "./keyed-input.ts";
@@ -75,7 +76,7 @@ export function exchangeSelector(options: SelectorOptions): ChannelSelector {
         operator: edge.edge.to,
         location: input === 0 ? functions.keyLocation : functions.rightKeyLocation,
       });
-      const keyCode = key.field === null ? "key(record)" : `record[${JSON.stringify(key.field)}]`;
+      const keyCode = key.field === null ? "key(record)" : fieldCode("record", key.field, "?.");
       return selectByKey({
         keyCode,
         key,

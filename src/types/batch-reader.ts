@@ -20,6 +20,7 @@ import {
 } from "./batch-layout.ts";
 import { ByteCursor, corrupt } from "./byte-buffer.ts";
 import type { BatchReader, ColumnView, MemoryView, NullsView, TextView } from "./codec.ts";
+import { pathSteps } from "./field-path.ts";
 
 export type ReadRecord = (this: ColumnReader, index: number) => unknown;
 
@@ -119,7 +120,7 @@ export class ColumnReader implements BatchReader {
   }
 
   column(path: string): ColumnView | null {
-    return this.#view(columnAt(this.#layout.root, path));
+    return this.#view(columnAt(this.#layout.root, pathSteps(this.#layout.root.spec, path)));
   }
 
   /** Called by `record` when its strings are not in `text`: loads them, and those of some records that follow. */
@@ -239,11 +240,9 @@ export class ColumnReader implements BatchReader {
   }
 }
 
-function columnAt(node: ColumnNode, path: string): ColumnNode | null {
-  if (node.path === path && node.spec.kind !== "struct") return node;
-  for (const child of node.children) {
-    const found = columnAt(child.node, path);
-    if (found !== null) return found;
-  }
-  return null;
+/** Null when the steps lead nowhere, or not to a column. */
+function columnAt(root: ColumnNode, steps: readonly string[] | null): ColumnNode | null {
+  let at: ColumnNode | undefined = steps === null ? undefined : root;
+  for (const name of steps ?? []) at = at?.children.find(({ field }) => field.name === name)?.node;
+  return at === undefined || at.spec.kind === "struct" ? null : at;
 }

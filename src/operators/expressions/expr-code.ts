@@ -6,6 +6,7 @@
 // operand is computed twice.
 
 import { unreachable } from "../../base/errors.ts";
+import { fieldCode } from "../../types/field-path.ts";
 import type { BinaryOperator, ExprSpec, UnaryOperator } from "./expr-spec.ts";
 
 /**
@@ -20,10 +21,7 @@ export type FieldAccess = (path: string) => ValueCode;
 /** Fields of the record in the variable `record`. `mayMiss` false leaves out the test for a missing value. */
 export function recordField(record: string, mayMiss: (path: string) => boolean): FieldAccess {
   return (path) => {
-    const value = path
-      .split(".")
-      .map((name, depth) => `${depth === 0 || !mayMiss(path) ? "" : "?."}[${JSON.stringify(name)}]`)
-      .reduce((text, step) => text + step, record);
+    const value = fieldCode(record, path, mayMiss(path) ? "?." : "");
     return { value, missing: mayMiss(path) ? `${value} == null` : null };
   };
 }

@@ -6,6 +6,7 @@
 
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { pathNames, pathSteps } from "../../types/field-path.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import type { ExprSpec } from "./expr-spec.ts";
 
@@ -16,7 +17,7 @@ export type KnownPaths = readonly string[] | null;
 export function pathsBeside(type: TypeSpec | null, path: string): KnownPaths {
   let at = type;
   let parent = "";
-  for (const name of path.split(".")) {
+  for (const name of pathSteps(type, path) ?? []) {
     while (at?.kind === "nullable") at = at.inner;
     if (at?.kind !== "struct") return null;
     const { fields }: { fields: readonly { name: string; type: TypeSpec }[] } = at;
@@ -32,7 +33,8 @@ export function pathsBeside(type: TypeSpec | null, path: string): KnownPaths {
 export function pathsBesideIn(record: unknown, path: string): KnownPaths {
   let at = record;
   let parent = "";
-  for (const name of path.split(".")) {
+  if (hasField(record, path)) return null;
+  for (const name of pathNames(path)) {
     if (typeof at !== "object" || at === null) return null;
     if (!(name in at)) return Object.keys(at).map((known) => `${parent}${known}`);
     at = (at as Readonly<Record<string, unknown>>)[name];
@@ -41,9 +43,16 @@ export function pathsBesideIn(record: unknown, path: string): KnownPaths {
   return null;
 }
 
+function hasField(record: unknown, name: string): boolean {
+  return typeof record === "object" && record !== null && name in record;
+}
+
 /** 'did you mean "price"? The records have price, qty', or only the latter. */
 export function fieldAdvice(path: string, known: readonly string[]): string {
-  const meant = nearest(path, known);
+  const meant = nearest(
+    path,
+    known.filter((each) => each !== path),
+  );
   const all = known.join(", ") || "no fields";
   return meant === null ? `use one of ${all}` : `did you mean "${meant}"? The records have ${all}`;
 }

@@ -1,5 +1,6 @@
 // Types of fields and expressions, as far as the record's type is known.
 
+import { pathSteps } from "../../types/field-path.ts";
 import type { StructSpec, TypeSpec } from "../../types/type-spec.ts";
 import { type ExprSpec, exprFields } from "./expr-spec.ts";
 
@@ -12,7 +13,7 @@ const UNDEFINED: TypeSpec = { kind: "undefined" };
  * Fields of a record type; an unknown one gives unknown fields. A field that the type does not have is always missing.
  */
 export function fieldTypes(record: TypeSpec | null): FieldTypes {
-  return (path) => path.split(".").reduce<TypeSpec | null>(fieldOf, record);
+  return (path) => pathSteps(record, path)?.reduce<TypeSpec | null>(fieldOf, record) ?? null;
 }
 
 function fieldOf(parent: TypeSpec | null, name: string): TypeSpec | null {

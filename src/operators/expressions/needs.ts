@@ -5,10 +5,17 @@
 // expressions whose fields T has. Cheap for the compiler: one assignability check per use, no search over the fields of
 // T.
 
-/** The record that has at least field `P` with a value of type `V`, perhaps missing. */
-export type Need<P extends string, V> = P extends `${infer Head}.${infer Rest}`
-  ? { readonly [K in Head]: Need<Rest, V> | null | undefined }
-  : { readonly [K in P]: V | null | undefined };
+/**
+ * The record that has at least field `P` with a value of type `V`, perhaps missing: one of that name, or, with dots, a
+ * nested one.
+ */
+export type Need<P extends string, V> = P extends `${string}.${string}` ? NeedOf<P, V> | NeedAt<P, V> : NeedOf<P, V>;
+
+type NeedOf<P extends string, V> = { readonly [K in P]: V | null | undefined };
+
+type NeedAt<P extends string, V> = P extends `${infer Head}.${infer Rest}`
+  ? { readonly [K in Head]: NeedAt<Rest, V> | null | undefined }
+  : NeedOf<P, V>;
 
 type Opaque =
   | number
@@ -37,12 +44,12 @@ export type Fields<T> = T extends Opaque
     : { readonly [K in keyof T]-?: Fields<T[K]> | (undefined extends T[K] ? undefined : never) };
 
 /** The value of field `P`, missing ones as null. */
-export type FieldValue<T, P extends string> = P extends `${infer Head}.${infer Rest}`
-  ? Head extends keyof T
-    ? FieldValue<NonNullable<T[Head]>, Rest> | NullOf<T[Head]>
-    : never
-  : P extends keyof T
-    ? NonNullable<T[P]> | NullOf<T[P]>
+export type FieldValue<T, P extends string> = P extends keyof T
+  ? NonNullable<T[P]> | NullOf<T[P]>
+  : P extends `${infer Head}.${infer Rest}`
+    ? Head extends keyof T
+      ? FieldValue<NonNullable<T[Head]>, Rest> | NullOf<T[Head]>
+      : never
     : never;
 
 /**
@@ -51,7 +58,14 @@ export type FieldValue<T, P extends string> = P extends `${infer Head}.${infer R
  */
 export type MayMiss<T, N, Depth extends readonly 0[] = []> = Depth["length"] extends 4
   ? true
-  : true extends {
+  : true extends MissedBy<T, N, Depth>
+    ? true
+    : false;
+
+/** By each of the records that would do: true, false or both. Those whose fields T does not have are none. */
+type MissedBy<T, N, Depth extends readonly 0[]> = N extends unknown
+  ? [keyof N] extends [keyof T]
+    ? {
         [K in keyof N]: K extends keyof T
           ? [NullOf<T[K]>] extends [never]
             ? NonNullable<N[K]> extends Opaque
@@ -60,7 +74,7 @@ export type MayMiss<T, N, Depth extends readonly 0[] = []> = Depth["length"] ext
             : true
           : true;
       }[keyof N]
-    ? true
-    : false;
+    : never
+  : never;
 
 type NullOf<V> = null extends V ? null : undefined extends V ? null : never;
