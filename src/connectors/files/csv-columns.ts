@@ -46,16 +46,21 @@ function declaredColumn(field: StructField, names: readonly string[], file: stri
     throw headerInvalid(file, `the column ${JSON.stringify(field.name)} twice`);
   }
   if (index < 0 && !field.optional) {
-    const similar = nearest(field.name, names);
     const found = names.length > 50 ? `${names.length} others` : names.map((name) => JSON.stringify(name)).join(", ");
     throw new UserError("CSV_COLUMN_MISSING", `${file} has no column ${JSON.stringify(field.name)}; it has ${found}`, {
-      fix:
-        similar === null
-          ? "declare the columns that the file has; when it has no header line, say `header: false`"
-          : `did you mean ${JSON.stringify(similar)}?`,
+      fix: missingFix(field.name, names),
     });
   }
   return { name: field.name, index, type: field.type, optional: field.optional };
+}
+
+function missingFix(wanted: string, names: readonly string[]): string {
+  const [only = ""] = names.length === 1 ? names : [];
+  const delimiter = [";", "\t", "|", ","].find((character) => only.split(character).includes(wanted));
+  if (delimiter !== undefined) return `say \`delimiter: ${JSON.stringify(delimiter)}\``;
+  const similar = nearest(wanted, names);
+  if (similar !== null) return `did you mean ${JSON.stringify(similar)}?`;
+  return "declare the columns that the file has; when it has no header line, say `header: false`";
 }
 
 export function headerInvalid(file: string, what: string): UserError {

@@ -84,6 +84,10 @@ describe("CSV columns", () => {
       message: '/in.csv has no column "text"; it has "n", "Text"',
       fix: 'did you mean "Text"?',
     });
+    await assert.rejects(read("n;text\n1;x\n", { type: Row }), {
+      code: "CSV_COLUMN_MISSING",
+      fix: 'say `delimiter: ";"`',
+    });
   });
 
   test("a header that names a column twice, or is damaged, fails with the file", async () => {
