@@ -66,6 +66,20 @@ describe("configuration files", () => {
       ["millrace.config.ts", "export default {\n  a: 1;\n};", "MODULE_DOES_NOT_PARSE", 2],
       ["millrace.config.ts", "const a: number = 1;\nnull.x;\nexport default a;", "MODULE_THREW", 2],
       ["millrace.config.ts", "export const values = {};", "CONFIG_NOT_EXPORTED", 1],
+      [
+        "millrace.config.json",
+        '{\n  "parallelism.default": 1,\n  "parallelism.defualt": 1\n}',
+        "CONFIG_UNKNOWN_KEY",
+        3,
+      ],
+      ["millrace.config.json", '{ "parallelism": {\n  "default": "many" } }', "CONFIG_BAD_VALUE", 2],
+      ["millrace.config.ts", "export default {\n  parallelism: {\n    defualt: 1 } };", "CONFIG_UNKNOWN_KEY", 3],
+      [
+        "millrace.config.ts",
+        'export default {\n  "parallelism.default": 1,\n  parallelism: { default: 2 } };',
+        "CONFIG_DUPLICATE_KEY",
+        2,
+      ],
     ] as const;
     for (const [file, text, code, line] of cases) {
       await assert.rejects(

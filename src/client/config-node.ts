@@ -4,9 +4,11 @@ import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { type SourceLocation, UserError } from "../base/errors.ts";
-import type { ConfigLayer } from "../config/configuration.ts";
+import { type ConfigLayer, layerCheck } from "../config/configuration.ts";
+import { keyPlace } from "../config/key-place.ts";
 import { bundleImport } from "../taskmanager/job-load-node.ts";
 import { moduleBundle } from "./bundle-node.ts";
+import { fileText } from "./bundle-sources-node.ts";
 
 const NAME = /^millrace\.config\.(ts|mjs|js|json)$/;
 
@@ -16,7 +18,12 @@ export async function configFileLayer(cwd: string, file: string | null): Promise
   if (path === null) return null;
   const shown = relative(cwd, path);
   const values = path.endsWith(".json") ? await jsonValues(path, shown) : await moduleValues(path, shown, cwd);
-  return { origin: { kind: "file", path: shown }, values };
+  const layer: ConfigLayer = { origin: { kind: "file", path: shown }, values };
+  layerCheck(layer, (key) => {
+    const place = keyPlace(fileText(path) ?? "", key);
+    return place === null ? null : { file: shown, ...place };
+  });
+  return layer;
 }
 
 function configFileFind(cwd: string): string | null {

@@ -9,7 +9,7 @@
 // C2. A key may be written nested or dotted or both; written twice in one layer it is refused (CONFIG_DUPLICATE_KEY).
 // C3. The value of a key that names a secret appears in no message and no listing.
 
-import { UserError, unreachable } from "../base/errors.ts";
+import { type SourceLocation, UserError, unreachable } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import type { Option } from "./option.ts";
 import { OPTIONS, type OptionKey } from "./options.ts";
@@ -157,8 +157,22 @@ export function environmentLayers(
   return layers;
 }
 
-/** The keys and parsed values of one layer. */
-function layerRead(layer: ConfigLayer): Map<string, unknown> {
+/** Throws what a configuration with this layer would, at the place of the key concerned. */
+export function layerCheck(layer: ConfigLayer, placeOf: (key: string) => SourceLocation | null): void {
+  let at: string | null = null;
+  try {
+    layerRead(layer, (key) => {
+      at = key;
+    });
+  } catch (error) {
+    const location = at === null ? null : placeOf(at);
+    if (error instanceof UserError && location !== null) error.location = location;
+    throw error;
+  }
+}
+
+/** The keys and parsed values of one layer. `onKey` is told each key before it is looked at. */
+function layerRead(layer: ConfigLayer, onKey: (key: string) => void = () => undefined): Map<string, unknown> {
   const from = originText(layer.origin);
   if (!isPlainObject(layer.values)) {
     throw new UserError("CONFIG_BAD_VALUE", `the configuration (${from}) is ${valueText(layer.values)}`, {
@@ -167,6 +181,7 @@ function layerRead(layer: ConfigLayer): Map<string, unknown> {
   }
   const found = new Map<string, unknown>();
   for (const [key, value] of leaves(layer.values, "", 0)) {
+    onKey(key);
     const option = BY_KEY.get(key);
     if (option === undefined)
       throw unknownKey(`configuration key ${JSON.stringify(key)} (${from})`, key, BY_KEY.keys());

@@ -38,8 +38,6 @@ export type ColumnNode = {
   readonly storage: Storage;
   /** Number of the column among those of its storage; -1 without storage. */
   readonly index: number;
-  /** Names joined by "."; empty for the record itself. */
-  readonly path: string;
   readonly children: readonly ColumnChild[];
 };
 
@@ -58,7 +56,7 @@ export type BatchLayout = {
 
 export function batchLayout(spec: TypeSpec, timestamps: boolean): BatchLayout {
   const counts: Record<Storage, number> = { wide: timestamps ? 1 : 0, word: 0, byte: 0, text: 0, blob: 0, none: 0 };
-  const root = columnNode(spec, "", false, counts);
+  const root = columnNode(spec, false, counts);
   const { wide, word, byte, text, blob } = counts;
   return {
     root,
@@ -69,20 +67,19 @@ export function batchLayout(spec: TypeSpec, timestamps: boolean): BatchLayout {
   };
 }
 
-function columnNode(spec: TypeSpec, path: string, optional: boolean, counts: Record<Storage, number>): ColumnNode {
+function columnNode(spec: TypeSpec, optional: boolean, counts: Record<Storage, number>): ColumnNode {
   let inner = spec;
   while (inner.kind === "nullable") inner = inner.inner;
   const state = optional || inner !== spec ? counts.byte++ : -1;
   if (inner.kind !== "struct") {
     const storage = storageOf(inner);
     const index = storage === "none" ? -1 : counts[storage]++;
-    return { spec: inner, state, storage, index, path, children: [] };
+    return { spec: inner, state, storage, index, children: [] };
   }
   const children = inner.fields.map((field) => {
-    const childPath = path === "" ? field.name : `${path}.${field.name}`;
-    return { field, node: columnNode(field.type, childPath, field.optional, counts) };
+    return { field, node: columnNode(field.type, field.optional, counts) };
   });
-  return { spec: inner, state, storage: "none", index: -1, path, children };
+  return { spec: inner, state, storage: "none", index: -1, children };
 }
 
 function storageOf(spec: TypeSpec): Storage {

@@ -447,6 +447,24 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
     }
   }
 
+  const configs: readonly [file: string, text: string, code: string, line: number][] = [
+    ["bad.config.ts", 'export default {\n  "parallelism.defualt": 2,\n};', "CONFIG_UNKNOWN_KEY", 2],
+    ["bad.config.json", '{\n  "parallelism": {\n    "default": 0 } }', "CONFIG_BAD_VALUE", 3],
+  ];
+  for (const [file, text, code, line] of configs) {
+    test(`${file} with an error: ${code} at its line`, async () => {
+      writeFileSync(join(cwd, file), text);
+      const job = write(inJob(`env.from("a", ${ROWS}).to("b", print());`));
+      for (const command of [
+        ["run", job],
+        ["explain", job],
+        ["config", "show"],
+      ]) {
+        check(await millrace([...command, "--config", file], { cwd }), file, { what: "", source: "", code, line }, 2);
+      }
+    });
+  }
+
   test("every error of a file is told, each at its place", async () => {
     const { code, stderr } = await millrace(["run", write('import "./none.ts";\nimport "no-such-package";')], { cwd });
     assert.equal(code, 2);
