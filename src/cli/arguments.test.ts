@@ -52,12 +52,12 @@ test("a negative number is a value, the next option is not", () => {
 test("what is mistyped is refused, with what was probably meant", () => {
   assert.match(
     refusal("rum", "job.ts"),
-    /^CLI_UNKNOWN_COMMAND: there is no command "rum" \(did you mean millrace run\?\)/,
+    /^CLI_UNKNOWN_COMMAND: there is no command "rum" \(did you mean npx millrace run\?\)/,
   );
-  assert.match(refusal("memory", "explian"), /"memory explian" \(did you mean millrace memory explain\?\)/);
-  assert.match(refusal("config"), /did you mean millrace config show\?/);
-  assert.match(refusal("jobs/market.ts"), /did you mean millrace run jobs\/market.ts\?/);
-  assert.match(refusal("version"), /did you mean millrace --version\?/);
+  assert.match(refusal("memory", "explian"), /"memory explian" \(did you mean npx millrace memory explain\?\)/);
+  assert.match(refusal("config"), /did you mean npx millrace config show\?/);
+  assert.match(refusal("jobs/market.ts"), /did you mean npx millrace run jobs\/market.ts\?/);
+  assert.match(refusal("version"), /did you mean npx millrace --version\?/);
   assert.match(refusal("frobnicate"), /commands are: run, explain, memory explain, config show/);
   assert.match(
     refusal("run", "job.ts", "--paralelism", "2"),
@@ -66,7 +66,7 @@ test("what is mistyped is refused, with what was probably meant", () => {
   assert.match(refusal("config", "show", "--local"), /^CLI_UNKNOWN_OPTION/);
   assert.match(
     refusal("run", "job.ts", "-x"),
-    /^CLI_UNKNOWN_OPTION: millrace run has no option -x \(see millrace run --help\)/,
+    /^CLI_UNKNOWN_OPTION: millrace run has no option -x \(see npx millrace run --help\)/,
   );
 });
 
@@ -92,7 +92,7 @@ test("each help names every option, and has an example that parses", () => {
   for (const command of COMMANDS) {
     const text = commandHelp(command, "docs/cli.md");
     for (const option of Object.keys(command.options)) assert.match(text, new RegExp(`^ {2}--?${option}\\b`, "m"));
-    const [, example = ""] = /^example {2}millrace (.+)$/m.exec(text) ?? [];
+    const [, example = ""] = /^example {2}npx millrace (.+)$/m.exec(text) ?? [];
     assert.equal(parse(...example.split(" ")).command, command);
   }
 });

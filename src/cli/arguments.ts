@@ -34,6 +34,9 @@ export type CommandLine = {
   readonly help: boolean;
 };
 
+/** What users type: npm puts `millrace` itself on the PATH of scripts only. */
+export const PROGRAM = "npx millrace";
+
 const HELP: OptionSpec = { takes: "flag", short: "h", help: "this text" };
 
 /** The command that `args` begin with, and its arguments. Throws CLI_* errors. */
@@ -89,14 +92,14 @@ export function commandHelp(command: CommandSpec, docs: string): string {
   const rows = Object.entries({ ...options, help: HELP }).map(([option, { value, help }]) => {
     return [`  ${shown(option)}${value === undefined ? "" : ` ${value}`}`, help] as const;
   });
-  return `${summary}\n\nusage    millrace ${withArgument(command)} [options]\n\n${columns(rows)}\n\nexample  ${example}\ndocs     ${docs}`;
+  return `${summary}\n\nusage    ${PROGRAM} ${withArgument(command)} [options]\n\n${columns(rows)}\n\nexample  ${example}\ndocs     ${docs}`;
 }
 
 export function overviewHelp(commands: readonly CommandSpec[], docs: string): string {
   const rows = commands.map((command) => [`  ${withArgument(command)}`, command.summary] as const);
   return `millrace: stateful stream and batch processing on Node.js
 
-usage    millrace <command> [options]
+usage    ${PROGRAM} <command> [options]
 
 ${columns(rows)}
 
@@ -127,7 +130,7 @@ type OptionToken = {
 /** Null for a flag. */
 function optionValue(command: CommandSpec, spec: OptionSpec | undefined, token: OptionToken): string | null {
   const { name, rawName, value, inlineValue } = token;
-  const fix = `see millrace ${command.name} --help`;
+  const fix = `see ${PROGRAM} ${command.name} --help`;
   if (spec === undefined) {
     // Every letter is near every other.
     const meant = name.length === 1 ? null : nearest(name, [...Object.keys(command.options), "help"]);
@@ -151,12 +154,12 @@ function positional({ name, positional: wanted, positionalOptional }: CommandSpe
   const extra = wanted === null ? first : second;
   if (extra !== undefined) {
     throw new UserError("CLI_ARGUMENT_EXTRA", `millrace ${name} does not know what to do with "${extra}"`, {
-      fix: `see millrace ${name} --help; parameters of the job are given as --param name=value`,
+      fix: `see ${PROGRAM} ${name} --help; parameters of the job are given as --param name=value`,
     });
   }
   if (wanted !== null && positionalOptional !== true && first === undefined) {
     throw new UserError("CLI_ARGUMENT_MISSING", `millrace ${name} needs ${wanted}`, {
-      fix: `write millrace ${name} ${wanted}`,
+      fix: `write ${PROGRAM} ${name} ${wanted}`,
     });
   }
   return first ?? "";
@@ -170,12 +173,12 @@ function unknownCommand(args: readonly string[], commands: readonly CommandSpec[
   const meant =
     nearest(given, names) ?? (isGroup ? (names.find((name) => name.startsWith(`${first} `)) ?? null) : null);
   const fix = /\.[cm]?[jt]s$/.test(first)
-    ? `did you mean millrace run ${first}?`
+    ? `did you mean ${PROGRAM} run ${first}?`
     : nearest(first.replace(/^-+/, ""), [...names, "version"]) === "version"
-      ? "did you mean millrace --version?"
+      ? `did you mean ${PROGRAM} --version?`
       : meant === null
         ? `commands are: ${names.join(", ")}`
-        : `did you mean millrace ${meant}?`;
+        : `did you mean ${PROGRAM} ${meant}?`;
   return new UserError("CLI_UNKNOWN_COMMAND", `there is no command "${given}"`, { fix });
 }
 

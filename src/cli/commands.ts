@@ -20,7 +20,7 @@ const CONFIG: Readonly<Record<string, OptionSpec>> = {
     takes: "values",
     short: "D",
     value: "key=value",
-    help: "an option of the configuration; millrace config show lists them",
+    help: "an option of the configuration; npx millrace config show lists them",
   },
 };
 
@@ -39,14 +39,14 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
       ...CONFIG,
     },
-    example: "millrace run job.ts --param in=ticks.csv --parallelism 2",
+    example: "npx millrace run job.ts --param in=ticks.csv --parallelism 2",
   },
   {
     name: "explain",
     summary: "Shows what a job does without running it: operators, tasks, exchanges, state, slots.",
     positional: "job.ts",
     options: { param: PARAM, parallelism: PARALLELISM, local: LOCAL, json: JSON_OUT, ...CONFIG },
-    example: "millrace explain job.ts --param in=ticks.csv",
+    example: "npx millrace explain job.ts --param in=ticks.csv",
   },
   {
     name: "memory explain",
@@ -54,7 +54,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     positional: "job.ts",
     positionalOptional: true,
     options: { param: PARAM, parallelism: PARALLELISM, local: LOCAL, json: JSON_OUT, ...CONFIG },
-    example: "millrace memory explain -D taskmanager.memory.process.size=4gb",
+    example: "npx millrace memory explain -D taskmanager.memory.process.size=4gb",
   },
   {
     name: "config show",
@@ -65,6 +65,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       json: JSON_OUT,
       ...CONFIG,
     },
-    example: "millrace config show --origin",
+    example: "npx millrace config show --origin",
   },
 ];

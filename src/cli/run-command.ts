@@ -7,7 +7,7 @@ import type { JobResult } from "../jobmanager/job-master.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
 import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
 import { threadSlotRunner } from "../taskmanager/slot-runner-node.ts";
-import { pairs } from "./arguments.ts";
+import { PROGRAM, pairs } from "./arguments.ts";
 import type { ErrorReport } from "./error-report.ts";
 import { errorText } from "./error-text.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -58,6 +58,7 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
     outcome: result.outcome,
     counts: runCounts(metrics, plan),
     sinkRows: sinkRows(metrics, plan),
+    commits: run.master.state.commits,
     runMs,
     peakRssBytes,
   };
@@ -65,7 +66,7 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   terminal.note(summaryText(end, terminal.errPalette));
   if (asJson) terminal.data(JSON.stringify(summaryJson(run, end, reports)));
   if (result.outcome !== "failed" || end.counts.rowsIn > 0)
-    terminal.note(`  next   millrace explain ${line.positional}`);
+    terminal.note(`  next   ${PROGRAM} explain ${line.positional}`);
   return exitCode(result);
 }
 

@@ -29,6 +29,7 @@ const text = (end: Partial<RunEnd>): string =>
       outcome: "finished",
       counts: COUNTS,
       sinkRows: { weekly: 1_203, screen: 953 },
+      commits: true,
       runMs: 400,
       peakRssBytes: 217 * 1024 ** 2,
       ...end,
@@ -51,20 +52,28 @@ test("rows that were left out are told of", () => {
   assert.match(text({ counts }), /^ {2}rows {3}5,104 in, 2,156 out, 1 late, 20,000 invalid, 3 skipped$/m);
 });
 
-test("an endless job that was stopped keeps what it wrote, a bounded one shows nothing", () => {
-  assert.doesNotMatch(text({ outcome: "cancelled" }), /wrote/);
-  const [source, ...sinks] = PLAN.operators;
-  const plan = { ...PLAN, operators: [{ ...source, options: { bounded: false } }, ...sinks] } as Plan;
-  assert.match(text({ outcome: "cancelled", plan }), /^ {2}wrote {2}out\/weekly/m);
+test("a job that was stopped keeps what its sinks committed, and else says that they wrote nothing", () => {
+  assert.match(text({ outcome: "cancelled" }), /^ {2}wrote {2}out\/weekly/m);
+  const none = /\n {2}wrote {2}nothing: the job was stopped before its end$/;
+  assert.match(text({ outcome: "cancelled", commits: false }), none);
 });
 
 test("a job of which nothing ran has no speed", () => {
   const counts = { ...COUNTS, rowsIn: 0, rowsOut: 0 };
-  assert.equal(text({ outcome: "failed", counts }), "✗ market failed after 0.40 s\n  rows   0 in, 0 out");
+  assert.equal(
+    text({ outcome: "failed", commits: false, counts }),
+    "✗ market failed after 0.40 s\n  rows   0 in, 0 out\n  wrote  nothing: the job failed",
+  );
   assert.match(text({ counts }), /speed {2}0 rows\/s/);
 });
 
-test("a job that failed has written nothing", () => {
-  assert.doesNotMatch(text({ outcome: "failed" }), /wrote/);
-  assert.match(text({ outcome: "failed" }), /^✗ market failed after 0.40 s/);
+test("a job that failed has written nothing, and says so if it has files to write", () => {
+  const failed = { outcome: "failed", commits: false } as const;
+  assert.match(text(failed), /\n {2}wrote {2}nothing: the job failed$/);
+  const plan = { ...PLAN, operators: PLAN.operators.filter(({ uid }) => uid !== "weekly") };
+  assert.doesNotMatch(text({ ...failed, plan }), /wrote/);
+});
+
+test("a job that failed while its sinks committed does not say that they wrote nothing", () => {
+  assert.match(text({ outcome: "failed", commits: true }), /\n {2}wrote {2}perhaps a part: /);
 });

@@ -1,9 +1,10 @@
 // `millrace memory explain` and `millrace config show`: what holds, and why.
 
+import { UserError } from "../base/errors.ts";
 import { type Configuration, configShow } from "../config/configuration.ts";
 import { memoryExplain } from "../memory/memory-explain.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
-import { pairs } from "./arguments.ts";
+import { PROGRAM, pairs } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";
 import { memoryText } from "./memory-text.ts";
 import { machineBytes, type Session } from "./session.ts";
@@ -17,14 +18,20 @@ export async function memoryExplainCommand(session: Session, terminal: Terminal)
   const rows = memoryExplain(taskManagerMemory(configuration, { machineBytes: machineBytes() }));
   if (session.line.flags.has("json")) terminal.data(JSON.stringify({ version: VERSION, components: rows }));
   else terminal.data(memoryText(rows, terminal.columns, terminal.outPalette));
-  terminal.note("next   millrace config show --origin");
+  terminal.note(`next   ${PROGRAM} config show --origin`);
   return EXIT.ok;
 }
 
 /** With a job, there are as many slots as it has when it runs. */
 async function memoryConfiguration(session: Session): Promise<Configuration> {
+  const { positional, values } = session.line;
+  if (positional === "" && values.param !== undefined) {
+    throw new UserError("CLI_ARGUMENT_MISSING", "millrace memory explain needs job.ts to give --param to", {
+      fix: `write ${PROGRAM} memory explain job.ts, or leave out --param`,
+    });
+  }
   const configuration = await session.configuration();
-  if (session.line.positional === "") return configuration;
+  if (positional === "") return configuration;
   const { jobPlan, withSlots } = await import("../client/job-plan.ts");
   const { graph } = await jobPlan(await session.job(), pairs(session.line, "param"), configuration);
   return withSlots(configuration, graph);
@@ -41,6 +48,6 @@ export async function configShowCommand(session: Session, terminal: Terminal): P
     });
     terminal.data(tableText(["key", "value", ...(origins ? ["origin", "default"] : [])], cells, terminal.outPalette));
   }
-  terminal.note(flags.has("origin") ? "next   millrace memory explain" : "next   millrace config show --origin");
+  terminal.note(`next   ${PROGRAM} ${flags.has("origin") ? "memory explain" : "config show --origin"}`);
   return EXIT.ok;
 }

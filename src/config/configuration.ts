@@ -213,7 +213,7 @@ function unknownKey(what: string, name: string, known: Iterable<string>): UserEr
   const meant = nearest(name, known);
   const jvm = /^taskmanager\.memory\.jvm-/.test(name) ? "there is no JVM: see taskmanager.memory.v8-overhead.*" : null;
   return new UserError("CONFIG_UNKNOWN_KEY", `unknown ${what}`, {
-    fix: jvm ?? (meant === null ? "millrace config show lists all keys" : `did you mean ${meant}?`),
+    fix: jvm ?? (meant === null ? "npx millrace config show lists all keys" : `did you mean ${meant}?`),
   });
 }
 

@@ -30,6 +30,7 @@ describe("the life of a job", () => {
     const { state, actions } = run(jobStateOf({ tasks: 3, slots: 2 }), events);
     assert.deepEqual(actions, [{ kind: "commit" }, { kind: "done", outcome: "finished" }]);
     assert.equal(state.phase, "done");
+    assert.equal(state.commits, true);
   });
 
   test("J2: the first failure is the job's error; what fails afterwards is its consequence", () => {
@@ -47,6 +48,7 @@ describe("the life of a job", () => {
       { kind: "done", outcome: "failed" },
     ]);
     assert.equal(state.error?.code, "FIRST");
+    assert.equal(state.commits, false, "what its sinks wrote is dropped");
   });
 
   test("a commit that fails in one slot fails the job", () => {
@@ -55,6 +57,7 @@ describe("the life of a job", () => {
     assert.equal(actions.at(-1)?.kind, "done");
     assert.equal(state.outcome, "failed");
     assert.equal(state.error?.code, "DISK_FULL");
+    assert.equal(state.commits, true, "those of the other slot may have committed");
   });
 
   test("a cancelled job is cancelled, even when all tasks finish meanwhile; a committing one is not cancelled any more", () => {

@@ -29,6 +29,8 @@ export type JobState = {
   readonly closed: ReadonlySet<number>;
   readonly outcome: JobOutcome;
   readonly error: EngineErrorData | null;
+  /** Sinks were told to commit: what they wrote may be visible. */
+  readonly commits: boolean;
 };
 
 export type JobEvent =
@@ -54,6 +56,7 @@ export function jobStateOf(counts: { tasks: number; slots: number }): JobState {
     closed: new Set(),
     outcome: "finished",
     error: null,
+    commits: false,
   };
 }
 
@@ -72,7 +75,7 @@ export function jobNext(state: JobState, event: JobEvent): JobStep {
     case "cancel":
       if (!isUnderWay(state)) return { state, actions: [] };
       return {
-        state: { ...state, phase: "closing", outcome: "cancelled" },
+        state: { ...state, phase: "closing", outcome: "cancelled", commits: event.commit },
         actions: [{ kind: "cancelSlots", commit: event.commit }],
       };
     case "closed":
@@ -86,7 +89,7 @@ function finished(state: JobState, task: TaskId): JobStep {
   const done = new Set(state.finished).add(task);
   const next = { ...state, finished: done };
   if (done.size < state.tasks || !isUnderWay(state)) return { state: next, actions: [] };
-  return { state: { ...next, phase: "committing" }, actions: [{ kind: "commit" }] };
+  return { state: { ...next, phase: "committing", commits: true }, actions: [{ kind: "commit" }] };
 }
 
 function failed(state: JobState, error: EngineErrorData): JobStep {
