@@ -1,22 +1,29 @@
-// The public API.
+// The public API: what users call, and the types that what they call is inferred to have, so that a library of theirs
+// can be compiled with `declaration: true`.
 
-export { type Job, type JobEnv, job } from "./api/job.ts";
-export type { Context, Timer } from "./api/process-types.ts";
+export { type Job, type JobEnv, type JobOptions, job } from "./api/job.ts";
+export type { ConnectedProcess, Context, KeyedProcess, SideSchemas, SideValues, Timer } from "./api/process-types.ts";
 export type { SinkHandle } from "./api/sink-handle.ts";
 export type { Connected, Keyed, Split, Stream, Windowed } from "./api/stream.ts";
 export type { EventTimeOptions, FailedRecord } from "./api/stream-types.ts";
+export type { Disk, FileHandle, FileStat } from "./base/disk.ts";
 export type { Duration } from "./base/duration.ts";
+export type { Clock, Env, Timers } from "./base/env.ts";
 export { EngineError, ExternalError, InternalError, type SourceLocation, UserError } from "./base/errors.ts";
 export { type ConfigValues, defineConfig } from "./config/configuration.ts";
 export { blackhole } from "./connectors/blackhole/blackhole.ts";
 export { collection } from "./connectors/collection/collection.ts";
 export { datagen, generate } from "./connectors/datagen/datagen.ts";
 export { type Field, gen } from "./connectors/datagen/fields.ts";
+export type { IndexedOptions } from "./connectors/datagen/indexed-source.ts";
 export { type CsvOptions, csv } from "./connectors/files/csv.ts";
 export type { FileOptions, Files } from "./connectors/files/file-connector.ts";
 export { jsonl } from "./connectors/files/jsonl.ts";
-export { print } from "./connectors/print/print.ts";
+export { type PrintOptions, print } from "./connectors/print/print.ts";
 export {
+  type Aggregate,
+  type AggregateResults,
+  type Aggregates,
   aggregate,
   collect,
   count,
@@ -34,11 +41,57 @@ export {
   variance,
   weightedMean,
 } from "./operators/aggregates/aggregate.ts";
-export { col, lit } from "./operators/expressions/expr.ts";
-export { state } from "./operators/process/state-declaration.ts";
+export {
+  type BooleanExpr,
+  type Column,
+  col,
+  type Expr,
+  lit,
+  type NumberExpr,
+  type Orderable,
+  type TextExpr,
+} from "./operators/expressions/expr.ts";
+export type { OperatorMetrics } from "./operators/operator.ts";
+export {
+  type StateDeclaration,
+  type StateDeclarations,
+  type StateHandles,
+  state,
+} from "./operators/process/state-declaration.ts";
 export type { Counter, Gauge, Histogram, Meter, UserMetrics } from "./operators/process/user-metrics.ts";
-export type { Sink } from "./operators/sink.ts";
-export type { InvalidRow, Source } from "./operators/source.ts";
-export { session, sliding, tumbling } from "./operators/windows/window-spec.ts";
-export type { Infer } from "./types/standard-schema.ts";
-export { t } from "./types/t.ts";
+export type { Committable, Sink, SinkWriter, SinkWriterContext } from "./operators/sink.ts";
+export type {
+  EnumeratorContext,
+  IndexedSource,
+  InvalidPolicy,
+  InvalidRow,
+  Json,
+  PollResult,
+  Source,
+  SourceOutput,
+  SourceReader,
+  SourceReaderContext,
+  SourceSplit,
+  SplitEnumerator,
+} from "./operators/source.ts";
+export {
+  type PaneWindowSpec,
+  type SessionWindowSpec,
+  session,
+  sliding,
+  tumbling,
+  type WindowBounds,
+  type WindowSpec,
+} from "./operators/windows/window-spec.ts";
+export type {
+  AggregateFunction,
+  AggregatingState,
+  ListState,
+  MapState,
+  ReducingState,
+  TimerService,
+  ValueState,
+} from "./state/keyed-state.ts";
+export type { Infer, StandardSchema } from "./types/standard-schema.ts";
+export { type OptionalType, type Type, t } from "./types/t.ts";
+export type { TypedArrayName, TypeSpec } from "./types/type-spec.ts";

@@ -47,8 +47,8 @@ export interface SinkWriter<in T> {
   /** Opens what it writes to. May sweep what earlier attempts left. */
   open(): Promise<void>;
   /**
-   * Takes the record, always, and never waits: it buffers. False when the buffer is full now: the next record comes after
-   * `flush`. `timestampMs` is NaN for a record without event time.
+   * Takes the record, always, and never waits: it buffers. False when the buffer is full now: the next record comes
+   * after `flush`. `timestampMs` is NaN for a record without event time.
    */
   write(record: T, timestampMs: number): boolean;
   /**

@@ -50,7 +50,9 @@ export interface SplitEnumerator {
   addBack(splits: readonly SourceSplit[]): void;
   /** Splits not handed out yet, and what is needed to find further ones. */
   snapshot(): Json;
-  /** Called before `start`, which then finds only what the snapshot does not cover. Not yet: there are no checkpoints. */
+  /**
+   * Called before `start`, which then finds only what the snapshot does not cover. Not yet: there are no checkpoints.
+   */
   restore(state: Json): void;
   close(): Promise<void>;
 }
@@ -72,8 +74,8 @@ export interface SourceReaderContext {
 /** Where a reader puts its records during `poll`. */
 export interface SourceOutput<T> {
   /**
-   * Takes the record, always; false when the task's outputs are full now: stop emitting and return "more". Each
-   * record is an object of its own: do not change or reuse it. `timestampMs` is NaN when the source knows no event time.
+   * Takes the record, always; false when the task's outputs are full now: stop emitting and return "more". Each record
+   * is an object of its own: do not change or reuse it. `timestampMs` is NaN when the source knows no event time.
    */
   offer(record: T, timestampMs: number): boolean;
   /**
@@ -105,8 +107,8 @@ export type InvalidRow = {
 export type PollResult = "more" | "wait" | "end";
 
 /**
- * Reads splits, one at a time: `addSplit`, then `poll` until the reader calls `leaveSplit`, then the next `addSplit`, and
- * at last `noMoreSplits`. Each subtask has one reader.
+ * Reads splits, one at a time: `addSplit`, then `poll` until the reader calls `leaveSplit`, then the next `addSplit`,
+ * and at last `noMoreSplits`. Each subtask has one reader.
  */
 export interface SourceReader<T> {
   /** Accepts a split, fresh or restored. The task polls after it. */

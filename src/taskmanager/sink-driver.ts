@@ -3,8 +3,8 @@
 //   D1. At most one flush is in flight. While the writer's buffer is full, the task does not run.
 //   D2. A failed flush fails the task at its next turn; nothing is dropped silently.
 
-import { withOperator } from "../base/errors.ts";
 import type { Committable, SinkWriter } from "../operators/sink.ts";
+import { connectorFailure } from "./user-failure.ts";
 
 export class SinkDriver {
   readonly uid: string;
@@ -66,7 +66,7 @@ export class SinkDriver {
   #flushed(error: unknown): void {
     this.#flushing = null;
     this.full = false;
-    this.failure ??= withOperator(error, this.uid);
+    this.failure ??= error === null ? null : connectorFailure("sink", this.uid, error);
     this.#wake();
   }
 
@@ -75,7 +75,7 @@ export class SinkDriver {
     try {
       return await work;
     } catch (error) {
-      throw withOperator(error, this.uid);
+      throw connectorFailure("sink", this.uid, error);
     }
   }
 }

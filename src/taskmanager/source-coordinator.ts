@@ -1,9 +1,10 @@
 // Hands out the splits of one source to its subtasks. Runs in the slot of the source's first subtask, because
 // enumerators may be user code, and user code runs in slots only.
 
-import { UserError, withOperator } from "../base/errors.ts";
+import { UserError } from "../base/errors.ts";
 import type { SourceSplit, SplitEnumerator } from "../operators/source.ts";
 import { describe } from "../types/describe.ts";
+import { connectorFailure } from "./user-failure.ts";
 
 type Waiting = { readonly subtask: number; readonly answer: (split: SourceSplit | null) => void };
 
@@ -25,7 +26,7 @@ export class SourceCoordinator {
     try {
       await this.#enumerator.start();
     } catch (error) {
-      throw withOperator(error, this.#operator);
+      throw connectorFailure("source", this.#operator, error);
     }
     this.#started = true;
     this.retry();
@@ -49,7 +50,7 @@ export class SourceCoordinator {
         return false;
       });
     } catch (error) {
-      this.#failed(withOperator(error, this.#operator));
+      this.#failed(connectorFailure("source", this.#operator, error));
     }
   }
 

@@ -7,13 +7,13 @@ import { SourceDriver } from "./source-driver.ts";
 type Poll = (output: SourceOutput<unknown>, splits: SourceSplit[]) => PollResult;
 
 /** A reader that keeps the splits it is given, and the driver of it with what the driver asked for. */
-function driven(poll: Poll, { bounded = true, snapshot = true }: { bounded?: boolean; snapshot?: boolean } = {}) {
+function driven(poll: Poll, { bounded = true, addSplit }: { bounded?: boolean; addSplit?: () => void } = {}) {
   const splits: SourceSplit[] = [];
   const reader: SourceReader<unknown> = {
-    addSplit: (split) => void splits.push(split),
+    addSplit: addSplit ?? ((given) => void splits.push(given)),
     noMoreSplits: () => undefined,
     poll: (output) => poll(output, splits),
-    snapshot: () => (snapshot ? splits : []),
+    snapshot: () => splits,
     close: async () => undefined,
   };
   const seen = { records: [] as unknown[], requests: 0, left: [] as string[] };
@@ -124,6 +124,18 @@ describe("what a reader does wrong is an error of its own", () => {
   test("a poll that gives none of the three answers, such as one that is asynchronous", () => {
     const { driver } = driven((async () => "more") as unknown as Poll);
     assert.throws(() => driver.poll(10), { code: "SOURCE_POLL_RESULT", message: /gave a promise/ });
+  });
+
+  test("what it throws, wherever it does, is told with the source and the error as the cause", () => {
+    const cause = new TypeError("no page");
+    const fails = (): never => {
+      throw cause;
+    };
+    const expected = { code: "SOURCE_FAILED", message: 'the source "in" threw TypeError: no page', cause };
+    assert.throws(() => driven(fails).driver.poll(10), expected);
+    const { driver } = driven(() => "wait", { addSplit: fails });
+    driver.onSplit(split("a"));
+    assert.throws(() => driver.poll(10), expected);
   });
 
   test("an enumerator whose `next` gives nothing", () => {

@@ -2,12 +2,12 @@
 //
 //   D1. One split is asked for at the start and one more whenever one is finished; the answer null ends the asking.
 //   D2. Indexed sources run in the generated loop; record n is due n / rate seconds after the first.
-//   D3. No reader keeps a job from ending by what it forgets: "end" leaves the splits that it was given, and counts only
-//       once there are no more; "wait" without a split and without hope of one is "end"; a split that it neither left
-//       nor names in its snapshot while it waits fails the task.
+//   D3. No reader keeps a job from ending by what it forgets: "end" leaves the splits that it was given, and counts
+//       only once there are no more; "wait" without a split and without hope of one is "end"; a split that it neither
+//       left nor names in its snapshot while it waits fails the task.
 
 import type { Clock } from "../base/env.ts";
-import { assert, UserError, withOperator } from "../base/errors.ts";
+import { assert, UserError } from "../base/errors.ts";
 import type { Output } from "../operators/operator.ts";
 import type {
   IndexedSource,
@@ -20,7 +20,7 @@ import type {
 } from "../operators/source.ts";
 import { describe } from "../types/describe.ts";
 import type { Loop } from "./chain.ts";
-import { recordText } from "./user-failure.ts";
+import { connectorFailure, recordText } from "./user-failure.ts";
 
 export type SourceDriverOptions = {
   readonly uid: string;
@@ -60,6 +60,7 @@ export class SourceDriver {
   /** Splits given to the reader and not left. */
   readonly #held = new Set<string>();
   #hadSplit = false;
+  #failure: { readonly error: unknown } | null = null;
   #startedMs = NaN;
 
   constructor(options: SourceDriverOptions) {
@@ -83,18 +84,14 @@ export class SourceDriver {
   }
 
   onSplit(split: SourceSplit | null): void {
-    if (split === null) {
-      this.#noMoreSplits = true;
-      this.#options.reader.noMoreSplits();
-      return;
-    }
-    this.#held.add(split.id);
-    this.#hadSplit = true;
-    if (this.#options.indexed === null) {
-      this.#options.reader.addSplit(split);
-    } else {
-      this.#ranges.push(indexedRange(split));
-      this.#options.splits.enter(split.id);
+    try {
+      if (split !== null) this.#add(split);
+      else {
+        this.#noMoreSplits = true;
+        this.#options.reader.noMoreSplits();
+      }
+    } catch (error) {
+      this.#failure = { error }; // Thrown by the poll that follows: nobody is here to take it.
     }
   }
 
@@ -102,9 +99,10 @@ export class SourceDriver {
     const { indexed, reader, uid } = this.#options;
     if (indexed !== null) return this.#generate(indexed, limit);
     try {
+      if (this.#failure !== null) throw this.#failure.error;
       return this.#checked(reader.poll(this.#output, limit));
     } catch (error) {
-      throw withOperator(error, uid);
+      throw connectorFailure("source", uid, error);
     }
   }
 
@@ -129,6 +127,17 @@ export class SourceDriver {
 
   close(): Promise<void> {
     return this.#options.reader.close();
+  }
+
+  #add(split: SourceSplit): void {
+    this.#held.add(split.id);
+    this.#hadSplit = true;
+    if (this.#options.indexed === null) {
+      this.#options.reader.addSplit(split);
+    } else {
+      this.#ranges.push(indexedRange(split));
+      this.#options.splits.enter(split.id);
+    }
   }
 
   /** What the reader's answer means (D3). */

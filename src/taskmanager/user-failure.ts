@@ -2,7 +2,7 @@
 
 import { inspect } from "node:util";
 import { durationText } from "../base/duration.ts";
-import { EngineError, UserError, withOperator } from "../base/errors.ts";
+import { EngineError, ExternalError, UserError, withOperator } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import { OPTIONS } from "../config/options.ts";
 import { obeysOnError, type PlanOperator } from "../graph/plan.ts";
@@ -49,6 +49,20 @@ export function keyFailure(operator: string, error: unknown, record: unknown): E
 /** For a function of partitionBy, as `keyFailure`. */
 export function partitionFailure(operator: string, error: unknown, record: unknown): EngineError {
   return functionFailure(error, { operator, who: `partitionBy before "${operator}"`, doing: onRecord(record) });
+}
+
+/** The error for an exception in a source or a sink, which work with the world outside. Errors of the engine pass. */
+export function connectorFailure(kind: "source" | "sink", operator: string, error: unknown): EngineError {
+  if (error instanceof EngineError) return withOperator(error, operator);
+  return new ExternalError(
+    kind === "source" ? "SOURCE_FAILED" : "SINK_FAILED",
+    `the ${kind} "${operator}" threw ${messageOf(error)}`,
+    {
+      fix: `look at the cause; a ${kind} of your own may throw an ExternalError or UserError that says what to do`,
+      operator,
+      cause: error,
+    },
+  );
 }
 
 const onRecord = (record: unknown): string => `on the record ${recordText(record)}`;

@@ -79,9 +79,11 @@ test("declarations that make no sense are refused where they are made", () => {
     [() => t.enum(...([] as unknown as ["x"])), /at least one value/],
     [() => t.union(...([] as unknown as [typeof t.any])), /at least one member/],
     [() => t.typed("Array" as "Int8Array"), /no such typed array/],
+    [() => t.enum(["SE", "DE"] as never), /values of an enum are strings/],
     [nested, /nested more than 64/],
   ];
   for (const [declare, message] of cases) {
     assert.throws(declare, (error: UserError) => error.code === "TYPE_INVALID" && message.test(error.message));
   }
+  assert.throws(() => t.enum(["SE", "DE"] as never), { fix: 'write t.enum("SE", "DE")' });
 });

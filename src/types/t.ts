@@ -87,7 +87,7 @@ export const t = {
 
   /** One of a fixed set of strings. */
   enum<const V extends readonly [string, ...string[]]>(...values: V): Type<V[number]> {
-    return declared({ kind: "enum", values });
+    return declared({ kind: "enum", values }, enumFix(values));
   },
   /** A typed array by the name of its class. */
   typed<N extends TypedArrayName>(array: N): Type<TypedArrays[N]> {
@@ -117,9 +117,18 @@ function structField(name: string, field: AnyType | OptionalType<unknown>): Stru
   return { name, type: optional ? field.required.spec : field.spec, optional };
 }
 
-function declared<T>(spec: TypeSpec): Type<T> {
+const CORRECT = "Correct the declaration of the type.";
+
+/** Values in a list are what most people write first. */
+function enumFix(values: readonly unknown[]): string {
+  const [list] = values;
+  if (!Array.isArray(list) || list.some((value) => typeof value !== "string")) return CORRECT;
+  return `write t.enum(${list.map((value) => JSON.stringify(value)).join(", ")})`;
+}
+
+function declared<T>(spec: TypeSpec, fix: string = CORRECT): Type<T> {
   const found = specProblem(spec);
-  if (found !== null) throw new UserError("TYPE_INVALID", found, { fix: "Correct the declaration of the type." });
+  if (found !== null) throw new UserError("TYPE_INVALID", found, { fix });
   return type<T>(spec);
 }
 

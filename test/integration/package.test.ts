@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -87,13 +87,25 @@ describe("the package", () => {
       export const wrong: Duration = "5 parsecs";
       export type All = [${subpaths.map((_, index) => `typeof m${index}`).join(", ")}];`;
     writeFileSync(join(folder, "types.ts"), `${imports.join("\n")}\n${typed}`);
-    const compiler = spawnSync(
-      join(ROOT, "node_modules/.bin/tsc"),
-      ["--noEmit", "--strict", "--module", "nodenext", "--target", "esnext", "--skipLibCheck", "types.ts"],
-      { cwd: folder, encoding: "utf8" },
+    compile("--noEmit", "types.ts");
+  });
+
+  test("a library of jobs' parts compiles with declarations that others can compile against", () => {
+    cpSync(join(ROOT, "test/integration/fixtures/library/library.ts"), join(folder, "library.ts"));
+    compile("--declaration", "--outDir", "lib", "library.ts");
+    writeFileSync(
+      join(folder, "user.ts"),
+      `import { job, print } from "millrace";
+      import { alarms, bars, type Order } from "./lib/library.js";
+      export const id: Order["id"] = 1n;
+      export default job({ name: "user" }, (env) => {
+        alarms(env).side.odd.map((text) => text.length).to("odd", print());
+        bars(env).map(({ country, total }) => country === "SE" && total.toFixed()).to("bars", print());
+        // @ts-expect-error the types are still there: there is no such result
+        bars(env).map(({ amount }) => amount).to("amounts", print());
+      });`,
     );
-    assert.equal(compiler.stdout, "");
-    assert.equal(compiler.status, 0);
+    compile("--noEmit", "user.ts");
   });
 
   test("its command answers --version and --help", () => {
@@ -133,6 +145,16 @@ describe("the package", () => {
     assert.match(run.stderr, /^✗ MILLRACE_NODE_VERSION {2}millrace needs Node 24 or newer; this is Node \d/);
     assert.match(run.stderr, /npm install --save-dev node@24/);
   });
+
+  function compile(...args: readonly string[]): void {
+    const settings = ["--strict", "--module", "nodenext", "--target", "esnext", "--skipLibCheck"];
+    const compiler = spawnSync(join(ROOT, "node_modules/.bin/tsc"), [...settings, ...args], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    assert.equal(compiler.stdout, "");
+    assert.equal(compiler.status, 0);
+  }
 
   /** Subpaths of `exports`, the pattern of the connectors written out. */
   function subpathsBuilt(): readonly string[] {
