@@ -54,7 +54,8 @@ async function refusal(build: (rows: Anything, env: Anything) => void): Promise<
 }
 
 describe("what is no argument of a call is refused there, when the job is built", () => {
-  const declaration = { uid: "p", out: Row, onRecord() {}, onLeft() {}, onRight() {} };
+  const declaration = { uid: "p", out: Row, onRecord() {} };
+  const connected = { uid: "p", out: Row, onLeft() {}, onRight() {} };
   const calls: readonly [code: string, message: RegExp, build: (rows: Anything, env: Anything) => void][] = [
     ["STREAM_EXPECTED", /^union takes streams, not undefined$/, (s) => s.union(undefined)],
     ["STREAM_EXPECTED", /^union takes streams, not an instance of Keyed$/, (s) => s.union(s, s.keyBy("id"))],
@@ -63,7 +64,7 @@ describe("what is no argument of a call is refused there, when the job is built"
     [
       "KEY_TYPES_DIFFER",
       /keys are strings and numbers$/,
-      (s) => s.keyBy("name").connect(s.keyBy("id")).process(declaration),
+      (s) => s.keyBy("name").connect(s.keyBy("id")).process(connected),
     ],
     [
       "KEY_TYPES_DIFFER",
@@ -119,7 +120,7 @@ describe("what is no argument of a call is refused there, when the job is built"
       pairs.forEach(([left, right], index) => {
         left
           .connect(right)
-          .process({ ...declaration, uid: `p${index}` })
+          .process({ ...connected, uid: `p${index}` })
           .to(`out${index}`, blackhole());
       });
       env.from("set-aside", csv("a.csv", { invalid: "side" })).side.invalid.to("invalid", blackhole());

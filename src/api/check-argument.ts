@@ -3,27 +3,50 @@
 
 import { UserError } from "../base/errors.ts";
 import type { KeySpec } from "../graph/plan.ts";
+import { UNIT_SCALE } from "../operators/event-time/timestamp.ts";
+import type { StateDeclaration } from "../operators/process/state-declaration.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
+import { checkOptions, checkValue, type OptionKind, oneOf } from "../types/check-options.ts";
 import { describe } from "../types/describe.ts";
-import { layoutOf } from "../types/schema-spec.ts";
-import type { StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 
-/** The layout behind a schema. Throws SCHEMA_EXPECTED. */
-export function checkedLayout(schema: unknown, what: string): TypeSpec | null {
-  const props = isObject(schema) || typeof schema === "function" ? (schema as Partial<StandardSchema>) : {};
-  if (typeof props["~standard"]?.validate === "function") return layoutOf(schema as StandardSchema);
-  throw new UserError("SCHEMA_EXPECTED", `${what} takes a type, not ${describe(schema)}`, {
-    fix: "give a t.* type, for example t.struct({ … }), or a Standard Schema, for example of zod",
-  });
+/** Refuses what is no declaration of a process function with the functions `inputs`. Others look at their values. */
+export function checkProcess(declaration: unknown, ...inputs: readonly string[]): void {
+  if (!isObject(declaration)) {
+    throw new UserError("PROCESS_INVALID", `process takes a declaration, not ${describe(declaration)}`, {
+      fix: 'write .process({ uid: "…", out: t.struct({ … }), onRecord(record, ctx) { … } })',
+    });
+  }
+  const names = ["uid", "state", "out", "side", ...inputs, "onTimer"];
+  checkOptions({ of: "process", given: declaration, takes: Object.fromEntries(names.map((name) => [name, true])) });
+  const { state = {}, side = {} } = declaration as { state?: unknown; side?: unknown };
+  if (!isObject(side)) throw processInvalid(`the side outputs are ${describe(side)}`, "side: { late: t.string }");
+  if (!isObject(state)) throw processInvalid(`the state is ${describe(state)}`, STATE_EXAMPLE);
+  for (const [name, declared] of Object.entries(state)) {
+    const parts = declared as Partial<StateDeclaration<unknown>> | null | undefined;
+    if (typeof parts?.specOf === "function" && typeof parts.handleOf === "function") continue;
+    throw processInvalid(`the state ${JSON.stringify(name)} is ${describe(declared)}`, STATE_EXAMPLE);
+  }
 }
 
-/** Whether the value is a declaration of a process function, at least an object. */
-export function checkProcess(declaration: unknown): void {
-  if (isObject(declaration)) return;
-  throw new UserError("PROCESS_INVALID", `process takes a declaration, not ${describe(declaration)}`, {
-    fix: 'write .process({ uid: "…", out: t.struct({ … }), onRecord(record, ctx) { … } })',
+const STATE_EXAMPLE = "state: { total: state.value(t.f64) }";
+
+function processInvalid(message: string, example: string): UserError {
+  return new UserError("PROCESS_INVALID", `process: ${message}`, { fix: `write them like this: ${example}` });
+}
+
+const TIME: OptionKind = {
+  takes: 'the name of the field, or a function: .eventTime({ at: "ts" })',
+  accepts: (value) => typeof value === "string" || typeof value === "function",
+};
+
+export function checkEventTime(options: unknown): void {
+  checkOptions({
+    of: "eventTime",
+    given: options,
+    takes: { at: true, outOfOrder: true, idle: true, unit: oneOf(...Object.keys(UNIT_SCALE)) },
   });
+  checkValue({ what: "the option at of eventTime", value: (options as { at?: unknown }).at, kind: TIME });
 }
 
 export function checkWindow(window: WindowSpec): WindowSpec {

@@ -2,7 +2,9 @@
 
 import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
+import { checkOptions, oneOf } from "../types/check-options.ts";
 import { describe } from "../types/describe.ts";
+import { checkSchema } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import { callSite, userFrame } from "./call-site.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
@@ -58,6 +60,8 @@ export function job<P extends StandardSchema = NoParams>(
       ...(location && { location }),
     });
   }
+  checkOptions({ of: "job", given: options, takes: { name: true, mode: oneOf("stream", "batch"), params: true } });
+  if (options.params !== undefined) checkSchema(options.params, "params");
   return {
     [JOB]: true,
     name: options.name,

@@ -5,10 +5,10 @@ import type { KeySpec } from "../graph/plan.ts";
 import { exprType, fieldTypes } from "../operators/expressions/field-types.ts";
 import { pathRoots, pathSteps } from "../types/field-path.ts";
 import { keySpecProblem } from "../types/key-spec.ts";
+import { checkedLayout } from "../types/schema-spec.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { callSite } from "./call-site.ts";
-import { checkedLayout } from "./check-argument.ts";
 import { checkFields } from "./field-check.ts";
 
 export function keySpecOf(by: unknown, type: StandardSchema | undefined, record: TypeSpec | null): KeySpec {

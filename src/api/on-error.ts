@@ -2,14 +2,18 @@
 
 import { UserError } from "../base/errors.ts";
 import { type ErrorPolicy, obeysOnError } from "../graph/plan.ts";
+import { checkValue, oneOf } from "../types/check-options.ts";
 import { callSite } from "./call-site.ts";
 import type { PlanNode } from "./plan-node.ts";
 
 /** Side output of `onError("side")`. */
 export const SIDE_ERRORS = "errors";
 
-/** Refuses a policy for an operator that could not keep to it. */
+const POLICY = oneOf("fail", "skip", "side");
+
+/** Refuses what is no policy, and a policy for an operator that could not keep to it. */
 export function checkOnError(node: PlanNode, policy: ErrorPolicy): void {
+  checkValue({ what: "the policy of onError", value: policy, kind: POLICY });
   if (policy === "fail" || obeysOnError(node)) return;
   const location = callSite();
   throw new UserError("ON_ERROR_WITHOUT_EFFECT", `onError("${policy}") has no effect on ${whatIs(node)}`, {

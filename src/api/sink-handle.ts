@@ -1,5 +1,6 @@
 // Settings of a sink, the end of a stream.
 
+import { checkValue, NAME } from "../types/check-options.ts";
 import type { PlanNode } from "./plan-node.ts";
 
 /** Settings of a sink. */
@@ -11,6 +12,7 @@ export class SinkHandle {
   }
 
   name(name: string): this {
+    checkValue({ what: "the name of a sink", value: name, kind: NAME });
     this.#node.name = name;
     return this;
   }
@@ -26,6 +28,7 @@ export class SinkHandle {
   }
 
   slotGroup(group: string): this {
+    checkValue({ what: "the slot-sharing group", value: group, kind: NAME });
     this.#node.slotGroup = group;
     return this;
   }

@@ -15,12 +15,14 @@ import type { StateDeclarations } from "../operators/process/state-declaration.t
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidPolicy, InvalidRow } from "../operators/source.ts";
 import type { WindowBounds, WindowSpec } from "../operators/windows/window-spec.ts";
+import { checkOptions, checkValue, NAME, oneOf } from "../types/check-options.ts";
 import { describe } from "../types/describe.ts";
+import { checkedLayout, checkSchema, layoutOf } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { aggregationTypes } from "./aggregation.ts";
 import { callSite } from "./call-site.ts";
-import { checkedLayout, checkProcess, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
+import { checkEventTime, checkProcess, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
 import { checkFunction } from "./check-function.ts";
 import { checkAggregateFields, checkFields } from "./field-check.ts";
 import { keyColumns, keySpecOf, keyText, shippedFields } from "./key-choice.ts";
@@ -116,7 +118,9 @@ export class Stream<T> {
   ): Split<Infer<S>, { invalid: InvalidRow }>;
   parse<S extends StandardSchema>(schema: S, options?: { readonly invalid?: "fail" | "skip" }): Stream<Infer<S>>;
   parse(schema: StandardSchema, options: { readonly invalid?: InvalidPolicy } = {}): never {
-    const type = checkedLayout(schema, "parse");
+    checkSchema(schema, "parse");
+    checkOptions({ of: "parse", given: options, takes: { invalid: oneOf("fail", "skip", "side") } });
+    const type = layoutOf(schema);
     const invalid = options.invalid ?? "fail";
     const sides = invalid === "side" ? [{ name: "invalid", type: null }] : [];
     return this.#next(
@@ -127,6 +131,7 @@ export class Stream<T> {
 
   /** Assigns event times and makes watermarks from them. */
   eventTime(options: EventTimeOptions<T>): Stream<T> {
+    checkEventTime(options);
     const { at } = options;
     const field = typeof at === "string" ? at : null;
     if (field !== null) checkFields("eventTime", this.#origin.type, [field]);
@@ -221,6 +226,7 @@ export class Stream<T> {
 
   /** Name of the operator declared last, for people. */
   name(name: string): this {
+    checkValue({ what: "the name of an operator", value: name, kind: NAME });
     this.#last().name = name;
     return this;
   }
@@ -239,6 +245,7 @@ export class Stream<T> {
 
   /** Slot-sharing group of the operator declared last and of those after it. */
   slotGroup(group: string): this {
+    checkValue({ what: "the slot-sharing group", value: group, kind: NAME });
     this.#last().slotGroup = group;
     return this;
   }
@@ -376,11 +383,11 @@ export class Keyed<T, K, KO> {
   process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
     process: KeyedProcess<T, K, S, O, X>,
   ): Split<Infer<O>, SideValues<X>> {
-    checkProcess(process);
+    checkProcess(process, "onRecord");
     const { onRecord, onTimer } = process;
     const functions = {
       onRecord: checkFunction(onRecord, "process.onRecord"),
-      ...(onTimer && { onTimer: checkFunction(onTimer, "process.onTimer") }),
+      ...(onTimer !== undefined && { onTimer: checkFunction(onTimer, "process.onTimer") }),
     };
     return processNode(this.parts, process, functions, this.#edges(0)) as never;
   }
@@ -470,13 +477,13 @@ export class Connected<L, R, K> {
   process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
     process: ConnectedProcess<L, R, K, S, O, X>,
   ): Split<Infer<O>, SideValues<X>> {
-    checkProcess(process);
+    checkProcess(process, "onLeft", "onRight");
     const left = this.#left;
     const right = this.#right;
     const functions = {
       onLeft: checkFunction(process.onLeft, "process.onLeft"),
       onRight: checkFunction(process.onRight, "process.onRight"),
-      ...(process.onTimer && { onTimer: checkFunction(process.onTimer, "process.onTimer") }),
+      ...(process.onTimer !== undefined && { onTimer: checkFunction(process.onTimer, "process.onTimer") }),
       rightKey: right.functions.key,
       rightKeyLocation: right.functions.keyLocation,
     };

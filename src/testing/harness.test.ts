@@ -77,6 +77,10 @@ describe("a harness of one operator", () => {
       ["readings", "celsius", "other"].map((name) => counting.metric(name)),
       [2, 30, 0],
     );
+    assert.throws(() => counting.metric("numLateRecordsDroped"), { code: "TEST_METRIC_UNKNOWN" });
+    const minutes = await harness(sensors, "minutes");
+    assert.equal(minutes.metric("numLateRecordsDropped"), 0);
+    assert.throws(() => minutes.metric("late"), { code: "TEST_METRIC_UNKNOWN", fix: /numLateRecordsDropped/ });
   });
 
   test("processing time passes by advanceClock alone, and recurring timers fire each at its time", async () => {
@@ -125,5 +129,16 @@ describe("a harness of one operator", () => {
     detector.watermark(5);
     assert.throws(() => detector.watermark(4), { code: "TEST_WATERMARK_BACK" });
     assert.throws(() => detector.record({ device: undefined, celsius: 1, ts: 1 }), { code: "KEY_INVALID" });
+  });
+
+  test("what is misspelt is refused: options, uids, side outputs", async () => {
+    await assert.rejects(harness(undefined as never, "detector"), { code: "JOB_EXPECTED" });
+    await assert.rejects(harness(undefined as never), { code: "JOB_EXPECTED" });
+    await assert.rejects(harness(sensors, undefined as never), { code: "TEST_UID_UNKNOWN" });
+    await assert.rejects(harness(sensors, "detektor"), { code: "TEST_UID_UNKNOWN", fix: /^did you mean "detector"\?/ });
+    await assert.rejects(harness(sensors, "detector", { sed: 1 } as never), { code: "OPTION_UNKNOWN" });
+    const detector = await harness(sensors, "detector");
+    assert.throws(() => detector.record(reading("a", 1, 1), { att: 1 } as never), { code: "OPTION_UNKNOWN" });
+    assert.throws(() => detector.side("hott"), { code: "TEST_UID_UNKNOWN", fix: 'did you mean "hot"? it has: hot' });
   });
 });

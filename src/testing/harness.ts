@@ -1,7 +1,7 @@
 // `harness`: one keyed operator of a job on its own (a process function, a window), without tasks, exchanges or slots.
 // Every verb acts at once, so that a test reads like a script.
 
-import { type Job, job, jobBuild } from "../api/job.ts";
+import { isJob, type Job, job, jobBuild } from "../api/job.ts";
 import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, UserError } from "../base/errors.ts";
@@ -19,11 +19,13 @@ import type { KeyedInput } from "../taskmanager/chain.ts";
 import { freezeRecord } from "../taskmanager/freeze.ts";
 import { keyedInput } from "../taskmanager/keyed-input.ts";
 import { operatorBuild } from "../taskmanager/operator-build.ts";
+import { checkOptions, NUMBER } from "../types/check-options.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
 import { t } from "../types/t.ts";
 import { SimEnv } from "./sim-env.ts";
 import { stateValues } from "./state-view.ts";
 import { emptySource } from "./stub-source.ts";
+import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
 
 export type HarnessOptions = {
   readonly seed?: number;
@@ -77,7 +79,11 @@ export function harness<
   X extends SideSchemas = Record<never, never>,
 >(process: KeyedProcess<T, K, S, O, X>, options?: HarnessOptions): Promise<Harness>;
 export async function harness(of: unknown, second?: unknown, third?: HarnessOptions): Promise<Harness> {
-  if (typeof second === "string") return operatorHarness(of as Job, second, third ?? {});
+  if (typeof second === "string" || isJob(of)) {
+    checkJob("harness", of);
+    return operatorHarness(of as Job, second as string, third ?? {});
+  }
+  if (typeof of !== "object" || of === null) checkJob("harness", of);
   const process = of as KeyedProcess<unknown, unknown, StateDeclarations, StandardSchema, SideSchemas>;
   const alone = job({ name: process.uid }, (env) => {
     const keyed = env.from("input", emptySource).keyBy(() => null, t.any);
@@ -92,6 +98,7 @@ async function operatorHarness(
   options: HarnessOptions,
   keys: "computed" | "given" = "computed",
 ): Promise<Harness> {
+  checkOptions({ of: "harness", given: options, takes: { seed: NUMBER, startTime: TIME, params: true } });
   const { plan, functions } = await jobBuild(of, options.params ?? {}, {
     parallelism: 1,
     maxParallelism: MAX_PARALLELISM,
@@ -100,9 +107,7 @@ async function operatorHarness(
   const operator = plan.operators.find((candidate) => candidate.uid === uid);
   if (operator === undefined || operator.key === null) {
     const keyed = plan.operators.filter((candidate) => candidate.key !== null).map((candidate) => candidate.uid);
-    throw new UserError("TEST_UID_UNKNOWN", `the job has no keyed operator "${uid}"`, {
-      fix: `it has: ${keyed.join(", ") || "none"}`,
-    });
+    throw uidUnknown("keyed operator", uid, keyed);
   }
   const own = functions.get(uid) ?? {};
   const edge = plan.edges.find(({ to }) => to === uid);
@@ -129,6 +134,7 @@ type HarnessParts = {
 };
 
 class OperatorHarness implements Harness {
+  readonly #plan: PlanOperator;
   readonly #operator: Operator;
   readonly #parts: HarnessParts;
   readonly #store: KeyedStateStore;
@@ -139,6 +145,7 @@ class OperatorHarness implements Harness {
 
   constructor(plan: PlanOperator, operator: Operator, parts: HarnessParts) {
     const { options } = parts;
+    this.#plan = plan;
     this.#operator = operator;
     this.#parts = parts;
     const env = new SimEnv({ seed: options.seed ?? 1 });
@@ -178,7 +185,9 @@ class OperatorHarness implements Harness {
     return this.#nowMs;
   }
 
-  record(record: unknown, { at, key, input = 0 }: RecordOptions = {}): void {
+  record(record: unknown, options: RecordOptions = {}): void {
+    checkOptions({ of: "record", given: options, takes: { at: true, key: true, input: true } });
+    const { at, key, input = 0 } = options;
     freezeRecord(record);
     const timeMs = at === undefined ? Number.NaN : Number(at);
     if (this.#operator.onBatch !== undefined) {
@@ -222,10 +231,16 @@ class OperatorHarness implements Harness {
   }
 
   output<T>(): T[] {
-    return this.side<T>("");
+    return this.#take<T>("");
   }
 
   side<T>(name: string): T[] {
+    const sides = this.#plan.sides.map((side) => side.name);
+    if (!sides.includes(name)) throw uidUnknown("side output", name, sides);
+    return this.#take<T>(name);
+  }
+
+  #take<T>(name: string): T[] {
     const emitted = this.#emitted.get(name) ?? [];
     this.#emitted.set(name, []);
     return emitted as T[];
@@ -244,6 +259,7 @@ class OperatorHarness implements Harness {
   }
 
   metric(name: string): number {
+    checkMetricName(name, { entries: this.#metrics.entries(), operators: [this.#plan] });
     return this.#metrics.sum(name);
   }
 

@@ -184,13 +184,32 @@ describe("a job under test that fails", () => {
 
   test("uids that the job does not have, and watermarks that go back, are told at once", async () => {
     await using run = await testJob(silence);
-    assert.throws(() => run.source("tick"), { code: "TEST_UID_UNKNOWN", fix: "it has: ticks" });
+    assert.throws(() => run.source("tick"), { code: "TEST_UID_UNKNOWN", fix: 'did you mean "ticks"? it has: ticks' });
     assert.throws(() => run.sink("bars"), { code: "TEST_UID_UNKNOWN", fix: "it has: alerts, jumps" });
     await assert.rejects(run.state("ticks", "A"), { code: "TEST_UID_UNKNOWN" });
     run.source("ticks").watermark(100);
     run.source("ticks").watermark(100);
     assert.throws(() => run.source("ticks").watermark(99), { code: "TEST_WATERMARK_BACK" });
     assert.throws(() => run.source("ticks").watermark(Number.NaN), { code: "TEST_WATERMARK_BACK" });
+  });
+
+  test("metrics that no operator has are refused, those that counted nothing are 0", async () => {
+    await using run = await testJob(silence);
+    assert.equal(await run.metric("numLateRecordsDropped"), 0);
+    assert.equal(await run.metric("numRecordsInPerSecond"), 0);
+    assert.equal(await run.metric("ofItsOwn"), 0, "a process function may make it later");
+    await assert.rejects(run.metric("numLateRecordsDroped"), {
+      code: "TEST_METRIC_UNKNOWN",
+      fix: "did you mean numLateRecordsDropped?",
+    });
+    await assert.rejects(run.metric("numRecordsIn", "tiks"), { code: "TEST_UID_UNKNOWN" });
+  });
+
+  test("what is no job, and misspelt options, are refused", async () => {
+    await assert.rejects(testJob({ name: "like a job" } as never), { code: "JOB_EXPECTED" });
+    await assert.rejects(testJob(undefined as never), { code: "JOB_EXPECTED" });
+    await assert.rejects(testJob(silence, { sed: 2 } as never), { code: "OPTION_UNKNOWN", fix: "did you mean seed?" });
+    await assert.rejects(testJob(silence, { startTime: "2026" } as never), { code: "OPTION_INVALID" });
   });
 
   test("a job that cannot be built is refused before it starts", async () => {

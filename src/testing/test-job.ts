@@ -14,20 +14,23 @@
 
 import { type Job, jobBuild } from "../api/job.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
-import { assert, type EngineError, UserError } from "../base/errors.ts";
+import { assert, type EngineError } from "../base/errors.ts";
 import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
 import { planDefaults } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
+import type { Plan } from "../graph/plan.ts";
 import type { JobResult } from "../jobmanager/job-master.ts";
 import type { MetricEntry } from "../metrics/metric-store.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
 import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
+import { checkOptions, NUMBER } from "../types/check-options.ts";
 import { SimEnv } from "./sim-env.ts";
 import { StateViews } from "./state-view.ts";
 import { StubSink } from "./stub-sink.ts";
 import { StubSource, TestScript } from "./stub-source.ts";
+import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
 
 type Setting = string | number | boolean;
 
@@ -103,6 +106,9 @@ const MACHINE_BYTES = 8 * 1024 ** 3;
 
 /** Starts a job under test. Use it with `await using`, so that a failure nobody looked at fails the test. */
 export async function testJob(job: Job, options: TestJobOptions = {}): Promise<TestJob> {
+  checkJob("testJob", job);
+  const takes = { parallelism: true, params: true, seed: NUMBER, config: true, startTime: TIME } as const;
+  checkOptions({ of: "testJob", given: options, takes });
   const { seed = 1, parallelism = 1 } = options;
   const env = new SimEnv({ seed, ...(options.startTime !== undefined && { startMs: Number(options.startTime) }) });
   const configuration = new Configuration([
@@ -148,6 +154,7 @@ type Stubs = {
   readonly sources: ReadonlyMap<string, StubSource>;
   readonly sinks: ReadonlyMap<string, StubSink>;
   readonly states: StateViews;
+  readonly operators: Plan["operators"];
 };
 
 async function stubsOf(
@@ -166,7 +173,7 @@ async function stubsOf(
     }
     if (kind === "sink") sinks.set(uid, new StubSink(own.sink as Sink<unknown>));
   }
-  return { script, sources, sinks, states: new StateViews(plan, functions) };
+  return { script, sources, sinks, states: new StateViews(plan, functions), operators: plan.operators };
 }
 
 class RunningTestJob implements TestJob {
@@ -225,7 +232,11 @@ class RunningTestJob implements TestJob {
 
   async metric(name: string, uid?: string): Promise<number> {
     await this.settle();
+    const { operators } = this.#stubs;
     const { metrics, rates } = this.#run;
+    checkMetricName(name, { entries: metrics.entries(), operators });
+    const known = operators.map((operator) => operator.uid);
+    if (uid !== undefined && !known.includes(uid)) throw uidUnknown("operator", uid, known);
     // A task counts what its operators count: without a uid, each record once.
     const ofTasks = metrics.entries().some((entry) => entry.operator === null && entry.name === name);
     const matches = ({ operator }: MetricEntry): boolean =>
@@ -285,7 +296,5 @@ class RunningTestJob implements TestJob {
 function known<T>(what: string, all: ReadonlyMap<string, T>, uid: string): T {
   const found = all.get(uid);
   if (found !== undefined) return found;
-  throw new UserError("TEST_UID_UNKNOWN", `the job has no ${what} "${uid}"`, {
-    fix: `it has: ${[...all.keys()].join(", ") || "none"}`,
-  });
+  throw uidUnknown(what, uid, all.keys());
 }

@@ -7,6 +7,7 @@
 
 import { UserError } from "../base/errors.ts";
 import { ByteCursor, ByteSink } from "./byte-buffer.ts";
+import { checkedLayout } from "./schema-spec.ts";
 import { specProblem } from "./spec-check.ts";
 import { specIssues } from "./spec-mismatch.ts";
 import type { Infer, StandardIssue, StandardProps, StandardResult } from "./standard-schema.ts";
@@ -94,13 +95,13 @@ export const t = {
     return declared({ kind: "bytes", array });
   },
   list<S extends AnyType>(item: S): Type<Infer<S>[]> {
-    return declared({ kind: "list", item: item.spec });
+    return declared({ kind: "list", item: checkedLayout(item, "t.list") });
   },
   set<S extends AnyType>(item: S): Type<Set<Infer<S>>> {
-    return declared({ kind: "set", item: item.spec });
+    return declared({ kind: "set", item: checkedLayout(item, "t.set") });
   },
   map<K extends AnyType, V extends AnyType>(key: K, value: V): Type<Map<Infer<K>, Infer<V>>> {
-    return declared({ kind: "map", key: key.spec, value: value.spec });
+    return declared({ kind: "map", key: checkedLayout(key, "t.map"), value: checkedLayout(value, "t.map") });
   },
   /** An object with these fields and no others; records come out with the fields in this order. */
   struct<F extends Fields>(fields: F): Type<StructValue<F>> {
@@ -108,13 +109,14 @@ export const t = {
   },
   /** A value of one of these types; the first that fits is taken. */
   union<const M extends readonly [AnyType, ...AnyType[]]>(...members: M): Type<Infer<M[number]>> {
-    return declared({ kind: "union", members: members.map((member) => member.spec) });
+    return declared({ kind: "union", members: members.map((member) => checkedLayout(member, "t.union")) });
   },
 } as const;
 
 function structField(name: string, field: AnyType | OptionalType<unknown>): StructField {
+  const type = checkedLayout(field, `the field ${JSON.stringify(name)} of t.struct`);
   const optional = "required" in field;
-  return { name, type: optional ? field.required.spec : field.spec, optional };
+  return { name, type: optional ? field.required.spec : type, optional };
 }
 
 const CORRECT = "Correct the declaration of the type.";

@@ -10,13 +10,18 @@ import type {
   SourceSplit,
   SplitEnumerator,
 } from "../../operators/source.ts";
+import { checkOptions, checkValue, type OptionKind } from "../../types/check-options.ts";
+import { checkedLayout } from "../../types/schema-spec.ts";
 import type { Type } from "../../types/t.ts";
 
 /** The items of an array. Each subtask reads one piece of it, in order; with one subtask that is the whole array. */
 export function collection<T>(items: readonly T[], options: { readonly type?: Type<T> } = {}): Source<T> {
+  const code = "CONNECTOR_OPTION_INVALID";
+  checkValue({ what: "the first argument of collection", value: items, kind: ITEMS, code });
+  checkOptions({ of: "collection", given: options, takes: { type: true }, code });
   return {
     kind: "collection",
-    type: options.type?.spec ?? null,
+    type: options.type === undefined ? null : checkedLayout(options.type, "the type of collection"),
     bounded: true,
     invalid: "fail",
     describe: () => ({ count: items.length }),
@@ -24,6 +29,8 @@ export function collection<T>(items: readonly T[], options: { readonly type?: Ty
     createReader: (context) => new CollectionReader(items, context),
   };
 }
+
+const ITEMS: OptionKind = { takes: "an array of records", accepts: Array.isArray };
 
 /** Where a piece goes on and where it ends. */
 type Piece = { readonly next: number; readonly end: number };

@@ -1,12 +1,16 @@
 // `datagen(…)` and `generate(…)`: seeded records for demonstrations, tests and load.
 
+import { checkFunction } from "../../api/check-function.ts";
 import { assert, UserError } from "../../base/errors.ts";
 import { mix32, SeededRandom } from "../../base/seeded-random.ts";
 import type { IndexedSource } from "../../operators/source.ts";
+import type { OptionKind } from "../../types/check-options.ts";
+import { describe as describeValue } from "../../types/describe.ts";
+import { checkedLayout } from "../../types/schema-spec.ts";
 import type { Type } from "../../types/t.ts";
 import type { StructField, TypeSpec } from "../../types/type-spec.ts";
 import { type Field, fieldFor, indexSalt } from "./fields.ts";
-import { type IndexedOptions, indexedSource } from "./indexed-source.ts";
+import { checkIndexedOptions, type IndexedOptions, indexedSource } from "./indexed-source.ts";
 
 type FieldValues<F> = { [K in keyof F]: F[K] extends Field<infer V> ? V : never };
 
@@ -24,9 +28,12 @@ export function datagen<F extends Readonly<Record<string, Field<unknown>>>>(
 export function datagen(
   options: IndexedOptions & { readonly type?: { readonly spec: TypeSpec }; readonly fields?: object },
 ): IndexedSource<unknown> {
+  checkIndexedOptions("datagen", options, { type: true, fields: FIELDS });
   const { type, count, rate, seed = 1 } = options;
+  const spec = type === undefined ? null : checkedLayout(type, "the type of datagen");
   const given = (options.fields ?? {}) as Readonly<Record<string, Field<unknown>>>;
-  const fields = type === undefined ? Object.entries(given) : declaredFields(type.spec, given);
+  for (const [name, field] of Object.entries(given)) checkField(name, field);
+  const fields = spec === null ? Object.entries(given) : declaredFields(spec, given);
   const describe = {
     count: count ?? null,
     rate: rate ?? null,
@@ -34,7 +41,7 @@ export function datagen(
     fields: fields.map(([name, field]) => [name, field.describe]),
   };
   return indexedSource("datagen", options, {
-    type: type?.spec ?? structOf(fields),
+    type: spec ?? structOf(fields),
     describe,
     generate: recordFunction(fields, seed, JSON.stringify(describe)),
   });
@@ -49,13 +56,15 @@ export function generate<T>(
   record: (index: number, random: SeededRandom) => T,
   options: Omit<IndexedOptions, "count"> & { readonly type?: Type<T> } = {},
 ): IndexedSource<T> {
+  checkFunction(record, "generate");
+  checkIndexedOptions("generate", options, { type: true });
   const { seed = 1, rate } = options;
   const random = new SeededRandom(seed);
   return indexedSource(
     "generate",
     { ...options, count },
     {
-      type: options.type?.spec ?? null,
+      type: options.type === undefined ? null : checkedLayout(options.type, "the type of generate"),
       describe: { count: Number.isFinite(count) ? count : null, rate: rate ?? null, seed },
       // A function of the index alone is called as it is: starting the random numbers over costs more than most of them
       // do.
@@ -82,6 +91,16 @@ function declaredFields(spec: TypeSpec, given: Readonly<Record<string, Field<unk
       throw invalid(`nothing is known that makes the field ${JSON.stringify(name)} (${type.kind})`);
     return field === null ? [] : [[name, field]];
   });
+}
+
+const FIELDS: OptionKind = {
+  takes: "an object of fields, for example { id: gen.sequence() }",
+  accepts: (value) => typeof value === "object" && value !== null,
+};
+
+function checkField(name: string, field: Field<unknown> | null | undefined): void {
+  if (typeof field?.create !== "function")
+    throw invalid(`the field ${JSON.stringify(name)} of datagen is ${describeValue(field)}, which makes no values`);
 }
 
 function invalid(message: string): UserError {

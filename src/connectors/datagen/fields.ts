@@ -7,6 +7,7 @@ import { type Duration, durationMs } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
 import { mix32, SeededRandom } from "../../base/seeded-random.ts";
 import type { Json } from "../../operators/source.ts";
+import { checkOptions } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 
 /** How one field of the records is made. */
@@ -93,7 +94,9 @@ function choice<const V extends string | number | boolean>(
 }
 
 /** Texts of letters and digits out of a fixed pool. */
-function string({ distinct, length }: StringOptions): Field<string> {
+function string(options: StringOptions): Field<string> {
+  checkOptions({ of: "gen.string", given: options, takes: { distinct: true, length: true }, code: "DATAGEN_INVALID" });
+  const { distinct, length } = options;
   check(
     distinct >= 1 && length >= 1 && 36 ** length >= 2 * distinct,
     `string: there are not ${distinct} texts of length ${length} to spare`,
@@ -109,7 +112,10 @@ function boolean(probability = 0.5): Field<boolean> {
 }
 
 /** Event times that go forward with the index. */
-function timestamp({ start, step, jitter = 0 }: TimestampOptions): Field<number> {
+function timestamp(options: TimestampOptions): Field<number> {
+  const takes = { start: true, step: true, jitter: true } as const;
+  checkOptions({ of: "gen.timestamp", given: options, takes, code: "DATAGEN_INVALID" });
+  const { start, step, jitter = 0 } = options;
   const startMs = typeof start === "number" ? start : Date.parse(start);
   check(Number.isFinite(startMs), `timestamp: ${JSON.stringify(start)} is not a date-time`);
   const [stepMs, jitterMs] = [milliseconds(step), milliseconds(jitter)];

@@ -13,6 +13,7 @@ import type {
   SourceSplit,
   SplitEnumerator,
 } from "../../operators/source.ts";
+import { checkOptions, NUMBER, type OptionKind } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 
 export type IndexedOptions = {
@@ -24,6 +25,16 @@ export type IndexedOptions = {
   readonly seed?: number;
 };
 
+/** `more`: options that only this source has. */
+export function checkIndexedOptions(
+  of: string,
+  given: unknown,
+  more: Readonly<Record<string, OptionKind | true>>,
+): void {
+  const takes = { count: true, rate: true, seed: NUMBER, ...more } as const;
+  checkOptions({ of, given, takes, code: "DATAGEN_INVALID" });
+}
+
 export function indexedSource<T>(
   kind: string,
   options: IndexedOptions,
@@ -32,8 +43,8 @@ export function indexedSource<T>(
   const count = options.count ?? Number.POSITIVE_INFINITY;
   const ratePerSecond = options.rate ?? Number.POSITIVE_INFINITY;
   const isCount = count === Number.POSITIVE_INFINITY || (Number.isSafeInteger(count) && count >= 0);
-  if (!isCount || !(ratePerSecond > 0)) {
-    throw new UserError("DATAGEN_INVALID", `${kind}: count ${count}, rate ${ratePerSecond}`, {
+  if (!isCount || !(typeof ratePerSecond === "number" && ratePerSecond > 0)) {
+    throw new UserError("DATAGEN_INVALID", `${kind}: count ${String(count)}, rate ${String(ratePerSecond)}`, {
       fix: "count is a whole number of records, rate a number of records per second",
     });
   }

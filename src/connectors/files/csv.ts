@@ -1,11 +1,13 @@
 // `csv(…)`: comma-separated files, in any dialect.
 
+import { FLAG, type OptionKind, oneOf, TEXTS } from "../../types/check-options.ts";
+import { checkedLayout } from "../../types/schema-spec.ts";
 import type { Type } from "../../types/t.ts";
 import { csvSpecCheck } from "./csv-columns.ts";
 import { type CsvDialectOptions, csvDialect } from "./csv-dialect.ts";
 import { CsvEncoder } from "./csv-encode.ts";
 import { csvFormat } from "./csv-parser.ts";
-import { type FileOptions, type Files, fileConnector } from "./file-connector.ts";
+import { checkFileOptions, type FileOptions, type Files, fileConnector } from "./file-connector.ts";
 
 export type CsvOptions = FileOptions &
   CsvDialectOptions & {
@@ -22,6 +24,21 @@ export type CsvOptions = FileOptions &
     readonly ragged?: boolean;
   };
 
+/** The special characters are checked together with each other. */
+const CSV_OPTIONS: Readonly<Record<Exclude<keyof CsvOptions, keyof FileOptions>, OptionKind | true>> = {
+  delimiter: true,
+  quote: true,
+  escape: true,
+  comment: true,
+  trim: FLAG,
+  decimal: oneOf(".", ","),
+  multiline: FLAG,
+  header: FLAG,
+  columns: TEXTS,
+  nulls: TEXTS,
+  ragged: FLAG,
+};
+
 /**
  * CSV files. As a source: a path, a directory, a glob pattern or a list of them; records have the fields of `type`,
  * without it one string per column. As a sink: a directory that part files are written to.
@@ -32,7 +49,8 @@ export function csv<T>(
   paths: string | readonly string[],
   options: CsvOptions & { readonly type?: Type<T> } = {},
 ): Files<T | Record<string, string>> {
-  const spec = options.type?.spec ?? null;
+  checkFileOptions("csv", options, CSV_OPTIONS);
+  const spec = options.type === undefined ? null : checkedLayout(options.type, "the type of csv");
   const dialect = csvDialect(options);
   const header = options.header ?? true;
   const nulls = options.nulls ?? [""];

@@ -4,6 +4,8 @@ import { type Duration, durationMs } from "../../base/duration.ts";
 import { memorySizeParse } from "../../base/memory-size.ts";
 import type { Sink } from "../../operators/sink.ts";
 import type { InvalidPolicy, Json, Source } from "../../operators/source.ts";
+import { checkOptions, type OptionKind, oneOf } from "../../types/check-options.ts";
+import { describe } from "../../types/describe.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { optionInvalid } from "./csv-dialect.ts";
 import { FileReader } from "./file-reader.ts";
@@ -51,14 +53,23 @@ export type FileKind = {
   readonly encoder: () => RowEncoder;
 };
 
+const FILE_OPTIONS: Readonly<Record<keyof FileOptions | "type", OptionKind | true>> = {
+  type: true,
+  invalid: oneOf("fail", "skip", "side"),
+  splitSize: true,
+  recordSizeMax: true,
+  readSize: true,
+  compression: oneOf("auto", "gzip", "none"),
+  mode: oneOf("append", "replace"),
+  roll: true,
+};
+
 export function fileConnector<T>(
   paths: string | readonly string[],
   options: FileOptions,
   { kind, type, format, encoder }: FileKind,
 ): Files<T> {
-  const list = typeof paths === "string" ? [paths] : paths;
-  if (list.length === 0 || list.includes(""))
-    throw optionInvalid("an empty path", "name at least one file or directory");
+  const list = checkedPaths(kind, paths);
   const splitBytes = sizeOption("splitSize", options.splitSize ?? "16mb");
   const recordBytesMax = sizeOption("recordSizeMax", options.recordSizeMax ?? "16mb");
   const chunkBytes = sizeOption("readSize", options.readSize ?? "256kb");
@@ -95,13 +106,33 @@ export function fileConnector<T>(
   };
 }
 
+/** `more`: options that only this format has. */
+export function checkFileOptions(
+  kind: string,
+  given: unknown,
+  more: Readonly<Record<string, OptionKind | true>> = {},
+): void {
+  checkOptions({ of: kind, given, takes: { ...FILE_OPTIONS, ...more }, code: "CONNECTOR_OPTION_INVALID" });
+}
+
+function checkedPaths(kind: string, paths: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(paths) ? paths : [paths];
+  const wrong = list.findIndex((path) => typeof path !== "string" || path === "");
+  if (wrong === -1 && list.length > 0) return list as readonly string[];
+  const given = list.length === 0 ? "an empty array" : describe(list[wrong]);
+  const fix = "name a file or directory; if it comes from the environment or from params, see that it is set there";
+  throw optionInvalid(`the path of ${kind} is ${given}`, fix);
+}
+
 function sizeOption(name: string, size: Size): number {
-  const bytes = typeof size === "number" ? size : memorySizeParse(size);
+  const bytes = typeof size === "string" ? memorySizeParse(size) : size;
   if (bytes !== null && Number.isSafeInteger(bytes) && bytes > 0) return bytes;
   throw optionInvalid(`${name}: ${JSON.stringify(size)}`, 'give a number of bytes, or a size such as "16mb"');
 }
 
 function rollLimits(roll: NonNullable<FileOptions["roll"]>): RollLimits {
+  const takes = { size: true, rows: true, every: true } as const;
+  checkOptions({ of: "roll", given: roll, takes, code: "CONNECTOR_OPTION_INVALID" });
   const rows = roll.rows ?? Number.POSITIVE_INFINITY;
   if (!(rows >= 1)) throw optionInvalid(`roll.rows: ${rows}`, "give a number of rows, at least 1");
   return {

@@ -1,7 +1,8 @@
 // `jsonl(…)`: files with one JSON value a line.
 
+import { checkedLayout } from "../../types/schema-spec.ts";
 import type { Type } from "../../types/t.ts";
-import { type FileOptions, type Files, fileConnector } from "./file-connector.ts";
+import { checkFileOptions, type FileOptions, type Files, fileConnector } from "./file-connector.ts";
 import { jsonlEncoder } from "./json-encode.ts";
 import { jsonlFormat } from "./jsonl-parser.ts";
 
@@ -19,7 +20,8 @@ export function jsonl<T>(
   paths: string | readonly string[],
   options: FileOptions & { readonly type?: Type<T> } = {},
 ): Files<T | Record<string, unknown>> {
-  const spec = options.type?.spec ?? null;
+  checkFileOptions("jsonl", options);
+  const spec = options.type === undefined ? null : checkedLayout(options.type, "the type of jsonl");
   return fileConnector(paths, options, {
     kind: "jsonl",
     type: spec,

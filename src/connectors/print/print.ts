@@ -3,6 +3,7 @@
 
 import { UserError } from "../../base/errors.ts";
 import type { Sink, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
+import { checkOptions, type OptionKind, wholeNumberFrom } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { tableLines } from "./row-table.ts";
 import { fieldType, valueText } from "./value-text.ts";
@@ -21,7 +22,12 @@ export type PrintOptions = {
   readonly table?: { readonly last: number };
 };
 
+const LIMIT: OptionKind = { takes: "a number from 0 on", accepts: (value) => typeof value === "number" && value >= 0 };
+
 export function print(options: PrintOptions = {}): Sink<unknown> {
+  const code = "CONNECTOR_OPTION_INVALID";
+  checkOptions({ of: "print", given: options, takes: { limit: LIMIT, width: wholeNumberFrom(1), table: true }, code });
+  if (options.table) checkOptions({ of: "table", given: options.table, takes: { last: true }, code });
   const { limit = Number.POSITIVE_INFINITY, width = 240, table = null } = options;
   if (table !== null && !(Number.isInteger(table.last) && table.last > 0 && table.last <= TABLE_ROWS_MAX)) {
     throw new UserError("PRINT_TABLE_INVALID", `a table of the last ${table.last} records cannot be printed`, {

@@ -4,8 +4,11 @@
 // its `Result` says how the type of the result follows from the record's. Missing inputs are skipped by all of them.
 
 import { UserError } from "../../base/errors.ts";
+import { nearest } from "../../base/nearest.ts";
 import type { AggregateFunction } from "../../state/keyed-state.ts";
-import type { Expr, Orderable } from "../expressions/expr.ts";
+import { checkOptions } from "../../types/check-options.ts";
+import { describe } from "../../types/describe.ts";
+import { type Expr, isExpr, type Orderable } from "../expressions/expr.ts";
 import { type ExprSpec, fieldSpec } from "../expressions/expr-spec.ts";
 import type { Fields, FieldValue, MayMiss, Need } from "../expressions/needs.ts";
 import type { AggregateSpec, NamedAggregate } from "./aggregate-spec.ts";
@@ -161,7 +164,7 @@ export function minBy<const P extends string, const Q extends string>(
   pick: Q,
 ): Aggregate<Need<P, Orderable> & Need<Q, unknown>, As<"field", Q>>;
 export function minBy(by: string, pick?: string): never {
-  return declared({ kind: "minBy", input: fieldSpec(by), pick: pick === undefined ? null : fieldSpec(pick) });
+  return declared({ kind: "minBy", input: fieldOf(by), pick: pick === undefined ? null : fieldOf(pick) });
 }
 
 /** The record, or the picked field of it, with the largest `by`; ties as in `first`. */
@@ -171,7 +174,7 @@ export function maxBy<const P extends string, const Q extends string>(
   pick: Q,
 ): Aggregate<Need<P, Orderable> & Need<Q, unknown>, As<"field", Q>>;
 export function maxBy(by: string, pick?: string): never {
-  return declared({ kind: "maxBy", input: fieldSpec(by), pick: pick === undefined ? null : fieldSpec(pick) });
+  return declared({ kind: "maxBy", input: fieldOf(by), pick: pick === undefined ? null : fieldOf(pick) });
 }
 
 export type CollectOptions = {
@@ -187,14 +190,16 @@ export function collect<const P extends string>(
 ): Aggregate<Need<P, unknown>, As<"fieldList", P>>;
 export function collect<V, N>(expression: Expr<V, N>, options?: CollectOptions): Aggregate<N, As<"value", V[]>>;
 export function collect(first?: Input | CollectOptions, second?: CollectOptions): never {
-  const hasInput = typeof first === "string" || (first !== undefined && "spec" in first);
-  const limit = (hasInput ? second : (first as CollectOptions | undefined))?.limit ?? null;
+  const hasInput = typeof first === "string" || isExpr(first);
+  const options = (hasInput ? second : (first as CollectOptions | undefined)) ?? {};
+  checkOptions({ of: "collect", given: options, takes: { limit: true } });
+  const { limit = null } = options;
   if (limit !== null && !(Number.isInteger(limit) && limit > 0)) {
     throw new UserError("AGGREGATE_LIMIT", `collect cannot keep ${limit} values`, {
       fix: "give a whole number from 1 on",
     });
   }
-  return declared({ kind: "collect", input: hasInput ? inputSpec(first) : null, limit });
+  return declared({ kind: "collect", input: hasInput ? inputSpec(first as Input) : null, limit });
 }
 
 export type SketchOptions = {
@@ -226,10 +231,11 @@ export function quantile<N>(
   options?: SketchOptions,
 ): Aggregate<N, As<"input", number[]>>;
 export function quantile(input: Input, q: number | readonly number[], options: SketchOptions = {}): never {
-  const quantiles = typeof q === "number" ? [q] : [...q];
-  const wrong = quantiles.find((part) => !(part >= 0 && part <= 1));
-  if (wrong !== undefined || quantiles.length === 0) {
-    throw new UserError("AGGREGATE_QUANTILE", `not a quantile: ${wrong ?? "an empty list"}`, {
+  checkOptions({ of: "quantile", given: options, takes: { error: true } });
+  const quantiles: readonly number[] = Array.isArray(q) ? [...q] : [q];
+  const wrong = quantiles.findIndex((part) => !(part >= 0 && part <= 1));
+  if (wrong !== -1 || quantiles.length === 0) {
+    throw new UserError("AGGREGATE_QUANTILE", `not a quantile: ${wrong === -1 ? "an empty list" : quantiles[wrong]}`, {
       fix: "give numbers from 0 to 1, for example 0.95",
     });
   }
@@ -247,6 +253,7 @@ export function distinctCount<N>(
   options?: SketchOptions,
 ): Aggregate<N, As<"value", number>>;
 export function distinctCount(input: Input, options: SketchOptions = {}): never {
+  checkOptions({ of: "distinctCount", given: options, takes: { error: true } });
   const error = errorChecked(options.error ?? 0.01, 0.003, 0.25);
   return declared({ kind: "distinctCount", input: inputSpec(input), error });
 }
@@ -256,13 +263,18 @@ export function distinctCount(input: Input, options: SketchOptions = {}): never 
  * accumulator has to be data (what structured clone carries), because it is stored and sent.
  */
 export function aggregate<T, Acc, Out>(functions: AggregateFunction<T, Acc, Out>): Aggregate<T, As<"value", Out>> {
-  for (const name of ["create", "add", "merge", "result"] as const) {
-    if (typeof functions[name] === "function") continue;
-    throw new UserError("AGGREGATE_FUNCTION", `a custom aggregate without ${name}: ${typeof functions[name]}`, {
+  checkAggregateFunction(functions);
+  return declared({ kind: "custom" }, functions as unknown as CustomAggregate);
+}
+
+export function checkAggregateFunction(functions: unknown): void {
+  for (const name of ["create", "add", "merge", "result"]) {
+    const given = (functions as Readonly<Record<string, unknown>> | null | undefined)?.[name];
+    if (typeof given === "function") continue;
+    throw new UserError("AGGREGATE_FUNCTION", `a custom aggregate without ${name}: ${typeof given}`, {
       fix: "give the four functions create, add, merge and result",
     });
   }
-  return declared({ kind: "custom" }, functions as unknown as CustomAggregate);
 }
 
 /**
@@ -272,7 +284,9 @@ export function aggregate<T, Acc, Out>(functions: AggregateFunction<T, Acc, Out>
 export function aggregateSet(aggregates: Aggregates<never>, taken: readonly string[]): AggregateSet {
   const specs: NamedAggregate[] = [];
   const custom = new Map<string, CustomAggregate>();
-  for (const [name, { spec, custom: functions }] of Object.entries(aggregates)) {
+  for (const [name, each] of Object.entries(aggregates ?? {})) {
+    if (!isAggregate(each)) throw aggregateExpected(name, each);
+    const { spec, custom: functions } = each;
     if (taken.includes(name) || name === "__proto__" || name === "") {
       throw new UserError("AGGREGATE_NAME", `a result cannot be named ${JSON.stringify(name)}`, {
         fix: taken.includes(name) ? "the row has a field of that name already: choose another" : "choose another name",
@@ -287,8 +301,33 @@ export function aggregateSet(aggregates: Aggregates<never>, taken: readonly stri
   return { specs, custom };
 }
 
+function isAggregate(value: unknown): value is Aggregate<never, ResultKind> {
+  return typeof value === "object" && value !== null && "spec" in value && "written" in value;
+}
+
+/** A function that was not called, or its name, tells what was meant. */
+function aggregateExpected(result: string, given: unknown): UserError {
+  const named = typeof given === "function" ? given.name : typeof given === "string" ? given : "";
+  const meant = nearest(named, AGGREGATES);
+  return new UserError("AGGREGATE_EXPECTED", `the result ${JSON.stringify(result)} is ${describe(given)}`, {
+    fix: `${meant === null ? "" : `did you mean ${meant}(…)? `}write { ${result}: count() }, or another of ${AGGREGATES.join(", ")}`,
+  });
+}
+
+const AGGREGATES = [
+  ...["count", "sum", "min", "max", "mean", "weightedMean", "variance", "stddev", "first", "last"],
+  ...["minBy", "maxBy", "collect", "quantile", "distinctCount", "aggregate"],
+];
+
 function inputSpec(input: Input): ExprSpec {
-  return typeof input === "string" ? fieldSpec(input) : input.spec;
+  return isExpr(input) ? input.spec : fieldOf(input);
+}
+
+function fieldOf(field: unknown): ExprSpec {
+  if (typeof field === "string") return fieldSpec(field);
+  throw new UserError("FIELD_PATH_MALFORMED", `an aggregate reads ${describe(field)}, which is no field`, {
+    fix: 'give the name of a field, for example sum("price"), or an expression, for example sum(col("price").mul(2))',
+  });
 }
 
 function errorChecked(error: number, least: number, most: number): number {

@@ -11,8 +11,10 @@ import type {
   StateSpec,
   ValueState,
 } from "../../state/keyed-state.ts";
-import { specOf } from "../../types/schema-spec.ts";
+import { checkOptions, checkValue, FUNCTION, type OptionKind } from "../../types/check-options.ts";
+import { checkedLayout } from "../../types/schema-spec.ts";
 import type { StandardSchema } from "../../types/standard-schema.ts";
+import { checkAggregateFunction } from "../aggregates/aggregate.ts";
 
 export type TtlOptions = {
   /** Forget what was not written for this long, in processing time. */
@@ -32,9 +34,6 @@ export type StateHandles<S> = { readonly [K in keyof S]: S[K] extends StateDecla
 
 type Output<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];
 
-const ttlMs = (options: TtlOptions | undefined): number | null =>
-  options?.ttl === undefined ? null : durationMs(options.ttl);
-
 /** Declares one value per key. With `init`, a key without a value has the initial one; without, `get()` gives null. */
 function value<S extends StandardSchema>(
   type: S,
@@ -43,15 +42,19 @@ function value<S extends StandardSchema>(
 function value<S extends StandardSchema>(type: S, options?: TtlOptions): StateDeclaration<ValueState<Output<S> | null>>;
 function value(
   type: StandardSchema,
-  options?: TtlOptions & { readonly init?: () => unknown },
+  options: TtlOptions & { readonly init?: () => unknown } = {},
 ): StateDeclaration<ValueState<unknown>> {
-  const specFor = (name: string) => ({ kind: "value", name, type: specOf(type), ttlMs: ttlMs(options) }) as const;
-  return { specOf: specFor, handleOf: (store, name) => store.value(specFor(name), options?.init ?? null) };
+  const layout = checkedLayout(type, "state.value");
+  const ttlMs = checkedTtl("state.value", options, { init: FUNCTION });
+  const specFor = (name: string) => ({ kind: "value", name, type: layout, ttlMs }) as const;
+  return { specOf: specFor, handleOf: (store, name) => store.value(specFor(name), options.init ?? null) };
 }
 
 /** Declares a list per key, in the order of addition. */
 function list<S extends StandardSchema>(item: S, options?: TtlOptions): StateDeclaration<ListState<Output<S>>> {
-  const specFor = (name: string) => ({ kind: "list", name, item: specOf(item), ttlMs: ttlMs(options) }) as const;
+  const layout = checkedLayout(item, "state.list");
+  const ttlMs = checkedTtl("state.list", options);
+  const specFor = (name: string) => ({ kind: "list", name, item: layout, ttlMs }) as const;
   return { specOf: specFor, handleOf: (store, name) => store.list(specFor(name)) };
 }
 
@@ -61,8 +64,10 @@ function map<K extends StandardSchema, V extends StandardSchema>(
   mapValue: V,
   options?: TtlOptions,
 ): StateDeclaration<MapState<Output<K>, Output<V>>> {
-  const specFor = (name: string) =>
-    ({ kind: "map", name, key: specOf(key), value: specOf(mapValue), ttlMs: ttlMs(options) }) as const;
+  const keyLayout = checkedLayout(key, "the key of state.map");
+  const valueLayout = checkedLayout(mapValue, "the value of state.map");
+  const ttlMs = checkedTtl("state.map", options);
+  const specFor = (name: string) => ({ kind: "map", name, key: keyLayout, value: valueLayout, ttlMs }) as const;
   return { specOf: specFor, handleOf: (store, name) => store.map(specFor(name)) };
 }
 
@@ -72,7 +77,11 @@ function reducing<S extends StandardSchema>(
   reduce: (left: Output<S>, right: Output<S>) => Output<S>,
   options?: TtlOptions,
 ): StateDeclaration<ReducingState<Output<S>>> {
-  const specFor = (name: string) => ({ kind: "reducing", name, type: specOf(type), ttlMs: ttlMs(options) }) as const;
+  const layout = checkedLayout(type, "state.reducing");
+  const what = "the second argument of state.reducing";
+  checkValue({ what, value: reduce, kind: FUNCTION, code: "FUNCTION_EXPECTED" });
+  const ttlMs = checkedTtl("state.reducing", options);
+  const specFor = (name: string) => ({ kind: "reducing", name, type: layout, ttlMs }) as const;
   return { specOf: specFor, handleOf: (store, name) => store.reducing(specFor(name), reduce) };
 }
 
@@ -82,9 +91,16 @@ function aggregating<S extends StandardSchema, In, Out>(
   functions: AggregateFunction<In, Output<S>, Out>,
   options?: TtlOptions,
 ): StateDeclaration<AggregatingState<In, Out>> {
-  const specFor = (name: string) =>
-    ({ kind: "aggregating", name, accumulator: specOf(accumulator), ttlMs: ttlMs(options) }) as const;
+  const layout = checkedLayout(accumulator, "state.aggregating");
+  checkAggregateFunction(functions);
+  const ttlMs = checkedTtl("state.aggregating", options);
+  const specFor = (name: string) => ({ kind: "aggregating", name, accumulator: layout, ttlMs }) as const;
   return { specOf: specFor, handleOf: (store, name) => store.aggregating(specFor(name), functions) };
+}
+
+function checkedTtl(of: string, given: TtlOptions = {}, others: Readonly<Record<string, OptionKind>> = {}) {
+  checkOptions({ of, given, takes: { ttl: true, ...others } });
+  return given.ttl === undefined ? null : durationMs(given.ttl);
 }
 
 export const state = { value, list, map, reducing, aggregating } as const;

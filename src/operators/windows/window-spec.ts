@@ -2,6 +2,7 @@
 
 import { type Duration, durationMs } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
+import { checkOptions } from "../../types/check-options.ts";
 
 export type WindowSpec =
   /**
@@ -36,12 +37,14 @@ export type WindowOptions = {
 
 /** Windows of equal size, side by side. */
 export function tumbling(size: Duration, options: WindowOptions = {}): PaneWindowSpec {
+  checkOptions({ of: "tumbling", given: options, takes: { offset: true, zone: true } });
   const sizeMs = wholeMs("size", size);
   return { kind: "tumbling", sizeMs, offsetMs: offsetMs(options, sizeMs), zone: zoneChecked(options) };
 }
 
 /** Windows of equal size, one starting every `slide`. Costs as much as tumbling windows of gcd(size, slide). */
 export function sliding(size: Duration, slide: Duration, options: WindowOptions = {}): PaneWindowSpec {
+  checkOptions({ of: "sliding", given: options, takes: { offset: true, zone: true } });
   const sizeMs = wholeMs("size", size);
   const slideMs = wholeMs("slide", slide);
   if (slideMs > sizeMs) {
