@@ -69,6 +69,12 @@ export function headerInvalid(file: string, what: string): UserError {
   });
 }
 
+export function headerMissing(file: string): UserError {
+  return new UserError("CSV_HEADER_INVALID", `${file} is empty, where a header line is due`, {
+    fix: "leave the file out, write its header line, or say `header: false`",
+  });
+}
+
 function numbered(width: number): string[] {
   return Array.from({ length: width }, (_, index) => `column${index + 1}`);
 }

@@ -12,10 +12,13 @@ import {
   csvExplainer,
   csvRowFunction,
   headerInvalid,
+  headerMissing,
 } from "./csv-columns.ts";
 import { CR, type CsvDialect, LF, NONE } from "./csv-dialect.ts";
 import { CsvScanner, HAS_NUL, HAS_STRAY_QUOTE, HAS_TEXT_AFTER_QUOTE, HAS_UNCLOSED_QUOTE } from "./csv-scanner.ts";
 import {
+  lineBreaks,
+  linesIssue,
   type ParseStatus,
   type RecordFormat,
   type RecordParser,
@@ -51,7 +54,7 @@ export function csvFormat(options: CsvFormatOptions): RecordFormat<unknown> {
 
 function columnsOf(first: Buffer | null, file: string, options: CsvFormatOptions): CsvColumns {
   const { header, columns, spec } = options;
-  if (header && first === null) return { columns: [], width: 0 }; // An empty file has no records.
+  if (header && first === null) throw headerMissing(file);
   const cells = first === null ? [] : recordCells(first, file, options);
   if (header && columns !== null && columns.length !== cells.length) {
     throw headerInvalid(file, `${cells.length} columns, where the option \`columns\` names ${columns.length}`);
@@ -162,11 +165,16 @@ class CsvParser implements RecordParser<unknown> {
   #invalid(window: RecordWindow, next: number): InvalidRow {
     const { bytes, position, file, line, recordBytesMax } = window;
     const where = { file, line };
-    if (next - position > recordBytesMax) return { ...tooLong(bytes, position, next, recordBytesMax), ...where };
+    const lines = linesIssue(line, lineBreaks(bytes, position, next));
+    if (next - position > recordBytesMax) {
+      const { raw, issues } = tooLong(bytes, position, next, recordBytesMax);
+      return { raw, issues: [...issues, ...lines], ...where };
+    }
     const issues = problemTexts(this.#scanner.problems);
     if (!isUtf8(bytes.subarray(position, next))) issues.push("bytes that are not UTF-8");
     else if (!this.#ragged && this.#scanner.count !== this.#width) issues.push(this.#widthIssue());
-    if (issues.length === 0) {
+    if (issues.length > 0) issues.push(...lines);
+    else {
       this.#explain ??= csvExplainer(this.#columns.columns);
       issues.push(...this.#explain(this.#cells));
     }

@@ -102,8 +102,22 @@ describe("CSV columns", () => {
   });
 
   test("a file without records has none, whatever it is made of", async () => {
-    for (const empty of ["", "\n\n", "\ufeff", "n,text", "n,text\n", "\ufeff\r\nn,text\r\n\r\n"]) {
+    for (const empty of ["n,text", "n,text\n", "\ufeff\r\nn,text\r\n\r\n"]) {
       assert.deepEqual((await read(empty, { type: Row })).records, [], JSON.stringify(empty));
+    }
+    for (const empty of ["", "\n\n", "\ufeff"]) {
+      assert.deepEqual((await read(empty, { type: Row, header: false })).records, [], JSON.stringify(empty));
+    }
+  });
+
+  test("a file without its header line is refused, whether or not records have a type", async () => {
+    for (const empty of ["", "\n\n", "\ufeff"]) {
+      for (const options of [{ type: Row }, {}, { columns: ["n", "text"] }]) {
+        await assert.rejects(read(empty, options), {
+          code: "CSV_HEADER_INVALID",
+          message: "/in.csv is empty, where a header line is due",
+        });
+      }
     }
   });
 
@@ -294,7 +308,7 @@ describe("bad CSV rows", () => {
       "8: bytes that are not UTF-8",
       "9: a quote inside a field that does not begin with one",
       "10: text after a closing quote",
-      "12: a quote that is not closed",
+      "12: a quote that is not closed; lines 12–13",
     ]);
     assert.ok(invalid.every(({ file }) => file === "/in.csv"));
     assert.deepEqual(invalid.map(({ raw }) => raw).slice(0, 3), ["x,bad number", "2,too,many", "3"]);
@@ -324,7 +338,7 @@ describe("bad CSV rows", () => {
         `${readSize}`,
       );
       const issue = "longer than 1000 B, the limit of one record (option recordSizeMax)";
-      assert.deepEqual(issues, [`3: ${issue}`, `4: ${issue}`, `7: ${issue}`]);
+      assert.deepEqual(issues, [`3: ${issue}`, `4: ${issue}; lines 4–5`, `7: ${issue}`]);
       assert.ok(invalid.every(({ raw }) => String(raw).length <= 1_100));
     }
   });

@@ -78,6 +78,18 @@ export function tooLong(
   };
 }
 
+/** Which lines a bad record takes, when it is more than one: a quote may have swallowed them. */
+export function linesIssue(first: number, breaks: number): string[] {
+  return breaks === 0 ? [] : [`lines ${first}–${first + breaks}`];
+}
+
+/** Line breaks inside a record, without the one that ends it. */
+export function lineBreaks(bytes: Buffer, start: number, end: number): number {
+  const counter = new LineCounter();
+  counter.add(bytes, start, end);
+  return counter.inside;
+}
+
 /** A record as text without its line break; what is not UTF-8 shows as U+FFFD. */
 export function recordText(bytes: Buffer, start: number, end: number): string {
   let stop = end;
@@ -89,6 +101,12 @@ export function recordText(bytes: Buffer, start: number, end: number): string {
 export class LineCounter {
   lines = 0;
   #carriageReturn = false;
+  #endsLine = false;
+
+  /** Without the one at the end. */
+  get inside(): number {
+    return this.lines - (this.#endsLine ? 1 : 0);
+  }
 
   add(bytes: Uint8Array, from: number, to: number): void {
     let carriageReturn = this.#carriageReturn;
@@ -102,6 +120,7 @@ export class LineCounter {
       if (byte === 13 || (byte === 10 && !carriageReturn)) lines += 1;
       carriageReturn = byte === 13;
     }
+    if (to > from) this.#endsLine = bytes[to - 1] === 10 || bytes[to - 1] === 13;
     this.#carriageReturn = carriageReturn;
     this.lines = lines;
   }

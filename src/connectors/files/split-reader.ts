@@ -16,6 +16,7 @@ import { byteStream, fileShrunk, ReadAhead, type StreamOptions } from "./byte-st
 import { firstRecord, lineAt, nextRecordStart } from "./file-probe.ts";
 import {
   LineCounter,
+  linesIssue,
   type RecordBoundary,
   type RecordFormat,
   type RecordParser,
@@ -263,8 +264,11 @@ export class SplitReader<T> {
   }
 
   #reportSkipped(output: SourceOutput<T>, skip: Skip): boolean {
-    const { row } = skip;
+    const { row, lines } = skip;
+    const { line } = this.#window;
     skip.row = null;
-    return row === null || output.invalid({ ...row, file: this.#start.file, line: this.#window.line });
+    if (row === null) return true;
+    const issues = [...row.issues, ...linesIssue(line, lines.inside)];
+    return output.invalid({ ...row, issues, file: this.#start.file, line });
   }
 }
