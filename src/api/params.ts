@@ -10,9 +10,9 @@ import type { TypeSpec } from "../types/type-spec.ts";
 export type ParamsText = Readonly<Record<string, string>>;
 
 /**
- * Validates parameters. Where the schema refuses a text, the value that it reads as is tried instead: a time or a bigint
- * where the schema is known to want one, else a number, a boolean or another JSON value, so that `t.f64` and `z.number()`
- * work as one expects. Throws PARAMS_INVALID with every issue.
+ * Validates parameters. Where the schema refuses a text, the value that it reads as is tried instead: a time or a
+ * bigint where the schema is known to want one, else a number, a boolean or another JSON value, so that `t.f64` and
+ * `z.number()` work as one expects. Throws PARAMS_INVALID with every issue.
  */
 export async function paramsParse(schema: StandardSchema | null, text: ParamsText): Promise<unknown> {
   if (schema === null) {

@@ -1,7 +1,7 @@
 // The Standard Schema v1 interface (https://standardschema.dev), written out: types alone need no package.
 //
-// Any schema library that has the `~standard` property can stand where this engine takes a schema: job parameters,
-// `parse`, connectors. The engine's own `t.*` types implement it too (types/t.ts).
+// A schema of any library, with the `~standard` property, can stand where this engine validates: `parse` and `params`.
+// Where it stores and sends, only its own `t.*` types (types/t.ts), which implement it too, say how values look.
 
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly "~standard": StandardProps<Input, Output>;
