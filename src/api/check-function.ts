@@ -1,6 +1,7 @@
 // User functions are checked when the job is built, where the user's line is at hand.
 
 import { UserError } from "../base/errors.ts";
+import { refuseAsync } from "../base/synchronous.ts";
 import { callSite } from "./call-site.ts";
 
 /** The function, if it is one and synchronous. */
@@ -17,11 +18,6 @@ export function checkFunction(value: unknown, what: string): unknown {
       },
     );
   }
-  if (value.constructor.name === "AsyncFunction" || value.constructor.name === "AsyncGeneratorFunction") {
-    throw new UserError("FUNCTION_ASYNC", `the function of ${what} is asynchronous`, {
-      fix: "functions between source and sink are synchronous: remove async and await",
-      ...detail,
-    });
-  }
+  refuseAsync(value, what, detail);
   return value;
 }

@@ -13,7 +13,7 @@
 //
 // Budget: 20 M records per CPU second through generate, map, filter, map, discard (bench case `chain`).
 
-import type { PlanOperator } from "../graph/plan.ts";
+import type { OperatorKind, PlanOperator } from "../graph/plan.ts";
 import { conditionCode, recordField } from "../operators/expressions/expr-code.ts";
 import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
 import { fieldCode } from "../types/field-path.ts";
@@ -28,8 +28,10 @@ export type ChainShape = {
   exchanges(operator: number, output: string): readonly number[];
   /** Index in `C` of the records that left by an output; -1 for a side output that nobody takes. */
   count(operator: number, output: string): number;
-  /** Freeze records, so that a mutation fails at the user's line. */
+  /** Freeze records, so that a mutation fails at the user's line, and hold them to their declared types. */
   readonly checks: boolean;
+  /** Number of the guard of an output's records; -1 when it has none. */
+  guard(operator: number, output: string): number;
 };
 
 /**
@@ -37,6 +39,7 @@ export type ChainShape = {
  * time).
  */
 export const bindingName = (prefix: "f" | "o" | "w" | "p", operator: number): string => `${prefix}${operator}`;
+export const guardName = (guard: number): string => `g${guard}`;
 export const exchangeName = (exchange: number): string => `e${exchange}`;
 
 type Record = { readonly record: string; readonly time: string };
@@ -75,7 +78,7 @@ function mapCode(chain: ChainShape, index: number, at: Record): string {
   const result = `r${index}`;
   const after = `u = ${result} == null ? ${index} : -1;
 if (${result} instanceof Promise) promised(${index});
-${chain.checks ? `freeze(${result});` : ""}
+${checkCode(chain, index, "", result)}
 C[${index}] += 1;
 ${outputCode(chain, index, "", { record: result, time: at.time })}`;
   if (isGuarded(chain, index)) {
@@ -84,6 +87,14 @@ try { ${result} = f${index}(${at.record}); } catch (error) { ok${index} = false;
 if (ok${index}) { ${after} }`;
   }
   return `at = ${index}; const ${result} = f${index}(${at.record});\n${after}`;
+}
+
+/** What checks do to a record that leaves an operator. */
+function checkCode(chain: ChainShape, operator: number, output: string, record: string): string {
+  if (!chain.checks) return "";
+  const guard = chain.guard(operator, output);
+  const fits = guard < 0 ? "" : `if (!${guardName(guard)}(${record}, true)) misfit(${guard}, ${record});`;
+  return `${fits} freeze(${record});`;
 }
 
 function filterCode(chain: ChainShape, index: number, at: Record): string {
@@ -147,7 +158,8 @@ export function outputObjectCode(chain: ChainShape, operator: number, output: st
     let at = ${operator}, u = -1;
     if (S.failure !== null) return false;
     try {
-      ${chain.checks ? "freeze(record);" : ""}
+      ${GIVES_RECORDS.has(kind ?? "sink") ? `if (record instanceof Promise) gave(${operator});` : ""}
+      ${checkCode(chain, operator, output, "record")}
       ${counts}
       ${outputCode(chain, operator, output, { record: "record", time: "time" })}
     } catch (error) { failed(at, error, record, ${operator}, u); }
@@ -155,6 +167,9 @@ export function outputObjectCode(chain: ChainShape, operator: number, output: st
   },
 }`;
 }
+
+/** Kinds of operators whose functions, or readers, give the records that enter the chain behind them. */
+const GIVES_RECORDS: ReadonlySet<OperatorKind> = new Set(["source", "flatMap", "process"]);
 
 export type LoopInput =
   /** `records[i]`, `times[i]` of rows by reference. */
@@ -185,6 +200,11 @@ export function loopCode(chain: ChainShape, options: LoopOptions): string {
   }[options.input.kind];
   const at = { record: "record", time: "time" };
   const isSource = options.input.kind === "generate";
+  const enters = isSource
+    ? `if (record instanceof Promise) promised(0);\n${checkCode(chain, 0, "", "record")}`
+    : chain.checks
+      ? "freeze(record);"
+      : "";
   const work = isSource ? `C[0] += 1;\n${outputCode(chain, 0, "", at)}` : headCode(chain, options);
   return `let at = 0, u = -1, i = from;
 try {
@@ -192,7 +212,7 @@ try {
     ${options.input.kind === "rows" ? "" : "at = 0;"}
     const record = ${read[0]};
     const time = ${options.timestamps ? read[1] : "NaN"};
-    ${chain.checks ? "freeze(record);" : ""}
+    ${enters}
     ${work}
     i += ${isSource ? "source" : "1"};
     if (S.full) break;

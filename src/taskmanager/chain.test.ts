@@ -4,8 +4,22 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { blackhole, col, collection, job, type Sink, type Stream, t } from "../index.ts";
+import {
+  aggregate,
+  blackhole,
+  col,
+  collection,
+  count,
+  generate,
+  job,
+  type Sink,
+  type Source,
+  type Stream,
+  state,
+  t,
+} from "../index.ts";
 import { testJob } from "../testing/index.ts";
+import { simulateJob } from "../testing/simulate-job.ts";
 
 type Row = { readonly n: number };
 const Row = t.struct({ n: t.f64 });
@@ -164,11 +178,72 @@ describe("a user function that throws", () => {
   });
 });
 
+const promise = Promise.resolve(1);
+const OWN = { uid: "own", out: t.any } as const;
+const whole = {
+  create: () => 0,
+  add: (n: number, { n: more }: Row) => n + more,
+  merge: (a: number, b: number) => a + b,
+  result: (n: number): unknown => n,
+};
+/** All of one key. */
+const one = (rows: Stream<Row>) => rows.keyBy(() => 1, t.f64);
+
 describe("a user function that returns what it must not", () => {
   const cases: Record<string, readonly [string, (rows: Stream<Row>) => AnyStream]> = {
     "a promise from map": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.map((row) => Promise.resolve(row))],
     "a promise from filter": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.filter(() => Promise.resolve(true) as never)],
     "a promise from flatMap": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.flatMap(() => Promise.resolve([]) as never)],
+    "promises in an array of flatMap": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.flatMap(() => [promise])],
+    "promises from a generator of flatMap": [
+      "FUNCTION_RETURNED_PROMISE",
+      (rows) =>
+        rows.flatMap(function* () {
+          yield promise;
+        }),
+    ],
+    "a promise that a process function emits": [
+      "FUNCTION_RETURNED_PROMISE",
+      (rows) => rows.keyBy("n").process({ ...OWN, onRecord: (_, ctx) => ctx.emit(promise) }),
+    ],
+    "a promise that it emits to a side": [
+      "FUNCTION_RETURNED_PROMISE",
+      (rows) =>
+        rows.keyBy("n").process({ ...OWN, side: { aside: t.any }, onRecord: (_, ctx) => ctx.side.aside(promise) }),
+    ],
+    "a promise from reduce": ["FUNCTION_RETURNED_PROMISE", (rows) => one(rows).reduce("own", () => promise as never)],
+    "a promise from reducing state": [
+      "FUNCTION_RETURNED_PROMISE",
+      (rows) =>
+        one(rows).process({
+          ...OWN,
+          state: { sum: state.reducing(t.any, () => promise) },
+          onRecord: ({ n }, ctx) => ctx.state.sum.add(n),
+        }),
+    ],
+    "a promise from aggregating state": [
+      "FUNCTION_RETURNED_PROMISE",
+      (rows) =>
+        one(rows).process({
+          ...OWN,
+          state: { sum: state.aggregating(t.any, { ...whole, add: () => promise }) },
+          onRecord: (row, ctx) => ctx.state.sum.add(row),
+        }),
+    ],
+    "a promise from an aggregate's add": [
+      "FUNCTION_RETURNED_PROMISE",
+      (rows) => one(rows).aggregate({ own: aggregate({ ...whole, add: () => promise as never }) }),
+    ],
+    "a promise from an aggregate's result": [
+      "FUNCTION_RETURNED_PROMISE",
+      (rows) => one(rows).aggregate({ own: aggregate({ ...whole, result: () => promise }) }),
+    ],
+    "a promise from keyBy": [
+      "KEY_INVALID",
+      (rows) => rows.keyBy(() => promise as never, t.f64).aggregate({ n: count() }),
+    ],
+    "a promise from eventTime": ["TIMESTAMP_TYPE", (rows) => rows.eventTime({ at: () => promise as never })],
+    "a promise from partitionBy": ["PARTITION_OUT_OF_RANGE", (rows) => rows.partitionBy(() => promise as never)],
     "no records from flatMap": ["FLATMAP_NOT_ITERABLE", (rows) => rows.flatMap(() => undefined as never)],
     "text from flatMap": ["FLATMAP_NOT_ITERABLE", (rows) => rows.flatMap(() => "abc" as never)],
     "a channel out of range": ["PARTITION_OUT_OF_RANGE", (rows) => rows.partitionBy(() => 7)],
@@ -177,11 +252,86 @@ describe("a user function that returns what it must not", () => {
   };
   for (const [name, [code, build]] of Object.entries(cases)) {
     test(`${name} fails the job with ${code}`, async () => {
-      const run = await through(build, [1]);
-      await assert.rejects(run.settle(), { code });
+      const run = await through(build, [1, 1]);
+      await assert.rejects(run.settle(), { code, message: name.includes("promise") ? /a promise/ : /./ });
       await run[Symbol.asyncDispose]();
     });
   }
+});
+
+describe("records of a source that are promises", () => {
+  const given: Record<string, () => Source<unknown>> = {
+    generated: () => generate(4, (n) => Promise.resolve(n)),
+    "of a collection": () => collection([1, Promise.resolve(2)]),
+  };
+  for (const [name, source] of Object.entries(given)) {
+    test(`fail the job when they are ${name}`, async () => {
+      const promising = job({ name: "promising" }, (env) => {
+        env
+          .from("in", source())
+          .map((record) => ({ record }))
+          .to("out", blackhole());
+      });
+      const { error } = await simulateJob(promising, { seed: 1 });
+      assert.deepEqual([error?.code, error?.operator], ["FUNCTION_RETURNED_PROMISE", "in"]);
+      assert.match(error?.message ?? "", /source "in".* a promise/);
+    });
+  }
+
+  test("asynchronous functions are refused when they are declared", () => {
+    const code = "FUNCTION_ASYNC";
+    assert.throws(() => generate(4, async (n) => n), { code, message: /of generate is/ });
+    const add = async (): Promise<never> => assert.fail();
+    assert.throws(() => aggregate({ ...whole, add: add as never }), { code, message: /of aggregate\.add is/ });
+    assert.throws(() => state.reducing(t.any, add), { code, message: /of state\.reducing is/ });
+    assert.throws(() => state.aggregating(t.any, { ...whole, add: add as never }), { code });
+  });
+});
+
+describe("under checks a record is held to its declared type at once, in the middle of a chain", () => {
+  const odd = { n: "str" } as never as Row;
+  const message = /^field n is string "str", not f64, in a record that leaves "own": \{ n: 'str' \}$/;
+  const cases: Record<string, (rows: Stream<Row>) => AnyStream> = {
+    map: (rows) => rows.map(Row, () => odd).uid("own"),
+    flatMap: (rows) => rows.flatMap(Row, () => [odd]).uid("own"),
+    "flatMap by a generator, whatever its policy": (rows) =>
+      rows
+        .flatMap(Row, function* () {
+          yield odd;
+        })
+        .uid("own")
+        .onError("skip"),
+    "process function": (rows) => rows.keyBy("n").process({ ...OWN, out: Row, onRecord: (_, ctx) => ctx.emit(odd) }),
+    "side output": (rows) =>
+      rows.keyBy("n").process({ ...OWN, side: { aside: Row }, onRecord: (_, ctx) => ctx.side.aside(odd) }).side.aside,
+  };
+  for (const [name, build] of Object.entries(cases)) {
+    test(`of a ${name}`, async () => {
+      const run = await through(build, [1]);
+      await assert.rejects(run.settle(), { code: "CODEC_MISMATCH", operator: "own", message });
+      await run[Symbol.asyncDispose]();
+    });
+  }
+
+  test("of a source", async () => {
+    const sources = [generate(4, () => odd, { type: Row }), collection([odd], { type: Row })];
+    for (const source of sources) {
+      const misread = job({ name: "misread" }, (env) => {
+        env.from("own", source).to("out", blackhole());
+      });
+      const { error } = await simulateJob(misread, { seed: 1 });
+      assert.deepEqual([error?.code, error?.operator], ["CODEC_MISMATCH", "own"]);
+      assert.match(error?.message ?? "", message);
+    }
+    const run = await testJob(
+      job({ name: "pushed" }, (env) => {
+        env.from("own", collection<Row>([], { type: Row })).to("out", blackhole());
+      }),
+    );
+    run.source("own").push(odd);
+    await assert.rejects(run.settle(), { code: "CODEC_MISMATCH", operator: "own", message });
+    await run[Symbol.asyncDispose]();
+  });
 });
 
 describe("parse", () => {

@@ -3,6 +3,7 @@
 // Owns: operator objects, drivers, generated code. Does not own: channels, sinks' I/O, scheduling (task.ts).
 
 import { assert, type EngineError, withOperator } from "../base/errors.ts";
+import { promiseEmitted, promiseReturned } from "../base/synchronous.ts";
 import type { JobVertex } from "../graph/job-graph.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 import type { Emit } from "../network/emit-code.ts";
@@ -13,13 +14,15 @@ import {
   bindingName,
   type ChainShape,
   exchangeName,
+  guardName,
   type LoopOptions,
   loopCode,
   outputObjectCode,
 } from "./chain-code.ts";
 import { countedOutputs } from "./chain-metrics.ts";
 import { freezeRecord } from "./freeze.ts";
-import { promiseReturned, returnedNothing, userFailure } from "./user-failure.ts";
+import { declaredGuards, type OutputGuard } from "./output-guards.ts";
+import { returnedNothing, userFailure } from "./user-failure.ts";
 
 /** Set by whatever has no room, cleared by the task. `failure`: an exception kept out of a user function's way (G3). */
 export type TaskStatus = { full: boolean; failure: EngineError | null };
@@ -68,11 +71,13 @@ export class Chain {
   readonly #outputs = new Map<string, Output>();
   readonly #names: readonly string[];
   readonly #values: readonly unknown[];
+  readonly #guards: readonly OutputGuard[];
   #loops = 0;
 
   constructor(options: ChainOptions) {
     this.options = options;
-    this.shape = chainShape(options);
+    this.#guards = options.checks ? declaredGuards(options.vertex.operators, options.name) : [];
+    this.shape = chainShape(options, this.#guards);
     const scope = this.#scope();
     this.#names = [...scope.keys()];
     this.#values = [...scope.values()];
@@ -140,6 +145,8 @@ ${entries.join(",\n")}
       ["DOUBTFUL", KEY_DOUBTFUL],
       ["freeze", freezeRecord],
       ["promised", (at: number) => this.#promised(at)],
+      ["gave", (at: number) => this.#gave(at)],
+      ["misfit", (guard: number, record: unknown) => this.#guards[guard]?.refuse(record)],
       ["failed", this.#failed.bind(this)],
       ["threw", options.onSkipped],
       ["doubtful", (key: unknown, port: number, record: unknown) => options.keys[port]?.doubtful(key, record)],
@@ -150,6 +157,9 @@ ${entries.join(",\n")}
     });
     options.bindings.forEach((binding, index) => {
       for (const prefix of ["f", "o", "w", "p"] as const) scope.set(bindingName(prefix, index), binding[prefix]);
+    });
+    this.#guards.forEach(({ fits }, index) => {
+      scope.set(guardName(index), fits);
     });
     options.exchanges.forEach((exchange, index) => {
       scope.set(exchangeName(index), exchange.emit);
@@ -164,7 +174,13 @@ ${entries.join(",\n")}
   }
 
   #promised(at: number): never {
-    throw promiseReturned(this.#operatorAt(at));
+    const { kind, name, uid } = this.#operatorAt(at);
+    throw promiseReturned(`the function of ${kind} "${name}"`, { operator: uid });
+  }
+
+  #gave(at: number): never {
+    const { kind, name, uid } = this.#operatorAt(at);
+    throw promiseEmitted(`${kind} "${name}"`, { operator: uid });
   }
 
   /** Operator `at` failed on what operator `from` emitted. A failure that names no operator concerns the latter. */
@@ -192,7 +208,7 @@ ${entries.join(",\n")}
   }
 }
 
-function chainShape(options: ChainOptions): ChainShape {
+function chainShape(options: ChainOptions, guards: readonly OutputGuard[]): ChainShape {
   const { operators, chained } = options.vertex;
   const indexOf = new Map(operators.map((operator, index) => [operator.uid, index]));
   const counted = countedOutputs(options.vertex, options.exchanges);
@@ -200,6 +216,7 @@ function chainShape(options: ChainOptions): ChainShape {
     name: options.name,
     operators,
     checks: options.checks,
+    guard: (operator, output) => guards.findIndex((each) => each.operator === operator && each.output === output),
     consumers: (operator, output) =>
       chained
         .filter((edge) => edge.from === operators[operator]?.uid && edge.output === output)

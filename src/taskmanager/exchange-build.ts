@@ -92,7 +92,7 @@ export function exchangeSelector(options: SelectorOptions): ChannelSelector {
 function partitionOutOfRange(channel: unknown, channels: number, operator: string): UserError {
   return new UserError(
     "PARTITION_OUT_OF_RANGE",
-    `the function of partitionBy gave ${String(channel)} for ${channels} subtasks`,
+    `the function of partitionBy gave ${channel instanceof Promise ? "a promise" : String(channel)} for ${channels} subtasks`,
     {
       fix: `return a whole number from 0 to ${channels - 1}; the second argument is the number of subtasks`,
       operator,

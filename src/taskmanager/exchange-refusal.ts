@@ -13,15 +13,7 @@ import { recordText } from "./user-failure.ts";
 export function exchangeRefusal(plan: Plan, edge: PlanEdge): Refusal {
   const operator = makerOf(plan, edge);
   return {
-    misfit(record, mismatch) {
-      const message = `${misfitText(mismatch)}, in a record that leaves "${operator}": ${recordText(record)}`;
-      return mismatch?.unsupported
-        ? new UserError("CODEC_UNSUPPORTED", message, { fix: unsupportedFix(mismatch.actual), operator })
-        : new UserError("CODEC_MISMATCH", message, {
-            fix: "return what the declared type says, or declare what is returned",
-            operator,
-          });
-    },
+    misfit: (record, mismatch) => recordMisfit(operator, record, mismatch),
     tooLarge(record, bytes, maxBytes) {
       const message = `a record that leaves "${operator}" takes ${bytes} bytes${largestText(record)}; the maximum is ${maxBytes}`;
       return new UserError("RECORD_TOO_LARGE", message, {
@@ -30,6 +22,17 @@ export function exchangeRefusal(plan: Plan, edge: PlanEdge): Refusal {
       });
     },
   };
+}
+
+/** For a record that leaves an operator and does not fit its type. */
+export function recordMisfit(operator: string, record: unknown, mismatch: Mismatch | null): UserError {
+  const message = `${misfitText(mismatch)}, in a record that leaves "${operator}": ${recordText(record)}`;
+  return mismatch?.unsupported
+    ? new UserError("CODEC_UNSUPPORTED", message, { fix: unsupportedFix(mismatch.actual), operator })
+    : new UserError("CODEC_MISMATCH", message, {
+        fix: "return what the declared type says, or declare what is returned",
+        operator,
+      });
 }
 
 function misfitText(mismatch: Mismatch | null): string {

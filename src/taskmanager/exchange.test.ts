@@ -6,7 +6,19 @@ import { inspect } from "node:util";
 import { difference } from "../../test/arbitraries/same.ts";
 import type { UserError } from "../base/errors.ts";
 import { OPTIONS } from "../config/options.ts";
-import { blackhole, collection, count, type Job, job, max, type Stream, sum, t, tumbling } from "../index.ts";
+import {
+  blackhole,
+  collection,
+  count,
+  type Infer,
+  type Job,
+  job,
+  max,
+  type Stream,
+  sum,
+  t,
+  tumbling,
+} from "../index.ts";
 import { SEGMENTS_IN_FLIGHT_MAX } from "../network/ring-link.ts";
 import { type TestJobOptions, testJob } from "../testing/index.ts";
 
@@ -44,7 +56,7 @@ const Row = t.struct({ k: t.string, v: t.f64, ts: t.timestamp });
 describe("a record that does not fit fails the job whichever slot it would go to", () => {
   const aggregating = job({ name: "aggregating" }, (env) => {
     const keyed = env
-      .from("in", collection([], { type: Row }))
+      .from("in", collection<Infer<typeof Row>>([]))
       .map(Row, (row) => row)
       .uid("maker")
       .filter((row) => row.ts >= 0)

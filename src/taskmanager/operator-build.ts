@@ -1,6 +1,7 @@
 // Makes the operator objects of a chain from the plan and the user's functions.
 
 import { assert, InternalError } from "../base/errors.ts";
+import { refusePromise } from "../base/synchronous.ts";
 import type { Plan, PlanOperator } from "../graph/plan.ts";
 import type { AggregateSet } from "../operators/aggregates/aggregate.ts";
 import { AggregateOperator, type AggregateOperatorOptions } from "../operators/aggregates/aggregate-operator.ts";
@@ -50,7 +51,7 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
       assert(state?.kind === "reducing", `reduce "${operator.uid}" declares one reducing state`);
       return new ReduceOperator({
         state,
-        reduce: functions.reduce as (left: unknown, right: unknown) => unknown,
+        reduce: synchronous(functions.reduce as Reduce, `the function of reduce "${operator.name}"`),
         onThrow,
       });
     }
@@ -70,6 +71,12 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
         operator: operator.uid,
       });
   }
+}
+
+type Reduce = (left: unknown, right: unknown) => unknown;
+
+function synchronous(reduce: Reduce, who: string): Reduce {
+  return (left, right) => refusePromise(reduce(left, right), who);
 }
 
 type WindowSettings = { readonly window: WindowSpec; readonly allowedLatenessMs: number };

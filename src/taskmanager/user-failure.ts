@@ -113,18 +113,6 @@ export function concernsRecord(error: unknown): boolean {
   return !(error instanceof EngineError) || (error.domain !== "internal" && !NOT_OF_THE_RECORD.has(error.code));
 }
 
-/** The error for a function that returned a promise where a value is due. */
-export function promiseReturned(operator: PlanOperator): UserError {
-  return new UserError(
-    "FUNCTION_RETURNED_PROMISE",
-    `the function of ${operator.kind} "${operator.name}" returned a promise`,
-    {
-      fix: "functions between source and sink are synchronous: remove async and await",
-      operator: operator.uid,
-    },
-  );
-}
-
 /** The error for a map that returned undefined or null where fields are read; null when it is another error. */
 export function returnedNothing(map: PlanOperator, error: unknown, record: unknown): UserError | null {
   if (!(error instanceof TypeError)) return null;

@@ -24,8 +24,7 @@ export function codecError(mismatch: Mismatch, what: string, detail: ErrorDetail
 
 /** What to do about a value that no codec carries. */
 export function unsupportedFix(actual: string): string {
-  if (actual === "a promise")
-    return "The function returned a promise; functions are synchronous, so use mapAsync to wait for one.";
+  if (actual === "a promise") return "Put in the value, not a promise of it: functions are synchronous.";
   if (actual.startsWith("an instance of"))
     return "Copy its fields into a plain object: methods and private state do not travel.";
   return "Leave it out, or turn it into plain data: numbers, strings, dates, arrays, plain objects, maps, sets.";

@@ -79,6 +79,7 @@ function describeKey(key: unknown): string {
   if (typeof key === "function" || typeof key === "symbol") return `a ${typeof key}`;
   if (key instanceof Date) return Number.isNaN(key.getTime()) ? "an invalid Date" : "a Date";
   if (Array.isArray(key)) return "an array";
+  if (key instanceof Promise) return "a promise";
   return typeof key === "object"
     ? "an object without a declared key type"
     : `the ${typeof key} ${JSON.stringify(String(key))}`;

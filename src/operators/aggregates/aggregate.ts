@@ -5,6 +5,7 @@
 
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { refuseAsync } from "../../base/synchronous.ts";
 import type { AggregateFunction } from "../../state/keyed-state.ts";
 import { checkOptions } from "../../types/check-options.ts";
 import { describe } from "../../types/describe.ts";
@@ -263,13 +264,14 @@ export function distinctCount(input: Input, options: SketchOptions = {}): never 
  * accumulator has to be data (what structured clone carries), because it is stored and sent.
  */
 export function aggregate<T, Acc, Out>(functions: AggregateFunction<T, Acc, Out>): Aggregate<T, As<"value", Out>> {
-  checkAggregateFunction(functions);
+  checkAggregateFunction(functions, "aggregate");
   return declared({ kind: "custom" }, functions as unknown as CustomAggregate);
 }
 
-export function checkAggregateFunction(functions: unknown): void {
+export function checkAggregateFunction(functions: unknown, of: string): void {
   for (const name of ["create", "add", "merge", "result"]) {
     const given = (functions as Readonly<Record<string, unknown>> | null | undefined)?.[name];
+    refuseAsync(given, `${of}.${name}`);
     if (typeof given === "function") continue;
     throw new UserError("AGGREGATE_FUNCTION", `a custom aggregate without ${name}: ${typeof given}`, {
       fix: "give the four functions create, add, merge and result",

@@ -41,7 +41,7 @@ export function timestampProblem(value: unknown): TimestampProblem {
   if (typeof value !== "number" && !(value instanceof Date)) {
     return {
       code: "TIMESTAMP_TYPE",
-      message: `the event time is a ${typeof value}: ${String(value).slice(0, 100)}`,
+      message: `the event time is ${value instanceof Promise ? "a promise" : `a ${typeof value}: ${String(value).slice(0, 100)}`}`,
       fix: "give epoch milliseconds as a number, or a Date; parse text in the source's type (t.timestamp) or in a map",
     };
   }

@@ -11,6 +11,7 @@
 
 import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
+import { promiseReturned } from "../../base/synchronous.ts";
 import type { FiredTimer, KeyedStateStore, KeyedTimers, TimerService } from "../../state/keyed-state.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
@@ -210,8 +211,5 @@ function timersOf(timers: KeyedTimers): TimerService & { readonly processing: Ti
 }
 
 function returnedPromise(uid: string): UserError {
-  return new UserError("FUNCTION_RETURNED_PROMISE", `the process function "${uid}" returned a promise`, {
-    fix: "process functions are synchronous: remove async and await",
-    operator: uid,
-  });
+  return promiseReturned(`the process function "${uid}"`, { operator: uid });
 }

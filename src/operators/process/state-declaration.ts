@@ -1,6 +1,7 @@
 // `state.value(…)`, `state.list(…)`, …: keyed state as users declare it in a process function.
 
 import { type Duration, durationMs } from "../../base/duration.ts";
+import { refuseAsync, refusePromise } from "../../base/synchronous.ts";
 import type {
   AggregateFunction,
   AggregatingState,
@@ -80,9 +81,16 @@ function reducing<S extends StandardSchema>(
   const layout = checkedLayout(type, "state.reducing");
   const what = "the second argument of state.reducing";
   checkValue({ what, value: reduce, kind: FUNCTION, code: "FUNCTION_EXPECTED" });
+  refuseAsync(reduce, "state.reducing");
   const ttlMs = checkedTtl("state.reducing", options);
   const specFor = (name: string) => ({ kind: "reducing", name, type: layout, ttlMs }) as const;
-  return { specOf: specFor, handleOf: (store, name) => store.reducing(specFor(name), reduce) };
+  return {
+    specOf: specFor,
+    handleOf(store, name) {
+      const who = `the function of the state "${name}"`;
+      return store.reducing(specFor(name), (left: Output<S>, right) => refusePromise(reduce(left, right), who));
+    },
+  };
 }
 
 /** Declares an accumulator per key, of the given type. */
@@ -92,10 +100,26 @@ function aggregating<S extends StandardSchema, In, Out>(
   options?: TtlOptions,
 ): StateDeclaration<AggregatingState<In, Out>> {
   const layout = checkedLayout(accumulator, "state.aggregating");
-  checkAggregateFunction(functions);
+  checkAggregateFunction(functions, "state.aggregating");
   const ttlMs = checkedTtl("state.aggregating", options);
   const specFor = (name: string) => ({ kind: "aggregating", name, accumulator: layout, ttlMs }) as const;
-  return { specOf: specFor, handleOf: (store, name) => store.aggregating(specFor(name), functions) };
+  return {
+    specOf: specFor,
+    handleOf: (store, name) => store.aggregating(specFor(name), synchronous(functions, `of the state "${name}"`)),
+  };
+}
+
+function synchronous<In, Acc, Out>(
+  functions: AggregateFunction<In, Acc, Out>,
+  of: string,
+): AggregateFunction<In, Acc, Out> {
+  const who = { create: `create ${of}`, add: `add ${of}`, merge: `merge ${of}`, result: `result ${of}` };
+  return {
+    create: () => refusePromise(functions.create(), who.create),
+    add: (accumulator, value) => refusePromise(functions.add(accumulator, value), who.add),
+    merge: (left, right) => refusePromise(functions.merge(left, right), who.merge),
+    result: (accumulator) => refusePromise(functions.result(accumulator), who.result),
+  };
 }
 
 function checkedTtl(of: string, given: TtlOptions = {}, others: Readonly<Record<string, OptionKind>> = {}) {

@@ -1,0 +1,36 @@
+// Under checks, records are held to the declared type of the output that they leave by, at once and not only where they
+// are sent: the check that a link by reference makes (result-partition.ts, P4), but of whole records, whatever fields
+// the receiver reads.
+
+import type { OperatorKind, PlanOperator } from "../graph/plan.ts";
+import { outputType } from "../graph/record-type.ts";
+import { compileRecordGuard, type RecordGuard } from "../types/record-guard.ts";
+import { specMismatch } from "../types/spec-mismatch.ts";
+import { recordMisfit } from "./exchange-refusal.ts";
+
+export type OutputGuard = {
+  /** Index in the chain. */
+  readonly operator: number;
+  readonly output: string;
+  readonly fits: RecordGuard;
+  /** Throws for a record that does not fit. */
+  refuse(record: unknown): never;
+};
+
+/** What these give comes from the user as it is; others make or validate their records, or let them through. */
+const GIVES_USERS_RECORDS: ReadonlySet<OperatorKind> = new Set(["source", "map", "flatMap", "process"]);
+
+/** Guards of all outputs of a chain that have a declared type. */
+export function declaredGuards(operators: readonly PlanOperator[], name: string): readonly OutputGuard[] {
+  return operators.flatMap((operator, index) =>
+    ["", ...operator.sides.map((side) => side.name)].flatMap((output): OutputGuard[] => {
+      const spec = outputType(operator, output);
+      if (spec === null || !GIVES_USERS_RECORDS.has(operator.kind)) return [];
+      const fits = compileRecordGuard(spec, "refuse", `${name} ${operator.uid} ${output}`);
+      const refuse = (record: unknown): never => {
+        throw recordMisfit(operator.uid, record, specMismatch(spec, record, "refuse"));
+      };
+      return [{ operator: index, output, fits, refuse }];
+    }),
+  );
+}
