@@ -1,9 +1,9 @@
 // A watchdog for user code in the main thread: a job's module and builder, and with --local its functions. Slots have
 // one of their own (taskmanager/watchdog.ts).
 //
-//   M1. A thread beside this one (main-watch-worker.ts) sees that this one takes no turn any more, interrupts it, and has
-//       it call `onStuck` in the interruption, with the stack of what it was doing. Nothing that is due in this thread
-//       later ever comes: `onStuck` ends the process.
+//   M1. A thread beside this one (main-watch-worker.ts) sees that this one takes no turn any more, interrupts it, and
+//       has it call `onStuck` in the interruption, with the stack of what it was doing. Nothing that is due in this
+//       thread later ever comes: `onStuck` ends the process.
 //   M2. Under a debugger nothing is watched: whoever holds the thread at a breakpoint means it.
 
 import { url as debuggerUrl } from "node:inspector";
