@@ -3,7 +3,7 @@
 //
 //   process ─┬─ V8 overhead
 //            └─ flink (M) ─┬─ heap (I) ──────┬─ framework heap   main thread
-//                          │                 └─ task heap        ÷ slots: the V8 heap limit of each
+//                          │                 └─ task heap        ÷ slots: what each may keep
 //                          └─ off-heap (O) ──┬─ framework off-heap
 //                                            ├─ task off-heap
 //                                            ├─ managed          pool of blocks, ÷ slots: the share of each
