@@ -78,6 +78,24 @@ describe("print", () => {
     assert.match(lines[5]!, /^out {2}Uint8Array \[0, 0, 0, 0, 0, 0, 0, 0, …\]$/);
   });
 
+  test("an object without fields of its own shows what it is", async () => {
+    class Secret {
+      #x = 1;
+      static of = (secret: Secret): number => secret.#x;
+    }
+    const lines = await printed([
+      { r: /a b/g },
+      [new RangeError("too\nmuch"), Object.assign(new Error("e"), { code: 1 })],
+      [new ArrayBuffer(2), new DataView(new ArrayBuffer(1))],
+      [Promise.resolve(1), new WeakMap()],
+      [new Secret(), {}],
+    ]);
+    assert.deepEqual(lines.slice(0, 2), ["out  { r: /a b/g }", "out  [RangeError: too much, Error: e]"]);
+    assert.match(lines[2]!, /^out {2}\[ArrayBuffer \{ .*<00 00>.*, DataView \{/);
+    assert.match(lines[3]!, /^out {2}\[Promise \{ 1.*, WeakMap \{ <items unknown> \}\]$/);
+    assert.equal(lines[4], "out  [Secret {}, {}]");
+  });
+
   test("the limit counts what it hides, and subtasks are told apart", async () => {
     assert.deepEqual(await printed([1, 2, 3, 4], { limit: 2 }, { parallelism: 3 }), [
       "out/0  1",

@@ -1,6 +1,7 @@
 // A value as people read it, on one line and bounded: like a JavaScript literal. A number that is a time by its type
 // shows as a date.
 
+import { inspect } from "node:util";
 import type { TypeSpec } from "../../types/type-spec.ts";
 
 const LENGTH_MAX = 64;
@@ -63,7 +64,22 @@ function objectText(value: object, type: TypeSpec | null, depth: number): string
     const items = [...(value as Uint8Array).subarray(0, ITEMS_MAX + 1)];
     return listText(`${value.constructor.name} [`, items, "]", (item) => valueText(item));
   }
-  return listText("{", Object.entries(value), "}", ([name, item]) => `${name}: ${inner(item, fieldType(type, name))}`);
+  return propertiesText(value, ([name, item]) => `${name}: ${inner(item, fieldType(type, name))}`);
+}
+
+/** What no property tells (an error, a pattern, a buffer, private fields) shows as Node shows it. */
+function propertiesText(value: object, text: (property: [string, unknown]) => string): string {
+  if (value instanceof Error || value instanceof RegExp) return oneLine(String(value));
+  const properties = Object.entries(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === Object.prototype || prototype === null;
+  if (properties.length === 0 && !isPlain) return oneLine(inspect(value, { depth: 0, customInspect: false }));
+  return listText("{", properties, "}", text);
+}
+
+function oneLine(text: string): string {
+  const line = text.replace(/\s*\n\s*/g, " ");
+  return line.length > LENGTH_MAX ? `${line.slice(0, LENGTH_MAX)}…` : line;
 }
 
 function listText<T>(open: string, items: readonly T[], close: string, text: (item: T) => string): string {
