@@ -70,7 +70,7 @@ export class CsvEncoder implements RowEncoder {
         return this.#text(name, value);
       default:
         if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString();
-        return this.#text(name, jsonText(value));
+        return this.#text(name, jsonText(value, name));
     }
   }
 

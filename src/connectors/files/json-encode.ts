@@ -7,9 +7,11 @@
 //   Map                  an object when all keys are strings, else a list of pairs
 //   Set, typed arrays    a list
 //   undefined            the field is left out
-//   functions, symbols   an error
+//   toJSON               what it gives
+//   the rest             an error: functions, symbols, errors, promises, instances of classes, ArrayBuffers, cycles
 
 import { UserError } from "../../base/errors.ts";
+import { describe } from "../../types/describe.ts";
 import type { RowEncoder } from "./row-encoder.ts";
 
 export const jsonlEncoder: RowEncoder = {
@@ -17,16 +19,16 @@ export const jsonlEncoder: RowEncoder = {
   line: (record) => `${jsonText(record)}\n`,
 };
 
-export function jsonText(value: unknown): string {
+/** `name` says which field of the record the value is; "": the record. */
+export function jsonText(value: unknown, name = ""): string {
   try {
     // The replacer costs more than the rest: it is called for every value.
     const text = isPlain(value, 0) ? JSON.stringify(value) : JSON.stringify(value, replace);
     if (typeof text === "string") return text;
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw unsupported("", error instanceof Error ? error.message : String(error), error); // A cycle.
+    throw error instanceof Unheld ? unsupported(error.field || name, error.what) : failed(name, error);
   }
-  throw unsupported("", `a record that is ${typeof value}`);
+  throw unsupported(name, `a record that is ${typeof value}`);
 }
 
 const DEPTH_MAX = 16;
@@ -44,15 +46,31 @@ function isPlain(value: unknown, depth: number): boolean {
   return true;
 }
 
+/** Thrown out of JSON.stringify. */
+class Unheld extends Error {
+  readonly field: string;
+  readonly what: string;
+
+  constructor(field: string, what: string) {
+    super(what);
+    this.field = field;
+    this.what = what;
+  }
+}
+
 function replace(this: unknown, name: string, value: unknown): unknown {
   const original = (this as Record<string, unknown>)[name]; // Before its toJSON: a Buffer has one of its own.
   if (typeof original === "bigint") return String(original);
-  if (typeof original === "function" || typeof original === "symbol") throw unsupported(name, `a ${typeof original}`);
-  if (typeof original !== "object" || original === null) return value;
-  if (ArrayBuffer.isView(original) && !(original instanceof DataView)) return [...(original as Uint8Array)];
-  if (original instanceof Set) return [...original];
-  if (original instanceof Map) return mapValue(original);
-  return value;
+  const given = ArrayBuffer.isView(original) ? original : value;
+  if (typeof given === "function" || typeof given === "symbol") throw new Unheld(name, `a ${typeof given}`);
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
+  const prototype: unknown = Object.getPrototypeOf(given);
+  if (prototype === Object.prototype || prototype === null) return given;
+  if (ArrayBuffer.isView(given) && !(given instanceof DataView)) return [...(given as Uint8Array)];
+  if (given instanceof Set) return [...given];
+  if (given instanceof Map) return mapValue(given);
+  if (given instanceof Number || given instanceof String || given instanceof Boolean) return given;
+  throw new Unheld(name, describe(given));
 }
 
 function mapValue(map: ReadonlyMap<unknown, unknown>): unknown {
@@ -60,6 +78,16 @@ function mapValue(map: ReadonlyMap<unknown, unknown>): unknown {
   const hasTextKeys = entries.every(([key]) => typeof key === "string");
   return hasTextKeys ? Object.fromEntries(entries as [string, unknown][]) : entries;
 }
+
+/** JSON.stringify itself, a getter or a toJSON threw. */
+function failed(name: string, error: unknown): UserError {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof TypeError && /circular/i.test(message)) return unsupported(name, ITSELF, error);
+  if (error instanceof RangeError) return unsupported(name, `${ITSELF}, or is nested too deep`, error);
+  return unsupported(name, `a value that throws ${message}`, error);
+}
+
+const ITSELF = "an object that contains itself";
 
 function unsupported(name: string, what: string, cause?: unknown): UserError {
   const where = name === "" ? "" : `field ${JSON.stringify(name)}: `;

@@ -200,14 +200,47 @@ describe("JSON text", () => {
     assert.equal(jsonText(value), '{"a":null,"b":null,"c":null,"d":"100000000000000000000","f":[null,null],"g":[1]}');
   });
 
+  test("what has a toJSON is what that gives", () => {
+    const money = { toJSON: () => new Map([["eur", 1n]]) };
+    assert.equal(
+      jsonText({ at: new Date(0), url: new URL("file:///a"), money, boxed: Object(1) }),
+      '{"at":"1970-01-01T00:00:00.000Z","url":"file:///a","money":{"eur":"1"},"boxed":1}',
+    );
+  });
+
   test("what would be lost is an error that names the field", () => {
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;
+    const circular = new Map<string, unknown>();
+    circular.set("self", circular);
     const refused = (value: unknown, message: RegExp): void =>
       assert.throws(() => jsonText(value), { code: "JSON_VALUE_UNSUPPORTED", message });
     refused({ a: { b: () => 1 } }, /field "b": JSON cannot hold a function/);
     refused({ a: Symbol("x") }, /field "a"/);
-    refused(cycle, /circular/i);
+    refused(cycle, /JSON cannot hold an object that contains itself/);
+    refused(new Map([["cycle", circular]]), /an object that contains itself/);
+    class Secret {
+      #x = 1;
+      x = (): number => this.#x;
+    }
+    class Point {
+      x = 1;
+    }
+    const lost: readonly (readonly [unknown, string])[] = [
+      [new RangeError("r"), "a RangeError"],
+      [/r/, "a RegExp"],
+      [Promise.resolve(1), "a promise"],
+      [new WeakMap(), "an instance of WeakMap"],
+      [new ArrayBuffer(1), "an ArrayBuffer"],
+      [new DataView(new ArrayBuffer(1)), "a DataView"],
+      [new Secret(), "an instance of Secret"],
+      [new Point(), "an instance of Point"],
+      [{ toJSON: () => /r/ }, "a RegExp"],
+    ];
+    for (const [value, what] of lost) {
+      refused({ a: [{ b: value }] }, new RegExp(`field "b": JSON cannot hold ${what}$`));
+      refused(value, new RegExp(`^JSON cannot hold ${what}$`));
+    }
     refused(undefined, /a record that is undefined/);
   });
 });
