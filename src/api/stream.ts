@@ -165,8 +165,16 @@ export class Stream<T> {
     });
   }
 
-  /** Partitions the stream by a field, or by a function with the type of the key. State and windows are per key. */
-  keyBy<const K extends KeyField<T>>(field: K): Keyed<T, T[K], Pick<T, K>>;
+  /**
+   * Partitions the stream by a field, or by a function with the type of its key: `keyBy((r) => r.user, t.string)`.
+   * State and windows are per key.
+   */
+  // The first overload takes functions, too, but only with an argument more that nothing is assignable to: the compiler
+  // then says that it expects a second argument, and not that a function is none of the fields.
+  keyBy<const K extends KeyField<T> | ((record: T) => unknown)>(
+    field: K,
+    ...type: K extends string ? [] : [typeOfKey: never]
+  ): Keyed<T, T[K & keyof T], Pick<T, K & keyof T>>;
   keyBy<S extends StandardSchema>(key: (record: T) => Infer<S>, type: S): Keyed<T, Infer<S>, { key: Infer<S> }>;
   keyBy(by: unknown, type?: StandardSchema): never {
     const key = keySpecOf(by, type, this.#origin.type);

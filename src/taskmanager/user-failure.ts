@@ -101,6 +101,7 @@ const NOT_OF_THE_RECORD: ReadonlySet<string> = new Set([
   "METRIC_NAME",
   "OPERATOR_CLOSED",
   "STATE_BUDGET_EXCEEDED",
+  "TIMER_WITHOUT_HANDLER",
 ]);
 
 /**

@@ -26,12 +26,14 @@ import { SimEnv } from "./sim-env.ts";
 import { stateValues } from "./state-view.ts";
 import { emptySource } from "./stub-source.ts";
 import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
+import { builtForTest, paramsText, type TestParams } from "./test-params.ts";
 
 export type HarnessOptions = {
   readonly seed?: number;
   /** Processing time at the start. Default: 2026-01-01T00:00:00Z. */
   readonly startTime?: number | Date;
-  readonly params?: Readonly<Record<string, string>>;
+  /** Parameters of the job, as values or as the text of the command line. */
+  readonly params?: TestParams;
 };
 
 /** What goes with a record. */
@@ -99,11 +101,11 @@ async function operatorHarness(
   keys: "computed" | "given" = "computed",
 ): Promise<Harness> {
   checkOptions({ of: "harness", given: options, takes: { seed: NUMBER, startTime: TIME, params: true } });
-  const { plan, functions } = await jobBuild(of, options.params ?? {}, {
-    parallelism: 1,
-    maxParallelism: MAX_PARALLELISM,
-    preAggregation: false,
-  });
+  const defaults = { parallelism: 1, maxParallelism: MAX_PARALLELISM, preAggregation: false };
+  const { plan, functions } = await builtForTest(
+    (given) => `harness(job, ${JSON.stringify(uid)}, ${given})`,
+    () => jobBuild(of, paramsText(options.params), defaults),
+  );
   const operator = plan.operators.find((candidate) => candidate.uid === uid);
   if (operator === undefined || operator.key === null) {
     const keyed = plan.operators.filter((candidate) => candidate.key !== null).map((candidate) => candidate.uid);

@@ -4,9 +4,12 @@
 //   S1. Verbs are noted, and carried out in their order when the test waits. A watermark and an end are steps of their
 //       own: what came before them has flowed through the whole job, and so have they, before what comes after them is
 //       emitted.
-//   S2. It describes itself as the source it stands for, so that the plan keeps its hash.
+//   S2. Records fit the declared type of the source, as those that a real one reads do: others are refused when they
+//       are pushed.
+//   S3. It describes itself as the source it stands for, so that the plan keeps its hash.
 
-import { UserError } from "../base/errors.ts";
+import { callSite } from "../api/call-site.ts";
+import { assert, UserError } from "../base/errors.ts";
 import type {
   InvalidPolicy,
   InvalidRow,
@@ -19,6 +22,9 @@ import type {
   SourceSplit,
   SplitEnumerator,
 } from "../operators/source.ts";
+import { codecError } from "../types/codec-error.ts";
+import { compileRecordGuard, type RecordGuard } from "../types/record-guard.ts";
+import { specMismatch } from "../types/spec-mismatch.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 
 type Item =
@@ -137,6 +143,7 @@ export class StubSource implements Source<unknown> {
   readonly #readers: StubReader[];
   readonly #target: number;
   readonly #script: TestScript;
+  readonly #fits: RecordGuard | null;
   #watermark = -Infinity;
   #ended = false;
 
@@ -150,6 +157,7 @@ export class StubSource implements Source<unknown> {
     this.#readers = Array.from({ length: options.parallelism }, () => new StubReader());
     this.#target = options.target % options.parallelism;
     this.#script = options.script;
+    this.#fits = this.type === null ? null : compileRecordGuard(this.type, "refuse", `test source ${uid}`);
   }
 
   describe(): Json {
@@ -169,6 +177,7 @@ export class StubSource implements Source<unknown> {
   push(records: readonly unknown[], subtask: number = this.#target): void {
     const reader = this.#reader(subtask);
     this.#checkOpen();
+    for (const record of records) if (this.#fits?.(record, true) === false) throw this.#misfit(record);
     this.#script.add(() => {
       for (const record of records) reader.push({ kind: "record", record });
     }, false);
@@ -194,6 +203,17 @@ export class StubSource implements Source<unknown> {
     if (this.#ended) return;
     this.#ended = true;
     this.#toAll({ kind: "end" });
+  }
+
+  /** Told at the line of the test, and not where the record is read (S2). */
+  #misfit(record: unknown): UserError {
+    assert(this.type !== null, "records of any type fit");
+    const mismatch = specMismatch(this.type, record) ?? { path: "", expected: "", actual: "", unsupported: false };
+    const location = callSite();
+    return codecError(mismatch, `record pushed to "${this.#uid}"`, {
+      fix: "push what the declared type of the source says; for a row that cannot be read there is invalid(row)",
+      ...(location && { location }),
+    });
   }
 
   #toAll(item: Item): void {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { job, type Sink, type Source, state, t } from "../index.ts";
-import { testJob } from "./index.ts";
+import type { UserError } from "../base/errors.ts";
+import { blackhole, collection, job, type Sink, type Source, state, t } from "../index.ts";
+import { harness, testJob } from "./index.ts";
 
 const Tick = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp });
 const Alert = t.struct({ symbol: t.string, kind: t.string, at: t.f64 });
@@ -191,6 +192,47 @@ describe("a job under test that fails", () => {
     run.source("ticks").watermark(100);
     assert.throws(() => run.source("ticks").watermark(99), { code: "TEST_WATERMARK_BACK" });
     assert.throws(() => run.source("ticks").watermark(Number.NaN), { code: "TEST_WATERMARK_BACK" });
+  });
+
+  test("a record that is not of the source's declared type is refused at the line that pushes it", async () => {
+    await using run = await testJob(silence);
+    const pushed = { symbol: "A", price: "1", qty: 1, ts: 1_000 };
+    assert.throws(() => run.source("ticks").push(tick("A", 1, 1), pushed), {
+      code: "CODEC_MISMATCH",
+      message: 'price of the record pushed to "ticks" does not fit its type: expected f64, got string "1"',
+    });
+    const { symbol, ...unnamed } = tick("A", 1, 1);
+    assert.throws(
+      () => run.source("ticks").push({ ...unnamed, symbl: symbol }),
+      (error: UserError) => error.code === "CODEC_MISMATCH" && error.location?.file === import.meta.filename,
+    );
+    await run.end();
+    assert.deepEqual(await run.sink("alerts").rows(), [], "none of them was pushed");
+  });
+
+  test("parameters are values, and what is wrong with them is told as a test writes it", async () => {
+    const limited = job({ name: "limited", params: t.struct({ least: t.f64, on: t.bool }) }, (env, { least, on }) => {
+      env
+        .from("in", collection([1], { type: t.f64 }))
+        .filter((n) => on && n >= least)
+        .keyBy((n) => n, t.f64)
+        .reduce("most", Math.max)
+        .to("out", blackhole());
+    });
+    const params = { least: 2, on: "true" };
+    await using run = await testJob(limited, { params });
+    run.source("in").push(1, 2);
+    assert.deepEqual(await run.sink("out").rows(), [2]);
+    await harness(limited, "most", { params });
+    await assert.rejects(testJob(limited), {
+      code: "PARAMS_INVALID",
+      fix: "give parameters: testJob(job, { params: { name: … } })",
+    });
+    await assert.rejects(testJob(limited, { params: { least: 1, on: "yes" } }), {
+      code: "PARAMS_INVALID",
+      fix: "give true or false: testJob(job, { params: { on: … } })",
+    });
+    await assert.rejects(harness(limited, "most"), { fix: /^give parameters: harness\(job, "most", \{ params: / });
   });
 
   test("metrics that no operator has are refused, those that counted nothing are 0", async () => {

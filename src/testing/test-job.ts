@@ -31,13 +31,15 @@ import { StateViews } from "./state-view.ts";
 import { StubSink } from "./stub-sink.ts";
 import { StubSource, TestScript } from "./stub-source.ts";
 import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
+import { builtForTest, paramsText, type TestParams } from "./test-params.ts";
 
 type Setting = string | number | boolean;
 
 export type TestJobOptions = {
   /** Parallelism of operators that name none. Default: 1. */
   readonly parallelism?: number;
-  readonly params?: Readonly<Record<string, Setting>>;
+  /** Parameters of the job, as values or as the text of the command line. */
+  readonly params?: TestParams;
   /** Decides the order in which tasks run, and which subtask of a source gets the records. Default: 1. */
   readonly seed?: number;
   readonly config?: Readonly<Record<string, Setting>>;
@@ -117,8 +119,11 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
       values: { ...TEST_CONFIG, [OPTIONS.parallelism.key]: parallelism, ...options.config },
     },
   ]);
-  const params = Object.fromEntries(Object.entries(options.params ?? {}).map(([name, value]) => [name, String(value)]));
-  const stubs = await stubsOf(job, params, { seed, configuration });
+  const params = paramsText(options.params);
+  const stubs = await builtForTest(
+    (given) => `testJob(job, ${given})`,
+    () => stubsOf(job, params, { seed, configuration }),
+  );
   const runner = localSlotRunner({
     env,
     load: async () => job,

@@ -87,6 +87,32 @@ describe("the methods of a context", () => {
   });
 });
 
+test("a timer that no onTimer would hear is an error where it is set, whatever onError says", async () => {
+  for (const domain of ["event", "processing"] as const) {
+    const deaf = job({ name: "deaf" }, (env) => {
+      env
+        .from("in", collection([1]))
+        .keyBy((n) => n, t.f64)
+        .process({
+          uid: "deaf",
+          out: t.f64,
+          onRecord(n, { timers }) {
+            (domain === "event" ? timers : timers.processing).set("wake", n);
+          },
+        })
+        .onError("skip")
+        .to("out", blackhole());
+    });
+    await using run = await testJob(deaf);
+    run.source("in").push(1);
+    await assert.rejects(run.sink("out").rows(), {
+      code: "TIMER_WITHOUT_HANDLER",
+      operator: "deaf",
+      message: /"wake"/,
+    });
+  }
+});
+
 test("a timer in processing time that fails has no event time aside", async () => {
   await using run = await testJob(
     job({ name: "clock" }, (env) => {

@@ -66,7 +66,7 @@ export class ProcessContext {
     this.state = Object.fromEntries(
       Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(store, name)]),
     );
-    this.timers = timersOf(store.timers);
+    this.timers = timersOf(store.timers, options.functions.onTimer === undefined ? context.uid : null);
     this.side = Object.fromEntries(
       options.sides.map((name) => {
         const aside = context.side(name);
@@ -200,14 +200,22 @@ export class ProcessOperator implements Operator {
   }
 }
 
-function timersOf(timers: KeyedTimers): TimerService & { readonly processing: TimerService } {
-  const { event, processing } = timers;
-  return {
-    set: (name, atMs) => event.set(name, atMs),
-    clear: (name) => event.clear(name),
-    get: (name) => event.get(name),
-    processing,
-  };
+/** `without`: uid of an operator without `onTimer`, whose timers nobody would hear. */
+function timersOf(timers: KeyedTimers, without: string | null): TimerService & { readonly processing: TimerService } {
+  const serviceOf = (service: TimerService): TimerService => ({
+    set: without === null ? (name, atMs) => service.set(name, atMs) : (name) => nobodyHears(without, name),
+    clear: (name) => service.clear(name),
+    get: (name) => service.get(name),
+  });
+  return { ...serviceOf(timers.event), processing: serviceOf(timers.processing) };
+}
+
+function nobodyHears(uid: string, name: string): never {
+  throw new UserError(
+    "TIMER_WITHOUT_HANDLER",
+    `the process function "${uid}" sets the timer ${JSON.stringify(name)}, and has no onTimer`,
+    { fix: "give it the function that is called when a timer is due: onTimer(timer, ctx) { … }", operator: uid },
+  );
 }
 
 function returnedPromise(uid: string): UserError {
