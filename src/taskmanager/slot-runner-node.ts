@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { SharedDoorbell } from "../network/doorbell.ts";
 import { portConnection } from "../network/port-connection.ts";
@@ -28,8 +29,16 @@ async function heldBytes(worker: Worker): Promise<number> {
   }
 }
 
+/**
+ * V8's loop unrolling takes the check for interruptions out of loops that call a builtin (`for (;;) kept.push(new
+ * Array(9).fill(0))`), so that neither `terminate` nor a stack sample gets through to such a loop, which then ends with
+ * the process. Measured with it off (Node 24.21): stopped within 20 ms instead of never.
+ */
+const INTERRUPTIBLE = "--no-turboshaft-loop-unrolling";
+
 /** `output` takes what user code writes to its console; without one it goes to the streams of the process. */
 export function threadSlotRunner(output: ((text: string) => void) | null = null): SlotRunner {
+  setFlagsFromString(INTERRUPTIBLE);
   return {
     residentBytes: () => process.memoryUsage.rss(),
     start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle {

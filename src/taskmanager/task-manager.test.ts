@@ -14,7 +14,11 @@ import { TaskManager } from "./task-manager.ts";
 
 const GIB = 1024 ** 3;
 
-type Thread = { readonly heldBytes: number; readonly terminate: () => Promise<void> };
+type Thread = {
+  readonly heldBytes: number;
+  readonly terminate: () => Promise<void>;
+  readonly stack?: string;
+};
 
 function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => number | null) {
   const env = new SimEnv({ seed: 1 });
@@ -26,7 +30,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     residentBytes: () => residentBytes(env.clock.monotonicMs()),
     start: ({ index }, onExit): SlotHandle => {
       exits[index] = onExit;
-      const { heldBytes, terminate } = threads[index]!;
+      const { heldBytes, terminate, stack = null } = threads[index]!;
       const onMessage = (handler: (message: FromSlot) => void): void => {
         says[index] = handler;
       };
@@ -35,7 +39,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
         control,
         ring: () => undefined,
         terminate,
-        stackSample: async () => null,
+        stackSample: async () => stack,
         heldBytes: async () => heldBytes,
       };
     },
@@ -69,6 +73,15 @@ test("M1: a thread that cannot be ended is given up after five seconds, and keep
   await env.advance(200);
   assert.deepEqual([ended, manager.stranded], [true, true]);
   assert.equal(manager.network.stats().leased, 1);
+});
+
+test("the error of a slot whose thread cannot be ended says what becomes of the process, and has the line", async () => {
+  const stack = "    at hoard (job.ts:7:3)";
+  const thread: Thread = { heldBytes: Infinity, terminate: () => new Promise(() => undefined), stack };
+  const { env, lost } = setUp([thread], () => Infinity);
+  await env.advance(6_000);
+  assert.match(lost[0]!.error.message, /holds most of it; its thread cannot be stopped, so the process ends itself$/);
+  assert.ok(lost[0]!.error.stack?.endsWith(stack));
 });
 
 test("when the process outgrows its budget, the slot that holds most is ended, and only that one", async () => {

@@ -202,14 +202,14 @@ export class TaskManager {
       this.#warned = true;
       return;
     }
-    const { slot, bytes } = most;
-    const stack = bytes === Infinity ? null : ((await this.#slots[slot]?.handle.stackSample()) ?? null);
+    const { slot } = most;
+    const stack = (await this.#slots[slot]?.handle.stackSample()) ?? null;
     if (this.#slots[slot]?.ended !== false) return;
     await this.end(slot);
     const error = new UserError("SLOT_OUT_OF_MEMORY", `${used}, and user code in slot ${slot} holds most of it`, {
       fix: `keep fewer objects and buffers (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
     });
-    onSlotLost(slot, withStack(error, stack));
+    onSlotLost(slot, this.#told(error, stack));
   }
 
   /** The slot that holds most. One that does not answer is taken to hold everything. */
@@ -221,6 +221,12 @@ export class TaskManager {
     return all.sort((a, b) => b.bytes - a.bytes)[0] ?? null;
   }
 
+  /** The error of a slot that was ended, with the stack of its user code if there is one. */
+  #told(error: UserError, stack: string | null): UserError {
+    if (this.#stranded) error.message += "; its thread cannot be stopped, so the process ends itself";
+    return withStack(error, stack);
+  }
+
   #onStuck(slot: number, stuckMs: number): void {
     const entry = this.#slots[slot];
     if (entry === undefined || entry.ended) return;
@@ -229,7 +235,8 @@ export class TaskManager {
       .then(async (stack) => {
         if (entry.ended) return;
         await this.end(slot);
-        this.#options.onSlotLost(slot, neverReturned(`user code in slot ${slot}`, stuckMs, stack));
+        const error = neverReturned(`user code in slot ${slot}`, stuckMs, null);
+        this.#options.onSlotLost(slot, this.#told(error, stack));
       })
       .catch((error: unknown) =>
         this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),

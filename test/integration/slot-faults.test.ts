@@ -130,12 +130,15 @@ describe("a slot whose user code", () => {
     assertStackNames(error.stack, "exit");
   });
 
-  test("allocates for ever ends alone, with the heap's limit in the error", async () => {
-    const error = await failureOf("memory");
-    assert.equal(error.code, "SLOT_OUT_OF_MEMORY", error.message);
-    assert.match(error.message, /MiB/);
-    assert.match(error.fix ?? "", /taskmanager\.memory\.process\.size/);
-  });
+  for (const fault of ["memory", "arrays"]) {
+    test(`allocates for ever (${fault}) ends alone, with the process's budget and the line in the error`, async () => {
+      const error = await failureOf(fault);
+      assert.equal(error.code, "SLOT_OUT_OF_MEMORY", error.message);
+      assert.match(error.message, /GiB|MiB/);
+      assert.match(error.fix ?? "", /taskmanager\.memory\.process\.size/);
+      assertStackNames(error.stack, fault);
+    });
+  }
 
   test("keeps buffers outside its heap for ever ends alone, with the process's budget in the error", async () => {
     const error = await failureOf("buffers");
