@@ -365,3 +365,16 @@ test("the explanation is a tree whose top is the process, with pieces and shares
   assert.equal(rows.find((row) => row.component === "managed")?.pretty, "737.28 MiB = 736 × 1 MiB");
   assert.equal(rows.find((row) => row.component === "slot managed")?.pretty, "368 MiB = 368 × 1 MiB");
 });
+
+test("the total that would do is found whatever sets the one that is too small", () => {
+  for (const origin of [
+    { kind: "command line" },
+    { kind: "environment", name: "X" },
+    { kind: "file", path: "x" },
+  ] as const) {
+    const configuration = new Configuration([{ origin, values: { "taskmanager.memory.process.size": "100m" } }]);
+    assert.throws(() => taskManagerMemory(configuration, { machineBytes: 2 ** 40 }), {
+      fix: /; taskmanager\.memory\.process\.size of 779 MiB would do$/,
+    });
+  }
+});

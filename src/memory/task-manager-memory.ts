@@ -113,7 +113,8 @@ function leastTotal(configuration: Configuration): string | null {
   const { key } = configuration.isSet(OPTIONS.flinkSize) ? OPTIONS.flinkSize : OPTIONS.processSize;
   const isEnough = (mib: number): boolean => {
     try {
-      const total = configuration.with({ origin: { kind: "job" }, values: { [key]: `${mib}m` } });
+      // Of the origin that outranks all others.
+      const total = configuration.with({ origin: { kind: "command line" }, values: { [key]: `${mib}m` } });
       return memoryDerive(total, { machineBytes: Infinity }) !== null;
     } catch {
       return false;
