@@ -41,6 +41,8 @@ type Limits = {
 const ENDLESS: Limits = { rooms: [Infinity], pauses: [Infinity], replaces: [false], restarts: false };
 const CODEC = compileBatchCodec(ROW.spec, { timestamps: true, extraFields: "refuse" });
 const RUNS = 8;
+/** In few of them an operator of whole firings stops where a snapshot can be taken. */
+const SNAPSHOT_RUNS = 40;
 
 const few = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 });
 const often = fc.array(fc.boolean(), { minLength: 1, maxLength: 6 });
@@ -69,8 +71,9 @@ export function operatorContract(name: string, subject: OperatorSubject): void {
           assert.deepEqual(run.outcomes(), new ContractRun(subject, testCase, ENDLESS).outcomes());
           replaced += run.driver.replaced;
         };
-        fc.assert(fc.property(streamCases, limits, check), { numRuns: RUNS });
-        if (how.includes("snapshot")) assert.ok(replaced > 0, "it was never replaced");
+        const snapshots = how.includes("snapshot");
+        fc.assert(fc.property(streamCases, limits, check), { numRuns: snapshots ? SNAPSHOT_RUNS : RUNS });
+        if (snapshots) assert.ok(replaced > 0, "it was never replaced");
       });
     }
   });
