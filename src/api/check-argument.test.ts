@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { BUILD_DEFAULTS, jobRefusal } from "../../test/api/job-refusal.ts";
 import type { EngineError } from "../base/errors.ts";
 import {
   aggregate,
@@ -41,14 +42,7 @@ async function refusal(build: (rows: Anything, env: Anything) => void): Promise<
     build(stream, env);
     stream.to("out", blackhole());
   });
-  const defaults = { parallelism: 1, maxParallelism: null, preAggregation: false };
-  const error = await jobBuild(declared, {}, defaults).then(
-    () => null,
-    (thrown: EngineError) => thrown,
-  );
-  assert.ok(error !== null, "the job was built");
-  assert.match(error.location?.file ?? "", /check-argument\.test\.ts$/);
-  assert.notDeepEqual(error.location, declared.location, "the place of the call, not that of the job");
+  const error = await jobRefusal(declared, /check-argument\.test\.ts$/);
   assert.match(error.fix ?? "", /\S/);
   return error;
 }
@@ -125,7 +119,7 @@ describe("what is no argument of a call is refused there, when the job is built"
       });
       env.from("set-aside", csv("a.csv", { invalid: "side" })).side.invalid.to("invalid", blackhole());
     });
-    await jobBuild(declared, {}, { parallelism: 1, maxParallelism: null, preAggregation: false });
+    await jobBuild(declared, {}, BUILD_DEFAULTS);
   });
 });
 
@@ -191,6 +185,6 @@ describe("a field that a declared type does not have is refused when the job is 
         .to("b", blackhole());
       stream.keyBy("id").aggregate({ whole, all: collect() }).to("c", blackhole());
     });
-    await jobBuild(declared, {}, { parallelism: 1, maxParallelism: null, preAggregation: false });
+    await jobBuild(declared, {}, BUILD_DEFAULTS);
   });
 });

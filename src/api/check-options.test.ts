@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { BUILD_DEFAULTS, jobRefusal } from "../../test/api/job-refusal.ts";
 import type { EngineError } from "../base/errors.ts";
 import {
   aggregate,
@@ -58,15 +59,7 @@ async function refusal(build: Build): Promise<EngineError> {
     rows.to("out", blackhole());
     build(rows);
   });
-  const defaults = { parallelism: 1, maxParallelism: null, preAggregation: false };
-  const error = await jobBuild(declared, {}, defaults).then(
-    () => null,
-    (thrown: EngineError) => thrown,
-  );
-  assert.ok(error !== null, "the job was built");
-  assert.match(error.location?.file ?? "", /check-options\.test\.ts$/);
-  assert.notDeepEqual(error.location, declared.location, "the place of the call, not that of the job");
-  return error;
+  return jobRefusal(declared, /check-options\.test\.ts$/);
 }
 
 describe("an option that no builder reads is refused where it is written, with the one that was meant", () => {
@@ -327,6 +320,6 @@ describe("a schema of another library is refused where values are not validated 
         .parse(Foreign, { invalid: "skip" })
         .to("out", print({ limit: 0 }));
     });
-    await jobBuild(declared, {}, { parallelism: 1, maxParallelism: null, preAggregation: false });
+    await jobBuild(declared, {}, BUILD_DEFAULTS);
   });
 });

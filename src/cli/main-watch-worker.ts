@@ -3,12 +3,11 @@
 import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
 import { workerData } from "node:worker_threads";
+import { STACK_EXPRESSION } from "../taskmanager/stack-sample-node.ts";
 import { CHECKS_PER_TIMEOUT, type MainWatchStart } from "./main-watch.ts";
 
 /** Native code cannot be interrupted. */
 const ANSWER_MS = 5_000;
-/** The error's own name, and the frame of the expression. */
-const OWN_LINES = 2;
 
 const { progress, timeoutMs, call } = workerData as MainWatchStart;
 const word = new Int32Array(progress);
@@ -29,8 +28,7 @@ function interrupt(): void {
   setTimeout(giveUp, ANSWER_MS);
   const session = new Session();
   session.connectToMainThread();
-  const stack = `new Error().stack.split("\\n").slice(${OWN_LINES}).join("\\n")`;
-  session.post("Runtime.evaluate", { expression: `Error.stackTraceLimit = 50; ${call}(${stack})` });
+  session.post("Runtime.evaluate", { expression: `${call}(${STACK_EXPRESSION})` });
 }
 
 function giveUp(): void {

@@ -28,6 +28,7 @@ export class Session {
   /** User code in this thread never returns; called in an interruption of it, after which nothing else runs. */
   onStuck: (error: UserError) => void = () => undefined;
   #bundle: Bundle | null = null;
+  #configuration: Promise<Configuration> | null = null;
 
   constructor(line: CommandLine) {
     this.line = line;
@@ -37,8 +38,13 @@ export class Session {
     return this.#bundle;
   }
 
-  /** From file, environment and command line. */
-  async configuration(): Promise<Configuration> {
+  /** From file, environment and command line; read once. */
+  configuration(): Promise<Configuration> {
+    this.#configuration ??= this.#readConfiguration();
+    return this.#configuration;
+  }
+
+  async #readConfiguration(): Promise<Configuration> {
     const file = await configFileLayer(this.cwd, lastValue(this.line, "config"));
     const values = pairs(this.line, "D");
     const given = lastValue(this.line, "parallelism");

@@ -7,9 +7,11 @@ import type { Worker } from "node:worker_threads";
 
 /** A thread inside native code cannot be interrupted. */
 const WAIT_MS = 1_000;
-const EXPRESSION = "Error.stackTraceLimit = 50; new Error().stack";
-/** The error's own name, and the frame of the expression. */
-const OWN_LINES = 2;
+/**
+ * Evaluated in the interruption, gives the stack as V8 writes it, innermost frame first: without the error's own name
+ * and the frame of the expression itself.
+ */
+export const STACK_EXPRESSION = '(Error.stackTraceLimit = 50, new Error().stack.split("\\n").slice(2).join("\\n"))';
 const MESSAGE_ID = 1;
 
 type Evaluated = { readonly id?: number; readonly result?: { readonly result?: { readonly value?: unknown } } };
@@ -26,7 +28,7 @@ export async function stackSample(worker: Worker): Promise<string | null> {
       session.on("NodeWorker.attachedToWorker", ({ params }) => {
         // The inspector numbers workers by itself; the thread's id stands in the title.
         if (!params.workerInfo.title.startsWith(`[worker ${worker.threadId}]`)) return;
-        const message = { id: MESSAGE_ID, method: "Runtime.evaluate", params: { expression: EXPRESSION } };
+        const message = { id: MESSAGE_ID, method: "Runtime.evaluate", params: { expression: STACK_EXPRESSION } };
         session.post("NodeWorker.sendMessageToWorker", {
           sessionId: params.sessionId,
           message: JSON.stringify(message),
@@ -34,15 +36,12 @@ export async function stackSample(worker: Worker): Promise<string | null> {
       });
       session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
         const { id, result } = JSON.parse(params.message) as Evaluated;
-        if (id === MESSAGE_ID) resolve(stackText(result?.result?.value));
+        const stack = result?.result?.value;
+        if (id === MESSAGE_ID) resolve(typeof stack === "string" ? stack : null);
       });
       session.post("NodeWorker.enable", { waitForDebuggerOnStart: false });
     });
   } finally {
     session.disconnect();
   }
-}
-
-function stackText(stack: unknown): string | null {
-  return typeof stack === "string" ? stack.split("\n").slice(OWN_LINES).join("\n") : null;
 }
