@@ -1,7 +1,7 @@
 // Runs each slot in a worker thread of its own, with a V8 heap limit of its own.
 
 import { existsSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { SharedDoorbell } from "../network/doorbell.ts";
@@ -13,6 +13,7 @@ import { stackSample } from "./stack-sample-node.ts";
 const MIB = 1024 ** 2;
 /** A thread inside native code does not answer. */
 const ANSWER_WAIT_MS = 500;
+const END_AGAIN_MS = 100;
 
 /** The compiled package holds `.js`, a checkout runs its `.ts` sources. */
 function workerUrl(): URL {
@@ -27,6 +28,18 @@ async function heldBytes(worker: Worker): Promise<number> {
   } catch {
     return 0; // It has ended meanwhile.
   }
+}
+
+/**
+ * Resolves when the thread has ended. It is told so again and again: V8 forgets a termination that comes while an
+ * expression is evaluated in an interruption (a stack sample that came late), and the thread goes on.
+ */
+async function ended(worker: Worker): Promise<void> {
+  worker.setMaxListeners(0); // One for each time it is told.
+  const end = worker.terminate();
+  const again = setInterval(() => void worker.terminate(), END_AGAIN_MS);
+  await end;
+  clearInterval(again);
 }
 
 /**
@@ -63,18 +76,18 @@ export function threadSlotRunner(output: ((text: string) => void) | null = null)
         const code = (error as { code?: unknown }).code;
         exit = { kind: code === "ERR_WORKER_OUT_OF_MEMORY" ? "outOfMemory" : "error", code: 1, error };
       });
-      const ended = (code: number): void => onExit(exit ?? { kind: "exit", code, error: null });
-      worker.on("exit", ended);
+      const exited = (code: number): void => onExit(exit ?? { kind: "exit", code, error: null });
+      worker.on("exit", exited);
       return {
         control,
         ring: () => bell.ring(),
         terminate: async () => {
-          worker.off("exit", ended);
+          worker.off("exit", exited);
           control.close();
-          await worker.terminate();
+          await ended(worker);
         },
         stackSample: () => stackSample(worker),
-        heldBytes: () => Promise.race([heldBytes(worker), setTimeout(ANSWER_WAIT_MS, Infinity)]),
+        heldBytes: () => Promise.race([heldBytes(worker), delay(ANSWER_WAIT_MS, Infinity)]),
       };
     },
   };

@@ -238,6 +238,19 @@ function ownThreadContract(make: () => SlotRunner): void {
     assert.deepEqual([await slot.handle.heldBytes(), await slot.handle.stackSample()], [0, null]);
   });
 
+  test("code that never returns is ended also while a sample of its stack is taken", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      await using slot = new StartedSlot(make());
+      slot.deploy(moduleOf("for (;;);"));
+      await slot.until(() => slot.said.includes("ready"));
+      await delay(QUIET_MS);
+      const sample = slot.handle.stackSample();
+      await delay(round / 5);
+      await slot.handle.terminate();
+      await sample;
+    }
+  });
+
   test("what a slot holds is counted in its heap and in buffers outside, and in the process", async () => {
     const runner = make();
     await using slot = new StartedSlot(runner);

@@ -5,8 +5,8 @@
 import { Session } from "node:inspector";
 import type { Worker } from "node:worker_threads";
 
-/** A thread inside native code cannot be interrupted. */
-const WAIT_MS = 1_000;
+/** A thread inside native code cannot be interrupted, nor one that collects garbage: 2 GiB of it take seconds. */
+const WAIT_MS = 5_000;
 /**
  * Evaluated in the interruption, gives the stack as V8 writes it, innermost frame first: without the error's own name
  * and the frame of the expression itself.

@@ -62,13 +62,13 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   return { env, manager, lost, says, exits, processBytes: memory.process.bytes };
 }
 
-test("M1: a thread that cannot be ended is given up after five seconds, and keeps its segments", async () => {
+test("M1: a thread that cannot be ended is given up after ten seconds, and keeps its segments", async () => {
   const { env, manager } = setUp([{ heldBytes: 0, terminate: () => new Promise(() => undefined) }], () => null);
   let ended = false;
   void manager.end(0).then(() => {
     ended = true;
   });
-  await env.advance(4_900);
+  await env.advance(9_900);
   assert.deepEqual([ended, manager.stranded], [false, false]);
   await env.advance(200);
   assert.deepEqual([ended, manager.stranded], [true, true]);
@@ -79,7 +79,7 @@ test("the error of a slot whose thread cannot be ended says what becomes of the 
   const stack = "    at hoard (job.ts:7:3)";
   const thread: Thread = { heldBytes: Infinity, terminate: () => new Promise(() => undefined), stack };
   const { env, lost } = setUp([thread], () => Infinity);
-  await env.advance(6_000);
+  await env.advance(11_000);
   assert.match(lost[0]!.error.message, /holds most of it; its thread cannot be stopped, so the process ends itself$/);
   assert.ok(lost[0]!.error.stack?.endsWith(stack));
 });

@@ -43,7 +43,7 @@ type SlotEntry = {
 
 /** Of the process size: the memory guard comes first, in most cases. */
 const HEAP_LIMIT_FACTOR = 2;
-const TERMINATION_WAIT_MS = 5_000;
+const TERMINATION_WAIT_MS = 10_000;
 
 export class TaskManager {
   readonly network: SegmentPool;
