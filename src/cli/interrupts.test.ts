@@ -11,6 +11,9 @@ function setUp() {
     note: (text) => seen.push(text),
     listen: (onSignal) => {
       signal = onSignal;
+      return () => {
+        signal = null;
+      };
     },
     nowMs: () => time.nowMs,
   });
@@ -32,6 +35,20 @@ test("the first signal stops the job in good order, the second ends the process 
   time.nowMs += 300;
   signal("SIGTERM");
   assert.deepEqual(seen.slice(2), ["exit 130"]);
+});
+
+test("while the thread takes no turns signals are not heard: they end the process by themselves", () => {
+  const { interrupts, job, seen, signal } = setUp();
+  interrupts.hear(true);
+  signal("interrupted");
+  interrupts.start(job);
+  interrupts.hear(false);
+  interrupts.hear(false);
+  signal("interrupted");
+  assert.deepEqual(seen, []);
+  interrupts.hear(true);
+  signal("interrupted");
+  assert.deepEqual(seen.slice(1), ["cancel"]);
 });
 
 test("one Ctrl-C that comes twice, from the terminal and by way of npm, counts as one", () => {

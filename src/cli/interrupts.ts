@@ -14,8 +14,8 @@ export type Endable = {
 export type InterruptOptions = {
   readonly exit: (code: number) => void;
   readonly note: (text: string) => void;
-  /** Begins to listen for signals. */
-  readonly listen: (onSignal: (reason: string) => void) => void;
+  /** Begins to listen for signals; gives what ends it. */
+  readonly listen: (onSignal: (reason: string) => void) => () => void;
   readonly nowMs: () => number;
 };
 
@@ -23,13 +23,15 @@ export type InterruptOptions = {
 const SAME_SIGNAL_MS = 300;
 
 /**
- * Listens only while a job runs: a module or builder that never returns must die of the first Ctrl-C, as Node does by
- * itself.
+ * Listens only while a job runs and its thread takes turns: code that does not return must die of Ctrl-C, as Node does
+ * by itself.
  */
 export class Interrupts {
   readonly #options: InterruptOptions;
   #job: Endable | null = null;
   #receivedMs: number | null = null;
+  /** Set while signals are listened for. */
+  #unlisten: (() => void) | null = null;
 
   constructor(options: InterruptOptions) {
     this.#options = options;
@@ -42,7 +44,14 @@ export class Interrupts {
 
   start(job: Endable): void {
     this.#job = job;
-    this.#options.listen((reason) => this.onSignal(reason));
+    this.hear(true);
+  }
+
+  /** False: signals do what they do by themselves. Does nothing before a job runs. */
+  hear(signals: boolean): void {
+    if (this.#job === null || signals === (this.#unlisten !== null)) return;
+    this.#unlisten?.();
+    this.#unlisten = signals ? this.#options.listen((reason) => this.onSignal(reason)) : null;
   }
 
   /** `reason` is told to the user. */

@@ -15,6 +15,7 @@ import { Terminal } from "./terminal.ts";
 import { guardUserCode } from "./user-code.ts";
 
 const REPORT_VERSION = 1;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const realExit = process.exit.bind(process);
 const terminal = new Terminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env });
@@ -23,10 +24,12 @@ const interrupts = new Interrupts({
   note: (text) => terminal.note(text),
   nowMs: () => performance.now(),
   listen: (onSignal) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.on(signal, () => onSignal(signal === "SIGINT" ? "interrupted" : signal));
-    }
+    const heard = (signal: string): void => onSignal(signal === "SIGINT" ? "interrupted" : signal);
+    for (const signal of SIGNALS) process.on(signal, heard);
     terminal.onReaderGone = () => onSignal("nobody reads standard output any more");
+    return () => {
+      for (const signal of SIGNALS) process.off(signal, heard);
+    };
   },
 });
 let ended = false;
@@ -73,6 +76,7 @@ async function command(args: readonly string[]): Promise<number> {
   const { Session } = await import("./session.ts");
   const session = new Session(line);
   guardUserCode({ note: (text) => terminal.note(text), onLateError: (error) => onLateError(error, session) });
+  session.onSlow = (slow) => interrupts.hear(!slow);
   session.onStuck = (error) => {
     const code = tell(session.errorReports(error), line.flags.has("json"));
     terminal.writeNow();

@@ -27,6 +27,8 @@ export class Session {
   plan: Plan | null = null;
   /** User code in this thread never returns; called in an interruption of it, after which nothing else runs. */
   onStuck: (error: UserError) => void = () => undefined;
+  /** User code in this thread has not returned for a second (called in an interruption of it), or has returned. */
+  onSlow: (slow: boolean) => void = () => undefined;
   #bundle: Bundle | null = null;
   #configuration: Promise<Configuration> | null = null;
 
@@ -65,7 +67,11 @@ export class Session {
     const { positional } = this.line;
     this.#bundle = await moduleBundle(positional, { cwd: this.cwd, what: "job file" });
     const timeoutMs = (await this.configuration()).get(OPTIONS.watchdogTimeout);
-    watchMain({ timeoutMs, onStuck: (stack) => this.onStuck(neverReturned("user code", timeoutMs, stack)) });
+    watchMain({
+      timeoutMs,
+      onSlow: (slow) => this.onSlow(slow),
+      onStuck: (stack) => this.onStuck(neverReturned("user code", timeoutMs, stack)),
+    });
     try {
       return await jobLoad(this.#bundle.url);
     } catch (error) {

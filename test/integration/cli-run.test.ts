@@ -135,6 +135,20 @@ describe("millrace run", { concurrency: 2 }, () => {
     assert.equal((await run.ended).code, 130);
   });
 
+  test("in one thread a function that does not return is ended by a second interrupt, or by one that comes later", async () => {
+    const run = new CliProcess(["run", "spins.job.ts", "--local"]);
+    await waitFor(() => run.stderr.includes("spinning"));
+    let interrupts = 0;
+    while (run.child.exitCode === null && run.child.signalCode === null) {
+      run.child.kill("SIGINT");
+      interrupts += 1;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    await run.ended;
+    assert.equal(run.child.signalCode, "SIGINT", `not heard ${interrupts} times\n${run.stderr}`);
+    assert.doesNotMatch(run.stderr, /FUNCTION_NEVER_RETURNED/);
+  });
+
   test("SIGTERM stops as an interrupt does, and bundles are gone however a run ends", async () => {
     const run = new CliProcess(["run", "endless.job.ts", "--parallelism", "1"], { environment: { TMPDIR: tmpdir() } });
     const bundles = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`millrace-${run.child.pid}-`));
