@@ -239,13 +239,13 @@ function ownThreadContract(make: () => SlotRunner): void {
   });
 
   test("code that never returns is ended also while a sample of its stack is taken", async () => {
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < 5; round += 1) {
       await using slot = new StartedSlot(make());
       slot.deploy(moduleOf("for (;;);"));
       await slot.until(() => slot.said.includes("ready"));
       await delay(QUIET_MS);
       const sample = slot.handle.stackSample();
-      await delay(round / 5);
+      await delay(round / 3);
       await slot.handle.terminate();
       await sample;
     }
