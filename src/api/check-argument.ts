@@ -1,6 +1,7 @@
 // What users pass to the stream API, checked when the job is built: JavaScript and casts get past the compiler. Errors
 // take their place in the user's file from their stack (job.ts).
 
+import { durationMs } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
 import type { KeySpec } from "../graph/plan.ts";
 import { UNIT_SCALE } from "../operators/event-time/timestamp.ts";
@@ -40,11 +41,16 @@ const TIME: OptionKind = {
   accepts: (value) => typeof value === "string" || typeof value === "function",
 };
 
+const PAUSE: OptionKind = {
+  takes: 'a duration of at least "1ms"',
+  accepts: (value) => durationMs(value as string) >= 1,
+};
+
 export function checkEventTime(options: unknown): void {
   checkOptions({
     of: "eventTime",
     given: options,
-    takes: { at: true, outOfOrder: true, idle: true, unit: oneOf(...Object.keys(UNIT_SCALE)) },
+    takes: { at: true, outOfOrder: true, idle: PAUSE, unit: oneOf(...Object.keys(UNIT_SCALE)) },
   });
   checkValue({ what: "the option at of eventTime", value: (options as { at?: unknown }).at, kind: TIME });
 }

@@ -151,6 +151,13 @@ describe("a value that no builder takes is refused where it is written", () => {
     [OPTION, "the option at of eventTime is undefined", /the name of the field/, (s) => s.eventTime({})],
     [OPTION, "eventTime takes its options in an object, not undefined", /at, /, (s) => s.eventTime()],
     ["DURATION_MALFORMED", "not a duration: 5", /"5s"/, (s) => s.eventTime({ at: "id", outOfOrder: 5 })],
+    ["DURATION_MALFORMED", "not a duration: 5", /"5s"/, (s) => s.eventTime({ at: "id", idle: 5 })],
+    [
+      OPTION,
+      'the option idle of eventTime is string "0.5ms"',
+      /at least "1ms"/,
+      (s) => s.eventTime({ at: "id", idle: "0.5ms" }),
+    ],
     [
       "DURATION_MALFORMED",
       "not a duration: 5",

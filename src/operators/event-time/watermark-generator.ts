@@ -6,10 +6,12 @@
 //   B2. A split that has given no record for `idleMs` is idle and holds nothing back until its next record. When all
 //       are idle, so is the generator.
 //   B3. A split that was left is forgotten; one that was entered and has given no record yet holds everything back.
+//   B4. Before the first split and after the last departure there is a split of no name, to which B2 applies as well:
+//       who waits long for a split is idle, until it gets one.
 
 type SplitClock = { greatest: number; touched: boolean; activeMs: number; idle: boolean };
 
-/** The split of records that come without one. */
+/** The split of records that come without one (B4). */
 const WHOLE = "";
 
 export type WatermarkOptions = {
@@ -48,6 +50,7 @@ export class WatermarkGenerator {
     const clock = this.#splits.get(split);
     if (clock !== undefined) this.#advance(); // What it has seen counts, before it is forgotten.
     this.#splits.delete(split);
+    if (this.#splits.size === 0) this.current = this.#enter(WHOLE);
   }
 
   /** Whether no event time has been observed yet. */
@@ -94,12 +97,14 @@ export class WatermarkGenerator {
       }
       if (!clock.idle) active += 1;
     }
-    this.#idle = active === 0 && this.#splits.size > 0;
+    this.#idle = active === 0;
   }
 
   #advance(): void {
     let least = Infinity;
-    for (const clock of this.#splits.values()) if (!clock.idle && clock.greatest < least) least = clock.greatest;
+    for (const { idle, touched, greatest } of this.#splits.values()) {
+      if ((!idle || touched) && greatest < least) least = greatest;
+    }
     if (least === Infinity) return;
     const watermark = least - this.#options.outOfOrderMs - 1;
     if (watermark > this.#watermark) this.#watermark = watermark;

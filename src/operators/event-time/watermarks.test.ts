@@ -95,33 +95,41 @@ type SplitStep = {
 const OUT_OF_ORDER_MS = 3;
 const IDLE_MS = 10;
 
-/** What B1 to B3 say, computed anew from all open splits. */
+/** Where the model is while it has none of the splits. */
+const NONE = "none";
+
+/** What B1 to B4 say, computed anew from all open splits. */
 class SplitsModel {
   nowMs = 0;
-  /** Split that records belong to; null: none was entered yet. */
-  current: string | null = null;
+  /** Split that records belong to. */
+  current = NONE;
   /** Never goes back. */
   watermark = -Infinity;
   readonly #open = new Map<string, { greatest: number; atMs: number; idle: boolean }>();
 
+  constructor() {
+    this.enter(NONE);
+  }
+
   enter(split: string): void {
+    this.#open.delete(NONE);
     if (!this.#open.has(split)) this.#open.set(split, { greatest: -Infinity, atMs: this.nowMs, idle: false });
     this.current = split;
   }
 
-  /** The last split stays. */
   canLeave(split: string): boolean {
-    return this.#open.has(split) && this.#open.size > 1;
+    return this.#open.has(split);
   }
 
-  /** Returns the split to enter instead; null: the current one was not left. */
+  /** Returns the split to enter instead; null: the current one was not left, or there is no other. */
   leave(split: string): string | null {
     this.#open.delete(split);
+    if (this.#open.size === 0) this.enter(NONE);
     return this.current === split ? [...this.#open.keys()][0]! : null;
   }
 
   observe(timeMs: number): void {
-    const clock = this.#open.get(this.current!)!;
+    const clock = this.#open.get(this.current)!;
     clock.greatest = Math.max(clock.greatest, timeMs);
     clock.atMs = this.nowMs;
     clock.idle = false;
@@ -157,7 +165,7 @@ function stepSplits(generator: WatermarkGenerator, model: SplitsModel, { kind, s
       if (model.canLeave(split)) leaveSplit(generator, model, split);
       break;
     case "observe":
-      if (model.current !== null) observe(generator, model, value);
+      observe(generator, model, value);
       break;
     case "wait":
       model.nowMs += value;
@@ -202,7 +210,7 @@ describe("watermarks made from event times", () => {
     );
   });
 
-  test("B1 to B3: over random splits, idleness and departures it holds to the slowest split and never goes back", () => {
+  test("B1 to B4: over random splits, idleness and departures it holds to the slowest split and never goes back", () => {
     const step = fc.record({
       kind: fc.constantFrom<SplitStep["kind"]>("observe", "observe", "observe", "enter", "leave", "wait"),
       split: fc.constantFrom("a", "b", "c"),
@@ -212,9 +220,9 @@ describe("watermarks made from event times", () => {
       fc.property(fc.array(step, { maxLength: 80 }), (plan) => {
         const generator = new WatermarkGenerator({ outOfOrderMs: OUT_OF_ORDER_MS, idleMs: IDLE_MS });
         const model = new SplitsModel();
+        generator.watermark(model.nowMs); // A task asks before it has a split.
         for (const step of plan) {
           stepSplits(generator, model, step);
-          if (model.current === null) continue;
           model.advance();
           assert.equal(generator.watermark(model.nowMs), model.watermark);
           assert.equal(generator.idle, model.idle);
@@ -223,5 +231,32 @@ describe("watermarks made from event times", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test("B4: who has no split yet, or has left its last, is idle after `idleMs` and not at once, until the next split", () => {
+    const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: 10 });
+    const at = (nowMs: number) => [generator.watermark(nowMs), generator.idle, generator.nextCheckMs()];
+    assert.deepEqual(at(0), [-Infinity, false, 10]);
+    assert.deepEqual(at(9), [-Infinity, false, 10]);
+    assert.deepEqual(at(10), [-Infinity, true, Infinity]);
+    generator.enterSplit("a");
+    assert.deepEqual(at(20), [-Infinity, false, 30]);
+    generator.observe(5);
+    generator.leaveSplit("a");
+    assert.deepEqual(at(25), [4, false, 35]);
+    assert.deepEqual(at(35), [4, true, Infinity]);
+    generator.enterSplit("b");
+    assert.deepEqual(at(40), [4, false, 50]);
+  });
+
+  test("B2: the last record of an idle split counts, though the split is left with it", () => {
+    const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: 10 });
+    generator.watermark(0);
+    generator.enterSplit("a");
+    generator.watermark(0);
+    generator.watermark(10);
+    generator.observe(5);
+    generator.leaveSplit("a");
+    assert.equal(generator.watermark(11), 4);
   });
 });
