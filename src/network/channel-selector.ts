@@ -67,8 +67,9 @@ export type CustomSelection = {
 /** The user's function (record, channels) => index; anything but a whole number in range is refused. */
 export function selectCustom(selection: CustomSelection): ChannelSelector {
   const { channels } = selection;
+  const fits = `typeof chosen === "number" && chosen >= 0 && chosen < ${channels} && (chosen | 0) === chosen`;
   return {
-    setup: `${guarded("chosen", `partition(record, ${channels})`)} if (!(chosen >= 0 && chosen < ${channels} && (chosen | 0) === chosen)) throw outOfRange(chosen);`,
+    setup: `${guarded("chosen", `partition(record, ${channels})`)} if (!(${fits})) throw outOfRange(chosen);`,
     index: "chosen",
     state: "",
     bindings: { partition: selection.partition, outOfRange: selection.outOfRange, threw: selection.threw },

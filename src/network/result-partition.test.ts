@@ -216,16 +216,17 @@ describe("choice of the channel", () => {
 
   test("a custom partitioner's choice is followed, and refused when there is no such channel", () => {
     const partitionFunction = (record: { id: number }) => record.id;
-    const outOfRange = (channel: unknown) => new UserError("PARTITION_OUT_OF_RANGE", String(channel));
+    const outOfRange = () => new UserError("PARTITION_OUT_OF_RANGE", "");
     const selector = selectCustom({ partition: partitionFunction, channels: 2, outOfRange, threw });
     const { partition, senders } = setUp({ channels: 2, selector });
     partition.emit(row(1), 0);
     partition.emit(row(0), 0);
-    for (const wrong of [2, -1, 0.5, Number.NaN, undefined, "1", null]) {
+    const unreadable = { valueOf: () => assert.fail("was asked for a number") };
+    for (const wrong of [2, -1, 0.5, Number.NaN, undefined, "1", null, 1n, Symbol.iterator, unreadable]) {
       assert.throws(
         () => partition.emit({ id: wrong, text: "" }, 0),
         { code: "PARTITION_OUT_OF_RANGE" },
-        String(wrong),
+        inspect(wrong),
       );
     }
     partition.end();

@@ -247,6 +247,11 @@ describe("a user function that returns what it must not", () => {
     "no records from flatMap": ["FLATMAP_NOT_ITERABLE", (rows) => rows.flatMap(() => undefined as never)],
     "text from flatMap": ["FLATMAP_NOT_ITERABLE", (rows) => rows.flatMap(() => "abc" as never)],
     "a channel out of range": ["PARTITION_OUT_OF_RANGE", (rows) => rows.partitionBy(() => 7)],
+    "a bigint for a channel": ["PARTITION_OUT_OF_RANGE", (rows) => rows.partitionBy(() => 0n as never)],
+    "an object without a prototype for a channel": [
+      "PARTITION_OUT_OF_RANGE",
+      (rows) => rows.partitionBy(() => Object.create(null) as never),
+    ],
     "no event time": ["TIMESTAMP_MISSING", (rows) => rows.eventTime({ at: () => undefined as never })],
     "an event time in seconds": ["TIMESTAMP_IN_SECONDS", (rows) => rows.eventTime({ at: () => 1_700_000_000 })],
   };

@@ -15,6 +15,7 @@ import {
 import { keyGroupOf } from "../state/key-groups.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
 import type { BatchCodec, Strictness } from "../types/codec.ts";
+import { describe } from "../types/describe.ts";
 import { fieldCode } from "../types/field-path.ts";
 import { ShapeLearner } from "../types/shape-learner.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
@@ -92,7 +93,7 @@ export function exchangeSelector(options: SelectorOptions): ChannelSelector {
 function partitionOutOfRange(channel: unknown, channels: number, operator: string): UserError {
   return new UserError(
     "PARTITION_OUT_OF_RANGE",
-    `the function of partitionBy gave ${channel instanceof Promise ? "a promise" : String(channel)} for ${channels} subtasks`,
+    `the function of partitionBy gave ${describe(channel)} for ${channels} subtasks`,
     {
       fix: `return a whole number from 0 to ${channels - 1}; the second argument is the number of subtasks`,
       operator,
