@@ -39,9 +39,12 @@ export class SharedDoorbell implements Doorbell {
     Atomics.store(this.#words, this.#at + SLEEPING, 0);
   }
 
-  /** Owner: resolves when rung since `counter` was read, or after `timeoutMs`. */
-  async wait(counter: number, timeoutMs: number): Promise<void> {
+  /**
+   * Owner: resolves when rung since `counter` was read, or after `timeoutMs`. Null when there is nothing to wait for: a
+   * promise that resolves at once would keep whoever waits in a loop from hearing anything else.
+   */
+  wait(counter: number, timeoutMs: number): Promise<unknown> | null {
     const result = Atomics.waitAsync(this.#words, this.#at + COUNTER, counter, timeoutMs);
-    if (result.async) await result.value;
+    return result.async ? result.value : null;
   }
 }

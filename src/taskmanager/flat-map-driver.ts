@@ -46,15 +46,20 @@ export class FlatMapDriver {
     if (output === null) return;
     if (Array.isArray(result)) {
       const at = this.#pending.length === 0 ? this.#sendArray(output, result, timestampMs) : 0;
-      if (at < result.length) this.#wait({ items: result.slice(at), at: 0, iterator: null, record, timestampMs }); // F3
+      if (at === result.length) return;
+      this.#pending.push({ items: result.slice(at), at: 0, iterator: null, record, timestampMs }); // F3
+      this.#options.status.full = true; // F2
       return;
     }
     const iterable = result as Iterable<unknown> | null | undefined;
     if (typeof iterable !== "object" || iterable === null || typeof iterable[Symbol.iterator] !== "function") {
       throw notIterable(this.#options.uid, result);
     }
+    const waits = this.#pending.length > 0 || this.#options.status.full;
     const pending = { items: null, at: 0, iterator: iterable[Symbol.iterator](), record, timestampMs };
-    if (this.#pending.length > 0 || this.#options.status.full || !this.#send(output, pending)) this.#wait(pending);
+    this.#pending.push(pending);
+    if (!waits && this.#send(output, pending)) this.#pending.pop();
+    else this.#options.status.full = true; // F2
   }
 
   /** Goes on with what is stopped; false when the output is full again, or the turn over. */
@@ -72,9 +77,11 @@ export class FlatMapDriver {
     return true;
   }
 
-  #wait(pending: Pending): void {
-    this.#pending.push(pending);
-    this.#options.status.full = true; // F2
+  /** Ends generators that were not read to their end, so that their `finally` runs. */
+  close(): void {
+    const left = this.#pending.splice(0);
+    this.#first = 0;
+    for (const pending of left) pending?.iterator?.return?.();
   }
 
   /** Index of the first item that was not sent. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { HeapGuard } from "./heap-guard.ts";
 
 function setUp() {
-  const heap = { live: 0, garbage: 0, collections: 0, sampling: false };
+  const heap = { live: 0, garbage: 0, collections: 0, sampling: false, unseen: 0 };
   const guard = new HeapGuard({
     budgetBytes: 1_000,
     usedBytes: () => heap.live + heap.garbage,
@@ -15,7 +15,10 @@ function setUp() {
       start: () => {
         heap.sampling = true;
       },
-      stop: () => (heap.sampling ? "at leak" : null),
+      stop: () => {
+        heap.unseen -= 1;
+        return heap.sampling && heap.unseen < 0 ? "at leak" : null;
+      },
     },
   });
   return { heap, guard };
@@ -28,7 +31,7 @@ test("garbage does not count, and is left to V8 until there is much of it", () =
   assert.equal(heap.collections, 0);
   heap.garbage = 5_000;
   assert.equal(guard.overrun(100), null);
-  assert.deepEqual(heap, { live: 900, garbage: 0, collections: 1, sampling: false });
+  assert.deepEqual(heap, { live: 900, garbage: 0, collections: 1, sampling: false, unseen: 0 });
 });
 
 test("a slot that holds more than its budget is watched for a second, then told with the stack", () => {
@@ -57,4 +60,16 @@ test("it looks once in a while, not at every call", () => {
   heap.live = 3_000;
   assert.equal(guard.overrun(49), null);
   assert.notEqual(guard.overrun(50), null);
+});
+
+test("a slot in which nobody is seen to allocate is watched again, ten times in all", () => {
+  for (const [unseen, endMs, stack] of [
+    [3, 4_000, "at leak"],
+    [99, 10_000, null],
+  ] as const) {
+    const { heap, guard } = setUp();
+    Object.assign(heap, { live: 2_000, unseen });
+    for (let nowMs = 0; nowMs < endMs; nowMs += 1_000) assert.equal(guard.overrun(nowMs), null);
+    assert.deepEqual(guard.overrun(endMs), { stack });
+  }
 });

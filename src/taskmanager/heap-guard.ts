@@ -24,9 +24,13 @@ export type HeapOverrun = { readonly stack: string | null };
 const CHECK_EVERY_MS = 50;
 /** V8 mostly collects garbage before there is so much of it, and without stopping the slot. */
 const COLLECT_FACTOR = 1.5;
-/** A slot that is over its budget is watched for so long, and until it has grown by so much of the budget. */
+/**
+ * A slot that is over its budget is watched for so long, and until it has grown by so much of the budget; as often as
+ * it takes to see what fills it.
+ */
 const WATCH_MS = 1_000;
 const WATCH_FACTOR = 0.25;
+const WATCHES_MAX = 10;
 /** What a slot that returns from its calls never reaches: it is ended by its own guard before. */
 export const HELD_FACTOR_MAX = 2.5;
 
@@ -34,7 +38,7 @@ export class HeapGuard {
   readonly #options: HeapGuardOptions;
   #nextMs = 0;
   /** Set while the slot is watched. */
-  #watch: { readonly untilMs: number; readonly bytesMax: number } | null = null;
+  #watch: { readonly untilMs: number; readonly bytesMax: number; readonly left: number } | null = null;
 
   constructor(options: HeapGuardOptions) {
     this.#options = options;
@@ -48,14 +52,21 @@ export class HeapGuard {
     if (this.#watch !== null) {
       if (nowMs < this.#watch.untilMs && usedBytes() < this.#watch.bytesMax) return null;
       collect();
-      return { stack: sample.stop() };
+      const { left, bytesMax } = this.#watch;
+      const stack = sample.stop();
+      if (stack !== null || left === 0 || usedBytes() >= bytesMax) return { stack };
+      this.#begin(nowMs, bytesMax, left - 1);
+      return null;
     }
     if (usedBytes() <= budgetBytes * COLLECT_FACTOR) return null;
     collect();
     const heldBytes = usedBytes();
-    if (heldBytes <= budgetBytes) return null;
-    sample.start();
-    this.#watch = { untilMs: nowMs + WATCH_MS, bytesMax: heldBytes + budgetBytes * WATCH_FACTOR };
+    if (heldBytes > budgetBytes) this.#begin(nowMs, heldBytes + budgetBytes * WATCH_FACTOR, WATCHES_MAX - 1);
     return null;
+  }
+
+  #begin(nowMs: number, bytesMax: number, left: number): void {
+    this.#options.sample.start();
+    this.#watch = { untilMs: nowMs + WATCH_MS, bytesMax, left };
   }
 }

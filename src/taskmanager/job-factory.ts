@@ -2,7 +2,7 @@
 
 import { type Job, jobBuild } from "../api/job.ts";
 import type { Env } from "../base/env.ts";
-import { asOperator, assert, UserError } from "../base/errors.ts";
+import { assert, UserError } from "../base/errors.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type JobGraph, jobGraphOf, planParse } from "../graph/job-graph.ts";
@@ -15,7 +15,8 @@ import type { KeyedStateStore } from "../state/keyed-state.ts";
 import type { LinkBuilder } from "./links.ts";
 import type { SlotTask, TaskFactory } from "./slot.ts";
 import { SourceCoordinator } from "./source-coordinator.ts";
-import { type OperatorFunctions, taskBuild } from "./task-build.ts";
+import { type OperatorFunctions, type TaskBuildContext, taskBuild } from "./task-build.ts";
+import { connectorCall } from "./user-failure.ts";
 
 export type JobFactoryOptions = {
   readonly env: Env;
@@ -54,36 +55,39 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
       const states = options.states(configuration, job);
       const links = options.links(configuration);
       const { env, metrics, wake, send } = options;
-      const tasks = descriptors.map((descriptor): SlotTask => {
-        const task = taskBuild(
-          {
-            env,
-            configuration,
-            jobId: job.jobId,
-            graph,
-            functions,
-            checks: job.checks || configuration.get(OPTIONS.freezeRecords),
-            links,
-            sourceWatermarks: options.stubs?.sourceWatermarks === true,
-            storeFor: (operator, subtask) => {
-              const store = states.storeFor(operator, subtask);
-              options.stubs?.onStore(operator.uid, subtask, store);
-              return store;
-            },
-            metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
-            wake,
-            print: (line) => send({ kind: "print", lines: [line] }),
-            requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
-          },
-          descriptor,
-        );
-        return { descriptor, task };
-      });
-      return {
-        tasks,
-        coordinators: coordinators(options, { graph, functions }, descriptors),
-        release: () => states.release(),
+      const context: TaskBuildContext = {
+        env,
+        configuration,
+        jobId: job.jobId,
+        graph,
+        functions,
+        checks: job.checks || configuration.get(OPTIONS.freezeRecords),
+        links,
+        sourceWatermarks: options.stubs?.sourceWatermarks === true,
+        storeFor: (operator, subtask) => {
+          const store = states.storeFor(operator, subtask);
+          options.stubs?.onStore(operator.uid, subtask, store);
+          return store;
+        },
+        metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
+        wake,
+        print: (line) => send({ kind: "print", lines: [line] }),
+        requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
       };
+      const tasks: SlotTask[] = [];
+      try {
+        for (const descriptor of descriptors) tasks.push({ descriptor, task: await taskBuild(context, descriptor) });
+        return {
+          tasks,
+          coordinators: coordinators(options, { graph, functions }, descriptors),
+          release: () => states.release(),
+        };
+      } catch (error) {
+        // Nobody else knows of what was built so far. What goes wrong in closing it comes from the first failure.
+        await Promise.allSettled(tasks.map(({ task }) => task.close("abort")));
+        await states.release();
+        throw error;
+      }
     },
   };
 }
@@ -121,7 +125,7 @@ function coordinators(
       parallelism: head.parallelism,
       wake: () => made.get(vertex)?.retry(),
     };
-    const enumerator = asOperator(head.uid, () => source.createEnumerator(context));
+    const enumerator = connectorCall("source", head.uid, () => source.createEnumerator(context));
     made.set(vertex, new SourceCoordinator(enumerator, head.uid, options.fail));
   }
   return made;

@@ -22,7 +22,7 @@ export class SinkDriver {
   }
 
   open(): Promise<void> {
-    return this.#named(this.#writer.open());
+    return this.#named(() => this.#writer.open());
   }
 
   write(record: unknown, timestampMs: number): boolean {
@@ -36,7 +36,7 @@ export class SinkDriver {
   flushSome(): void {
     if (!this.#dirty || this.#flushing !== null || this.failure !== null) return;
     this.#dirty = false;
-    this.#flushing = this.#writer.flush().then(
+    this.#flushing = this.#named(() => this.#writer.flush()).then(
       () => this.#flushed(null),
       (error: unknown) => this.#flushed(error),
     );
@@ -46,34 +46,34 @@ export class SinkDriver {
   async prepareCommit(): Promise<readonly Committable[]> {
     await this.#flushing;
     if (this.failure !== null) throw this.failure;
-    await this.#named(this.#writer.flush());
-    return this.#named(this.#writer.prepareCommit());
+    await this.#named(() => this.#writer.flush());
+    return this.#named(() => this.#writer.prepareCommit());
   }
 
   commit(committables: readonly Committable[]): Promise<void> {
-    return this.#named(this.#writer.commit(committables));
+    return this.#named(() => this.#writer.commit(committables));
   }
 
   async abort(): Promise<void> {
     await this.#flushing;
-    await this.#writer.abort();
+    await this.#named(() => this.#writer.abort());
   }
 
   close(): Promise<void> {
-    return this.#writer.close();
+    return this.#named(() => this.#writer.close());
   }
 
   #flushed(error: unknown): void {
     this.#flushing = null;
     this.full = false;
-    this.failure ??= error === null ? null : connectorFailure("sink", this.uid, error);
+    this.failure ??= error;
     this.#wake();
   }
 
-  /** A failure says which sink it is. */
-  async #named<T>(work: Promise<T>): Promise<T> {
+  /** A failure says which sink it is, whether the method rejects or throws. */
+  async #named<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await work;
+      return await work();
     } catch (error) {
       throw connectorFailure("sink", this.uid, error);
     }

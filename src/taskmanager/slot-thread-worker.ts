@@ -60,18 +60,17 @@ function loop(): void {
     return;
   }
   checkHeap();
-  let turn = slot.turn();
-  if (!turn.busy) {
-    // D1 of doorbell.ts: announce sleep, look once more, then wait.
-    const counter = bell.fallAsleep();
-    turn = slot.turn();
-    if (!turn.busy && !slot.closed) {
-      void bell.wait(counter, turn.sleepMs).then(awake);
-      return;
-    }
-    bell.wakeUp();
-  }
-  setImmediate(loop);
+  if (slot.turn().busy || !fellAsleep()) setImmediate(loop);
+}
+
+/** D1 of doorbell.ts: announce sleep, look once more, then wait. */
+function fellAsleep(): boolean {
+  const counter = bell.fallAsleep();
+  const { busy, sleepMs } = slot.turn();
+  const rung = busy || slot.closed ? null : bell.wait(counter, sleepMs);
+  if (rung === null) bell.wakeUp();
+  else void rung.then(awake);
+  return rung !== null;
 }
 
 function awake(): void {

@@ -16,8 +16,8 @@ import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts
 import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
 import { FieldProbe, takenFields } from "../operators/expressions/field-presence.ts";
 import type { Operator, OperatorContext, Output } from "../operators/operator.ts";
-import type { Sink } from "../operators/sink.ts";
-import type { IndexedSource, InvalidPolicy, Source } from "../operators/source.ts";
+import type { Sink, SinkWriterContext } from "../operators/sink.ts";
+import type { IndexedSource, InvalidPolicy, Source, SourceReaderContext } from "../operators/source.ts";
 import type { TaskDescriptor, TaskInput, TaskOutput } from "../protocol/slot-messages.ts";
 import { keyGroupRangeOf } from "../state/key-groups.ts";
 import type { KeyedStateStore } from "../state/keyed-state.ts";
@@ -36,10 +36,10 @@ import { operatorBuild } from "./operator-build.ts";
 import { ParseDriver } from "./parse-driver.ts";
 import { SinkDriver } from "./sink-driver.ts";
 import { SourceDriver } from "./source-driver.ts";
-import { Task } from "./task.ts";
+import { holdingsClose, Task, type TaskHoldings } from "./task.ts";
 import { TaskMetrics } from "./task-metrics.ts";
 import { TurnClock } from "./turn-clock.ts";
-import { concernsRecord, messageOf, userFailure } from "./user-failure.ts";
+import { concernsRecord, connectorCall, messageOf, userFailure } from "./user-failure.ts";
 import { type PathStep, WatermarkPath } from "./watermark-path.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
@@ -84,6 +84,7 @@ class TaskBuilder {
   readonly #stores: KeyedStateStore[] = [];
   readonly #metrics: ChainMetrics;
   #chain: Chain | null = null;
+  #source: SourceDriver | null = null;
 
   constructor(context: TaskBuildContext, descriptor: TaskDescriptor) {
     const vertex = context.graph.vertices[descriptor.vertex];
@@ -118,7 +119,7 @@ class TaskBuilder {
       hasOutputs: this.#partitions.length > 0,
     });
     const [head] = this.#vertex.operators;
-    const source = gate === null ? asOperator(head?.uid ?? "", () => this.#source(chain)) : null;
+    if (gate === null) this.#source = asOperator(head?.uid ?? "", () => this.#makeSource(chain));
     this.#openOperators(chain);
     return new Task({
       name: `${this.#vertex.name} (${this.#descriptor.subtask + 1}/${this.#vertex.parallelism})`,
@@ -128,19 +129,27 @@ class TaskBuilder {
       chain,
       gate,
       combiner: new WatermarkCombiner(gate?.channels.length ?? 0),
-      source,
+      ...this.holdings,
       partitions: this.#partitions,
-      sinks: this.#driven.sinks,
-      flatMaps: [...this.#driven.flatMaps].reverse(),
       eventTimes: this.#context.sourceWatermarks
         ? []
         : this.#driven.eventTimes.map(({ index, driver }) => ({ driver, path: this.#path(index) })),
       inputPath: this.#inputPath(),
-      operators: this.#driven.operators.map(({ operator }) => operator),
-      stores: this.#stores,
       loopOptions: (port, input) => ({ input, port, key: this.#key(port), timestamps: true }),
       metrics,
     });
+  }
+
+  /** What has been made so far. */
+  get holdings(): TaskHoldings {
+    const { sinks, flatMaps, operators } = this.#driven;
+    return {
+      source: this.#source,
+      sinks,
+      flatMaps: [...flatMaps].reverse(),
+      operators: operators.map(({ operator }) => operator),
+      stores: this.#stores,
+    };
   }
 
   #functions(operator: PlanOperator): OperatorFunctions {
@@ -288,7 +297,7 @@ class TaskBuilder {
   #sink(operator: PlanOperator, sink: Sink<unknown>): SinkDriver {
     const { env, graph, jobId, wake, print } = this.#context;
     const { subtask, attempt } = this.#descriptor;
-    const writer = sink.createWriter({
+    const context: SinkWriterContext = {
       env,
       disk: env.disk,
       uid: operator.uid,
@@ -300,7 +309,8 @@ class TaskBuilder {
       recordType: recordType(graph.plan, operator),
       metrics: this.#scope(operator.uid),
       print,
-    });
+    };
+    const writer = connectorCall("sink", operator.uid, () => sink.createWriter(context));
     const driver = new SinkDriver({ uid: operator.uid, writer, wake });
     this.#driven.sinks.push(driver);
     return driver;
@@ -384,7 +394,7 @@ class TaskBuilder {
     );
   }
 
-  #source(chain: Chain): SourceDriver {
+  #makeSource(chain: Chain): SourceDriver {
     const { env, wake, requestSplit } = this.#context;
     const [operator] = this.#vertex.operators;
     assert(operator?.kind === "source", `vertex ${this.#vertex.name} has neither inputs nor a source`);
@@ -392,18 +402,19 @@ class TaskBuilder {
     const indexed = "generate" in source ? (source as IndexedSource<unknown>) : null;
     const scope = this.#scope(operator.uid);
     const nowhere: Output = { offer: () => true };
+    const context: SourceReaderContext = {
+      env,
+      disk: env.disk,
+      uid: operator.uid,
+      subtaskIndex: this.#descriptor.subtask,
+      parallelism: operator.parallelism,
+      metrics: scope,
+      wake,
+    };
     const driver = new SourceDriver({
       uid: operator.uid,
       clock: env.clock,
-      reader: source.createReader({
-        env,
-        disk: env.disk,
-        uid: operator.uid,
-        subtaskIndex: this.#descriptor.subtask,
-        parallelism: operator.parallelism,
-        metrics: scope,
-        wake,
-      }),
+      reader: connectorCall("source", operator.uid, () => source.createReader(context)),
       indexed,
       policy: source.invalid,
       bounded: source.bounded,
@@ -520,6 +531,13 @@ function storeOf(operator: PlanOperator, subtask: number): [PlanOperator, number
     : [operator, subtask];
 }
 
-export function taskBuild(context: TaskBuildContext, descriptor: TaskDescriptor): Task {
-  return new TaskBuilder(context, descriptor).build();
+/** When it fails, nothing is left of what was made. */
+export async function taskBuild(context: TaskBuildContext, descriptor: TaskDescriptor): Promise<Task> {
+  const builder = new TaskBuilder(context, descriptor);
+  try {
+    return builder.build();
+  } catch (error) {
+    await holdingsClose(builder.holdings, "abort").catch(() => undefined); // The first failure is the one to tell.
+    throw error;
+  }
 }

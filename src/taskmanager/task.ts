@@ -59,9 +59,11 @@ export type TurnResult = "more" | "idle" | "blocked" | "finished";
 
 type Pending = { channel: InputChannel; element: ReceivedElement; count: number; position: number; loop: Loop | null };
 
-/** Records handed to a loop at once: adapts so that one call takes about half a millisecond. */
-const CHUNK_MIN = 1;
-const CHUNK_MAX = 8_192;
+/**
+ * Records handed to a loop at once: adapts so that one call takes about half a millisecond. Nothing looks at the clock
+ * within a call, so that functions that become slow all of a sudden are held against the watchdog for a chunk.
+ */
+const CHUNK_MAX = 1_024;
 const CHUNK_TARGET_MS = 0.5;
 
 /** Turns of a busy task between two looks at how full its links are: about a tenth of a second. */
@@ -81,11 +83,12 @@ export class Task {
   };
   #phase: "running" | "ending" | "preparing" | "finished" = "running";
   #pending: Pending | null = null;
-  #chunk = 256;
+  #chunk = 1;
   #turns = 0;
   #ended = { eventTimes: 0, operators: 0, partitions: 0 };
   #failure: unknown = null;
-  #committables: readonly (readonly Committable[])[] = [];
+  /** Set once the sinks have been asked. */
+  #prepared: Promise<readonly (readonly Committable[])[]> | null = null;
 
   constructor(parts: TaskParts) {
     this.parts = parts;
@@ -102,12 +105,18 @@ export class Task {
     return result;
   }
 
-  /** Earliest wall-clock time at which the task wants a turn even without input. */
+  /**
+   * Earliest wall-clock time at which the task wants a turn even without input. Infinity while it waits for room or for
+   * its sinks: it is woken then, and could do nothing about what falls due meanwhile.
+   */
   nextProcessingTimeMs(): number {
-    let next = this.parts.source?.nextPollMs() ?? Infinity;
-    for (const operator of this.parts.operators) next = Math.min(next, operator.nextProcessingTimeMs());
-    for (const { driver } of this.parts.eventTimes) next = Math.min(next, driver.nextCheckMs());
-    return next;
+    const { source, operators, eventTimes, status } = this.parts;
+    let next = Infinity;
+    if (status.full || this.#phase === "preparing" || this.#phase === "finished") return next;
+    for (const operator of operators) next = Math.min(next, operator.nextProcessingTimeMs());
+    if (this.#phase === "ending") return next;
+    for (const { driver } of eventTimes) next = Math.min(next, driver.nextCheckMs());
+    return source === null ? next : Math.min(next, source.nextPollMs());
   }
 
   /** Earliest monotonic time at which partial batches have to be sent. */
@@ -119,34 +128,20 @@ export class Task {
 
   /** Makes the work of the sinks visible; only after "finished". */
   async commit(): Promise<void> {
-    for (const [index, sink] of this.parts.sinks.entries()) await sink.commit(this.#committables[index] ?? []);
+    assert(this.#phase === "finished", "a task commits after its end");
+    await this.stop();
   }
 
-  /** Makes visible what sinks have written so far, though the input has not ended: the user stopped an endless job. */
+  /** Makes visible what sinks have written so far, though the input may go on: the user stopped an endless job. */
   async stop(): Promise<void> {
-    for (const sink of this.parts.sinks) await sink.commit(await sink.prepareCommit());
+    const committables = await this.#prepare();
+    for (const [index, sink] of this.parts.sinks.entries()) await sink.commit(committables[index] ?? []);
   }
 
   /** Gives everything back, whatever state the task is in. Sinks that have not committed leave nothing visible. */
   async close(outcome: "committed" | "abort"): Promise<void> {
-    const { source, sinks, operators, stores } = this.parts;
-    const failures: unknown[] = [];
-    const attempt = async (close: () => void | Promise<void>): Promise<void> => {
-      try {
-        await close();
-      } catch (error) {
-        failures.push(error); // The rest must close all the same; reported below.
-      }
-    };
-    if (this.#pending) this.#pending = null;
-    if (source) await attempt(() => source.close());
-    for (const sink of sinks) {
-      if (outcome === "abort") await attempt(() => sink.abort());
-      await attempt(() => sink.close());
-    }
-    for (const operator of operators) await attempt(() => operator.close());
-    for (const store of stores) await attempt(() => store.release());
-    if (failures.length > 0) throw failures[0];
+    this.#pending = null;
+    await holdingsClose(this.parts, outcome);
   }
 
   #work(deadlineMs: number): TurnResult {
@@ -217,8 +212,8 @@ export class Task {
     const { clock } = this.parts;
     const startMs = clock.monotonicMs();
     const result = source.poll(this.#chunk);
-    this.#adapt(clock.monotonicMs() - startMs);
     if (result === "wait") return "none";
+    this.#adapt(clock.monotonicMs() - startMs);
     return result;
   }
 
@@ -324,7 +319,7 @@ export class Task {
   }
 
   #adapt(elapsedMs: number): void {
-    if (elapsedMs > CHUNK_TARGET_MS) this.#chunk = Math.max(CHUNK_MIN, this.#chunk >> 1);
+    if (elapsedMs > CHUNK_TARGET_MS) this.#chunk = Math.max(1, this.#chunk >> 1);
     else if (elapsedMs < CHUNK_TARGET_MS / 4) this.#chunk = Math.min(CHUNK_MAX, this.#chunk << 1);
   }
 
@@ -381,14 +376,8 @@ export class Task {
       if (partitions[ended.partitions]?.end() === false) return "blocked";
     }
     this.#phase = "preparing";
-    this.#prepareSinks();
-    return "idle";
-  }
-
-  #prepareSinks(): void {
-    Promise.all(this.parts.sinks.map((sink) => sink.prepareCommit())).then(
-      (committables) => {
-        this.#committables = committables;
+    this.#prepare().then(
+      () => {
         this.#phase = "finished";
         this.parts.metrics.wake();
       },
@@ -397,6 +386,13 @@ export class Task {
         this.parts.metrics.wake();
       },
     );
+    return "idle";
+  }
+
+  /** Asks the sinks once, whoever wants to know. */
+  #prepare(): Promise<readonly (readonly Committable[])[]> {
+    this.#prepared ??= Promise.all(this.parts.sinks.map((sink) => sink.prepareCommit()));
+    return this.#prepared;
   }
 
   #throwFailure(): void {
@@ -404,4 +400,29 @@ export class Task {
     if (failure !== null) throw failure;
     for (const sink of this.parts.sinks) if (sink.failure !== null) throw sink.failure;
   }
+}
+
+/** What a task holds that has to be given back. */
+export type TaskHoldings = Pick<TaskParts, "source" | "sinks" | "flatMaps" | "operators" | "stores">;
+
+/** Closes everything, also after failures, of which the first is thrown. */
+export async function holdingsClose(holdings: TaskHoldings, outcome: "committed" | "abort"): Promise<void> {
+  const { source, sinks, flatMaps, operators, stores } = holdings;
+  const failures: unknown[] = [];
+  const attempt = async (close: () => void | Promise<void>): Promise<void> => {
+    try {
+      await close();
+    } catch (error) {
+      failures.push(error); // The rest must close all the same; reported below.
+    }
+  };
+  if (source) await attempt(() => source.close());
+  for (const sink of sinks) {
+    if (outcome === "abort") await attempt(() => sink.abort());
+    await attempt(() => sink.close());
+  }
+  for (const driver of flatMaps) await attempt(() => driver.close());
+  for (const operator of operators) await attempt(() => operator.close());
+  for (const store of stores) await attempt(() => store.release());
+  if (failures.length > 0) throw failures[0];
 }

@@ -65,6 +65,15 @@ export function connectorFailure(kind: "source" | "sink", operator: string, erro
   );
 }
 
+/** Calls a source or a sink, and names it when that throws. */
+export function connectorCall<T>(kind: "source" | "sink", operator: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw connectorFailure(kind, operator, error);
+  }
+}
+
 const onRecord = (record: unknown): string => `on the record ${recordText(record)}`;
 
 const policyFix = (what: string): string =>
