@@ -272,6 +272,28 @@ describe("pre-aggregation", () => {
     assert.equal(combiner.close(), 0);
   });
 
+  for (const [how, emptied] of [
+    ["it was sent", (combiner: Combiner) => combiner.time(1_100)],
+    ["a watermark has taken all", (combiner: Combiner) => combiner.watermark(1_000)],
+  ] as const) {
+    test(`the buffer time-out starts anew with what comes after ${how}, though nobody has asked in between`, () => {
+      const set = aggregateSet({ n: count() }, ["key"]);
+      const combiner = new Combiner({ ...numbers, set, key: NUMBER_KEY, flushAfterMs: 100 }, () => 1_000);
+      combiner.time(1_000);
+      combiner.add({ key: 1, ts: 5 } as never);
+      combiner.time(1_000);
+      emptied(combiner);
+      assert.equal(combiner.sent.length, 1);
+      for (const ts of [1_100, 1_101]) {
+        combiner.add({ key: 1, ts } as never);
+        combiner.time(ts);
+      }
+      assert.equal(combiner.sent.length, 1);
+      combiner.time(1_200);
+      assert.equal(combiner.sent.length, 2);
+    });
+  }
+
   test("B5: of equal times the last one stays the last, also while it is switched off", () => {
     const fields = fieldTypes({ kind: "struct", fields: [{ name: "v", type: { kind: "f64" }, optional: false }] });
     const set = aggregateSet({ last: last("v") }, ["key"]);

@@ -301,6 +301,7 @@ export class PreAggregateOperator implements Operator {
       if (!this.#sendPane(pane)) return false;
       this.#panes.delete(pane);
     }
+    if (this.#isEmpty(this.#open())) this.#flushAtMs = Infinity;
     return true;
   }
 
