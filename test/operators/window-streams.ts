@@ -7,6 +7,7 @@ import {
   collect,
   count,
   distinctCount,
+  first,
   last,
   min,
   quantile,
@@ -22,11 +23,13 @@ export type Result = Record<string, unknown>;
 
 export const ROW = t.struct({ key: t.string, value: t.f64, id: t.f64, ts: t.timestamp });
 const CODEC = compileBatchCodec(ROW.spec, { timestamps: true, extraFields: "refuse" });
-const FIXED = { n: count(), total: sum("value"), least: min("value"), latest: last("id") };
-const OBJECTS = { ids: collect("id"), middle: quantile("value", 0.5), distinct: distinctCount("value") };
+const ORDERED = { earliest: first("id"), latest: last("id") };
+const LISTED = { ids: collect("id"), opening: first(), closing: last() };
 /** Whose results do not depend on the order of arrival. */
-const { latest, ...UNORDERED } = FIXED;
-const { ids, ...SKETCHES } = OBJECTS;
+const UNORDERED = { n: count(), total: sum("value"), least: min("value") };
+const SKETCHES = { middle: quantile("value", 0.5), distinct: distinctCount("value") };
+const FIXED = { ...UNORDERED, ...ORDERED };
+const OBJECTS = { ...LISTED, ...SKETCHES };
 const AGGREGATES = { all: { ...FIXED, ...OBJECTS }, fixed: FIXED, unordered: { ...UNORDERED, ...SKETCHES } };
 
 /** Numbers only, with objects beside them, or what a combiner can compute. */
@@ -80,8 +83,11 @@ export function modelResult(
     n: rows.length,
     total: values.reduce((total, value) => total + value, 0),
     least: values[0],
+    earliest: timed[0]?.id,
     latest: timed.at(-1)?.id,
     ids: timed.map((row) => row.id),
+    opening: timed[0],
+    closing: timed.at(-1),
     middle: values[Math.floor(0.5 * (values.length - 1))],
     distinct: new Set(values).size,
   };

@@ -8,6 +8,6 @@ export interface PaneFiring {
   amend(address: number, pane: number): void;
   /** Emits the results of all keys in a window. False when it stopped half-way (O6): call again. */
   fire(window: number): boolean;
-  /** Emits the result of one row's key in a window that has fired before. */
-  update(address: number, window: number): void;
+  /** Emits the results of one row's key in windows that have fired before, `first` to `last`. All have its pane. */
+  update(address: number, first: number, last: number): void;
 }

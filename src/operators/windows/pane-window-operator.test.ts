@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
@@ -11,6 +12,7 @@ import {
   streamCases,
 } from "../../../test/operators/window-streams.ts";
 import { zonedCases } from "../../../test/operators/zone-model.ts";
+import { aggregate, aggregateSet } from "../aggregates/aggregate.ts";
 import { PaneWindowOperator } from "./pane-window-operator.ts";
 
 function check(sizes: PaneSizes, testCase: StreamCase): void {
@@ -19,7 +21,7 @@ function check(sizes: PaneSizes, testCase: StreamCase): void {
       make: () => new PaneWindowOperator({ ...commonOptions(testCase), window: windowOf(sizes), partials: false }),
       keyType: { kind: "string" },
       keyOf: (record) => (record as Row).key,
-      overrun: 6,
+      overrun: Math.ceil(sizes.sizeMs / sizes.slideMs),
       ...interruptions(testCase),
     },
     1,
@@ -59,6 +61,19 @@ function manyKeys(testCase: StreamCase): StreamCase {
   return { ...testCase, steps };
 }
 
+/** Windows of many panes, and times that are as far apart. */
+const wideCases: fc.Arbitrary<[PaneSizes, StreamCase]> = fc
+  .record({ width: fc.integer({ min: 8, max: 40 }), step: fc.integer({ min: 1, max: 3 }), testCase: streamCases })
+  .map(({ width, step, testCase }) => [{ sizeMs: width, slideMs: step, offsetMs: 0 }, stretched(testCase)]);
+
+function stretched(testCase: StreamCase): StreamCase {
+  const steps = testCase.steps.map((step) => {
+    if ("rows" in step) return { rows: step.rows.map((row) => ({ ...row, ts: row.ts * 4 + (row.id % 4) })) };
+    return "watermark" in step ? { watermark: step.watermark * 4 } : step;
+  });
+  return { ...testCase, latenessMs: testCase.latenessMs * 4, steps };
+}
+
 describe("tumbling and sliding windows", () => {
   test("agree with a naive model over random streams, lateness, full outputs, pauses, snapshots and rescaling", () => {
     fc.assert(fc.property(paneSizes, streamCases, check), { numRuns: 200, examples: LATE_BEHIND });
@@ -73,5 +88,56 @@ describe("tumbling and sliding windows", () => {
       fc.property(zonedCases, ({ sizes, testCase }) => check(sizes, testCase)),
       { numRuns: 150 },
     );
+  });
+
+  test("agree with it when late records are of many windows", () => {
+    fc.assert(
+      fc.property(wideCases, ([sizes, testCase]) => check(sizes, testCase)),
+      { numRuns: 100 },
+    );
+  });
+
+  test("merge a few rows for each window that a late record updates, however many there are", () => {
+    const panes = 500;
+    let merges = 0;
+    const counted = aggregate({
+      create: () => 0,
+      add: (n: number, _row: Row) => n + 1,
+      merge: (left: number, right: number) => {
+        merges += 1;
+        return left + right;
+      },
+      result: (n: number) => n,
+    });
+    const options = {
+      ...commonOptions({ latenessMs: panes, lateOutput: false, wanted: "all" }),
+      set: aggregateSet({ n: counted }, []),
+    };
+    const window = windowOf({ sizeMs: panes, slideMs: 1, offsetMs: 0 });
+    const driver = new OperatorDriver(
+      {
+        make: () => new PaneWindowOperator({ ...options, window, partials: false }),
+        keyType: { kind: "string" },
+        keyOf: (record) => (record as Row).key,
+        room: () => Infinity,
+        overrun: 0,
+      },
+      1,
+    );
+    const send = (times: readonly number[]) =>
+      driver.records(
+        times.map((ts) => ({ record: { key: "a", value: 1, id: ts, ts }, timestampMs: ts })),
+        null,
+      );
+    send(Array.from({ length: 2 * panes }, (_, ts) => ts));
+    driver.watermark(2 * panes - 1);
+    driver.emitted.length = 0;
+    merges = 0;
+    send([panes]);
+    assert.deepEqual(
+      driver.emitted.map(({ row }) => [row.start, row.n]),
+      Array.from({ length: panes }, (_, n) => [n + 1, panes + 1]),
+    );
+    assert.ok(merges <= 4 * panes, `${merges} merges`);
   });
 });

@@ -203,10 +203,9 @@ export class PaneWindowOperator implements Operator {
     const address = groups.rows[0]!;
     firing.amend(address, pane);
     groups.clear();
+    const first = Math.max(frame.firstWindowOf(pane), frame.kept);
     const last = Math.min(frame.open - frame.step, frame.lastWindowOf(pane));
-    for (let window = Math.max(frame.firstWindowOf(pane), frame.kept); window <= last; window += frame.step) {
-      firing.update(address, window);
-    }
+    if (first <= last) firing.update(address, first, last);
   }
 
   /** Removes some rows of a pane and returns how many; less than a step's at the end. No firing needs them any more. */

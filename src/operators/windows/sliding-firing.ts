@@ -26,6 +26,9 @@
 //       front, the head is stale until the next window fires, when it is merged anew.
 //   S5. Firing can stop between any two pieces of a few rows: `start`, `computed` and `flipped` say which panes are
 //       done, `#stage` what comes next. Nothing but `fire` is called until it has come to its end.
+//   S6. The windows that a late record is in all contain the start of the last one. An update merges their panes once:
+//       those before it from the last to the first, for a left part of each window, the others from the first to the
+//       last, for the right parts. So it costs what the panes and the windows cost, not their product.
 
 import { KeyBatch } from "../../state/key-batch.ts";
 import type { KeyedTables } from "../../state/keyed-tables.ts";
@@ -83,6 +86,8 @@ export class SlidingFiring implements PaneFiring {
   readonly #front: number;
   readonly #back: number;
   readonly #scratch: Float64Array;
+  /** Of an update: the right part of all windows, and each one's left part, that of the last window first. */
+  #sums = new Float64Array(0);
   readonly #paneWalk: RowWalk;
   readonly #headWalk: RowWalk;
   readonly #keys = new KeyBatch(ROWS_PER_STEP);
@@ -139,17 +144,29 @@ export class SlidingFiring implements PaneFiring {
     return true;
   }
 
-  update(address: number, window: number): void {
-    const { groups, frame, panes, emitter } = this.#parts;
+  update(address: number, first: number, last: number): void {
+    const { groups, frame, emitter } = this.#parts;
+    const { words } = groups.layout;
+    const { step, width } = frame;
     const key = groups.key(address);
     const group = groups.table.rowGroup(address);
-    const scratch = this.#scratch;
-    for (let pane = panes.from(window); pane < window + frame.width; pane = panes.from(pane + 1)) {
-      const row = groups.find(key, pane, group, false);
-      if (row !== -1) groups.program.merge(scratch, 0, this.#f64, row + groups.offset);
+    const sums = this.#sumsOf(2 + (last - first) / step);
+    let left = words;
+    for (let window = last - step; window >= first; window -= step) {
+      left += words;
+      this.#sum(left, key, group, window, window + step);
+      groups.program.merge(sums, left, sums, left - words);
     }
-    emitter.emit(scratch, 0, key, frame.startOf(window), frame.endOf(window));
-    groups.empty(scratch, 0);
+    let end = last;
+    for (let window = first; window <= last; window += step) {
+      this.#sum(0, key, group, end, window + width);
+      end = window + width;
+      groups.program.merge(sums, left, sums, 0);
+      emitter.emit(sums, left, key, frame.startOf(window), frame.endOf(window));
+      groups.empty(sums, left);
+      left -= words;
+    }
+    groups.empty(sums, 0);
   }
 
   // -------------------------------------------------------------- heads
@@ -330,6 +347,27 @@ export class SlidingFiring implements PaneFiring {
       if (context.pause(walk.count)) return false;
     }
     return true;
+  }
+
+  // -------------------------------------------------------------- updates
+
+  /** Merges a key's rows of the panes from `start` to `end`. */
+  #sum(into: number, key: unknown, group: number, start: number, end: number): void {
+    const { groups, panes } = this.#parts;
+    for (let pane = panes.from(start); pane < end; pane = panes.from(pane + 1)) {
+      const row = groups.find(key, pane, group, false);
+      if (row !== -1) groups.program.merge(this.#sums, into, this.#f64, row + groups.offset);
+    }
+  }
+
+  /** Room for so many empty accumulators. */
+  #sumsOf(count: number): Float64Array {
+    const { empty } = this.#parts.groups.layout;
+    if (this.#sums.length < count * empty.length) {
+      this.#sums = new Float64Array(count * empty.length);
+      for (let at = 0; at < this.#sums.length; at += empty.length) this.#sums.set(empty, at);
+    }
+    return this.#sums;
   }
 
   // -------------------------------------------------------------- results

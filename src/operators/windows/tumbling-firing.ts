@@ -36,6 +36,7 @@ export class TumblingFiring implements PaneFiring {
     return true;
   }
 
+  /** There is one. */
   update(address: number, window: number): void {
     this.#emit(address, this.#frame.startOf(window), this.#frame.endOf(window));
   }
