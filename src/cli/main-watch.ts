@@ -4,7 +4,7 @@
 //   M1. A thread beside this one (main-watch-worker.ts) sees that this one takes no turn any more, interrupts it, and
 //       has it call `onStuck` in the interruption, with the stack of what it was doing. Nothing that is due in this
 //       thread later ever comes: `onStuck` ends the process.
-//   M2. Long before, it has it call `onSlow(true)`, in an interruption, too; `onSlow(false)` follows with the next turn.
+//   M2. Long before, it has it call `onSlow(true)`, in an interruption, too; `onSlow(false)` comes with the next turn.
 //   M3. Under a debugger nothing is watched: whoever holds the thread at a breakpoint means it.
 
 import { url as debuggerUrl } from "node:inspector";
