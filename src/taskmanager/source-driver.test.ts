@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { PollResult, SourceOutput, SourceReader, SourceSplit } from "../operators/source.ts";
+import { generate } from "../connectors/datagen/index.ts";
+import { WatermarkGenerator } from "../operators/event-time/watermark-generator.ts";
+import { sourceContract } from "../operators/source.contract.ts";
+import type {
+  IndexedSource,
+  PollResult,
+  Source,
+  SourceOutput,
+  SourceReader,
+  SourceReaderContext,
+  SourceSplit,
+} from "../operators/source.ts";
+import { simWorld } from "../testing/world.ts";
 import { SourceCoordinator } from "./source-coordinator.ts";
 import { SourceDriver } from "./source-driver.ts";
 
@@ -154,5 +166,137 @@ describe("what a reader does wrong is an error of its own", () => {
       assert.equal((failures[0] as { code?: string }).code, "SOURCE_SPLIT_INVALID");
       assert.equal((failures[0] as { operator?: string }).operator, "in");
     });
+  });
+});
+
+/** The driver of an indexed source as a reader: it is polled as a task does, its loop is a plain one. */
+function drivenReader<T>(source: IndexedSource<T>, context: SourceReaderContext): SourceReader<T> {
+  let output: SourceOutput<T> | null = null;
+  const { clock, timers } = context.env;
+  const driver = new SourceDriver({
+    uid: context.uid,
+    clock,
+    reader: source.createReader(context),
+    indexed: source,
+    policy: source.invalid,
+    bounded: source.bounded,
+    output: { offer: () => assert.fail("its records come from the loop") },
+    invalid: { offer: () => true },
+    onInvalid: () => undefined,
+    splits: { enter: (split) => output?.enterSplit(split), leave: (split) => output?.leaveSplit(split) },
+    requestSplit: () => undefined,
+  });
+  driver.loop = (step, _times, from, to) => {
+    let index = from;
+    for (let room = true; room && index < to; index += step as number) {
+      room = output?.offer(source.generate(index), NaN) === true;
+    }
+    return index;
+  };
+  return {
+    addSplit: (split) => driver.onSplit(split),
+    noMoreSplits: () => driver.onSplit(null),
+    poll: (given, limit) => {
+      output = given;
+      const result = driver.poll(limit);
+      const nextMs = driver.nextPollMs();
+      if (result === "wait" && nextMs < Infinity) timers.after(nextMs - clock.nowMs(), context.wake);
+      return result;
+    },
+    snapshot: () => driver.snapshot(),
+    close: () => driver.close(),
+  };
+}
+
+function throughDriver<T>(source: IndexedSource<T>): Source<T> {
+  return { ...source, createReader: (context) => drivenReader(source, context) };
+}
+
+const indexes = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+for (const rate of [undefined, 5_000]) {
+  sourceContract(
+    `an indexed source through its driver, ${rate === undefined ? "as fast as possible" : "with a rate"}`,
+    () => {
+      const source = generate(500, (index) => index, rate === undefined ? {} : { rate });
+      return { source: throughDriver(source), world: simWorld(1), expected: indexes(500) };
+    },
+  );
+}
+
+describe("D2: the splits of an indexed source", () => {
+  /** A reader with the splits `ids`, what it gives at the time of each poll, and the watermarks of that. */
+  function reading(source: IndexedSource<number>, subtask: number, ...ids: readonly string[]) {
+    const { env } = simWorld(1);
+    const { mark, observe, count, gauge } = { mark: () => {}, observe: () => {}, count: () => {}, gauge: () => {} };
+    const metrics = { mark, observe, count, gauge };
+    const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: Infinity });
+    const reader = drivenReader(source, {
+      env,
+      disk: env.disk,
+      uid: "in",
+      subtaskIndex: subtask,
+      parallelism: 1,
+      metrics,
+      wake: () => {},
+    });
+    for (const id of ids) reader.addSplit({ id, position: Number.parseInt(id, 10) });
+    reader.noMoreSplits();
+    const given: number[] = [];
+    const output: SourceOutput<number> = {
+      offer: (record) => {
+        generator.observe(record);
+        return given.push(record) > 0;
+      },
+      invalid: () => true,
+      enterSplit: (split) => generator.enterSplit(split),
+      leaveSplit: (split) => generator.leaveSplit(split),
+    };
+    const poll = (limit: number): PollResult => reader.poll(output, limit);
+    return { env, poll, take: () => given.splice(0), watermark: () => generator.watermark(env.clock.nowMs()) };
+  }
+
+  test("of a restore with fewer subtasks go on in step: no record is late for the watermark before it", () => {
+    const { poll, take, watermark } = reading(
+      generate(1_000, (index) => index),
+      0,
+      "0/3",
+      "1/3",
+      "2/3",
+    );
+    let reached = watermark();
+    const seen: number[] = [];
+    while (poll(10) !== "end") {
+      const records = take();
+      seen.push(...records);
+      assert.ok(Math.min(...records) > reached, `${records} after the watermark ${reached}`);
+      assert.ok(Math.max(...records) - seen.length < 60, `${records} after ${seen.length} records`);
+      reached = watermark();
+    }
+    assert.deepEqual(
+      seen.sort((left, right) => left - right),
+      indexes(1_000),
+    );
+  });
+
+  test("that are none fail the task", () => {
+    const source = generate(10, (index) => index);
+    assert.throws(() => reading(source, 0, "a").poll(10), /not an indexed split: a/);
+  });
+
+  test("record n is due n / rate seconds after record 0, whichever subtask has it", async () => {
+    const source = generate(10, (index) => index, { rate: 10 });
+    for (const [subtask, ids, due] of [
+      [0, ["0/2"], [[0], [], [2], [], [4]]],
+      [1, ["1/2"], [[], [1], [], [3], []]],
+      [0, ["0/2", "1/2"], [[0], [1], [2], [3], [4]]],
+    ] as const) {
+      const { env, poll, take } = reading(source, subtask, ...ids);
+      for (const records of due) {
+        while (poll(10) === "more");
+        assert.deepEqual(take(), records, `subtask ${subtask} with ${ids}`);
+        await env.advance(100);
+      }
+    }
   });
 });

@@ -3,6 +3,7 @@
 
 import type { TimerHandle } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
+import { IndexedRanges } from "../../operators/indexed-ranges.ts";
 import type {
   IndexedSource,
   Json,
@@ -101,25 +102,21 @@ class IndexedSplits implements SplitEnumerator {
   async close(): Promise<void> {}
 }
 
-type Range = { readonly id: string; next: number; readonly step: number; entered: boolean };
-
 class IndexedReader<T> implements SourceReader<T> {
   readonly #source: IndexedSource<T>;
   readonly #context: SourceReaderContext;
-  readonly #ranges: Range[] = [];
+  readonly #ranges: IndexedRanges;
   #noMore = false;
-  /** When record 0 was due, on the monotonic clock: so that the first record of all is due at once. */
-  #startMs = Number.NaN;
   #timer: TimerHandle | null = null;
 
   constructor(source: IndexedSource<T>, context: SourceReaderContext) {
     this.#source = source;
     this.#context = context;
+    this.#ranges = new IndexedRanges(source, context.env.clock);
   }
 
   addSplit(split: SourceSplit): void {
-    const step = Number(split.id.split("/")[1]);
-    this.#ranges.push({ id: split.id, next: split.position as number, step, entered: false });
+    this.#ranges.add(split);
     this.#context.wake();
   }
 
@@ -129,60 +126,31 @@ class IndexedReader<T> implements SourceReader<T> {
   }
 
   poll(output: SourceOutput<T>, limit: number): PollResult {
-    const { generate, count } = this.#source;
-    const nowMs = this.#nowMs();
-    for (let emitted = 0; emitted < limit; emitted += 1) {
-      const range = this.#first();
-      if (range === null) return this.#noMore ? "end" : "wait";
-      if (!range.entered) output.enterSplit(range.id);
-      range.entered = true;
-      if (range.next >= count) {
-        this.#ranges.splice(this.#ranges.indexOf(range), 1);
-        output.leaveSplit(range.id);
-        continue;
-      }
-      if (this.#startMs + this.#atMs(range.next) > nowMs) return this.#sleep(range.next);
-      const index = range.next;
-      range.next += range.step;
-      if (!output.offer(generate(index), Number.NaN)) break;
-    }
-    return "more";
+    const { generate } = this.#source;
+    const result = this.#ranges.poll(limit, {
+      enter: (split) => output.enterSplit(split),
+      emit: ({ next, step }, to) => {
+        let index = next;
+        for (let room = true; room && index < to; index += step) room = output.offer(generate(index), Number.NaN);
+        return index;
+      },
+      leave: (split) => output.leaveSplit(split),
+    });
+    if (result === "none") return this.#noMore ? "end" : "wait";
+    if (result === "wait") this.#sleep();
+    return result;
   }
 
   snapshot(): readonly SourceSplit[] {
-    return this.#ranges.map(({ id, next }) => ({ id, position: next }));
+    return this.#ranges.snapshot();
   }
 
   async close(): Promise<void> {
     this.#timer?.cancel();
   }
 
-  /**
-   * The range that is furthest behind: after a restore with fewer subtasks there are several, and they go on in step.
-   */
-  #first(): Range | null {
-    let first: Range | null = null;
-    for (const range of this.#ranges) if (first === null || range.next < first.next) first = range;
-    return first;
-  }
-
-  /** The time up to which records are due; Infinity when there is no rate. */
-  #nowMs(): number {
-    const first = this.#first();
-    if (this.#source.ratePerSecond === Number.POSITIVE_INFINITY || first === null) return Number.POSITIVE_INFINITY;
-    const nowMs = this.#context.env.clock.monotonicMs();
-    if (Number.isNaN(this.#startMs)) this.#startMs = nowMs - this.#atMs(first.next - (first.next % first.step));
-    return nowMs;
-  }
-
-  #atMs(index: number): number {
-    return (index / this.#source.ratePerSecond) * 1_000;
-  }
-
-  #sleep(index: number): PollResult {
-    const { clock, timers } = this.#context.env;
+  #sleep(): void {
     this.#timer?.cancel();
-    this.#timer = timers.after(this.#startMs + this.#atMs(index) - clock.monotonicMs(), () => this.#context.wake());
-    return "wait";
+    this.#timer = this.#context.env.timers.after(this.#ranges.waitMs(), () => this.#context.wake());
   }
 }
