@@ -54,7 +54,6 @@ export class PlanBuilder {
 
   add(declaration: NodeDeclaration): PlanNode {
     const node: PlanNode = {
-      index: this.#nodes.length,
       kind: declaration.kind,
       explicitUid: declaration.explicitUid ?? null,
       signature: declaration.signature ?? null,
@@ -77,7 +76,7 @@ export class PlanBuilder {
     return node;
   }
 
-  /** Checks the graph and makes the plan. `paramsText`: the parameters as given. */
+  /** Checks the graph and makes the plan. */
   build(job: { name: string; mode: "stream" | "batch"; params: Json }): BuiltPlan {
     this.#checkGraph(job.name);
     const uids = derivedUids(this.#nodes);

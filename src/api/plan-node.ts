@@ -22,7 +22,6 @@ export type NodeInput = {
 
 /** One declared operator. Settings are filled in by the fluent calls that follow the declaration. */
 export type PlanNode = {
-  readonly index: number;
   readonly kind: OperatorKind;
   /** What the user wrote; null: derived. */
   explicitUid: string | null;
@@ -44,4 +43,4 @@ export type PlanNode = {
   readonly location: SourceLocation | null;
 };
 
-export type NodeDeclaration = Pick<PlanNode, "kind"> & Partial<Omit<PlanNode, "kind" | "index" | "location">>;
+export type NodeDeclaration = Pick<PlanNode, "kind"> & Partial<Omit<PlanNode, "kind" | "location">>;

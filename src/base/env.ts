@@ -44,10 +44,3 @@ export interface Env {
   readonly log: Log;
   readonly disk: Disk;
 }
-
-/** Resolves after `delayMs` on the environment's clock. */
-export function sleep(env: Env, delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    env.timers.after(delayMs, resolve);
-  });
-}

@@ -2,9 +2,8 @@
 
 /**
  * The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours; case is free), or null
- * when even that
- * one is too far: more than two edits and more than a third of the longer name, or more than `editsMax`. The first of
- * equals wins.
+ * when even that one is too far: more than two edits and more than a third of the longer name, or more than
+ * `editsMax`. The first of equals wins.
  */
 export function nearest(name: string, candidates: Iterable<string>, editsMax = Infinity): string | null {
   let best: string | null = null;

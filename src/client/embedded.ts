@@ -42,7 +42,7 @@ export type EmbeddedJob = {
   readonly metrics: MetricStore;
   /** How fast its counters grow; exact to the minute when sampled every few seconds. */
   readonly rates: MetricRates;
-  /** How many tasks have ended, of how many. */
+  /** Knows how far its tasks are, and which sinks have committed. */
   readonly master: JobMaster;
   readonly taskManager: TaskManager;
   /** Stops the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */

@@ -138,20 +138,14 @@ export function environmentName(key: string): string {
     .toUpperCase()}`;
 }
 
-/**
- * One layer for each variable that begins with `MILLRACE_`. `reserved`: names that are not options but the caller's
- * own.
- */
-export function environmentLayers(
-  variables: Readonly<Record<string, string | undefined>>,
-  reserved: readonly string[] = [],
-): ConfigLayer[] {
+/** One layer for each variable that begins with `MILLRACE_`. */
+export function environmentLayers(variables: Readonly<Record<string, string | undefined>>): ConfigLayer[] {
   const keys = new Map([...BY_KEY.keys()].map((key) => [environmentName(key), key]));
   const layers: ConfigLayer[] = [];
   for (const [name, text] of Object.entries(variables)) {
-    if (!name.startsWith("MILLRACE_") || reserved.includes(name) || text === undefined) continue;
+    if (!name.startsWith("MILLRACE_") || text === undefined) continue;
     const key = keys.get(name);
-    if (key === undefined) throw unknownKey(`environment variable ${name}`, name, [...keys.keys(), ...reserved]);
+    if (key === undefined) throw unknownKey(`environment variable ${name}`, name, keys.keys());
     layers.push({ origin: { kind: "environment", name }, values: { [key]: text } });
   }
   return layers;

@@ -58,8 +58,6 @@ export interface DataReceiver {
   /** The next element, or null when there is none now. Call `release` before the next `poll`. */
   poll(): ReceivedElement | null;
   release(): void;
-  /** Elements that wait here. */
-  queued(): number;
   /** Part of what may wait here that does, 0 to 1. */
   inUsage(): number;
 }

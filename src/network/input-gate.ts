@@ -70,10 +70,6 @@ export class InputGate {
     return this.#open;
   }
 
-  channelsOf(port: 0 | 1): number {
-    return this.channels.reduce((count, channel) => count + (channel.port === port ? 1 : 0), 0);
-  }
-
   /**
    * The next channel with an element, which `element` then holds; null when no channel has one. Schemas are handled
    * here.
@@ -101,13 +97,6 @@ export class InputGate {
     assert(!channel.ended, "a channel ended twice");
     channel.ended = true;
     this.#open -= 1;
-  }
-
-  /** Elements that wait in all channels. */
-  queued(): number {
-    let queued = 0;
-    for (const channel of this.channels) queued += channel.receiver.queued();
-    return queued;
   }
 
   /** Part of what may wait in its channels that does, 0 to 1. */

@@ -87,10 +87,6 @@ export class LocalLink implements DataSender, DataReceiver {
     }
   }
 
-  queued(): number {
-    return this.#queue.length;
-  }
-
   #push(element: ReceivedElement): boolean {
     this.#queue.push(element);
     this.#receiver.ring();

@@ -156,13 +156,6 @@ export class ResultPartition {
     return true;
   }
 
-  /** Elements that receivers have not released yet. */
-  queued(): number {
-    let queued = 0;
-    for (const channel of this.#channels) queued += channel.sender.inFlight();
-    return queued;
-  }
-
   /** Part of the memory of its links that is taken, 0 to 1. */
   usage(): number {
     let usage = 0;

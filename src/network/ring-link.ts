@@ -292,11 +292,8 @@ export class RingReceiver implements DataReceiver {
   }
 
   inUsage(): number {
-    return Math.min(1, this.queued() / (this.#options.segmentsMax ?? ENTRIES));
-  }
-
-  queued(): number {
-    return (Atomics.load(this.#i32, TAIL) - this.#head) | 0;
+    const queued = (Atomics.load(this.#i32, TAIL) - this.#head) | 0;
+    return Math.min(1, queued / (this.#options.segmentsMax ?? ENTRIES));
   }
 
   #control(element: ReceivedElement): ReceivedElement {

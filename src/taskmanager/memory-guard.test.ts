@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sleep } from "../base/env.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 
@@ -13,7 +12,7 @@ function setUp(bytesAt: (nowMs: number) => number | null) {
     residentBytes: () => bytesAt(env.clock.monotonicMs()),
     onOver: async (bytes) => {
       over.push(bytes);
-      await sleep(env, 3_000);
+      await new Promise<void>((resolve) => env.timers.after(3_000, resolve));
     },
   });
   guard.watch();

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { sleep } from "../base/env.ts";
 import { SimEnv } from "./sim-env.ts";
 
 /** Three tasks that sleep for random times and meet at equal instants. */
@@ -9,7 +8,8 @@ async function history(seed: number): Promise<{ steps: string; digest: string }>
   const steps: string[] = [];
   const task = async (name: string): Promise<void> => {
     for (let round = 0; round < 5; round += 1) {
-      await sleep(env, Math.floor(env.random.next() * 3));
+      const delayMs = Math.floor(env.random.next() * 3);
+      await new Promise<void>((resolve) => env.timers.after(delayMs, resolve));
       steps.push(`${name}@${env.clock.monotonicMs()}`);
     }
   };

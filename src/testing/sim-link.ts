@@ -112,10 +112,6 @@ export class SimLink implements DataSender, DataReceiver {
     });
   }
 
-  queued(): number {
-    return this.#arrived.length;
-  }
-
   #send(element: ReceivedElement): boolean {
     this.#elements += 1;
     this.#underWay.push(element);
