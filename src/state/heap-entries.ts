@@ -14,6 +14,7 @@ import type { TypeSpec } from "../types/type-spec.ts";
 import { compileValueProgram, type ValueProgram } from "../types/value-codec.ts";
 import type { CurrentKey } from "./current-key.ts";
 import { detached } from "./detached-value.ts";
+import { GroupSet } from "./group-set.ts";
 import { HeapAccount, type HeapBudget } from "./heap-budget.ts";
 import { HeapSize, textBytes } from "./heap-size.ts";
 import type { KeyGroupRange } from "./key-groups.ts";
@@ -59,6 +60,8 @@ export class HeapEntries<E extends HeapEntry> {
   readonly #current: CurrentKey;
   readonly #clock: Clock;
   readonly #groups: readonly ShardedMap<E>[];
+  /** Groups with entries. */
+  readonly #filled: GroupSet;
   #turn = -1;
   #found: E | undefined = undefined;
 
@@ -72,6 +75,7 @@ export class HeapEntries<E extends HeapEntry> {
     this.#current = options.current;
     this.#clock = options.clock;
     this.#groups = Array.from({ length: last - first + 1 }, () => new ShardedMap<E>());
+    this.#filled = new GroupSet(this.#groups.length);
   }
 
   get bytes(): number {
@@ -100,6 +104,7 @@ export class HeapEntries<E extends HeapEntry> {
   /** Adds the entry of the current key, which has none. Its charge was made. */
   add(entry: E): E {
     this.#groups[this.#current.group]!.add(entry.plain, entry);
+    this.#filled.add(this.#current.group);
     this.#turn = this.#current.turn;
     this.#found = entry;
     return entry;
@@ -108,6 +113,7 @@ export class HeapEntries<E extends HeapEntry> {
   /** Removes an entry and its charge. */
   remove(group: number, entry: E): void {
     this.#groups[group]!.delete(entry.plain);
+    if (this.#groups[group]!.size === 0) this.#filled.delete(group);
     this.charge(-entry.bytes);
     if (entry === this.#found) this.#found = undefined;
   }
@@ -135,14 +141,17 @@ export class HeapEntries<E extends HeapEntry> {
 
   /** All entries with their group, live while entries come and go. */
   *walk(): Generator<[number, E], undefined> {
-    for (let group = 0; group < this.#groups.length; group += 1) {
+    for (let group = this.#filled.next(-1); group !== -1; group = this.#filled.next(group)) {
       for (const entry of this.#groups[group]!.values()) yield [group, entry];
     }
   }
 
   release(): void {
     this.charge(-this.bytes);
-    for (const group of this.#groups) group.clear();
+    this.#groups.forEach((group, index) => {
+      group.clear();
+      this.#filled.delete(index);
+    });
     this.#turn = -1;
   }
 }

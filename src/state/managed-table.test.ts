@@ -508,6 +508,39 @@ test("memory of variable parts that are cleared is given back, with nothing else
   finish(all);
 });
 
+test("groups with rows are found without the others, and lose their place with their last row", () => {
+  const { table } = setup({}, { maxParallelism: 4096, keyGroups: { first: 0, last: 4095 } });
+  const rows = resolveAll(table, stageNumbers([1, 2, 3, 4, 5]), 5);
+  const groupsOf = () => {
+    const groups: number[] = [];
+    for (let group = table.nextGroup(-1); group !== -1; group = table.nextGroup(group)) groups.push(group);
+    return groups;
+  };
+  const expected = () => [...new Set(rows)].map((row) => table.rowGroup(row)).sort((left, right) => left - right);
+  assert.deepEqual(groupsOf(), expected());
+  const [gone] = expected();
+  table.remove(rows.find((row) => table.rowGroup(row) === gone)!);
+  assert.ok(!groupsOf().includes(gone!));
+  table.release();
+  assert.deepEqual(groupsOf(), []);
+});
+
+test("a scan that may look at so many pages stops at them, and goes on from there", () => {
+  const { table } = setup({ valueWords: 60 }, { maxParallelism: 1, keyGroups: { first: 0, last: 0 } });
+  const all = resolveAll(table, stageNumbers(Array.from({ length: 1000 }, (_, i) => i)), 1000);
+  for (const row of all.subarray(0, -1)) table.remove(row);
+  const cursor = { group: 0, row: -1 };
+  const found = new Int32Array(4);
+  let calls = 0;
+  for (let count = 0; count === 0; calls += 1) {
+    assert.ok(calls === 0 || !table.isScanned(cursor));
+    count = table.scanGroup(cursor, found, 10);
+  }
+  assert.equal(calls, Math.ceil(1000 / table.layout.rowsPerPage / 10));
+  assert.equal(found[0], all.at(-1));
+  assert.ok(table.isScanned(cursor));
+});
+
 test("a table that owns some key groups refuses keys of others", () => {
   const keyGroups = { first: 2, last: 3 };
   const { table } = setup({}, { keyGroups });

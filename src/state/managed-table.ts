@@ -226,13 +226,23 @@ export class ManagedTable {
 
   /**
    * Writes addresses of rows of the cursor's group to `rows` and returns how many; less than there is room for at the
-   * end.
+   * end, or after `pagesMax` pages, many of which may be gone.
    */
-  scanGroup(cursor: RowCursor, rows: Int32Array): number {
-    return this.#rows.scan(cursor, rows);
+  scanGroup(cursor: RowCursor, rows: Int32Array, pagesMax = Infinity): number {
+    return this.#rows.scan(cursor, rows, pagesMax);
   }
 
-  /** The same over all groups, from the cursor's on; 0 at the end. */
+  /** Whether the scan of the cursor's group has come to its end. */
+  isScanned(cursor: RowCursor): boolean {
+    return this.#rows.isScanned(cursor);
+  }
+
+  /** The group with rows that comes after `group`, the first one for -1; -1 for none. */
+  nextGroup(group: number): number {
+    return this.#index.filled.next(group);
+  }
+
+  /** As `scanGroup`, over all groups from the cursor's on; 0 at the end. */
   scanAll(cursor: RowCursor, rows: Int32Array): number {
     for (; cursor.group < this.groupCount; cursor.group += 1) {
       const count = this.#index.isEmpty(cursor.group) ? 0 : this.#rows.scan(cursor, rows);

@@ -4,11 +4,15 @@
 //   E2. Each write looks at SWEEP_ROWS further rows, one after the other through the whole table, and removes the
 //       expired ones. So a table that is written to holds at most about a third more than what is alive; one that is
 //       not does not grow.
+//   E3. Key groups without rows cost nothing. A group that had many keeps the places of their pages, and a write looks
+//       at SWEEP_PAGES of a group at most: to come past them takes a write for each so many.
 
 import type { Clock } from "../base/env.ts";
 import type { ManagedTable } from "./managed-table.ts";
 
+const NONE = -1;
 const SWEEP_ROWS = 4;
+const SWEEP_PAGES = 64;
 
 export class RowExpiry {
   readonly #table: ManagedTable;
@@ -34,17 +38,28 @@ export class RowExpiry {
   }
 
   sweep(): void {
+    const table = this.#table;
     const cursor = this.#cursor;
-    const rows = this.#rows;
-    const count = this.#table.scanGroup(cursor, rows);
-    if (count < rows.length) {
-      cursor.group = (cursor.group + 1) % this.#table.groupCount;
-      cursor.row = -1;
-    }
     const dueMs = this.#clock.nowMs() - this.#ttlMs;
+    const { group } = cursor;
+    let seen = 0;
+    do {
+      seen += this.#sweepGroup(dueMs);
+      if (seen >= SWEEP_ROWS || !table.isScanned(cursor)) return;
+      const next = table.nextGroup(cursor.group);
+      cursor.group = next === NONE ? Math.max(0, table.nextGroup(NONE)) : next;
+      cursor.row = NONE;
+    } while (table.size > 0 && cursor.group !== group);
+  }
+
+  /** Looks at the next few rows of the cursor's group; returns how many. */
+  #sweepGroup(dueMs: number): number {
+    const rows = this.#rows;
+    const count = this.#table.scanGroup(this.#cursor, rows, SWEEP_PAGES);
     const { f64, layout } = this.#table;
     for (let n = 0; n < count; n += 1) {
       if (f64[rows[n]! + layout.valueWord]! <= dueMs) this.#remove(rows[n]!);
     }
+    return count;
   }
 }

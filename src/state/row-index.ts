@@ -7,6 +7,7 @@
 //   I2. The index can be rebuilt from the rows: snapshots need not contain it. Groups are small (one of 128 by
 //       default), so rebuilding one takes some 100 microseconds at a million keys, and no larger pause ever happens.
 
+import { GroupSet } from "./group-set.ts";
 import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "./page-allocator.ts";
 import { PageDirectory } from "./page-directory.ts";
 
@@ -22,6 +23,8 @@ export class RowIndex {
   readonly directory: PageDirectory;
   /** By key group: number of entries - 1, 0 for none. */
   readonly masks: Int32Array;
+  /** Those with rows. */
+  readonly filled: GroupSet;
   readonly #i32: Int32Array;
   readonly #allocator: PageAllocator;
   readonly #account: MemoryAccount;
@@ -34,6 +37,7 @@ export class RowIndex {
   constructor(allocator: PageAllocator, account: MemoryAccount, groups: number, refill: (group: number) => void) {
     this.directory = new PageDirectory(groups, allocator.zeroPage * 2);
     this.masks = new Int32Array(groups);
+    this.filled = new GroupSet(groups);
     this.#i32 = allocator.view.i32;
     this.#allocator = allocator;
     this.#account = account;
@@ -87,6 +91,7 @@ export class RowIndex {
       const entry = this.#i32[position]!;
       if ((entry & ROW_BITS) !== 0) continue;
       if (entry === 0) this.#used[group]! += 1;
+      if (this.#live[group] === 0) this.filled.add(group);
       this.#live[group]! += 1;
       this.#i32[position] = (hash & TAG_BITS) | (row + 1);
       return;
@@ -100,6 +105,7 @@ export class RowIndex {
     let slot = hash & mask;
     while (this.#i32[this.position(group, slot)] !== wanted) slot = (slot + 1) & mask;
     this.#live[group]! -= 1;
+    if (this.#live[group] === 0) this.filled.delete(group);
     this.#i32[this.position(group, slot)] = TOMBSTONE;
     if (this.#i32[this.position(group, (slot + 1) & mask)] !== 0) return;
     // Nothing is behind this run: its last entries need not say that something was here.
@@ -119,6 +125,7 @@ export class RowIndex {
   clear(group: number): void {
     this.#shrink(group, 0);
     this.masks[group] = 0;
+    this.filled.delete(group);
     this.#live[group] = 0;
     this.#used[group] = 0;
   }

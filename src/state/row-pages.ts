@@ -99,15 +99,18 @@ export class RowPages {
     i32[header + at.PAGE_FREE] = ((address - page - at.PAGE_HEADER_WORDS) / this.layout.stride) | 0;
   }
 
-  /** Writes addresses of rows of the cursor's group to `rows` and returns how many: less than its length at the end. */
-  scan(cursor: RowCursor, rows: Int32Array): number {
+  /**
+   * Writes addresses of rows of the cursor's group to `rows` and returns how many: less than its length at the end, or
+   * after `pagesMax` places of pages, which may have none.
+   */
+  scan(cursor: RowCursor, rows: Int32Array, pagesMax = Infinity): number {
     const { rowShift, stride } = this.layout;
     const { group } = cursor;
     const from = Math.max(0, cursor.row);
-    const ordinals = this.directory.counts[group]!;
+    const end = Math.min(this.directory.counts[group]!, (from >>> rowShift) + pagesMax);
     let count = 0;
     let slot = from & ((1 << rowShift) - 1);
-    for (let ordinal = from >>> rowShift; ordinal < ordinals; ordinal += 1) {
+    for (let ordinal = from >>> rowShift; ordinal < end; ordinal += 1) {
       const page = this.directory.get(group, ordinal);
       const slots = page < 0 ? 0 : this.#i32[page * 2 + at.PAGE_SLOTS]!;
       for (; slot < slots; slot += 1) {
@@ -120,8 +123,13 @@ export class RowPages {
       }
       slot = 0;
     }
-    cursor.row = ordinals << rowShift;
+    cursor.row = end << rowShift;
     return count;
+  }
+
+  /** Whether a scan that has begun is at the end of the cursor's group. */
+  isScanned({ group, row }: RowCursor): boolean {
+    return row >= this.directory.counts[group]! << this.layout.rowShift;
   }
 
   /** Whether the group has given out all its row numbers. */

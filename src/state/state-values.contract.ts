@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TypeSpec } from "../types/type-spec.ts";
+import { MAX_PARALLELISM_LIMIT } from "./key-groups.ts";
 import {
   ANY,
   F64,
@@ -370,5 +371,33 @@ function ttlTests(make: StoreMaker): void {
       for (const { entries } of store.usage()) most = Math.max(most, entries);
     }
     assert.ok(most < 1500, `500 are alive at a time, ${most} were kept`);
+  });
+  for (const maxParallelism of [1, 128, MAX_PARALLELISM_LIMIT]) {
+    test(`a state that is written to holds a third more than what is alive, with ${maxParallelism} key groups`, () => {
+      const { store, advance } = make({ key: F64, maxParallelism, limitBytes: 64 << 20 });
+      const value = store.value<number>(valueSpec("v", F64, 600), null);
+      const list = store.list<number>(listSpec("l", F64, 600));
+      let most = 0;
+      for (let n = 0; n < 6000; n += 1) {
+        use(store, F64, n);
+        value.set(n);
+        list.add(n);
+        advance(1);
+        if (n % 100 === 0) for (const { entries } of store.usage()) most = Math.max(most, entries);
+      }
+      assert.ok(most <= 800 + 1, `600 are alive at a time, ${most} were kept`);
+    });
+  }
+
+  test("looking for what has expired costs no time for key groups that have nothing", () => {
+    const { store } = make({ key: F64, maxParallelism: MAX_PARALLELISM_LIMIT });
+    const value = store.value<number>(valueSpec("v", F64, 100), null);
+    const before = process.cpuUsage();
+    for (let n = 0; n < 2000; n += 1) {
+      use(store, F64, n % 3);
+      value.set(n);
+    }
+    const { user } = process.cpuUsage(before);
+    assert.ok(user < 1e6, `${user / 2000} µs per write`);
   });
 }

@@ -15,6 +15,7 @@ export const makeHeap: StoreMaker = (setup) => make(setup, heapStore);
 
 function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStore): TestedStore {
   const limitBytes = setup.limitBytes ?? LIMIT_BYTES;
+  const maxParallelism = setup.maxParallelism ?? MAX_PARALLELISM;
   const blocks = heapBlocks(limitBytes);
   const allocator = new PageAllocator(blocks);
   const heapBudget = { limitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
@@ -22,8 +23,8 @@ function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStor
   const store = open({
     operator: "contract",
     key: setup.key,
-    maxParallelism: MAX_PARALLELISM,
-    keyGroups: setup.keyGroups ?? { first: 0, last: MAX_PARALLELISM - 1 },
+    maxParallelism,
+    keyGroups: setup.keyGroups ?? { first: 0, last: maxParallelism - 1 },
     allocator,
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
     seed: 3,

@@ -7,6 +7,8 @@ import type { KeyedStateStore } from "./keyed-state.ts";
 
 export type StoreSetup = {
   readonly key: TypeSpec;
+  readonly maxParallelism?: number;
+  /** All by default. */
   readonly keyGroups?: { readonly first: number; readonly last: number };
   /** What the store's states may hold together. */
   readonly limitBytes?: number;
