@@ -61,9 +61,9 @@ export interface MapState<K, V> {
   clear(): void;
 }
 
-/** Keeps one value per key; `add` folds a further one into it. */
+/** Keeps one value per key; `add` folds a further one into it, and returns what is kept then. */
 export interface ReducingState<T> {
-  add(value: T): void;
+  add(value: T): T;
   get(): T | undefined;
   clear(): void;
 }

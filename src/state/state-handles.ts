@@ -112,12 +112,13 @@ export class ReducingHandle<T> implements ReducingState<T> {
     this.#reduce = reduce;
   }
 
-  add(value: T): void {
+  add(value: T): T {
     const before = this.#cell.get();
     const after = before === ABSENT ? value : this.#reduce(before as T, value);
     // What came from a record is checked and measured as when it is set; what grew out of the last value, less often.
     if (after === value) this.#cell.set(after);
     else this.#cell.fold(after);
+    return after;
   }
 
   get(): T | undefined {

@@ -207,10 +207,11 @@ function valueTests(make: StoreMaker): void {
     use(store, F64, 1);
     assert.equal(max.get(), undefined);
     assert.equal(mean.get(), undefined);
-    for (const value of [3, 9, 6]) {
-      max.add(value);
+    const greatest = [3, 9, 6].map((value) => {
       mean.add(value);
-    }
+      return max.add(value);
+    });
+    assert.deepEqual(greatest, [3, 9, 9]);
     assert.equal(max.get(), 9);
     assert.equal(mean.get(), 6);
     max.clear();

@@ -10,7 +10,11 @@ import { ReduceOperator } from "./reduce-operator.ts";
 
 type Row = { key: string; total: number };
 
-function run(onThrow: ((error: unknown, record: unknown) => void) | null, rows: readonly Row[]): unknown[] {
+function run(
+  onThrow: ((error: unknown, record: unknown) => void) | null,
+  rows: readonly Row[],
+  returned: unknown[] = [],
+): unknown[] {
   const emitted: unknown[] = [];
   const store = managedStore({
     operator: "sum",
@@ -27,7 +31,9 @@ function run(onThrow: ((error: unknown, record: unknown) => void) | null, rows: 
     reduce(left, right) {
       const total = (left as Row).total + (right as Row).total;
       if (total === 13) throw new Error("unlucky");
-      return { key: (left as Row).key, total };
+      const row = { key: (left as Row).key, total };
+      returned.push(row);
+      return row;
     },
     onThrow,
   });
@@ -49,6 +55,15 @@ describe("reduce", () => {
       other,
       { key: "a", total: 8 },
     ]);
+  });
+
+  test("emits the records that came and that its function made; none is made again from the state", () => {
+    const returned: unknown[] = [];
+    for (const onThrow of [null, () => undefined]) {
+      const emitted = run(onThrow, rows.slice(0, 2), returned);
+      assert.equal(emitted[0], rows[0]);
+      assert.equal(emitted[1], returned.at(-1));
+    }
   });
 
   test("with a policy for errors leaves out the record on which the function throws, and keeps the value before it", () => {

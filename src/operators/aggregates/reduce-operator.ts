@@ -34,9 +34,15 @@ export class ReduceOperator implements Operator {
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number): void {
     const { context, store, value } = this.#open();
     store.setKey(key, hash);
-    if (this.#options.onThrow === null) value.add(record);
-    else if (!this.#tryAdd(value, record, timestampMs)) return;
-    context.output.offer(value.get(), timestampMs);
+    let reduced: unknown;
+    try {
+      reduced = value.add(record);
+    } catch (error) {
+      if (this.#options.onThrow === null) throw error;
+      this.#options.onThrow(error, record, timestampMs);
+      return;
+    }
+    context.output.offer(reduced, timestampMs);
   }
 
   onWatermark(): boolean {
@@ -70,15 +76,5 @@ export class ReduceOperator implements Operator {
   #open(): Opened {
     assert(this.#opened !== null, "the operator is open");
     return this.#opened;
-  }
-
-  #tryAdd(value: ReducingState<unknown>, record: unknown, timestampMs: number): boolean {
-    try {
-      value.add(record);
-      return true;
-    } catch (error) {
-      this.#options.onThrow?.(error, record, timestampMs);
-      return false;
-    }
   }
 }
