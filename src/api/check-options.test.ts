@@ -200,6 +200,18 @@ describe("a value that no builder takes is refused where it is written", () => {
     [OPTION, "the option init of state.value is number 0", /a function/, () => anyState.value(t.f64, { init: 0 })],
     ["DURATION_MALFORMED", 'not a duration: "a week"', /"5s"/, () => anyState.list(t.f64, { ttl: "a week" })],
     [
+      OPTION,
+      'the option ttl of state.value is string "0ms"',
+      /at least "1ms"/,
+      () => anyState.value(t.f64, { ttl: "0ms" }),
+    ],
+    [
+      OPTION,
+      'the option ttl of state.map is string "0.5ms"',
+      /at least "1ms"/,
+      () => anyState.map(t.string, t.f64, { ttl: "0.5ms" }),
+    ],
+    [
       "FUNCTION_EXPECTED",
       "the second argument of state.reducing is undefined",
       /a function/,

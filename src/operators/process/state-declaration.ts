@@ -18,7 +18,7 @@ import type { StandardSchema } from "../../types/standard-schema.ts";
 import { checkAggregateFunction } from "../aggregates/aggregate.ts";
 
 export type TtlOptions = {
-  /** Forget what was not written for this long, in processing time. */
+  /** Forget what was not written for this long, in processing time; `"1ms"` at least. */
   readonly ttl?: Duration;
 };
 
@@ -122,8 +122,14 @@ function synchronous<In, Acc, Out>(
   };
 }
 
+/** With less, a value would be gone before it could be read. */
+const TTL: OptionKind = {
+  takes: 'a duration of at least "1ms"',
+  accepts: (value) => durationMs(value as string) >= 1,
+};
+
 function checkedTtl(of: string, given: TtlOptions = {}, others: Readonly<Record<string, OptionKind>> = {}) {
-  checkOptions({ of, given, takes: { ttl: true, ...others } });
+  checkOptions({ of, given, takes: { ttl: TTL, ...others } });
   return given.ttl === undefined ? null : durationMs(given.ttl);
 }
 
