@@ -124,8 +124,10 @@ class LayoutBuilder {
         const accumulator = quantileAccumulator(spec.quantiles, spec.single, spec.error);
         return this.#heap({ name, spec }, accumulator, this.#input(name, spec.input, "number"));
       }
-      case "distinctCount":
-        return this.#heap({ name, spec }, distinctAccumulator(spec.error), this.#input(name, spec.input, "value"));
+      case "distinctCount": {
+        const accumulator = distinctAccumulator(spec.error, aggregateText({ name, spec }));
+        return this.#heap({ name, spec }, accumulator, this.#input(name, spec.input, "value"));
+      }
       case "custom":
         throw new Error("custom aggregates have functions");
     }

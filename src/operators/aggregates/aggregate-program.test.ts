@@ -404,6 +404,15 @@ describe("aggregates", () => {
     });
   });
 
+  test("refuse to count different objects, by value", () => {
+    const groups = new Groups(null, 1);
+    const rows = [{ x: 1, y: 1, w: 1, s: { id: 1 }, time: 0 }];
+    assert.throws(() => groups.add({ count: 1, rows, timestamps: null, reader: null }, 0), {
+      code: "AGGREGATE_INPUT",
+      message: /^distinct = distinctCount\(s\) counts .* not an object$/,
+    });
+  });
+
   test("charge their objects to a budget and give everything back", () => {
     const groups = new Groups(ROW.spec, 1, 60_000);
     const rows = Array.from({ length: 50 }, (_, i) => ({

@@ -9,8 +9,10 @@
 //       error.
 //   D3. The state is a function of the set of values: order, repetition and the way parts were merged do not matter.
 
+import { UserError } from "../../base/errors.ts";
 import { readByte, readI32, readU32, take, writeByte, writeI32, writeU32 } from "../../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import { describe } from "../../types/describe.ts";
 import { mixEnd, mixWord } from "../../types/key-hash.ts";
 
 /** Registers per kept hash: where keeping hashes would take more memory than the registers, it ends. */
@@ -189,23 +191,27 @@ function tau(part: number): number {
 export class ValueHash {
   first: number;
   second: number;
+  readonly #who: string;
   readonly #number: Float64Array;
   readonly #words: Int32Array;
 
-  constructor() {
+  /** `who`: the aggregate, as people read it. */
+  constructor(who = "distinctCount") {
+    this.#who = who;
     this.first = 0;
     this.second = 0;
     this.#number = new Float64Array(1);
     this.#words = new Int32Array(this.#number.buffer);
   }
 
-  /** Numbers, strings, booleans, bigints and dates; values of different types differ. */
+  /** Numbers, strings, booleans, bigints and dates; values of different types differ, others are refused. */
   hash(value: unknown): void {
     if (typeof value === "number") this.#hashNumber(1, value);
     else if (typeof value === "string") this.#hashText(2, value);
     else if (typeof value === "boolean") this.#hashNumber(3, value ? 1 : 0);
     else if (value instanceof Date) this.#hashNumber(4, value.getTime());
-    else this.#hashText(5, String(value)); // bigints
+    else if (typeof value === "bigint") this.#hashText(5, String(value));
+    else throw notCounted(this.#who, value);
   }
 
   #hashNumber(seed: number, value: number): void {
@@ -227,6 +233,14 @@ export class ValueHash {
     this.first = mixEnd(first, text.length);
     this.second = mixEnd(second, text.length);
   }
+}
+
+function notCounted(who: string, value: unknown): UserError {
+  return new UserError(
+    "AGGREGATE_INPUT",
+    `${who} counts numbers, texts, booleans, bigints and dates, not ${describe(value)}`,
+    { fix: "count a field of it, or make one in a map" },
+  );
 }
 
 /** Another step of hashing than murmur's, so that a collision of one is none of the other. */

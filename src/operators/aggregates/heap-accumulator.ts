@@ -205,8 +205,9 @@ export function quantileAccumulator(quantiles: readonly number[], single: boolea
   };
 }
 
-export function distinctAccumulator(error: number): HeapAccumulator {
-  const hash = new ValueHash();
+/** `who`: the aggregate, as people read it. */
+export function distinctAccumulator(error: number, who?: string): HeapAccumulator {
+  const hash = new ValueHash(who);
   return {
     type: SKETCH,
     create: () => new DistinctSketch(error),

@@ -191,6 +191,18 @@ describe("the distinct-count sketch", () => {
     }
   });
 
+  test("refuses what it cannot tell apart, and says what it was", () => {
+    const hash = new ValueHash();
+    const cases: [unknown, RegExp][] = [
+      [{ id: 1 }, /not an object/],
+      [[1], /not an array of 1/],
+      [new Map(), /not a Map/],
+      [Symbol("s"), /not a symbol/],
+      [() => 1, /not a function/],
+    ];
+    for (const [value, message] of cases) assert.throws(() => hash.hash(value), { code: "AGGREGATE_INPUT", message });
+  });
+
   test("takes no more memory than its registers and half as much again", () => {
     const sketch = new DistinctSketch(0.01);
     const hash = new ValueHash();
