@@ -61,11 +61,16 @@ export interface MapState<K, V> {
   clear(): void;
 }
 
-/** Keeps one value per key; `add` folds a further one into it, and returns what is kept then. */
+/** Keeps one value per key; `add` folds a further one into it. */
 export interface ReducingState<T> {
-  add(value: T): T;
+  add(value: T): void;
   get(): T | undefined;
   clear(): void;
+}
+
+/** The same for operators: `add` returns what is kept then. Not for users: their `onRecord` may end with a call of it. */
+export interface ReducedState<T> extends ReducingState<T> {
+  add(value: T): T;
 }
 
 export interface AggregatingState<In, Out> {
@@ -131,7 +136,7 @@ export interface KeyedStateStore {
   value<T>(spec: Extract<StateSpec, { kind: "value" }>, initial: (() => T) | null): ValueState<T>;
   list<T>(spec: Extract<StateSpec, { kind: "list" }>): ListState<T>;
   map<K, V>(spec: Extract<StateSpec, { kind: "map" }>): MapState<K, V>;
-  reducing<T>(spec: Extract<StateSpec, { kind: "reducing" }>, reduce: (left: T, right: T) => T): ReducingState<T>;
+  reducing<T>(spec: Extract<StateSpec, { kind: "reducing" }>, reduce: (left: T, right: T) => T): ReducedState<T>;
   aggregating<In, Acc, Out>(
     spec: Extract<StateSpec, { kind: "aggregating" }>,
     aggregate: AggregateFunction<In, Acc, Out>,

@@ -24,7 +24,7 @@ import type {
   KeyedTimers,
   ListState,
   MapState,
-  ReducingState,
+  ReducedState,
   StateSpec,
   StateUsage,
   ValueState,
@@ -108,7 +108,7 @@ export class KeyedStore implements KeyedStateStore {
     return new MapHandle(this.#cell(spec) as unknown as MapCell);
   }
 
-  reducing<T>(spec: Extract<StateSpec, { kind: "reducing" }>, reduce: (left: T, right: T) => T): ReducingState<T> {
+  reducing<T>(spec: Extract<StateSpec, { kind: "reducing" }>, reduce: (left: T, right: T) => T): ReducedState<T> {
     return new ReducingHandle(this.#cell(spec) as unknown as ValueCell, reduce);
   }
 

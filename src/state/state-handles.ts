@@ -5,7 +5,7 @@ import type {
   AggregatingState,
   ListState,
   MapState,
-  ReducingState,
+  ReducedState,
   ValueState,
 } from "./keyed-state.ts";
 import { ABSENT, type ListCell, type MapCell, type ValueCell } from "./state-cell.ts";
@@ -103,7 +103,7 @@ export class MapHandle<K, V> implements MapState<K, V> {
   }
 }
 
-export class ReducingHandle<T> implements ReducingState<T> {
+export class ReducingHandle<T> implements ReducedState<T> {
   readonly #cell: ValueCell;
   readonly #reduce: (left: T, right: T) => T;
 

@@ -1,7 +1,7 @@
 // Folds the records of each key into one with a user's function; emits the new value for each record.
 
 import { assert } from "../../base/errors.ts";
-import type { KeyedStateStore, ReducingState, StateSpec } from "../../state/keyed-state.ts";
+import type { KeyedStateStore, ReducedState, StateSpec } from "../../state/keyed-state.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 
 export type ReduceOperatorOptions = {
@@ -14,7 +14,7 @@ export type ReduceOperatorOptions = {
 type Opened = {
   readonly context: OperatorContext;
   readonly store: KeyedStateStore;
-  readonly value: ReducingState<unknown>;
+  readonly value: ReducedState<unknown>;
 };
 
 export class ReduceOperator implements Operator {
