@@ -56,6 +56,7 @@ export function slotHost(options: SlotHostOptions): Slot {
       stubs: options.stubs ?? null,
     }),
     send,
+    wake,
     turnBudgetMs: start.turnBudgetMs,
     onLook: () => Atomics.add(progress, start.index, 2),
     onTurn: () => Atomics.add(progress, start.index, 1),

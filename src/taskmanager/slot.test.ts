@@ -49,8 +49,10 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
   const env = new SimEnv({ seed: 1 });
   const sent: FromSlot[] = [];
   let released = 0;
+  const wakes: (string | undefined)[] = [];
   const slot = new Slot({
     env,
+    wake: () => wakes.push(sent.at(-1)?.kind),
     turnBudgetMs: 2,
     onLook: () => undefined,
     onTurn: () => undefined,
@@ -76,7 +78,7 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
     slot.onMessage({ kind: "deploy", job: {} as JobDescriptor, tasks: [] });
     await settle();
   };
-  return { slot, sent, settle, start, kinds: () => sent.map(({ kind }) => kind), released: () => released };
+  return { slot, sent, wakes, settle, start, kinds: () => sent.map(({ kind }) => kind), released: () => released };
 }
 
 describe("a slot", () => {
@@ -91,6 +93,19 @@ describe("a slot", () => {
     assert.deepEqual(kinds(), ["deployed", "finished"]);
     assert.deepEqual(sent[1], { kind: "finished", task: "0/0/0" });
     assert.equal(two.turns.length, 0);
+  });
+
+  test("wakes itself once it is deployed, and once it is closed: it may have been rung before, in vain", async () => {
+    const deployed = Promise.withResolvers<void>();
+    const { slot, start, settle, wakes } = setUp([], () => deployed.promise);
+    await start();
+    assert.deepEqual([slot.turn(), wakes], [{ busy: false, sleepMs: Infinity }, []]);
+    deployed.resolve();
+    await settle();
+    assert.deepEqual(wakes, ["deployed"]);
+    slot.onMessage({ kind: "cancel", commit: false });
+    await settle();
+    assert.deepEqual(wakes, ["deployed", "closed"]);
   });
 
   test("S2: the first failure ends all its tasks, and is reported before they are closed", async () => {

@@ -34,6 +34,8 @@ export type SlotOptions = {
   readonly env: Env;
   readonly factory: TaskFactory;
   readonly send: (message: FromSlot) => void;
+  /** Gives the slot a turn soon: what it was rung for while it was deployed would otherwise stay undone. */
+  readonly wake: () => void;
   readonly turnBudgetMs: number;
   /** Called whenever the slot looks for work, so that a watchdog can tell one that sleeps from one that hangs. */
   readonly onLook: () => void;
@@ -166,6 +168,7 @@ export class Slot {
     this.#options.send({ kind: "deployed" });
     this.#markAll("idle");
     for (const { task } of this.#tasks) task.parts.source?.start();
+    this.#options.wake();
   }
 
   async #open(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<void> {
@@ -204,6 +207,7 @@ export class Slot {
     this.#state = "closed";
     this.#tasks = [];
     this.#options.send({ kind: "closed", error: error === null ? null : errorData(error) });
+    this.#options.wake();
   }
 
   async #closeAll(how: "commit" | "stop" | "abort"): Promise<void> {

@@ -27,6 +27,14 @@ function assertFinished({ code, stderr }: Ended, rows: number): void {
 }
 
 describe("a job", { concurrency: 2 }, () => {
+  test("takes up what came while one of its slots was still loading it", async () => {
+    // Rung by nobody, the slot would sleep until its watchdog rings.
+    const settings = ["--parallelism", "1", "-D", "millrace.task.watchdog-timeout=1h"];
+    const { code, stdout, stderr } = await new CliProcess(["run", "slow-to-load.job.ts", ...settings]).ended;
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout.trimEnd().split("\n").length, 5);
+  });
+
   for (const mode of MODES) {
     const where = mode.length === 0 ? "in slot threads" : "in one thread";
 
