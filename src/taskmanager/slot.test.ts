@@ -4,6 +4,7 @@ import { UserError } from "../base/errors.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { Slot, type SlotTask } from "./slot.ts";
+import type { SourceCoordinator } from "./source-coordinator.ts";
 import type { Task, TurnResult } from "./task.ts";
 
 /** A task whose turns and closing the test writes. */
@@ -50,6 +51,11 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
   const sent: FromSlot[] = [];
   let released = 0;
   const wakes: (string | undefined)[] = [];
+  const coordinator = {
+    start: async () => undefined,
+    request: (_: number, answer: (split: null) => void) => answer(null),
+    close: async () => undefined,
+  } as unknown as SourceCoordinator;
   const slot = new Slot({
     env,
     wake: () => wakes.push(sent.at(-1)?.kind),
@@ -65,7 +71,7 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
             const descriptor = { id: `0/${index}/0` } as TaskDescriptor;
             return { descriptor, task: task as unknown as Task };
           }),
-          coordinators: new Map(),
+          coordinators: new Map([[0, coordinator]]),
           release: async () => {
             released += 1;
           },
@@ -106,6 +112,18 @@ describe("a slot", () => {
     slot.onMessage({ kind: "cancel", commit: false });
     await settle();
     assert.deepEqual(wakes, ["deployed", "closed"]);
+  });
+
+  test("answers those who ask for splits before it is deployed itself", async () => {
+    const deployed = Promise.withResolvers<void>();
+    const { slot, start, settle, sent, kinds } = setUp([], () => deployed.promise);
+    await start();
+    slot.onMessage({ kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" });
+    await settle();
+    deployed.resolve();
+    await settle();
+    assert.deepEqual(kinds(), ["deployed", "split"]);
+    assert.deepEqual(sent[1], { kind: "split", task: "0/1/0", split: null });
   });
 
   test("S2: the first failure ends all its tasks, and is reported before they are closed", async () => {

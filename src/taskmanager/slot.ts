@@ -45,6 +45,8 @@ export type SlotOptions = {
 
 type Running = SlotTask & { finished: boolean };
 
+type SplitMessage = Extract<ToSlot, { readonly kind: "split" | "splitRequest" }>;
+
 export type SlotTurn = {
   /** Something was done, or can be done at once. */
   readonly busy: boolean;
@@ -63,6 +65,8 @@ export class Slot {
   #coordinators: ReadonlyMap<number, SourceCoordinator> = new Map();
   #release: () => Promise<void> = async () => undefined;
   #state: "empty" | "deploying" | "running" | "closing" | "closed" = "empty";
+  /** What other slots, deployed before this one, wanted of its coordinators meanwhile. */
+  readonly #early: SplitMessage[] = [];
   /** Failed or cancelled before its tasks ran. */
   #unwanted = false;
 
@@ -86,12 +90,15 @@ export class Slot {
         if (this.#state === "deploying") this.#unwanted = true;
         else this.#close(message.commit ? "stop" : "abort");
         break;
-      case "splitRequest":
-        this.#answerSplit(message.vertex, message.subtask, message.task);
-        break;
       default:
-        this.#taskOf(message.task)?.parts.source?.onSplit(message.split);
+        if (this.#state === "deploying") this.#early.push(message);
+        else this.#onSplitMessage(message);
     }
+  }
+
+  #onSplitMessage(message: SplitMessage): void {
+    if (message.kind === "split") this.#taskOf(message.task)?.parts.source?.onSplit(message.split);
+    else this.#answerSplit(message.vertex, message.subtask, message.task);
   }
 
   /** One turn of every task. */
@@ -168,6 +175,7 @@ export class Slot {
     this.#options.send({ kind: "deployed" });
     this.#markAll("idle");
     for (const { task } of this.#tasks) task.parts.source?.start();
+    for (const message of this.#early.splice(0)) this.#onSplitMessage(message);
     this.#options.wake();
   }
 

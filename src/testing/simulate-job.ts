@@ -53,6 +53,8 @@ type Weather = {
   readonly messageDelayMaxMs: number;
   readonly batchDelayMaxMs: number;
   readonly diskLatencyMaxMs: number;
+  /** Slots load their job at different times. */
+  readonly loadMaxMs: number;
   readonly turnDelayMaxMs: number;
   /** The longest that a clock read within a turn can come after the one before. */
   readonly workMaxMs: number;
@@ -106,6 +108,7 @@ function weatherOf(random: SeededRandom): Weather {
     messageDelayMaxMs: spread(0.01, 20),
     batchDelayMaxMs: spread(0.01, 20),
     diskLatencyMaxMs: spread(0.01, 10),
+    loadMaxMs: spread(0.01, 200),
     turnDelayMaxMs: spread(0.01, 5),
     workMaxMs: spread(0.001, 3),
     batchBytesMax: Math.floor(spread(100, 30_000)),
@@ -151,7 +154,7 @@ function runnerOf(job: Job, options: SimulationOptions, world: World) {
       ...env,
       timers: { ...env.timers, soon: (run) => void env.timers.after(random.next() * weather.turnDelayMaxMs, run) },
     },
-    load: async () => job,
+    load: () => new Promise((resolve) => env.timers.after(random.next() * weather.loadMaxMs, () => resolve(job))),
     transport,
     ...(options.realLinks !== true && { links: (slot, doorbells) => links.forSlot(slot, doorbells) }),
     slotEnv: () => ({ ...env, clock: workingClock(env, random, weather.workMaxMs) }),
