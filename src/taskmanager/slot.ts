@@ -92,7 +92,7 @@ export class Slot {
         break;
       default:
         if (this.#state === "deploying") this.#early.push(message);
-        else this.#onSplitMessage(message);
+        else if (this.#state === "running") this.#onSplitMessage(message);
     }
   }
 
