@@ -165,6 +165,42 @@ export const dots = job({ name: "dots" }, (env) => {
   stream.filter(col("order.tag").gt(3));
 });
 
+const Nested = t.struct({
+  order: t.struct({
+    id: t.f64,
+    at: t.timestamp,
+    "a.b": t.f64,
+    by: t.struct({ name: t.string, at: t.timestamp, in: t.struct({ at: t.timestamp }) }),
+  }),
+  "order.id": t.string,
+  maybe: t.struct({ id: t.string, at: t.f64 }).nullable(),
+  absent: t.struct({ id: t.string, at: t.timestamp.nullable() }).optional(),
+  tags: t.list(t.string),
+  table: t.map(t.string, t.f64),
+});
+declare const nested: Source<Infer<typeof Nested>>;
+
+export const nestedTimes = job({ name: "nested-times" }, (env) => {
+  const stream = env.from("nested", nested);
+  stream.eventTime({ at: "order.at" }).eventTime({ at: "order.by.at" });
+  // A missing parent is a missing time, which is refused as its record comes.
+  stream.eventTime({ at: "maybe.at" }).eventTime({ at: "absent.at" });
+  // @ts-expect-error No such nested field.
+  stream.eventTime({ at: "order.ts" });
+  // @ts-expect-error A nested text is no time.
+  stream.eventTime({ at: "order.by.name" });
+  // @ts-expect-error The field of exactly that name, a text, goes before the nested number.
+  stream.eventTime({ at: "order.id" });
+  // @ts-expect-error A dot in a path parts names: no nested name has one.
+  stream.eventTime({ at: "order.a.b" });
+  // @ts-expect-error Paths are three names long at most.
+  stream.eventTime({ at: "order.by.in.at" });
+  // @ts-expect-error Lists are no structs.
+  stream.eventTime({ at: "tags.length" });
+  // @ts-expect-error Nor are maps.
+  stream.eventTime({ at: "table.size" });
+});
+
 export const shapes = job({ name: "shapes" }, (env) => {
   const stream = env.from("ticks", ticks).eventTime({ at: "ts" });
   const cheap = stream.filter(col("price").lt(3)).map(({ symbol, price }) => ({ symbol, price }));

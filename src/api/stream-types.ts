@@ -24,12 +24,41 @@ export type IfSynchronous<O, Result> = 0 extends 1 & O
     ? Result
     : never;
 
-/** Fields that can hold an event time. */
-export type TimeField<T> = {
-  [K in keyof T & string]: T[K] extends number | Date | null | undefined ? K : never;
-}[keyof T & string];
+/** Fields that can hold an event time, nested ones as "order.at". A missing parent is a missing time. */
+export type TimeField<T> = PathTo<T, number | Date | null | undefined, null | undefined>;
 
 /** Fields by which a stream can be keyed. */
 export type KeyField<T> = {
   [K in keyof T & string]: T[K] extends string | number | boolean | bigint | Date ? K : never;
 }[keyof T & string];
+
+/** Paths to values `V`, at most three names long, through structs that can also be `Missing`. */
+type PathTo<T, V, Missing> = {
+  [K in keyof T & string]: T[K] extends V
+    ? K
+    : Exclude<PathFrom<K, Exclude<T[K], Missing>, V, Missing, [0, 0]>, keyof T>;
+}[keyof T & string];
+
+/** Paths that begin with the field `K`, which has the value `S`; none where the name itself has a dot. */
+type PathFrom<K extends string, S, V, Missing, Depth extends readonly 0[]> = Depth extends [
+  0,
+  ...infer Rest extends 0[],
+]
+  ? K extends `${string}.${string}`
+    ? never
+    : [S] extends [object]
+      ? [S] extends [Opaque]
+        ? never
+        : `${K}.${NestedPath<S, V, Missing, Rest>}`
+      : never
+  : never;
+
+type NestedPath<S, V, Missing, Depth extends readonly 0[]> = {
+  [K in keyof S & string]: S[K] extends V
+    ? K extends `${string}.${string}`
+      ? never
+      : K
+    : PathFrom<K, Exclude<S[K], Missing>, V, Missing, Depth>;
+}[keyof S & string];
+
+type Opaque = readonly unknown[] | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | ArrayBufferView | Date;
