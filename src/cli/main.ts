@@ -33,6 +33,7 @@ const interrupts = new Interrupts({
   },
 });
 let ended = false;
+terminal.onOutputFailed = (error) => interrupts.job?.fail(error);
 
 function exit(code: number): void {
   ended = true;
@@ -131,7 +132,13 @@ function onLateError(error: EngineError, session: Session): void {
 
 async function end(code: number): Promise<void> {
   await terminal.flush();
-  exit(code);
+  const lost = terminal.takeOutputError();
+  if (lost === null) exit(code);
+  else {
+    tell(reportsOf(lost), false);
+    await terminal.flush();
+    exit(EXIT.jobFailed);
+  }
 }
 
 process.on("exit", () => {

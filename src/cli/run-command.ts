@@ -50,7 +50,10 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   session.plan = run.plan;
   interrupts.start(run);
   const { result, runMs } = await watch(run, terminal);
-  const reports = result.error === null ? [] : session.errorReports(result.error);
+  await terminal.flush();
+  const lost = terminal.takeOutputError();
+  const errors = [result.error, lost?.code === result.error?.code ? null : lost].filter((error) => error !== null);
+  const reports = errors.flatMap((error) => session.errorReports(error));
   const { plan, metrics } = run;
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;
   const end: RunEnd = {
@@ -67,7 +70,7 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   if (asJson) terminal.data(JSON.stringify(summaryJson(run, end, reports)));
   if (result.outcome !== "failed" || end.counts.rowsIn > 0)
     terminal.note(`  next   ${PROGRAM} explain ${line.positional}`);
-  return exitCode(result);
+  return lost === null ? exitCode(result) : EXIT.jobFailed;
 }
 
 /** Waits for the job's end, with a live line meanwhile. */

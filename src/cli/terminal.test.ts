@@ -73,6 +73,22 @@ test("a reader that goes away is told of once, and what follows is dropped", asy
   assert.equal(told, 1);
 });
 
+test("data that cannot be written are told of as an error, which is given once", async () => {
+  const { terminal, stdout } = setUp({ tty: false });
+  const told: string[] = [];
+  terminal.onReaderGone = () => assert.fail();
+  terminal.onOutputFailed = ({ code }) => told.push(code);
+  stdout.write = (_: unknown, done?: unknown) => {
+    if (typeof done === "function") done(Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" }));
+    return false;
+  };
+  terminal.data("lost");
+  await terminal.flush();
+  assert.deepEqual(told, ["OUTPUT_FAILED"]);
+  assert.match(terminal.takeOutputError()?.message ?? "", /^standard output cannot be written: ENOSPC/);
+  assert.equal(terminal.takeOutputError(), null);
+});
+
 test("colours need a terminal that is not dumb, and nobody who says NO_COLOR", () => {
   assert.equal(wantsColours(true, {}), true);
   assert.equal(wantsColours(false, {}), false);

@@ -2,9 +2,11 @@
 // line.
 //
 //   T1. The status line is erased before anything else is written and only ever on a terminal, so that lines never mix.
-//   T2. A stream whose reader has gone is written to no more; nobody gets a stack for it. `onReaderGone` tells of
-//       standard output.
+//   T2. A stream that cannot be written is written to no more; nobody gets a stack for it. Of standard output,
+//       `onReaderGone` tells when it is for want of a reader; any other failure is an error, which `onOutputFailed`
+//       tells and `takeOutputError` gives.
 
+import { ExternalError } from "../base/errors.ts";
 import { type Palette, paletteOf, wantsColours } from "./palette.ts";
 
 /** What is used of a process: a stand-in for tests. */
@@ -23,12 +25,14 @@ export class Terminal {
   readonly outPalette: Palette;
   readonly errPalette: Palette;
   onReaderGone: () => void = () => undefined;
+  onOutputFailed: (error: ExternalError) => void = () => undefined;
   readonly #streams: Streams;
   readonly #live: boolean;
   #lines: string[] = [];
   #scheduled = false;
   #statusShown = false;
   #outGone = false;
+  #outputError: ExternalError | null = null;
   #errGone = false;
 
   constructor(streams: Streams) {
@@ -37,11 +41,7 @@ export class Terminal {
     this.#live = stderr.isTTY === true && environment.TERM !== "dumb";
     this.outPalette = paletteOf(wantsColours(stdout.isTTY === true, environment));
     this.errPalette = paletteOf(wantsColours(stderr.isTTY === true, environment));
-    stdout.on("error", () => {
-      if (this.#outGone) return;
-      this.#outGone = true;
-      this.onReaderGone();
-    });
+    stdout.on("error", (error) => this.#onOutError(error));
     stderr.on("error", () => {
       this.#errGone = true;
     });
@@ -59,6 +59,13 @@ export class Terminal {
     this.#writeData(); // What came first is shown first.
     this.#eraseStatus();
     if (!this.#errGone) this.#streams.stderr.write(`${text}\n`);
+  }
+
+  /** Why data were lost, once; null while none were, and when nobody reads them. */
+  takeOutputError(): ExternalError | null {
+    const error = this.#outputError;
+    this.#outputError = null;
+    return error;
   }
 
   /** Width for data; somewhat more than a terminal's usual one when it goes elsewhere. */
@@ -85,12 +92,29 @@ export class Terminal {
     this.#eraseStatus();
   }
 
-  /** Resolves when everything is written. */
+  /** Resolves when everything is written, or known to be lost. */
   async flush(): Promise<void> {
     this.writeNow();
     const { stdout, stderr } = this.#streams;
-    if (!this.#outGone) await new Promise<unknown>((resolve) => stdout.write("", resolve));
+    if (!this.#outGone) {
+      const error = await new Promise<Error | null | undefined>((resolve) => stdout.write("", resolve));
+      if (error) this.#onOutError(error); // Its event comes later.
+    }
     if (!this.#errGone) await new Promise<unknown>((resolve) => stderr.write("", resolve));
+  }
+
+  #onOutError(error: Error): void {
+    if (this.#outGone) return;
+    this.#outGone = true;
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") {
+      this.onReaderGone();
+      return;
+    }
+    this.#outputError = new ExternalError("OUTPUT_FAILED", `standard output cannot be written: ${error.message}`, {
+      fix: "send it to a file on a disk with space, or to a program that reads it",
+      cause: error,
+    });
+    this.onOutputFailed(this.#outputError);
   }
 
   #writeData(): void {

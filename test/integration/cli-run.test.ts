@@ -1,10 +1,14 @@
 // `millrace run`: results, summary, exit codes, interrupts, closed streams.
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { CliProcess, millrace } from "./cli-process.ts";
+import { CliProcess, FIXTURES, millrace } from "./cli-process.ts";
 
 type Metrics = Readonly<Record<string, unknown>>;
 
@@ -33,6 +37,24 @@ test("parameters for a job that memory explain was not given are refused", async
   const { code, stdout, stderr } = await millrace(["memory", "explain", "--param", "count=5"]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.match(stderr, /^✗ CLI_ARGUMENT_MISSING {2}millrace memory explain needs job\.ts to give --param to\n {2}fix/);
+});
+
+describe("a standard output that takes nothing", { skip: !existsSync("/dev/full"), concurrency: 2 }, () => {
+  const runs: readonly [args: string, summary: RegExp][] = [
+    ["run rows.job.ts --param count=5", /\n✗ rows failed after/],
+    ["run endless.job.ts --local", /\n✗ endless failed after/],
+    ["run rows.job.ts --param count=5 --json --local", /✓ rows finished after/],
+    ["config show --json", /^✗/m],
+    ["run --help", /^✗/m],
+  ];
+  for (const [args, summary] of runs) {
+    test(`fails millrace ${args}`, async () => {
+      const { code, stderr } = await ontoFullDisk(args.split(" "));
+      assert.equal(code, 1, stderr);
+      assert.equal(stderr.match(/^✗ OUTPUT_FAILED {2}standard output cannot be written: ENOSPC/gm)?.length, 1, stderr);
+      assert.match(stderr, summary);
+    });
+  }
 });
 
 describe("millrace run", { concurrency: 2 }, () => {
@@ -180,6 +202,17 @@ describe("millrace run", { concurrency: 2 }, () => {
     assert.deepEqual(new Set(operators.map(({ parallelism }) => parallelism)), new Set([3]));
   });
 });
+
+async function ontoFullDisk(args: readonly string[]): Promise<{ readonly code: number; readonly stderr: string }> {
+  const full = openSync("/dev/full", "w");
+  const child = spawn(process.execPath, [resolve(import.meta.dirname, "../../bin/millrace.js"), ...args], {
+    cwd: FIXTURES,
+    stdio: ["ignore", full, "pipe"],
+  });
+  closeSync(full);
+  const [stderr, [code]] = await Promise.all([text(child.stderr ?? assert.fail()), once(child, "close")]);
+  return { code: code as number, stderr };
+}
 
 /** Of the process function of metrics.job.ts: the engine's metrics and its own. */
 function assertGuard(metrics: Metrics): void {
