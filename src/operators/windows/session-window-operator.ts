@@ -1,4 +1,4 @@
-// Session windows over keyed records: a key's records belong together as long as no pause between them reaches the gap.
+// Session windows over keyed records: a key's records belong together as long as no pause between them exceeds the gap.
 //
 // A record at t is a session [t, t + gap); sessions of a key that touch are merged. Rows and lists: session-store.ts.
 //

@@ -55,7 +55,7 @@ export function sliding(size: Duration, slide: Duration, options: WindowOptions 
   return { kind: "sliding", sizeMs, slideMs, offsetMs: offsetMs(options, slideMs), zone: zoneChecked(options) };
 }
 
-/** One window per burst of activity of a key: a pause of `gap` ends it. */
+/** One window per burst of activity of a key: a pause longer than `gap` ends it. */
 export function session(gap: Duration): SessionWindowSpec {
   return { kind: "session", gapMs: wholeMs("gap", gap) };
 }
