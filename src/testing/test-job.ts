@@ -56,7 +56,7 @@ export interface TestSource<T> {
   pushTo(subtask: number, ...records: readonly T[]): void;
   /** A row that could not be read, as a real source gives it. */
   invalid(row: InvalidRow): void;
-  /** Event time has reached `atMs` (epoch milliseconds or a Date): no record on time is older. */
+  /** Event time has reached `atMs` (epoch milliseconds or a Date): nothing up to then is expected any more. */
   watermark(atMs: number | Date): void;
   /** Nothing more comes from this source. */
   end(): void;

@@ -6,8 +6,8 @@
 // Each record is added to one row, whatever the number of windows it belongs to. No timers: a window is due when event
 // time has passed its end, and the panes that have rows are known.
 //
-//   W1. A window's results are emitted once event time has passed its end, windows in the order of their ends, before
-//       the watermark goes on.
+//   W1. A window's results are emitted once the watermark has reached its end - 1, windows in the order of their ends,
+//       before it goes on.
 //   W2. A record that comes after that, but within the allowed lateness, emits the updated result of each window of it
 //       that has ended, at once.
 //   W3. A record whose windows are all past their lateness goes to the late output, or is counted.

@@ -2,9 +2,9 @@
 //
 // A record at t is a session [t, t + gap); sessions of a key that touch are merged. Rows and lists: session-store.ts.
 //
-//   W1. A session's result is emitted once event time has passed its end, before the watermark goes on.
-//   W2. A record that joins a session whose result was given emits the updated result at once, if the session still
-//       ends before the watermark; else the session goes on and its result is given again at its new end.
+//   W1. A session's result is emitted once the watermark has reached its end - 1, before it goes on.
+//   W2. A record that joins a session whose result was given emits the updated result at once, if the session is
+//       still over; else the session goes on and its result is given again at its new end.
 //   W3. A record that joins no session and whose own is past its lateness goes to the late output, or is counted.
 //   W4. A session is removed once its end is past its lateness.
 
