@@ -32,8 +32,12 @@ const LOOKS_PER_TIMEOUT = 8;
 const LOOK_MS_MAX = 250;
 const CALLS = "millraceMainWatch";
 
+export function isDebugged(): boolean {
+  return debuggerUrl() !== undefined;
+}
+
 export function watchMain({ timeoutMs, onSlow, onStuck }: MainWatchOptions): void {
-  if (debuggerUrl() !== undefined) return;
+  if (isDebugged()) return;
   const progress = new Int32Array(new SharedArrayBuffer(4));
   let slow = false;
   const calls: MainWatchCalls = {

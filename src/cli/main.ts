@@ -1,10 +1,10 @@
 // The command line's entry point; `bin/millrace.js` loads it. Commands are imported when they are called: start-up
 // matters.
 
-import { closeSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type EngineError, UserError } from "../base/errors.ts";
+import type { EngineError } from "../base/errors.ts";
 import { type CommandLine, commandHelp, commandLineParse, overviewHelp } from "./arguments.ts";
 import { COMMANDS } from "./commands.ts";
 import { errorReports } from "./error-report.ts";
@@ -32,11 +32,9 @@ const interrupts = new Interrupts({
     };
   },
 });
-let ended = false;
 terminal.onOutputFailed = (error) => interrupts.job?.fail(error);
 
 function exit(code: number): void {
-  ended = true;
   // Node would wait for ever for a thread that V8 cannot interrupt.
   if (interrupts.job?.stranded) process.kill(process.pid, "SIGKILL");
   realExit(code);
@@ -76,10 +74,17 @@ async function command(args: readonly string[]): Promise<number> {
   }
   const { Session } = await import("./session.ts");
   const session = new Session(line);
+  const asJson = line.flags.has("json");
   guardUserCode({ note: (text) => terminal.note(text), onLateError: (error) => onLateError(error, session) });
+  // Nothing is left to do, and yet the command has not come to its end.
+  process.once("beforeExit", () => {
+    const code = tell(session.errorReports(session.neverLoaded(null)), asJson);
+    session.dispose();
+    void end(code);
+  });
   session.onSlow = (slow) => interrupts.hear(!slow);
   session.onStuck = (error) => {
-    const code = tell(session.errorReports(error), line.flags.has("json"));
+    const code = tell(session.errorReports(error), asJson);
     terminal.writeNow();
     session.dispose();
     closeSync(2); // Node would add that it waits for the debugger, which is our own other thread.
@@ -88,7 +93,7 @@ async function command(args: readonly string[]): Promise<number> {
   try {
     return await dispatch(session);
   } catch (error) {
-    return tell(session.errorReports(error), line.flags.has("json"));
+    return tell(session.errorReports(error), asJson);
   } finally {
     session.dispose();
   }
@@ -141,13 +146,4 @@ async function end(code: number): Promise<void> {
   }
 }
 
-process.on("exit", () => {
-  if (ended) return;
-  // Nothing is left to do, and yet the command has not come to its end.
-  const error = new UserError("MODULE_NEVER_LOADED", "a module waits for ever: what it awaits never settles", {
-    fix: "look for an await outside of functions in the job file and in what it imports",
-  });
-  for (const report of reportsOf(error)) writeSync(2, `${errorText(report, terminal.errPalette)}\n`);
-  process.exitCode = EXIT.usage;
-});
 await end(await main(process.argv.slice(2)));

@@ -5,6 +5,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { relative, resolve } from "node:path";
 import type { Job } from "../api/job.ts";
+import { durationText } from "../base/duration.ts";
 import { type SourceLocation, UserError } from "../base/errors.ts";
 import { type Bundle, moduleBundle } from "../client/bundle-node.ts";
 import { fileText } from "../client/bundle-sources-node.ts";
@@ -16,7 +17,7 @@ import { jobLoad } from "../taskmanager/job-load-node.ts";
 import { neverReturned } from "../taskmanager/user-failure.ts";
 import { type CommandLine, lastValue, pairs } from "./arguments.ts";
 import { type ErrorReport, errorReports } from "./error-report.ts";
-import { watchMain } from "./main-watch.ts";
+import { isDebugged, watchMain } from "./main-watch.ts";
 
 const PARALLELISM_MAX = 4;
 
@@ -29,6 +30,8 @@ export class Session {
   onStuck: (error: UserError) => void = () => undefined;
   /** User code in this thread has not returned for a second (called in an interruption of it), or has returned. */
   onSlow: (slow: boolean) => void = () => undefined;
+  /** What module is loaded at present. */
+  #loading = "the configuration file";
   #bundle: Bundle | null = null;
   #configuration: Promise<Configuration> | null = null;
 
@@ -72,14 +75,39 @@ export class Session {
       onSlow: (slow) => this.onSlow(slow),
       onStuck: (stack) => this.onStuck(neverReturned("user code", timeoutMs, stack)),
     });
+    this.#loading = positional;
     try {
-      return await jobLoad(this.#bundle.url);
+      return await this.#within(timeoutMs, jobLoad(this.#bundle.url));
     } catch (error) {
       if (error instanceof UserError && error.code === "JOB_NOT_EXPORTED") {
         error.location = exportPlace(relative(this.cwd, resolve(this.cwd, positional)), fileText(positional) ?? "");
       }
       throw error;
     }
+  }
+
+  /** `waitedMs`: how long; null: nothing is left that could end its waiting. */
+  neverLoaded(waitedMs: number | null): UserError {
+    const file = this.#loading;
+    const look = "look for an await outside of functions in it and in what it imports";
+    const place = awaitPlace(relative(this.cwd, resolve(this.cwd, file)), fileText(file) ?? "");
+    const [message, fix] =
+      waitedMs === null
+        ? [`${file} waits for ever: what it awaits never settles`, look]
+        : [
+            `${file} has waited for ${durationText(waitedMs)} while it was loaded`,
+            `${look}; if it has to wait that long, raise ${OPTIONS.watchdogTimeout.key}`,
+          ];
+    return new UserError("MODULE_NEVER_LOADED", message, { fix, ...(place !== null && { location: place }) });
+  }
+
+  async #within<T>(timeoutMs: number, loading: Promise<T>): Promise<T> {
+    if (isDebugged()) return loading;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(this.neverLoaded(timeoutMs)), timeoutMs).unref();
+    });
+    return Promise.race([loading, late]).finally(() => clearTimeout(timer));
   }
 
   errorReports(error: unknown): readonly ErrorReport[] {
@@ -112,6 +140,14 @@ export function machineBytes(): number {
 function exportPlace(file: string, text: string): SourceLocation {
   const before = text.slice(0, Math.max(0, text.search(/^export\s+default\b/m))).split("\n");
   return { file, line: before.length, column: 1 };
+}
+
+/** Where a module waits while it is loaded; null when that is not plain from its text. */
+function awaitPlace(file: string, text: string): SourceLocation | null {
+  const outside = /^(?!\s)(?:(?!=>|\basync\b|\bfunction\b|\/\/|\*).)*?\bawait\b/;
+  const lines = text.split("\n").map((line) => outside.exec(line)?.[0].length ?? 0);
+  const [line = 0, ...others] = lines.flatMap((length, index) => (length > 0 ? [index + 1] : []));
+  return line === 0 || others.length > 0 ? null : { file, line, column: (lines[line - 1] ?? 0) - "await".length + 1 };
 }
 
 /** Variables of our own tests are none of the configuration's. */
