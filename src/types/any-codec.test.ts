@@ -140,7 +140,10 @@ test("a value nested deeper than the limit is refused, one at the limit is carri
   let depth = 0;
   for (; typeof read === "object"; depth++) read = Array.isArray(read) ? read[0] : (read as { value: unknown }).value;
   assert.equal(depth, 1000);
-  assert.match(codec.mismatch(nested(1001))?.actual ?? "", /nested more than 1000/);
+  const { actual, path } = codec.mismatch(nested(1001)) ?? {};
+  assert.match(actual ?? "", /nested more than 1000/);
+  assert.equal(path?.length, 161);
+  assert.match(path ?? "", /^(\[0\]\.value)+[^…]{0,9}…[^…]{0,9}(\[0\]\.value)+$/);
 });
 
 test("a getter that throws leaves the codec fit for the next value", () => {

@@ -26,11 +26,14 @@ export function specMismatch(spec: TypeSpec, value: unknown, strictness: Strictn
 export function specIssues(spec: TypeSpec, value: unknown, strictness: Strictness, limit: number): readonly Issue[] {
   const walk: Walk = { strictness, limit, found: [] };
   check(walk, spec, value);
-  return walk.found.map((fault) => ({ ...fault, path: fault.path.replace(/^\./, "") }));
+  return walk.found.map((fault) => ({ ...fault, path: pathText(fault.path) }));
 }
 
 /** Longer texts of types are cut off: a message is for reading. */
 const EXPECTED_MAX = 200;
+
+/** Longer paths keep this much of both ends: where they begin, and what does not fit. */
+const PATH_END = 80;
 
 type Fault = { path: string; keys: PropertyKey[]; expected: string; actual: string; unsupported: boolean };
 type Walk = { readonly strictness: Strictness; readonly limit: number; readonly found: Fault[] };
@@ -214,6 +217,11 @@ function fault(walk: Walk, spec: TypeSpec, value: unknown): void {
   const foreign = typeof value === "object" && value !== null && foreignClass(value) !== null;
   const unsupported = foreign || typeof value === "function" || typeof value === "symbol";
   walk.found.push({ path: "", keys: [], expected: expected(spec), actual: describe(value), unsupported });
+}
+
+function pathText(path: string): string {
+  const text = path.replace(/^\./, "");
+  return text.length > 2 * PATH_END ? `${text.slice(0, PATH_END)}…${text.slice(-PATH_END)}` : text;
 }
 
 function expected(spec: TypeSpec): string {
