@@ -6,6 +6,7 @@
 import { EngineError, InternalError, type SourceLocation } from "../base/errors.ts";
 import type { BundleSources } from "../client/bundle-sources-node.ts";
 import type { Plan } from "../graph/plan.ts";
+import { readText, thrownText } from "./thrown-text.ts";
 
 export type ErrorReport = {
   readonly code: string;
@@ -48,13 +49,13 @@ function errorReport(error: EngineError, context: ErrorContext): ErrorReport {
   const causes = causesOf(error);
   const mapText = (text: string): string => sources?.mapText(text) ?? text;
   const message = mapText(error.message);
-  const frames = [...causes].reverse().map(({ stack }) => sources?.frames(stack ?? "") ?? []);
+  const frames = [...causes].reverse().map(({ stack }) => sources?.frames(stack) ?? []);
   const named = error.location === undefined ? null : located(error.location, context);
   const found = frames.find(({ length }) => length > 0) ?? [];
   const [at = null, ...calledFrom] = named === null || (inPackage(named) && found.length > 0) ? found : [named];
   const declared = error.operator === undefined ? undefined : plan?.locations[error.operator];
   const location = at ?? (declared === undefined ? null : located(declared, context));
-  const why = causes.slice(1).map((cause) => mapText(cause.message || cause.name));
+  const why = causes.slice(1).map(({ text }) => mapText(text));
   return {
     code: error.code,
     domain: error.domain,
@@ -63,23 +64,39 @@ function errorReport(error: EngineError, context: ErrorContext): ErrorReport {
     location,
     frame: location === null ? [] : frameOf(location, context),
     calledFrom: distinct(calledFrom, location).slice(0, CALLERS_MAX),
-    why: why.filter((text, index) => !message.includes(text) && why.indexOf(text) === index),
+    why: why.filter((text, index) => !isTold(text, message) && why.indexOf(text) === index),
     fix: error.fix === undefined ? null : mapText(error.fix),
-    stack: error.domain === "internal" ? mapText(causes.map(({ stack }) => stack ?? "").join("\ncaused by ")) : null,
+    stack: error.domain === "internal" ? mapText(causes.map(({ stack }) => stack).join("\ncaused by ")) : null,
   };
 }
 
 function engineError(error: unknown): EngineError {
   if (error instanceof EngineError) return error;
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new InternalError("UNEXPECTED", message, { cause: error });
+  return new InternalError("UNEXPECTED", typeof error === "string" ? error : thrownText(error), { cause: error });
+}
+
+/** Also of an object that crossed threads: nothing but its kind is left, and the message shows it. */
+function isTold(text: string, message: string): boolean {
+  return message.includes(text) || /^\[object \w+\]$/.test(text);
 }
 
 /** The error and its causes, outermost first. */
-function causesOf(error: Error): readonly Error[] {
-  const causes: Error[] = [];
-  for (let at: unknown = error; at instanceof Error && causes.length < CAUSES_MAX; at = at.cause) causes.push(at);
+function causesOf(error: Error): readonly { readonly text: string; readonly stack: string }[] {
+  const causes: { text: string; stack: string }[] = [];
+  for (let at: unknown = error; at instanceof Error && causes.length < CAUSES_MAX; at = causeOf(at)) {
+    const cause = at;
+    const text = readText(() => cause.message || cause.name) ?? thrownText(cause);
+    causes.push({ text, stack: readText(() => cause.stack) ?? "" });
+  }
   return causes;
+}
+
+function causeOf(error: Error): unknown {
+  try {
+    return error.cause;
+  } catch {
+    return null;
+  }
 }
 
 function located(location: SourceLocation, { sources }: ErrorContext): SourceLocation {

@@ -6,7 +6,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { relative, resolve } from "node:path";
 import type { Job } from "../api/job.ts";
 import { durationText } from "../base/duration.ts";
-import { type SourceLocation, UserError } from "../base/errors.ts";
+import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
 import { type Bundle, moduleBundle } from "../client/bundle-node.ts";
 import { fileText } from "../client/bundle-sources-node.ts";
 import { configFileLayer } from "../client/config-node.ts";
@@ -18,6 +18,7 @@ import { neverReturned } from "../taskmanager/user-failure.ts";
 import { type CommandLine, lastValue, pairs } from "./arguments.ts";
 import { type ErrorReport, errorReports } from "./error-report.ts";
 import { isDebugged, watchMain } from "./main-watch.ts";
+import { thrownText } from "./thrown-text.ts";
 
 const PARALLELISM_MAX = 4;
 
@@ -82,7 +83,7 @@ export class Session {
       if (error instanceof UserError && error.code === "JOB_NOT_EXPORTED") {
         error.location = exportPlace(relative(this.cwd, resolve(this.cwd, positional)), fileText(positional) ?? "");
       }
-      throw error;
+      throw this.#moduleThrew(error) ?? error;
     }
   }
 
@@ -90,7 +91,7 @@ export class Session {
   neverLoaded(waitedMs: number | null): UserError {
     const file = this.#loading;
     const look = "look for an await outside of functions in it and in what it imports";
-    const place = awaitPlace(relative(this.cwd, resolve(this.cwd, file)), fileText(file) ?? "");
+    const place = this.#placeOf("await");
     const [message, fix] =
       waitedMs === null
         ? [`${file} waits for ever: what it awaits never settles`, look]
@@ -99,6 +100,28 @@ export class Session {
             `${look}; if it has to wait that long, raise ${OPTIONS.watchdogTimeout.key}`,
           ];
     return new UserError("MODULE_NEVER_LOADED", message, { fix, ...(place !== null && { location: place }) });
+  }
+
+  /** For what a module threw that is no error, or none that can be read: it has no stack. */
+  #moduleThrew(error: unknown): UserError | null {
+    if (error instanceof EngineError && (error.code !== "MODULE_THREW" || error.cause instanceof Error)) return null;
+    const cause = error instanceof EngineError ? error.cause : error;
+    const place = cause instanceof Error ? null : this.#placeOf("throw");
+    const message = `${this.#loading}, or what it imports, threw ${thrownText(cause)} while it was loaded`;
+    return new UserError("MODULE_THREW", message, {
+      fix: "mend what stands outside of functions there; errors that are thrown as new Error(…) show their place",
+      ...(place !== null && { location: place }),
+      cause,
+    });
+  }
+
+  /** Where the module that is loaded has this word outside of functions; null unless it is plain from its text. */
+  #placeOf(word: "await" | "throw"): SourceLocation | null {
+    const file = relative(this.cwd, resolve(this.cwd, this.#loading));
+    const outside = new RegExp(`^(?!\\s)(?:(?!=>|\\basync\\b|\\bfunction\\b|//|\\*).)*?\\b${word}\\b`);
+    const lines = (fileText(this.#loading) ?? "").split("\n").map((line) => outside.exec(line)?.[0].length ?? 0);
+    const [line = 0, ...others] = lines.flatMap((length, index) => (length > 0 ? [index + 1] : []));
+    return line === 0 || others.length > 0 ? null : { file, line, column: (lines[line - 1] ?? 0) - word.length + 1 };
   }
 
   async #within<T>(timeoutMs: number, loading: Promise<T>): Promise<T> {
@@ -140,14 +163,6 @@ export function machineBytes(): number {
 function exportPlace(file: string, text: string): SourceLocation {
   const before = text.slice(0, Math.max(0, text.search(/^export\s+default\b/m))).split("\n");
   return { file, line: before.length, column: 1 };
-}
-
-/** Where a module waits while it is loaded; null when that is not plain from its text. */
-function awaitPlace(file: string, text: string): SourceLocation | null {
-  const outside = /^(?!\s)(?:(?!=>|\basync\b|\bfunction\b|\/\/|\*).)*?\bawait\b/;
-  const lines = text.split("\n").map((line) => outside.exec(line)?.[0].length ?? 0);
-  const [line = 0, ...others] = lines.flatMap((length, index) => (length > 0 ? [index + 1] : []));
-  return line === 0 || others.length > 0 ? null : { file, line, column: (lines[line - 1] ?? 0) - "await".length + 1 };
 }
 
 /** Variables of our own tests are none of the configuration's. */

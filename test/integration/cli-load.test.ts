@@ -1,4 +1,4 @@
-// Job files that do not come to their end while they are loaded.
+// Job files that do not come to their end while they are loaded, or throw what is no error.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -46,5 +46,21 @@ describe("a job file that", () => {
   test("waits in several places is named alone", async () => {
     const { report } = await told("await 1;\nawait new Promise(() => 1);");
     assert.deepEqual([report.code, report.location], ["MODULE_NEVER_LOADED", null]);
+  });
+
+  test("throws what is no error shows it, and where", async () => {
+    const { report, stderr } = await told("const x = 1;\nthrow { status: x };");
+    assert.equal(report.code, "MODULE_THREW");
+    assert.equal(report.message, "bad.ts, or what it imports, threw { status: 1 } while it was loaded");
+    assert.match(stderr, /\n {3}bad\.ts:2:1\n/);
+    assert.doesNotMatch(stderr, /why/);
+  });
+
+  test("throws an error that cannot be read is told of as the user's", async () => {
+    const { report, stderr } = await told(
+      'class Odd extends Error {\n  get message(): string { throw new Error("none"); }\n}\nthrow new Odd();',
+    );
+    assert.deepEqual([report.code, report.location?.line], ["MODULE_THREW", 2]);
+    assert.doesNotMatch(stderr, /^ +at /m);
   });
 });
