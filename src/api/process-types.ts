@@ -9,7 +9,10 @@ import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 export type SideSchemas = { readonly [name: string]: StandardSchema } & { readonly errors?: never };
 export type SideValues<X> = { [P in keyof X]: X[P] extends StandardSchema ? Infer<X[P]> : never };
 
-/** What a process function works with. One object, reused: do not keep it. Its methods may be taken out of it. */
+/**
+ * What a process function works with. One object, reused: it throws where it is used after the function has returned.
+ * Its methods may be taken out of it.
+ */
 export interface Context<K, S, O, X> {
   /** Key of the record or timer at hand. */
   readonly key: K;

@@ -87,6 +87,69 @@ describe("the methods of a context", () => {
   });
 });
 
+test("a context that is used after its call has returned throws, whatever of it is used", async () => {
+  const STATE = {
+    value: state.value(t.f64),
+    list: state.list(t.f64),
+    map: state.map(t.string, t.f64),
+    sum: state.reducing(t.f64, (left, right) => left + right),
+    count: state.aggregating(t.f64, { create: () => 0, add: (n) => n + 1, merge: (a, b) => a + b, result: (n) => n }),
+  };
+  const late: Record<string, () => unknown> = {};
+  const kept = job({ name: "kept" }, (env) => {
+    const left = env.from("in", collection([1])).keyBy((n) => n, t.f64);
+    const right = env.from("more", collection([1])).keyBy((n) => n, t.f64);
+    left
+      .connect(right)
+      .process({
+        uid: "keeper",
+        out: t.f64,
+        state: STATE,
+        side: { aside: t.f64 },
+        onLeft(n, ctx) {
+          const { emit, side, timers } = ctx;
+          const { value, list, map, sum, count } = ctx.state;
+          ctx.timers.set("once", n);
+          Object.assign(late, {
+            "ctx.emit": () => emit(n),
+            "ctx.side.aside": () => side.aside(n),
+            "ctx.key": () => ctx.key,
+            "ctx.timestamp": () => ctx.timestamp,
+            "ctx.timers": () => timers.set("once", n),
+            "ctx.timers.processing": () => timers.processing.get("once"),
+            "ctx.state.value": () => value.set(n),
+            "ctx.state.list": () => list.get(),
+            "ctx.state.map": () => map.size,
+            "ctx.state.sum": () => sum.add(n),
+            "ctx.state.count": () => count.get(),
+          });
+        },
+        onRight(n, ctx) {
+          late["ctx.emit "] = () => ctx.emit(n);
+          throw new Error("no");
+        },
+        onTimer(_, ctx) {
+          late["ctx.emit  "] = () => ctx.emit(0);
+        },
+      })
+      .onError("skip")
+      .to("out", blackhole());
+  });
+  await using run = await testJob(kept);
+  run.source("in").push(1);
+  run.source("more").push(1);
+  await run.end();
+  assert.deepEqual(await run.sink("out").rows(), []);
+  assert.equal(Object.keys(late).length, 13);
+  for (const [what, use] of Object.entries(late)) {
+    assert.throws(use, {
+      code: "CONTEXT_USED_LATE",
+      operator: "keeper",
+      message: `${what.trim()} of "keeper" was used when no call was under way`,
+    });
+  }
+});
+
 test("a timer that no onTimer would hear is an error where it is set, whatever onError says", async () => {
   for (const domain of ["event", "processing"] as const) {
     const deaf = job({ name: "deaf" }, (env) => {

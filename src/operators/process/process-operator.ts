@@ -6,16 +6,18 @@
 //       written.
 //   P4. What user code is given may be kept and emitted, but for the context: a timer is an object of its own, and the
 //       context's methods work without it.
+//       A context and its methods are of use during a call only: afterwards they throw (user-call.ts).
 //   P5. Timers that are due fire until the turn is over, and go on in the next one. But where far more fire than were
 //       set, `onTimer` sets due ones for ever, and the turn is not left: so the watchdog sees that it does not end.
 
 import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
 import { promiseReturned } from "../../base/synchronous.ts";
-import type { FiredTimer, KeyedStateStore, KeyedTimers, TimerService } from "../../state/keyed-state.ts";
+import type { FiredTimer, KeyedStateStore, TimerService } from "../../state/keyed-state.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 import type { StateDeclarations } from "./state-declaration.ts";
+import { stateDuring, timersDuring, UserCall } from "./user-call.ts";
 import { type UserMetrics, userMetrics } from "./user-metrics.ts";
 
 /** The user's functions with their types erased. */
@@ -43,11 +45,8 @@ export type ProcessOptions = {
   readonly onTimerThrow: (error: unknown, timer: ProcessTimer, timestampMs: number) => void;
 };
 
-/** What a process function works with. Plain fields: they are set once per record. */
+/** What a process function works with. */
 export class ProcessContext {
-  key: unknown = undefined;
-  /** Event time of the record or timer at hand, NaN without one. */
-  timestamp = NaN;
   /** The operator's event time. */
   watermark = -Infinity;
   readonly state: Readonly<Record<string, unknown>>;
@@ -57,22 +56,49 @@ export class ProcessContext {
   readonly emit: (record: unknown) => void;
   readonly metrics: UserMetrics;
   readonly #env: Env;
+  readonly #call: UserCall;
 
-  constructor(context: OperatorContext, options: ProcessOptions, store: KeyedStateStore) {
-    const { output } = context;
+  constructor(context: OperatorContext, options: ProcessOptions, at: { store: KeyedStateStore; call: UserCall }) {
+    const { output, uid } = context;
+    const { store, call } = at;
     this.#env = context.env;
-    this.metrics = userMetrics(context.uid, context.metrics);
-    this.emit = (record) => void output.offer(record, this.timestamp);
+    this.#call = call;
+    this.metrics = userMetrics(uid, context.metrics);
+    this.emit = (record) => {
+      if (!call.underWay) call.late("ctx.emit");
+      output.offer(record, call.timestamp);
+    };
+    const made = stateDuring(call, store);
     this.state = Object.fromEntries(
-      Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(store, name)]),
+      Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(made, name)]),
     );
-    this.timers = timersOf(store.timers, options.functions.onTimer === undefined ? context.uid : null);
+    const timersOf = (name: string, service: TimerService): TimerService =>
+      timersDuring(call, name, options.functions.onTimer === undefined ? unheard(uid, service) : service);
+    const { event, processing } = store.timers;
+    this.timers = { ...timersOf("ctx.timers", event), processing: timersOf("ctx.timers.processing", processing) };
     this.side = Object.fromEntries(
       options.sides.map((name) => {
         const aside = context.side(name);
-        return [name, (record: unknown) => void aside.offer(record, this.timestamp)];
+        return [
+          name,
+          (record: unknown) => {
+            if (!call.underWay) call.late(`ctx.side.${name}`);
+            aside.offer(record, call.timestamp);
+          },
+        ];
       }),
     );
+  }
+
+  get key(): unknown {
+    if (!this.#call.underWay) this.#call.late("ctx.key");
+    return this.#call.key;
+  }
+
+  /** Event time of the record or timer at hand, NaN without one. */
+  get timestamp(): number {
+    if (!this.#call.underWay) this.#call.late("ctx.timestamp");
+    return this.#call.timestamp;
   }
 
   /** Processing time, epoch milliseconds. */
@@ -81,10 +107,17 @@ export class ProcessContext {
   }
 }
 
+type Opened = {
+  readonly context: OperatorContext;
+  readonly store: KeyedStateStore;
+  readonly call: UserCall;
+  readonly user: ProcessContext;
+};
+
 export class ProcessOperator implements Operator {
   readonly #options: ProcessOptions;
   readonly #inputs: readonly (((record: unknown, context: ProcessContext) => unknown) | undefined)[];
-  #opened: { context: OperatorContext; store: KeyedStateStore; user: ProcessContext } | null = null;
+  #opened: Opened | null = null;
   /** Timers of the run under way that have fired, and how many may turn by turn (P5). */
   #fired = 0;
   #firedMax = 0;
@@ -101,14 +134,15 @@ export class ProcessOperator implements Operator {
       throw new UserError("PROCESS_WITHOUT_KEY", `process function "${context.uid}" has no key`, {
         fix: "call keyBy before process",
       });
-    this.#opened = { context, store, user: new ProcessContext(context, this.#options, store) };
+    const call = new UserCall(context.uid);
+    this.#opened = { context, store, call, user: new ProcessContext(context, this.#options, { store, call }) };
   }
 
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number, input: 0 | 1): void {
-    const { store, user } = this.#open();
+    const { store, call } = this.#open();
     store.setKey(key, hash);
-    user.key = key;
-    user.timestamp = timestampMs;
+    call.key = key;
+    call.timestamp = timestampMs;
     const run = this.#inputs[input];
     if (run !== undefined) this.#call(run, record, timestampMs);
   }
@@ -143,19 +177,19 @@ export class ProcessOperator implements Operator {
     this.#opened = null;
   }
 
-  #open(): { context: OperatorContext; store: KeyedStateStore; user: ProcessContext } {
+  #open(): Opened {
     if (this.#opened === null)
       throw new UserError("OPERATOR_CLOSED", "a process function was used before it was opened or after it was closed");
     return this.#opened;
   }
 
   #fire(domain: "event" | "processing", upToMs: number): boolean {
-    const { context, store, user } = this.#open();
+    const { context, store, call } = this.#open();
     const { onTimer } = this.#options.functions;
     const callback = ({ name, at, key }: FiredTimer): void => {
       this.#fired += 1;
-      user.key = key;
-      user.timestamp = domain === "event" ? at : NaN;
+      call.key = key;
+      call.timestamp = domain === "event" ? at : NaN;
       if (onTimer !== undefined) this.#callTimer(onTimer, { name, at, key, domain }); // P4
     };
     if (this.#fired === 0) this.#firedMax = store.timers.count * FIRED_PER_TIMER + FIRED_MORE;
@@ -174,40 +208,40 @@ export class ProcessOperator implements Operator {
   }
 
   #callTimer(onTimer: NonNullable<ProcessFunctions["onTimer"]>, timer: ProcessTimer): void {
-    const { user, context } = this.#open();
-    const timestampMs = user.timestamp;
+    const { user, call, context } = this.#open();
+    call.underWay = true;
     try {
       if (onTimer(timer, user) instanceof Promise) throw returnedPromise(context.uid);
     } catch (error) {
-      this.#options.onTimerThrow(error, timer, timestampMs);
+      this.#options.onTimerThrow(error, timer, call.timestamp);
+    } finally {
+      call.underWay = false;
     }
   }
 
   #call(run: (record: unknown, context: ProcessContext) => unknown, argument: unknown, timestampMs: number): void {
-    const { user, context } = this.#open();
+    const { user, call, context } = this.#open();
     const { onThrow } = this.#options;
-    if (onThrow === null) {
-      const result = run(argument, user);
-      if (result instanceof Promise) throw returnedPromise(context.uid);
-      return;
-    }
+    call.underWay = true;
     try {
       const result = run(argument, user);
       if (result instanceof Promise) throw returnedPromise(context.uid);
     } catch (error) {
+      if (onThrow === null) throw error;
       onThrow(error, argument, timestampMs);
+    } finally {
+      call.underWay = false;
     }
   }
 }
 
-/** `without`: uid of an operator without `onTimer`, whose timers nobody would hear. */
-function timersOf(timers: KeyedTimers, without: string | null): TimerService & { readonly processing: TimerService } {
-  const serviceOf = (service: TimerService): TimerService => ({
-    set: without === null ? (name, atMs) => service.set(name, atMs) : (name) => nobodyHears(without, name),
+/** Timers of an operator without `onTimer`: nobody would hear them. */
+function unheard(uid: string, service: TimerService): TimerService {
+  return {
+    set: (name) => nobodyHears(uid, name),
     clear: (name) => service.clear(name),
     get: (name) => service.get(name),
-  });
-  return { ...serviceOf(timers.event), processing: serviceOf(timers.processing) };
+  };
 }
 
 function nobodyHears(uid: string, name: string): never {

@@ -5,7 +5,6 @@ import { refuseAsync, refusePromise } from "../../base/synchronous.ts";
 import type {
   AggregateFunction,
   AggregatingState,
-  KeyedStateStore,
   ListState,
   MapState,
   ReducingState,
@@ -16,6 +15,7 @@ import { checkOptions, checkValue, FUNCTION, type OptionKind } from "../../types
 import { checkedLayout } from "../../types/schema-spec.ts";
 import type { StandardSchema } from "../../types/standard-schema.ts";
 import { checkAggregateFunction } from "../aggregates/aggregate.ts";
+import type { StateMaker } from "./user-call.ts";
 
 export type TtlOptions = {
   /** Forget what was not written for this long, in processing time; `"1ms"` at least. */
@@ -25,7 +25,7 @@ export type TtlOptions = {
 /** A declared state: what the plan stores, and how the handle is made in the task. */
 export interface StateDeclaration<out Handle> {
   specOf(name: string): StateSpec;
-  handleOf(store: KeyedStateStore, name: string): Handle;
+  handleOf(store: StateMaker, name: string): Handle;
 }
 
 export type StateDeclarations = { readonly [name: string]: StateDeclaration<unknown> };
