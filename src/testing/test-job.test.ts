@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { UserError } from "../base/errors.ts";
-import { blackhole, collection, job, type Sink, type Source, state, t } from "../index.ts";
+import { blackhole, collection, count, job, type Sink, type Source, state, t, tumbling } from "../index.ts";
 import { harness, testJob } from "./index.ts";
 
 const Tick = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp });
@@ -258,4 +258,33 @@ describe("a job under test that fails", () => {
     await assert.rejects(testJob(job({ name: "empty" }, () => undefined)), { code: "JOB_EMPTY" });
     await assert.rejects(testJob(silence, { params: { a: 1 } }), { code: "PARAMS_UNKNOWN" });
   });
+});
+
+describe("network memory under test", () => {
+  const windows = job({ name: "windows" }, (env) => {
+    const ticks = env.from("ticks", neverSource(Tick)).eventTime({ at: "ts" }).keyBy("symbol");
+    for (let i = 1; i <= 18; i++)
+      ticks
+        .window(tumbling(`${i}m`))
+        .aggregate({ n: count() })
+        .to(`out${i}`, neverSink);
+  });
+
+  test("is enough for a job of many windows", async () => {
+    await using run = await testJob(windows, { parallelism: 3 });
+    run.source("ticks").push(tick("A", 1, 1));
+    await run.end();
+    assert.deepEqual(await run.sink("out18").rows(), [{ symbol: "A", start: 0, end: 18 * 60_000, n: 1 }]);
+  });
+
+  for (const [key, value] of [
+    ["taskmanager.memory.network.min", "80mb"],
+    ["taskmanager.memory.network.max", "48mb"],
+    ["taskmanager.memory.network.fraction", 0.02],
+  ] as const) {
+    test(`is set by ${key} alone`, async () => {
+      await using run = await testJob(windows, { parallelism: 3, config: { [key]: value } });
+      await run.settle();
+    });
+  }
 });

@@ -100,11 +100,14 @@ const TEST_CONFIG: Readonly<Record<string, Setting>> = {
   [OPTIONS.watchdogTimeout.key]: "100000d",
   [OPTIONS.flinkSize.key]: "4gb",
   [OPTIONS.managedSize.key]: "128mb",
-  [OPTIONS.networkMin.key]: "16mb",
-  [OPTIONS.networkMax.key]: "16mb",
+  [OPTIONS.networkMin.key]: "1mb",
   [OPTIONS.memoryPoison.key]: true,
 };
 const MACHINE_BYTES = 8 * 1024 ** 3;
+
+/** A bound that gives way to any key of the user's: none may need another one beside it. */
+const NETWORK_BOUND: Readonly<Record<string, Setting>> = { [OPTIONS.networkMax.key]: "64mb" };
+const NETWORK_KEYS = [OPTIONS.networkFraction.key, OPTIONS.networkMin.key, OPTIONS.networkMax.key];
 
 /** Starts a job under test. Use it with `await using`, so that a failure nobody looked at fails the test. */
 export async function testJob(job: Job, options: TestJobOptions = {}): Promise<TestJob> {
@@ -113,10 +116,12 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
   checkOptions({ of: "testJob", given: options, takes });
   const { seed = 1, parallelism = 1 } = options;
   const env = new SimEnv({ seed, ...(options.startTime !== undefined && { startMs: Number(options.startTime) }) });
+  const config = { ...options.config };
+  const network = NETWORK_KEYS.some((key) => key in config) ? {} : NETWORK_BOUND;
   const configuration = new Configuration([
     {
       origin: { kind: "job" },
-      values: { ...TEST_CONFIG, [OPTIONS.parallelism.key]: parallelism, ...options.config },
+      values: { ...TEST_CONFIG, ...network, [OPTIONS.parallelism.key]: parallelism, ...config },
     },
   ]);
   const params = paramsText(options.params);
