@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EngineError } from "../base/errors.ts";
-import { commandHelp, commandLineParse, lastValue, overviewHelp, pairs } from "./arguments.ts";
+import { commandHelp, commandLineParse, lastValue, nextCommand, overviewHelp, pairs } from "./arguments.ts";
 import { COMMANDS } from "./commands.ts";
 
 const parse = (...args: string[]) => commandLineParse(args, COMMANDS);
@@ -56,6 +56,8 @@ test("what is mistyped is refused, with what was probably meant", () => {
   );
   assert.match(refusal("memory", "explian"), /"memory explian" \(did you mean npx millrace memory explain\?\)/);
   assert.match(refusal("config"), /did you mean npx millrace config show\?/);
+  for (const given of [["confg"], ["confg", "show"], ["config", "shwo"]])
+    assert.match(refusal(...given), /did you mean npx millrace config show\?/);
   assert.match(refusal("jobs/market.ts"), /did you mean npx millrace run jobs\/market.ts\?/);
   assert.match(refusal("version"), /did you mean npx millrace --version\?/);
   assert.match(refusal("frobnicate"), /commands are: run, explain, memory explain, config show/);
@@ -68,6 +70,24 @@ test("what is mistyped is refused, with what was probably meant", () => {
     refusal("run", "job.ts", "-x"),
     /^CLI_UNKNOWN_OPTION: millrace run has no option -x \(see npx millrace run --help\)/,
   );
+});
+
+test("an unknown option may be meant for the job", () => {
+  const meant = (...args: string[]) => /write (.*); else see/.exec(refusal("run", "job.ts", ...args))?.[1];
+  assert.equal(meant("--in=data"), "--param in=data");
+  assert.equal(meant("--out", "my data"), "--param out=value");
+  assert.equal(meant("--title=my data"), "--param 'title=my data'");
+  assert.match(refusal("config", "show", "--in=data"), /\(see npx millrace config show --help\)$/);
+});
+
+test("a hint at another command can be typed, with what the job is given", () => {
+  const next = (...args: string[]) => nextCommand(parse("run", ...args), "explain");
+  assert.equal(next("job.ts", "--json", "-D", "a=b"), "npx millrace explain job.ts");
+  assert.equal(
+    next("my job.ts", "--param", "a=1", "--parallelism=2", "--param", "b=it's $5"),
+    "npx millrace explain 'my job.ts' --param a=1 --param 'b=it'\\''s $5' --parallelism 2",
+  );
+  assert.equal(next("job.ts", "--config=--odd"), "npx millrace explain job.ts --config=--odd");
 });
 
 test("arguments too many, too few and without their value are refused", () => {
@@ -86,6 +106,8 @@ test("arguments too many, too few and without their value are refused", () => {
 test("--help needs nothing else", () => {
   assert.equal(parse("run", "--help").help, true);
   assert.equal(parse("config", "show", "-h").help, true);
+  assert.equal(parse("memory", "--help").command.name, "memory explain");
+  assert.equal(parse("config", "-h").help, true);
 });
 
 test("each help names every option, and has an example that parses", () => {

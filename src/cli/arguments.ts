@@ -39,8 +39,9 @@ export const PROGRAM = "npx millrace";
 
 const HELP: OptionSpec = { takes: "flag", short: "h", help: "this text" };
 
-/** The command that `args` begin with, and its arguments. Throws CLI_* errors. */
-export function commandLineParse(args: readonly string[], commands: readonly CommandSpec[]): CommandLine {
+/** The command that `given` begins with, and its arguments. Throws CLI_* errors. */
+export function commandLineParse(given: readonly string[], commands: readonly CommandSpec[]): CommandLine {
+  const args = wholeCommand(given, commands);
   const command = commands.find(({ name }) => args.slice(0, words(name)).join(" ") === name);
   if (command === undefined) throw unknownCommand(args, commands);
   const options: Readonly<Record<string, OptionSpec>> = { ...command.options, help: HELP };
@@ -86,6 +87,22 @@ export function pairs(line: CommandLine, option: string): Record<string, string>
   return Object.fromEntries(found);
 }
 
+/**
+ * Another command about the same job, to be typed into a shell. Without `-D`, which may hold what is not to be shown.
+ */
+export function nextCommand(line: CommandLine, name: string): string {
+  const options = ["param", "parallelism", "config"].flatMap((option) => {
+    return (line.values[option] ?? []).map((value) => {
+      return value.startsWith("-") ? quoted(`${shown(option)}=${value}`) : `${shown(option)} ${quoted(value)}`;
+    });
+  });
+  return [PROGRAM, name, quoted(line.positional), ...options].join(" ");
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** `docs` is where the page about the command line lies. */
 export function commandHelp(command: CommandSpec, docs: string): string {
   const { summary, options, example } = command;
@@ -129,15 +146,9 @@ type OptionToken = {
 
 /** Null for a flag. */
 function optionValue(command: CommandSpec, spec: OptionSpec | undefined, token: OptionToken): string | null {
-  const { name, rawName, value, inlineValue } = token;
+  const { rawName, value, inlineValue } = token;
   const fix = `see ${PROGRAM} ${command.name} --help`;
-  if (spec === undefined) {
-    // Every letter is near every other.
-    const meant = name.length === 1 ? null : nearest(name, [...Object.keys(command.options), "help"]);
-    throw new UserError("CLI_UNKNOWN_OPTION", `millrace ${command.name} has no option ${rawName}`, {
-      fix: meant === null ? fix : `did you mean ${shown(meant)}?`,
-    });
-  }
+  if (spec === undefined) throw unknownOption(command, token);
   if (spec.takes === "flag") {
     if (value === undefined) return null;
     throw new UserError("CLI_OPTION_VALUE", `${rawName} takes no value, but "${value}" was given`, { fix });
@@ -147,6 +158,20 @@ function optionValue(command: CommandSpec, spec: OptionSpec | undefined, token: 
   throw new UserError("CLI_OPTION_VALUE", `${rawName} needs a value`, {
     fix: `write ${rawName} ${spec.value ?? "value"}`,
   });
+}
+
+function unknownOption(command: CommandSpec, { name, rawName, value = "value" }: OptionToken): UserError {
+  const names = [...Object.keys(command.options), "help"].filter(({ length }) => length > 1);
+  // Every letter is near every other, and so are short words.
+  const meant = name.length === 1 ? null : nearest(name, names, Math.max(1, name.length - 3));
+  const help = `see ${PROGRAM} ${command.name} --help`;
+  const fix =
+    meant !== null
+      ? `did you mean ${shown(meant)}?`
+      : name.length > 1 && command.options.param !== undefined
+        ? `if ${name} is a parameter of the job, write ${shown("param")} ${quoted(`${name}=${value}`)}; else ${help}`
+        : help;
+  return new UserError("CLI_UNKNOWN_OPTION", `millrace ${command.name} has no option ${rawName}`, { fix });
 }
 
 function positional({ name, positional: wanted, positionalOptional }: CommandSpec, given: readonly string[]): string {
@@ -168,10 +193,10 @@ function positional({ name, positional: wanted, positionalOptional }: CommandSpe
 function unknownCommand(args: readonly string[], commands: readonly CommandSpec[]): UserError {
   const [first = "", second = ""] = args;
   const names = commands.map(({ name }) => name);
-  const isGroup = names.some((name) => name.startsWith(`${first} `));
-  const given = isGroup && second !== "" ? `${first} ${second}` : first;
-  const meant =
-    nearest(given, names) ?? (isGroup ? (names.find((name) => name.startsWith(`${first} `)) ?? null) : null);
+  const groups = names.map((name) => name.split(" ", 1).join()).filter((group) => !names.includes(group));
+  const given = groups.includes(first) && second !== "" ? `${first} ${second}` : first;
+  const near = nearest(given, [...names, ...groups]) ?? (groups.includes(first) ? first : null);
+  const meant = near === null ? null : (names.find((name) => name === near || name.startsWith(`${near} `)) ?? null);
   const fix = /\.[cm]?[jt]s$/.test(first)
     ? `did you mean ${PROGRAM} run ${first}?`
     : nearest(first.replace(/^-+/, ""), [...names, "version"]) === "version"
@@ -180,6 +205,14 @@ function unknownCommand(args: readonly string[], commands: readonly CommandSpec[
         ? `commands are: ${names.join(", ")}`
         : `did you mean ${PROGRAM} ${meant}?`;
   return new UserError("CLI_UNKNOWN_COMMAND", `there is no command "${given}"`, { fix });
+}
+
+/** `memory --help` is that of the one command there is of `memory`. */
+function wholeCommand(args: readonly string[], commands: readonly CommandSpec[]): readonly string[] {
+  const [first = "", second = ""] = args;
+  if (second !== "--help" && second !== "-h") return args;
+  const [only, ...others] = commands.filter(({ name }) => name.startsWith(`${first} `));
+  return only === undefined || others.length > 0 ? args : [...only.name.split(" "), ...args.slice(1)];
 }
 
 function words(name: string): number {

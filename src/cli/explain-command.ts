@@ -3,7 +3,7 @@
 import { explain } from "../client/explain.ts";
 import { explainText } from "../client/explain-text.ts";
 import { jobPlan } from "../client/job-plan.ts";
-import { PROGRAM, pairs } from "./arguments.ts";
+import { nextCommand, pairs } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Session } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
@@ -19,6 +19,6 @@ export async function explainCommand(session: Session, terminal: Terminal): Prom
       ? JSON.stringify(explanation)
       : explainText(explanation, { columns: terminal.columns, strong: bold, faint: dim }),
   );
-  terminal.note(`next   ${PROGRAM} run ${line.positional}${line.flags.has("local") ? " --local" : ""}`);
+  terminal.note(`next   ${nextCommand(line, "run")}${line.flags.has("local") ? " --local" : ""}`);
   return EXIT.ok;
 }

@@ -41,7 +41,8 @@ function exit(code: number): void {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const [first] = args;
+  const [first, second = ""] = args;
+  if (first === "help" && /^\w/.test(second)) return command([...args.slice(1), "--help"]);
   if (first === "--version" || first === "-v") terminal.data(version());
   else if (first === undefined || first === "--help" || first === "-h" || first === "help") {
     terminal.data(overviewHelp(COMMANDS, docsPage()));

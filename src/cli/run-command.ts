@@ -7,7 +7,7 @@ import type { JobResult } from "../jobmanager/job-master.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
 import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
 import { threadSlotRunner } from "../taskmanager/slot-runner-node.ts";
-import { PROGRAM, pairs } from "./arguments.ts";
+import { nextCommand, pairs } from "./arguments.ts";
 import type { ErrorReport } from "./error-report.ts";
 import { errorText } from "./error-text.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -68,8 +68,7 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   for (const report of reports) terminal.note(errorText(report, terminal.errPalette));
   terminal.note(summaryText(end, terminal.errPalette));
   if (asJson) terminal.data(JSON.stringify(summaryJson(run, end, reports)));
-  if (result.outcome !== "failed" || end.counts.rowsIn > 0)
-    terminal.note(`  next   ${PROGRAM} explain ${line.positional}`);
+  if (result.outcome !== "failed" || end.counts.rowsIn > 0) terminal.note(`  next   ${nextCommand(line, "explain")}`);
   return lost === null ? exitCode(result) : EXIT.jobFailed;
 }
 

@@ -2,6 +2,7 @@
 //
 // Owns: the bundle, until `dispose`.
 
+import { existsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { relative, resolve } from "node:path";
 import type { Job } from "../api/job.ts";
@@ -15,12 +16,13 @@ import { OPTIONS } from "../config/options.ts";
 import type { Plan } from "../graph/plan.ts";
 import { jobLoad } from "../taskmanager/job-load-node.ts";
 import { neverReturned } from "../taskmanager/user-failure.ts";
-import { type CommandLine, lastValue, pairs } from "./arguments.ts";
+import { type CommandLine, lastValue, nextCommand, pairs } from "./arguments.ts";
 import { type ErrorReport, errorReports } from "./error-report.ts";
 import { isDebugged, watchMain } from "./main-watch.ts";
 import { thrownText } from "./thrown-text.ts";
 
 const PARALLELISM_MAX = 4;
+const EXTENSIONS = [".ts", ".mts", ".js", ".mjs"];
 
 export class Session {
   readonly line: CommandLine;
@@ -54,6 +56,12 @@ export class Session {
     const file = await configFileLayer(this.cwd, lastValue(this.line, "config"));
     const values = pairs(this.line, "D");
     const given = lastValue(this.line, "parallelism");
+    const { type, key } = OPTIONS.parallelism;
+    if (given !== null && type.parse(given) === undefined) {
+      throw new UserError("CONFIG_BAD_VALUE", `--parallelism (${key}) is ${JSON.stringify(given)}`, {
+        fix: `expected ${type.expected}`,
+      });
+    }
     const layers: ConfigLayer[] = [
       parallelismLayer(this.line.flags.has("local")),
       ...(file === null ? [] : [file]),
@@ -69,7 +77,11 @@ export class Session {
   /** Bundles and loads the job that the command line names. */
   async job(): Promise<Job> {
     const { positional } = this.line;
-    this.#bundle = await moduleBundle(positional, { cwd: this.cwd, what: "job file" });
+    try {
+      this.#bundle = await moduleBundle(positional, { cwd: this.cwd, what: "job file" });
+    } catch (error) {
+      throw this.#withExtension(error) ?? error;
+    }
     const timeoutMs = (await this.configuration()).get(OPTIONS.watchdogTimeout);
     watchMain({
       timeoutMs,
@@ -85,6 +97,16 @@ export class Session {
       }
       throw this.#moduleThrew(error) ?? error;
     }
+  }
+
+  /** For a job file whose name was given without its extension. */
+  #withExtension(error: unknown): UserError | null {
+    if (!(error instanceof UserError) || error.code !== "MODULE_FILE_MISSING") return null;
+    const { positional, command } = this.line;
+    const meant = EXTENSIONS.find((extension) => existsSync(resolve(this.cwd, positional + extension)));
+    if (meant === undefined) return null;
+    const fix = `did you mean ${nextCommand({ ...this.line, positional: positional + meant }, command.name)}?`;
+    return new UserError(error.code, error.message, { fix });
   }
 
   /** `waitedMs`: how long; null: nothing is left that could end its waiting. */

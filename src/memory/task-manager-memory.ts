@@ -227,16 +227,15 @@ function managedShare(configuration: Configuration, flink: MemoryTerm): MemoryTe
 }
 
 function slotDerive(configuration: Configuration, sizes: Sizes & Parts, slots: number): SlotMemory {
-  const slotsKey = OPTIONS.numberOfTaskSlots.key;
+  const followsJob = configuration.origin(OPTIONS.numberOfTaskSlots).kind === "job";
+  const slotsKey = followsJob ? "the slots that the job needs" : OPTIONS.numberOfTaskSlots.key;
   const of = (term: MemoryTerm) => `${term.name} ${memorySizeText(term.bytes)} ÷ ${slots}`;
   const heap = derived("slot heap", Math.floor(sizes.taskHeap.bytes / slots), of(sizes.taskHeap));
   if (heap.bytes < SLOT_HEAP_MIN) {
     const short = `${memorySizeText(heap.bytes)} of V8 heap, ${memorySizeText(SLOT_HEAP_MIN)} is the least`;
     const message = `each slot would have ${short}: ${termText(sizes.taskHeap)} ÷ ${slots} (${slotsKey})`;
-    throw impossible(
-      message,
-      `raise ${sizes.process.key} or ${OPTIONS.taskHeapSize.key}, or lower ${OPTIONS.numberOfTaskSlots.key}`,
-    );
+    const lower = followsJob ? `the job's parallelism (--parallelism, ${OPTIONS.parallelism.key})` : slotsKey;
+    throw impossible(message, `raise ${sizes.process.key} or ${OPTIONS.taskHeapSize.key}, or lower ${lower}`);
   }
   const youngGeneration = youngDerive(configuration, heap);
   const blockSize = configuration.get(OPTIONS.managedBlockSize);

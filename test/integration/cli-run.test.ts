@@ -25,7 +25,7 @@ test("explain and memory explain show a job as run would have it, also with --lo
   const plan = await millrace(["explain", "rows.job.ts", "--param", "count=5", "--local"]);
   assert.equal(plan.code, 0, plan.stderr);
   assert.match(plan.stdout, /\nneeds 1 slot: /);
-  assert.match(plan.stderr, /^next {3}npx millrace run rows\.job\.ts --local\n$/);
+  assert.match(plan.stderr, /^next {3}npx millrace run rows\.job\.ts --param count=5 --local\n$/);
   for (const [options, slots] of [[["--local"], 1] as const, [["--parallelism", "3"], 3] as const]) {
     const memory = await millrace(["memory", "explain", "rows.job.ts", "--param", "count=5", ...options]);
     assert.equal(memory.code, 0, memory.stderr);
@@ -65,7 +65,7 @@ describe("millrace run", { concurrency: 2 }, () => {
       assert.deepEqual([...stdout.matchAll(/double: (\d)/g)].map(([, value]) => value).sort(), ["4", "6", "8"]);
       assert.equal(stdout.trim().split("\n").length, 3);
       assert.match(stderr, /^✓ rows finished after .*\n {2}rows {3}5 in, 3 out\n {2}speed/);
-      assert.match(stderr, /\n {2}next {3}npx millrace explain rows\.job\.ts\n$/);
+      assert.match(stderr, /\n {2}next {3}npx millrace explain rows\.job\.ts --param count=5\n$/);
     });
 
     test(`a function that throws fails the job at the user's line, ${modeName(mode)}`, async () => {
