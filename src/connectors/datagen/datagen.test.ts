@@ -115,8 +115,12 @@ describe("generated records", () => {
 
   test("what cannot be generated is refused when the job is built", () => {
     const refused = (build: () => unknown): void => assert.throws(build, { code: "DATAGEN_INVALID" });
-    refused(() => datagen({ fields: {}, count: -1 }));
-    refused(() => datagen({ fields: {}, rate: 0 }));
+    assert.throws(() => datagen({ fields: {}, count: -1 }), { code: "DATAGEN_INVALID", message: /^the count .* -1$/ });
+    assert.throws(() => datagen({ fields: {}, count: 5, rate: 0 }), {
+      code: "DATAGEN_INVALID",
+      message: "the rate of datagen is number 0",
+      fix: "rate is a number of records per second above 0",
+    });
     refused(() => gen.choice([]));
     refused(() => gen.integer(5, 1));
     refused(() => gen.string({ distinct: 100, length: 1 }));

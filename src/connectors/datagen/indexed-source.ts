@@ -15,6 +15,7 @@ import type {
   SplitEnumerator,
 } from "../../operators/source.ts";
 import { checkOptions, NUMBER, type OptionKind } from "../../types/check-options.ts";
+import { describe as describeValue } from "../../types/describe.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 
 export type IndexedOptions = {
@@ -44,11 +45,9 @@ export function indexedSource<T>(
   const count = options.count ?? Number.POSITIVE_INFINITY;
   const ratePerSecond = options.rate ?? Number.POSITIVE_INFINITY;
   const isCount = count === Number.POSITIVE_INFINITY || (Number.isSafeInteger(count) && count >= 0);
-  if (!isCount || !(typeof ratePerSecond === "number" && ratePerSecond > 0)) {
-    throw new UserError("DATAGEN_INVALID", `${kind}: count ${String(count)}, rate ${String(ratePerSecond)}`, {
-      fix: "count is a whole number of records, rate a number of records per second",
-    });
-  }
+  if (!isCount) throw invalid(kind, "count", { value: count, takes: "a whole number of records of at least 0" });
+  if (!(typeof ratePerSecond === "number" && ratePerSecond > 0))
+    throw invalid(kind, "rate", { value: ratePerSecond, takes: "a number of records per second above 0" });
   const source: IndexedSource<T> = {
     kind,
     type,
@@ -62,6 +61,12 @@ export function indexedSource<T>(
     createReader: (context) => new IndexedReader(source, context),
   };
   return source;
+}
+
+function invalid(kind: string, option: string, is: { readonly value: unknown; readonly takes: string }): UserError {
+  return new UserError("DATAGEN_INVALID", `the ${option} of ${kind} is ${describeValue(is.value)}`, {
+    fix: `${option} is ${is.takes}`,
+  });
 }
 
 /**

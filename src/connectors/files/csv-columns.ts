@@ -31,7 +31,10 @@ export function csvColumns(
 ): CsvColumns {
   const present = names ?? spec?.fields.map((field) => field.name) ?? numbered(width);
   if (spec !== null)
-    return { columns: spec.fields.map((field) => declaredColumn(field, present, file)), width: present.length };
+    return {
+      columns: spec.fields.map((field) => declaredColumn(field, { names: present, spec, file })),
+      width: present.length,
+    };
   const twice = present.find((name, index) => present.indexOf(name) !== index);
   if (twice !== undefined) throw headerInvalid(file, `the column ${JSON.stringify(twice)} twice`);
   return {
@@ -40,7 +43,9 @@ export function csvColumns(
   };
 }
 
-function declaredColumn(field: StructField, names: readonly string[], file: string): CsvColumn {
+type Header = { readonly names: readonly string[]; readonly spec: StructSpec; readonly file: string };
+
+function declaredColumn(field: StructField, { names, spec, file }: Header): CsvColumn {
   const index = names.indexOf(field.name);
   if (index >= 0 && names.includes(field.name, index + 1)) {
     throw headerInvalid(file, `the column ${JSON.stringify(field.name)} twice`);
@@ -48,17 +53,18 @@ function declaredColumn(field: StructField, names: readonly string[], file: stri
   if (index < 0 && !field.optional) {
     const found = names.length > 50 ? `${names.length} others` : names.map((name) => JSON.stringify(name)).join(", ");
     throw new UserError("CSV_COLUMN_MISSING", `${file} has no column ${JSON.stringify(field.name)}; it has ${found}`, {
-      fix: missingFix(field.name, names),
+      fix: missingFix(field.name, names, spec),
     });
   }
   return { name: field.name, index, type: field.type, optional: field.optional };
 }
 
-function missingFix(wanted: string, names: readonly string[]): string {
+function missingFix(wanted: string, names: readonly string[], spec: StructSpec): string {
   const [only = ""] = names.length === 1 ? names : [];
   const delimiter = [";", "\t", "|", ","].find((character) => only.split(character).includes(wanted));
   if (delimiter !== undefined) return `say \`delimiter: ${JSON.stringify(delimiter)}\``;
-  const similar = nearest(wanted, names);
+  const unused = names.filter((name) => spec.fields.every((field) => field.name !== name));
+  const similar = nearest(wanted, unused);
   if (similar !== null) return `did you mean ${JSON.stringify(similar)}?`;
   return "declare the columns that the file has; when it has no header line, say `header: false`";
 }

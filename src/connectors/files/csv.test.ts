@@ -84,6 +84,11 @@ describe("CSV columns", () => {
       message: '/in.csv has no column "text"; it has "n", "Text"',
       fix: 'did you mean "Text"?',
     });
+    const inUse = t.struct({ n: t.string, m: t.string });
+    await assert.rejects(read("n,text\n1,x\n", { type: inUse }), {
+      code: "CSV_COLUMN_MISSING",
+      fix: "declare the columns that the file has; when it has no header line, say `header: false`",
+    });
     await assert.rejects(read("n;text\n1;x\n", { type: Row }), {
       code: "CSV_COLUMN_MISSING",
       fix: 'say `delimiter: ";"`',
