@@ -87,10 +87,16 @@ describe("what is no argument of a call is refused there, when the job is built"
     ["WINDOW_INVALID", /not string "1m"$/, (s) => s.eventTime({ at: "id" }).keyBy("id").window("1m")],
     ["WINDOW_INVALID", /not undefined$/, (s) => s.eventTime({ at: "id" }).keyBy("id").window()],
     ["UID_MISSING", /^sink print has no uid$/, (s) => s.to(print())],
+    ["UID_MISSING", /^reduce has no uid$/, (s) => s.keyBy("id").reduce((a: unknown) => a)],
     ["UID_MISSING", /^source csv has no uid$/, (_, env) => env.from(csv("rows.csv"))],
     ["SINK_INVALID", /^"x" has no sink: it is undefined$/, (s) => s.to("x")],
     ["SINK_INVALID", /^"x" has no sink: it is an object$/, (s) => s.to("x", {})],
     ["SOURCE_INVALID", /^"x" has no source: it is null$/, (_, env) => env.from("x", null)],
+    [
+      "SOURCE_INVALID",
+      /^the type of the source "x" is an object, not a layout$/,
+      (_, env) => env.from("x", { ...csv("rows.csv"), type: t.struct({ id: t.f64 }) }),
+    ],
     ["SINK_WITHOUT_INPUT", /^the sink string "x" has no input/, (_, env) => env.to("x", print())],
     ["SIDE_OUTPUT_OFF", /^the source "x" sets no invalid rows/, (_, env) => env.from("x", csv("a")).side.invalid],
   ];

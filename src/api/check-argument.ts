@@ -55,6 +55,14 @@ export function checkEventTime(options: unknown): void {
   checkValue({ what: "the option at of eventTime", value: (options as { at?: unknown }).at, kind: TIME });
 }
 
+/** A source of one's own says the layout of its records as a spec; null or nothing: it is learned from them. */
+export function checkSourceType(uid: string, type: unknown): void {
+  if (type === null || type === undefined || typeof (type as Partial<TypeSpec>).kind === "string") return;
+  throw new UserError("SOURCE_INVALID", `the type of the source "${uid}" is ${describe(type)}, not a layout`, {
+    fix: "give the spec of a t.* type, for example t.struct({ … }).spec, or null to learn it from the records",
+  });
+}
+
 export function checkWindow(window: WindowSpec): WindowSpec {
   if (isObject(window) && ["tumbling", "sliding", "session"].includes(window.kind)) return window;
   const example = typeof window === "string" ? JSON.stringify(window) : '"1m"';

@@ -7,6 +7,7 @@ import { describe } from "../types/describe.ts";
 import { checkSchema } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import { callSite, userFrame } from "./call-site.ts";
+import { checkSourceType } from "./check-argument.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
 import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan-builder.ts";
 import type { Split, Stream } from "./stream.ts";
@@ -115,6 +116,7 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
       fix: 'give a source as the second argument, for example env.from("in", csv("file.csv"))',
     });
   }
+  checkSourceType(uid, source.type);
   const described = source.describe();
   const node = builder.add({
     kind: "source",

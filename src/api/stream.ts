@@ -375,10 +375,11 @@ export class Keyed<T, K, KO> {
 
   /** Folds the records of each key into one; gives the new value for each record. */
   reduce(uid: string, reduce: (left: T, right: T) => T): Stream<T> {
+    const explicitUid = uidCheck(typeof uid === "function" ? undefined : uid, "reduce", '.reduce("sums", (a, b) => …)');
     const type = this.#origin.type;
     const node = this.#add({
       kind: "reduce",
-      explicitUid: uidCheck(uid, "reduce"),
+      explicitUid,
       output: type,
       state: [{ kind: "reducing", name: "value", type: type ?? { kind: "any" }, ttlMs: null }],
       inputs: this.#edges(0),
