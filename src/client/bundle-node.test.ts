@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
@@ -83,6 +83,35 @@ describe("bundles", () => {
       "old.cjs": 'module.exports = require("path").sep;',
     });
     assert.deepEqual((await bundleImport(made.url)).default, ["/", "a name like any other"]);
+  });
+
+  test("packages in CommonJS know their place, wherever job and packages lie together", async () => {
+    const files = (folder: string) => ({
+      [`${folder}/place.ts`]:
+        'import a from "asks"; import b from "own"; import c from "esm"; export default [a, b, c];',
+      [`${folder}/node_modules/asks/index.js`]: `#!/usr/bin/env node\n// A license.\n"use strict";
+        const fs = require("fs");
+        module.exports = [__filename, fs.readFileSync(__dirname + "/data.txt", "utf8"), (() => this === undefined)(),
+          (function () { return this === undefined; })()];`,
+      [`${folder}/node_modules/asks/data.txt`]: "data",
+      [`${folder}/node_modules/own/index.js`]: 'const __dirname = "its own"; module.exports = __dirname;',
+      [`${folder}/node_modules/esm/package.json`]: '{ "type": "module" }',
+      [`${folder}/node_modules/esm/index.js`]: `import { dirname } from "node:path";
+        const __dirname = dirname("/a/b"); export default __dirname;`,
+    });
+    const made = await bundle(files("here"));
+    const { default: value } = await bundleImport(made.url);
+    const asks = [join(cwd, "here/node_modules/asks/index.js"), "data", false, true];
+    assert.deepEqual(value, [asks, "its own", "/a"]);
+    mkdirSync(join(cwd, "there"));
+    renameSync(join(cwd, "here"), join(cwd, "there/here"));
+    const moved = await moduleBundle("here/place.ts", { cwd: join(cwd, "there"), what: "job file" });
+    open.push(moved);
+    assert.equal(moved.sha256, made.sha256);
+    assert.deepEqual(
+      ((await bundleImport(moved.url)).default as string[][])[0]?.[0],
+      join(cwd, "there/here/node_modules/asks/index.js"),
+    );
   });
 
   test("a bundle lies in a directory of its own with its map, and leaves nothing behind", async () => {

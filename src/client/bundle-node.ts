@@ -8,11 +8,12 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { BuildFailure, BuildOptions, Message, OutputFile, PartialMessage, Plugin } from "esbuild";
 import { assert, ExternalError, type SourceLocation, UserError } from "../base/errors.ts";
 import { bundleUrl, engineUrl, loadedUrl } from "../taskmanager/job-load-node.ts";
 import { BundleSources } from "./bundle-sources-node.ts";
+import { JOB_DIRECTORY, packagePaths } from "./package-paths-node.ts";
 
 export type Bundle = {
   /** For `bundleImport` and job descriptors. */
@@ -47,7 +48,7 @@ export async function moduleBundle(file: string, options: BundleOptions): Promis
     entryPoints: [path],
     absWorkingDir: cwd,
     outfile: join(cwd, "millrace-bundle.mjs"), // Not written: sources in the map are relative to where it would lie.
-    plugins: [importChecks],
+    plugins: [importChecks, packagePaths(dirname(path))],
   });
   const [map, code] = ["map", "mjs"].map((ending) => outputs.find((output) => output.path.endsWith(ending)));
   assert(code !== undefined && map !== undefined, "esbuild gave a bundle and its map");
@@ -78,7 +79,7 @@ async function build(
       platform: "node",
       target: `node${process.versions.node}`,
       sourcemap: "external",
-      banner: { js: REQUIRE },
+      banner: { js: `${REQUIRE} ${JOB_DIRECTORY}` },
       logLevel: "silent",
     });
     return { outputs: outputFiles ?? [], warnings };
