@@ -201,6 +201,44 @@ export const nestedTimes = job({ name: "nested-times" }, (env) => {
   stream.eventTime({ at: "table.size" });
 });
 
+export const nestedKeys = job({ name: "nested-keys" }, (env) => {
+  const stream = env.from("nested", nested);
+  const rows = stream
+    .eventTime({ at: "order.at" })
+    .keyBy("order.by.name")
+    .window(tumbling("1m"))
+    .aggregate({ n: count() });
+  rows.map((row) => {
+    expectType<{ "order.by.name": string; start: number; end: number; n: number }>()({ ...row }, true);
+    return row;
+  });
+  const whole = stream.keyBy("order.id").aggregate({ n: count() });
+  expectType<Stream<{ "order.id": string; n: number }>>()(whole, true);
+  stream.keyBy("order.at").process({
+    uid: "at",
+    out: t.f64,
+    onRecord: (_, ctx) => expectType<number>()(ctx.key, true),
+  });
+  // @ts-expect-error No such nested field.
+  stream.keyBy("order.name");
+  // @ts-expect-error A struct.
+  stream.keyBy("order.by");
+  // @ts-expect-error A dot in a path parts names: no nested name has one.
+  stream.keyBy("order.a.b");
+  // @ts-expect-error Paths are three names long at most.
+  stream.keyBy("order.by.in.at");
+  // @ts-expect-error A key cannot be missing, as it is without its parent.
+  stream.keyBy("maybe.id");
+  // @ts-expect-error Nor where the parent is optional.
+  stream.keyBy("absent.id");
+  // @ts-expect-error Lists are no structs.
+  stream.keyBy("tags.length");
+  // @ts-expect-error Nor are maps.
+  stream.keyBy("table.size");
+  // @ts-expect-error Both keys have the same type.
+  stream.keyBy("order.id").connect(stream.keyBy("order.at"));
+});
+
 export const shapes = job({ name: "shapes" }, (env) => {
   const stream = env.from("ticks", ticks).eventTime({ at: "ts" });
   const cheap = stream.filter(col("price").lt(3)).map(({ symbol, price }) => ({ symbol, price }));

@@ -27,10 +27,22 @@ export type IfSynchronous<O, Result> = 0 extends 1 & O
 /** Fields that can hold an event time, nested ones as "order.at". A missing parent is a missing time. */
 export type TimeField<T> = PathTo<T, number | Date | null | undefined, null | undefined>;
 
-/** Fields by which a stream can be keyed. */
-export type KeyField<T> = {
-  [K in keyof T & string]: T[K] extends string | number | boolean | bigint | Date ? K : never;
-}[keyof T & string];
+/** Fields by which a stream can be keyed, nested ones as "order.id". */
+export type KeyField<T> = PathTo<T, string | number | boolean | bigint | Date, never>;
+
+/** The value of the field that a path leads to: the one of that name, else the nested one. */
+export type KeyOf<T, P> = P extends keyof T ? T[P] : ValueAt<T, P>;
+
+/** The key as a field of result rows. */
+export type KeyRow<T, P extends string> = [P] extends [keyof T] ? Pick<T, P> : { [K in P]: KeyOf<T, K> };
+
+type ValueAt<T, P> = P extends `${infer Head}.${infer Rest}`
+  ? Head extends keyof T
+    ? ValueAt<T[Head], Rest>
+    : never
+  : P extends keyof T
+    ? T[P]
+    : never;
 
 /** Paths to values `V`, at most three names long, through structs that can also be `Missing`. */
 type PathTo<T, V, Missing> = {

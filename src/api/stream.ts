@@ -26,13 +26,14 @@ import { checkEventTime, checkProcess, checkSameKeys, checkStreams, checkWindow 
 import { checkFunction } from "./check-function.ts";
 import { checkAggregateFields, checkFields } from "./field-check.ts";
 import { keyColumns, keySpecOf, keyText, shippedFields } from "./key-choice.ts";
+import { refuseMisplaced, sideOutputs } from "./misplaced-call.ts";
 import { checkOnError, checkSideNames, SIDE_ERRORS } from "./on-error.ts";
 import { uidCheck } from "./plan-builder.ts";
 import type { NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
 import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
 import { SinkHandle } from "./sink-handle.ts";
 import { edgeFunctions, edgesOf, keyedEdges, outputOf, type Partitioning, type StreamOrigin } from "./stream-origin.ts";
-import type { EventTimeOptions, FailedRecord, IfSynchronous, KeyField } from "./stream-types.ts";
+import type { EventTimeOptions, FailedRecord, IfSynchronous, KeyField, KeyOf, KeyRow } from "./stream-types.ts";
 import { windowText } from "./window-text.ts";
 
 /** A stream with named side outputs, which are streams of their own. */
@@ -61,14 +62,11 @@ export class Stream<T> {
     this.#origin = origin;
     const names = Object.keys(sides);
     const [first] = origin.outputs;
-    if (names.length > 0 && first !== undefined) {
-      this.side = Object.fromEntries(
-        names.map((name) => {
-          const outputs = [outputOf(first.node, name)];
-          return [name, new Stream({ ...origin, outputs, type: sides[name] ?? null })];
-        }),
-      );
-    }
+    const streams = names.map((name) => {
+      const outputs = first === undefined ? [] : [outputOf(first.node, name)];
+      return [name, new Stream({ ...origin, outputs, type: sides[name] ?? null })];
+    });
+    Object.defineProperty(this, "side", { value: sideOutputs(Object.fromEntries(streams)), configurable: true });
   }
 
   /** What the engine's own classes need; not part of the public API. */
@@ -174,7 +172,7 @@ export class Stream<T> {
   keyBy<const K extends KeyField<T> | ((record: T) => unknown)>(
     field: K,
     ...type: K extends string ? [] : [typeOfKey: never]
-  ): Keyed<T, T[K & keyof T], Pick<T, K & keyof T>>;
+  ): Keyed<T, KeyOf<T, K>, KeyRow<T, K & string>>;
   keyBy<S extends StandardSchema>(key: (record: T) => Infer<S>, type: S): Keyed<T, Infer<S>, { key: Infer<S> }>;
   keyBy(by: unknown, type?: StandardSchema): never {
     const key = keySpecOf(by, type, this.#origin.type);
@@ -501,6 +499,38 @@ export class Connected<L, R, K> {
     return processNode(left, process, functions, edges, options) as never;
   }
 }
+
+/** Names of all methods of the fluent API. */
+export const METHODS = refuseMisplaced([
+  {
+    type: Stream,
+    what: "a stream without a key",
+    fix: (method) => `key it first: .keyBy("…")${method === "allowLate" ? ".window(…)" : ""}.${method}(…)`,
+  },
+  {
+    type: Keyed,
+    what: "a keyed stream",
+    fix: (method) =>
+      method === "allowLate"
+        ? "say which windows first: .window(…).allowLate(…)"
+        : `call .${method} before keyBy, or on what .aggregate({ … }), .reduce("…", f) or .process({ … }) gives`,
+  },
+  {
+    type: Windowed,
+    what: "a stream in windows",
+    fix: (method) => `call .${method} before window, or on what .window(…).aggregate({ … }) gives`,
+  },
+  {
+    type: Connected,
+    what: "a pair of connected streams",
+    fix: (method) => `call .${method} before connect, or on what .connect(…).process({ … }) gives`,
+  },
+  {
+    type: SinkHandle,
+    what: "a sink",
+    fix: (method) => `.to(…) ends a stream: keep the stream itself in a variable, and call .${method} on that`,
+  },
+]);
 
 type ProcessDeclaration = {
   readonly uid: string;
