@@ -144,7 +144,7 @@ describe("derived uids", () => {
     await assert.rejects(twice, {
       code: "UID_DUPLICATE",
       message: /two operators have the uid "ticks\/symbol\/n = count\(\)" \(the other: .*derived-uid\.test\.ts:\d+\)/,
-      fix: 'both do the same; tell them apart with .uid("…")',
+      fix: 'operators without a uid are named by their kind and fields; tell these apart with .uid("…")',
     });
   });
 });

@@ -47,7 +47,7 @@ function duplicateUid(uid: string, node: PlanNode, other: PlanNode): UserError {
   return new UserError("UID_DUPLICATE", `two operators have the uid "${uid}"${first}`, {
     fix:
       node.explicitUid === null
-        ? 'both do the same; tell them apart with .uid("…")'
+        ? 'operators without a uid are named by their kind and fields; tell these apart with .uid("…")'
         : "give each operator a uid of its own",
     operator: uid,
     ...(node.location && { location: node.location }),

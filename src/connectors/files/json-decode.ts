@@ -48,7 +48,8 @@ function decoder(spec: TypeSpec): JsonDecode {
     case "null":
       return (value, trace) => (value === null ? null : fail(trace, "null", value));
     case "undefined":
-      return (value, trace) => fail(trace, "nothing", value);
+      // JSON has no undefined: the field is absent.
+      return (value, trace) => (value === undefined ? undefined : fail(trace, "nothing", value));
     case "enum":
       return enumDecoder(spec.values);
     case "nullable":

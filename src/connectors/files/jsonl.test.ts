@@ -124,6 +124,20 @@ describe("JSON Lines", () => {
     assert.deepEqual(records, [value]);
   });
 
+  test("a field that may be undefined is read as that where it is absent, and left out where it may be absent", async () => {
+    const type = t.struct({
+      there: t.bool.optional().nullable(),
+      either: t.union(t.bool, t.undefined),
+      absent: t.bool.nullable().optional(),
+    });
+    const { records, issues } = await read('{}\n{"there":null,"either":true,"absent":null}\n{"either":null}', { type });
+    assert.deepEqual(records, [
+      { there: undefined, either: undefined },
+      { there: null, either: true, absent: null },
+    ]);
+    assert.match(issues.join(), /^3: either: expected one of bool, undefined, got null$/);
+  });
+
   test("timestamps as ISO text become numbers, and elements that do not fit their array are refused", async () => {
     const type = t.struct({ at: t.timestamp, raw: t.bytes.optional() });
     const { records, issues } = await read('{"at":"2026-01-01"}\n{"at":"soon"}\n{"at":0,"raw":[1,256]}', { type });
