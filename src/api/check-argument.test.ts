@@ -24,6 +24,7 @@ import {
   stddev,
   sum,
   t,
+  tumbling,
   variance,
   weightedMean,
 } from "../index.ts";
@@ -97,6 +98,22 @@ describe("what is no argument of a call is refused there, when the job is built"
       /^the type of the source "x" is an object, not a layout$/,
       (_, env) => env.from("x", { ...csv("rows.csv"), type: t.struct({ id: t.f64 }) }),
     ],
+    ["CALL_MISPLACED", /^a keyed stream has no method map$/, (s) => s.keyBy("id").map((row: unknown) => row)],
+    ["CALL_MISPLACED", /^a stream without a key has no method aggregate$/, (s) => s.aggregate({ n: count() })],
+    [
+      "CALL_MISPLACED",
+      /^a stream in windows has no method to$/,
+      (s) => s.eventTime({ at: "id" }).keyBy("id").window(tumbling("1m")).to("x", print()),
+    ],
+    ["CALL_MISPLACED", /^a pair of .* no method map$/, (s) => s.keyBy("id").connect(s.keyBy("id")).map(String)],
+    ["CALL_MISPLACED", /^a sink has no method map$/, (s) => s.to("x", print()).map(String)],
+    ["JOB_BUILDER_THREW", /s\.mapp is not a function$/, (s) => s.mapp(String)],
+    ["SIDE_OUTPUT_UNKNOWN", /"errors": it has none$/, (s) => s.map(String).side.errors.to("x", print())],
+    [
+      "SIDE_OUTPUT_UNKNOWN",
+      /"lat": it has late$/,
+      (s) => s.eventTime({ at: "id" }).keyBy("id").window(tumbling("1m")).aggregate({ n: count() }).side.lat.to("x"),
+    ],
     ["SINK_WITHOUT_INPUT", /^the sink string "x" has no input/, (_, env) => env.to("x", print())],
     ["SIDE_OUTPUT_OFF", /^the source "x" sets no invalid rows/, (_, env) => env.from("x", csv("a")).side.invalid],
   ];
@@ -107,6 +124,15 @@ describe("what is no argument of a call is refused there, when the job is built"
       assert.match(error.message, message);
     });
   }
+
+  test("the fix of a wrong call names the right one", async () => {
+    const fixOf = async (build: (rows: Anything, env: Anything) => void) => (await refusal(build)).fix;
+    assert.equal(await fixOf((s) => s.mapp(String)), "did you mean .map(…)?");
+    assert.equal(await fixOf((_, env) => env.form("x")), "did you mean .from(…)?");
+    assert.equal(await fixOf((s) => s.reduce("x", String)), 'key it first: .keyBy("…").reduce(…)');
+    assert.equal(await fixOf((s) => s.parse(Row, { invalid: "side" }).side.invalids), "did you mean .side.invalid?");
+    assert.equal(await fixOf(() => (1 as Anything).map(String)), "mend the builder; it runs before the job starts");
+  });
 
   test("keys that can be equal can be connected, and keys of unknown type", async () => {
     const declared = job({ name: "fine" }, (env) => {

@@ -8,10 +8,11 @@ import { checkSchema } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import { callSite, userFrame } from "./call-site.ts";
 import { checkSourceType } from "./check-argument.ts";
+import { misspeltFix } from "./misplaced-call.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
 import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan-builder.ts";
 import type { Split, Stream } from "./stream.ts";
-import { Stream as StreamClass } from "./stream.ts";
+import { METHODS, Stream as StreamClass } from "./stream.ts";
 import { outputOf } from "./stream-origin.ts";
 
 /** Where a job's streams start. */
@@ -172,7 +173,7 @@ function builderFailure(name: string, error: unknown): EngineError {
   const location = error instanceof Error ? userFrame(error.stack ?? "") : null;
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new UserError("JOB_BUILDER_THREW", `the builder of job "${name}" threw ${message}`, {
-    fix: "mend the builder; it runs before the job starts",
+    fix: misspeltFix(error, ["from", ...METHODS]) ?? "mend the builder; it runs before the job starts",
     cause: error,
     ...(location && { location }),
   });
