@@ -82,6 +82,8 @@ export interface Operator {
    * without keyBy.
    */
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number, input: 0 | 1): void;
+  /** Optional: told the hashes of the keys whose records come next, to load their state into the processor's cache. */
+  prefetch?(hashes: Int32Array, count: number): void;
   /** Optional faster form: consumes records from `from` on, returns the index of the first one not consumed. */
   onBatch?(batch: RecordBatch, from: number, input: 0 | 1): number;
   onWatermark(watermark: number): boolean;

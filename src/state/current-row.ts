@@ -4,12 +4,17 @@ import type { CurrentKey } from "./current-key.ts";
 import type { ManagedTable } from "./managed-table.ts";
 
 const NONE = -1;
+/** A smaller table is likely to be in the second-level cache. */
+const PREFETCH_BYTES_MIN = 2 * 2 ** 20;
 
 export class CurrentRow {
   readonly table: ManagedTable;
   readonly #current: CurrentKey;
   #turn = -1;
   #address = NONE;
+  /** Keys that were looked up, and those that could have been, since the last prefetch. */
+  #lookups = 0;
+  #expected = 0;
 
   constructor(table: ManagedTable, current: CurrentKey) {
     this.table = table;
@@ -21,8 +26,20 @@ export class CurrentRow {
     const current = this.#current;
     if (this.#turn === current.turn) return this.#address;
     this.#turn = current.turn;
+    this.#lookups += 1;
     this.#address = this.table.findIn(current.group, current.stage(), 0);
     return this.#address;
+  }
+
+  /**
+   * Brings the rows of keys with these hashes into the processor's cache, unless they are there anyway, or few of the
+   * last keys were looked up.
+   */
+  prefetch(hashes: Int32Array, count: number): void {
+    const isUsed = this.#lookups * 2 >= this.#expected;
+    this.#lookups = 0;
+    this.#expected = count;
+    if (isUsed && this.table.account.bytes >= PREFETCH_BYTES_MIN) this.table.prefetch(hashes, count);
   }
 
   /** Adds the row, which must not be there. Throws STATE_BUDGET_EXCEEDED. */

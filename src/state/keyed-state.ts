@@ -68,7 +68,7 @@ export interface ReducingState<T> {
   clear(): void;
 }
 
-/** The same for operators: `add` returns what is kept then. Not for users: their `onRecord` may end with a call of it. */
+/** The same for operators: `add` returns what is kept then. To users it gives nothing: `onRecord` may end with it. */
 export interface ReducedState<T> extends ReducingState<T> {
   add(value: T): T;
 }

@@ -235,7 +235,7 @@ export class ManagedList implements CellStorage, ListCell {
   }
 
   prefetch(hashes: Int32Array, count: number): void {
-    this.#lists.prefetch(hashes, count);
+    this.#row.prefetch(hashes, count);
   }
 
   snapshot(group: number, out: ByteWriter): void {

@@ -255,7 +255,7 @@ export class ManagedMap implements CellStorage, MapCell {
   }
 
   prefetch(hashes: Int32Array, count: number): void {
-    this.#maps.prefetch(hashes, count);
+    this.#row.prefetch(hashes, count);
   }
 
   snapshot(group: number, out: ByteWriter): void {

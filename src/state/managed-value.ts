@@ -119,7 +119,7 @@ export class ManagedValue implements CellStorage, ValueCell {
   }
 
   prefetch(hashes: Int32Array, count: number): void {
-    this.#table.prefetch(hashes, count);
+    this.#row.prefetch(hashes, count);
   }
 
   snapshot(group: number, out: ByteWriter): void {

@@ -8,6 +8,8 @@
 //   G2. Each text is unique (task, chain, shape), or V8 would share one function's type feedback between chains.
 //   G3. An exception in an output never passes through the user function that emitted: it is kept in `S.failure`, and
 //       the loop that runs stops (`S.full`).
+//   G4. The records of a keyed head are taken in runs (key-run.ts): the keys of a run are read before its first record
+//       is worked on, so that the operator can load the state of all of them at once.
 //
 // In a loop `at` is the operator at work, and `u` the map that ran last if it returned undefined or null, else -1.
 //
@@ -193,11 +195,10 @@ export type LoopOptions = {
 
 /** The body of `function loop(source, times, from, to)`, which returns the index of the first record not processed. */
 export function loopCode(chain: ChainShape, options: LoopOptions): string {
-  const read = {
-    rows: ["source[i]", "times === null ? NaN : times[i]"],
-    batch: ["source.record(i)", "source.timestamp(i)"],
-    generate: ["f0(i)", "NaN"],
-  }[options.input.kind];
+  const [head] = chain.operators;
+  const isObject = head !== undefined && OBJECT_KINDS.has(head.kind);
+  if (options.key !== null && isObject) return keyedLoopCode(chain, options, options.key);
+  const read = readCode(options, "i");
   const at = { record: "record", time: "time" };
   const isSource = options.input.kind === "generate";
   const enters = isSource
@@ -205,15 +206,15 @@ export function loopCode(chain: ChainShape, options: LoopOptions): string {
     : chain.checks
       ? "freeze(record);"
       : "";
-  const work = isSource ? `C[0] += 1;\n${outputCode(chain, 0, "", at)}` : headCode(chain, options);
+  const headCode = isObject ? `o0.onRecord(record, time, undefined, 0, ${options.port});` : operatorCode(chain, 0, at);
   return `let at = 0, u = -1, i = from;
 try {
   while (i < to) {
     ${options.input.kind === "rows" ? "" : "at = 0;"}
-    const record = ${read[0]};
-    const time = ${options.timestamps ? read[1] : "NaN"};
+    const record = ${read.record};
+    const time = ${read.time};
     ${enters}
-    ${work}
+    ${isSource ? `C[0] += 1;\n${outputCode(chain, 0, "", at)}` : headCode}
     i += ${isSource ? "source" : "1"};
     if (S.full) break;
   }
@@ -221,16 +222,52 @@ try {
 return i;`;
 }
 
-function headCode(chain: ChainShape, options: LoopOptions): string {
-  const head = chain.operators[0];
-  if (head === undefined || !OBJECT_KINDS.has(head.kind))
-    return operatorCode(chain, 0, { record: "record", time: "time" });
-  if (options.key === null) return `o0.onRecord(record, time, undefined, 0, ${options.port});`;
-  const key = options.key.field === null ? `key${options.port}(record)` : fieldCode("record", options.key.field, "?.");
-  return `const key = ${key};
-    const hash = hash${options.port}(key);
-    if (hash === DOUBTFUL) doubtful(key, ${options.port}, record);
-    o0.onRecord(record, time, key, hash, ${options.port});`;
+/**
+ * The loop of a keyed head: run by run, first the keys of all records, then the work. A key that fails ends its run:
+ * the records before it are worked on, and then it fails again as the first of the next run.
+ */
+function keyedLoopCode(chain: ChainShape, options: LoopOptions, { field }: KeyCode): string {
+  const { port } = options;
+  return `let i = from;
+const { records, keys, hashes } = run;
+try {
+  while (i < to) {
+    const first = i;
+    let end = Math.min(to, first + run.size), next = first;
+    try {
+      for (; next < end; next += 1) {
+        const record = ${readCode(options, "next").record};
+        ${chain.checks ? "freeze(record);" : ""}
+        const key = ${field === null ? `key${port}(record)` : fieldCode("record", field, "?.")};
+        const hash = hash${port}(key);
+        if (hash === DOUBTFUL) doubtful(key, ${port}, record);
+        records[next - first] = record; keys[next - first] = key; hashes[next - first] = hash;
+      }
+    } catch (error) {
+      if (next === first) throw error;
+      end = next;
+    }
+    if (o0.prefetch !== undefined) o0.prefetch(hashes, end - first);
+    while (i < end) {
+      const n = i - first;
+      o0.onRecord(records[n], ${readCode(options, "i").time}, keys[n], hashes[n], ${port});
+      i += 1;
+      if (S.full) break;
+    }
+    run.end(i - first, end - first);
+    if (S.full) break;
+  }
+} catch (error) { broke(0, error, source, i, -1); }
+return i;`;
+}
+
+function readCode({ input, timestamps }: LoopOptions, index: string): Record {
+  const read = {
+    rows: [`source[${index}]`, `times === null ? NaN : times[${index}]`],
+    batch: [`source.record(${index})`, `source.timestamp(${index})`],
+    generate: [`f0(${index})`, "NaN"],
+  }[input.kind] as [string, string];
+  return { record: read[0], time: timestamps ? read[1] : "NaN" };
 }
 
 /** Kinds of operators that run as an object with the operator contract. */

@@ -21,6 +21,7 @@ import {
 } from "./chain-code.ts";
 import { countedOutputs } from "./chain-metrics.ts";
 import { freezeRecord } from "./freeze.ts";
+import { KeyRun } from "./key-run.ts";
 import { declaredGuards, type OutputGuard } from "./output-guards.ts";
 import { returnedNothing, userFailure } from "./user-failure.ts";
 
@@ -149,6 +150,7 @@ ${entries.join(",\n")}
       ["misfit", (guard: number, record: unknown) => this.#guards[guard]?.refuse(record)],
       ["failed", this.#failed.bind(this)],
       ["threw", options.onSkipped],
+      ["run", new KeyRun()],
       ["doubtful", (key: unknown, port: number, record: unknown) => options.keys[port]?.doubtful(key, record)],
     ]);
     options.keys.forEach((key, port) => {

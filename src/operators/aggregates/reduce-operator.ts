@@ -31,6 +31,10 @@ export class ReduceOperator implements Operator {
     this.#opened = { context, store, value: store.reducing(this.#options.state, this.#options.reduce) };
   }
 
+  prefetch(hashes: Int32Array, count: number): void {
+    this.#open().store.prefetch(hashes, count);
+  }
+
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number): void {
     const { context, store, value } = this.#open();
     store.setKey(key, hash);

@@ -138,6 +138,10 @@ export class ProcessOperator implements Operator {
     this.#opened = { context, store, call, user: new ProcessContext(context, this.#options, { store, call }) };
   }
 
+  prefetch(hashes: Int32Array, count: number): void {
+    this.#open().store.prefetch(hashes, count);
+  }
+
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number, input: 0 | 1): void {
     const { store, call } = this.#open();
     store.setKey(key, hash);
