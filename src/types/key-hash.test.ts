@@ -168,6 +168,7 @@ test("what is no key hashes to KEY_DOUBTFUL and has a problem that names it", ()
     [{ kind: "nullable", inner: string }, null, /null/],
     [string, 5, /the number 5, where the key's type is string/],
     [any, {}, /an object without a declared key type/],
+    [string, {}, /an object, where the key's type is string/],
     [any, [1], /an array/],
     [any, () => 1, /a function/],
     [any, Symbol("s"), /a symbol/],

@@ -58,8 +58,10 @@ export function keyProblem(spec: TypeSpec, key: unknown): string | null {
   if (spec.kind === "struct") return structProblem(spec, key);
   if (spec.kind === "nullable") return keyProblem(spec.inner, key);
   const tag = keyTag(key);
-  if (tag === -1 || tag === KEY_TAG.null) return describeKey(key);
-  return tagFits(spec, tag) ? null : `${describeKey(key)}, where the key's type is ${spec.kind}`;
+  const what = describeKey(key);
+  if (tag !== -1 && tag !== KEY_TAG.null && tagFits(spec, tag)) return null;
+  if (spec.kind === "any") return what === "an object" ? `${what} without a declared key type` : what;
+  return tag === KEY_TAG.null || NO_KEYS.includes(what) ? what : `${what}, where the key's type is ${spec.kind}`;
 }
 
 function structProblem(spec: StructSpec, key: unknown): string | null {
@@ -73,6 +75,9 @@ function structProblem(spec: StructSpec, key: unknown): string | null {
   return null;
 }
 
+/** What is no key of any type. */
+const NO_KEYS: readonly string[] = ["NaN", "undefined", "an invalid Date", "a promise"];
+
 function describeKey(key: unknown): string {
   if (typeof key === "number") return Number.isNaN(key) ? "NaN" : `the number ${key}`;
   if (key === null || key === undefined) return String(key);
@@ -80,9 +85,7 @@ function describeKey(key: unknown): string {
   if (key instanceof Date) return Number.isNaN(key.getTime()) ? "an invalid Date" : "a Date";
   if (Array.isArray(key)) return "an array";
   if (key instanceof Promise) return "a promise";
-  return typeof key === "object"
-    ? "an object without a declared key type"
-    : `the ${typeof key} ${JSON.stringify(String(key))}`;
+  return typeof key === "object" ? "an object" : `the ${typeof key} ${JSON.stringify(String(key))}`;
 }
 
 /** The error a caller raises for a key that `keyProblem` complained about. `where`: "for the record …". */
