@@ -7,7 +7,7 @@ import { MOVES, RANDOM_GRAPH, runSeed, runSeeds } from "./scenarios.ts";
 
 describe("simulation", () => {
   // Nothing but a limit for a hang: on a busy machine the seeds take several times as long.
-  const options = { timeout: 80_000 };
+  const options = { timeout: 200_000 };
 
   test(
     "a job with timers and windows gives the same rows under 100 seeds of delays, chunks and schedules",
