@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 import type { EngineError } from "../base/errors.ts";
 import { type CommandLine, commandHelp, commandLineParse, overviewHelp } from "./arguments.ts";
 import { COMMANDS } from "./commands.ts";
-import { errorReports } from "./error-report.ts";
-import { errorText } from "./error-text.ts";
+import { errorReports } from "./errors/error-report.ts";
+import { errorText } from "./errors/error-text.ts";
 import { EXIT } from "./exit-codes.ts";
 import { Interrupts } from "./interrupts.ts";
-import { Terminal } from "./terminal.ts";
+import { Terminal } from "./terminal/terminal.ts";
 import { guardUserCode } from "./user-code.ts";
 
 const REPORT_VERSION = 1;
@@ -105,13 +105,13 @@ type Session = InstanceType<typeof import("./session.ts").Session>;
 async function dispatch(session: Session): Promise<number> {
   switch (session.line.command.name) {
     case "run":
-      return (await import("./run-command.ts")).runCommand(session, terminal, interrupts);
+      return (await import("./commands/run-command.ts")).runCommand(session, terminal, interrupts);
     case "explain":
-      return (await import("./explain-command.ts")).explainCommand(session, terminal);
+      return (await import("./commands/explain-command.ts")).explainCommand(session, terminal);
     case "memory explain":
-      return (await import("./settings-commands.ts")).memoryExplainCommand(session, terminal);
+      return (await import("./commands/settings-commands.ts")).memoryExplainCommand(session, terminal);
     default:
-      return (await import("./settings-commands.ts")).configShowCommand(session, terminal);
+      return (await import("./commands/settings-commands.ts")).configShowCommand(session, terminal);
   }
 }
 

@@ -17,9 +17,9 @@ import type { Plan } from "../graph/plan.ts";
 import { jobLoad } from "../taskmanager/job-load-node.ts";
 import { neverReturned } from "../taskmanager/user-failure.ts";
 import { type CommandLine, lastValue, nextCommand, pairs } from "./arguments.ts";
-import { type ErrorReport, errorReports } from "./error-report.ts";
+import { type ErrorReport, errorReports } from "./errors/error-report.ts";
+import { thrownText } from "./errors/thrown-text.ts";
 import { isDebugged, watchMain } from "./main-watch.ts";
-import { thrownText } from "./thrown-text.ts";
 
 const PARALLELISM_MAX = 4;
 const EXTENSIONS = [".ts", ".mts", ".js", ".mjs"];

@@ -1,12 +1,12 @@
 // `millrace explain`: the plan and what it comes to, without running anything.
 
-import { explain } from "../client/explain.ts";
-import { explainText } from "../client/explain-text.ts";
-import { jobPlan } from "../client/job-plan.ts";
-import { nextCommand, pairs } from "./arguments.ts";
-import { EXIT } from "./exit-codes.ts";
-import type { Session } from "./session.ts";
-import type { Terminal } from "./terminal.ts";
+import { explain } from "../../client/explain.ts";
+import { explainText } from "../../client/explain-text.ts";
+import { jobPlan } from "../../client/job-plan.ts";
+import { nextCommand, pairs } from "../arguments.ts";
+import { EXIT } from "../exit-codes.ts";
+import type { Session } from "../session.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 
 export async function explainCommand(session: Session, terminal: Terminal): Promise<number> {
   const { line } = session;

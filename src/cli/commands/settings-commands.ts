@@ -1,15 +1,15 @@
 // `millrace memory explain` and `millrace config show`: what holds, and why.
 
-import { UserError } from "../base/errors.ts";
-import { type Configuration, configShow } from "../config/configuration.ts";
-import { memoryExplain } from "../memory/memory-explain.ts";
-import { taskManagerMemory } from "../memory/task-manager-memory.ts";
-import { PROGRAM, pairs } from "./arguments.ts";
-import { EXIT } from "./exit-codes.ts";
+import { UserError } from "../../base/errors.ts";
+import { type Configuration, configShow } from "../../config/configuration.ts";
+import { memoryExplain } from "../../memory/memory-explain.ts";
+import { taskManagerMemory } from "../../memory/task-manager-memory.ts";
+import { PROGRAM, pairs } from "../arguments.ts";
+import { EXIT } from "../exit-codes.ts";
+import { machineBytes, type Session } from "../session.ts";
+import { tableText } from "../terminal/table-text.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { memoryText } from "./memory-text.ts";
-import { machineBytes, type Session } from "./session.ts";
-import { tableText } from "./table-text.ts";
-import type { Terminal } from "./terminal.ts";
 
 const VERSION = 1;
 
@@ -32,7 +32,7 @@ async function memoryConfiguration(session: Session): Promise<Configuration> {
   }
   const configuration = await session.configuration();
   if (positional === "") return configuration;
-  const { jobPlan, withSlots } = await import("../client/job-plan.ts");
+  const { jobPlan, withSlots } = await import("../../client/job-plan.ts");
   const { graph } = await jobPlan(await session.job(), pairs(session.line, "param"), configuration);
   return withSlots(configuration, graph);
 }

@@ -1,22 +1,22 @@
 // `millrace run`: starts the job, shows how it goes, ends it when asked, and tells what came of it.
 
-import type { Job } from "../api/job.ts";
-import { nodeEnv } from "../base/env-node.ts";
-import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
-import type { JobResult } from "../jobmanager/job-master.ts";
-import { nodeDisk } from "../storage/node-disk.ts";
-import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
-import { threadSlotRunner } from "../taskmanager/slot-runner-node.ts";
-import { nextCommand, pairs } from "./arguments.ts";
-import type { ErrorReport } from "./error-report.ts";
-import { errorText } from "./error-text.ts";
-import { EXIT } from "./exit-codes.ts";
-import type { Interrupts } from "./interrupts.ts";
+import type { Job } from "../../api/job.ts";
+import { nodeEnv } from "../../base/env-node.ts";
+import { type EmbeddedJob, embeddedStart } from "../../client/embedded.ts";
+import type { JobResult } from "../../jobmanager/job-master.ts";
+import { nodeDisk } from "../../storage/node-disk.ts";
+import { localSlotRunner } from "../../taskmanager/slot-runner-local.ts";
+import { threadSlotRunner } from "../../taskmanager/slot-runner-node.ts";
+import { nextCommand, pairs } from "../arguments.ts";
+import type { ErrorReport } from "../errors/error-report.ts";
+import { errorText } from "../errors/error-text.ts";
+import { EXIT } from "../exit-codes.ts";
+import type { Interrupts } from "../interrupts.ts";
+import { machineBytes, type Session } from "../session.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { operatorMetrics, poolMetrics, runCounts, sinkRows, taskMetrics } from "./run-metrics.ts";
 import { type StatusSample, statusText } from "./run-status.ts";
 import { type RunEnd, summaryText } from "./run-summary.ts";
-import { machineBytes, type Session } from "./session.ts";
-import type { Terminal } from "./terminal.ts";
 
 const SUMMARY_VERSION = 1;
 const STATUS_EVERY_MS = 500;

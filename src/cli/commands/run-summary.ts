@@ -1,10 +1,10 @@
 // What a run ended with, as people read it. Pure.
 
-import { memorySizeText } from "../base/memory-size.ts";
-import type { Plan } from "../graph/plan.ts";
-import type { JobOutcome } from "../jobmanager/job-state.ts";
-import { countText, elapsedText, grouped } from "./number-text.ts";
-import type { Palette } from "./palette.ts";
+import { memorySizeText } from "../../base/memory-size.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { JobOutcome } from "../../jobmanager/job-state.ts";
+import { countText, elapsedText, grouped } from "../terminal/number-text.ts";
+import type { Palette } from "../terminal/palette.ts";
 import type { RunCounts } from "./run-metrics.ts";
 
 export type RunEnd = {

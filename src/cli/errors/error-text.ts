@@ -9,9 +9,9 @@
 //     why  …
 //     fix  …
 
-import type { SourceLocation } from "../base/errors.ts";
+import type { SourceLocation } from "../../base/errors.ts";
+import type { Palette } from "../terminal/palette.ts";
 import type { ErrorReport } from "./error-report.ts";
-import type { Palette } from "./palette.ts";
 
 const LINE_MAX = 140;
 const STACK_LINES_MAX = 20;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MemoryRow } from "../memory/memory-explain.ts";
+import type { MemoryRow } from "../../memory/memory-explain.ts";
+import { paletteOf } from "../terminal/palette.ts";
 import { memoryText } from "./memory-text.ts";
-import { paletteOf } from "./palette.ts";
 
 const ROWS: readonly MemoryRow[] = [
   {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { paletteOf } from "../terminal/palette.ts";
 import type { ErrorReport } from "./error-report.ts";
 import { errorText } from "./error-text.ts";
-import { paletteOf } from "./palette.ts";
 
 const PLAIN = paletteOf(false);
 const REPORT: ErrorReport = {

@@ -1,7 +1,7 @@
 // The live line of a running job. Pure: counts in, text out.
 
-import { durationText } from "../base/duration.ts";
-import { countText } from "./number-text.ts";
+import { durationText } from "../../base/duration.ts";
+import { countText } from "../terminal/number-text.ts";
 import type { RunCounts } from "./run-metrics.ts";
 
 export type StatusSample = { readonly atMs: number; readonly counts: RunCounts };

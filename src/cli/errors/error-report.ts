@@ -3,9 +3,9 @@
 // Which place: where the engine says it happened (`location`), unless that is in a package; else the innermost cause's
 // first frame in the user's files, and so on outwards; else where the operator concerned was declared.
 
-import { EngineError, InternalError, type SourceLocation } from "../base/errors.ts";
-import type { BundleSources } from "../client/bundle-sources-node.ts";
-import type { Plan } from "../graph/plan.ts";
+import { EngineError, InternalError, type SourceLocation } from "../../base/errors.ts";
+import type { BundleSources } from "../../client/bundle-sources-node.ts";
+import type { Plan } from "../../graph/plan.ts";
 import { readText, thrownText } from "./thrown-text.ts";
 
 export type ErrorReport = {

@@ -1,9 +1,9 @@
 // The table of `millrace memory explain`: one line a component, and below it where its size comes from. Pure.
 
-import { wrappedLines } from "../base/wrapped-lines.ts";
-import type { MemoryRow } from "../memory/memory-explain.ts";
-import type { Palette } from "./palette.ts";
-import { tableText } from "./table-text.ts";
+import { wrappedLines } from "../../base/wrapped-lines.ts";
+import type { MemoryRow } from "../../memory/memory-explain.ts";
+import type { Palette } from "../terminal/palette.ts";
+import { tableText } from "../terminal/table-text.ts";
 
 const INDENT = 4;
 

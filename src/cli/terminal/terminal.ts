@@ -6,7 +6,7 @@
 //       `onReaderGone` tells when it is for want of a reader; any other failure is an error, which `onOutputFailed`
 //       tells and `takeOutputError` gives.
 
-import { ExternalError } from "../base/errors.ts";
+import { ExternalError } from "../../base/errors.ts";
 import { type Palette, paletteOf, wantsColours } from "./palette.ts";
 
 /** What is used of a process: a stand-in for tests. */

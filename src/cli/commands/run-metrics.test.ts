@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Plan } from "../graph/plan.ts";
-import { MetricRates } from "../metrics/metric-rates.ts";
-import { MetricRegistry, type MetricScope, metricMemory } from "../metrics/metric-registry.ts";
-import { MetricStore } from "../metrics/metric-store.ts";
-import { activityCode } from "../metrics/task-activity.ts";
+import type { Plan } from "../../graph/plan.ts";
+import { MetricRates } from "../../metrics/metric-rates.ts";
+import { MetricRegistry, type MetricScope, metricMemory } from "../../metrics/metric-registry.ts";
+import { MetricStore } from "../../metrics/metric-store.ts";
+import { activityCode } from "../../metrics/task-activity.ts";
 import { operatorMetrics, poolMetrics, runCounts, taskMetrics } from "./run-metrics.ts";
 
 const KINDS = { in: "source", parse: "parse", time: "eventTime", window: "window", out: "sink" };
