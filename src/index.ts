@@ -16,9 +16,9 @@ export { collection } from "./connectors/collection/collection.ts";
 export { datagen, generate } from "./connectors/datagen/datagen.ts";
 export { type Field, gen } from "./connectors/datagen/fields.ts";
 export type { IndexedOptions } from "./connectors/datagen/indexed-source.ts";
-export { type CsvOptions, csv } from "./connectors/files/csv.ts";
+export { type CsvOptions, csv } from "./connectors/files/csv/csv.ts";
 export type { FileOptions, Files } from "./connectors/files/file-connector.ts";
-export { jsonl } from "./connectors/files/jsonl.ts";
+export { jsonl } from "./connectors/files/json/jsonl.ts";
 export { type PrintOptions, print } from "./connectors/print/print.ts";
 export {
   type Aggregate,

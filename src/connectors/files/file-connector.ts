@@ -7,7 +7,7 @@ import type { InvalidPolicy, Json, Source } from "../../operators/source.ts";
 import { checkOptions, type OptionKind, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/describe.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
-import { optionInvalid } from "./csv-dialect.ts";
+import { optionInvalid } from "./csv/csv-dialect.ts";
 import { FileReader } from "./file-reader.ts";
 import { FileSplits } from "./file-splits.ts";
 import { FileWriter, type RollLimits } from "./file-writer.ts";

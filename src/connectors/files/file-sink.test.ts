@@ -7,8 +7,8 @@ import { readAll } from "../../operators/source.contract.ts";
 import type { SimEnv } from "../../testing/sim-env.ts";
 import { simWorld, type World } from "../../testing/world.ts";
 import { t } from "../../types/t.ts";
-import { type CsvOptions, csv } from "./csv.ts";
-import { jsonl } from "./jsonl.ts";
+import { type CsvOptions, csv } from "./csv/csv.ts";
+import { jsonl } from "./json/jsonl.ts";
 
 const Row = t.struct({ n: t.f64, text: t.string.nullable() });
 const records = Array.from({ length: 60 }, (_, n) => ({ n, text: n % 9 === 0 ? null : `é "${n}",\n` }));

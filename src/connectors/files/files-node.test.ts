@@ -20,8 +20,8 @@ import { type ReadOptions, readAll, sourceContract } from "../../operators/sourc
 import type { Source } from "../../operators/source.ts";
 import { nodeWorld } from "../../testing/world.ts";
 import { t } from "../../types/t.ts";
-import { csv } from "./csv.ts";
-import { jsonl } from "./jsonl.ts";
+import { csv } from "./csv/csv.ts";
+import { jsonl } from "./json/jsonl.ts";
 
 const root = mkdtempSync(join(tmpdir(), "millrace-files-"));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -1,3 +1,3 @@
-export { type CsvOptions, csv } from "./csv.ts";
+export { type CsvOptions, csv } from "./csv/csv.ts";
 export type { FileOptions, Files, Size } from "./file-connector.ts";
-export { jsonl } from "./jsonl.ts";
+export { jsonl } from "./json/jsonl.ts";

@@ -1,8 +1,18 @@
 // CSV as a record format: the header decides the columns, each record becomes an object, bad ones are explained.
 
 import { isUtf8 } from "node:buffer";
-import type { InvalidRow, SourceOutput } from "../../operators/source.ts";
-import type { StructSpec } from "../../types/type-spec.ts";
+import type { InvalidRow, SourceOutput } from "../../../operators/source.ts";
+import type { StructSpec } from "../../../types/type-spec.ts";
+import {
+  lineBreaks,
+  linesIssue,
+  type ParseStatus,
+  type RecordFormat,
+  type RecordParser,
+  type RecordWindow,
+  recordText,
+  tooLong,
+} from "../record-format.ts";
 import { CsvBoundary } from "./csv-boundary.ts";
 import { CsvCells } from "./csv-cells.ts";
 import {
@@ -16,16 +26,6 @@ import {
 } from "./csv-columns.ts";
 import { CR, type CsvDialect, LF, NONE } from "./csv-dialect.ts";
 import { CsvScanner, HAS_NUL, HAS_STRAY_QUOTE, HAS_TEXT_AFTER_QUOTE, HAS_UNCLOSED_QUOTE } from "./csv-scanner.ts";
-import {
-  lineBreaks,
-  linesIssue,
-  type ParseStatus,
-  type RecordFormat,
-  type RecordParser,
-  type RecordWindow,
-  recordText,
-  tooLong,
-} from "./record-format.ts";
 
 export type CsvFormatOptions = {
   readonly dialect: CsvDialect;

@@ -1,8 +1,8 @@
 // `jsonl(…)`: files with one JSON value a line.
 
-import { checkedLayout } from "../../types/schema-spec.ts";
-import type { Type } from "../../types/t.ts";
-import { checkFileOptions, type FileOptions, type Files, fileConnector } from "./file-connector.ts";
+import { checkedLayout } from "../../../types/schema-spec.ts";
+import type { Type } from "../../../types/t.ts";
+import { checkFileOptions, type FileOptions, type Files, fileConnector } from "../file-connector.ts";
 import { jsonlEncoder } from "./json-encode.ts";
 import { jsonlFormat } from "./jsonl-parser.ts";
 

@@ -8,10 +8,10 @@
 //
 // Fields that a struct does not declare are left out. Absent and null are told apart.
 
-import { unreachable } from "../../base/errors.ts";
-import { fieldPath } from "../../types/spec-text.ts";
-import { timeParse } from "../../types/time-text.ts";
-import type { StructSpec, TypedArrayName, TypeSpec } from "../../types/type-spec.ts";
+import { unreachable } from "../../../base/errors.ts";
+import { fieldPath } from "../../../types/spec-text.ts";
+import { timeParse } from "../../../types/time-text.ts";
+import type { StructSpec, TypedArrayName, TypeSpec } from "../../../types/type-spec.ts";
 
 /** Collects the first thing that is wrong, with the path to it grown from the inside out. Empty: nothing is. */
 export type JsonTrace = { issue: string };

@@ -1,6 +1,6 @@
 // How a CSV file is written: its special characters. RFC 4180 by default.
 
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 
 export type CsvDialectOptions = {
   /** One character between fields; "," by default, "\t" for tab-separated files. */

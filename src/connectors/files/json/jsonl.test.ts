@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { multiset, readAll, sourceContract } from "../../operators/source.contract.ts";
-import { simWorld } from "../../testing/world.ts";
-import { type Type, t } from "../../types/t.ts";
-import type { FileOptions } from "./file-connector.ts";
+import { multiset, readAll, sourceContract } from "../../../operators/source.contract.ts";
+import { simWorld } from "../../../testing/world.ts";
+import { type Type, t } from "../../../types/t.ts";
+import type { FileOptions } from "../file-connector.ts";
 import { jsonText } from "./json-encode.ts";
 import { jsonl } from "./jsonl.ts";
 

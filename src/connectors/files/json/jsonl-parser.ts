@@ -1,9 +1,8 @@
 // JSON Lines as a record format: one JSON value a line, checked against the declared type when there is one.
 
 import { isUtf8 } from "node:buffer";
-import type { SourceOutput } from "../../operators/source.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
-import { type JsonDecode, jsonDecoder } from "./json-decode.ts";
+import type { SourceOutput } from "../../../operators/source.ts";
+import type { TypeSpec } from "../../../types/type-spec.ts";
 import {
   type ParseStatus,
   type RecordBoundary,
@@ -12,7 +11,8 @@ import {
   type RecordWindow,
   recordText,
   tooLong,
-} from "./record-format.ts";
+} from "../record-format.ts";
+import { type JsonDecode, jsonDecoder } from "./json-decode.ts";
 
 const LF = 10;
 

@@ -4,10 +4,10 @@
 //   null, undefined   an empty cell (the first null token)      Date      ISO 8601 in UTC, empty when invalid
 //   ""                a quoted empty cell                       others    lists, objects, Maps, Sets as JSON text
 
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "../../../base/errors.ts";
+import { jsonText } from "../json/json-encode.ts";
+import type { RowEncoder } from "../row-encoder.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
-import { jsonText } from "./json-encode.ts";
-import type { RowEncoder } from "./row-encoder.ts";
 
 export type CsvEncodeOptions = {
   readonly dialect: CsvDialect;

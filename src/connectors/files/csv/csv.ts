@@ -1,13 +1,13 @@
 // `csv(…)`: comma-separated files, in any dialect.
 
-import { FLAG, type OptionKind, oneOf, TEXTS } from "../../types/check-options.ts";
-import { checkedLayout } from "../../types/schema-spec.ts";
-import type { Type } from "../../types/t.ts";
+import { FLAG, type OptionKind, oneOf, TEXTS } from "../../../types/check-options.ts";
+import { checkedLayout } from "../../../types/schema-spec.ts";
+import type { Type } from "../../../types/t.ts";
+import { checkFileOptions, type FileOptions, type Files, fileConnector } from "../file-connector.ts";
 import { csvSpecCheck } from "./csv-columns.ts";
 import { type CsvDialectOptions, csvDialect } from "./csv-dialect.ts";
 import { CsvEncoder } from "./csv-encode.ts";
 import { csvFormat } from "./csv-parser.ts";
-import { checkFileOptions, type FileOptions, type Files, fileConnector } from "./file-connector.ts";
 
 export type CsvOptions = FileOptions &
   CsvDialectOptions & {

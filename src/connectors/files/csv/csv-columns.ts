@@ -1,8 +1,8 @@
 // Which cell of a record becomes which field, and the generated function that builds the record.
 
-import { assert, UserError } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest.ts";
-import type { StructField, StructSpec, TypeSpec } from "../../types/type-spec.ts";
+import { assert, UserError } from "../../../base/errors.ts";
+import { nearest } from "../../../base/nearest.ts";
+import type { StructField, StructSpec, TypeSpec } from "../../../types/type-spec.ts";
 import type { CsvCells } from "./csv-cells.ts";
 
 export type CsvColumn = {

@@ -10,9 +10,9 @@
 //   toJSON               what it gives
 //   the rest             an error: functions, symbols, errors, promises, instances of classes, ArrayBuffers, cycles
 
-import { UserError } from "../../base/errors.ts";
-import { describe } from "../../types/describe.ts";
-import type { RowEncoder } from "./row-encoder.ts";
+import { UserError } from "../../../base/errors.ts";
+import { describe } from "../../../types/describe.ts";
+import type { RowEncoder } from "../row-encoder.ts";
 
 export const jsonlEncoder: RowEncoder = {
   begin: () => "",

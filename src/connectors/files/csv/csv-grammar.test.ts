@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { multiset, readAll } from "../../operators/source.contract.ts";
-import { simWorld } from "../../testing/world.ts";
+import { multiset, readAll } from "../../../operators/source.contract.ts";
+import { simWorld } from "../../../testing/world.ts";
 import { type CsvOptions, csv } from "./csv.ts";
 
 type Expected = { records: string[][]; invalid: { raw: string; line: number }[] };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readAll, sourceContract } from "../../operators/source.contract.ts";
-import { simWorld } from "../../testing/world.ts";
-import { type Type, t } from "../../types/t.ts";
+import { readAll, sourceContract } from "../../../operators/source.contract.ts";
+import { simWorld } from "../../../testing/world.ts";
+import { type Type, t } from "../../../types/t.ts";
 import { type CsvOptions, csv } from "./csv.ts";
 
 async function read<T>(content: string | Uint8Array, options: CsvOptions & { type?: Type<T> } = {}) {
