@@ -106,8 +106,10 @@ try {
   await measure("read csv, quoted and escaped", size(escaped), () => readAll(csv(escaped, { type: Quoted })));
   await measure("read jsonl", size(json), () => readAll(jsonl(json)));
   await measure("read jsonl, typed", size(json), () => readAll(jsonl(json, { type: Row })));
-  await measure("write csv", size(join(root, "csv/part-0-0.csv")), () => writeAll(csv(join(root, "csv")), records));
-  await measure("write jsonl", size(join(root, "jsonl/part-0-0.jsonl")), () =>
+  await measure("write csv", size(join(root, "csv/part-000-00000.csv")), () =>
+    writeAll(csv(join(root, "csv")), records),
+  );
+  await measure("write jsonl", size(join(root, "jsonl/part-000-00000.jsonl")), () =>
     writeAll(jsonl(join(root, "jsonl")), records),
   );
 } finally {

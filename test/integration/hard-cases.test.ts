@@ -57,7 +57,7 @@ describe("a job", { concurrency: 2 }, () => {
       run.child.kill("SIGINT");
       const { code, stderr } = await run.ended;
       assert.equal(code, 130, stderr);
-      assert.equal(readFileSync(join(run.out, "ended/part-0-0.jsonl"), "utf8").trimEnd().split("\n").length, 40);
+      assert.equal(readFileSync(join(run.out, "ended/part-000-00000.jsonl"), "utf8").trimEnd().split("\n").length, 40);
     });
 
     test(`that is stopped closes the generators of its functions, ${where}`, async () => {

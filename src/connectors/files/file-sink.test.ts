@@ -58,8 +58,8 @@ describe("part files", () => {
   test("are named after subtask and number, and roll at exactly so many rows", async () => {
     const world = simWorld(1);
     await writeRun(jsonl("/out", { roll: { rows: 4 } }), world, numbers(0, 10), { subtaskIndex: 1, parallelism: 2 });
-    assert.deepEqual(shown(world.env), ["part-1-0.jsonl", "part-1-1.jsonl", "part-1-2.jsonl"]);
-    assert.equal(text(world.env, "/out/part-1-2.jsonl"), '{"n":8}\n{"n":9}\n');
+    assert.deepEqual(shown(world.env), ["part-001-00000.jsonl", "part-001-00001.jsonl", "part-001-00002.jsonl"]);
+    assert.equal(text(world.env, "/out/part-001-00002.jsonl"), '{"n":8}\n{"n":9}\n');
     assert.deepEqual(hidden(world.env), []);
   });
 
@@ -71,15 +71,15 @@ describe("part files", () => {
     await world.env.advance(60_000);
     await writer.write(numbers(2, 5));
     await writer.finish();
-    assert.deepEqual(shown(world.env), ["part-0-0.jsonl", "part-0-1.jsonl"]);
-    assert.equal(text(world.env, "/out/part-0-0.jsonl").split("\n").length - 1, 3);
+    assert.deepEqual(shown(world.env), ["part-000-00000.jsonl", "part-000-00001.jsonl"]);
+    assert.equal(text(world.env, "/out/part-000-00000.jsonl").split("\n").length - 1, 3);
   });
 
   test("each CSV part has the header, and a run without rows leaves the directory only", async () => {
     const world = simWorld(1);
     await writeRun(csv("/out", { roll: { rows: 2 } }), world, [{ a: 1, b: "" }, { a: null }, { b: "x,y" }]);
-    assert.equal(text(world.env, "/out/part-0-0.csv"), 'a,b\n1,""\n,\n');
-    assert.equal(text(world.env, "/out/part-0-1.csv"), 'a,b\n,"x,y"\n');
+    assert.equal(text(world.env, "/out/part-000-00000.csv"), 'a,b\n1,""\n,\n');
+    assert.equal(text(world.env, "/out/part-000-00001.csv"), 'a,b\n,"x,y"\n');
     await writeRun(csv("/empty"), world, []);
     assert.deepEqual(shown(world.env, "/empty"), []);
     assert.equal((await settled(world, () => world.env.disk.stat("/empty")))?.kind, "directory");
@@ -118,9 +118,18 @@ describe("a directory that holds files already", () => {
     assert.equal((await readBack(world)).length, 10, "until the commit the first run's rows are there");
     await writer.finish();
     assert.deepEqual(await readBack(world), [10, 11, 12]);
-    assert.equal(names(world.env), "part-0-0.jsonl,part-0-1.jsonl");
+    assert.equal(names(world.env), "part-000-00000.jsonl,part-000-00001.jsonl");
     await writeRun(sink, world, [], { jobId: "job-3" });
     assert.deepEqual(await readBack(world), [], "a run without rows replaces them by none");
+  });
+
+  test("a part without leading zeros, as they were once written, is replaced by the one of the same number", async () => {
+    const world = simWorld(1);
+    await writeRun(jsonl("/out"), world, numbers(0, 5));
+    world.env.disk.put("/out/part-0-0.jsonl", text(world.env, "/out/part-000-00000.jsonl"));
+    await writeRun(jsonl("/out"), world, numbers(10, 13), { jobId: "job-2" });
+    assert.equal(names(world.env), "part-000-00000.jsonl");
+    assert.deepEqual(await readBack(world), [10, 11, 12]);
   });
 
   test("a run that fails before its commit leaves the parts of the one before", async () => {
@@ -147,13 +156,13 @@ describe("a directory that holds files already", () => {
     assert.deepEqual(await readBack(world), [0, 1, 2, 3]);
     await writeRun(sink, world, numbers(2, 4), { jobId: "job-2", attempt: 1 });
     assert.deepEqual(await readBack(world), [0, 1, 2, 3]);
-    assert.equal(names(world.env), "part-0-0.jsonl,part-0-1.jsonl");
+    assert.equal(names(world.env), "part-000-00000.jsonl,part-000-00001.jsonl");
   });
 
   test("parts and files of others are refused by default, and kept or replaced when the mode says so", async () => {
     for (const [name, kept] of [
-      ["part-0-0.jsonl", false],
-      ["part-3-7.csv", false],
+      ["part-000-00000.jsonl", false],
+      ["part-003-00007.csv", false],
       ["data.jsonl", true],
     ] as const) {
       const world = simWorld(1);
@@ -167,8 +176,8 @@ describe("a directory that holds files already", () => {
       await writeRun(jsonl("/out", { mode: "append" }), world, numbers(0, 1));
       assert.ok(shown(world.env).includes(name));
       await writeRun(jsonl("/out", { mode: "replace" }), world, numbers(5, 6), { jobId: "job-2" });
-      assert.equal(names(world.env), kept ? `README,${name},part-0-0.jsonl` : "README,part-0-0.jsonl");
-      assert.equal(text(world.env, "/out/part-0-0.jsonl"), '{"n":5}\n');
+      assert.equal(names(world.env), kept ? `README,${name},part-000-00000.jsonl` : "README,part-000-00000.jsonl");
+      assert.equal(text(world.env, "/out/part-000-00000.jsonl"), '{"n":5}\n');
     }
   });
 
@@ -269,7 +278,7 @@ describe("crashes and faults while writing", () => {
     world.env.disk.faults.capacityBytes = 300_000;
     const writer = new WriterUnderTest(jsonl("/out"), world);
     await writer.open();
-    const refused = { code: "DISK_FULL", message: /cannot write to \/out\/\.part-0-0/ };
+    const refused = { code: "DISK_FULL", message: /cannot write to \/out\/\.part-000-00000/ };
     await assert.rejects(writer.write(numbers(0, 100_000)), refused);
     await assert.rejects(writer.prepareCommit(), { code: "DISK_FULL" });
     await writer.abort();
@@ -309,7 +318,11 @@ describe("crashes and faults while writing", () => {
     await open({ subtaskIndex: 0, parallelism: 2, attempt: 1 });
     assert.deepEqual(
       hidden(world.env).map((path) => path.replace(/\.[0-9a-f]{8}\./, ".*.")),
-      ["/out/.part-0-0.*.job-1.1.tmp", "/out/.part-1-0.*.job-1.1.tmp", "/out/.part-1-0.*.job-1.2.tmp"],
+      [
+        "/out/.part-000-00000.*.job-1.1.tmp",
+        "/out/.part-001-00000.*.job-1.1.tmp",
+        "/out/.part-001-00000.*.job-1.2.tmp",
+      ],
     );
   });
 
@@ -320,7 +333,7 @@ describe("crashes and faults while writing", () => {
     await writer.write(numbers(0, 3));
     const committables = await writer.prepareCommit();
     for (const path of hidden(world.env)) await settled(world, () => world.env.disk.remove(path));
-    await assert.rejects(writer.commit(committables), { code: "SINK_COMMIT_LOST", message: /part-0-0\.jsonl/ });
+    await assert.rejects(writer.commit(committables), { code: "SINK_COMMIT_LOST", message: /part-000-00000\.jsonl/ });
   });
 });
 
@@ -376,7 +389,7 @@ describe("rows as CSV", () => {
     };
     await writeRun(csv("/out", { columns: ["yes", "at", "big", "list", "map", "nan", "none"] }), world, [value]);
     assert.equal(
-      text(world.env, "/out/part-0-0.csv"),
+      text(world.env, "/out/part-000-00000.csv"),
       'yes,at,big,list,map,nan,none\ntrue,1970-01-01T00:00:00.000Z,1180591620717411303424,"[1,""x""]","{""k"":1}",NaN,\n',
     );
   });

@@ -1,6 +1,6 @@
 // The directory a file sink writes to: the names in it, who wrote what, and the commit.
 //
-//   part-<subtask>-<n>.<ext>                                 committed, visible
+//   part-<subtask>-<n>.<ext>                                 committed, visible; 3 and 5 digits or more
 //   .part-<subtask>-<n>.<sink>.<job>.<attempt>.tmp           in progress; names of two attempts never meet
 //   .millrace-<subtask>.json                                 the claim: {"uid", "job", "first", "committed"}
 //
@@ -77,7 +77,7 @@ export class FileTarget {
   /** Names for the next file: where it is written, and what it is called in the end. */
   nextFile(): { from: string; to: string } {
     const { uid, jobId, subtaskIndex, attempt } = this.#context;
-    const part = `part-${subtaskIndex}-${this.#next}`;
+    const part = partName(subtaskIndex, this.#next);
     this.#next += 1;
     return { from: `.${part}.${sinkId(uid)}.${jobId}.${attempt}.tmp`, to: `${part}.${this.#extension}` };
   }
@@ -176,11 +176,21 @@ async function checkCommitted(disk: Disk, path: string, size: number): Promise<v
 function isStale(name: string, commit: FileCommit, claims: ReadonlyMap<number, Claim>): boolean {
   const part = PART.exec(name);
   const subtask = Number((part ?? CLAIM.exec(name))?.[1] ?? -1);
-  if (subtask === commit.subtask) return part !== null && Number(part[2]) >= commit.committed;
+  if (subtask === commit.subtask) return part !== null && isStalePart(name, Number(part[2]), commit);
   if (commit.subtask !== 0 || subtask < commit.parallelism || commit.mode === "append") return false;
   const claim = claims.get(subtask);
   const isOtherSink = claim?.uid !== commit.uid;
   return isOtherSink ? commit.mode === "replace" : claim.job !== commit.job;
+}
+
+/** Parts of before numbers had leading zeros are not overwritten by those of the same number. */
+function isStalePart(name: string, n: number, { committed, subtask, mode }: FileCommit): boolean {
+  return n >= committed || (mode !== "append" && !name.startsWith(`${partName(subtask, n)}.`));
+}
+
+/** With leading zeros: whoever sorts the names as texts has the files in their order. */
+function partName(subtask: number, n: number): string {
+  return `part-${String(subtask).padStart(3, "0")}-${String(n).padStart(5, "0")}`;
 }
 
 async function directoryMake(disk: Disk, directory: string): Promise<void> {

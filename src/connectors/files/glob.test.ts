@@ -43,6 +43,13 @@ describe("paths", () => {
     assert.deepEqual(await find(FILES, "/d/sub/"), ["/d/sub/c.csv", "/d/sub/deep/d.csv", "/d/sub/e.txt"]);
   });
 
+  test("numbers in names count as numbers, in directories as in files", async () => {
+    const files = ["/n/day-10/x.csv", "/n/day-2/x-11.csv", "/n/day-2/x-9.csv"];
+    const inOrder = ["/n/day-2/x-9.csv", "/n/day-2/x-11.csv", "/n/day-10/x.csv"];
+    assert.deepEqual(await find(files, "/n"), inOrder);
+    assert.deepEqual(await find(files, "/n/**/*.csv"), inOrder);
+  });
+
   test("patterns match within a name, ** matches directories, braces are alternatives", async () => {
     assert.deepEqual(await find(FILES, "/d/*.csv"), ["/d/a.csv", "/d/a10.csv", "/d/b.csv", "/d/q[1].csv"]);
     assert.deepEqual(await find(FILES, "/d/?.csv"), ["/d/a.csv", "/d/b.csv"]);

@@ -6,6 +6,7 @@
 
 import type { Disk } from "../../base/disk.ts";
 import { UserError } from "../../base/errors.ts";
+import { naturalOrder } from "../../base/natural-order.ts";
 import { nearest } from "../../base/nearest.ts";
 
 export type FoundFile = { readonly path: string; readonly size: number };
@@ -138,7 +139,7 @@ function join(directory: string, name: string): string {
   return directory.endsWith("/") ? `${directory}${name}` : `${directory}/${name}`;
 }
 
-/** By code unit, so that the order is the same on every machine. */
+/** Numbers in names by their value: day-2 comes before day-10. */
 function sorted(files: readonly FoundFile[]): FoundFile[] {
-  return [...files].sort((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0));
+  return [...files].sort((left, right) => naturalOrder(left.path, right.path));
 }
