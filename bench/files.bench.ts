@@ -44,7 +44,7 @@ async function readAll(source: Files<unknown>): Promise<number> {
 }
 
 async function writeAll(sink: Files<unknown>, records: readonly unknown[]): Promise<number> {
-  const job = { jobId: "bench", attempt: 0, restored: false, print: () => {} };
+  const job = { jobId: "bench", attempt: 0, restored: false, deliver: async () => undefined, print: () => {} };
   const writer = sink.createWriter({
     env,
     disk: env.disk,

@@ -36,23 +36,28 @@ export type JobOptions<P extends StandardSchema> = {
 type NoParams = StandardSchema<unknown, Record<string, never>>;
 
 const JOB = Symbol.for("millrace.job");
+declare const types: unique symbol;
 
-/** A job: a module's default export. */
-export interface Job {
+/** A job: a module's default export. `Sinks` is what its builder returns, `Params` what its schema gives. */
+export interface Job<out Sinks = unknown, out Params = unknown> {
   readonly [JOB]: true;
+  readonly [types]?: readonly [Sinks, Params];
   readonly name: string;
   readonly mode: "stream" | "batch";
   readonly params: StandardSchema | null;
-  readonly build: (env: JobEnv, params: never) => void;
+  readonly build: (env: JobEnv, params: never) => unknown;
   /** Where it was declared. */
   readonly location: SourceLocation | null;
 }
 
-/** Declares a job. The builder runs in the client and in every worker, and must do the same each time. */
-export function job<P extends StandardSchema = NoParams>(
+/**
+ * Declares a job. The builder runs in the client and in every worker, and must do the same each time. What it returns
+ * (a sink, or several in an array) has no effect but on types: it says what rows can be read from code.
+ */
+export function job<P extends StandardSchema = NoParams, Sinks = unknown>(
   options: JobOptions<P>,
-  build: (env: JobEnv, params: Infer<P>) => void,
-): Job {
+  build: (env: JobEnv, params: Infer<P>) => Sinks,
+): Job<Sinks, Infer<P>> {
   const location = callSite();
   const missing =
     typeof options?.name !== "string" || options.name === "" ? "name" : typeof build === "function" ? null : "builder";

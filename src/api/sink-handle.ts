@@ -3,8 +3,11 @@
 import { checkValue, NAME } from "../types/check-options.ts";
 import type { PlanNode } from "./plan-node.ts";
 
-/** Settings of a sink. */
-export class SinkHandle {
+declare const row: unique symbol;
+
+/** Settings of a sink for records `T`. A builder that returns it has `rows(uid)` of `millrace/client` typed. */
+export class SinkHandle<out Uid extends string = string, out T = unknown> {
+  declare readonly [row]: readonly [Uid, T];
   readonly #node: PlanNode;
 
   constructor(node: PlanNode) {

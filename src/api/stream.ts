@@ -181,7 +181,7 @@ export class Stream<T> {
   }
 
   /** Ends the stream in a sink. */
-  to(uid: string, sink: Sink<T>): SinkHandle {
+  to<const Uid extends string>(uid: Uid, sink: Sink<T>): SinkHandle<Uid, T> {
     const example = '.to("out", print())';
     if (isSink(uid)) uidCheck(undefined, `sink ${uid.kind}`, example);
     if (!isSink(sink)) {

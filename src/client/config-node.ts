@@ -7,8 +7,8 @@ import { type SourceLocation, UserError } from "../base/errors.ts";
 import { type ConfigLayer, layerCheck } from "../config/configuration.ts";
 import { keyPlace } from "../config/key-place.ts";
 import { bundleImport } from "../taskmanager/job-load-node.ts";
-import { moduleBundle } from "./bundle-node.ts";
-import { fileText } from "./bundle-sources-node.ts";
+import { moduleBundle } from "./bundle/bundle-node.ts";
+import { fileText } from "./bundle/bundle-sources-node.ts";
 
 const NAME = /^millrace\.config\.(ts|mjs|js|json)$/;
 

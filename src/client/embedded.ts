@@ -11,7 +11,7 @@ import type { EngineError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
 import { isBounded, type Plan } from "../graph/plan.ts";
-import { JobMaster, type JobResult } from "../jobmanager/job-master.ts";
+import { JobMaster, type JobResult, type RowsMessage } from "../jobmanager/job-master.ts";
 import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
@@ -30,7 +30,9 @@ export type EmbeddedOptions = {
   readonly checks: boolean;
   /** Of the machine, for the memory model. */
   readonly machineBytes: number;
-  readonly print: (line: string) => void;
+  readonly print: (lines: string) => void;
+  /** Rows of sinks for whoever started the job; `master.rowsRead` makes room for more. Dropped by default. */
+  readonly onRows?: (rows: RowsMessage) => void;
   readonly log: (line: string) => void;
 };
 
@@ -88,6 +90,7 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     },
     slots: taskManager,
     print: options.print,
+    onRows: options.onRows ?? ((rows) => master?.rowsRead(rows)),
     log: options.log,
   });
   master.start();

@@ -31,9 +31,13 @@ export type JobMasterOptions = {
   readonly graph: JobGraph;
   readonly job: JobDescriptor;
   readonly slots: SlotGateway;
-  readonly print: (line: string) => void;
+  readonly print: (lines: string) => void;
+  /** Rows for whoever started the job; `rowsRead` says when they were read. */
+  readonly onRows: (rows: RowsMessage) => void;
   readonly log: (line: string) => void;
 };
+
+export type RowsMessage = Extract<FromSlot, { readonly kind: "rows" }>;
 
 export type JobResult = { readonly outcome: JobOutcome; readonly error: EngineError | null };
 
@@ -91,6 +95,12 @@ export class JobMaster {
     this.#on({ kind: "failed", error: errorData(error) });
   }
 
+  /** Makes room for more of such rows. */
+  rowsRead({ task, sink, rows }: RowsMessage): void {
+    const bytes = rows.byteLength;
+    this.#options.slots.post(this.#slotOfTask(task), { kind: "rowsRead", task, sink, bytes });
+  }
+
   onMessage(slot: number, message: FromSlot): void {
     switch (message.kind) {
       case "ready":
@@ -117,7 +127,10 @@ export class JobMaster {
         this.metrics.define(slot, this.#options.slots.metricMemories()[slot], message.definitions);
         break;
       case "print":
-        for (const line of message.lines) this.#options.print(line);
+        this.#options.print(message.lines);
+        break;
+      case "rows":
+        this.#options.onRows(message);
         break;
       default:
         this.#options.log(message.line);

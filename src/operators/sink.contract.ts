@@ -36,6 +36,7 @@ export class WriterUnderTest {
       restored: false,
       metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
       print: () => {},
+      deliver: async () => {},
       ...options,
     });
   }

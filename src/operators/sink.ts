@@ -32,8 +32,13 @@ export interface SinkWriterContext {
   /** Type of the records, where it is declared. */
   readonly recordType?: TypeSpec | null;
   readonly metrics: OperatorMetrics;
-  /** Lines for the user's terminal (the print sink). Never blocks. */
-  print(line: string): void;
+  /** Lines for the user's terminal (the print sink); those of one call stay together. Never blocks. */
+  print(lines: string): void;
+  /**
+   * Encoded rows for whoever started the job (the rows sink). Resolves when more may follow: it waits while they are
+   * not read.
+   */
+  deliver(rows: Uint8Array): Promise<void>;
 }
 
 /** What a commit needs to know, plain data: names of files to rename, ids of transactions. */

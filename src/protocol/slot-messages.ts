@@ -65,7 +65,9 @@ export type ToSlot =
   | { readonly kind: "cancel"; readonly commit: boolean }
   /** A subtask of a source, somewhere, asks the coordinator in this slot for a split. */
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
-  | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null };
+  | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
+  /** Whoever started the job has read so much of what this sink sent. */
+  | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
 
 export type FromSlot =
   /** The thread is up. */
@@ -78,5 +80,7 @@ export type FromSlot =
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
   | { readonly kind: "metrics"; readonly definitions: readonly MetricDefinition[] }
-  | { readonly kind: "print"; readonly lines: readonly string[] }
+  | { readonly kind: "print"; readonly lines: string }
+  /** For whoever started the job. */
+  | { readonly kind: "rows"; readonly task: TaskId; readonly sink: string; readonly rows: Uint8Array }
   | { readonly kind: "log"; readonly line: string };

@@ -13,6 +13,7 @@ import type { EnumeratorContext, Source } from "../operators/source.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../state/keyed-state.ts";
 import type { LinkBuilder } from "./links.ts";
+import { RowOutlets } from "./row-outlet.ts";
 import type { SlotTask, TaskFactory } from "./slot.ts";
 import { SourceCoordinator } from "./source-coordinator.ts";
 import { type OperatorFunctions, type TaskBuildContext, taskBuild } from "./task-build.ts";
@@ -55,6 +56,7 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
       const states = options.states(configuration, job);
       const links = options.links(configuration);
       const { env, metrics, wake, send } = options;
+      const outlets = new RowOutlets(send);
       const context: TaskBuildContext = {
         env,
         configuration,
@@ -71,7 +73,8 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         },
         metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
         wake,
-        print: (line) => send({ kind: "print", lines: [line] }),
+        print: (lines) => send({ kind: "print", lines }),
+        deliver: ({ id }, sink, rows) => outlets.of(id, sink).deliver(rows),
         requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
       };
       const tasks: SlotTask[] = [];
@@ -80,6 +83,7 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         return {
           tasks,
           coordinators: coordinators(options, { graph, functions }, descriptors),
+          outlets,
           release: () => states.release(),
         };
       } catch (error) {

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { UserError } from "../base/errors.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
+import { RowOutlets } from "./row-outlet.ts";
 import { Slot, type SlotTask } from "./slot.ts";
 import type { SourceCoordinator } from "./source-coordinator.ts";
 import type { Task, TurnResult } from "./task.ts";
@@ -72,6 +73,7 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
             return { descriptor, task: task as unknown as Task };
           }),
           coordinators: new Map([[0, coordinator]]),
+          outlets: new RowOutlets((message) => sent.push(message)),
           release: async () => {
             released += 1;
           },

@@ -11,6 +11,7 @@
 import type { Env } from "../base/env.ts";
 import { errorData } from "../protocol/error-data.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
+import type { RowOutlets } from "./row-outlet.ts";
 import type { SourceCoordinator } from "./source-coordinator.ts";
 import type { Task } from "./task.ts";
 
@@ -25,6 +26,8 @@ export interface TaskFactory {
     readonly tasks: readonly SlotTask[];
     /** Coordinators of the sources whose first subtask is here, by vertex. */
     readonly coordinators: ReadonlyMap<number, SourceCoordinator>;
+    /** Of sinks whose rows go to whoever started the job. */
+    readonly outlets: RowOutlets;
     /** Gives back what tasks do not own themselves. */
     release(): Promise<void>;
   }>;
@@ -63,6 +66,7 @@ export class Slot {
   readonly #options: SlotOptions;
   #tasks: Running[] = [];
   #coordinators: ReadonlyMap<number, SourceCoordinator> = new Map();
+  #outlets: RowOutlets | null = null;
   #release: () => Promise<void> = async () => undefined;
   #state: "empty" | "deploying" | "running" | "closing" | "closed" = "empty";
   /** What other slots, deployed before this one, wanted of its coordinators meanwhile. */
@@ -89,6 +93,9 @@ export class Slot {
       case "cancel":
         if (this.#state === "deploying") this.#unwanted = true;
         else this.#close(message.commit ? "stop" : "abort");
+        break;
+      case "rowsRead":
+        this.#outlets?.of(message.task, message.sink).read(message.bytes);
         break;
       default:
         if (this.#state === "deploying") this.#early.push(message);
@@ -182,6 +189,7 @@ export class Slot {
   async #open(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<void> {
     const deployed = await this.#options.factory.deploy(job, tasks);
     this.#coordinators = deployed.coordinators;
+    this.#outlets = deployed.outlets;
     this.#release = deployed.release;
     this.#tasks = deployed.tasks.map((task) => ({ ...task, finished: false }));
     for (const { task } of this.#tasks) for (const sink of task.parts.sinks) await sink.open();
@@ -200,6 +208,7 @@ export class Slot {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
     this.#markAll("ended");
+    this.#outlets?.release();
     this.#closeAll(how).then(
       () => this.#closed(null),
       (error: unknown) => this.#closed(error),

@@ -58,7 +58,9 @@ export type TaskBuildContext = {
   readonly storeFor: (operator: PlanOperator, subtask: number) => KeyedStateStore;
   readonly metrics: (vertex: number, subtask: number, operator: string | null) => MetricScope;
   readonly wake: () => void;
-  readonly print: (line: string) => void;
+  readonly print: (lines: string) => void;
+  /** Takes encoded rows for whoever started the job; resolves when more may follow. */
+  readonly deliver: (task: TaskDescriptor, sink: string, rows: Uint8Array) => Promise<void>;
   readonly requestSplit: (task: TaskDescriptor) => void;
 };
 
@@ -295,7 +297,7 @@ class TaskBuilder {
   }
 
   #sink(operator: PlanOperator, sink: Sink<unknown>): SinkDriver {
-    const { env, graph, jobId, wake, print } = this.#context;
+    const { env, graph, jobId, wake, print, deliver } = this.#context;
     const { subtask, attempt } = this.#descriptor;
     const context: SinkWriterContext = {
       env,
@@ -309,6 +311,7 @@ class TaskBuilder {
       recordType: recordType(graph.plan, operator),
       metrics: this.#scope(operator.uid),
       print,
+      deliver: (rows) => deliver(this.#descriptor, operator.uid, rows),
     };
     const writer = connectorCall("sink", operator.uid, () => sink.createWriter(context));
     const driver = new SinkDriver({ uid: operator.uid, writer, wake });

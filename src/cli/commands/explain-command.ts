@@ -1,7 +1,7 @@
 // `millrace explain`: the plan and what it comes to, without running anything.
 
-import { explain } from "../../client/explain.ts";
-import { explainText } from "../../client/explain-text.ts";
+import { explain } from "../../client/explain/explain.ts";
+import { explainText } from "../../client/explain/explain-text.ts";
 import { jobPlan } from "../../client/job-plan.ts";
 import { nextCommand, pairs } from "../arguments.ts";
 import { EXIT } from "../exit-codes.ts";

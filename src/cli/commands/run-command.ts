@@ -3,18 +3,18 @@
 import type { Job } from "../../api/job.ts";
 import { nodeEnv } from "../../base/env-node.ts";
 import { type EmbeddedJob, embeddedStart } from "../../client/embedded.ts";
+import type { ErrorReport } from "../../client/errors/error-report.ts";
+import { operatorMetrics, poolMetrics, runCounts, sinkRows, taskMetrics } from "../../client/job-metrics.ts";
 import type { JobResult } from "../../jobmanager/job-master.ts";
 import { nodeDisk } from "../../storage/node-disk.ts";
 import { localSlotRunner } from "../../taskmanager/slot-runner-local.ts";
 import { threadSlotRunner } from "../../taskmanager/slot-runner-node.ts";
 import { nextCommand, pairs } from "../arguments.ts";
-import type { ErrorReport } from "../errors/error-report.ts";
 import { errorText } from "../errors/error-text.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Interrupts } from "../interrupts.ts";
 import { machineBytes, type Session } from "../session.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { operatorMetrics, poolMetrics, runCounts, sinkRows, taskMetrics } from "./run-metrics.ts";
 import { type StatusSample, statusText } from "./run-status.ts";
 import { type RunEnd, summaryText } from "./run-summary.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RunCounts } from "./run-metrics.ts";
+import type { RunCounts } from "../../client/job-metrics.ts";
 import { statusText } from "./run-status.ts";
 
 const COUNTS: RunCounts = { rowsIn: 0, rowsOut: 0, late: 0, invalid: 0, skipped: 0, busyMs: 0, watermarkMs: null };

@@ -1,8 +1,8 @@
 // The live line of a running job. Pure: counts in, text out.
 
 import { durationText } from "../../base/duration.ts";
+import type { RunCounts } from "../../client/job-metrics.ts";
 import { countText } from "../terminal/number-text.ts";
-import type { RunCounts } from "./run-metrics.ts";
 
 export type StatusSample = { readonly atMs: number; readonly counts: RunCounts };
 

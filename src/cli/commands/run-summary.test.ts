@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RunCounts } from "../../client/job-metrics.ts";
 import type { Plan } from "../../graph/plan.ts";
 import { paletteOf } from "../terminal/palette.ts";
-import type { RunCounts } from "./run-metrics.ts";
 import { type RunEnd, summaryText } from "./run-summary.ts";
 
 const COUNTS: RunCounts = {

@@ -1,11 +1,11 @@
 // What a run ended with, as people read it. Pure.
 
 import { memorySizeText } from "../../base/memory-size.ts";
+import type { RunCounts } from "../../client/job-metrics.ts";
 import type { Plan } from "../../graph/plan.ts";
 import type { JobOutcome } from "../../jobmanager/job-state.ts";
 import { countText, elapsedText, grouped } from "../terminal/number-text.ts";
 import type { Palette } from "../terminal/palette.ts";
-import type { RunCounts } from "./run-metrics.ts";
 
 export type RunEnd = {
   readonly plan: Plan;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ErrorReport } from "../../client/errors/error-report.ts";
 import { paletteOf } from "../terminal/palette.ts";
-import type { ErrorReport } from "./error-report.ts";
 import { errorText } from "./error-text.ts";
 
 const PLAIN = paletteOf(false);

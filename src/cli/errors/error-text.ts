@@ -10,8 +10,8 @@
 //     fix  …
 
 import type { SourceLocation } from "../../base/errors.ts";
+import type { ErrorReport } from "../../client/errors/error-report.ts";
 import type { Palette } from "../terminal/palette.ts";
-import type { ErrorReport } from "./error-report.ts";
 
 const LINE_MAX = 140;
 const STACK_LINES_MAX = 20;

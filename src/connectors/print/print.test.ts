@@ -26,7 +26,8 @@ async function printed(
     restored: false,
     recordType: type,
     metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
-    print: (line) => lines.push(line),
+    print: (text) => lines.push(text),
+    deliver: async () => undefined,
   };
   const writer = print(options).createWriter(context);
   await writer.open();
@@ -110,7 +111,9 @@ describe("print", () => {
       { week: "2020-01-13", vwap: 1234.56789, note: null },
       { week: "2020-01-20", vwap: 3, high: true },
     ];
-    assert.deepEqual(await printed(rows, { table: { last: 2 } }), [
+    const [table = "", ...others] = await printed(rows, { table: { last: 2 } });
+    assert.deepEqual(others, [], "in one piece, so that no other subtask's lines come in between");
+    assert.deepEqual(table.split("\n"), [
       "out: the last 2 of 3 rows",
       "  week            vwap  note  high",
       "  2020-01-13  1,234.57",
@@ -142,7 +145,7 @@ describe("print", () => {
     ]);
     assert.deepEqual(
       await printed([{ at: 60_000, left: null, ms: 60_000 }], { table: { last: 1 } }, { type: Visit.spec }),
-      ["out: 1 row", "  at                        left      ms", "  1970-01-01T00:01:00.000Z        60,000"],
+      ["out: 1 row\n  at                        left      ms\n  1970-01-01T00:01:00.000Z        60,000"],
     );
     assert.deepEqual(await printed([{ at: 0 }]), ["out  { at: 0 }"]);
   });

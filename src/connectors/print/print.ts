@@ -128,10 +128,10 @@ class RowTable implements Rows {
     const first = this.#count > this.#last ? this.#count % this.#last : 0;
     const rows = [...this.#ring.slice(first), ...this.#ring.slice(0, first)];
     const shown = rows.length < this.#count ? `the last ${rows.length} of ${this.#count}` : `${rows.length}`;
-    this.#context.print(`${prefixOf(this.#context)}: ${shown} ${this.#count === 1 ? "row" : "rows"}`);
-    for (const line of tableLines(rows, this.#context.recordType ?? null)) {
-      this.#context.print(cut(`  ${line}`, this.#width));
-    }
+    const head = `${prefixOf(this.#context)}: ${shown} ${this.#count === 1 ? "row" : "rows"}`;
+    const lines = tableLines(rows, this.#context.recordType ?? null);
+    // In one piece: the tables of other subtasks come at the same time.
+    this.#context.print([head, ...lines.map((line) => cut(`  ${line}`, this.#width))].join("\n"));
   }
 }
 

@@ -3,10 +3,10 @@
 // Where the plan has names of the engine's own, as for the fields of partial rows, the text has words. Whoever wants
 // the plan itself takes the JSON.
 
-import type { SourceLocation } from "../base/errors.ts";
-import { wrappedLines } from "../base/wrapped-lines.ts";
-import type { PartitionerSpec, Plan, PlanOperator } from "../graph/plan.ts";
-import { specText } from "../types/spec-text.ts";
+import type { SourceLocation } from "../../base/errors.ts";
+import { wrappedLines } from "../../base/wrapped-lines.ts";
+import type { PartitionerSpec, Plan, PlanOperator } from "../../graph/plan.ts";
+import { specText } from "../../types/spec-text.ts";
 import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
 import { operatorNames } from "./operator-names.ts";
 import { keyText, operatorText, partialRowsText, stateText } from "./operator-text.ts";

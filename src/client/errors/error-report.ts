@@ -4,8 +4,8 @@
 // first frame in the user's files, and so on outwards; else where the operator concerned was declared.
 
 import { EngineError, InternalError, type SourceLocation } from "../../base/errors.ts";
-import type { BundleSources } from "../../client/bundle-sources-node.ts";
 import type { Plan } from "../../graph/plan.ts";
+import type { BundleSources } from "../bundle/bundle-sources-node.ts";
 import { readText, thrownText } from "./thrown-text.ts";
 
 export type ErrorReport = {

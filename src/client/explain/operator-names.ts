@@ -1,8 +1,8 @@
 // Operators as people name them: by uid, but where that is long because it was derived from aggregates, without these.
 // Pure.
 
-import type { Plan, PlanOperator } from "../graph/plan.ts";
-import { aggregateText, type NamedAggregate } from "../operators/aggregates/aggregate-spec.ts";
+import type { Plan, PlanOperator } from "../../graph/plan.ts";
+import { aggregateText, type NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 
 const UID_MAX = 48;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ExternalError, InternalError, UserError } from "../../base/errors.ts";
-import { BundleSources } from "../../client/bundle-sources-node.ts";
 import type { Plan } from "../../graph/plan.ts";
+import { BundleSources } from "../bundle/bundle-sources-node.ts";
 import { errorReports } from "./error-report.ts";
 
 /** A bundle of one file, line by line the same: `job.ts:n` is the bundle's line n. */

@@ -1,12 +1,12 @@
 // What a plan comes to when it is deployed: tasks, exchanges between them, slots. Pure; `explain-text.ts` puts it into
 // words.
 
-import type { SourceLocation } from "../base/errors.ts";
-import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
-import type { PartitionerSpec, Plan } from "../graph/plan.ts";
-import { channelTargets, slotAssignment } from "../jobmanager/topology.ts";
-import { shippedSpec } from "../taskmanager/exchange-build.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import type { SourceLocation } from "../../base/errors.ts";
+import type { JobEdge, JobGraph, JobVertex } from "../../graph/job-graph.ts";
+import type { PartitionerSpec, Plan } from "../../graph/plan.ts";
+import { channelTargets, slotAssignment } from "../../jobmanager/topology.ts";
+import { shippedSpec } from "../../taskmanager/exchange-build.ts";
+import type { TypeSpec } from "../../types/type-spec.ts";
 
 export const EXPLANATION_VERSION = 1;
 

@@ -10,7 +10,7 @@
 import { readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { resolve } from "node:path";
-import type { SourceLocation } from "../base/errors.ts";
+import type { SourceLocation } from "../../base/errors.ts";
 
 export type BundleSourcesOptions = {
   /** Texts that stand for the bundle in stacks and locations: its URL and the absolute path of the job's file. */

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { Configuration } from "../config/configuration.ts";
-import { col, count, csv, type Job, job, max, print, sliding, state, sum, t } from "../index.ts";
+import { Configuration } from "../../config/configuration.ts";
+import { col, count, csv, type Job, job, max, print, sliding, state, sum, t } from "../../index.ts";
+import { jobPlan } from "../job-plan.ts";
 import { explain } from "./explain.ts";
 import { explainText } from "./explain-text.ts";
-import { jobPlan } from "./job-plan.ts";
 import { operatorNames } from "./operator-names.ts";
 
-const GOLDEN = new URL("../../test/golden/explain.txt", import.meta.url);
+const GOLDEN = new URL("../../../test/golden/explain.txt", import.meta.url);
 const Trade = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp, note: t.string.nullable() });
 const Alert = t.struct({ symbol: t.string, price: t.f64 });
 

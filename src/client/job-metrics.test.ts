@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Plan } from "../../graph/plan.ts";
-import { MetricRates } from "../../metrics/metric-rates.ts";
-import { MetricRegistry, type MetricScope, metricMemory } from "../../metrics/metric-registry.ts";
-import { MetricStore } from "../../metrics/metric-store.ts";
-import { activityCode } from "../../metrics/task-activity.ts";
-import { operatorMetrics, poolMetrics, runCounts, taskMetrics } from "./run-metrics.ts";
+import type { Plan } from "../graph/plan.ts";
+import { MetricRates } from "../metrics/metric-rates.ts";
+import { MetricRegistry, type MetricScope, metricMemory } from "../metrics/metric-registry.ts";
+import { MetricStore } from "../metrics/metric-store.ts";
+import { activityCode } from "../metrics/task-activity.ts";
+import { operatorMetrics, poolMetrics, runCounts, taskMetrics } from "./job-metrics.ts";
 
 const KINDS = { in: "source", parse: "parse", time: "eventTime", window: "window", out: "sink" };
 const PLAN = { operators: Object.entries(KINDS).map(([uid, kind]) => ({ uid, kind })) } as unknown as Plan;

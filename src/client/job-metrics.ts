@@ -1,9 +1,9 @@
 // The numbers of a run that people ask for first, and all others for `run --json`, read from its metrics. Pure.
 
-import type { OperatorKind, Plan } from "../../graph/plan.ts";
-import type { PoolStats } from "../../memory/segment-pool.ts";
-import { type MetricRates, meterName } from "../../metrics/metric-rates.ts";
-import type { HistogramSummary, MetricEntry, MetricStore } from "../../metrics/metric-store.ts";
+import type { OperatorKind, Plan } from "../graph/plan.ts";
+import type { PoolStats } from "../memory/segment-pool.ts";
+import { type MetricRates, meterName } from "../metrics/metric-rates.ts";
+import type { HistogramSummary, MetricEntry, MetricStore } from "../metrics/metric-store.ts";
 
 export type RunCounts = {
   /** Records that sources gave, and that sinks took. */
