@@ -78,7 +78,7 @@ export class PaneWindowOperator implements Operator {
     const input = this.#options.partials
       ? new PartialInput(groups, new PartialRows(groups, this.#options.keyName, labelOf(context)))
       : new RecordInput(groups, frame.clock, context.uid);
-    const emitter = new WindowEmitter(context, groups, lateOutput);
+    const emitter = new WindowEmitter(context, groups, { lateOutput, endBelongs: false });
     const firing =
       frame.width === 1
         ? new TumblingFiring(groups, frame, emitter)

@@ -127,7 +127,7 @@ export class SessionStore {
 
   /** The first list that can only hold sessions that are not due when event time has reached `watermark`. */
   listAfter(watermark: number): number {
-    return 2 * (Math.floor((watermark + 1) / this.#grainMs) + 1);
+    return 2 * (Math.floor(watermark / this.#grainMs) + 1);
   }
 
   /** Merges `from` into `into` and removes it. */

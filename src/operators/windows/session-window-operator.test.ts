@@ -1,13 +1,16 @@
+import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
 import {
+  byEnd,
   commonOptions,
   compareStream,
   interruptions,
   modelResult,
   type Result,
   type Row,
+  type Step,
   type StreamCase,
   streamCases,
   type WindowModel,
@@ -19,6 +22,7 @@ type Session = { readonly key: string; start: number; end: number; rows: Row[]; 
 
 /** Every session with its records. */
 class SessionModel implements WindowModel {
+  readonly endBelongs = true;
   readonly late: Row[] = [];
   readonly #gapMs: number;
   readonly #case: StreamCase;
@@ -35,7 +39,7 @@ class SessionModel implements WindowModel {
     const touched = this.#sessions.filter(
       ({ key, start, end }) => key === row.key && start <= joined.end && end >= joined.start,
     );
-    if (touched.length === 0 && joined.end - 1 + this.#case.latenessMs <= this.#watermark) {
+    if (touched.length === 0 && joined.end + this.#case.latenessMs <= this.#watermark) {
       this.late.push(row);
       return [];
     }
@@ -44,36 +48,128 @@ class SessionModel implements WindowModel {
       joined.end = Math.max(joined.end, each.end);
     }
     joined.rows = [...touched.flatMap((each) => each.rows), row].sort((left, right) => left.id - right.id);
-    joined.fired = joined.end - 1 <= this.#watermark;
+    joined.fired = joined.end <= this.#watermark;
     this.#sessions = [...this.#sessions.filter((each) => !touched.includes(each)), joined];
     return joined.fired ? [modelResult(this.#case.wanted, joined, joined.rows)] : [];
   }
 
   watermark(watermark: number): Result[] {
     this.#watermark = watermark;
-    const due = this.#sessions.filter(({ end, fired }) => !fired && end - 1 <= watermark);
+    const due = this.#sessions.filter(({ end, fired }) => !fired && end <= watermark);
     for (const each of due) each.fired = true;
-    this.#sessions = this.#sessions.filter(({ end }) => end - 1 + this.#case.latenessMs > watermark);
+    this.#sessions = this.#sessions.filter(({ end }) => end + this.#case.latenessMs > watermark);
     return due.map((each) => modelResult(this.#case.wanted, each, each.rows));
   }
 }
 
-function check(gapMs: number, testCase: StreamCase): void {
+type DriverCase = Parameters<typeof commonOptions>[0] & { readonly room: () => number; readonly pauses?: () => number };
+
+function driverOf(gapMs: number, { room, pauses = () => Infinity, ...testCase }: DriverCase): OperatorDriver {
   const window = session(`${gapMs}ms`);
-  const driver = new OperatorDriver(
+  return new OperatorDriver(
     {
       make: () => new SessionWindowOperator({ ...commonOptions(testCase), window }),
       keyType: { kind: "string" },
       keyOf: (record) => (record as Row).key,
       overrun: 1,
-      ...interruptions(testCase),
+      room,
+      pauses,
     },
     1,
   );
+}
+
+function send(driver: OperatorDriver, rows: readonly Row[]): void {
+  driver.records(
+    rows.map((record) => ({ record, timestampMs: record.ts })),
+    null,
+  );
+}
+
+function check(gapMs: number, testCase: StreamCase): void {
+  const driver = driverOf(gapMs, { ...testCase, ...interruptions(testCase) });
   compareStream(testCase, new SessionModel(gapMs, testCase), driver);
 }
 
+type Draft = { readonly key: string; readonly pause: number; readonly early: number; readonly hold: number };
+
+/** Records and the watermarks between them, of which none makes a later record late. */
+function onTime(drafts: readonly Draft[]): Step[] {
+  let now = 0;
+  const rows = drafts.map(({ key, pause, early }, id): Row => {
+    now += pause;
+    return { key, value: id, id, ts: now - early };
+  });
+  let least = Infinity;
+  const steps: Step[] = [];
+  for (const [at, row] of [...rows.entries()].reverse()) {
+    steps.unshift({ rows: [row] });
+    least = Math.min(least, row.ts);
+    const { hold } = drafts[at] as Draft;
+    if (hold < 4) steps.unshift({ watermark: least - 1 - hold });
+  }
+  return steps;
+}
+
+/** What the documentation says: records of a key at most `gapMs` apart belong together. */
+function sessionsOf(steps: readonly Step[], gapMs: number): unknown[] {
+  const rows = steps.flatMap((step) => ("rows" in step ? step.rows : [])).toSorted((a, b) => a.ts - b.ts);
+  const open = new Map<string, { key: string; start: number; end: number; n: number }>();
+  const all = [];
+  for (const { key, ts } of rows) {
+    const before = open.get(key);
+    const joined = before !== undefined && ts <= before.end ? before : { key, start: ts, end: 0, n: 0 };
+    if (joined !== before) all.push(joined);
+    joined.end = ts + gapMs;
+    joined.n += 1;
+    open.set(key, joined);
+  }
+  return all.sort((a, b) => a.end - b.end || (a.key < b.key ? -1 : 1));
+}
+
 describe("session windows", () => {
+  test("W1: records that are on time give the same sessions whatever watermarks come in between", () => {
+    const draft = fc.record({
+      key: fc.constantFrom("a", "b"),
+      pause: fc.oneof(fc.nat(4), fc.integer({ min: 9, max: 12 })),
+      early: fc.nat(6),
+      hold: fc.nat(7),
+    });
+    const gaps = fc.oneof(fc.integer({ min: 1, max: 11 }), fc.integer({ min: 60, max: 70 }));
+    const drafts = fc.array(draft, { maxLength: 30, size: "max" });
+    fc.assert(
+      fc.property(gaps, drafts, fc.boolean(), fc.nat(12), (gapMs, records, isScaled, latenessMs) => {
+        const scale = isScaled ? gapMs : 1; // With large gaps nearly all would be one session.
+        const steps = onTime(records.map((each) => ({ ...each, pause: Math.ceil((each.pause * scale) / 8) })));
+        const driver = driverOf(gapMs, { latenessMs, lateOutput: false, wanted: "unordered", room: () => 3 });
+        for (const step of [...steps, { watermark: Infinity }]) {
+          if ("rows" in step) send(driver, step.rows);
+          else if ("watermark" in step) driver.watermark(step.watermark);
+        }
+        const given = driver.emitted.map(({ row: { key, start, end, n } }) => ({ key, start, end, n }));
+        assert.deepEqual(byEnd(given), sessionsOf(steps, gapMs));
+        assert.equal(driver.counters.get("numLateRecordsDropped") ?? 0, 0);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test("W1: a record exactly a gap after the last one is of its session when the watermark is just before it", () => {
+    const given = (watermark: number) => {
+      const driver = driverOf(10_000, { latenessMs: 0, lateOutput: false, wanted: "unordered", room: () => 100 });
+      send(driver, [{ key: "a", value: 1, id: 1, ts: 0 }]);
+      driver.watermark(watermark);
+      send(driver, [{ key: "a", value: 1, id: 2, ts: 10_000 }]);
+      driver.watermark(Infinity);
+      return driver.emitted.map(({ row, timestampMs }) => [row.start, row.end, row.n, timestampMs]);
+    };
+    for (const watermark of [-1, 0, 9_998, 9_999]) assert.deepEqual(given(watermark), [[0, 20_000, 2, 20_000]]);
+    assert.deepEqual(given(10_000), [
+      [0, 10_000, 1, 10_000],
+      [10_000, 20_000, 1, 20_000],
+    ]);
+  });
+
   test("agree with a naive model over random streams, lateness, full outputs, pauses, snapshots and rescaling", () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 12 }), streamCases, check), { numRuns: 200 });
   });

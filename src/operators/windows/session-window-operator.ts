@@ -1,8 +1,11 @@
 // Session windows over keyed records: a key's records belong together as long as no pause between them exceeds the gap.
 //
-// A record at t is a session [t, t + gap); sessions of a key that touch are merged. Rows and lists: session-store.ts.
+// A record at t is a session from t to t + gap, both included; sessions of a key that touch are merged. Rows and lists:
+// session-store.ts.
 //
-//   W1. A session's result is emitted once the watermark has reached its end - 1, before it goes on.
+//   W1. A session's result is emitted once the watermark has reached its end, before it goes on: not before, because a
+//       record of exactly that time belongs to it. So records that are on time give the same sessions whatever
+//       watermarks come between them.
 //   W2. A record that joins a session whose result was given emits the updated result at once, if the session is
 //       still over; else the session goes on and its result is given again at its new end.
 //   W3. A record that joins no session and whose own is past its lateness goes to the late output, or is counted.
@@ -70,7 +73,8 @@ export class SessionWindowOperator implements Operator {
     });
     const store = new SessionStore(groups, tables, this.#gapMs, this.#latenessMs);
     const walk = new RowWalk((cursor, rows, list) => groups.table.scanNamespace(list, cursor, rows));
-    this.#opened = { context, store, walk, emitter: new WindowEmitter(context, groups, lateOutput) };
+    const emitter = new WindowEmitter(context, groups, { lateOutput, endBelongs: true });
+    this.#opened = { context, store, walk, emitter };
     tables.attach({
       name: groups.name,
       get bytes() {
@@ -160,14 +164,14 @@ export class SessionWindowOperator implements Operator {
     const endMs = timeMs + this.#gapMs;
     let session = this.#joined(i, timeMs, endMs);
     if (session === NONE) {
-      if (endMs - 1 + this.#latenessMs <= this.#watermark) return false;
+      if (endMs + this.#latenessMs <= this.#watermark) return false;
       session = store.add(i, timeMs, endMs);
     } else {
       store.grow(session, Math.min(timeMs, store.startOf(session)), Math.max(endMs, store.endOf(session)));
     }
     store.groups.rows[i] = session;
     store.groups.accumulate(i, i + 1);
-    const isOver = store.endOf(session) - 1 <= this.#watermark;
+    const isOver = store.endOf(session) <= this.#watermark;
     if (isOver) this.#emit(session);
     if (isOver !== store.isFired(session)) store.schedule(session, isOver);
     return true;
@@ -212,9 +216,9 @@ export class SessionWindowOperator implements Operator {
   #visit(session: number): boolean {
     const { context, store } = this.#open();
     const endMs = store.endOf(session);
-    const isOver = endMs - 1 <= this.#watermark;
+    const isOver = endMs <= this.#watermark;
     const goesOn = isOver && !store.isFired(session) ? this.#emit(session) : !context.pause(1);
-    if (endMs - 1 + this.#latenessMs <= this.#watermark) store.remove(session);
+    if (endMs + this.#latenessMs <= this.#watermark) store.remove(session);
     else store.schedule(session, isOver);
     return goesOn;
   }

@@ -55,7 +55,10 @@ export function sliding(size: Duration, slide: Duration, options: WindowOptions 
   return { kind: "sliding", sizeMs, slideMs, offsetMs: offsetMs(options, slideMs), zone: zoneChecked(options) };
 }
 
-/** One window per burst of activity of a key: a pause longer than `gap` ends it. */
+/**
+ * One window per burst of activity of a key: a pause longer than `gap` ends it. Records exactly `gap` apart belong
+ * together.
+ */
 export function session(gap: Duration): SessionWindowSpec {
   return { kind: "session", gapMs: wholeMs("gap", gap) };
 }
