@@ -4,7 +4,7 @@
 import { durationMs } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
 import type { KeySpec } from "../graph/plan.ts";
-import { UNIT_SCALE } from "../operators/event-time/timestamp.ts";
+import { TIMESTAMP_UNITS } from "../operators/event-time/timestamp.ts";
 import type { StateDeclaration } from "../operators/process/state-declaration.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
 import { checkOptions, checkValue, type OptionKind, oneOf } from "../types/check-options.ts";
@@ -50,7 +50,7 @@ export function checkEventTime(options: unknown): void {
   checkOptions({
     of: "eventTime",
     given: options,
-    takes: { at: true, outOfOrder: true, idle: PAUSE, unit: oneOf(...Object.keys(UNIT_SCALE)) },
+    takes: { at: true, outOfOrder: true, idle: PAUSE, unit: oneOf(...TIMESTAMP_UNITS) },
   });
   checkValue({ what: "the option at of eventTime", value: (options as { at?: unknown }).at, kind: TIME });
 }

@@ -7,13 +7,19 @@ import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
 export type FailedRecord<T> = { readonly record: T; readonly error: string };
 
 export type EventTimeOptions<T> = {
-  /** The field with the event time (epoch milliseconds or a Date), or a function that gives it. */
-  readonly at: TimeField<T> | ((record: T) => number | Date);
+  /**
+   * The field with the event time (epoch milliseconds as a number or bigint, or a Date), or a function that gives it.
+   * Times before 1970 are negative.
+   */
+  readonly at: TimeField<T> | ((record: T) => number | bigint | Date);
   /** How much later than a younger record a record may come and still be on time. Default: not at all. */
   readonly outOfOrder?: Duration;
   /** A source split without records for this long no longer holds back event time. Default: never. */
   readonly idle?: Duration;
-  /** What a number stands for. Default: milliseconds, and numbers that look like seconds are refused. */
+  /**
+   * What a number stands for: seconds, milliseconds, microseconds or nanoseconds. Default: milliseconds, and numbers
+   * that look like another unit are refused.
+   */
   readonly unit?: TimestampUnit;
 };
 
@@ -25,7 +31,7 @@ export type IfSynchronous<O, Result> = 0 extends 1 & O
     : never;
 
 /** Fields that can hold an event time, nested ones as "order.at". A missing parent is a missing time. */
-export type TimeField<T> = PathTo<T, number | Date | null | undefined, null | undefined>;
+export type TimeField<T> = PathTo<T, number | bigint | Date | null | undefined, null | undefined>;
 
 /** Fields by which a stream can be keyed, nested ones as "order.id". */
 export type KeyField<T> = PathTo<T, string | number | boolean | bigint | Date, never>;

@@ -1,7 +1,7 @@
 // Assigns event times to the records of one chain and makes their watermarks.
 
 import { UserError } from "../base/errors.ts";
-import { timestampOf, timestampProblem } from "../operators/event-time/timestamp.ts";
+import { type TimestampUnit, timestampOf, timestampProblem } from "../operators/event-time/timestamp.ts";
 import { WatermarkGenerator } from "../operators/event-time/watermark-generator.ts";
 import { fieldAbsent, pathsBesideIn } from "../operators/expressions/field-presence.ts";
 import { recordText } from "./user-failure.ts";
@@ -10,14 +10,12 @@ export type EventTimeOptions = {
   readonly uid: string;
   readonly outOfOrderMs: number;
   readonly idleMs: number;
-  /** Factor to milliseconds. */
-  readonly scale: number;
+  /** What numbers stand for; null: nobody has said, so that they are milliseconds if they can be. */
+  readonly unit: TimestampUnit | null;
   /** Path to look for in the first record; null: a function gives the time, or the type of the records is declared. */
   readonly field: string | null;
   /** The field with the time, for people; null: a function gives the time. */
   readonly shownField: string | null;
-  /** Refuse what looks like seconds: unless the user named the unit. */
-  readonly checkSeconds: boolean;
   /** Null: fail. Else what to do with a record without a usable event time. */
   readonly onMisfit: ((record: unknown, error: UserError) => void) | null;
 };
@@ -25,21 +23,19 @@ export type EventTimeOptions = {
 export class EventTimeDriver {
   readonly #options: EventTimeOptions;
   readonly #generator: WatermarkGenerator;
-  readonly #scale: number;
-  readonly #checkSeconds: boolean;
+  readonly #unit: TimestampUnit | null;
   #idle = false;
   #misfits = 0;
 
   constructor(options: EventTimeOptions) {
     this.#options = options;
-    this.#scale = options.scale;
-    this.#checkSeconds = options.checkSeconds;
+    this.#unit = options.unit;
     this.#generator = new WatermarkGenerator(options);
   }
 
   /** Event time in milliseconds; NaN: the record has none and was set aside. Once per record. */
   assign(value: unknown, record: unknown): number {
-    const timestampMs = timestampOf(value, this.#scale, this.#checkSeconds);
+    const timestampMs = timestampOf(value, this.#unit);
     if (Number.isNaN(timestampMs)) return this.#misfit(value, record);
     this.#generator.observe(timestampMs);
     return timestampMs;
@@ -79,7 +75,7 @@ export class EventTimeDriver {
       const known = pathsBesideIn(record, field);
       if (known !== null) throw fieldAbsent(uid, field, known);
     }
-    const { code, message, fix } = timestampProblem(value);
+    const { code, message, fix } = timestampProblem(value, this.#unit);
     if (onMisfit === null) {
       const where = shownField === null ? "for" : `in the field ${JSON.stringify(shownField)} of`;
       throw new UserError(code, `${message}, ${where} the record ${recordText(record)}`, { fix, operator: uid });

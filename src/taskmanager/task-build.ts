@@ -11,7 +11,7 @@ import { recordType } from "../graph/record-type.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
-import { type TimestampUnit, UNIT_SCALE } from "../operators/event-time/timestamp.ts";
+import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
 import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
 import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
 import { FieldProbe, takenFields } from "../operators/expressions/field-presence.ts";
@@ -286,10 +286,9 @@ class TaskBuilder {
       uid: operator.uid,
       outOfOrderMs: options.outOfOrderMs,
       idleMs: options.idleMs ?? Infinity,
-      scale: UNIT_SCALE[options.unit ?? "ms"],
+      unit: options.unit,
       field: operator.output === null ? options.field : null,
       shownField: options.field,
-      checkSeconds: options.unit === null,
       onMisfit: operator.onError === "fail" ? null : (record, error) => skipped(error, record, NaN),
     });
     this.#driven.eventTimes.push({ index, driver });

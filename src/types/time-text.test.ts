@@ -34,6 +34,41 @@ describe("times as text", () => {
     for (const [text, ms] of Object.entries(expected)) assert.equal(parse(text), ms, text);
   });
 
+  test("forms of loggers, databases and people are read: a comma, zones by name or behind a blank, the end of a day", () => {
+    const ten = Date.UTC(2026, 0, 5, 10);
+    const expected: Record<string, number> = {
+      "2026-01-05 10:00:00,250": ten + 250,
+      "2026-01-05 10:00:00,250 UTC": ten + 250,
+      "2026-01-05T10:00:00 UTC": ten,
+      "2026-01-05 10:00:00UTC": ten,
+      "2026-01-05 10:00:00 utc": ten,
+      "2026-01-05 10:00 GMT": ten,
+      "2026-01-05 10:00:00 Z": ten,
+      "2026-01-05 11:00:00+0100": ten,
+      "2026-01-05 11:00:00.250 +0100": ten + 250,
+      "2026-01-05 11:00:00 +01:00": ten,
+      "2026-01-05 09:00-01": ten,
+      "2026-01-06 09:59:00+23:59": ten,
+      "2026-01-04 10:01:00-23:59": ten,
+      "2026-01-05 24:00:00": ten + 50_400_000,
+      "2026-01-05T24:00": ten + 50_400_000,
+      "2026-01-05T24:00:00.000Z": ten + 50_400_000,
+      "2025-12-31 24:00:00": Date.UTC(2026, 0, 1),
+      "1969-12-31T23:59:59.9999Z": -1,
+      "1815-06-18 11:35:00": Date.UTC(1815, 5, 18, 11, 35),
+      "0033-04-03": Date.parse("0033-04-03"),
+    };
+    for (const [text, ms] of Object.entries(expected)) assert.equal(parse(text), ms, text);
+  });
+
+  test("every millisecond of a fraction is itself", () => {
+    for (let ms = 0; ms < 1_000; ms += 1) {
+      const digits = String(ms).padStart(3, "0");
+      for (const text of [`.${digits}`, `,${digits}999999`])
+        assert.equal(parse(`1970-01-01 00:00:00${text}`), ms, text);
+    }
+  });
+
   test("what is no time is none", () => {
     const texts = [
       "",
@@ -44,7 +79,21 @@ describe("times as text", () => {
       "2024-00-10",
       "2024-1-1",
       "2024-02-29T",
-      "2024-02-29T24:00",
+      "2024-02-29T24:01",
+      "2024-02-29T24:00:01",
+      "2024-02-29T24:00:00.001",
+      "2024-02-29T25:00",
+      "2024-02-29T99:00",
+      "2024-02-29T09:30+99:99",
+      "2024-02-29T09:30+24:00",
+      "2024-02-29T09:30+05:60",
+      "2024-02-29T09:30-2400",
+      "2024-02-29T09:30  UTC",
+      "2024-02-29T09:30 CET",
+      "2024-02-29 UTC",
+      "2024-02-29T09:30:15,",
+      "2024-02-31",
+      "2024-04-31",
       "2024-02-29T09",
       "2024-02-29T09:60",
       "2024-02-29T09:30:60",

@@ -1,10 +1,16 @@
 // Points in time as text: ISO 8601 dates and date-times, and epoch milliseconds.
 //
-//   2026-01-31   2026-01-31T09:30   2026-01-31 09:30:00.25Z   2026-01-31T09:30:00+05:30   1767225600000   -86400000.5
+//   time      date [("T" | " ") clock [[" "] zone]] | epoch milliseconds: 1767225600000   -86400000.5
+//   date      2026-01-31
+//   clock     09:30   09:30:15   09:30:15.25   09:30:15,250   24:00   24:00:00, the end of the day
+//   zone      Z   UTC   GMT   +05   +0530   +05:30, of at most 23:59
 //
-// Without a zone the time is UTC, whatever the machine's zone is: the same file gives the same records everywhere.
+// Without a zone the time is UTC, whatever the machine's zone is: the same file gives the same records everywhere. What
+// is finer than milliseconds is cut off, towards the past.
 
 const DIGIT_0 = 48;
+const DAY_MS = 86_400_000;
+const ZONE = /^ ?(?:Z|UTC|GMT|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)$/i;
 
 /** Epoch milliseconds of the time in `text` from `start` to `end`; NaN when it is none. */
 export function timeParse(text: string, start: number, end: number): number {
@@ -22,44 +28,51 @@ function isoParse(text: string, start: number, end: number): number {
   const month = digits(text, start + 5, 2);
   const day = digits(text, start + 8, 2);
   const days = text.charCodeAt(start + 7) === 45 ? daysOf(year, month, day) : Number.NaN;
-  if (end - start === 10) return days * 86_400_000;
+  if (end - start === 10) return days * DAY_MS;
   const separator = text.charCodeAt(start + 10);
   if (separator !== 84 && separator !== 32 && separator !== 116) return Number.NaN;
-  return days * 86_400_000 + clockParse(text, start + 11, end);
+  return days * DAY_MS + clockParse(text, start + 11, end);
 }
 
 /** `HH:MM[:SS[.fraction]][zone]` as milliseconds after midnight UTC. */
 function clockParse(text: string, start: number, end: number): number {
   const hour = digits(text, start, 2);
   const minute = digits(text, start + 3, 2);
-  if (start + 5 > end || text.charCodeAt(start + 2) !== 58 || hour > 23 || minute > 59) return Number.NaN;
+  if (start + 5 > end || text.charCodeAt(start + 2) !== 58 || minute > 59) return Number.NaN;
   const minutesMs = hour * 3_600_000 + minute * 60_000;
+  if (minutesMs > DAY_MS) return Number.NaN;
   if (start + 5 === end || text.charCodeAt(start + 5) !== 58) return minutesMs - zoneParse(text, start + 5, end);
   const second = start + 8 <= end ? digits(text, start + 6, 2) : Number.NaN;
   if (second > 59) return Number.NaN;
   const fractionEnd = fractionParseEnd(text, start + 8, end);
   if (fractionEnd === start + 9) return Number.NaN;
-  // Dates hold whole milliseconds.
-  const fractionMs = Math.trunc(Number(`0${text.slice(start + 8, fractionEnd)}`) * 1_000);
-  return minutesMs + second * 1_000 + fractionMs - zoneParse(text, fractionEnd, end);
+  const clockMs = minutesMs + second * 1_000 + fractionParse(text, start + 9, fractionEnd);
+  return clockMs > DAY_MS ? Number.NaN : clockMs - zoneParse(text, fractionEnd, end);
 }
 
-/** The index after a point and digits at `start`, or `start`. */
+/** The index after a point or comma and digits at `start`, or `start`. */
 function fractionParseEnd(text: string, start: number, end: number): number {
-  if (start >= end || text.charCodeAt(start) !== 46) return start;
+  if (start >= end || (text.charCodeAt(start) !== 46 && text.charCodeAt(start) !== 44)) return start;
   let at = start + 1;
   while (at < end && isDigit(text.charCodeAt(at))) at += 1;
   return at;
 }
 
-/** Milliseconds that a zone is ahead of UTC: nothing, `Z`, `+HH`, `+HHMM`, `+HH:MM`. */
+/** Whole milliseconds of the digits after the point: what is finer is cut off. */
+function fractionParse(text: string, start: number, end: number): number {
+  let ms = 0;
+  for (let at = start, digitMs = 100; at < end && digitMs >= 1; at += 1, digitMs /= 10) {
+    ms += (text.charCodeAt(at) - DIGIT_0) * digitMs;
+  }
+  return ms;
+}
+
+/** Milliseconds that a zone is ahead of UTC; none is UTC. */
 function zoneParse(text: string, start: number, end: number): number {
   if (start === end) return 0;
-  const part = text.slice(start, end);
-  if (part === "Z" || part === "z") return 0;
-  const match = /^([+-])(\d\d)(?::?(\d\d))?$/.exec(part);
+  const match = ZONE.exec(text.slice(start, end));
   if (match === null) return Number.NaN;
-  const minutes = Number(match[2]) * 60 + Number(match[3] ?? 0);
+  const minutes = Number(match[2] ?? 0) * 60 + Number(match[3] ?? 0);
   return (match[1] === "-" ? -minutes : minutes) * 60_000;
 }
 

@@ -166,7 +166,12 @@ const RECORDS: readonly BadData[] = [
     message: /is NaN, in the field "id" of the record \{ id: NaN, name: 'n7'/,
   },
   { what: "a time is null", code: "TIMESTAMP_MISSING", job: timed("null"), message: /is null.*"at".*\{ id: 7,/ },
-  { what: "a time is negative", code: "TIMESTAMP_NEGATIVE", job: timed("-5"), message: /-5 .*"at".*\{ id: 7,/ },
+  {
+    what: "a time is in microseconds",
+    code: "TIMESTAMP_IN_MICROSECONDS",
+    job: timed("1_767_607_200_000_000"),
+    message: /\+057983-.*"at".*\{ id: 7,.*\n(.*\n)+ {2}fix {2}.*unit: "us"/,
+  },
   { what: "a time is NaN", code: "TIMESTAMP_NAN", job: timed("NaN"), message: /NaN.*"at".*\{ id: 7,/ },
   {
     what: "a time is in seconds",

@@ -51,7 +51,7 @@ export type StreamCase = {
 /** What the documentation says, done the slow way. */
 export interface WindowModel {
   /** Whether a window's end belongs to it. */
-  readonly endBelongs?: true;
+  readonly endBelongs?: boolean;
   /** Updated results that a record gives at once. */
   add(row: Row): Result[];
   watermark(watermark: number): Result[];

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { TIMESTAMP_UNITS, type TimestampUnit, timestampOf, timestampProblem } from "./timestamp.ts";
+
+const NOON = Date.UTC(2026, 0, 5, 10);
+const PER_MS = { s: 0.001, ms: 1, us: 1e3, ns: 1e6 } as const;
+
+/** The unit that the fix of an error proposes. */
+function advised(value: unknown, unit: TimestampUnit | null): TimestampUnit | null {
+  const [, first = null] = /unit: "(\w+)"/.exec(timestampProblem(value, unit).fix) ?? [];
+  return first as TimestampUnit | null;
+}
+
+describe("event times", () => {
+  test("before 1970 are times, as numbers and as Dates, and -0 is 0", () => {
+    for (const ms of [-1, -86_400_000, Date.UTC(1815, 5, 18), Date.UTC(1, 0, 1)]) {
+      for (const unit of [null, "ms"] as const) {
+        assert.equal(timestampOf(ms, unit), ms);
+        assert.equal(timestampOf(new Date(ms), unit), ms);
+        assert.equal(timestampOf(BigInt(ms), unit), ms);
+      }
+      assert.equal(timestampOf(ms / 1_000, "s"), ms);
+    }
+    for (const unit of [null, ...TIMESTAMP_UNITS]) assert.ok(Object.is(timestampOf(-0, unit), 0));
+  });
+
+  test("in any unit are the same milliseconds, whole ones exactly", () => {
+    const whole = fc.integer({ min: -4e12, max: 4e12 });
+    fc.assert(
+      fc.property(whole, fc.constantFrom(...TIMESTAMP_UNITS), (ms, unit) => {
+        const value = unit === "s" ? ms / 1_000 : ms * PER_MS[unit];
+        assert.equal(timestampOf(value, unit), ms);
+        if (unit !== "s") assert.equal(timestampOf(BigInt(ms) * BigInt(PER_MS[unit]), unit), ms);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("that look like another unit are refused, and what the error advises makes them the time that was meant", () => {
+    const codes = { s: "SECONDS", ms: "MILLISECONDS", us: "MICROSECONDS", ns: "NANOSECONDS" } as const;
+    for (const meant of TIMESTAMP_UNITS) {
+      for (const unit of [null, ...TIMESTAMP_UNITS]) {
+        const value = NOON * PER_MS[meant];
+        if (!Number.isNaN(timestampOf(value, unit))) continue; // Said to be so, or what it is.
+        assert.equal(timestampProblem(value, unit).code, `TIMESTAMP_IN_${codes[meant]}`);
+        const next = advised(value, unit);
+        assert.equal(next, meant);
+        assert.equal(timestampOf(value, next), NOON);
+      }
+    }
+    for (const [value, unit] of [
+      [NOON / 1_000, null],
+      [NOON * 1e3, null],
+      [NOON * 1e6, null],
+      [NOON, "s"],
+      [NOON * 1e6, "us"],
+      [NOON * 1e6, "ms"],
+    ] as const) {
+      assert.ok(Number.isNaN(timestampOf(value, unit)), `${value} ${unit}`);
+    }
+  });
+
+  test("of 1970 to 1973 and far years are taken where they are said to be milliseconds; the year 9999 always", () => {
+    const end = Date.UTC(9999, 11, 31);
+    assert.equal(timestampOf(end, null), end);
+    for (const ms of [Date.UTC(1971, 4, 3), 8.64e15, -8.64e15]) {
+      for (const value of [ms, new Date(ms)]) {
+        assert.ok(Number.isNaN(timestampOf(value, null)));
+        assert.match(timestampProblem(value, null).fix, /or unit: "ms" if it really is/);
+        assert.equal(timestampOf(value, "ms"), ms);
+      }
+    }
+  });
+
+  test("that are none are told apart", () => {
+    const problems: readonly (readonly [unknown, string])[] = [
+      [null, "TIMESTAMP_MISSING"],
+      [undefined, "TIMESTAMP_MISSING"],
+      ["2026-01-05", "TIMESTAMP_TYPE"],
+      [NaN, "TIMESTAMP_NAN"],
+      [new Date(NaN), "TIMESTAMP_NAN"],
+      [Infinity, "TIMESTAMP_RANGE"],
+      [-Infinity, "TIMESTAMP_RANGE"],
+      [1e30, "TIMESTAMP_RANGE"],
+    ];
+    for (const [value, code] of problems) {
+      for (const unit of [null, ...TIMESTAMP_UNITS]) {
+        assert.ok(Number.isNaN(timestampOf(value, unit)));
+        assert.equal(timestampProblem(value, unit).code, code);
+      }
+    }
+  });
+});
