@@ -2,7 +2,8 @@
 //
 // Implementations: `storage/node-disk.ts` (real) and `testing/sim-disk.ts` (simulated). One contract suite runs both
 // (`storage/disk.contract.ts`). One call at a time per handle. Failures are `ExternalError`s with code DISK_NOT_FOUND,
-// DISK_ACCESS, DISK_FULL, DISK_READ_ONLY, DISK_IO or DISK_EXISTS; the message names the path.
+// DISK_ACCESS, DISK_FULL, DISK_READ_ONLY, DISK_IO or DISK_EXISTS, or the `UserError` PATH_INVALID for a path that no
+// file can have; the message names the path.
 
 export type FileStat = {
   readonly size: number;
@@ -42,6 +43,10 @@ export interface Disk {
   list(path: string): Promise<readonly string[]>;
   /** Null when there is nothing at `path`. */
   stat(path: string): Promise<FileStat | null>;
+  /** The one absolute path, free of links, of what is at `path`; null when there is nothing. */
+  realPath(path: string): Promise<string | null>;
+  /** Where the symbolic link at `path` leads, as it is written there; null when it is none. */
+  readLink(path: string): Promise<string | null>;
   /** Makes renames and creations inside a directory durable. */
   syncDirectory(path: string): Promise<void>;
 }

@@ -1,6 +1,6 @@
 // Failures of disks as errors with a code, the same for the real and the simulated one.
 
-import { ExternalError } from "../base/errors.ts";
+import { type EngineError, ExternalError, UserError } from "../base/errors.ts";
 
 export type DiskErrorCode =
   | "DISK_NOT_FOUND"
@@ -8,7 +8,8 @@ export type DiskErrorCode =
   | "DISK_FULL"
   | "DISK_READ_ONLY"
   | "DISK_IO"
-  | "DISK_EXISTS";
+  | "DISK_EXISTS"
+  | "PATH_INVALID";
 
 const REASONS: Readonly<Record<DiskErrorCode, { reason: string; fix: string }>> = {
   DISK_NOT_FOUND: { reason: "there is no such file or directory", fix: "check the path" },
@@ -16,6 +17,7 @@ const REASONS: Readonly<Record<DiskErrorCode, { reason: string; fix: string }>> 
   DISK_FULL: { reason: "no space is left on the disk", fix: "free some space, or use a path on another disk" },
   DISK_READ_ONLY: { reason: "the file system is read-only", fix: "use a path on a disk that can be written" },
   DISK_IO: { reason: "the disk failed", fix: "check the disk and the system log" },
+  PATH_INVALID: { reason: "no file can have such a path", fix: "use another path" },
   DISK_EXISTS: { reason: "it exists already", fix: "remove it, or use another path" },
 };
 
@@ -28,8 +30,9 @@ export function diskError(
   path: string,
   code: DiskErrorCode,
   detail: { reason?: string; cause?: unknown } = {},
-): ExternalError {
+): EngineError {
   const { reason, fix } = REASONS[code];
   const message = `cannot ${operation} ${path}: ${detail.reason ?? reason}`;
-  return new ExternalError(code, message, { fix, ...("cause" in detail ? { cause: detail.cause } : {}) });
+  const options = { fix, ...("cause" in detail ? { cause: detail.cause } : {}) };
+  return code === "PATH_INVALID" ? new UserError(code, message, options) : new ExternalError(code, message, options);
 }

@@ -20,7 +20,9 @@ export function nodeDisk(): Disk {
     remove: (path) => attempt("remove", path, () => entryRemove(path)),
     makeDirectory: (path) => attempt("make the directory", path, () => directoryMake(resolve(path))),
     list: (path) => attempt("list", path, async () => (await fs.readdir(path)).sort()),
-    stat: (path) => attempt("look up", path, () => statOrNull(path)),
+    stat: (path) => attempt("look up", path, () => orNull(async () => fileStat(await fs.stat(path)))),
+    realPath: (path) => attempt("look up", path, () => orNull(() => fs.realpath(path))),
+    readLink: (path) => attempt("look up", path, () => orNull(() => linkTarget(path))),
     syncDirectory: (path) => attempt("sync the directory", path, () => directorySync(path)),
   };
 }
@@ -82,9 +84,14 @@ function fileStat(stats: NodeStats): FileStat {
   return { size: Number(stats.size), modifiedMs: Number(stats.mtimeMs), kind };
 }
 
-async function statOrNull(path: string): Promise<FileStat | null> {
+async function linkTarget(path: string): Promise<string | null> {
+  return (await fs.lstat(path)).isSymbolicLink() ? fs.readlink(path) : null;
+}
+
+/** Null when there is nothing at the path. */
+async function orNull<T>(look: () => Promise<T>): Promise<T | null> {
   try {
-    return fileStat(await fs.stat(path));
+    return await look();
   } catch (error) {
     if (diskErrorCode(error) === "DISK_NOT_FOUND") return null;
     throw error;
@@ -151,6 +158,8 @@ const CODES: Readonly<Record<string, DiskErrorCode>> = {
   EDQUOT: "DISK_FULL",
   EROFS: "DISK_READ_ONLY",
   EEXIST: "DISK_EXISTS",
+  ELOOP: "PATH_INVALID",
+  ENAMETOOLONG: "PATH_INVALID",
 };
 
 const SPECIFIC_REASONS: Readonly<Record<string, string>> = {
@@ -159,7 +168,8 @@ const SPECIFIC_REASONS: Readonly<Record<string, string>> = {
   ENOTEMPTY: "the directory is not empty",
   EMFILE: "this process has too many open files (raise `ulimit -n`)",
   ENFILE: "the system has too many open files",
-  ENAMETOOLONG: "the name is too long",
+  ELOOP: "its symbolic links lead round in a circle, or there are too many of them",
+  ENAMETOOLONG: "the name is too long for this file system",
   EDQUOT: "the disk quota is used up",
 };
 

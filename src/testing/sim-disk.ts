@@ -206,6 +206,15 @@ export class SimDisk implements Disk {
     });
   }
 
+  realPath(path: string): Promise<string | null> {
+    return this.operate("stat", path, false, () => (this.#find(path) === null ? null : posix.resolve("/", path)));
+  }
+
+  /** There are no links here. */
+  readLink(path: string): Promise<string | null> {
+    return this.operate("stat", path, false, () => null);
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.operate("sync", path, false, () => this.#makeDurable(this.#directory("sync", path)));
   }

@@ -14,7 +14,7 @@ import type { Disk } from "../../base/disk.ts";
 import type { EnumeratorContext, Json, SourceSplit, SplitEnumerator } from "../../operators/source.ts";
 import { byteStream } from "./byte-stream.ts";
 import { firstRecord } from "./file-probe.ts";
-import { filesFind } from "./glob.ts";
+import { filesFind } from "./paths/files-find.ts";
 import type { RecordFormat } from "./record-format.ts";
 import type { FilePosition } from "./split-reader.ts";
 

@@ -139,13 +139,13 @@ describe("files that cannot be read", () => {
     });
   });
 
-  test("a directory is read with the files below it, links included; an empty one has no records", async () => {
+  test("a directory is read with the files below it, each once; an empty one has no records", async () => {
     const directory = join(root, "many");
     mkdirSync(join(directory, "sub"), { recursive: true });
     assert.deepEqual((await read(jsonl(directory))).records, []);
     writeFileSync(join(directory, "sub", "a.jsonl"), '{"a":1}');
     symlinkSync(join(directory, "sub", "a.jsonl"), join(directory, "b.jsonl"));
-    assert.deepEqual((await read(jsonl(directory))).records, [{ a: 1 }, { a: 1 }]);
+    assert.deepEqual((await read(jsonl(directory))).records, [{ a: 1 }]);
   });
 
   test("a file that shrank between a snapshot and its restore is noticed", async () => {
