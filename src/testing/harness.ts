@@ -20,6 +20,7 @@ import { freezeRecord } from "../taskmanager/freeze.ts";
 import { keyedInput } from "../taskmanager/keyed-input.ts";
 import { operatorBuild } from "../taskmanager/operator-build.ts";
 import { checkOptions, NUMBER } from "../types/check-options.ts";
+import { fieldOf } from "../types/field-path.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
 import { t } from "../types/t.ts";
 import { SimEnv } from "./sim-env.ts";
@@ -271,7 +272,7 @@ class OperatorHarness implements Harness {
 
   #keyOf({ field, key }: KeyedInput, record: unknown): unknown {
     if (field === null) return (key as (record: unknown) => unknown)(record);
-    return (record as Readonly<Record<string, unknown>>)[field];
+    return fieldOf(record, field);
   }
 
   #outputOf(name: string): Output {

@@ -4,6 +4,7 @@
 //       lead to. What is undefined is not there.
 //   P2. Code decides it for each record by itself, so that both sides of an exchange read the same key whatever came
 //       before it. A type decides it for all records, or says that it depends on them.
+//   P3. A field is the object's own: what every object inherits (`constructor`, `toString`, `__proto__`) is none.
 
 import type { StructSpec, TypeSpec } from "./type-spec.ts";
 
@@ -29,11 +30,71 @@ export function pathSteps(type: TypeSpec | null, path: string): readonly string[
 
 /** Reads the field of the record in the variable `record`. `step` is "?." where a parent may be missing, else "". */
 export function fieldCode(record: string, path: string, step: "?." | ""): string {
-  const [first, ...rest] = pathNames(path).map((name) => `[${JSON.stringify(name)}]`);
-  const nested = `${record}${first}${rest.map((name) => step + name).join("")}`;
+  const [first = path, ...rest] = pathNames(path);
+  const nested = rest.reduce((parent, name) => partCode(parent, name, step), ownFieldCode(record, first));
   if (rest.length === 0) return nested;
   const whole = `${record}[${JSON.stringify(path)}]`;
   return `(${whole} !== undefined ? ${whole} : ${nested})`;
+}
+
+/**
+ * Reads a field of the plain object in `object` (P3). Names that it inherits something for take a test, the others none.
+ */
+export function ownFieldCode(object: string, name: string): string {
+  const key = JSON.stringify(name);
+  return name in Object.prototype
+    ? `(Object.hasOwn(${object}, ${key}) ? ${object}[${key}] : undefined)`
+    : `${object}[${key}]`;
+}
+
+/** Reads a field of whatever a record holds: texts and lists inherit much more than plain objects do. */
+function partCode(part: string, name: string, step: "?." | ""): string {
+  const key = JSON.stringify(name);
+  if (!INHERITED.has(name)) return `${part}${step}[${key}]`;
+  const isThere = step === "" ? "" : `${part} != null && `;
+  return `(${isThere}Object.hasOwn(${part}, ${key}) ? ${part}[${key}] : undefined)`;
+}
+
+/** Methods of what records hold. Their other properties (`length`, `size`) are data. */
+const INHERITED: ReadonlySet<string> = new Set(
+  [
+    Object,
+    Array,
+    String,
+    Number,
+    Boolean,
+    BigInt,
+    Date,
+    Map,
+    Set,
+    Object.getPrototypeOf(Uint8Array) as typeof Object,
+  ].flatMap(({ prototype }) =>
+    Object.entries(Object.getOwnPropertyDescriptors(prototype as object))
+      .filter(([name, { value }]) => typeof value === "function" || name in Object.prototype)
+      .map(([name]) => name),
+  ),
+);
+
+/** A field of a plain object, undefined when it has none of its own (P3). */
+export function ownField(object: unknown, name: string): unknown {
+  return Object.hasOwn(object as object, name) ? (object as Readonly<Record<string, unknown>>)[name] : undefined;
+}
+
+/** Whether `value` has something under the name of a field. */
+export function hasField(value: unknown, name: string): boolean {
+  return (
+    typeof value === "object" && value !== null && (INHERITED.has(name) ? Object.hasOwn(value, name) : name in value)
+  );
+}
+
+/** What the code of `fieldCode` reads. */
+export function fieldOf(record: unknown, path: string): unknown {
+  const whole = ownField(record, path);
+  if (whole !== undefined) return whole;
+  let at: unknown = record;
+  for (const name of pathNames(path))
+    at = hasField(at, name) ? (at as Readonly<Record<string, unknown>>)[name] : undefined;
+  return at;
 }
 
 function structOf(type: TypeSpec | null): StructSpec | null {

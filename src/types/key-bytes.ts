@@ -2,6 +2,7 @@
 
 import { assert } from "../base/errors.ts";
 import type { ByteReader, ByteWriter } from "./codec.ts";
+import { ownField } from "./field-path.ts";
 import { bigintSize } from "./key-hash.ts";
 import { KEY_TAG, keyFields, keyTag } from "./key-spec.ts";
 import type { StructField, TypeSpec } from "./type-spec.ts";
@@ -40,7 +41,7 @@ function writeStruct(fields: readonly KeyField[], key: unknown, out: ByteWriter)
   out.reserve(1);
   out.bytes[out.position++] = KEY_TAG.struct;
   for (const field of fields) {
-    const value = (key as Record<string, unknown>)[field.name];
+    const value = ownField(key, field.name);
     if (field.fields !== null && value !== null) writeStruct(field.fields, value, out);
     else writeScalar(value, out, true);
   }

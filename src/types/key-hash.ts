@@ -24,6 +24,7 @@
 //       caller that sees it asks `keyProblem`, and nobody else pays for the check.
 
 import { assert } from "../base/errors.ts";
+import { ownFieldCode } from "./field-path.ts";
 import { KEY_TAG, keyFields, keySpecProblem } from "./key-spec.ts";
 import type { StructSpec, TypeSpec } from "./type-spec.ts";
 
@@ -243,7 +244,7 @@ function compileDynamic(): KeyHash {
 function compileStruct(spec: StructSpec, id: string): KeyHash {
   const fields = keyFields(spec);
   const lines = fields.map((field, i) => {
-    const read = `value = key[${JSON.stringify(field.name)}];`;
+    const read = `value = ${ownFieldCode("key", field.name)};`;
     const call =
       field.type.kind === "nullable" ? `value === null ? ${NULL_HASH} : field${i}(value)` : `field${i}(value)`;
     return `  ${read} part = ${call};\n  if (part === ${KEY_DOUBTFUL}) return part;\n  h = mixWord(h, part);`;

@@ -1,6 +1,7 @@
 // Which types and values can be keys (types/key-hash.ts, H3), and the error for those that cannot.
 
 import { type ErrorDetail, UserError } from "../base/errors.ts";
+import { ownField } from "./field-path.ts";
 import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
 
 /** Tags of the canonical form of keys; also the seeds of their hash. */
@@ -67,7 +68,7 @@ export function keyProblem(spec: TypeSpec, key: unknown): string | null {
 function structProblem(spec: StructSpec, key: unknown): string | null {
   if (typeof key !== "object" || key === null) return `${describeKey(key)}, where the key's type is struct`;
   for (const field of spec.fields) {
-    const value = (key as Record<string, unknown>)[field.name];
+    const value = ownField(key, field.name);
     if (value === null && field.type.kind === "nullable") continue;
     const problem = keyProblem(field.type, value);
     if (problem !== null) return `an object whose ${JSON.stringify(field.name)} is ${problem}`;

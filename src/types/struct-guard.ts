@@ -40,9 +40,3 @@ function orderGuard(code: GeneratedCode, spec: StructSpec, value: string): strin
     ` else { ${next} = ${names}.indexOf(key, ${next}) + 1; if (${next} === 0) return false; } }`
   );
 }
-
-/** Reading a field; names that every object inherits something for are read only when they are the record's own. */
-export function fieldValue(value: string, name: string): string {
-  const key = JSON.stringify(name);
-  return name in Object.prototype ? `(hasOwn(${value}, ${key}) ? ${value}[${key}] : undefined)` : `${value}[${key}]`;
-}

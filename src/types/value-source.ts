@@ -16,8 +16,9 @@ import { AnyReader } from "./any-reader.ts";
 import { AnyWriter } from "./any-writer.ts";
 import * as bytes from "./byte-buffer.ts";
 import type { Strictness } from "./codec.ts";
+import { ownFieldCode } from "./field-path.ts";
 import { GeneratedCode, type LiteralField, objectLiteral } from "./generated-code.ts";
-import { countGuard, fieldValue, structGuard } from "./struct-guard.ts";
+import { countGuard, structGuard } from "./struct-guard.ts";
 import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
 import { readTypedArray, writeTypedArray } from "./typed-array-bytes.ts";
 
@@ -131,7 +132,7 @@ export class ValueSource {
 
   /** Reads a struct's field into a constant and rejects a required one that is absent. */
   loadField(field: StructField, object: string, v: string): string {
-    const load = `const ${v} = ${fieldValue(object, field.name)};`;
+    const load = `const ${v} = ${ownFieldCode(object, field.name)};`;
     if (field.optional || !admitsUndefined(field.type)) return load;
     return `${load} if (${v} === undefined && !hasOwn(${object}, ${JSON.stringify(field.name)})) return false;`;
   }

@@ -86,7 +86,8 @@ function declaredFields(spec: TypeSpec, given: Readonly<Record<string, Field<unk
   const extra = Object.keys(given).find((name) => spec.fields.every((field) => field.name !== name));
   if (extra !== undefined) throw invalid(`the type has no field ${JSON.stringify(extra)}`);
   return spec.fields.flatMap(({ name, type, optional }): NamedField[] => {
-    const field = given[name] ?? (optional ? null : fieldFor(type));
+    const own = Object.hasOwn(given, name) ? given[name] : undefined;
+    const field = own ?? (optional ? null : fieldFor(type));
     if (field === null && !optional)
       throw invalid(`nothing is known that makes the field ${JSON.stringify(name)} (${type.kind})`);
     return field === null ? [] : [[name, field]];

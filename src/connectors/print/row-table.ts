@@ -1,6 +1,7 @@
 // Records as one table for people: a heading, a line per record, columns as wide as they need to be, numbers rounded
 // alike and to the right.
 
+import { ownField } from "../../types/field-path.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { fieldType, isTime, valueText } from "./value-text.ts";
 
@@ -13,7 +14,7 @@ export function tableLines(rows: readonly unknown[], type: TypeSpec | null): rea
   const names = [...new Set(records.flatMap((record) => Object.keys(record)))];
   const columns = names.map((name) => {
     const ofField = fieldType(type, name);
-    const values = records.map((record) => record[name]);
+    const values = records.map((record) => ownField(record, name));
     return column(
       name,
       values.map((value) => (isTime(value, ofField) ? new Date(value) : value)),

@@ -6,7 +6,7 @@
 
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { pathNames, pathSteps } from "../../types/field-path.ts";
+import { hasField, pathNames, pathSteps } from "../../types/field-path.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import type { ExprSpec } from "./expr-spec.ts";
 
@@ -36,15 +36,11 @@ export function pathsBesideIn(record: unknown, path: string): KnownPaths {
   if (hasField(record, path)) return null;
   for (const name of pathNames(path)) {
     if (typeof at !== "object" || at === null) return null;
-    if (!(name in at)) return Object.keys(at).map((known) => `${parent}${known}`);
+    if (!hasField(at, name)) return Object.keys(at).map((known) => `${parent}${known}`);
     at = (at as Readonly<Record<string, unknown>>)[name];
     parent = `${parent}${name}.`;
   }
   return null;
-}
-
-function hasField(record: unknown, name: string): boolean {
-  return typeof record === "object" && record !== null && name in record;
 }
 
 /** 'did you mean "price"? The records have price, qty', or only the latter. */

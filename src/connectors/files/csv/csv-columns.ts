@@ -114,9 +114,15 @@ function buildByStatements(columns: readonly CsvColumn[], values: readonly strin
   columns.forEach((column, at) => {
     if (column.index < 0) return;
     const condition = column.optional && !nullCounts(column.type) ? `if (!cells.isNull(${column.index})) ` : "";
-    lines.push(`${condition}record[${JSON.stringify(column.name)}] = ${values[at]};`);
+    lines.push(`${condition}${assignCode(column.name, values[at]!)};`);
   });
   return `${lines.join("\n")}\nreturn record;`;
+}
+
+/** Setting `__proto__` would be no field. */
+function assignCode(name: string, value: string): string {
+  if (name !== "__proto__") return `record[${JSON.stringify(name)}] = ${value}`;
+  return `Object.defineProperty(record, "__proto__", { value: ${value}, enumerable: true, writable: true, configurable: true })`;
 }
 
 /** A null cell is a value of the type, so that it is not left out. */

@@ -5,6 +5,7 @@
 //   ""                a quoted empty cell                       others    lists, objects, Maps, Sets as JSON text
 
 import { UserError } from "../../../base/errors.ts";
+import { ownField } from "../../../types/field-path.ts";
 import { jsonText } from "../json/json-encode.ts";
 import type { RowEncoder } from "../row-encoder.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
@@ -44,7 +45,7 @@ export class CsvEncoder implements RowEncoder {
     const columns = this.#columns!;
     const object = objectOf(record);
     if (this.#options.columns === null) checkKeys(object, columns);
-    const cells = columns.map((name) => object[name]);
+    const cells = columns.map((name) => ownField(object, name));
     return this.#join(columns, cells);
   }
 
