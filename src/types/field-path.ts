@@ -37,9 +37,7 @@ export function fieldCode(record: string, path: string, step: "?." | ""): string
   return `(${whole} !== undefined ? ${whole} : ${nested})`;
 }
 
-/**
- * Reads a field of the plain object in `object` (P3). Names that it inherits something for take a test, the others none.
- */
+/** Reads a field of the plain object in `object` (P3). Only names that it inherits something for take a test. */
 export function ownFieldCode(object: string, name: string): string {
   const key = JSON.stringify(name);
   return name in Object.prototype
