@@ -168,6 +168,7 @@ const process = (own: ProcessFunctions, overrun: number, inputs: 1 | 2): Operato
       functions: own,
       state: STATE,
       sides: ["odd"],
+      freeze: null,
       onThrow: null,
       onTimerThrow: (error) => {
         throw error;

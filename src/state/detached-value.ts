@@ -3,8 +3,8 @@
 //
 //   D1. Equal to the original in all that a codec sees, holes and identity within the value included; what was frozen
 //       is frozen.
-//   D2. Objects but plain ones, arrays, maps and sets stay as they are, and so does what is nested deeper than
-//       DEPTH_MAX.
+//   D2. Objects but plain ones, arrays, maps, sets, dates and typed arrays stay as they are, and so does what is nested
+//       deeper than DEPTH_MAX.
 
 /** Shorter texts are never parts of others. */
 const SUBSTRING_UNITS = 13;
@@ -72,9 +72,15 @@ function emptyCopy(value: object): object | null {
       return new Map();
     case Set.prototype:
       return new Set();
+    case Date.prototype:
+      return new Date((value as Date).getTime());
     default:
-      return null;
+      return ArrayBuffer.isView(value) && !(value instanceof DataView) ? viewCopy(value) : null;
   }
+}
+
+function viewCopy(view: ArrayBufferView): object {
+  return Buffer.isBuffer(view) ? Buffer.from(view) : (view as Uint8Array).slice();
 }
 
 /** With its holes, and with whatever other properties it has. */

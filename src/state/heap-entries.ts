@@ -7,9 +7,11 @@
 //       line.
 //   E3. Expiry as in row-expiry.ts: never read once it is due, and each write looks at SWEEP_ENTRIES others.
 //   E4. Keys and values keep no more alive than themselves (detached-value.ts).
+//   E5. What is kept was decoded from its bytes, and nobody else has it: values come back as the managed store gives
+//       them, and are changed by nobody.
 
 import type { Clock } from "../base/env.ts";
-import { ByteSink } from "../types/byte-buffer.ts";
+import { ByteCursor, ByteSink } from "../types/byte-buffer.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { compileValueProgram, type ValueProgram } from "../types/value-codec.ts";
 import type { CurrentKey } from "./current-key.ts";
@@ -156,7 +158,7 @@ export class HeapEntries<E extends HeapEntry> {
   }
 }
 
-/** Checks, measures and detaches values of one type, and writes and reads them in snapshots. */
+/** Checks, measures and copies values of one type, and writes and reads them in snapshots. */
 export class HeapValues {
   readonly program: ValueProgram;
   /** About how much heap the value takes that was taken last. */
@@ -165,6 +167,7 @@ export class HeapValues {
   readonly #place: { operator: string; state: string };
   readonly #size: HeapSize;
   readonly #sink = new ByteSink();
+  readonly #cursor = new ByteCursor(this.#sink.bytes);
 
   constructor(spec: TypeSpec, place: { operator: string; state: string }) {
     this.program = compileValueProgram(spec, "refuse", `${place.operator}-${place.state}`);
@@ -175,15 +178,28 @@ export class HeapValues {
 
   /** The value to keep. Throws CODEC_MISMATCH or CODEC_UNSUPPORTED when it does not fit its type. */
   take(value: unknown): unknown {
-    this.check(value);
-    this.bytes = this.#size.of(value);
-    return this.#size.hasLongText ? detached(value) : value;
+    const sink = this.#sink;
+    sink.position = 0;
+    if (!this.program.write(value, sink)) throw valueMisfit(this.#spec, value, this.#place);
+    const kept = this.#read();
+    this.bytes = this.#size.of(kept);
+    return kept;
   }
 
-  /** Throws as `take` does. */
-  check(value: unknown): void {
+  /** A kept value as others may have it. */
+  copy(kept: unknown): unknown {
+    if (typeof kept !== "object" || kept === null) return kept;
     this.#sink.position = 0;
-    if (!this.program.write(value, this.#sink)) throw valueMisfit(this.#spec, value, this.#place);
+    this.program.write(kept, this.#sink);
+    return this.#read();
+  }
+
+  #read(): unknown {
+    const cursor = this.#cursor;
+    cursor.bytes = this.#sink.bytes;
+    cursor.position = 0;
+    cursor.end = this.#sink.position;
+    return this.program.read(cursor);
   }
 }
 

@@ -50,7 +50,7 @@ export class HeapList implements CellStorage, ListCell {
   }
 
   get(): unknown[] {
-    return this.#living()?.items.slice() ?? [];
+    return this.#living()?.items.map((item) => this.#values.copy(item)) ?? [];
   }
 
   set(items: readonly unknown[]): void {
@@ -84,7 +84,7 @@ export class HeapList implements CellStorage, ListCell {
       return;
     }
     let itemBytes = 0;
-    const kept = items.map((item) => {
+    const kept = Array.from(items, (item) => {
       const value = this.#values.take(item);
       itemBytes += this.#values.bytes + ITEM_BYTES;
       return value;

@@ -4,6 +4,7 @@ import { readByte, writeByte, writeF64 } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
 import { plainKey } from "./current-key.ts";
+import { detached } from "./detached-value.ts";
 import {
   type HeapCellOptions,
   HeapEntries,
@@ -54,7 +55,7 @@ export class HeapMap implements CellStorage, MapCell {
 
   get(key: unknown): unknown {
     const item = this.#living(key);
-    return item === undefined ? ABSENT : item.value;
+    return item === undefined ? ABSENT : this.#values.copy(item.value);
   }
 
   has(key: unknown): boolean {
@@ -63,6 +64,7 @@ export class HeapMap implements CellStorage, MapCell {
 
   set(key: unknown, value: unknown): void {
     if (this.#entries.ttlMs !== null) this.#sweep.step();
+    this.#keys.stage(key); // for its check
     this.#write(key, value, this.#entries.now());
   }
 
@@ -76,13 +78,16 @@ export class HeapMap implements CellStorage, MapCell {
     const items = this.#entries.find()?.items.values() ?? [];
     return Array.from(items)
       .filter((item) => !this.#entries.isExpired(item))
-      .map((item) => [item.key, item.value]);
+      .map((item) => [detached(item.key), this.#values.copy(item.value)]);
   }
 
   size(): number {
     const items = this.#entries.find()?.items;
     if (items === undefined) return 0;
-    return this.#entries.ttlMs === null ? items.size : this.entries().length;
+    if (this.#entries.ttlMs === null) return items.size;
+    let size = 0;
+    for (const item of items.values()) if (!this.#entries.isExpired(item)) size += 1;
+    return size;
   }
 
   clear(): void {

@@ -5,12 +5,11 @@ import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { KeyCodec } from "../types/key-bytes.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, ownBytes, Sweep } from "./heap-entries.ts";
-import { isMeasureDue } from "./heap-size.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 import { ABSENT, type CellStorage, type ValueCell } from "./state-cell.ts";
 import { readStamp, writeEntryKey } from "./state-snapshot.ts";
 
-type Entry = HeapEntry & { value: unknown; writes: number };
+type Entry = HeapEntry & { value: unknown };
 
 export class HeapValue implements CellStorage, ValueCell {
   readonly spec: StateSpec;
@@ -35,26 +34,12 @@ export class HeapValue implements CellStorage, ValueCell {
 
   get(): unknown {
     const entry = this.#living();
-    return entry === undefined ? ABSENT : entry.value;
+    return entry === undefined ? ABSENT : this.#values.copy(entry.value);
   }
 
   set(value: unknown): void {
     if (this.#entries.ttlMs !== null) this.#sweep.step();
     this.#write(value, this.#entries.now());
-  }
-
-  /** A collection that grows by one item at a time must not be measured each time. */
-  fold(value: unknown): void {
-    if (this.#entries.ttlMs !== null) this.#sweep.step();
-    const entry = this.#living();
-    const stamp = this.#entries.now();
-    if (entry === undefined || isMeasureDue(entry.writes + 1)) {
-      this.#write(value, stamp);
-      return;
-    }
-    entry.value = value;
-    entry.writes += 1;
-    entry.stamp = stamp;
   }
 
   clear(): void {
@@ -81,7 +66,6 @@ export class HeapValue implements CellStorage, ValueCell {
     entry.value = kept;
     entry.bytes = bytes;
     entry.stamp = stamp;
-    entry.writes += 1;
   }
 
   /** Adds the entry of the current key with the value that was taken last. */
@@ -90,7 +74,7 @@ export class HeapValue implements CellStorage, ValueCell {
     const own = ownBytes({ key, plain });
     const bytes = own + this.#values.bytes;
     this.#entries.charge(bytes);
-    this.#entries.add({ key, plain, ownBytes: own, stamp, bytes, value, writes: 1 });
+    this.#entries.add({ key, plain, ownBytes: own, stamp, bytes, value });
   }
 
   usage(): StateUsage {
@@ -104,7 +88,6 @@ export class HeapValue implements CellStorage, ValueCell {
   snapshot(group: number, out: ByteWriter): void {
     for (const entry of this.#entries.groupValues(group)) {
       if (this.#entries.isExpired(entry)) continue;
-      this.#values.check(entry.value); // a fold may have made what no snapshot can hold
       writeEntryKey(this.#keyCodec, entry.key, out);
       if (this.#entries.ttlMs !== null) writeF64(out, entry.stamp);
       this.#values.program.write(entry.value, out);

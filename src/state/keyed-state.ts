@@ -6,8 +6,9 @@
 // both (`state/keyed-state.contract.ts`).
 //
 //   K1. Every call acts on the current key, set by `setKey`. Handles are made once, before the first record.
-//   K2. A value read is never changed by a later write, and a value written is never changed by its writer: stores copy
-//       at the border (managed) or rely on records being immutable (heap, frozen under checks).
+//   K2. A value read is never changed by a later write, and a value written is never changed by its writer: both stores
+//       copy at the border. What is changed in place is not stored; functions that fold get a value of their own, may
+//       change it, and give it back.
 //   K3. State that outgrows its budget is refused with STATE_BUDGET_EXCEEDED: operator, state name, bytes, the key to
 //       raise. The state stays as it was before the refused call.
 //   K4. Snapshots are per key group: restoring any partition of the groups over any number of stores gives the same

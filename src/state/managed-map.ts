@@ -150,9 +150,9 @@ export class ManagedMap implements CellStorage, MapCell {
   }
 
   #find(key: unknown): number {
+    const batch = this.#keys.stage(key); // also where there is no map: its check
     const map = this.#row.find();
     if (map === NONE) return NONE;
-    const batch = this.#keys.stage(key);
     batch.namespaces[0] = this.#maps.rowNumber(map);
     return this.#entries.findIn(this.#current.group, batch, 0);
   }

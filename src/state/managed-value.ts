@@ -70,10 +70,6 @@ export class ManagedValue implements CellStorage, ValueCell {
     this.#expiry?.stamp(this.#row.find());
   }
 
-  fold(value: unknown): void {
-    this.set(value);
-  }
-
   clear(): void {
     if (this.#row.find() !== NONE) this.#row.remove();
   }

@@ -13,8 +13,6 @@ export const ABSENT: unique symbol = Symbol("absent");
 export interface ValueCell {
   get(): unknown;
   set(value: unknown): void;
-  /** As `set`, for a value made from the last one: a store may check and measure it less often. */
-  fold(value: unknown): void;
   clear(): void;
 }
 

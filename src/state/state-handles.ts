@@ -115,9 +115,7 @@ export class ReducingHandle<T> implements ReducedState<T> {
   add(value: T): T {
     const before = this.#cell.get();
     const after = before === ABSENT ? value : this.#reduce(before as T, value);
-    // What came from a record is checked and measured as when it is set; what grew out of the last value, less often.
-    if (after === value) this.#cell.set(after);
-    else this.#cell.fold(after);
+    this.#cell.set(after);
     return after;
   }
 
@@ -143,7 +141,7 @@ export class AggregatingHandle<In, Acc, Out> implements AggregatingState<In, Out
   add(value: In): void {
     const before = this.#cell.get();
     const { create, add } = this.#functions;
-    this.#cell.fold(add(before === ABSENT ? create() : (before as Acc), value));
+    this.#cell.set(add(before === ABSENT ? create() : (before as Acc), value));
   }
 
   get(): Out | undefined {

@@ -18,6 +18,7 @@ import {
 
 export function stateValuesContract(make: StoreMaker): void {
   valueTests(make);
+  inPlaceTests(make);
   collectionTests(make);
   ttlTests(make);
 }
@@ -226,6 +227,121 @@ function valueTests(make: StoreMaker): void {
     first.set(5);
     assert.equal(store.value<number>(valueSpec("v", F64), null).get(), 5);
     assert.throws(() => store.value(valueSpec("v", STRING), null), { code: "STATE_TYPE_CHANGED" });
+  });
+}
+
+type Counted = { n: number; seen: number[]; at: Date; bytes: Uint8Array; tags: Set<string> };
+const counted = (n: number): Counted => ({
+  n,
+  seen: [n],
+  at: new Date(n),
+  bytes: new Uint8Array([n]),
+  tags: new Set([`${n}`]),
+});
+const COUNTED = struct({
+  n: F64,
+  seen: { kind: "list", item: F64 },
+  at: { kind: "date" },
+  bytes: { kind: "bytes", array: "Uint8Array" },
+  tags: { kind: "set", item: STRING },
+});
+
+/** Changes every part of a value in place. */
+function change(value: Counted | undefined | null): void {
+  assert.ok(value);
+  value.n += 100;
+  value.seen.push(100);
+  value.at.setTime(100);
+  value.bytes[0] = 100;
+  value.tags.add("100");
+}
+
+function inPlaceTests(make: StoreMaker): void {
+  for (const type of [COUNTED, ANY]) {
+    test(`K2: a value of ${type.kind} that is changed in place, before or after it was stored, is not changed`, () => {
+      const { store } = make({ key: F64 });
+      const value = store.value<Counted>(valueSpec("value", type), null);
+      const list = store.list<Counted>(listSpec("list", type));
+      const map = store.map<string, Counted>(mapSpec("map", STRING, type));
+      use(store, F64, 1);
+      const given = [counted(1), counted(2), counted(3), counted(4)] as const;
+      value.set(given[0]);
+      list.add(given[1]);
+      map.set("a", given[2]);
+      given.forEach(change);
+      for (let turn = 0; turn < 2; turn += 1) {
+        assert.deepStrictEqual(value.get(), counted(1));
+        assert.deepStrictEqual(list.get(), [counted(2)]);
+        assert.deepStrictEqual(map.get("a"), counted(3));
+        change(value.get());
+        list.get().forEach(change);
+        (list.get() as Counted[]).push(counted(9));
+        change(map.get("a"));
+        for (const item of map.values()) change(item);
+        for (const [, item] of map.entries()) change(item);
+      }
+      list.set([given[3]]);
+      change(given[3]);
+      assert.equal(list.get()[0]?.n, 104);
+    });
+  }
+
+  test("K2: the value that a folding function is given is its own to change and give back, a failure changes nothing", () => {
+    const { store } = make({ key: F64 });
+    const type = struct({ n: F64, all: { kind: "list", item: F64 } });
+    type Sum = { n: number; all: number[] };
+    const add = (into: Sum, { n }: Sum): Sum => {
+      into.n += n;
+      into.all.push(n);
+      if (n < 0) throw new Error("negative");
+      return into;
+    };
+    const sum = store.reducing<Sum>({ kind: "reducing", name: "sum", type, ttlMs: null }, add);
+    const zero: Sum = { n: 0, all: [] };
+    const total = store.aggregating<Sum, Sum, Sum>(
+      { kind: "aggregating", name: "total", accumulator: type, ttlMs: null },
+      { create: () => zero, add, merge: (left) => left, result: (all) => all },
+    );
+    const first: Sum = { n: 1, all: [] };
+    for (const key of [1, 2]) {
+      use(store, F64, key);
+      const given: Sum[] = [];
+      for (const n of [1, 2, 3]) {
+        const record = n === 1 ? first : { n, all: [] };
+        given.push(sum.add(record));
+        total.add(record);
+      }
+      assert.throws(() => sum.add({ n: -5, all: [] }), /negative/);
+      assert.throws(() => total.add({ n: -5, all: [] }), /negative/);
+      assert.deepEqual(sum.get(), { n: 6, all: [2, 3] });
+      assert.deepEqual(
+        given.map(({ n }) => n),
+        [1, 3, 6],
+      );
+    }
+    assert.deepEqual(first, { n: 1, all: [] });
+  });
+
+  test("what is no key of a map is refused by every call, also when the map is empty", () => {
+    const { store } = make({ key: F64 });
+    const map = store.map<unknown, number>(mapSpec("m", ANY, F64));
+    use(store, F64, 1);
+    for (let turn = 0; turn < 2; turn += 1) {
+      for (const call of [map.get, map.has, map.delete, (key: unknown) => map.set(key, 1)]) {
+        for (const key of [Number.NaN, undefined, null, [1]]) {
+          assert.throws(() => call.call(map, key), { code: "KEY_INVALID" });
+        }
+      }
+      map.set("a", 1);
+    }
+  });
+
+  test("values come back as their type has them, whatever was written", () => {
+    const { store } = make({ key: F64 });
+    const state = store.value<Record<string, unknown>>(valueSpec("v", struct({ b: F64, a: F64 })), null);
+    use(store, F64, 1);
+    state.set({ a: 1, b: 2 });
+    assert.deepEqual(Object.keys(state.get()), ["b", "a"]);
   });
 }
 

@@ -1,17 +1,59 @@
 // Deep freezing of records under checks, so that a mutation throws at the user's line.
 
+import { types } from "node:util";
+
 const STEPS_MAX = 100_000;
 
+/** Methods that change maps, sets and dates, which cannot be frozen: they get ones of their own that throw. */
+const CHANGING = {
+  map: throwing("Map", ["set", "delete", "clear"]),
+  set: throwing("Set", ["add", "delete", "clear"]),
+  date: throwing(
+    "Date",
+    Object.getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")),
+  ),
+};
+
 /**
- * Freezes plain objects and arrays all the way down. Typed arrays, maps and sets cannot be frozen and are left alone.
+ * Freezes plain objects, arrays, maps, sets and dates all the way down. The bytes of typed arrays cannot be frozen and
+ * are left alone.
  */
 export function freezeRecord(record: unknown): void {
   if (typeof record !== "object" || record === null || Object.isFrozen(record)) return;
   const open: object[] = [record];
+  const add = (part: unknown): void => {
+    if (typeof part === "object" && part !== null) open.push(part);
+  };
   for (let steps = 0; open.length > 0 && steps < STEPS_MAX; steps += 1) {
     const value = open.pop();
     if (value === undefined || ArrayBuffer.isView(value) || Object.isFrozen(value)) continue;
+    if (types.isMap(value)) {
+      value.forEach((item, key) => {
+        add(key);
+        add(item);
+      });
+      Object.defineProperties(value, CHANGING.map);
+    } else if (types.isSet(value)) {
+      value.forEach(add);
+      Object.defineProperties(value, CHANGING.set);
+    } else if (types.isDate(value)) {
+      Object.defineProperties(value, CHANGING.date);
+    }
     Object.freeze(value);
-    for (const item of Object.values(value)) if (typeof item === "object" && item !== null) open.push(item);
+    for (const item of Object.values(value)) add(item);
   }
+}
+
+/** Hidden from enumeration: codecs refuse a map with properties of its own. */
+function throwing(type: string, methods: readonly string[]): PropertyDescriptorMap {
+  return Object.fromEntries(
+    methods.map((method) => [
+      method,
+      {
+        value(): never {
+          throw new TypeError(`Cannot change a read only property: ${method} of a ${type} that was handed on`);
+        },
+      },
+    ]),
+  );
 }

@@ -16,6 +16,7 @@ import { windowOperator } from "../operators/windows/window-operator.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import { optionsOf } from "./chain.ts";
+import { freezeRecord } from "./freeze.ts";
 import { userAggregates, userKey } from "./user-aggregate.ts";
 import { timerFailure } from "./user-failure.ts";
 
@@ -27,6 +28,8 @@ export type OperatorBuildOptions = {
   readonly input: TypeSpec | null;
   /** Whether anybody reads a side output. */
   readonly isRead: (side: string) => boolean;
+  /** Whether a change in place is to fail at the user's line. */
+  readonly checks: boolean;
   /** Null: fail. Else told about records on which the user's function threw. */
   readonly onThrow: ((error: unknown, record: unknown, timestampMs: number) => void) | null;
 };
@@ -60,6 +63,7 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
         functions: functions as ProcessFunctions,
         state: (functions.state ?? {}) as StateDeclarations,
         sides: operator.sides.map((side) => side.name).filter((name) => name !== "errors"),
+        freeze: options.checks ? freezeRecord : null,
         onThrow,
         onTimerThrow: (error, timer, timestampMs) => {
           if (onThrow === null) throw timerFailure(operator, error, timer);

@@ -252,6 +252,7 @@ class TaskBuilder {
           functions,
           input: recordType(this.#context.graph.plan, operator),
           isRead: (side) => this.#isRead(operator, side),
+          checks: this.#context.checks,
           onThrow,
         });
         this.#driven.operators.push({ index, operator: object });

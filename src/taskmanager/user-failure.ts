@@ -89,8 +89,10 @@ type FailureParts = {
 function failure(error: unknown, { operator, who, doing, fix }: FailureParts): EngineError {
   if (error instanceof EngineError) return withOperator(error, operator);
   if (isFrozenWrite(error)) {
-    return new UserError("RECORD_MUTATED", `${who} changed a record: ${messageOf(error)}`, {
-      fix: "records are immutable, because other operators may hold them: return a changed copy, like { ...record, field }",
+    return new UserError("RECORD_MUTATED", `${who} changed a record or a value of its state: ${messageOf(error)}`, {
+      fix:
+        "what was handed on is immutable, because others may hold it, and changes in place are not stored: " +
+        "make a changed copy, like { ...record, field }, and return, emit or set that",
       operator,
       cause: error,
     });

@@ -115,7 +115,15 @@ async function operatorHarness(
   const own = functions.get(uid) ?? {};
   const edge = plan.edges.find(({ to }) => to === uid);
   const input = plan.operators.find((candidate) => candidate.uid === edge?.from)?.output ?? null;
-  const object = operatorBuild({ mode: "stream", operator, functions: own, input, isRead: () => true, onThrow: null });
+  const object = operatorBuild({
+    mode: "stream",
+    operator,
+    functions: own,
+    input,
+    isRead: () => true,
+    checks: true,
+    onThrow: null,
+  });
   const rightKey = (operator.options as { rightKey?: NonNullable<PlanOperator["key"]> } | null)?.rightKey;
   const left = keyedInput(operator.key, own.key, { id: `harness ${uid}`, operator: uid });
   const right =

@@ -243,14 +243,14 @@ export function customAccumulator(functions: CustomAggregate): HeapAccumulator {
   };
   return {
     type: ANY,
-    create: () => custom(functions.create()),
+    create: () => custom(detached(functions.create())), // users may give the same object for each group
     add: (into, record) => put(into as Custom, functions.add((into as Custom).value, record)),
     merge(into, from) {
       const { value } = from as Custom;
       const own = typeof value === "object" ? structuredClone(value) : value;
       return put(into as Custom, functions.merge((into as Custom).value, own));
     },
-    result: (accumulator) => functions.result((accumulator as Custom).value),
+    result: (accumulator) => detached(functions.result((accumulator as Custom).value)), // may be a part that changes
     bytes: (accumulator) => (accumulator as Custom).bytes,
     write: (accumulator, out) => codec.write((accumulator as Custom).value, out),
     read: (input) => custom(codec.read(input)),

@@ -31,6 +31,7 @@ function setUp(
     },
     state: {},
     sides: [],
+    freeze: null,
     onThrow: null,
     onTimerThrow: (error) => {
       throw error;

@@ -16,6 +16,7 @@ import { promiseReturned } from "../../base/synchronous.ts";
 import type { FiredTimer, KeyedStateStore, TimerService } from "../../state/keyed-state.ts";
 import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
+import { type Freeze, frozenState } from "./frozen-state.ts";
 import type { StateDeclarations } from "./state-declaration.ts";
 import { stateDuring, timersDuring, UserCall } from "./user-call.ts";
 import { type UserMetrics, userMetrics } from "./user-metrics.ts";
@@ -39,6 +40,8 @@ export type ProcessOptions = {
   readonly functions: ProcessFunctions;
   readonly state: StateDeclarations;
   readonly sides: readonly string[];
+  /** Under checks: makes what state gives and takes unchangeable. */
+  readonly freeze: Freeze | null;
   /** Null: fail. Else told about a record on which the user's function threw. */
   readonly onThrow: ((error: unknown, record: unknown, timestampMs: number) => void) | null;
   /** Told about a timer on which the user's function threw; throws when the policy is to fail. */
@@ -68,7 +71,8 @@ export class ProcessContext {
       if (!call.underWay) call.late("ctx.emit");
       output.offer(record, call.timestamp);
     };
-    const made = stateDuring(call, store);
+    const during = stateDuring(call, store);
+    const made = options.freeze === null ? during : frozenState(during, options.freeze);
     this.state = Object.fromEntries(
       Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(made, name)]),
     );
