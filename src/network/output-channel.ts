@@ -130,6 +130,7 @@ export class OutputChannel {
     if (this.#watermark > this.#watermarkSent) {
       if (!this.sender.sendControl(ELEMENT.watermark, this.#watermark)) return false;
       this.#watermarkSent = this.#watermark;
+      this.#idleSent = false; // The receiver takes a channel with a watermark for an active one.
     }
     if (this.#idle !== this.#idleSent) {
       if (!this.sender.sendControl(ELEMENT.idle, this.#idle ? 1 : 0)) return false;

@@ -49,6 +49,7 @@ export class EventTimeDriver {
     this.#generator.leaveSplit(split);
   }
 
+  /** The watermark at `nowMs`, of a clock that stands still while the task takes no input. */
   watermark(nowMs: number): number {
     return this.#generator.watermark(nowMs);
   }
@@ -64,6 +65,7 @@ export class EventTimeDriver {
     return true;
   }
 
+  /** When a silent split has to be called idle, on the clock of `watermark`. */
   nextCheckMs(): number {
     return this.#generator.nextCheckMs();
   }

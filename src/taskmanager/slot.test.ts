@@ -30,7 +30,7 @@ class ScriptedTask {
     return Infinity;
   }
 
-  nextFlushMs(): number {
+  nextMonotonicMs(): number {
     return 7;
   }
 

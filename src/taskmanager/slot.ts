@@ -162,7 +162,7 @@ export class Slot {
     let sleepMs = Infinity;
     for (const { task, finished } of this.#tasks) {
       if (finished) continue;
-      sleepMs = Math.min(sleepMs, task.nextProcessingTimeMs() - nowMs, task.nextFlushMs() - monotonicMs);
+      sleepMs = Math.min(sleepMs, task.nextProcessingTimeMs() - nowMs, task.nextMonotonicMs() - monotonicMs);
     }
     return Math.max(0, sleepMs);
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Operator } from "../operators/operator.ts";
 import type { TaskStatus } from "./chain.ts";
+import { EventTimeDriver } from "./event-time-driver.ts";
 import { FlatMapDriver } from "./flat-map-driver.ts";
 import { Task, type TaskParts, type TurnResult } from "./task.ts";
 import { TurnClock } from "./turn-clock.ts";
@@ -125,4 +126,84 @@ describe("a task's turn", () => {
       }
     });
   }
+});
+
+const IDLE_MS = 500;
+
+/** A source task of two splits whose output is full whenever the test says so. */
+function sourceTask() {
+  const world = { nowMs: 0, room: true, read: (): void => undefined };
+  const status: TaskStatus = { full: false, failure: null };
+  const clock = { nowMs: () => -1, monotonicMs: () => world.nowMs };
+  const driver = new EventTimeDriver({
+    uid: "time",
+    outOfOrderMs: 0,
+    idleMs: IDLE_MS,
+    unit: "ms",
+    field: null,
+    shownField: null,
+    onMisfit: null,
+  });
+  const path = new WatermarkPath([], status, () => undefined);
+  const task = new Task({
+    name: "task",
+    clock,
+    status,
+    turn: new TurnClock(clock),
+    chain: { options: { bindings: [{}] } },
+    gate: null,
+    source: {
+      poll: () => {
+        world.read();
+        status.full = !world.room;
+        return "wait";
+      },
+      watermark: () => -Infinity,
+    },
+    partitions: [
+      {
+        drain: () => world.room,
+        flushSome: () => undefined,
+        nextFlushMs: () => Infinity,
+        usage: () => 0,
+        counts: { batches: 0, bytes: 0 },
+      },
+    ],
+    sinks: [],
+    flatMaps: [],
+    eventTimes: [{ driver, path }],
+    inputPath: new WatermarkPath([], status, () => undefined),
+    operators: [],
+    stores: [],
+    metrics: { sent: () => undefined, usage: () => undefined, wake: () => undefined },
+  } as unknown as TaskParts);
+  const observe = (split: string, timeMs: number) => () => {
+    driver.enterSplit(split);
+    driver.assign(timeMs, {});
+  };
+  const turn = (nowMs: number, read: () => void = () => undefined): TurnResult => {
+    world.nowMs = nowMs;
+    world.read = read;
+    return task.turn(nowMs + BUDGET_MS);
+  };
+  return { world, task, path, turn, observe };
+}
+
+describe("idleness of a source's splits", () => {
+  test("does not run while the source is blocked by its output: no split that could not be polled is idle", () => {
+    const { world, task, path, turn, observe } = sourceTask();
+    turn(0, observe("b", 50));
+    assert.equal(path.delivered, 49);
+    world.room = false;
+    assert.equal(turn(10, observe("a", 100)), "blocked");
+    assert.equal(task.nextMonotonicMs(), Infinity, "it is woken when there is room");
+    world.room = true;
+    turn(10_010, observe("a", 200));
+    assert.equal(path.delivered, 49, "b could be polled for 10 ms, and not for 10 s");
+    assert.equal(task.nextMonotonicMs(), 10_000 + IDLE_MS);
+    turn(9_999 + IDLE_MS, observe("a", 300));
+    assert.equal(path.delivered, 49);
+    turn(10_000 + IDLE_MS, observe("a", 400));
+    assert.equal(path.delivered, 399, "b has been silent for so long while it could have given something");
+  });
 });

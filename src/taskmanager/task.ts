@@ -87,6 +87,10 @@ export class Task {
   #turns = 0;
   #ended = { eventTimes: 0, operators: 0, partitions: 0 };
   #failure: unknown = null;
+  /** How long input has waited in all, because an output was full or earlier work pending: nobody is idle for it. */
+  #stalledMs = 0;
+  /** Since when it does; NaN: it does not. */
+  #stalledSinceMs = NaN;
   /** Set once the sinks have been asked. */
   #prepared: Promise<readonly (readonly Committable[])[]> | null = null;
 
@@ -110,19 +114,21 @@ export class Task {
    * its sinks: it is woken then, and could do nothing about what falls due meanwhile.
    */
   nextProcessingTimeMs(): number {
-    const { source, operators, eventTimes, status } = this.parts;
+    const { source, operators, status } = this.parts;
     let next = Infinity;
     if (status.full || this.#phase === "preparing" || this.#phase === "finished") return next;
     for (const operator of operators) next = Math.min(next, operator.nextProcessingTimeMs());
     if (this.#phase === "ending") return next;
-    for (const { driver } of eventTimes) next = Math.min(next, driver.nextCheckMs());
     return source === null ? next : Math.min(next, source.nextPollMs());
   }
 
-  /** Earliest monotonic time at which partial batches have to be sent. */
-  nextFlushMs(): number {
+  /** Earliest monotonic time at which partial batches have to be sent, or a silent split has to be called idle. */
+  nextMonotonicMs(): number {
+    const { partitions, eventTimes, status } = this.parts;
     let next = Infinity;
-    for (const partition of this.parts.partitions) next = Math.min(next, partition.nextFlushMs());
+    for (const partition of partitions) next = Math.min(next, partition.nextFlushMs());
+    if (status.full || this.#phase !== "running") return next;
+    for (const { driver } of eventTimes) next = Math.min(next, driver.nextCheckMs() + this.#stalledMs);
     return next;
   }
 
@@ -170,10 +176,17 @@ export class Task {
     const { status, clock } = this.parts;
     while (!this.#resumeOnce()) {
       this.#throwFailure();
+      if (Number.isNaN(this.#stalledSinceMs)) this.#stalledSinceMs = clock.monotonicMs();
       if (status.full && !this.#makeRoom()) return "blocked";
       if (clock.monotonicMs() >= deadlineMs) return "more";
     }
+    if (!Number.isNaN(this.#stalledSinceMs)) this.#goOn(clock.monotonicMs());
     return "done";
+  }
+
+  #goOn(nowMs: number): void {
+    this.#stalledMs += nowMs - this.#stalledSinceMs;
+    this.#stalledSinceMs = NaN;
   }
 
   #resumeOnce(): boolean {
@@ -327,7 +340,7 @@ export class Task {
     const { source, inputPath, eventTimes, clock } = this.parts;
     if (source !== null) inputPath.advance(source.watermark());
     for (const { driver, path } of eventTimes) {
-      const watermark = driver.watermark(clock.nowMs());
+      const watermark = driver.watermark(clock.monotonicMs() - this.#stalledMs);
       path.advance(watermark);
       if (driver.idleChanged()) path.setIdle(driver.idle);
     }

@@ -2,7 +2,8 @@
 //
 //   W1. The result is the least watermark of the channels that are neither idle nor finished. It never goes back.
 //   W2. A finished channel holds nothing back, and does not drag the others to the end of time.
-//   W3. Idle means: no channel is active and at least one is idle. Then the watermark stands still.
+//   W3. Idle means: no channel is active and at least one is idle. Then the watermark is the greatest that any channel
+//       has reached, finished ones included: idle channels hold nothing back, whichever fell idle last.
 
 type ChannelState = { watermark: number; idle: boolean; ended: boolean };
 
@@ -42,9 +43,11 @@ export class WatermarkCombiner {
 
   #combine(): void {
     let least = Infinity;
+    let greatest = -Infinity;
     let active = 0;
     let idle = 0;
     for (const channel of this.#channels) {
+      if (channel.watermark > greatest) greatest = channel.watermark;
       if (channel.ended) continue;
       if (channel.idle) {
         idle += 1;
@@ -54,6 +57,7 @@ export class WatermarkCombiner {
       if (channel.watermark < least) least = channel.watermark;
     }
     this.#idle = active === 0 && idle > 0;
-    if (active > 0 && least > this.#watermark) this.#watermark = least;
+    const reached = this.#idle ? greatest : least;
+    if (active + idle > 0 && reached > this.#watermark) this.#watermark = reached;
   }
 }

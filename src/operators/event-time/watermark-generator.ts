@@ -4,10 +4,13 @@
 //   B1. The watermark is the least, over the active splits, of the greatest event time seen, minus the bound, minus 1
 //       ms. It never goes back.
 //   B2. A split that has given no record for `idleMs` is idle and holds nothing back until its next record. When all
-//       are idle, so is the generator.
-//   B3. A split that was left is forgotten; one that was entered and has given no record yet holds everything back.
-//   B4. Before the first split and after the last departure there is a split of no name, to which B2 applies as well:
-//       who waits long for a split is idle, until it gets one.
+//       are idle, so is the generator, and the watermark is where the furthest of all has been, whichever fell idle
+//       last.
+//   B3. A split that was left is forgotten; one that was given and has no record yet holds everything back.
+//   B4. Before the first split and after the last departure there is a split of no name. Of an endless source B2
+//       applies to it as well: who waits long for a split is idle, until it gets one. A bounded source has all of its
+//       input, and who waits is about to get some: it holds everything back.
+//   B5. While it is held there is no watermark, and nobody is idle.
 
 type SplitClock = { greatest: number; touched: boolean; activeMs: number; idle: boolean };
 
@@ -18,6 +21,10 @@ export type WatermarkOptions = {
   readonly outOfOrderMs: number;
   /** Infinity: never idle. */
   readonly idleMs: number;
+  /** Who has no split is about to get one (B4). Default: false. */
+  readonly bounded?: boolean;
+  /** Held from the start, until `release`. Default: false. */
+  readonly held?: boolean;
 };
 
 export class WatermarkGenerator {
@@ -27,9 +34,13 @@ export class WatermarkGenerator {
   current: SplitClock;
   #watermark = -Infinity;
   #idle = false;
+  #held: boolean;
+  /** Greatest event time of the splits that were left. */
+  #left = -Infinity;
 
   constructor(options: WatermarkOptions) {
     this.#options = options;
+    this.#held = options.held === true;
     this.current = this.#enter(WHOLE);
   }
 
@@ -40,6 +51,13 @@ export class WatermarkGenerator {
     current.touched = true;
   }
 
+  /** The source has got `split`. A reader that does not say which split its records belong to has one only. */
+  addSplit(split: string): void {
+    const isFirst = this.#splits.delete(WHOLE);
+    const clock = this.#splits.get(split) ?? this.#enter(split);
+    if (isFirst) this.current = clock;
+  }
+
   /** The following records belong to `split`. */
   enterSplit(split: string): void {
     this.#splits.delete(WHOLE);
@@ -48,9 +66,19 @@ export class WatermarkGenerator {
 
   leaveSplit(split: string): void {
     const clock = this.#splits.get(split);
-    if (clock !== undefined) this.#advance(); // What it has seen counts, before it is forgotten.
+    if (clock !== undefined) {
+      if (!this.#held) this.#advance(); // What it has seen counts, before it is forgotten.
+      this.#left = Math.max(this.#left, clock.greatest);
+    }
     this.#splits.delete(split);
     if (this.#splits.size === 0) this.current = this.#enter(WHOLE);
+  }
+
+  /** Nothing has to be waited for any more but what the splits say. */
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    for (const clock of this.#splits.values()) clock.activeMs = NaN;
   }
 
   /** Whether no event time has been observed yet. */
@@ -63,20 +91,26 @@ export class WatermarkGenerator {
     return this.#idle;
   }
 
-  /** The watermark at processing time `nowMs`. */
+  /** The watermark at `nowMs`, of a clock that stands still while the source cannot be polled. */
   watermark(nowMs: number): number {
+    if (this.#held) return this.#watermark;
     this.#noteActivity(nowMs);
     this.#advance();
     return this.#watermark;
   }
 
-  /** Processing time at which a further split may turn idle; Infinity: none. */
+  /** When a further split may turn idle, on the clock of `watermark`; Infinity: none. */
   nextCheckMs(): number {
     let next = Infinity;
-    for (const clock of this.#splits.values()) {
-      if (!clock.idle && !Number.isNaN(clock.activeMs)) next = Math.min(next, clock.activeMs + this.#options.idleMs);
+    if (this.#held) return next;
+    for (const [split, { idle, activeMs }] of this.#splits) {
+      if (!idle && !Number.isNaN(activeMs)) next = Math.min(next, activeMs + this.#idleMs(split));
     }
     return next;
+  }
+
+  #idleMs(split: string): number {
+    return split === WHOLE && this.#options.bounded === true ? Infinity : this.#options.idleMs;
   }
 
   #enter(split: string): SplitClock {
@@ -87,12 +121,12 @@ export class WatermarkGenerator {
 
   #noteActivity(nowMs: number): void {
     let active = 0;
-    for (const clock of this.#splits.values()) {
+    for (const [split, clock] of this.#splits) {
       if (clock.touched || Number.isNaN(clock.activeMs)) {
         clock.activeMs = nowMs;
         clock.touched = false;
         clock.idle = false;
-      } else if (nowMs - clock.activeMs >= this.#options.idleMs) {
+      } else if (nowMs - clock.activeMs >= this.#idleMs(split)) {
         clock.idle = true;
       }
       if (!clock.idle) active += 1;
@@ -102,11 +136,13 @@ export class WatermarkGenerator {
 
   #advance(): void {
     let least = Infinity;
-    for (const { idle, touched, greatest } of this.#splits.values()) {
-      if ((!idle || touched) && greatest < least) least = greatest;
+    let greatest = this.#left;
+    for (const clock of this.#splits.values()) {
+      if ((!clock.idle || clock.touched) && clock.greatest < least) least = clock.greatest;
+      if (clock.greatest > greatest) greatest = clock.greatest;
     }
-    if (least === Infinity) return;
-    const watermark = least - this.#options.outOfOrderMs - 1;
+    const reached = least === Infinity ? greatest : least; // Nobody is active: B2.
+    const watermark = reached - this.#options.outOfOrderMs - 1;
     if (watermark > this.#watermark) this.#watermark = watermark;
   }
 }

@@ -36,6 +36,7 @@ class CombinerModel {
     else channel.idle = kind === "idle";
     const active = this.#active().map((other) => other.watermark);
     if (active.length > 0) this.watermark = Math.max(this.watermark, Math.min(...active));
+    if (this.idle) this.watermark = Math.max(this.watermark, ...this.#channels.map((other) => other.watermark));
   }
 
   #active() {
@@ -84,6 +85,23 @@ describe("the combined watermark of several channels", () => {
     combiner.onEnd(0);
     assert.equal(combiner.watermark, 10);
   });
+
+  test("W3: when all are idle it is where the furthest has been, whichever fell idle last, and though one has ended", () => {
+    for (const [first, last] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      for (const lastDoes of ["idle", "end"] as const) {
+        const combiner = new WatermarkCombiner(2);
+        combiner.onWatermark(0, 100);
+        combiner.onWatermark(1, 50);
+        combiner.onIdle(first, true);
+        if (lastDoes === "idle") combiner.onIdle(last, true);
+        else combiner.onEnd(last);
+        assert.deepEqual([combiner.watermark, combiner.idle], [100, true], `${first} first, ${last} ${lastDoes}`);
+      }
+    }
+  });
 });
 
 type SplitStep = {
@@ -105,6 +123,7 @@ class SplitsModel {
   current = NONE;
   /** Never goes back. */
   watermark = -Infinity;
+  #greatest = -Infinity;
   readonly #open = new Map<string, { greatest: number; atMs: number; idle: boolean }>();
 
   constructor() {
@@ -131,6 +150,7 @@ class SplitsModel {
   observe(timeMs: number): void {
     const clock = this.#open.get(this.current)!;
     clock.greatest = Math.max(clock.greatest, timeMs);
+    this.#greatest = Math.max(this.#greatest, timeMs);
     clock.atMs = this.nowMs;
     clock.idle = false;
   }
@@ -139,7 +159,8 @@ class SplitsModel {
   advance(): void {
     for (const clock of this.#open.values()) if (this.nowMs - clock.atMs >= IDLE_MS) clock.idle = true;
     const greatest = this.#active().map((clock) => clock.greatest);
-    if (greatest.length > 0) this.watermark = Math.max(this.watermark, Math.min(...greatest) - OUT_OF_ORDER_MS - 1);
+    const reached = greatest.length > 0 ? Math.min(...greatest) : this.#greatest;
+    this.watermark = Math.max(this.watermark, reached - OUT_OF_ORDER_MS - 1);
   }
 
   get idle(): boolean {
@@ -258,5 +279,65 @@ describe("watermarks made from event times", () => {
     generator.observe(5);
     generator.leaveSplit("a");
     assert.equal(generator.watermark(11), 4);
+  });
+
+  test("B2: when all splits are idle the watermark is where the furthest has been, whichever fell idle last", () => {
+    for (const lasting of ["ahead", "behind"]) {
+      const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: 10 });
+      const observe = (split: string): void => {
+        generator.enterSplit(split);
+        generator.observe(split === "ahead" ? 100 : 50);
+      };
+      observe("ahead");
+      observe("behind");
+      assert.equal(generator.watermark(0), 49);
+      observe(lasting);
+      generator.watermark(9);
+      generator.watermark(10);
+      assert.equal(generator.idle, false);
+      assert.equal(generator.watermark(19), 99, `${lasting} falls idle last`);
+      assert.equal(generator.idle, true);
+    }
+  });
+
+  test("B4: a bounded source that waits for a split is not idle, however long it waits", () => {
+    const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: 10, bounded: true });
+    const at = (nowMs: number) => [generator.watermark(nowMs), generator.idle, generator.nextCheckMs()];
+    assert.deepEqual(at(0), [-Infinity, false, Infinity]);
+    assert.deepEqual(at(100), [-Infinity, false, Infinity]);
+    generator.addSplit("a");
+    assert.deepEqual(at(100), [-Infinity, false, 110]);
+    assert.deepEqual(at(110), [-Infinity, true, Infinity]);
+    generator.enterSplit("a");
+    generator.observe(5);
+    generator.leaveSplit("a");
+    assert.deepEqual(at(200), [4, false, Infinity]);
+    assert.deepEqual(at(900), [4, false, Infinity]);
+  });
+
+  test("B3: a split holds everything back from when it is given, though its reader is still at another", () => {
+    const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: Infinity });
+    generator.addSplit("a");
+    generator.addSplit("b");
+    generator.observe(5); // By a reader that does not say of which: it has one split.
+    assert.equal(generator.watermark(0), -Infinity);
+    generator.leaveSplit("b");
+    assert.equal(generator.watermark(0), 4);
+  });
+
+  test("B5: while it is held there is no watermark and nobody is idle; then what was seen counts, and idleness begins", () => {
+    const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: 10, held: true });
+    const at = (nowMs: number) => [generator.watermark(nowMs), generator.idle, generator.nextCheckMs()];
+    generator.addSplit("a");
+    generator.observe(5);
+    assert.deepEqual(at(0), [-Infinity, false, Infinity]);
+    assert.deepEqual(at(100), [-Infinity, false, Infinity]);
+    generator.leaveSplit("a");
+    generator.addSplit("b");
+    generator.observe(7);
+    assert.deepEqual(at(200), [-Infinity, false, Infinity]);
+    generator.release();
+    assert.deepEqual(at(300), [6, false, 310]);
+    assert.deepEqual(at(310), [6, true, Infinity]);
   });
 });
