@@ -131,10 +131,15 @@ test("what other threads lease survives a repair, and who waited is served", () 
   const gone = dying.registerOwner({ job: "j", task: "gone", purpose: "p" });
   dying.allocate(gone, SEGMENTS - 2);
   const waiting = pool.request(other, 5);
+  const second = pool.request(other, 9);
   assert.equal(waiting?.granted(), false);
+  assert.equal(pool.stats().waiting, 2);
   new Int32Array(pool.handle.control)[LOCK] = DYING + 1;
 
   const leaks = pool.threadEnded(DYING);
+  assert.equal(pool.stats().waiting, 1);
+  second?.cancel();
+  assert.equal(pool.stats().waiting, 0);
 
   assert.deepEqual(
     leaks.map((row) => [row.task, row.segments]),
@@ -142,6 +147,19 @@ test("what other threads lease survives a repair, and who waited is served", () 
   );
   assert.equal(waiting?.take().length, 5);
   for (const segment of kept) pool.release(other, segment, pool.generation(segment));
+  assert.deepEqual(pool.verify(), []);
+});
+
+test("what a thread that ended had asked for is asked for no more, though the owner is another's", () => {
+  const pool = poolCreate();
+  const owner = pool.registerOwner({ job: "j", task: "t", purpose: "p" });
+  const held = pool.allocate(owner, 2);
+  assert.equal(SegmentPool.attach(pool.handle, DYING).request(owner, SEGMENTS)?.granted(), false);
+  assert.equal(pool.tryAllocate(owner, 1), null, "it would overtake");
+  assert.deepEqual(pool.threadEnded(DYING), []);
+  assert.equal(pool.stats().waiting, 0);
+  assert.equal(pool.tryAllocate(owner, 1)?.length, 1);
+  for (const segment of held) pool.release(owner, segment, pool.generation(segment));
   assert.deepEqual(pool.verify(), []);
 });
 

@@ -217,13 +217,33 @@ export function dataLinkContract(name: string, options: LinkOptions): void {
       ends.link.checkIdle();
     });
 
-    test("L4: control elements in flight are bounded, too", () => {
+    test("L4: control elements in flight are bounded, too, and those that were taken arrive", async () => {
       const ends = new Ends(options, 10);
-      let count = 0;
-      while (ends.send({ kind: "control", control: ELEMENT.watermark, value: count })) {
-        count += 1;
-        assert.ok(count < 10_000, "control elements are not bounded");
+      const sent: Sent[] = [];
+      const control = (): Sent => ({ kind: "control", control: ELEMENT.watermark, value: sent.length });
+      for (let next = control(); ends.send(next); next = control()) {
+        sent.push(next);
+        assert.ok(sent.length < 10_000, "control elements are not bounded");
       }
+      await ends.receiveAll();
+      assert.deepEqual(ends.received, sent);
+    });
+
+    test("L4: batches in flight are bounded as before, whatever was received meanwhile", async () => {
+      const ends = new Ends(options, 10);
+      const random = new SeededRandom(10);
+      const fill = async (): Promise<number> => {
+        let count = 0;
+        while (ends.send(dataOf(random, count, 1))) count += 1;
+        await ends.receiveAll();
+        return count;
+      };
+      const bound = await fill();
+      for (let index = 0; index < 10; index += 1) {
+        await ends.sendReceiving({ kind: "control", control: ELEMENT.watermark, value: index }, "a control element");
+      }
+      await ends.receiveAll();
+      assert.equal(await fill(), bound);
     });
 
     test("an element counts as in flight until it is released, and the sender can ask to be rung then", async () => {

@@ -328,6 +328,16 @@ describe("a partition without room", () => {
     });
   }
 
+  test("a channel without room does not keep what another has staged from being sent", () => {
+    const { partition, senders } = setUp({ channels: 2, selector: selectRoundRobin(2, 0), batchBytesMax: 100 });
+    for (const sender of senders) sender.room = 0;
+    emitAll(partition, 40);
+    senders[1]!.room = Infinity;
+    assert.deepEqual([partition.drain(), idsOf(senders[1]!).length], [false, 20]);
+    senders[0]!.room = Infinity;
+    assert.deepEqual([partition.drain(), idsOf(senders[0]!).length], [true, 20]);
+  });
+
   test("one call that emits more than the overdraft fails, rather than fill the heap", () => {
     const { partition, sender } = setUp({ overdraftRecordsMax: 100 });
     sender.room = 0;

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ReceivedElement } from "./data-link.ts";
+import { ELEMENT } from "./element.ts";
+import { LocalLink } from "./local-link.ts";
+import { OutputChannel } from "./output-channel.ts";
+
+const silent = { ring: () => undefined };
+
+/** More than any batch by reference holds. */
+const MANY = 2_000;
+
+function setUp() {
+  const link = new LocalLink({ sender: silent, receiver: silent });
+  const channel = new OutputChannel({ sender: link, timestamps: true, counts: { batches: 0, bytes: 0 } });
+  let staged = 0;
+  /** Stages rows, and sends what is full, as the generated code does. */
+  const stage = (count: number): void => {
+    for (; count > 0; count -= 1) {
+      staged += 1;
+      if (channel.stageRow(staged, staged * 10)) channel.flush();
+    }
+  };
+  const poll = (): ReceivedElement | null => {
+    const element = link.poll();
+    if (element === null) return null;
+    const copy = { ...element };
+    link.release();
+    return copy;
+  };
+  return { channel, stage, poll, link };
+}
+
+/** Rows and times of what is received, and the kinds of what is no batch. */
+function contents(elements: readonly ReceivedElement[]): { rows: unknown[]; times: number[]; others: unknown[] } {
+  const rows = elements.flatMap((element) => element.rows ?? []);
+  const times = elements.flatMap((element) => [...(element.times ?? [])]);
+  const others = elements.flatMap(({ rows, kind, value }) => (rows === null ? [[kind, value]] : []));
+  return { rows, times, others };
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+test("rows by reference travel with their times, and stay as they were sent while others are staged", () => {
+  const { channel, stage, poll, link } = setUp();
+  stage(512); // One full batch.
+  const first = link.poll() as ReceivedElement;
+  const held = { rows: first.rows, times: first.times };
+  stage(512);
+  stage(3);
+  assert.deepEqual(held.rows, upTo(512));
+  assert.deepEqual([...(held.times ?? [])].slice(0, 3), [10, 20, 30]);
+  assert.equal(held.times?.[511], 5_120);
+  link.release();
+  assert.ok(channel.flush());
+  const rest = [poll(), poll()].filter((element) => element !== null);
+  assert.deepEqual(contents(rest).rows, upTo(1_027).slice(512));
+  assert.deepEqual(
+    contents(rest).times,
+    upTo(1_027)
+      .slice(512)
+      .map((row) => row * 10),
+  );
+});
+
+test("C2: what is staged beyond the room of the link keeps its times, however much it is", () => {
+  const { channel, stage, poll } = setUp();
+  stage(4 * 512 + MANY);
+  assert.equal(channel.flush(), false);
+  assert.equal(channel.stagedRecords(), MANY);
+  const received: ReceivedElement[] = [];
+  for (let element = poll(); element !== null; element = poll()) {
+    received.push(element);
+    channel.flush();
+  }
+  const { rows, times } = contents(received);
+  assert.deepEqual(rows, upTo(4 * 512 + MANY));
+  assert.deepEqual(
+    times,
+    rows.map((row) => (row as number) * 10),
+  );
+});
+
+test("C1: a watermark, a word of idleness and the end wait behind rows that have no room, though they had some", () => {
+  const { channel, stage, poll, link } = setUp();
+  stage(4 * 512 + 1);
+  channel.setWatermark(7);
+  channel.setIdle(true);
+  assert.equal(channel.flush(), false);
+  assert.equal(channel.end(), false);
+  assert.equal(link.inFlight(), 4, "nothing but the batches");
+  assert.equal(poll()?.rows?.length, 512);
+  assert.equal(channel.end(), true);
+  const received: ReceivedElement[] = [];
+  for (let element = poll(); element !== null; element = poll()) received.push(element);
+  assert.equal(received[3]?.rows?.length, 1);
+  assert.deepEqual(contents(received.slice(4)).others, [
+    [ELEMENT.watermark, 7],
+    [ELEMENT.idle, 1],
+    [ELEMENT.end, 0],
+  ]);
+});

@@ -1,0 +1,203 @@
+import type { Mutant } from "../mutant.ts";
+
+const CHANNEL = "src/network/output-channel.ts";
+const PARTITION = "src/network/result-partition.ts";
+const GATE = "src/network/input-gate.ts";
+const RING = "src/network/ring-link.ts";
+const LOCAL = "src/network/local-link.ts";
+const STOCK = "src/network/segment-stock.ts";
+
+export const NETWORK: readonly Mutant[] = [
+  {
+    name: "a watermark overtakes the records that wait for room",
+    file: CHANNEL,
+    find: "    if (!this.#flushRecords()) return false;\n    if (this.#watermark > this.#watermarkSent) {",
+    replace: "    const sent = this.#flushRecords();\n    if (this.#watermark > this.#watermarkSent) {",
+  },
+  {
+    name: "a watermark without room counts as sent",
+    file: CHANNEL,
+    find: "      if (!this.sender.sendControl(ELEMENT.watermark, this.#watermark)) return false;\n      this.#watermarkSent = this.#watermark;",
+    replace:
+      "      this.#watermarkSent = this.#watermark;\n      if (!this.sender.sendControl(ELEMENT.watermark, this.#watermark)) return false;",
+  },
+  {
+    name: "an end is sent before what is staged",
+    file: CHANNEL,
+    find: "return this.flush() && this.sender.sendControl(ELEMENT.end, 0);",
+    replace: "this.flush();\n    return this.sender.sendControl(ELEMENT.end, 0);",
+  },
+  {
+    name: "the times of rows by reference are not sent along",
+    file: CHANNEL,
+    find: "const times = this.#timestamps ? this.times.subarray(0, this.count) : null;",
+    replace: "const times = null;",
+  },
+  {
+    name: "times of staged rows are lost when their array grows",
+    file: CHANNEL,
+    find: "    grown.set(this.times);\n",
+    replace: "",
+  },
+  {
+    name: "the rows array of a batch is used again while its receiver reads it",
+    file: CHANNEL,
+    find: "    this.rows = new Array(ROWS_PER_BATCH);\n    if (this.#timestamps) this.times",
+    replace: "    if (this.#timestamps) this.times",
+  },
+  {
+    name: "the array of times is used again while its receiver reads it",
+    file: CHANNEL,
+    find: "    if (this.#timestamps) this.times = new Float64Array(ROWS_PER_BATCH);\n    return true;",
+    replace: "    return true;",
+  },
+  {
+    name: "records of an older shape that wait are sent behind the newer ones",
+    file: CHANNEL,
+    find: "    while (this.#older.length > 0) {\n      const [first] = this.#older;",
+    replace: "    while (this.#older.length > 0 && this.writer?.count === 0) {\n      const [first] = this.#older;",
+  },
+  {
+    name: "the schema of a new shape is not announced again after it was refused",
+    file: CHANNEL,
+    find: "      if (!this.sender.sendSchema(schema)) return false;\n      if (writer === this.writer) this.#schema = null;",
+    replace:
+      "      const sent = this.sender.sendSchema(schema);\n      if (writer === this.writer) this.#schema = null;\n      if (!sent) return false;",
+  },
+  {
+    name: "that an input is idle is said before its last records",
+    file: CHANNEL,
+    find: "  #flushAll(): boolean {\n",
+    replace:
+      "  #flushAll(): boolean {\n    if (this.#idle !== this.#idleSent && this.sender.sendControl(ELEMENT.idle, this.#idle ? 1 : 0)) this.#idleSent = this.#idle;\n",
+  },
+  {
+    name: "a watermark that goes back is passed on",
+    file: PARTITION,
+    find: "if (watermark <= this.#watermark || watermark === Infinity) return;",
+    replace: "if (watermark === Infinity) return;",
+  },
+  {
+    name: "the end of the input is sent as a watermark",
+    file: PARTITION,
+    find: "if (watermark <= this.#watermark || watermark === Infinity) return;",
+    replace: "if (watermark <= this.#watermark) return;",
+  },
+  {
+    name: "a partial batch of a busy task waits for ever",
+    file: PARTITION,
+    find: "if (channel.refused || ageMs >= bufferTimeoutMs) return true;",
+    replace: "if (channel.refused) return true;",
+  },
+  {
+    name: "the age of a partial batch is that of its latest record",
+    file: PARTITION,
+    find: "if (channel.stagedSinceMs < 0) channel.stagedSinceMs = nowMs;",
+    replace: "channel.stagedSinceMs = nowMs;",
+  },
+  {
+    name: "the receiver is not told of what was sent in a turn",
+    file: PARTITION,
+    find: "      channel.sender.announce();\n",
+    replace: "",
+  },
+  {
+    name: "only the first channel is drained",
+    file: PARTITION,
+    find: "if (this.#isOver(channel) && !channel.flush()) drained = false;",
+    replace: "if (drained && this.#isOver(channel) && !channel.flush()) return false;",
+  },
+  {
+    name: "one call may emit beyond the overdraft",
+    file: PARTITION,
+    find: "if (channel.stagedRecords() > overdraftRecordsMax)",
+    replace: "if (channel.count > overdraftRecordsMax)",
+  },
+  {
+    name: "one channel of a gate is polled until it has nothing",
+    file: GATE,
+    find: "      if (element === null) continue;\n      into.element = element;",
+    replace:
+      "      if (element === null) continue;\n      this.#next = this.channels.indexOf(channel);\n      into.element = element;",
+  },
+  {
+    name: "a schema applies to all channels of a gate",
+    file: GATE,
+    find: "    channel.setCodec(codec);\n  }\n}",
+    replace: "    for (const each of this.channels) each.setCodec(codec);\n  }\n}",
+  },
+  {
+    name: "the last part of a batch in several segments says that more comes",
+    file: RING,
+    find: "more: span.position < span.size ? 1 : 0, value",
+    replace: "more: span.position <= span.size ? 1 : 0, value",
+  },
+  {
+    name: "a producer without room is not rung when its consumer makes some",
+    file: RING,
+    find: "      Atomics.store(this.#i32, STARVED, 0);\n      this.#options.sender.ring();",
+    replace: "      Atomics.store(this.#i32, STARVED, 0);",
+  },
+  {
+    name: "a segment polled is given back before it is released",
+    file: RING,
+    find: "      this.#held = segment;\n",
+    replace: "      this.#giveBack(segment);\n",
+  },
+  {
+    name: "the ring overwrites the entry that is being read",
+    file: RING,
+    find: "return ((this.#tail - Atomics.load(this.#i32, HEAD)) | 0) < ENTRIES;",
+    replace: "return ((this.#tail - Atomics.load(this.#i32, HEAD)) | 0) <= ENTRIES;",
+  },
+  {
+    name: "the consumer is not rung for what was sent behind the fourth element",
+    file: RING,
+    find: "    if (this.#unannounced === ELEMENTS_PER_RING) this.announce();",
+    replace: "    if (this.#unannounced === ELEMENTS_PER_RING) this.#options.receiver.ring();",
+  },
+  {
+    name: "a channel may take the segments that are kept for others",
+    file: STOCK,
+    find: "return this.#free > (out < this.#exclusive ? 0 : this.#kept);",
+    replace: "return this.#free > 0;",
+  },
+  {
+    name: "a segment given back is not kept for its channel",
+    file: STOCK,
+    find: "    if (out < this.#exclusive) this.#kept += 1;\n",
+    replace: "",
+  },
+  {
+    name: "control elements count as batches of rows in a local link",
+    file: LOCAL,
+    find: "if (element.rows) this.#rowBatches -= 1;",
+    replace: "this.#rowBatches -= 1;",
+  },
+  {
+    name: "a local link does not ring the sender that it refused",
+    file: LOCAL,
+    find: "  #refuse(): boolean {\n    this.#starved = true;\n",
+    replace: "  #refuse(): boolean {\n",
+  },
+  {
+    name: "round robin leaves out the last channel",
+    file: "src/network/channel-selector.ts",
+    find: "next === ${channels - 1} ? 0",
+    replace: "next >= ${channels - 2} ? 0",
+    tests: ["src/network/result-partition.test.ts"],
+  },
+  {
+    name: "a slot that says that it sleeps reads the counter afterwards",
+    file: "src/network/doorbell.ts",
+    find: "    Atomics.store(this.#words, this.#at + SLEEPING, 1);\n    return counter;",
+    replace: "    Atomics.store(this.#words, this.#at + SLEEPING, 1);\n    return counter + 1;",
+    tests: ["test/integration/ring-threads.test.ts"],
+  },
+  {
+    name: "what an end has sent still arrives after it has closed the connection",
+    file: "src/network/transport.ts",
+    find: "if (message !== undefined && isOpen()) receive(message);",
+    replace: "if (message !== undefined) receive(message);",
+  },
+];

@@ -1,0 +1,76 @@
+// A copy of the repository, in which mistakes are planted and test files run. Never the working copy: who works in it
+// may save, commit or run it meanwhile.
+
+import { spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { ROOT, repoFiles, repoText } from "../tidy/repo-files.ts";
+
+/** How a test file ended: `text` is the end of what it wrote. */
+export type TestRun = {
+  readonly verdict: "passed" | "failed" | "hung";
+  readonly seconds: number;
+  readonly text: string;
+};
+
+const TEXT_MAX = 4_000;
+
+export class TestCopy {
+  readonly #folder = mkdtempSync(join(tmpdir(), "millrace-mutants-"));
+
+  constructor() {
+    for (const path of repoFiles(/./)) {
+      mkdirSync(dirname(join(this.#folder, path)), { recursive: true });
+      cpSync(join(ROOT, path), join(this.#folder, path));
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(this.#folder, "node_modules"));
+  }
+
+  write(path: string, text: string): void {
+    writeFileSync(join(this.#folder, path), text);
+  }
+
+  restore(path: string): void {
+    this.write(path, repoText(path));
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** One test file, as `npm run test:files` runs it, but killed with all that it has started after `limitSeconds`. */
+  run(test: string, limitSeconds: number): Promise<TestRun> {
+    const startMs = performance.now();
+    const child = spawn(
+      process.execPath,
+      ["--conditions=millrace-source", "--import=./test/property-seed.ts", "--test-reporter=spec", test],
+      { cwd: this.#folder, stdio: ["ignore", "pipe", "pipe"], detached: true },
+    );
+    let text = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (more: string) => {
+        text = (text + more).slice(-TEXT_MAX);
+      });
+    const end = (): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // The whole group has ended.
+      }
+    };
+    return new Promise((resolve) => {
+      let hung = false;
+      const limit = setTimeout(() => {
+        hung = true;
+        end();
+      }, limitSeconds * 1_000);
+      child.once("exit", (code) => {
+        clearTimeout(limit);
+        end(); // What it has left running.
+        const verdict = hung ? "hung" : code === 0 ? "passed" : "failed";
+        resolve({ verdict, seconds: (performance.now() - startMs) / 1_000, text });
+      });
+    });
+  }
+}
