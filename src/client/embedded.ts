@@ -72,6 +72,7 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     memory,
     runner: options.runner,
     onMessage: (slot, message) => master?.onMessage(slot, message),
+    chainOf: (vertex) => graph.vertices[vertex] ?? null,
     onSlotLost: (slot, error) => master?.onSlotLost(slot, error),
   });
   master = new JobMaster({

@@ -16,7 +16,7 @@ export type WriterOptions = {
   readonly restored?: boolean;
 };
 
-const PATIENCE_MS = 10_000; // Of real time, before a test that waits for nothing fails.
+const PATIENCE_MS = 100_000; // Of real time, before a test that waits for nothing fails.
 
 /** A writer in a world: every call lets the world go on until it has settled. */
 export class WriterUnderTest {

@@ -43,7 +43,7 @@ export async function readAll<T>(source: Source<T>, world: World, options: ReadO
   }
 }
 
-const PATIENCE_MS = 10_000; // Of real time, before a test that waits for nothing fails.
+const PATIENCE_MS = 100_000; // Of real time, before a test that waits for nothing fails.
 
 /** One attempt: an enumerator and its readers, from a snapshot to the end or to the next snapshot. */
 class ReadRun<T> {

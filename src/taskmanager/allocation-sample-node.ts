@@ -4,11 +4,12 @@
 import { type HeapProfiler, Session } from "node:inspector";
 import { userFrame } from "../api/call-site.ts";
 import type { SourceLocation } from "../base/errors.ts";
+import type { AllocationSite } from "./heap-guard.ts";
 
 /** Bytes from one sample to the next, on average. */
 const SAMPLE_BYTES = 32 * 1024;
 
-type Site = { stack: string; bytes: number };
+type Site = { readonly stack: string; bytes: number };
 
 export class AllocationSample {
   readonly #session = new Session();
@@ -23,24 +24,24 @@ export class AllocationSample {
   }
 
   /**
-   * Stack of the function that allocated most of what is still held, innermost frame first, each frame with the place
+   * The function that allocated most of what is still held: its stack, innermost frame first, each frame with the place
    * where its function begins; null when nothing of it comes from user code.
    */
-  stop(): string | null {
-    let stack: string | null = null;
+  stop(): AllocationSite | null {
+    let site: AllocationSite | null = null;
     this.#session.post("HeapProfiler.stopSampling", (error, { profile }) => {
-      if (error === null) stack = largestSite(profile.head);
+      if (error === null) site = largestSite(profile.head);
     });
     this.#session.disconnect();
-    return stack;
+    return site;
   }
 }
 
-function largestSite(head: HeapProfiler.SamplingHeapProfileNode): string | null {
+function largestSite(head: HeapProfiler.SamplingHeapProfileNode): AllocationSite | null {
   const sites = new Map<string, Site>();
   addSites(head, "", sites);
   const [largest] = [...sites.values()].sort((left, right) => right.bytes - left.bytes);
-  return largest?.stack ?? null;
+  return largest ?? null;
 }
 
 /** Adds up what was allocated by the place in user code that led to it. `outer`: the frames above. */

@@ -2,7 +2,8 @@
 // doubles) asks for much more than is left. So V8's own limit lies far above, and the slot looks at its heap between
 // turns. What fills the heap within one call of user code is seen by the TaskManager's memory guard.
 //
-// A slot that holds too much goes on for a moment, watched: so it can be said which function fills its heap.
+// A slot that holds too much goes on for a moment, watched: so it can be said which function fills its heap. What is
+// sampled meanwhile is an answer only when it accounts for the growth: records under way are held as well.
 
 export type HeapGuardOptions = {
   readonly budgetBytes: number;
@@ -12,10 +13,13 @@ export type HeapGuardOptions = {
   readonly sample: AllocationSampler;
 };
 
-/** Watches allocations from `start` to `stop`, which gives the stack that most of what is still held comes from. */
+/** Where most of what was allocated and is still held comes from. */
+export type AllocationSite = { readonly stack: string; readonly bytes: number };
+
+/** Watches allocations from `start` to `stop`, which gives the largest site; null: none in user code. */
 export interface AllocationSampler {
   start(): void;
-  stop(): string | null;
+  stop(): AllocationSite | null;
 }
 
 /** Stack of the function that fills the heap; null: not known. */
@@ -31,6 +35,9 @@ const COLLECT_FACTOR = 1.5;
 const WATCH_MS = 1_000;
 const WATCH_FACTOR = 0.25;
 const WATCHES_MAX = 10;
+/** Part of the budget below which growth may be chance, and of the growth that a site has to account for. */
+const GROWTH_MIN_FACTOR = 0.02;
+const ACCOUNTS_FOR = 0.5;
 /** What a slot that returns from its calls never reaches: it is ended by its own guard before. */
 export const HELD_FACTOR_MAX = 2.5;
 
@@ -38,7 +45,12 @@ export class HeapGuard {
   readonly #options: HeapGuardOptions;
   #nextMs = 0;
   /** Set while the slot is watched. */
-  #watch: { readonly untilMs: number; readonly bytesMax: number; readonly left: number } | null = null;
+  #watch: {
+    readonly untilMs: number;
+    readonly fromBytes: number;
+    readonly bytesMax: number;
+    readonly left: number;
+  } | null = null;
 
   constructor(options: HeapGuardOptions) {
     this.#options = options;
@@ -52,21 +64,27 @@ export class HeapGuard {
     if (this.#watch !== null) {
       if (nowMs < this.#watch.untilMs && usedBytes() < this.#watch.bytesMax) return null;
       collect();
-      const { left, bytesMax } = this.#watch;
-      const stack = sample.stop();
-      if (stack !== null || left === 0 || usedBytes() >= bytesMax) return { stack };
-      this.#begin(nowMs, bytesMax, left - 1);
+      const { left, fromBytes, bytesMax } = this.#watch;
+      const heldBytes = usedBytes();
+      const grownBytes = heldBytes - fromBytes;
+      const site = sample.stop();
+      const isCulprit =
+        site !== null && grownBytes >= budgetBytes * GROWTH_MIN_FACTOR && site.bytes >= grownBytes * ACCOUNTS_FOR;
+      if (isCulprit || left === 0 || heldBytes >= bytesMax) return { stack: isCulprit ? site.stack : null };
+      this.#begin(nowMs, heldBytes, { bytesMax, left: left - 1 });
       return null;
     }
     if (usedBytes() <= budgetBytes * COLLECT_FACTOR) return null;
     collect();
     const heldBytes = usedBytes();
-    if (heldBytes > budgetBytes) this.#begin(nowMs, heldBytes + budgetBytes * WATCH_FACTOR, WATCHES_MAX - 1);
+    if (heldBytes > budgetBytes) {
+      this.#begin(nowMs, heldBytes, { bytesMax: heldBytes + budgetBytes * WATCH_FACTOR, left: WATCHES_MAX - 1 });
+    }
     return null;
   }
 
-  #begin(nowMs: number, bytesMax: number, left: number): void {
+  #begin(nowMs: number, fromBytes: number, until: { readonly bytesMax: number; readonly left: number }): void {
     this.#options.sample.start();
-    this.#watch = { untilMs: nowMs + WATCH_MS, bytesMax, left };
+    this.#watch = { untilMs: nowMs + WATCH_MS, fromBytes, ...until };
   }
 }

@@ -32,6 +32,7 @@ export function slotHost(options: SlotHostOptions): Slot {
   const network = SegmentPool.attach(start.network, start.index + 1);
   const managed = SegmentPool.attach(start.managed, start.index + 1);
   const progress = new Int32Array(start.progress);
+  const lastVertex = new Int32Array(start.lastVertex);
   const announce = announcer(env, send);
   const slot: Slot = new Slot({
     env,
@@ -59,7 +60,10 @@ export function slotHost(options: SlotHostOptions): Slot {
     wake,
     turnBudgetMs: start.turnBudgetMs,
     onLook: () => Atomics.add(progress, start.index, 2),
-    onTurn: () => Atomics.add(progress, start.index, 1),
+    onTurn: (vertex) => {
+      if (vertex !== null) Atomics.store(lastVertex, start.index, vertex + 1);
+      Atomics.add(progress, start.index, 1);
+    },
   });
   return slot;
 }

@@ -19,7 +19,7 @@ export type SlotRunnerOptions = {
 };
 
 const MIB = 1024 ** 2;
-const PATIENCE_MS = 20_000; // Of real time, before a test that waits for nothing fails.
+const PATIENCE_MS = 100_000; // Of real time, before a test that waits for nothing fails.
 const LOOK_MS = 5;
 /** Long enough for a slot that still runs to be seen. */
 const QUIET_MS = 50;
@@ -45,6 +45,7 @@ function slotStart(): SlotStart {
     doorbells: new SharedArrayBuffer(DOORBELL_WORDS * 4),
     metrics: metricMemory(),
     progress: new SharedArrayBuffer(4),
+    lastVertex: new SharedArrayBuffer(4),
     turnBudgetMs: 2,
     heap: { budgetBytes: 64 * MIB, youngGenerationBytes: 8 * MIB, limitBytes: 64 * MIB },
   };
@@ -56,9 +57,11 @@ class StartedSlot implements AsyncDisposable {
   readonly messages: FromSlot[] = [];
   readonly exits: SlotExit[] = [];
   readonly #progress: Int32Array;
+  readonly #lastVertex: Int32Array;
 
   constructor(runner: SlotRunner, start: SlotStart = slotStart()) {
     this.#progress = new Int32Array(start.progress);
+    this.#lastVertex = new Int32Array(start.lastVertex);
     this.handle = runner.start(start, (exit) => this.exits.push(exit));
     this.handle.control.onMessage((message) => {
       this.messages.push(message);
@@ -70,6 +73,11 @@ class StartedSlot implements AsyncDisposable {
   /** What it has said, without announcements of metrics. */
   get said(): readonly string[] {
     return this.messages.map(({ kind }) => kind).filter((kind) => kind !== "metrics");
+  }
+
+  /** Vertex whose task had the last turn; -1: none had one. */
+  get lastVertex(): number {
+    return Atomics.load(this.#lastVertex, 0) - 1;
   }
 
   /** Moves whenever the slot looks for work and with each turn. */
@@ -138,7 +146,9 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
     test("a slot says that it is ready, and answers what it is told", async () => {
       await using slot = new StartedSlot(make());
       await slot.until(() => slot.said.includes("ready"));
+      assert.equal(slot.lastVertex, -1);
       await slot.runEndless();
+      await slot.until(() => slot.lastVertex === 0);
       slot.handle.control.send({ kind: "cancel", commit: true });
       await slot.until(() => slot.said.includes("closed"));
       assert.deepEqual(slot.said, ["ready", "deployed", "splitRequest", "split", "closed"]);
@@ -232,7 +242,8 @@ function ownThreadContract(make: () => SlotRunner): void {
     await using slot = new StartedSlot(make());
     slot.deploy(moduleOf("function neverReturns() { for (;;); } neverReturns();"));
     await slot.until(async () => /^ +at neverReturns/.test((await slot.handle.stackSample()) ?? ""));
-    assert.ok(Number.isFinite(await slot.handle.heldBytes()), "a loop in JavaScript does not keep it from answering");
+    // A loop in JavaScript does not keep it from answering; a busy machine may, for a while.
+    await slot.until(async () => Number.isFinite(await slot.handle.heldBytes()));
     await slot.handle.terminate();
     assert.deepEqual(slot.exits, []);
     assert.deepEqual([await slot.handle.heldBytes(), await slot.handle.stackSample()], [0, null]);

@@ -21,6 +21,8 @@ export type SlotStart = {
   readonly metrics: SharedArrayBuffer;
   /** Progress counters of all slots, one word each (watchdog.ts). */
   readonly progress: SharedArrayBuffer;
+  /** Of all slots, one word each: the vertex whose task had the last turn, plus one; 0 before the first turn. */
+  readonly lastVertex: SharedArrayBuffer;
   readonly turnBudgetMs: number;
   readonly heap: {
     /** What the slot is held to (heap-guard.ts). */

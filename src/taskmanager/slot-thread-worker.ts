@@ -15,7 +15,7 @@ import { jobLoad } from "./job-load-node.ts";
 import type { Slot } from "./slot.ts";
 import { slotHost } from "./slot-host.ts";
 import type { SlotStart } from "./slot-runner.ts";
-import { exitCalled, outOfHeap, threwLate, withStack } from "./user-failure.ts";
+import { exitCalled, outOfHeap, threwLate, withCulprit } from "./user-failure.ts";
 
 assert(parentPort !== null, "a slot runs in a worker thread only");
 const control = portConnection<FromSlot, ToSlot>(parentPort);
@@ -50,7 +50,8 @@ const heapGuard = new HeapGuard({
 
 function checkHeap(): void {
   const overrun = heapGuard.overrun(env.clock.monotonicMs());
-  if (overrun !== null) slot.fail(null, withStack(outOfHeap(start.heap.budgetBytes), overrun.stack));
+  if (overrun === null) return;
+  slot.fail(null, withCulprit(outOfHeap(start.heap.budgetBytes), overrun.stack, slot.lastChain));
 }
 
 /** Turns while there is work; then sleep until somebody rings or a time has come. */

@@ -9,6 +9,7 @@
 //   S3. After "closed" nothing is left: no task, file, timer or segment of the slot.
 
 import type { Env } from "../base/env.ts";
+import type { JobVertex } from "../graph/job-graph.ts";
 import { errorData } from "../protocol/error-data.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
 import type { RowOutlets } from "./row-outlet.ts";
@@ -42,8 +43,11 @@ export type SlotOptions = {
   readonly turnBudgetMs: number;
   /** Called whenever the slot looks for work, so that a watchdog can tell one that sleeps from one that hangs. */
   readonly onLook: () => void;
-  /** Called at the start and the end of each turn of a task, so that a watchdog can see that time passes inside one. */
-  readonly onTurn: (running: boolean) => void;
+  /**
+   * Called at the start of each turn of a task, with its vertex, and at the end, with null: so that a watchdog can see
+   * that time passes inside one, and whose.
+   */
+  readonly onTurn: (vertex: number | null) => void;
 };
 
 type Running = SlotTask & { finished: boolean };
@@ -73,6 +77,7 @@ export class Slot {
   readonly #early: SplitMessage[] = [];
   /** Failed or cancelled before its tasks ran. */
   #unwanted = false;
+  #lastTurn: Running | null = null;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -80,6 +85,11 @@ export class Slot {
 
   get closed(): boolean {
     return this.#state === "closed";
+  }
+
+  /** The chain whose task had the last turn. */
+  get lastChain(): JobVertex | null {
+    return this.#lastTurn?.task.parts.chain.options.vertex ?? null;
   }
 
   onMessage(message: ToSlot): void {
@@ -141,15 +151,16 @@ export class Slot {
 
   #turnOf(running: Running, deadlineMs: number): "more" | "idle" | "blocked" | null {
     try {
-      this.#options.onTurn(true);
+      this.#lastTurn = running;
+      this.#options.onTurn(running.descriptor.vertex);
       const result = running.task.turn(deadlineMs);
-      this.#options.onTurn(false);
+      this.#options.onTurn(null);
       if (result !== "finished") return result;
       running.finished = true;
       this.#options.send({ kind: "finished", task: running.descriptor.id });
       return "idle";
     } catch (error) {
-      this.#options.onTurn(false);
+      this.#options.onTurn(null);
       this.fail(running.descriptor.id, error);
       return null;
     }

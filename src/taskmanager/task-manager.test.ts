@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EngineError } from "../base/errors.ts";
 import { Configuration } from "../config/configuration.ts";
+import type { JobVertex } from "../graph/job-graph.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { FromSlot } from "../protocol/slot-messages.ts";
@@ -17,8 +18,19 @@ const GIB = 1024 ** 3;
 type Thread = {
   readonly heldBytes: number;
   readonly terminate: () => Promise<void>;
-  readonly stack?: string;
+  readonly stack?: string | null;
 };
+
+/** One chain of the job graph, with a source and a function. */
+const CHAINS = [
+  {
+    name: "numbers -> hoard",
+    operators: [
+      { uid: "numbers", kind: "source" },
+      { uid: "hoard", kind: "map" },
+    ],
+  },
+] as unknown as readonly JobVertex[];
 
 function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => number | null) {
   const env = new SimEnv({ seed: 1 });
@@ -26,9 +38,11 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const says: ((message: FromSlot) => void)[] = [];
   const exits: ((exit: SlotExit) => void)[] = [];
+  const words: { progress: Int32Array; lastVertex: Int32Array }[] = [];
   const runner: SlotRunner = {
     residentBytes: () => residentBytes(env.clock.monotonicMs()),
-    start: ({ index }, onExit): SlotHandle => {
+    start: ({ index, progress, lastVertex }, onExit): SlotHandle => {
+      words[index] = { progress: new Int32Array(progress), lastVertex: new Int32Array(lastVertex) };
       exits[index] = onExit;
       const { heldBytes, terminate, stack = null } = threads[index]!;
       const onMessage = (handler: (message: FromSlot) => void): void => {
@@ -52,6 +66,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     memory,
     runner,
     onMessage: () => undefined,
+    chainOf: (vertex) => CHAINS[vertex] ?? null,
     onSlotLost: (slot, error) => lost.push({ slot, error }),
   });
   for (const index of threads.keys()) {
@@ -59,7 +74,16 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     const owner = manager.network.registerOwner({ job: "job", task: `task ${index}`, purpose: "test" });
     manager.network.allocate(owner, 1);
   }
-  return { env, manager, lost, says, exits, processBytes: memory.process.bytes };
+  /** A slot gives the task of the chain a turn, which does not come back. */
+  const hang = (slot: number): void => {
+    words[slot]!.lastVertex[slot] = 1;
+    words[slot]!.progress[slot] = 1;
+  };
+  /** The slot has come back. */
+  const moves = (slot: number): void => {
+    words[slot]!.progress[slot]! += 1;
+  };
+  return { env, manager, lost, says, exits, hang, moves, processBytes: memory.process.bytes };
 }
 
 test("M1: a thread that cannot be ended is given up after ten seconds, and keeps its segments", async () => {
@@ -103,6 +127,57 @@ test("when the process outgrows its budget, the slot that holds most is ended, a
     lost.map(({ slot, error }) => [slot, error.code]),
     [[1, "SLOT_OUT_OF_MEMORY"]],
   );
+  await manager.close();
+});
+
+test("a slot that does not answer is not taken for the one that holds most when another is known to", async () => {
+  const ended: number[] = [];
+  const thread = (slot: number, heldBytes: number): Thread => {
+    return { heldBytes, terminate: async () => void ended.push(slot) };
+  };
+  const { env, manager } = setUp([thread(0, Infinity), thread(1, 3 * GIB), thread(2, 1_000)], () => {
+    return ended.length === 0 ? Infinity : 0;
+  });
+  await env.advance(1_000);
+  assert.deepEqual(ended, [1]);
+  await manager.close();
+});
+
+for (const [seen, stack] of [
+  ["was not seen", null],
+  ["was seen in code of Millrace", "    at Slot.turn (node:internal/x:1:1)"],
+] as const) {
+  test(`a slot that ${seen} is blamed by the task that ran, and the place of its function`, async () => {
+    const thread: Thread = { heldBytes: 3 * GIB, terminate: async () => undefined, stack };
+    const { env, lost, manager, hang } = setUp([thread], () => Infinity);
+    hang(0);
+    await env.advance(1_000);
+    const [{ error } = assert.fail()] = lost;
+    assert.match(error.message, /in slot 0 holds most of it; the task "numbers -> hoard" was running$/);
+    assert.equal(error.operator, "hoard");
+    await manager.close();
+  });
+}
+
+test("a slot that hangs is ended with its stack; one that was only slow, and has moved after it was looked at, is not", async () => {
+  const ended: number[] = [];
+  const stack = "    at spin (file:///job.ts:7:3)";
+  const thread = (slot: number): Thread => ({ heldBytes: 0, terminate: async () => void ended.push(slot), stack });
+  const { env, lost, manager, hang, moves } = setUp([thread(0), thread(1)], () => null);
+  hang(0);
+  hang(1);
+  await env.advance(40_000); // The watchdog's half a minute, and the time until its look.
+  moves(1);
+  await env.advance(10_000);
+  assert.deepEqual(ended, [0]);
+  assert.deepEqual(
+    lost.map(({ slot, error }) => [slot, error.code]),
+    [[0, "FUNCTION_NEVER_RETURNED"]],
+  );
+  assert.ok(lost[0]!.error.stack?.endsWith(stack) && lost[0]!.error.operator === undefined);
+  hang(1);
+  await env.advance(100_000);
+  assert.deepEqual(ended, [0, 1], "it is watched again");
   await manager.close();
 });
 

@@ -7,11 +7,13 @@
 //       cannot be ended keeps it: it may still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
 
+import { userFrame } from "../api/call-site.ts";
 import type { Env } from "../base/env.ts";
 import { assert, type EngineError, InternalError, UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
+import type { JobVertex } from "../graph/job-graph.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
 import { metricMemory } from "../metrics/metric-registry.ts";
@@ -20,7 +22,7 @@ import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import { HELD_FACTOR_MAX } from "./heap-guard.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
-import { neverReturned, outOfHeap, withStack } from "./user-failure.ts";
+import { neverReturned, outOfHeap, withCulprit } from "./user-failure.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskManagerOptions = {
@@ -29,6 +31,8 @@ export type TaskManagerOptions = {
   readonly memory: TaskManagerMemory;
   readonly runner: SlotRunner;
   readonly onMessage: (slot: number, message: FromSlot) => void;
+  /** By its index in the job graph. */
+  readonly chainOf: (vertex: number) => JobVertex | null;
   /** A slot ended without closing its tasks. */
   readonly onSlotLost: (slot: number, error: EngineError) => void;
 };
@@ -44,6 +48,10 @@ type SlotEntry = {
 /** Of the process size: the memory guard comes first, in most cases. */
 const HEAP_LIMIT_FACTOR = 2;
 const TERMINATION_WAIT_MS = 10_000;
+/** A thread may just be between two calls of user code when it is looked at. */
+const SAMPLES_MAX = 3;
+/** Part of the watchdog's time-out in which a slot has to move once a sample has shown that its thread runs. */
+const MOVES_WITHIN = 0.25;
 
 export class TaskManager {
   readonly network: SegmentPool;
@@ -52,6 +60,7 @@ export class TaskManager {
   readonly #slots: SlotEntry[] = [];
   readonly #doorbells: SharedArrayBuffer;
   readonly #progress: SharedArrayBuffer;
+  readonly #lastVertex: SharedArrayBuffer;
   readonly #watchdog: Watchdog;
   readonly #memoryGuard: MemoryGuard;
   #stranded = false;
@@ -79,6 +88,7 @@ export class TaskManager {
     });
     this.#doorbells = new SharedArrayBuffer(slots * DOORBELL_WORDS * 4);
     this.#progress = new SharedArrayBuffer(slots * 4);
+    this.#lastVertex = new SharedArrayBuffer(slots * 4);
     this.#watchdog = new Watchdog({
       env,
       progress: new Int32Array(this.#progress),
@@ -122,6 +132,7 @@ export class TaskManager {
         doorbells: this.#doorbells,
         metrics,
         progress: this.#progress,
+        lastVertex: this.#lastVertex,
         turnBudgetMs: configuration.get(OPTIONS.turnBudget),
         heap: {
           budgetBytes: memory.slot.heap.bytes,
@@ -197,51 +208,88 @@ export class TaskManager {
     const { memory, onSlotLost, env } = this.#options;
     const used = `the process uses ${memorySizeText(residentBytes)} of ${memorySizeText(memory.process.bytes)}`;
     const most = await this.#largest();
-    if (most === null || most.bytes <= memory.slot.heap.bytes * HELD_FACTOR_MAX + memory.taskOffHeap.bytes) {
+    if (most === null || most.bytes <= this.#ownBytes) {
       if (!this.#warned) env.log.write("warn", `${used}, though no slot holds more than is its own`);
       this.#warned = true;
       return;
     }
     const { slot } = most;
-    const stack = (await this.#slots[slot]?.handle.stackSample()) ?? null;
-    if (this.#slots[slot]?.ended !== false) return;
+    const entry = this.#slots[slot];
+    const stack = entry === undefined ? null : await userStack(entry.handle);
+    if (entry?.ended !== false) return;
     await this.end(slot);
     const error = new UserError("SLOT_OUT_OF_MEMORY", `${used}, and user code in slot ${slot} holds most of it`, {
       fix: `keep fewer objects and buffers (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
     });
-    onSlotLost(slot, this.#told(error, stack));
+    onSlotLost(slot, this.#told(slot, error, stack));
   }
 
-  /** The slot that holds most. One that does not answer is taken to hold everything. */
+  /**
+   * The slot that holds most. One that does not answer is taken to hold everything, unless another one is known to hold
+   * more than is its own.
+   */
   async #largest(): Promise<{ readonly slot: number; readonly bytes: number } | null> {
     const running = [...this.#slots.entries()].filter(([, { ended }]) => !ended);
     const all = await Promise.all(
       running.map(async ([slot, { handle }]) => ({ slot, bytes: await handle.heldBytes() })),
     );
-    return all.sort((a, b) => b.bytes - a.bytes)[0] ?? null;
+    const sorted = all.sort((a, b) => b.bytes - a.bytes);
+    const largestKnown = sorted.find(({ bytes }) => bytes < Infinity);
+    return largestKnown !== undefined && largestKnown.bytes > this.#ownBytes ? largestKnown : (sorted[0] ?? null);
   }
 
-  /** The error of a slot that was ended, with the stack of its user code if there is one. */
-  #told(error: UserError, stack: string | null): UserError {
+  /** What a slot may hold at most before it is to blame that the process has outgrown its budget. */
+  get #ownBytes(): number {
+    const { slot, taskOffHeap } = this.#options.memory;
+    return slot.heap.bytes * HELD_FACTOR_MAX + taskOffHeap.bytes;
+  }
+
+  /** The error of a slot that was ended, with the place of its user code. */
+  #told(slot: number, error: UserError, stack: string | null): UserError {
+    const vertex = Atomics.load(new Int32Array(this.#lastVertex), slot) - 1;
     if (this.#stranded) error.message += "; its thread cannot be stopped, so the process ends itself";
-    return withStack(error, stack);
+    return withCulprit(error, stack, this.#options.chainOf(vertex));
   }
 
   #onStuck(slot: number, stuckMs: number): void {
     const entry = this.#slots[slot];
     if (entry === undefined || entry.ended) return;
-    entry.handle
-      .stackSample()
-      .then(async (stack) => {
-        if (entry.ended) return;
-        await this.end(slot);
-        const error = neverReturned(`user code in slot ${slot}`, stuckMs, null);
-        this.#options.onSlotLost(slot, this.#told(error, stack));
-      })
-      .catch((error: unknown) =>
-        this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),
-      );
+    this.#endStuck(slot, entry, stuckMs).catch((error: unknown) =>
+      this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),
+    );
   }
+
+  async #endStuck(slot: number, entry: SlotEntry, stuckMs: number): Promise<void> {
+    const progress = new Int32Array(this.#progress);
+    const stood = Atomics.load(progress, slot);
+    const stack = await userStack(entry.handle);
+    // A thread that the machine did not let run has not moved either; it runs now, since it has answered.
+    if (stack !== null) await this.#delay(this.#options.configuration.get(OPTIONS.watchdogTimeout) * MOVES_WITHIN);
+    if (entry.ended) return;
+    if (Atomics.load(progress, slot) !== stood) {
+      this.#watchdog.remember(slot);
+      return;
+    }
+    await this.end(slot);
+    const error = neverReturned(`user code in slot ${slot}`, stuckMs, null);
+    this.#options.onSlotLost(slot, this.#told(slot, error, stack));
+  }
+
+  #delay(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.env.timers.after(ms, resolve, { background: true });
+    });
+  }
+}
+
+/** What the slot's thread is doing, in user code if it is seen there. */
+async function userStack(handle: SlotHandle): Promise<string | null> {
+  let stack: string | null = null;
+  for (let samples = 0; samples < SAMPLES_MAX; samples += 1) {
+    stack = await handle.stackSample();
+    if (stack === null || userFrame(stack) !== null) break; // Who did not answer once would not soon.
+  }
+  return stack;
 }
 
 function exitError(exit: SlotExit, memory: TaskManagerMemory): EngineError {

@@ -96,6 +96,46 @@ class Subject {
   }
 }
 
+/** A task with a source whose records take as long as the test says, and how many were asked for at once. */
+function polled(results: readonly { readonly gives: "wait" | "more"; readonly msPerRecord: number }[]) {
+  let nowMs = 0;
+  const limits: number[] = [];
+  const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
+  const status: TaskStatus = { full: false, failure: null };
+  const source = {
+    poll: (limit: number) => {
+      const { gives, msPerRecord } = results[limits.length] ?? { gives: "wait", msPerRecord: 0 };
+      limits.push(limit);
+      nowMs += limit * msPerRecord;
+      return gives;
+    },
+    watermark: () => -Infinity,
+  };
+  const task = new Task({
+    ...{ name: "task", clock, status, turn: new TurnClock(clock), source, chain: { options: { bindings: [] } } },
+    ...{ gate: null, partitions: [], sinks: [], flatMaps: [], eventTimes: [], operators: [], stores: [] },
+    inputPath: new WatermarkPath([], status, () => undefined),
+    metrics: { sent: () => undefined, usage: () => undefined, wake: () => undefined },
+  } as unknown as TaskParts);
+  while (limits.length < results.length) task.turn(nowMs + BUDGET_MS);
+  return limits.slice(0, results.length);
+}
+
+describe("the records that a task takes at once", () => {
+  const times = (count: number, gives: "wait" | "more", msPerRecord: number) =>
+    Array.from({ length: count }, () => ({ gives, msPerRecord }));
+
+  test("double while they are fast, up to 1,024, and halve while they are slow: a call is never long for long", () => {
+    const limits = polled([...times(14, "more", 0), ...times(13, "more", 2)]);
+    assert.deepEqual(limits.slice(0, 14), [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024, 1024]);
+    assert.deepEqual(limits.slice(14), [1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1, 1, 1]);
+  });
+
+  test("do not become more by waiting", () => {
+    assert.deepEqual(polled([...times(20, "wait", 0), ...times(3, "more", 0)]).slice(18), [1, 1, 1, 2, 4]);
+  });
+});
+
 describe("a task's turn", () => {
   test("is over in time, whatever a watermark fires, timers do and the end of the input brings", async () => {
     for (const timerAtMs of [Infinity, 0]) {

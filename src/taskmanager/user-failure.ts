@@ -1,10 +1,12 @@
 // Failures of user functions, told with the operator, the record and the user's own error as the cause.
 
 import { inspect } from "node:util";
+import { userFrame } from "../api/call-site.ts";
 import { durationText } from "../base/duration.ts";
 import { EngineError, ExternalError, UserError, withOperator } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import { OPTIONS } from "../config/options.ts";
+import type { JobVertex } from "../graph/job-graph.ts";
 import { obeysOnError, type PlanOperator } from "../graph/plan.ts";
 import type { ProcessTimer } from "../operators/process/process-operator.ts";
 
@@ -187,11 +189,21 @@ export function neverReturned(who: string, stuckMs: number, stack: string | null
       fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
     },
   );
-  return withStack(error, stack);
+  return withCulprit(error, stack, null);
 }
 
-/** `stack`: of the user code that is to blame, as it was seen from outside; null: not known. */
-export function withStack(error: UserError, stack: string | null): UserError {
+/**
+ * Says where the user code is that a slot was ended for. `stack`: what its thread was doing, as it was seen from
+ * outside; null: it was not. A sample may find the thread elsewhere, or not at all: what is known for certain is the
+ * chain that ran, and where its functions are declared.
+ */
+export function withCulprit(error: UserError, stack: string | null, chain: JobVertex | null): UserError {
+  const isSeen = stack !== null && userFrame(stack) !== null;
+  if (!isSeen && chain !== null) {
+    error.message += `; the task "${chain.name}" was running`;
+    const culprit = chain.operators.find(obeysOnError)?.uid;
+    if (culprit !== undefined) error.operator = culprit;
+  }
   if (stack !== null) error.stack = `${error.name}: ${error.message}\n${stack}`;
   return error;
 }

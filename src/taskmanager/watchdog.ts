@@ -42,6 +42,12 @@ export class Watchdog {
     if (seen !== undefined) seen.forgotten = true;
   }
 
+  /** Watches a slot again that was reported, and goes on. */
+  remember(slot: number): void {
+    const seen = this.#seen[slot];
+    if (seen !== undefined) Object.assign(seen, { sinceMs: this.#options.env.clock.monotonicMs(), forgotten: false });
+  }
+
   stop(): void {
     this.#timer?.cancel();
     this.#timer = null;

@@ -150,8 +150,7 @@ describe("millrace run", { concurrency: 2 }, () => {
     await run.printed("open");
     run.child.kill("SIGINT");
     await waitFor(() => run.stderr.includes("stopping the job"));
-    run.child.kill("SIGINT"); // The same one by another way, as npm hands it on.
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await new Promise((resolve) => setTimeout(resolve, 400)); // Later than the same one by another way would come.
     assert.equal(run.child.exitCode, null);
     run.child.kill("SIGINT");
     assert.equal((await run.ended).code, 130);

@@ -10,7 +10,7 @@ const PROCESSES = 20;
 
 const title = `the plan of one job, compiled in ${PROCESSES} fresh processes, is byte-equal`;
 
-test(title, { timeout: 300_000 }, async () => {
+test(title, async () => {
   const explained = async (): Promise<string> => {
     const { code, stdout, stderr } = await millrace(["explain", "examples/01-market/job.ts", "--json"], { cwd: ROOT });
     assert.equal(code, 0, stderr);

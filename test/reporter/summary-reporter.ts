@@ -13,7 +13,7 @@ import { relative, resolve } from "node:path";
 import type { TestEvent } from "node:test/reporters";
 import { inspect } from "node:util";
 
-const FILE_DEADLINE_MS = Number(process.env.MILLRACE_TEST_FILE_DEADLINE_MS ?? 300_000);
+const FILE_DEADLINE_MS = Number(process.env.MILLRACE_TEST_FILE_DEADLINE_MS ?? 900_000);
 /** What is kept of a file's own output, so that a chatty file cannot fill the memory of the run. */
 const OUTPUT_LINES_MAX = 200;
 /** With a filter on the command line it is no mistake that nothing ran in a file. */
