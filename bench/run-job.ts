@@ -6,6 +6,7 @@
 import { totalmem } from "node:os";
 import { nodeEnv } from "../src/base/env-node.ts";
 import { type EmbeddedJob, embeddedStart } from "../src/client/embedded.ts";
+import { jobPlan } from "../src/client/job-plan.ts";
 import { Configuration } from "../src/config/configuration.ts";
 import type { Job } from "../src/index.ts";
 import { nodeDisk } from "../src/storage/node-disk.ts";
@@ -24,14 +25,16 @@ export type RunOptions = {
   readonly local?: boolean;
 };
 
-export function startJob(options: RunOptions): Promise<EmbeddedJob> {
+export async function startJob(options: RunOptions): Promise<EmbeddedJob> {
   const env = nodeEnv(nodeDisk(), { logLevel: "warn" });
+  const { params = {} } = options;
+  const configuration = new Configuration([{ origin: { kind: "command line" }, values: options.config ?? {} }]);
   return embeddedStart({
     env,
-    job: options.job,
+    planned: await jobPlan(options.job, params, configuration),
     bundle: options.module,
-    params: options.params ?? {},
-    configuration: new Configuration([{ origin: { kind: "command line" }, values: options.config ?? {} }]),
+    params,
+    configuration,
     runner: options.local ? localSlotRunner({ env, load: async () => options.job }) : threadSlotRunner(),
     checks: false,
     machineBytes: totalmem(),

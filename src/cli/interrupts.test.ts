@@ -17,7 +17,7 @@ function setUp() {
     },
     nowMs: () => time.nowMs,
   });
-  const job = { cancel: () => seen.push("cancel"), fail: () => seen.push("fail"), stranded: false };
+  const job = { stop: () => seen.push("stop"), fail: () => seen.push("fail"), stranded: false };
   return { interrupts, job, seen, time, signal: (reason: string) => signal?.(reason) };
 }
 
@@ -31,7 +31,7 @@ test("the first signal stops the job in good order, the second ends the process 
   const { interrupts, job, seen, signal, time } = setUp();
   interrupts.start(job);
   signal("interrupted");
-  assert.deepEqual(seen, ["interrupted: stopping the job; once more ends it at once", "cancel"]);
+  assert.deepEqual(seen, ["interrupted: stopping the job; once more ends it at once", "stop"]);
   time.nowMs += 300;
   signal("SIGTERM");
   assert.deepEqual(seen.slice(2), ["exit 130"]);
@@ -48,7 +48,7 @@ test("while the thread takes no turns signals are not heard: they end the proces
   assert.deepEqual(seen, []);
   interrupts.hear(true);
   signal("interrupted");
-  assert.deepEqual(seen.slice(1), ["cancel"]);
+  assert.deepEqual(seen.slice(1), ["stop"]);
 });
 
 test("one Ctrl-C that comes twice, from the terminal and by way of npm, counts as one", () => {

@@ -5,7 +5,7 @@ import { EXIT } from "./exit-codes.ts";
 
 /** What can be ended from outside. */
 export type Endable = {
-  cancel(): void;
+  stop(): void;
   fail(error: EngineError): void;
   /** A thread of the job cannot be ended. */
   readonly stranded: boolean;
@@ -63,6 +63,6 @@ export class Interrupts {
     }
     this.#receivedMs = nowMs;
     this.#options.note(`${reason}: stopping the job; once more ends it at once`);
-    this.#job?.cancel();
+    this.#job?.stop();
   }
 }

@@ -3,7 +3,6 @@
 // With thread slots it is what `millrace run` does; with local slots everything runs in the calling thread (`--local`,
 // tests).
 
-import type { Job } from "../api/job.ts";
 import type { ParamsText } from "../api/params.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { Env } from "../base/env.ts";
@@ -17,11 +16,11 @@ import type { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
 import type { SlotRunner } from "../taskmanager/slot-runner.ts";
 import { TaskManager } from "../taskmanager/task-manager.ts";
-import { jobPlan, withSlots } from "./job-plan.ts";
+import { type PlannedJob, withSlots } from "./job-plan.ts";
 
 export type EmbeddedOptions = {
   readonly env: Env;
-  readonly job: Job;
+  readonly planned: PlannedJob;
   /** URL of the job's bundle for thread slots; null for local ones, which get the job itself. */
   readonly bundle: string | null;
   readonly params: ParamsText;
@@ -47,8 +46,10 @@ export type EmbeddedJob = {
   /** Knows how far its tasks are, and which sinks have committed. */
   readonly master: JobMaster;
   readonly taskManager: TaskManager;
-  /** Stops the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */
+  /** Ends the job and leaves nothing of what it has not committed. */
   cancel(): void;
+  /** Ends the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */
+  stop(): void;
   /** Ends the job for a reason that its slots have not seen. */
   fail(error: EngineError): void;
   /** A thread of the job could not be ended; the process has to be killed. */
@@ -57,10 +58,10 @@ export type EmbeddedJob = {
   readonly result: Promise<JobResult>;
 };
 
-/** Builds the plan and starts the job. Throws a UserError for everything the user has to mend first. */
-export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJob> {
-  const { env, job, params } = options;
-  const { graph, defaults } = await jobPlan(job, params, options.configuration);
+/** Starts a job. Throws a UserError for everything the user has to mend first. */
+export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
+  const { env, params } = options;
+  const { graph, defaults } = options.planned;
   const { plan } = graph;
   const configuration = withSlots(options.configuration, graph);
   const memory = taskManagerMemory(configuration, { machineBytes: options.machineBytes });
@@ -91,7 +92,7 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     },
     slots: taskManager,
     print: options.print,
-    onRows: options.onRows ?? ((rows) => master?.rowsRead(rows)),
+    onRows: options.onRows ?? (({ task, sink, rows }) => master?.rowsRead({ task, sink, bytes: rows.byteLength })),
     log: options.log,
   });
   master.start();
@@ -104,7 +105,8 @@ export async function embeddedStart(options: EmbeddedOptions): Promise<EmbeddedJ
     rates: master.rates,
     master,
     taskManager,
-    cancel: () => master.cancel(!isBounded(plan)),
+    cancel: () => master.cancel(false),
+    stop: () => master.cancel(!isBounded(plan)),
     fail: (error) => master.fail(error),
     get stranded() {
       return taskManager.stranded;

@@ -5,7 +5,7 @@ import { MetricRates } from "../metrics/metric-rates.ts";
 import { MetricRegistry, type MetricScope, metricMemory } from "../metrics/metric-registry.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
 import { activityCode } from "../metrics/task-activity.ts";
-import { operatorMetrics, poolMetrics, runCounts, taskMetrics } from "./job-metrics.ts";
+import { jobCounts, operatorMetrics, poolMetrics, taskMetrics } from "./job-metrics.ts";
 
 const KINDS = { in: "source", parse: "parse", time: "eventTime", window: "window", out: "sink" };
 const PLAN = { operators: Object.entries(KINDS).map(([uid, kind]) => ({ uid, kind })) } as unknown as Plan;
@@ -32,14 +32,14 @@ test("counts add up over subtasks, each by the kind of its operator", () => {
     scope("out").count("numRecordsOut", 5);
     scope(null).count("accumulateBusyTimeMs", 50);
   });
-  const { watermarkMs, ...counts } = runCounts(metrics, PLAN);
+  const { watermarkMs, ...counts } = jobCounts(metrics, PLAN);
   assert.deepEqual(counts, { rowsIn: 20, rowsOut: 10, late: 6, invalid: 6, skipped: 8, busyMs: 100 });
   assert.equal(watermarkMs, null);
 });
 
 test("the watermark is the lowest of those that have begun", () => {
   const at = (first: number, second: number) =>
-    runCounts(
+    jobCounts(
       store((scope, subtask) => scope(null).gauge("currentInputWatermark", subtask === 0 ? first : second)),
       PLAN,
     ).watermarkMs;
@@ -57,7 +57,7 @@ test("a task that has ended holds no watermark back", () => {
     const at = task.index("activity", "activity");
     task.values[at] = activityCode(subtask === 0 ? "ended" : "idle");
   });
-  assert.equal(runCounts(metrics, PLAN).watermarkMs, 2_000);
+  assert.equal(jobCounts(metrics, PLAN).watermarkMs, 2_000);
 });
 
 test("metrics of operators: counters as sums with their rates, gauges as ranges, distributions of all subtasks", () => {

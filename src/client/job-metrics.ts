@@ -1,27 +1,30 @@
-// The numbers of a run that people ask for first, and all others for `run --json`, read from its metrics. Pure.
+// The numbers of a job, read from its metrics. Pure.
 
 import type { OperatorKind, Plan } from "../graph/plan.ts";
 import type { PoolStats } from "../memory/segment-pool.ts";
 import { type MetricRates, meterName } from "../metrics/metric-rates.ts";
-import type { HistogramSummary, MetricEntry, MetricStore } from "../metrics/metric-store.ts";
+import type { MetricEntry, MetricStore } from "../metrics/metric-store.ts";
+import type { Distribution, JobCounts, JobMetrics, MetricValues, TaskMetricValues } from "../protocol/job-messages.ts";
 
-export type RunCounts = {
-  /** Records that sources gave, and that sinks took. */
-  readonly rowsIn: number;
-  readonly rowsOut: number;
-  /** Too late for their window, and nobody read the late output. */
-  readonly late: number;
-  /** Could not be read, or failed their schema. */
-  readonly invalid: number;
-  /** A user function threw on them. */
-  readonly skipped: number;
-  /** Task time spent working, in all. */
-  readonly busyMs: number;
-  /** Event time that every task with an input has reached; null before the first watermark, and after the last. */
-  readonly watermarkMs: number | null;
+export type MetricSources = {
+  readonly plan: Plan;
+  readonly metrics: MetricStore;
+  readonly rates: MetricRates;
+  readonly runningMs: number;
+  readonly pools: { readonly network: PoolStats; readonly managed: PoolStats; readonly managedBlockSize: number };
 };
 
-export function runCounts(metrics: MetricStore, plan: Plan): RunCounts {
+export function jobMetrics({ plan, metrics, rates, runningMs, pools }: MetricSources): JobMetrics {
+  return {
+    ...jobCounts(metrics, plan),
+    runningMs,
+    operators: operatorMetrics(metrics, rates, plan),
+    tasks: taskMetrics(metrics, rates),
+    taskManager: poolMetrics(pools.network, pools.managed, pools.managedBlockSize),
+  };
+}
+
+export function jobCounts(metrics: MetricStore, plan: Plan): JobCounts {
   const kinds = new Map<string, OperatorKind>(plan.operators.map(({ uid, kind }) => [uid, kind]));
   const of = (...wanted: readonly OperatorKind[]) => {
     return ({ operator }: MetricEntry): boolean => wanted.includes(kinds.get(operator ?? "") ?? "map");
@@ -38,13 +41,6 @@ export function runCounts(metrics: MetricStore, plan: Plan): RunCounts {
   };
 }
 
-/** Records that each sink took, by its uid. */
-export function sinkRows(metrics: MetricStore, plan: Plan): Readonly<Record<string, number>> {
-  const sinks = plan.operators.filter(({ kind }) => kind === "sink");
-  const rows = (uid: string): number => metrics.sum("numRecordsOut", ({ operator }) => operator === uid);
-  return Object.fromEntries(sinks.map(({ uid }) => [uid, rows(uid)]));
-}
-
 function lowestWatermark(metrics: MetricStore, plan: Plan): number | null {
   if (!plan.operators.some(({ kind }) => kind === "eventTime")) return null;
   let lowest = Infinity;
@@ -55,13 +51,6 @@ function lowestWatermark(metrics: MetricStore, plan: Plan): number | null {
   }
   return Number.isFinite(lowest) ? lowest : null;
 }
-
-type Range = { readonly min: number; readonly max: number };
-type MeterValue = { readonly count: number; readonly perSecond: number };
-type Distribution = Omit<HistogramSummary, "sum" | "p999">;
-
-/** Counters and their rates as numbers, gauges as ranges, meters of users and histograms as objects of their own. */
-export type MetricValues = Readonly<Record<string, number | Range | MeterValue | Distribution>>;
 
 /** Metrics by operator uid, over all its subtasks. Numbers that JSON does not have are left out. */
 export function operatorMetrics(metrics: MetricStore, rates: MetricRates, plan: Plan): Record<string, MetricValues> {
@@ -78,20 +67,14 @@ export function operatorMetrics(metrics: MetricStore, rates: MetricRates, plan: 
   return Object.fromEntries([...groups].map(([uid, group]) => [uid, values(group)]));
 }
 
-export type TaskMetricsSummary = {
-  readonly vertex: number;
-  readonly subtask: number;
-  readonly metrics: Record<string, number>;
-};
-
 /** Metrics of tasks themselves. A watermark that never came is left out: JSON has no such number. */
-export function taskMetrics(metrics: MetricStore, rates: MetricRates): readonly TaskMetricsSummary[] {
-  const tasks = new Map<string, TaskMetricsSummary>();
+export function taskMetrics(metrics: MetricStore, rates: MetricRates): readonly TaskMetricValues[] {
+  const tasks = new Map<string, TaskMetricValues & { readonly metrics: Record<string, number> }>();
   for (const [index, entry] of metrics.entries().entries()) {
     if (entry.operator !== null) continue;
     const { vertex, subtask } = entry;
     const key = `${vertex}/${subtask}`;
-    const task = tasks.get(key) ?? { vertex, subtask, metrics: {} };
+    const task = tasks.get(key) ?? { vertex, subtask, metrics: {} as Record<string, number> };
     tasks.set(key, task);
     const value = metrics.value(entry);
     if (Number.isFinite(value)) task.metrics[entry.name] = value;

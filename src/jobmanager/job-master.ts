@@ -39,6 +39,8 @@ export type JobMasterOptions = {
 
 export type RowsMessage = Extract<FromSlot, { readonly kind: "rows" }>;
 
+type RowsRead = Extract<ToSlot, { readonly kind: "rowsRead" }>;
+
 export type JobResult = { readonly outcome: JobOutcome; readonly error: EngineError | null };
 
 export class JobMaster {
@@ -95,9 +97,8 @@ export class JobMaster {
     this.#on({ kind: "failed", error: errorData(error) });
   }
 
-  /** Makes room for more of such rows. */
-  rowsRead({ task, sink, rows }: RowsMessage): void {
-    const bytes = rows.byteLength;
+  /** Makes room for more rows. */
+  rowsRead({ task, sink, bytes }: Omit<RowsRead, "kind">): void {
     this.#options.slots.post(this.#slotOfTask(task), { kind: "rowsRead", task, sink, bytes });
   }
 

@@ -14,6 +14,7 @@ import type { Clock, Env } from "../base/env.ts";
 import { assert } from "../base/errors.ts";
 import { mix32, SeededRandom } from "../base/seeded-random.ts";
 import { embeddedStart } from "../client/embedded.ts";
+import { jobPlan } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobResult } from "../jobmanager/job-master.ts";
@@ -79,12 +80,14 @@ export async function simulateJob(job: Job, options: SimulationOptions): Promise
   options.prepare?.(env.disk);
   const history = new History();
   const printed: string[] = [];
-  const run = await embeddedStart({
+  const { params = {} } = options;
+  const configuration = configurationOf(options, weather);
+  const run = embeddedStart({
     env,
-    job,
+    planned: await jobPlan(job, params, configuration),
     bundle: null,
-    params: options.params ?? {},
-    configuration: configurationOf(options, weather),
+    params,
+    configuration,
     runner: runnerOf(job, options, { env, random, weather, history }),
     checks: options.checks ?? true,
     machineBytes: MACHINE_BYTES,

@@ -16,7 +16,7 @@ import { type Job, jobBuild } from "../api/job.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, type EngineError } from "../base/errors.ts";
 import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
-import { planDefaults } from "../client/job-plan.ts";
+import { jobPlan, planDefaults } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Plan } from "../graph/plan.ts";
@@ -142,9 +142,9 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
       onStore: (uid, subtask, store) => stubs.states.addStore(uid, subtask, store),
     },
   });
-  const run = await embeddedStart({
+  const run = embeddedStart({
     env,
-    job,
+    planned: await jobPlan(job, params, configuration),
     bundle: null,
     params,
     configuration,

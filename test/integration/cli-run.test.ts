@@ -131,7 +131,7 @@ describe("millrace run", { concurrency: 2 }, () => {
       run.child.kill("SIGINT");
       const { code, stderr } = await run.ended;
       assert.equal(code, 130);
-      assert.match(stderr, /interrupted: stopping the job.*\n■ endless cancelled/);
+      assert.match(stderr, /interrupted: stopping the job.*\n■ endless stopped/);
     });
 
     test(`a reader that goes away stops the job without a stack, ${modeName(mode)}`, async () => {

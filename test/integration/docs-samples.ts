@@ -105,7 +105,7 @@ export function outputLines(text: string): readonly string[] {
       (line) =>
         line
           .trimEnd()
-          .replace(/(finished|failed|cancelled) after .*/, "$1")
+          .replace(/(finished|failed|stopped|cancelled) after .*/, "$1")
           .replace(/^( {2}speed) .*/, "$1")
           .replace(/^(plan) [0-9a-f]+.*/, "$1")
           .replace(/(?<=\S) {2,}/g, "  "), // Columns are as wide as their content, which may depend on the machine.

@@ -9,6 +9,7 @@ import { after, before as beforeAll, describe, test } from "node:test";
 import { nodeEnv } from "../../src/base/env-node.ts";
 import type { EngineError } from "../../src/base/errors.ts";
 import { type EmbeddedJob, embeddedStart } from "../../src/client/embedded.ts";
+import { jobPlan } from "../../src/client/job-plan.ts";
 import { Configuration } from "../../src/config/configuration.ts";
 import { nodeDisk } from "../../src/storage/node-disk.ts";
 import { threadSlotRunner } from "../../src/taskmanager/slot-runner-node.ts";
@@ -26,7 +27,7 @@ let runs = 0;
 beforeAll(warmUp);
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-function start(fault: string, options: { endless?: boolean } = {}): Promise<EmbeddedJob> {
+async function start(fault: string, options: { endless?: boolean } = {}): Promise<EmbeddedJob> {
   runs += 1;
   const out = join(scratch, `run-${runs}`);
   const values = {
@@ -35,12 +36,14 @@ function start(fault: string, options: { endless?: boolean } = {}): Promise<Embe
     "millrace.memory.poison": true,
     "millrace.task.watchdog-timeout": HANGS.includes(fault) ? "3s" : "300s",
   };
+  const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
+  const params = { fault, endless: String(options.endless ?? false), out };
   return embeddedStart({
     env: nodeEnv(nodeDisk(), { logLevel: "error" }),
-    job: faults,
+    planned: await jobPlan(faults, params, configuration),
     bundle: MODULE.href,
-    params: { fault, endless: String(options.endless ?? false), out },
-    configuration: new Configuration([{ origin: { kind: "command line" }, values }]),
+    params,
+    configuration,
     runner: threadSlotRunner(),
     checks: false,
     machineBytes: totalmem(),

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Env } from "../../src/base/env.ts";
 import { embeddedStart } from "../../src/client/embedded.ts";
+import { jobPlan } from "../../src/client/job-plan.ts";
 import { Configuration } from "../../src/config/configuration.ts";
 import { OPTIONS } from "../../src/config/options.ts";
 import { count, generate, type Job, job, type Sink, tumbling } from "../../src/index.ts";
@@ -90,9 +91,9 @@ describe("a sink that does not drain", () => {
       [OPTIONS.networkMax.key]: "16mb",
     };
     const configuration = new Configuration([{ origin: { kind: "job" }, values }]);
-    const run = await embeddedStart({
+    const run = embeddedStart({
       env,
-      job: declared,
+      planned: await jobPlan(declared, {}, configuration),
       bundle: null,
       params: {},
       configuration,

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RunCounts } from "../../client/job-metrics.ts";
+import type { JobCounts } from "../../protocol/job-messages.ts";
 import { statusText } from "./run-status.ts";
 
-const COUNTS: RunCounts = { rowsIn: 0, rowsOut: 0, late: 0, invalid: 0, skipped: 0, busyMs: 0, watermarkMs: null };
+const COUNTS: JobCounts = { rowsIn: 0, rowsOut: 0, late: 0, invalid: 0, skipped: 0, busyMs: 0, watermarkMs: null };
 const NOW = Date.UTC(2026, 0, 31, 9, 30);
-const line = (counts: Partial<RunCounts>, slots = 2): string =>
+const line = (counts: Partial<JobCounts>, slots = 2): string =>
   statusText({
     name: "bars",
     slots,

@@ -1,10 +1,10 @@
 // The live line of a running job. Pure: counts in, text out.
 
 import { durationText } from "../../base/duration.ts";
-import type { RunCounts } from "../../client/job-metrics.ts";
+import type { JobCounts } from "../../protocol/job-messages.ts";
 import { countText } from "../terminal/number-text.ts";
 
-export type StatusSample = { readonly atMs: number; readonly counts: RunCounts };
+export type StatusSample = { readonly atMs: number; readonly counts: JobCounts };
 
 export type StatusFacts = {
   readonly name: string;

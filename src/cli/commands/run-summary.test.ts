@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RunCounts } from "../../client/job-metrics.ts";
 import type { Plan } from "../../graph/plan.ts";
+import type { JobCounts, JobEnd, JobMetrics } from "../../protocol/job-messages.ts";
 import { paletteOf } from "../terminal/palette.ts";
-import { type RunEnd, summaryText } from "./run-summary.ts";
+import { summaryText } from "./run-summary.ts";
 
-const COUNTS: RunCounts = {
+const COUNTS: JobCounts = {
   rowsIn: 5_104,
   rowsOut: 2_156,
   late: 0,
@@ -22,17 +22,19 @@ const PLAN = {
     { uid: "screen", kind: "sink", options: { limit: null } },
   ],
 } as unknown as Plan;
-const text = (end: Partial<RunEnd>): string =>
+const METRICS: JobMetrics = {
+  ...COUNTS,
+  runningMs: 400,
+  operators: { weekly: { numRecordsOut: 1_203 }, screen: { numRecordsOut: 953 } },
+  tasks: [],
+  taskManager: {},
+};
+const text = ({ counts = {}, plan = PLAN, ...end }: Partial<JobEnd> & { counts?: Partial<JobCounts>; plan?: Plan }) =>
   summaryText(
     {
-      plan: PLAN,
-      outcome: "finished",
-      counts: COUNTS,
-      sinkRows: { weekly: 1_203, screen: 953 },
-      commits: true,
-      runMs: 400,
+      plan,
+      end: { outcome: "finished", error: null, commits: true, metrics: { ...METRICS, ...counts }, ...end },
       peakRssBytes: 217 * 1024 ** 2,
-      ...end,
     },
     paletteOf(false),
   );
@@ -53,7 +55,7 @@ test("rows that were left out are told of", () => {
 });
 
 test("a job that was stopped keeps what its sinks committed, and else says that they wrote nothing", () => {
-  assert.match(text({ outcome: "cancelled" }), /^ {2}wrote {2}out\/weekly/m);
+  assert.match(text({ outcome: "stopped" }), /^ {2}wrote {2}out\/weekly/m);
   const none = /\n {2}wrote {2}nothing: the job was stopped before its end$/;
   assert.match(text({ outcome: "cancelled", commits: false }), none);
 });

@@ -1,27 +1,21 @@
 // What a run ended with, as people read it. Pure.
 
 import { memorySizeText } from "../../base/memory-size.ts";
-import type { RunCounts } from "../../client/job-metrics.ts";
 import type { Plan } from "../../graph/plan.ts";
-import type { JobOutcome } from "../../jobmanager/job-state.ts";
+import type { JobEnd } from "../../protocol/job-messages.ts";
 import { countText, elapsedText, grouped } from "../terminal/number-text.ts";
 import type { Palette } from "../terminal/palette.ts";
 
 export type RunEnd = {
   readonly plan: Plan;
-  readonly outcome: JobOutcome;
-  readonly counts: RunCounts;
-  /** Records that each sink took, by its uid. */
-  readonly sinkRows: Readonly<Record<string, number>>;
-  /** Sinks were told to commit. */
-  readonly commits: boolean;
-  /** From the first task running to the end. */
-  readonly runMs: number;
+  readonly end: JobEnd;
   readonly peakRssBytes: number;
 };
 
-export function summaryText(end: RunEnd, palette: Palette): string {
-  const { plan, outcome, counts, runMs, peakRssBytes } = end;
+export function summaryText(run: RunEnd, palette: Palette): string {
+  const { plan, end, peakRssBytes } = run;
+  const { outcome, metrics: counts } = end;
+  const { runningMs: runMs } = counts;
   const mark = outcome === "finished" ? palette.green("✓") : outcome === "failed" ? palette.red("✗") : "■";
   const rate = runMs > 0 ? (counts.rowsIn * 1_000) / runMs : 0;
   const memory = `peak memory ${memorySizeText(Math.round(peakRssBytes / 1024 ** 2) * 1024 ** 2)}`;
@@ -37,16 +31,16 @@ export function summaryText(end: RunEnd, palette: Palette): string {
       `${grouped(counts.rowsIn)} in, ${grouped(counts.rowsOut)} out${odd.map(([count, word]) => (count > 0 ? `, ${grouped(count)} ${word}` : "")).join("")}`,
     ),
     ...(outcome === "finished" || counts.rowsIn > 0 ? [row("speed", `${countText(rate)} rows/s; ${memory}`)] : []),
-    ...fileRows(end),
+    ...fileRows(run),
   ];
   return lines.join("\n");
 }
 
 /** Where sinks wrote to files, and whether it stands there. */
-function fileRows({ plan, outcome, commits, sinkRows }: RunEnd): string[] {
+function fileRows({ plan, end: { outcome, commits, metrics } }: RunEnd): string[] {
   const sinks = plan.operators.flatMap(({ uid, kind, options }) => {
     const paths = kind === "sink" ? (options as { paths?: unknown }).paths : null;
-    return Array.isArray(paths) ? [{ uid, paths, rows: sinkRows[uid] ?? 0 }] : [];
+    return Array.isArray(paths) ? [{ uid, paths, rows: Number(metrics.operators[uid]?.numRecordsOut ?? 0) }] : [];
   });
   if (sinks.length === 0) return [];
   if (!commits)

@@ -1,12 +1,13 @@
 // `millrace memory explain` and `millrace config show`: what holds, and why.
 
 import { UserError } from "../../base/errors.ts";
+import { machineBytes } from "../../client/machine-node.ts";
 import { type Configuration, configShow } from "../../config/configuration.ts";
 import { memoryExplain } from "../../memory/memory-explain.ts";
 import { taskManagerMemory } from "../../memory/task-manager-memory.ts";
 import { PROGRAM, pairs } from "../arguments.ts";
 import { EXIT } from "../exit-codes.ts";
-import { machineBytes, type Session } from "../session.ts";
+import type { Session } from "../session.ts";
 import { tableText } from "../terminal/table-text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { memoryText } from "./memory-text.ts";

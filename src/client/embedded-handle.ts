@@ -1,0 +1,70 @@
+// Connects the embedded runtime to a job's handle, by messages within the thread.
+
+import type { EngineError } from "../base/errors.ts";
+import { directTransport } from "../network/transport.ts";
+import { errorData, errorFromData } from "../protocol/error-data.ts";
+import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
+import { type EmbeddedJob, type EmbeddedOptions, embeddedStart } from "./embedded.ts";
+import { JobHandle } from "./job-handle.ts";
+import { jobMetrics } from "./job-metrics.ts";
+
+/** Rates are those of the last minute, give or take this. As in Flink. */
+const SAMPLE_EVERY_MS = 5_000;
+
+export type HandledOptions = Omit<EmbeddedOptions, "onRows"> & { readonly told: (error: EngineError) => EngineError };
+
+export function embeddedHandle(options: HandledOptions): { readonly run: EmbeddedJob; readonly handle: JobHandle } {
+  const { env, told, log } = options;
+  const { near, far } = directTransport(env).connect<ToJob, FromJob>("job");
+  const run = embeddedStart({
+    ...options,
+    onRows: ({ task, sink, rows }) => far.send({ kind: "rows", task, sink, rows }),
+  });
+  const metrics = metricsOf(run, options);
+  far.onMessage((message) => {
+    if (message.kind === "rowsRead") run.master.rowsRead(message);
+    else if (message.kind === "metrics") far.send({ ...message, metrics: metrics() });
+    else if (message.kind === "fail") run.fail(errorFromData(message.error));
+    else if (message.kind === "stop") run.stop();
+    else run.cancel();
+  });
+  const handle = new JobHandle({ env, jobId: run.jobId, plan: run.plan, connection: near, told, log });
+  void endOf(run, metrics).then((end) => far.send({ kind: "ended", end }));
+  return { run, handle };
+}
+
+async function endOf(run: EmbeddedJob, metrics: () => JobMetrics): Promise<JobEnd> {
+  const { outcome, error } = await run.result.catch((cause: unknown) => ({ outcome: "failed" as const, error: cause }));
+  const { commits } = run.master.state;
+  return {
+    outcome: outcome === "cancelled" && commits ? "stopped" : outcome,
+    error: error === null ? null : errorData(error),
+    commits,
+    metrics: metrics(),
+  };
+}
+
+/** Samples the rates while the job runs. */
+function metricsOf(run: EmbeddedJob, { env }: HandledOptions): () => JobMetrics {
+  const { plan, metrics, rates, taskManager } = run;
+  let startMs: number | null = null;
+  let endMs: number | null = null;
+  const sample = (): void => {
+    if (endMs !== null) return;
+    rates.sample();
+    env.timers.after(SAMPLE_EVERY_MS, sample, { background: true });
+  };
+  void run.master.running().then(() => {
+    startMs = env.clock.monotonicMs();
+    sample();
+  });
+  void run.master.result.then(() => {
+    endMs = env.clock.monotonicMs();
+  });
+  return () => {
+    const runningMs = startMs === null ? 0 : (endMs ?? env.clock.monotonicMs()) - startMs;
+    const { network, managed } = taskManager;
+    const pools = { network: network.stats(), managed: managed.stats(), managedBlockSize: managed.segmentSize };
+    return jobMetrics({ plan, metrics, rates, runningMs, pools });
+  };
+}

@@ -1,0 +1,196 @@
+// A job that somebody started, as they see it: built on messages alone, so that the job may run anywhere.
+//
+//   H1. Nothing that the job does ends the program that holds the handle: a failure is in `result` and in what reads
+//       rows, never an unhandled rejection.
+//   H2. A failure that nobody has asked for is logged.
+
+import type { Env, TimerHandle } from "../base/env.ts";
+import { type EngineError, UserError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Connection } from "../network/transport.ts";
+import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
+import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
+import { UNREAD_BYTES_MAX } from "../taskmanager/row-outlet.ts";
+import { RowQueue, type RowsFromJob } from "./row-queue.ts";
+
+/** What a job came to. */
+export type JobSummary = {
+  readonly jobId: string;
+  readonly name: string;
+  /**
+   * "stopped": ended by `stop`, and what it had written until then stands. "cancelled": ended by `cancel`, or by `stop`
+   * before a bounded job was done; sinks that commit show nothing of it.
+   */
+  readonly outcome: "finished" | "stopped" | "cancelled";
+  readonly metrics: JobMetrics;
+};
+
+export type HandleOptions = {
+  readonly env: Env;
+  readonly jobId: string;
+  readonly plan: Pick<Plan, "name" | "operators">;
+  readonly connection: Connection<ToJob, FromJob>;
+  /** Makes places in an error those of the user's files. */
+  readonly told: (error: EngineError) => EngineError;
+  readonly log: (line: string) => void;
+};
+
+const NOBODY_READS_MS = 5_000;
+
+export class JobHandle implements AsyncDisposable {
+  readonly jobId: string;
+  readonly name: string;
+  readonly #options: HandleOptions;
+  readonly #queues: ReadonlyMap<string, RowQueue>;
+  readonly #end: Promise<JobEnd>;
+  readonly #result: Promise<JobSummary>;
+  readonly #requests = new Map<number, (metrics: JobMetrics) => void>();
+  #resolveEnd: (end: JobEnd) => void = () => undefined;
+  #requested = 0;
+  #asked = false;
+  #reminder: TimerHandle | null = null;
+
+  constructor(options: HandleOptions) {
+    const { jobId, plan, connection } = options;
+    this.#options = options;
+    this.jobId = jobId;
+    this.name = plan.name;
+    const queues = rowSinks(plan).map((uid) => [uid, new RowQueue(uid, (batch) => this.#onRead(batch))] as const);
+    this.#queues = new Map(queues);
+    this.#end = new Promise((resolve) => {
+      this.#resolveEnd = resolve;
+    });
+    this.#result = this.#end.then((end) => this.#summary(end));
+    this.#result.catch(() => undefined); // H1
+    connection.onMessage((message) => this.#onMessage(message));
+  }
+
+  /** As `result`, with more in it, and never rejects. */
+  get end(): Promise<JobEnd> {
+    this.#asked = true;
+    return this.#end;
+  }
+
+  /** Resolves when nothing of the job is left; rejects with an EngineError when it has failed. */
+  get result(): Promise<JobSummary> {
+    this.#asked = true;
+    return this.#result;
+  }
+
+  /**
+   * The rows of a sink made by `rows()`. They wait to be read, and the job with them. One reader at a time; who reads
+   * later goes on where the last one stopped. Ends when the job has ended; throws the job's error when it has failed.
+   */
+  rows(uid: string): AsyncIterableIterator<unknown, undefined> {
+    const queue = this.#queues.get(uid);
+    if (queue === undefined) throw noRows(uid, this.#options.plan);
+    return queue.read();
+  }
+
+  /** Ends the job and drops what it has not committed. Resolves when nothing of it is left, and never rejects. */
+  async cancel(): Promise<void> {
+    this.#options.connection.send({ kind: "cancel" });
+    await this.#end;
+  }
+
+  /** Ends the job; what an endless one has written until now is committed and stands. Gives `result`. */
+  stop(): Promise<JobSummary> {
+    this.#options.connection.send({ kind: "stop" });
+    return this.result;
+  }
+
+  fail(error: EngineError): void {
+    this.#options.connection.send({ kind: "fail", error: errorData(error) });
+  }
+
+  /** What the job has done so far; after its end, what it had done. */
+  metrics(): Promise<JobMetrics> {
+    this.#requested += 1;
+    const request = this.#requested;
+    return new Promise((resolve) => {
+      this.#requests.set(request, resolve);
+      this.#options.connection.send({ kind: "metrics", request });
+    });
+  }
+
+  /** Cancels the job, if it runs. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cancel();
+  }
+
+  #onMessage(message: FromJob): void {
+    switch (message.kind) {
+      case "rows":
+        this.#queues.get(message.sink)?.add(message);
+        this.#remind(message.sink);
+        break;
+      case "metrics":
+        this.#requests.get(message.request)?.(message.metrics);
+        this.#requests.delete(message.request);
+        break;
+      default:
+        this.#onEnd(message.end);
+    }
+  }
+
+  #onRead({ task, sink, rows }: RowsFromJob): void {
+    this.#options.connection.send({ kind: "rowsRead", task, sink, bytes: rows.byteLength });
+  }
+
+  #onEnd(end: JobEnd): void {
+    this.#reminder?.cancel();
+    const error = end.error === null ? null : this.#error(end.error);
+    const wasRead = [...this.#queues.values()].some((queue) => queue.wasRead);
+    if (error !== null && !this.#asked && !wasRead) {
+      this.#options.log(`job ${this.name} failed: ${error.code}: ${error.message}`); // H2
+    }
+    for (const queue of this.#queues.values()) queue.end(error, end.outcome === "cancelled");
+    this.#resolveEnd(end);
+  }
+
+  #summary({ outcome, error, metrics }: JobEnd): JobSummary {
+    if (error !== null) throw this.#error(error);
+    if (outcome === "failed") throw new Error("a job has failed without an error");
+    return { jobId: this.jobId, name: this.name, outcome, metrics };
+  }
+
+  #error(data: EngineErrorData): EngineError {
+    return this.#options.told(errorFromData(data));
+  }
+
+  /** A job that waits for a reader who never comes looks like one that hangs. */
+  #remind(uid: string): void {
+    const queue = this.#queues.get(uid);
+    if (queue === undefined || queue.wasRead || this.#reminder !== null) return;
+    if (queue.waitingBytes < UNREAD_BYTES_MAX) return;
+    const { env, log } = this.#options;
+    const remind = (): void => {
+      if (!queue.wasRead) log(`job ${this.name} waits: nobody reads its rows; read rows("${uid}") of its handle`);
+    };
+    this.#reminder = env.timers.after(NOBODY_READS_MS, remind, { background: true });
+  }
+}
+
+/** Sinks whose rows go to whoever started the job. */
+export function rowSinks({ operators }: Pick<Plan, "operators">): readonly string[] {
+  return operators
+    .filter(({ kind, options }) => kind === "sink" && (options as { sink?: unknown }).sink === "rows")
+    .map(({ uid }) => uid);
+}
+
+function noRows(uid: string, plan: Pick<Plan, "operators">): UserError {
+  const sinks = rowSinks(plan);
+  const other = plan.operators.find((operator) => operator.uid === uid && operator.kind === "sink");
+  const what = other === undefined ? `the job has no sink "${uid}"` : `the sink "${uid}" gives no rows to this program`;
+  const near = nearest(uid, sinks);
+  const fix =
+    other !== undefined
+      ? `let it end in rows() in the job: .to("${uid}", rows())`
+      : near !== null
+        ? `did you mean "${near}"?`
+        : sinks.length > 0
+          ? `sinks whose rows can be read: ${sinks.map((sink) => `"${sink}"`).join(", ")}`
+          : 'let a stream of the job end in one whose rows can be read: .to("out", rows())';
+  return new UserError("ROWS_SINK_UNKNOWN", what, { fix });
+}

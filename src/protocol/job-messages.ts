@@ -1,0 +1,71 @@
+// Messages between whoever started a job and the runtime that runs it. Plain data: the two may be in different threads
+// or processes.
+
+import type { EngineErrorData } from "./error-data.ts";
+import type { TaskId } from "./slot-messages.ts";
+
+export type ToJob =
+  /** Ends the job and drops what its sinks have not committed. */
+  | { readonly kind: "cancel" }
+  /** Ends the job; of an endless one, what its sinks have written becomes visible. */
+  | { readonly kind: "stop" }
+  /** Ends the job for a reason that it has not seen. */
+  | { readonly kind: "fail"; readonly error: EngineErrorData }
+  | { readonly kind: "metrics"; readonly request: number }
+  | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
+
+export type FromJob =
+  | { readonly kind: "rows"; readonly task: TaskId; readonly sink: string; readonly rows: Uint8Array }
+  | { readonly kind: "metrics"; readonly request: number; readonly metrics: JobMetrics }
+  /** No rows follow, though metrics may still be asked for. */
+  | { readonly kind: "ended"; readonly end: JobEnd };
+
+export type JobEnd = {
+  /** "stopped": on request, with what sinks had written made visible. "cancelled": on request, without. */
+  readonly outcome: "finished" | "stopped" | "cancelled" | "failed";
+  readonly error: EngineErrorData | null;
+  /** Sinks were told to commit: of a failed job, a part may be visible. */
+  readonly commits: boolean;
+  readonly metrics: JobMetrics;
+};
+
+type Range = { readonly min: number; readonly max: number };
+type MeterValue = { readonly count: number; readonly perSecond: number };
+export type Distribution = Readonly<Record<"count" | "min" | "max" | "mean" | "p50" | "p95" | "p99", number>>;
+
+/** Counters and their rates as numbers, gauges as ranges, meters of users and histograms as objects of their own. */
+export type MetricValues = Readonly<Record<string, number | Range | MeterValue | Distribution>>;
+
+/** The numbers that people ask for first. */
+export type JobCounts = {
+  /** Records that sources gave, and that sinks took. */
+  readonly rowsIn: number;
+  readonly rowsOut: number;
+  /** Too late for their window, and nobody read the late output. */
+  readonly late: number;
+  /** Could not be read, or failed their schema. */
+  readonly invalid: number;
+  /** A user function threw on them. */
+  readonly skipped: number;
+  /** Task time spent working, in all. */
+  readonly busyMs: number;
+  /** Event time that every task with an input has reached; null before the first watermark, and after the last. */
+  readonly watermarkMs: number | null;
+};
+
+/** What a job has done so far. */
+export type JobMetrics = JobCounts & {
+  /** Since the first time that all tasks ran; 0 before it. */
+  readonly runningMs: number;
+  /** By operator uid and Flink's name of the metric, over all subtasks. */
+  readonly operators: Readonly<Record<string, MetricValues>>;
+  readonly tasks: readonly TaskMetricValues[];
+  /** Of the job's memory, by Flink's names. */
+  readonly taskManager: Readonly<Record<string, number>>;
+};
+
+export type TaskMetricValues = {
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly metrics: Readonly<Record<string, number>>;
+};
