@@ -106,6 +106,32 @@ describe("what is no argument of a call is refused there, when the job is built"
       (s) => s.eventTime({ at: "id" }).keyBy("id").window(tumbling("1m")).to("x", print()),
     ],
     ["CALL_MISPLACED", /^a pair of .* no method map$/, (s) => s.keyBy("id").connect(s.keyBy("id")).map(String)],
+    ["ORDER_WITHOUT_EVENT_TIME", /^inOrder needs event times/, (s) => s.keyBy("id").inOrder()],
+    [
+      "ORDER_WITHOUT_EVENT_TIME",
+      /^inOrder needs event times/,
+      (s) => s.eventTime({ at: "id" }).keyBy("id").connect(s.keyBy("id")).inOrder(),
+    ],
+    [
+      "CALL_MISPLACED",
+      /^a keyed stream in event-time order has no method window$/,
+      (s) => s.eventTime({ at: "id" }).keyBy("id").inOrder().window(tumbling("1m")),
+    ],
+    [
+      "CALL_MISPLACED",
+      /^a keyed stream in event-time order has no method connect$/,
+      (s) => s.eventTime({ at: "id" }).keyBy("id").inOrder().connect(s.keyBy("id")),
+    ],
+    [
+      "SIDE_NAME_RESERVED",
+      /^process function "p" names a side output "late"$/,
+      (s) =>
+        s
+          .eventTime({ at: "id" })
+          .keyBy("id")
+          .inOrder()
+          .process({ ...declaration, side: { late: Row } }),
+    ],
     ["CALL_MISPLACED", /^a sink has no method map$/, (s) => s.to("x", print()).map(String)],
     ["JOB_BUILDER_THREW", /s\.mapp is not a function$/, (s) => s.mapp(String)],
     ["SIDE_OUTPUT_UNKNOWN", /"errors": it has none$/, (s) => s.map(String).side.errors.to("x", print())],

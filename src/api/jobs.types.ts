@@ -102,6 +102,41 @@ export const sensors = job({ name: "iot-anomaly" }, (env) => {
   alerts.to("alerts", anySink);
 });
 
+export const ordered = job({ name: "ordered" }, (env) => {
+  const keyed = env
+    .from("readings", readings)
+    .eventTime({ at: (r) => r.ts })
+    .keyBy("device");
+  type Device = Infer<typeof Reading>;
+  const own = { uid: "own", out: Alert, side: { odd: t.string } };
+  const alerts = keyed.inOrder().process({
+    ...own,
+    onRecord(r, ctx) {
+      expectType<Device>()(r, true);
+      ctx.side.odd(ctx.key);
+      // @ts-expect-error What is late never comes to the function.
+      ctx.side.late(r);
+    },
+  });
+  expectType<Stream<Device>>()(alerts.side.late, true);
+  expectType<Stream<string>>()(alerts.side.odd, true);
+  const hottest = keyed.inOrder().reduce("hottest", (a, b) => (a.celsius > b.celsius ? a : b));
+  expectType<Stream<Device>>()(hottest.side.late, true);
+  hottest.map((r) => r.celsius.toFixed(1));
+  const counts = keyed.inOrder().aggregate({ n: count() });
+  expectType<Stream<Device>>()(counts.side.late, true);
+  counts.map((r) => `${r.device} ${r.n.toFixed(0)}`);
+  const both = keyed.connect(keyed).inOrder();
+  const pairs = both.process({ ...own, uid: "pairs", onLeft() {}, onRight() {} });
+  expectType<Stream<Device>>()(pairs.side.late, true);
+  // @ts-expect-error Windows take records in any order.
+  keyed.inOrder().window;
+  // @ts-expect-error Connect first.
+  keyed.inOrder().connect;
+  // @ts-expect-error The name is taken.
+  keyed.inOrder().process({ uid: "taken", out: Alert, side: { late: t.string }, onRecord() {} });
+});
+
 const Sale = z.object({ store: z.string().trim(), amount: z.coerce.number().positive(), day: z.coerce.date() });
 
 export const clean = job(

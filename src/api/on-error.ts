@@ -1,7 +1,7 @@
 // `onError` and the side output that belongs to it: refused where they could have no effect.
 
 import { UserError } from "../base/errors.ts";
-import { type ErrorPolicy, obeysOnError } from "../graph/plan.ts";
+import { type ErrorPolicy, obeysOnError, SIDE_LATE } from "../graph/plan.ts";
 import { checkValue, oneOf } from "../types/check-options.ts";
 import { callSite } from "./call-site.ts";
 import type { PlanNode } from "./plan-node.ts";
@@ -23,15 +23,15 @@ export function checkOnError(node: PlanNode, policy: ErrorPolicy): void {
 }
 
 /** Refuses side outputs whose names have a meaning already. */
-export function checkSideNames(names: readonly string[], uid: string): void {
-  const taken = names.find((name) => name === SIDE_ERRORS || name === "");
+export function checkSideNames(names: readonly string[], uid: string, inOrder: boolean): void {
+  const taken = names.find((name) => name === SIDE_ERRORS || name === "" || (inOrder && name === SIDE_LATE));
   if (taken === undefined) return;
   const location = callSite();
   throw new UserError("SIDE_NAME_RESERVED", `process function "${uid}" names a side output ${JSON.stringify(taken)}`, {
     fix:
-      taken === SIDE_ERRORS
-        ? 'choose another name: "errors" is the side output of .onError("side")'
-        : "give the side output a name",
+      taken === ""
+        ? "give the side output a name"
+        : `choose another name: "${taken}" is the side output of ${taken === SIDE_LATE ? ".inOrder()" : '.onError("side")'}`,
     ...(location && { location }),
   });
 }

@@ -7,7 +7,7 @@
 //       uid depends on whether there are any.
 //   C2. All edges into an operator get a combiner, or none: it reads either records or partial rows.
 
-import type { Plan, PlanEdge, PlanOperator } from "../graph/plan.ts";
+import { isInOrder, type Plan, type PlanEdge, type PlanOperator } from "../graph/plan.ts";
 import { recordType } from "../graph/record-type.ts";
 import type { NamedAggregate } from "../operators/aggregates/aggregate-spec.ts";
 import { fieldTypes } from "../operators/expressions/field-types.ts";
@@ -60,7 +60,7 @@ function combinationOf(plan: Operators, operator: PlanOperator, into: readonly P
   const { uid, kind, key } = operator;
   // A running aggregate gives a row for each record, so that every record has to get there; at the end of a batch it
   // gives one for each key.
-  const isCombinable = kind === "window" || (kind === "aggregate" && plan.mode === "batch");
+  const isCombinable = kind === "window" || (kind === "aggregate" && plan.mode === "batch" && !isInOrder(operator));
   if (key === null || !isCombinable || !into.some((edge) => isWorthwhile(plan, operator, edge))) return null;
   const { window = null, aggregates } = operator.options as unknown as {
     readonly window?: WindowSpec;

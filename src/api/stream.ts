@@ -5,9 +5,8 @@
 
 import { type Duration, durationMs, type Unspaced } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
-import type { ErrorPolicy, KeySpec } from "../graph/plan.ts";
-import { type AggregateResults, type Aggregates, aggregateSet } from "../operators/aggregates/aggregate.ts";
-import { aggregateFields, aggregateText } from "../operators/aggregates/aggregate-spec.ts";
+import type { ErrorPolicy } from "../graph/plan.ts";
+import type { AggregateResults, Aggregates } from "../operators/aggregates/aggregate.ts";
 import { type Expr, isExpr } from "../operators/expressions/expr.ts";
 import { exprFields } from "../operators/expressions/expr-spec.ts";
 import type { Fields } from "../operators/expressions/needs.ts";
@@ -20,21 +19,30 @@ import { describe } from "../types/describe.ts";
 import { checkedLayout, checkSchema, layoutOf } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
-import { aggregationTypes } from "./aggregation.ts";
 import { callSite } from "./call-site.ts";
-import { checkEventTime, checkProcess, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
+import { checkEventTime, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
 import { checkFunction } from "./check-function.ts";
-import { checkAggregateFields, checkFields } from "./field-check.ts";
-import { keyColumns, keySpecOf, keyText, shippedFields } from "./key-choice.ts";
+import { checkFields } from "./field-check.ts";
+import { keySpecOf } from "./key-choice.ts";
+import {
+  aggregateNode,
+  checkTimed,
+  connectedProcess,
+  type KeyedParts,
+  keyedProcess,
+  type MadeNode,
+  reduceNode,
+  type WindowSettings,
+  windowNode,
+} from "./keyed-nodes.ts";
 import { refuseMisplaced, sideOutputs } from "./misplaced-call.ts";
-import { checkOnError, checkSideNames, SIDE_ERRORS } from "./on-error.ts";
+import { checkOnError, SIDE_ERRORS } from "./on-error.ts";
 import { uidCheck } from "./plan-builder.ts";
-import type { NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
+import type { NodeDeclaration, PlanNode } from "./plan-node.ts";
 import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
 import { SinkHandle } from "./sink-handle.ts";
-import { edgeFunctions, edgesOf, keyedEdges, outputOf, type Partitioning, type StreamOrigin } from "./stream-origin.ts";
+import { edgeFunctions, edgesOf, outputOf, type Partitioning, type StreamOrigin } from "./stream-origin.ts";
 import type { EventTimeOptions, FailedRecord, IfSynchronous, KeyField, KeyOf, KeyRow } from "./stream-types.ts";
-import { windowText } from "./window-text.ts";
 
 /** A stream with named side outputs, which are streams of their own. */
 export type Split<T, S> = Stream<T> & { readonly side: { readonly [K in keyof S]: Stream<S[K]> } };
@@ -177,7 +185,8 @@ export class Stream<T> {
   keyBy(by: unknown, type?: StandardSchema): never {
     const key = keySpecOf(by, type, this.#origin.type);
     const functions = typeof by === "string" ? {} : { key: checkFunction(by, "keyBy") };
-    return new Keyed(this.#origin, key, { ...functions, keyLocation: callSite() }) as never;
+    const keyLocation = callSite();
+    return new Keyed({ origin: this.#origin, key, functions: { ...functions, keyLocation }, inOrder: false }) as never;
   }
 
   /** Ends the stream in a sink. */
@@ -325,100 +334,88 @@ export class Stream<T> {
 
 /** A stream partitioned by key. `KO`: the key as fields of result rows. */
 export class Keyed<T, K, KO> {
-  readonly #origin: StreamOrigin;
-  readonly #key: KeySpec;
-  readonly #functions: Readonly<Record<string, unknown>>;
+  readonly #parts: KeyedParts;
 
-  constructor(origin: StreamOrigin, key: KeySpec, functions: Readonly<Record<string, unknown>>) {
-    this.#origin = origin;
-    this.#key = key;
-    this.#functions = functions;
+  constructor(parts: KeyedParts) {
+    this.#parts = parts;
   }
 
   /** What the engine's own classes need; not part of the public API. */
-  get parts(): { origin: StreamOrigin; key: KeySpec; functions: Readonly<Record<string, unknown>> } {
-    return { origin: this.#origin, key: this.#key, functions: this.#functions };
+  get parts(): KeyedParts {
+    return this.#parts;
+  }
+
+  /**
+   * Has the records wait until event time has passed them, so that the function behind gets those of each key in the
+   * order of their times, and timers between them where they belong: for state machines, and for what did not happen.
+   * Late records go to `side.late`.
+   */
+  inOrder(): InOrder<T, K, KO> {
+    checkTimed(this.#parts.origin, "inOrder");
+    return new InOrder<T, K, KO>({ ...this.#parts, inOrder: true });
   }
 
   /** Groups the records of each key by event time: `tumbling("1m")`, `sliding("1h", "5m")`, `session("30m")`. */
   window(window: WindowSpec): Windowed<T, KO> {
-    const location = callSite();
-    if (!this.#origin.timed) {
-      throw new UserError("WINDOW_WITHOUT_EVENT_TIME", "windows need event times, and the stream has none", {
-        fix: 'say where they are, before keyBy: .eventTime({ at: "ts" })',
-        ...(location && { location }),
-      });
-    }
+    checkTimed(this.#parts.origin, "window");
     return new Windowed<T, KO>(this.parts, { window: checkWindow(window), allowedLatenessMs: 0 });
   }
 
   /** Running aggregates: in stream mode one updated row per record, in batch mode one row per key at the end. */
   aggregate<const A extends Aggregates<T>>(aggregates: A): Stream<Flat<KO & AggregateResults<T, A>>> {
-    const key = keyColumns(this.#key);
-    const set = aggregateSet(aggregates as unknown as Aggregates<never>, key);
-    checkAggregateFields(aggregates as unknown as Aggregates<never>, this.#origin.type);
-    const { type: record } = this.#origin;
-    const fields = shippedFields({ key: this.#key, inputs: aggregateFields(set.specs), record });
-    const types = aggregationTypes({ set, key: this.#key, record: this.#origin.type, state: "aggregates" });
-    const node = this.#add({
-      ...types,
-      kind: "aggregate",
-      signature: `${keyText(this.#key)}/${set.specs.map(aggregateText).join(",")}`,
-      options: { aggregates: set.specs as never },
-      inputs: this.#edges(0, fields),
-      functions: { custom: set.custom, ...this.#functions },
-    });
-    return streamOf(this.#origin, node, types.output) as never;
+    return streamOf(aggregateNode(this.#parts, aggregates));
   }
 
   /** Folds the records of each key into one; gives the new value for each record. */
   reduce(uid: string, reduce: (left: T, right: T) => T): Stream<T> {
-    const explicitUid = uidCheck(typeof uid === "function" ? undefined : uid, "reduce", '.reduce("sums", (a, b) => …)');
-    const type = this.#origin.type;
-    const node = this.#add({
-      kind: "reduce",
-      explicitUid,
-      output: type,
-      state: [{ kind: "reducing", name: "value", type: type ?? { kind: "any" }, ttlMs: null }],
-      inputs: this.#edges(0),
-      functions: { reduce: checkFunction(reduce, "reduce"), ...this.#functions },
-    });
-    return streamOf(this.#origin, node, type) as Stream<T>;
+    return streamOf(reduceNode(this.#parts, uid, reduce));
   }
 
   /** A function over the records of each key with typed state, timers and side outputs. */
   process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
     process: KeyedProcess<T, K, S, O, X>,
   ): Split<Infer<O>, SideValues<X>> {
-    checkProcess(process, "onRecord");
-    const { onRecord, onTimer } = process;
-    const functions = {
-      onRecord: checkFunction(onRecord, "process.onRecord"),
-      ...(onTimer !== undefined && { onTimer: checkFunction(onTimer, "process.onTimer") }),
-    };
-    return processNode(this.parts, process, functions, this.#edges(0)) as never;
+    return streamOf(keyedProcess(this.#parts, process));
   }
 
   /** Two keyed streams with the same type of key, to be processed with common state. */
   connect<R, RO>(other: Keyed<R, K, RO>): Connected<T, R, K> {
     checkStreams("connect", Keyed, [other]);
-    checkSameKeys(this.#key, other.parts.key);
+    checkSameKeys(this.#parts.key, other.parts.key);
     return new Connected(this.parts, other.parts);
-  }
-
-  #edges(input: 0 | 1, fields: readonly string[] | null = null): NodeInput[] {
-    return keyedEdges(this.#origin, this.#key, input, fields);
-  }
-
-  #add(declaration: Parameters<StreamOrigin["builder"]["add"]>[0]): PlanNode {
-    return this.#origin.builder.add({ ...declaration, key: this.#key });
   }
 }
 
-type KeyedParts = Keyed<unknown, unknown, unknown>["parts"];
-type Flat<T> = { [P in keyof T]: T[P] };
+/** A keyed stream whose records come in the order of their event times. */
+export class InOrder<T, K, KO> {
+  readonly #parts: KeyedParts;
 
-type WindowSettings = { readonly window: WindowSpec; readonly allowedLatenessMs: number };
+  constructor(parts: KeyedParts) {
+    this.#parts = parts;
+  }
+
+  /** As on a keyed stream. */
+  aggregate<const A extends Aggregates<T>>(aggregates: A): Split<Flat<KO & AggregateResults<T, A>>, Late<T>> {
+    return streamOf(aggregateNode(this.#parts, aggregates));
+  }
+
+  /** As on a keyed stream. */
+  reduce(uid: string, reduce: (left: T, right: T) => T): Split<T, Late<T>> {
+    return streamOf(reduceNode(this.#parts, uid, reduce));
+  }
+
+  /** As on a keyed stream; `ctx.watermark` is the last millisecond before the record at hand. */
+  process<S extends StateDeclarations, O extends StandardSchema, X extends LateFree = Record<never, never>>(
+    process: KeyedProcess<T, K, S, O, X>,
+  ): Split<Infer<O>, SideValues<X> & Late<T>> {
+    return streamOf(keyedProcess(this.#parts, process));
+  }
+}
+
+type Flat<T> = { [P in keyof T]: T[P] };
+type Late<T> = { late: T };
+/** `late` is the side output of `inOrder`. */
+type LateFree = SideSchemas & { readonly late?: never };
 
 /** A keyed stream in windows. */
 export class Windowed<T, KO> {
@@ -444,30 +441,8 @@ export class Windowed<T, KO> {
    */
   aggregate<const A extends Aggregates<T>>(
     aggregates: A,
-  ): Split<Flat<KO & WindowBounds & AggregateResults<T, A>>, { late: T }> {
-    const { origin, key, functions } = this.#keyed;
-    const set = aggregateSet(aggregates as unknown as Aggregates<never>, [...keyColumns(key), "start", "end"]);
-    checkAggregateFields(aggregates as unknown as Aggregates<never>, origin.type);
-    const { window, allowedLatenessMs } = this.#settings;
-    const state = window.kind === "session" ? "sessions" : "windows";
-    const types = aggregationTypes({ set, key, record: origin.type, state });
-    const node = origin.builder.add({
-      ...types,
-      kind: "window",
-      signature: `${keyText(key)}/${windowText(window)}/${set.specs.map(aggregateText).join(",")}`,
-      options: { window: window as never, allowedLatenessMs, aggregates: set.specs as never },
-      key,
-      sides: [{ name: "late", type: origin.type }],
-      // Which fields travel is decided when the plan is made: all of them if somebody reads the late records.
-      inputs: keyedEdges(
-        origin,
-        key,
-        0,
-        shippedFields({ key, inputs: aggregateFields(set.specs), record: origin.type }),
-      ),
-      functions: { custom: set.custom, ...functions },
-    });
-    return streamOf(origin, node, types.output, { late: origin.type }) as never;
+  ): Split<Flat<KO & WindowBounds & AggregateResults<T, A>>, Late<T>> {
+    return streamOf(windowNode(this.#keyed, this.#settings, aggregates));
   }
 }
 
@@ -481,22 +456,34 @@ export class Connected<L, R, K> {
     this.#right = right;
   }
 
+  /** As `inOrder` of a keyed stream, for the records of both in one order. */
+  inOrder(): InOrderConnected<L, R, K> {
+    for (const { origin } of [this.#left, this.#right]) checkTimed(origin, "inOrder");
+    return new InOrderConnected({ ...this.#left, inOrder: true }, this.#right);
+  }
+
   process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
     process: ConnectedProcess<L, R, K, S, O, X>,
   ): Split<Infer<O>, SideValues<X>> {
-    checkProcess(process, "onLeft", "onRight");
-    const left = this.#left;
-    const right = this.#right;
-    const functions = {
-      onLeft: checkFunction(process.onLeft, "process.onLeft"),
-      onRight: checkFunction(process.onRight, "process.onRight"),
-      ...(process.onTimer !== undefined && { onTimer: checkFunction(process.onTimer, "process.onTimer") }),
-      rightKey: right.functions.key,
-      rightKeyLocation: right.functions.keyLocation,
-    };
-    const edges = [...keyedEdges(left.origin, left.key, 0), ...keyedEdges(right.origin, right.key, 1)];
-    const options = { rightKey: right.key as never };
-    return processNode(left, process, functions, edges, options) as never;
+    return streamOf(connectedProcess(this.#left, this.#right, process));
+  }
+}
+
+/** Two keyed streams that share state, whose records come in the order of their event times. */
+export class InOrderConnected<L, R, K> {
+  readonly #left: KeyedParts;
+  readonly #right: KeyedParts;
+
+  constructor(left: KeyedParts, right: KeyedParts) {
+    this.#left = left;
+    this.#right = right;
+  }
+
+  /** As on connected streams; late records of both go to `side.late`. */
+  process<S extends StateDeclarations, O extends StandardSchema, X extends LateFree = Record<never, never>>(
+    process: ConnectedProcess<L, R, K, S, O, X>,
+  ): Split<Infer<O>, SideValues<X> & Late<L | R>> {
+    return streamOf(connectedProcess(this.#left, this.#right, process));
   }
 }
 
@@ -516,6 +503,16 @@ export const METHODS = refuseMisplaced([
         : `call .${method} before keyBy, or on what .aggregate({ … }), .reduce("…", f) or .process({ … }) gives`,
   },
   {
+    type: InOrder,
+    what: "a keyed stream in event-time order",
+    fix: (method) =>
+      method === "window" || method === "allowLate"
+        ? "leave .inOrder() out: windows take records in any order"
+        : method === "connect"
+          ? "connect first: a.keyBy(…).connect(b.keyBy(…)).inOrder()"
+          : `call .${method} before keyBy, or on what .inOrder().process({ … }) gives`,
+  },
+  {
     type: Windowed,
     what: "a stream in windows",
     fix: (method) => `call .${method} before window, or on what .window(…).aggregate({ … }) gives`,
@@ -526,53 +523,20 @@ export const METHODS = refuseMisplaced([
     fix: (method) => `call .${method} before connect, or on what .connect(…).process({ … }) gives`,
   },
   {
+    type: InOrderConnected,
+    what: "a pair of connected streams in event-time order",
+    fix: (method) => `call .${method} before connect, or on what .inOrder().process({ … }) gives`,
+  },
+  {
     type: SinkHandle,
     what: "a sink",
     fix: (method) => `.to(…) ends a stream: keep the stream itself in a variable, and call .${method} on that`,
   },
 ]);
 
-type ProcessDeclaration = {
-  readonly uid: string;
-  readonly state?: StateDeclarations;
-  readonly out: StandardSchema;
-  readonly side?: SideSchemas;
-};
-
-function processNode(
-  { origin, key, functions: keyFunctions }: KeyedParts,
-  process: ProcessDeclaration,
-  functions: Readonly<Record<string, unknown>>,
-  inputs: NodeInput[],
-  options: Record<string, never> = {},
-): unknown {
-  const declared = process.state ?? {};
-  const sides = Object.fromEntries(
-    Object.entries(process.side ?? {}).map(([name, schema]) => [name, checkedLayout(schema, `side output ${name}`)]),
-  );
-  checkSideNames(Object.keys(sides), process.uid);
-  const output = checkedLayout(process.out, "out");
-  const node = origin.builder.add({
-    kind: "process",
-    explicitUid: uidCheck(process.uid, "process function"),
-    options,
-    output,
-    sides: Object.entries(sides).map(([name, type]) => ({ name, type })),
-    key,
-    state: Object.entries(declared).map(([name, declaration]) => declaration.specOf(name)),
-    inputs,
-    functions: { ...functions, state: declared, ...keyFunctions },
-  });
-  return streamOf(origin, node, output, sides);
-}
-
-function streamOf(
-  origin: StreamOrigin,
-  node: PlanNode,
-  type: TypeSpec | null,
-  sides: Readonly<Record<string, TypeSpec | null>> = {},
-): Stream<unknown> {
-  return new Stream({ ...origin, outputs: [outputOf(node)], type }, sides);
+/** The stream of an operator on a keyed stream. */
+function streamOf({ node, type, sides, origin }: MadeNode): never {
+  return new Stream({ ...origin, outputs: [outputOf(node)], type }, sides) as never;
 }
 
 function isSink(value: unknown): value is Sink<unknown> {

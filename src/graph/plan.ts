@@ -103,6 +103,14 @@ export function obeysOnError({ kind, options }: Pick<PlanOperator, "kind" | "opt
   return OBEY_ON_ERROR.has(kind) && !isExpression;
 }
 
+/** Side output of records that come too late: of windows, and of operators in the order of event time. */
+export const SIDE_LATE = "late";
+
+/** Whether an operator gets its records in the order of event time. */
+export function isInOrder({ options }: Pick<PlanOperator, "options">): boolean {
+  return (options as { inOrder?: unknown } | null)?.inOrder === true;
+}
+
 /** Whether every source has an end. */
 export function isBounded({ operators }: Pick<Plan, "operators">): boolean {
   return operators.every(({ kind, options }) => {

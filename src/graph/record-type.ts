@@ -12,14 +12,14 @@ export function outputType(operator: PlanOperator, output: string): TypeSpec | n
 }
 
 /**
- * Type of the records that an operator's first input is made of; null when it is not known or not one. Behind a
- * combiner that is the type of what is combined, and a combiner takes the type of all that its operator gets: both ends
- * have to lay out their accumulators alike.
+ * Type of the records that an operator's input is made of, by default the first; null when it is not known or not one.
+ * Behind a combiner that is the type of what is combined, and a combiner takes the type of all that its operator gets:
+ * both ends have to lay out their accumulators alike.
  */
-export function recordType(plan: Operators, operator: PlanOperator): TypeSpec | null {
+export function recordType(plan: Operators, operator: PlanOperator, input: 0 | 1 = 0): TypeSpec | null {
   const byUid = new Map(plan.operators.map((each) => [each.uid, each]));
   const isCombiner = (uid: string): boolean => byUid.get(uid)?.kind === "preAggregate";
-  const into = (uid: string): PlanEdge[] => plan.edges.filter((edge) => edge.to === uid && edge.input === 0);
+  const into = (uid: string): PlanEdge[] => plan.edges.filter((edge) => edge.to === uid && edge.input === input);
   const target = plan.edges.find((edge) => edge.from === operator.uid)?.to ?? operator.uid;
   const edges = into(isCombiner(operator.uid) ? target : operator.uid);
   const types = edges

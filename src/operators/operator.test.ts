@@ -8,6 +8,7 @@ import { aggregateSet, collect, count, sum } from "./aggregates/aggregate.ts";
 import { AggregateOperator } from "./aggregates/aggregate-operator.ts";
 import { ReduceOperator } from "./aggregates/reduce-operator.ts";
 import { fieldTypes } from "./expressions/field-types.ts";
+import { InOrderOperator } from "./in-order/in-order-operator.ts";
 import { type OperatorSubject, operatorContract } from "./operator.contract.ts";
 import { type ProcessContext, type ProcessFunctions, ProcessOperator } from "./process/process-operator.ts";
 import { type StateHandles, state } from "./process/state-declaration.ts";
@@ -178,6 +179,20 @@ const process = (own: ProcessFunctions, overrun: number, inputs: 1 | 2): Operato
   inputs,
 });
 
+// -------------------------------------------------------------- in event-time order
+
+const inOrder = (subject: OperatorSubject): OperatorSubject => ({
+  ...subject,
+  make: (testCase) =>
+    new InOrderOperator({
+      inner: subject.make(testCase),
+      types: [ROW.spec, ROW.spec],
+      lateOutput: testCase.lateOutput,
+      freeze: null,
+      failure: (error) => error,
+    }),
+});
+
 // -------------------------------------------------------------- all of them
 
 const OPERATORS: Readonly<Record<string, OperatorSubject>> = {
@@ -189,6 +204,10 @@ const OPERATORS: Readonly<Record<string, OperatorSubject>> = {
   "a process function in the heap store": { ...process(functions, 2, 1), store: heapStore },
   "a process function of two inputs": process(joining, 5, 2),
   "a process function of two inputs in the heap store": { ...process(joining, 5, 2), store: heapStore },
+  "running aggregates in event-time order": inOrder(running("stream")),
+  "reduce in event-time order": inOrder(reduce),
+  "a process function in event-time order": inOrder(process(functions, 2, 1)),
+  "a process function of two inputs in event-time order": inOrder(process(joining, 5, 2)),
   "tumbling windows": { ...windows(tumbling("5ms"), 0), whole: true },
   "sliding windows": { ...windows(sliding("6ms", "2ms"), 3), whole: true },
   "session windows": windows(session("4ms"), 1),

@@ -64,6 +64,8 @@ export interface OperatorContext {
   pause(rows: number): boolean;
   /** The operator's current event time: its last watermark, -Infinity before the first. */
   watermark(): number;
+  /** The task's input channel that the record at hand came by: the senders of an input are numbered as its subtasks. */
+  channel(): number;
 }
 
 /** A run of records for a whole-batch operator: plain objects from the same slot, or columns from another one. */

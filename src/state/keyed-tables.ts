@@ -10,6 +10,7 @@ import type { ByteReader, ByteWriter } from "../types/codec.ts";
 import type { HeapBudget } from "./heap-budget.ts";
 import type { ManagedTable } from "./managed-table.ts";
 import type { TableSpec } from "./row-layout.ts";
+import type { SortedSpec, SortedTable } from "./sorted/sorted-table.ts";
 
 /** What an operator keeps per key group in tables and objects of its own. */
 export interface KeyedPart {
@@ -24,6 +25,8 @@ export interface KeyedPart {
 export interface KeyedTables {
   /** A table of this operator's own; a listed one comes with its heads. */
   table(spec: TableSpec): ManagedTable;
+  /** A table of this operator's keys in the order of time, which is attached. */
+  sorted(spec: SortedSpec): SortedTable;
   attach(part: KeyedPart): void;
   /** Heap that objects beside rows may take, shared with others; whoever takes of it counts it in `usedBytes`. */
   readonly heap: HeapBudget;

@@ -5,23 +5,29 @@
 import { assert, UserError } from "../base/errors.ts";
 import { ByteCursor, ByteSink, readString, readU32, take, writeByte, writeString } from "../types/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../types/codec.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
 import type { HeapBudget } from "./heap-budget.ts";
 import type { StateUsage } from "./keyed-state.ts";
 import type { KeyedPart, KeyedTables } from "./keyed-tables.ts";
 import { ManagedTable, type TableOptions } from "./managed-table.ts";
 import { TableHeads } from "./namespace-heads.ts";
 import type { TableSpec } from "./row-layout.ts";
+import { type SortedSpec, SortedTable } from "./sorted/sorted-table.ts";
 import { readMore, writeBytes } from "./state-snapshot.ts";
+
+/** `key`: type of the operator's keys. */
+export type OperatorTablesOptions = Omit<TableOptions, "account"> & { readonly key: TypeSpec };
 
 export class OperatorTables implements KeyedTables {
   readonly heap: HeapBudget;
-  readonly #options: Omit<TableOptions, "account">;
+  readonly #options: OperatorTablesOptions;
   readonly #tables: ManagedTable[] = [];
   readonly #heads: TableHeads[] = [];
+  readonly #sorted: SortedTable[] = [];
   readonly #parts = new Map<string, KeyedPart>();
   readonly #sink = new ByteSink();
 
-  constructor(options: Omit<TableOptions, "account">, heap: HeapBudget) {
+  constructor(options: OperatorTablesOptions, heap: HeapBudget) {
     this.#options = options;
     this.heap = heap;
   }
@@ -36,13 +42,22 @@ export class OperatorTables implements KeyedTables {
     return table;
   }
 
+  sorted(spec: SortedSpec): SortedTable {
+    const account = { operator: this.#options.operator, state: spec.name, bytes: 0 };
+    const sorted = new SortedTable(spec, this.#options.key, { ...this.#options, account });
+    this.#sorted.push(sorted);
+    this.attach(sorted);
+    return sorted;
+  }
+
   attach(part: KeyedPart): void {
     assert(!this.#parts.has(part.name), `part ${part.name} of ${this.#options.operator} is attached twice`);
     this.#parts.set(part.name, part);
   }
 
   usage(): StateUsage[] {
-    const tables = this.#tables.map(({ spec, size, account }) => ({
+    const all = [...this.#tables, ...this.#sorted.map(({ table }) => table)];
+    const tables = all.map(({ spec, size, account }) => ({
       name: spec.name,
       entries: size,
       bytes: account.bytes,
@@ -76,7 +91,7 @@ export class OperatorTables implements KeyedTables {
   release(): void {
     for (const part of this.#parts.values()) this.heap.usedBytes -= part.bytes;
     this.#parts.clear();
-    for (const table of [...this.#tables, ...this.#heads]) table.release();
+    for (const table of [...this.#tables, ...this.#heads, ...this.#sorted]) table.release();
   }
 
   #unknown(name: string): UserError {

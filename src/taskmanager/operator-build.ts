@@ -2,13 +2,14 @@
 
 import { assert, InternalError } from "../base/errors.ts";
 import { refusePromise } from "../base/synchronous.ts";
-import type { Plan, PlanOperator } from "../graph/plan.ts";
+import { isInOrder, type Plan, type PlanOperator, SIDE_LATE } from "../graph/plan.ts";
 import type { AggregateSet } from "../operators/aggregates/aggregate.ts";
 import { AggregateOperator, type AggregateOperatorOptions } from "../operators/aggregates/aggregate-operator.ts";
 import type { NamedAggregate } from "../operators/aggregates/aggregate-spec.ts";
 import type { KeyAccess } from "../operators/aggregates/aggregate-stage.ts";
 import { ReduceOperator } from "../operators/aggregates/reduce-operator.ts";
 import { fieldTypes } from "../operators/expressions/field-types.ts";
+import { InOrderOperator } from "../operators/in-order/in-order-operator.ts";
 import type { Operator } from "../operators/operator.ts";
 import { type ProcessFunctions, ProcessOperator } from "../operators/process/process-operator.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
@@ -18,7 +19,7 @@ import type { TypeSpec } from "../types/type-spec.ts";
 import { optionsOf } from "./chain.ts";
 import { freezeRecord } from "./freeze.ts";
 import { userAggregates, userKey } from "./user-aggregate.ts";
-import { timerFailure } from "./user-failure.ts";
+import { timerFailure, userFailure } from "./user-failure.ts";
 
 export type OperatorBuildOptions = {
   readonly operator: PlanOperator;
@@ -26,6 +27,8 @@ export type OperatorBuildOptions = {
   readonly functions: Readonly<Record<string, unknown>>;
   /** Type of the records it receives, as far as the plan knows. */
   readonly input: TypeSpec | null;
+  /** The same of its second input. */
+  readonly rightInput: TypeSpec | null;
   /** Whether anybody reads a side output. */
   readonly isRead: (side: string) => boolean;
   /** Whether a change in place is to fail at the user's line. */
@@ -35,6 +38,21 @@ export type OperatorBuildOptions = {
 };
 
 export function operatorBuild(options: OperatorBuildOptions): Operator {
+  const { operator, input, rightInput } = options;
+  if (!isInOrder(operator)) return builtAsIs(options);
+  const { rightKey } = optionsOf<{ rightKey?: unknown }>(operator);
+  return new InOrderOperator({
+    inner: builtAsIs(options),
+    types: [input ?? ANY, ...(rightKey === undefined ? [] : [rightInput ?? ANY])],
+    lateOutput: options.isRead(SIDE_LATE),
+    freeze: options.checks ? freezeRecord : null,
+    failure: (error, record) => userFailure(operator, error, record),
+  });
+}
+
+const ANY: TypeSpec = { kind: "any" };
+
+function builtAsIs(options: OperatorBuildOptions): Operator {
   const { operator, functions, onThrow } = options;
   switch (operator.kind) {
     case "window": {
@@ -43,7 +61,7 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
         ...aggregation(options),
         window,
         allowedLatenessMs,
-        lateOutput: options.isRead("late"),
+        lateOutput: options.isRead(SIDE_LATE),
         partials: isCombined(operator),
       });
     }
@@ -62,7 +80,7 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
       return new ProcessOperator({
         functions: functions as ProcessFunctions,
         state: (functions.state ?? {}) as StateDeclarations,
-        sides: operator.sides.map((side) => side.name).filter((name) => name !== "errors"),
+        sides: operator.sides.map((side) => side.name).filter((name) => !isOfEngine(operator, name)),
         freeze: options.checks ? freezeRecord : null,
         onThrow,
         onTimerThrow: (error, timer, timestampMs) => {
@@ -75,6 +93,11 @@ export function operatorBuild(options: OperatorBuildOptions): Operator {
         operator: operator.uid,
       });
   }
+}
+
+/** Side outputs that a process function does not declare. */
+function isOfEngine(operator: PlanOperator, side: string): boolean {
+  return side === "errors" || (side === SIDE_LATE && isInOrder(operator));
 }
 
 type Reduce = (left: unknown, right: unknown) => unknown;

@@ -80,6 +80,7 @@ class TaskBuilder {
   readonly #vertex: JobVertex;
   readonly #status: TaskStatus = { full: false, failure: null };
   readonly #turn: TurnClock;
+  readonly #input = { channel: 0 };
   readonly #name: string;
   readonly #partitions: ResultPartition[] = [];
   readonly #driven: Driven = { bindings: [], flatMaps: [], parses: [], eventTimes: [], sinks: [], operators: [] };
@@ -130,6 +131,7 @@ class TaskBuilder {
       turn: this.#turn,
       chain,
       gate,
+      input: this.#input,
       combiner: new WatermarkCombiner(gate?.channels.length ?? 0),
       ...this.holdings,
       partitions: this.#partitions,
@@ -251,6 +253,7 @@ class TaskBuilder {
           mode: this.#context.graph.plan.mode,
           functions,
           input: recordType(this.#context.graph.plan, operator),
+          rightInput: recordType(this.#context.graph.plan, operator, 1),
           isRead: (side) => this.#isRead(operator, side),
           checks: this.#context.checks,
           onThrow,
@@ -462,6 +465,7 @@ class TaskBuilder {
         full: () => this.#status.full,
         pause: (rows) => this.#status.full || this.#turn.isOver(rows),
         watermark: () => path.delivered,
+        channel: () => this.#input.channel,
       };
       asOperator(plan.uid, () => operator.open(opened));
     }

@@ -39,6 +39,8 @@ export type TaskParts = {
   readonly chain: Chain;
   /** Null for sources. */
   readonly gate: InputGate | null;
+  /** Says which channel of the gate the records at hand came by. */
+  readonly input: { channel: number };
   readonly combiner: WatermarkCombiner;
   readonly source: SourceDriver | null;
   readonly partitions: readonly ResultPartition[];
@@ -267,6 +269,8 @@ export class Task {
 
   #openBatch(channel: InputChannel, element: ReceivedElement): Pending {
     const { port } = channel;
+    const { gate, input } = this.parts;
+    input.channel = gate?.channels.indexOf(channel) ?? 0;
     if (element.rows !== null) {
       this.parts.metrics.received(element.rows.length, 0);
       const loop = this.#head ? null : this.#rowLoop(port);

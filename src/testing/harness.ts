@@ -6,6 +6,7 @@ import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, UserError } from "../base/errors.ts";
 import type { PlanOperator } from "../graph/plan.ts";
+import { recordType } from "../graph/record-type.ts";
 import { MetricRegistry, metricMemory } from "../metrics/metric-registry.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
 import type { Operator, Output } from "../operators/operator.ts";
@@ -113,13 +114,12 @@ async function operatorHarness(
     throw uidUnknown("keyed operator", uid, keyed);
   }
   const own = functions.get(uid) ?? {};
-  const edge = plan.edges.find(({ to }) => to === uid);
-  const input = plan.operators.find((candidate) => candidate.uid === edge?.from)?.output ?? null;
   const object = operatorBuild({
     mode: "stream",
     operator,
     functions: own,
-    input,
+    input: recordType(plan, operator),
+    rightInput: recordType(plan, operator, 1),
     isRead: () => true,
     checks: true,
     onThrow: null,
@@ -189,6 +189,7 @@ class OperatorHarness implements Harness {
       full: () => false,
       pause: () => false,
       watermark: () => this.#watermark,
+      channel: () => 0,
     });
   }
 

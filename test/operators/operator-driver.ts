@@ -57,6 +57,8 @@ export class OperatorDriver {
   readonly emitted: Emitted[] = [];
   readonly side: Emitted[] = [];
   readonly counters = new Map<string, number>();
+  /** Input channel that the next records come by. */
+  channel = 0;
   /** Fresh operators that took over in the middle of something. */
   replaced = 0;
   readonly #options: DriverOptions;
@@ -202,6 +204,7 @@ export class OperatorDriver {
         return this.#left <= 0 || this.#rows <= 0;
       },
       watermark: () => this.#watermark,
+      channel: () => this.channel,
     } as unknown as OperatorContext;
   }
 

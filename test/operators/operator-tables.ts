@@ -24,6 +24,9 @@ export function operatorTables({
   const heap = { limitBytes: heapLimitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
   return {
     allocator,
-    tables: new OperatorTables({ allocator, operator: "op", maxParallelism, keyGroups, seed: 7 }, heap),
+    tables: new OperatorTables(
+      { allocator, operator: "op", key: { kind: "string" }, maxParallelism, keyGroups, seed: 7 },
+      heap,
+    ),
   };
 }

@@ -2,7 +2,7 @@
 
 import { windowText } from "../../api/window-text.ts";
 import { durationText } from "../../base/duration.ts";
-import type { KeySpec, PlanOperator } from "../../graph/plan.ts";
+import { isInOrder, type KeySpec, type PlanOperator } from "../../graph/plan.ts";
 import { aggregateText, type NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import { type ExprSpec, exprText } from "../../operators/expressions/expr-spec.ts";
 import type { Json } from "../../operators/source.ts";
@@ -23,7 +23,10 @@ const ON_ERROR: Readonly<Record<string, string>> = {
 
 export function operatorText(operator: PlanOperator): string {
   const onError = ON_ERROR[operator.onError];
-  const text = [...kindParts(operator), ...(onError === undefined ? [] : [onError])].filter((part) => part !== "");
+  const order = isInOrder(operator) ? ["in event-time order"] : [];
+  const text = [...kindParts(operator), ...order, ...(onError === undefined ? [] : [onError])].filter(
+    (part) => part !== "",
+  );
   return text.join("; ");
 }
 

@@ -193,6 +193,7 @@ export class ProcessOperator implements Operator {
 
   #fire(domain: "event" | "processing", upToMs: number): boolean {
     const { context, store, call } = this.#open();
+    if (this.#fired === 0 && store.timers.next(domain) > upToMs) return true; // Most often.
     const { onTimer } = this.#options.functions;
     const callback = ({ name, at, key }: FiredTimer): void => {
       this.#fired += 1;

@@ -1,0 +1,204 @@
+// The plan nodes of calls on keyed streams. Untyped: no generics here.
+
+import { UserError } from "../base/errors.ts";
+import { type KeySpec, SIDE_LATE } from "../graph/plan.ts";
+import { type Aggregates, aggregateSet } from "../operators/aggregates/aggregate.ts";
+import { aggregateFields, aggregateText } from "../operators/aggregates/aggregate-spec.ts";
+import { WAITING } from "../operators/in-order/in-order-operator.ts";
+import type { StateDeclarations } from "../operators/process/state-declaration.ts";
+import type { WindowSpec } from "../operators/windows/window-spec.ts";
+import type { StateSpec } from "../state/keyed-state.ts";
+import { checkedLayout } from "../types/schema-spec.ts";
+import type { StandardSchema } from "../types/standard-schema.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
+import { aggregationTypes } from "./aggregation.ts";
+import { callSite } from "./call-site.ts";
+import { checkProcess } from "./check-argument.ts";
+import { checkFunction } from "./check-function.ts";
+import { checkAggregateFields } from "./field-check.ts";
+import { keyColumns, keyText, shippedFields } from "./key-choice.ts";
+import { checkSideNames } from "./on-error.ts";
+import { uidCheck } from "./plan-builder.ts";
+import type { NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
+import { keyedEdges, type StreamOrigin } from "./stream-origin.ts";
+import { windowText } from "./window-text.ts";
+
+/** A keyed stream without its types; `inOrder`: its records reach the operator in the order of event time. */
+export type KeyedParts = {
+  readonly origin: StreamOrigin;
+  readonly key: KeySpec;
+  readonly functions: Readonly<Record<string, unknown>>;
+  readonly inOrder: boolean;
+};
+
+export type SideTypes = Readonly<Record<string, TypeSpec | null>>;
+
+/** A node, and what its streams are made of. */
+export type MadeNode = {
+  readonly node: PlanNode;
+  readonly type: TypeSpec | null;
+  readonly sides: SideTypes;
+  /** Of the stream that the operator was called on. */
+  readonly origin: StreamOrigin;
+};
+
+export type WindowSettings = { readonly window: WindowSpec; readonly allowedLatenessMs: number };
+
+export function aggregateNode(keyed: KeyedParts, aggregates: unknown): MadeNode {
+  const { origin, key, functions, inOrder } = keyed;
+  const given = aggregates as Aggregates<never>;
+  const set = aggregateSet(given, keyColumns(key));
+  checkAggregateFields(given, origin.type);
+  const fields = shippedFields({ key, inputs: aggregateFields(set.specs), record: origin.type });
+  const types = aggregationTypes({ set, key, record: origin.type, state: "aggregates" });
+  const declaration: NodeDeclaration = {
+    ...types,
+    kind: "aggregate",
+    signature: `${keyText(key)}${inOrder ? "/inOrder" : ""}/${set.specs.map(aggregateText).join(",")}`,
+    options: { aggregates: set.specs as never },
+    inputs: keyedEdges(origin, key, 0, inOrder ? null : fields),
+    functions: { custom: set.custom, ...functions },
+  };
+  return added([keyed], declaration, types.output);
+}
+
+export function reduceNode(keyed: KeyedParts, uid: unknown, reduce: unknown): MadeNode {
+  const { origin, key, functions } = keyed;
+  const { type } = origin;
+  const declaration: NodeDeclaration = {
+    kind: "reduce",
+    explicitUid: uidCheck(typeof uid === "function" ? undefined : uid, "reduce", '.reduce("sums", (a, b) => …)'),
+    output: type,
+    state: [{ kind: "reducing", name: "value", type: type ?? { kind: "any" }, ttlMs: null }],
+    inputs: keyedEdges(origin, key, 0),
+    functions: { reduce: checkFunction(reduce, "reduce"), ...functions },
+  };
+  return added([keyed], declaration, type);
+}
+
+export function windowNode(keyed: KeyedParts, settings: WindowSettings, aggregates: unknown): MadeNode {
+  const { origin, key, functions } = keyed;
+  const { window, allowedLatenessMs } = settings;
+  const given = aggregates as Aggregates<never>;
+  const set = aggregateSet(given, [...keyColumns(key), "start", "end"]);
+  checkAggregateFields(given, origin.type);
+  const state = window.kind === "session" ? "sessions" : "windows";
+  const types = aggregationTypes({ set, key, record: origin.type, state });
+  const declaration: NodeDeclaration = {
+    ...types,
+    kind: "window",
+    signature: `${keyText(key)}/${windowText(window)}/${set.specs.map(aggregateText).join(",")}`,
+    options: { window: window as never, allowedLatenessMs, aggregates: set.specs as never },
+    // Which fields travel is decided when the plan is made: all of them if somebody reads the late records.
+    inputs: keyedEdges(origin, key, 0, shippedFields({ key, inputs: aggregateFields(set.specs), record: origin.type })),
+    functions: { custom: set.custom, ...functions },
+  };
+  return added([keyed], declaration, types.output, { [SIDE_LATE]: origin.type });
+}
+
+/** A process function with its types erased. */
+type ProcessDeclaration = {
+  readonly uid: string;
+  readonly state?: StateDeclarations;
+  readonly out: StandardSchema;
+  readonly side?: Readonly<Record<string, StandardSchema>>;
+  readonly onTimer?: unknown;
+};
+
+export function keyedProcess(
+  keyed: KeyedParts,
+  process: ProcessDeclaration & { readonly onRecord: unknown },
+): MadeNode {
+  checkProcess(process, "onRecord");
+  return processNode([keyed], process, { onRecord: checkFunction(process.onRecord, "process.onRecord") });
+}
+
+export function connectedProcess(
+  left: KeyedParts,
+  right: KeyedParts,
+  process: ProcessDeclaration & { readonly onLeft: unknown; readonly onRight: unknown },
+): MadeNode {
+  checkProcess(process, "onLeft", "onRight");
+  return processNode([left, right], process, {
+    onLeft: checkFunction(process.onLeft, "process.onLeft"),
+    onRight: checkFunction(process.onRight, "process.onRight"),
+  });
+}
+
+/** `right`: the second input of a connected operator. */
+function processNode(
+  keyed: readonly [KeyedParts, right?: KeyedParts],
+  process: ProcessDeclaration,
+  given: Readonly<Record<string, unknown>>,
+): MadeNode {
+  const { onTimer } = process;
+  const functions = { ...given, ...(onTimer !== undefined && { onTimer: checkFunction(onTimer, "process.onTimer") }) };
+  const [left, right] = keyed;
+  const declared = process.state ?? {};
+  const sides = Object.fromEntries(
+    Object.entries(process.side ?? {}).map(([name, schema]) => [name, checkedLayout(schema, `side output ${name}`)]),
+  );
+  checkSideNames(Object.keys(sides), process.uid, left.inOrder);
+  const output = checkedLayout(process.out, "out");
+  const rightFunctions = right && { rightKey: right.functions.key, rightKeyLocation: right.functions.keyLocation };
+  const declaration: NodeDeclaration = {
+    kind: "process",
+    explicitUid: uidCheck(process.uid, "process function"),
+    options: right === undefined ? {} : { rightKey: right.key as never },
+    output,
+    state: Object.entries(declared).map(([name, declaration]) => declaration.specOf(name)),
+    inputs: inputsOf(keyed),
+    functions: { ...functions, ...rightFunctions, state: declared, ...left.functions },
+  };
+  return added(keyed, declaration, output, sides);
+}
+
+/** Refuses what needs event times on a stream that has none. */
+export function checkTimed(origin: StreamOrigin, needs: "window" | "inOrder"): void {
+  if (origin.timed) return;
+  const location = callSite();
+  const detail = { fix: 'say where they are, before keyBy: .eventTime({ at: "ts" })', ...(location && { location }) };
+  throw needs === "window"
+    ? new UserError("WINDOW_WITHOUT_EVENT_TIME", "windows need event times, and the stream has none", detail)
+    : new UserError("ORDER_WITHOUT_EVENT_TIME", "inOrder needs event times, and the stream has none", detail);
+}
+
+function inputsOf(keyed: readonly (KeyedParts | undefined)[]): NodeInput[] {
+  return keyed.flatMap((each, input) => (each === undefined ? [] : keyedEdges(each.origin, each.key, input as 0 | 1)));
+}
+
+function added(
+  keyed: readonly [KeyedParts, right?: KeyedParts],
+  declaration: NodeDeclaration,
+  type: TypeSpec | null,
+  sides: SideTypes = {},
+): MadeNode {
+  const [{ origin, key, inOrder }, right] = keyed;
+  const recordTypes = [origin.type, ...(right === undefined ? [] : [right.origin.type])];
+  const all = inOrder ? { ...sides, [SIDE_LATE]: commonType(recordTypes) } : sides;
+  const node = origin.builder.add({
+    ...declaration,
+    key,
+    sides: Object.entries(all).map(([name, side]) => ({ name, type: side })),
+    ...(inOrder && {
+      options: { ...(declaration.options as object), inOrder },
+      state: [...(declaration.state ?? []), ...recordTypes.map(waitingState)],
+    }),
+  });
+  return { node, type, sides: all, origin };
+}
+
+/** What the plan tells of the records of an input that wait. */
+function waitingState(type: TypeSpec | null, input: number): StateSpec {
+  return {
+    kind: "list",
+    name: input === 0 ? WAITING : `${WAITING} (right)`,
+    item: type ?? { kind: "any" },
+    ttlMs: null,
+  };
+}
+
+function commonType(types: readonly (TypeSpec | null)[]): TypeSpec | null {
+  const [first = null] = types;
+  return types.every((type) => JSON.stringify(type) === JSON.stringify(first)) ? first : null;
+}

@@ -1,0 +1,185 @@
+// Event-time order in front of a keyed operator: its records wait until the watermark has passed them, and reach it by
+// time, its timers between them.
+//
+//   records ──▶ waiting (sorted table) ──watermark──▶ record, timer, record, … in order of time ──▶ inner operator
+//
+//   I1. Records reach the inner operator in order of time; at equal times by input channel, then as they arrived.
+//   I2. A timer at T fires after all records up to T and before any later one. One that is set for a time that has
+//       passed fires before the next record.
+//   I3. The inner operator's watermark is that of a stream in order: the last full millisecond before the record at
+//       hand, the time of the timer at hand. It is Infinity for timers beyond the last record, at the end of the input.
+//   I4. A record at or before the watermark at its arrival is late: it goes to the side output, or is counted. After a
+//       restore so is one at or before what the snapshot's watermark was for its key group.
+//   I5. What a key's function sees depends on its records alone, not on when watermarks come or on how many subtasks
+//       there are; but for records of equal times by different channels, whose order is that of the channels.
+
+import { assert, UserError } from "../../base/errors.ts";
+import type { KeyedTimers } from "../../state/keyed-state.ts";
+import type { SortedPlace, SortedTable } from "../../state/sorted/sorted-table.ts";
+import { readF64, writeF64 } from "../../types/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import type { TypeSpec } from "../../types/type-spec.ts";
+import type { Operator, OperatorContext } from "../operator.ts";
+
+/** Name of the state in which records wait. */
+export const WAITING = "waiting";
+
+export type InOrderOptions = {
+  readonly inner: Operator;
+  /** Types of the records, by input. */
+  readonly types: readonly TypeSpec[];
+  /** Somebody reads the side output "late". */
+  readonly lateOutput: boolean;
+  /** Makes a record one that cannot be changed; null: nobody checks. */
+  readonly freeze: ((record: unknown) => void) | null;
+  /** What to throw when the inner operator throws on a record. */
+  readonly failure: (error: unknown, record: unknown) => unknown;
+};
+
+type Opened = {
+  readonly context: OperatorContext;
+  readonly timers: KeyedTimers;
+  readonly waiting: SortedTable;
+  readonly keyGroup: (hash: number) => number;
+};
+
+export class InOrderOperator implements Operator {
+  readonly #options: InOrderOptions;
+  readonly #place: SortedPlace = { key: undefined, hash: 0, timeMs: 0, channel: 0, type: 0 };
+  #opened: Opened | null = null;
+  #watermark = -Infinity;
+  /** Event time of the inner operator (I3). */
+  #innerMs = -Infinity;
+  /** The last one that it was told: after a restore, none. */
+  #toldMs = -Infinity;
+  /** The watermark that a restored key group had come to, by group from the first; null when nothing was restored. */
+  #passed: Float64Array | null = null;
+
+  constructor(options: InOrderOptions) {
+    this.#options = options;
+  }
+
+  open(context: OperatorContext): void {
+    const { state, uid, keyGroups } = context;
+    assert(state !== null, `operator ${uid} has a key, and so a state store`);
+    const waiting = state.tables.sorted({ name: WAITING, types: this.#options.types });
+    state.tables.attach({
+      name: "progress",
+      bytes: 0,
+      snapshot: (keyGroup, out) => {
+        writeF64(out, Math.max(this.#watermark, this.#passedBy(keyGroup - keyGroups.first)));
+        writeF64(out, this.#innerMs);
+      },
+      restore: (keyGroup, input) => {
+        this.#passed ??= new Float64Array(keyGroups.last - keyGroups.first + 1).fill(-Infinity);
+        this.#passed[keyGroup - keyGroups.first] = readF64(input);
+        this.#innerMs = Math.max(this.#innerMs, readF64(input));
+      },
+    });
+    this.#opened = { context, timers: state.timers, waiting, keyGroup: (hash) => waiting.table.groupOf(hash) };
+    this.#options.inner.open({ ...context, watermark: () => this.#innerMs });
+  }
+
+  onRecord(record: unknown, timestampMs: number, key: unknown, hash: number, input: 0 | 1): void {
+    const { context, waiting, keyGroup } = this.#open();
+    if (timestampMs <= this.#watermark || (this.#passed !== null && timestampMs <= this.#passedBy(keyGroup(hash)))) {
+      this.#late(record, timestampMs);
+      return;
+    }
+    if (Number.isNaN(timestampMs)) throw timestampMissing(context.uid);
+    const place = this.#place;
+    place.key = key;
+    place.hash = hash;
+    place.timeMs = timestampMs;
+    place.channel = context.channel();
+    place.type = input;
+    waiting.add(place, record);
+  }
+
+  onWatermark(watermark: number): boolean {
+    const { context, timers, waiting } = this.#open();
+    this.#watermark = Math.max(this.#watermark, watermark);
+    for (let steps = 0; ; steps += 1) {
+      if (steps > 0 && context.pause(1)) return false;
+      const recordMs = waiting.firstMs;
+      const timerMs = timers.next("event");
+      const isLast = recordMs > watermark || recordMs === Infinity;
+      if (isLast && (watermark === Infinity || timerMs > watermark)) return this.#come(watermark);
+      if (timerMs >= recordMs) this.#work(recordMs);
+      else if (!this.#come(timerMs)) return false;
+    }
+  }
+
+  nextProcessingTimeMs(): number {
+    return this.#options.inner.nextProcessingTimeMs();
+  }
+
+  onProcessingTime(nowMs: number): boolean {
+    return this.#options.inner.onProcessingTime(nowMs);
+  }
+
+  onEndOfInput(): boolean {
+    return this.#options.inner.onEndOfInput();
+  }
+
+  snapshot(out: ByteWriter): void {
+    this.#options.inner.snapshot(out); // The rest is kept by key group.
+  }
+
+  restore(input: ByteReader): void {
+    this.#options.inner.restore(input);
+  }
+
+  close(): void {
+    this.#options.inner.close();
+    this.#opened = null;
+  }
+
+  #open(): Opened {
+    assert(this.#opened !== null, "the operator is open");
+    return this.#opened;
+  }
+
+  #passedBy(group: number): number {
+    return this.#passed?.[group] ?? -Infinity;
+  }
+
+  /** Event time of the inner operator comes to a time; false as in O2. */
+  #come(timeMs: number): boolean {
+    return this.#tell(Math.max(timeMs, this.#innerMs));
+  }
+
+  #tell(timeMs: number): boolean {
+    this.#innerMs = timeMs;
+    this.#toldMs = timeMs;
+    return this.#options.inner.onWatermark(timeMs);
+  }
+
+  /** Hands on the first record that waits. Timers before it have fired. */
+  #work(timeMs: number): void {
+    const { waiting } = this.#open();
+    const { inner, freeze, failure } = this.#options;
+    const beforeMs = Math.ceil(timeMs) - 1;
+    if (beforeMs !== this.#toldMs) this.#tell(beforeMs);
+    const { value, key, hash, type } = waiting.take();
+    freeze?.(value);
+    try {
+      inner.onRecord(value, timeMs, key, hash, type as 0 | 1);
+    } catch (error) {
+      throw failure(error, value);
+    }
+  }
+
+  #late(record: unknown, timestampMs: number): void {
+    const { context } = this.#open();
+    if (this.#options.lateOutput) context.side("late").offer(record, timestampMs);
+    else context.metrics.count("numLateRecordsDropped");
+  }
+}
+
+function timestampMissing(operator: string): UserError {
+  return new UserError("TIMESTAMP_MISSING", `a record without event time reached ${operator}, which works in order`, {
+    operator,
+    fix: 'say where event times are, before keyBy: .eventTime({ at: "ts" })',
+  });
+}

@@ -1,0 +1,41 @@
+// Devices that fall silent in replayed data are found where they do, however the job runs.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { CliProcess } from "./cli-process.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "millrace-silences-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const SILENCES = 10;
+const START = Date.UTC(2026, 0, 5);
+
+/** The last reading before each silence is at second 499 of its 1,000; it is noticed 30 s later. */
+const EXPECTED = Array.from({ length: SILENCES }, (_, n) => ({
+  device: "d3",
+  at: START + (n * 1_000 + 499 + 30) * 1_000,
+}));
+
+describe("each silence is found at its time", () => {
+  for (const mode of [["--local"], ["--parallelism", "1"], ["--parallelism", "2"], ["--parallelism", "4"]]) {
+    test(`with ${mode.join(" ")}`, async () => {
+      const out = join(scratch, mode.join("-"));
+      const params = ["--param", `silences=${SILENCES}`, "--param", `out=${out}`];
+      const { code, stderr } = await new CliProcess(["run", "silences.job.ts", ...params, ...mode]).ended;
+      assert.equal(code, 0, stderr);
+      const rows = readdirSync(out, { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".jsonl"))
+        .flatMap((name) => readFileSync(join(out, name), "utf8").trimEnd().split("\n"))
+        .map((line) => JSON.parse(line) as { device: string; at: string });
+      assert.deepEqual(
+        rows
+          .map(({ device, at }) => ({ device, at: new Date(at).getTime() }))
+          .sort((left, right) => left.at - right.at),
+        EXPECTED,
+      );
+    });
+  }
+});
