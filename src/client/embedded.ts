@@ -73,7 +73,7 @@ export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
     memory,
     runner: options.runner,
     onMessage: (slot, message) => master?.onMessage(slot, message),
-    chainOf: (vertex) => graph.vertices[vertex] ?? null,
+    chains: (slot, vertex) => master?.chains(slot, vertex) ?? [],
     onSlotLost: (slot, error) => master?.onSlotLost(slot, error),
   });
   master = new JobMaster({

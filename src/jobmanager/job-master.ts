@@ -6,7 +6,7 @@ import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, InternalError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import type { JobGraph } from "../graph/job-graph.ts";
+import type { JobGraph, JobVertex } from "../graph/job-graph.ts";
 import type { SegmentPool } from "../memory/segment-pool.ts";
 import { MetricRates } from "../metrics/metric-rates.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
@@ -69,6 +69,13 @@ export class JobMaster {
 
   get state(): JobState {
     return this.#state;
+  }
+
+  /** What runs in a slot: of one vertex, or all. */
+  chains(slot: number, vertex: number | null): readonly JobVertex[] {
+    const { vertices } = this.#options.graph;
+    const tasks = this.#deployment.tasks[slot] ?? [];
+    return vertices.filter((_, index) => index === (vertex ?? index) && tasks.some((task) => task.vertex === index));
   }
 
   start(): void {

@@ -60,6 +60,25 @@ describe("the life of a job", () => {
     assert.equal(state.commits, true, "those of the other slot may have committed");
   });
 
+  test("a job that is stopped and cannot commit has failed, with that error: what it wrote is not there", () => {
+    const stopped = [...deployed(2), { kind: "cancel", commit: true } as const, closed(0, errorOf("DISK_FULL"))];
+    const { state, actions } = run(jobStateOf({ tasks: 2, slots: 2 }), [...stopped, closed(1)]);
+    assert.deepEqual(actions.at(-1), { kind: "done", outcome: "failed" });
+    assert.equal(state.error?.code, "DISK_FULL");
+    assert.equal(actions.filter(({ kind }) => kind === "cancelSlots").length, 1, "they are closing already");
+  });
+
+  test("a slot that closes before anybody asked it to has failed the job", () => {
+    const { state } = run(jobStateOf({ tasks: 2, slots: 2 }), [...deployed(2), ...finished(1), closed(0), closed(1)]);
+    assert.deepEqual([state.outcome, state.error?.code], ["failed", "SLOT_CLOSED_EARLY"]);
+  });
+
+  test("a job is running once every slot is deployed, not before", () => {
+    const start = jobStateOf({ tasks: 2, slots: 2 });
+    assert.equal(run(start, deployed(1)).state.phase, "deploying");
+    assert.equal(run(start, deployed(2)).state.phase, "running");
+  });
+
   test("a cancelled job is cancelled, even when all tasks finish meanwhile; a committing one is not cancelled any more", () => {
     const cancel: JobEvent = { kind: "cancel", commit: true };
     const cancelled = run(jobStateOf({ tasks: 1, slots: 1 }), [

@@ -76,18 +76,28 @@ test("it looks once in a while, not at every call", () => {
   assert.notEqual(guard.overrun(50), null);
 });
 
-test("a slot in which nobody is seen to allocate is watched again, ten times in all", () => {
-  for (const [seenAfterMs, endMs, stack] of [
-    [3_500, 4_000, "at leak"],
-    [99_000, 10_000, null],
-  ] as const) {
-    const { heap, guard } = setUp();
-    Object.assign(heap, { live: 2_000, sampled: 0 });
-    for (let nowMs = 0; nowMs < endMs; nowMs += 500) {
-      if (nowMs > 3_000 && nowMs <= 3_500) heap.live += 30; // In the fourth watch.
-      if (nowMs >= seenAfterMs) heap.sampled = 30;
-      assert.equal(guard.overrun(nowMs), null);
-    }
-    assert.deepEqual(guard.overrun(endMs), { stack });
+test("growth that is slow adds up from look to look", () => {
+  const { heap, guard } = setUp();
+  Object.assign(heap, { live: 2_000, sampled: 15 });
+  guard.overrun(0);
+  heap.live += 12;
+  assert.equal(guard.overrun(1_000), null);
+  heap.live += 12;
+  assert.deepEqual(guard.overrun(2_000), { stack: "at leak" });
+});
+
+test("a slot in which nobody is seen to allocate is watched on, for twenty seconds or until it has grown enough", () => {
+  const { heap, guard } = setUp();
+  Object.assign(heap, { live: 2_000, sampled: 0 });
+  for (let nowMs = 0; nowMs < 20_000; nowMs += 500) {
+    if (nowMs === 3_000) heap.live += 30;
+    assert.equal(guard.overrun(nowMs), null);
   }
+  heap.sampled = 30;
+  assert.deepEqual(guard.overrun(20_000), { stack: null }, "nothing was added since the last look");
+  const growing = setUp();
+  Object.assign(growing.heap, { live: 2_000, sampled: 0 });
+  growing.guard.overrun(0);
+  growing.heap.live += 250;
+  assert.deepEqual(growing.guard.overrun(100), { stack: null });
 });

@@ -29,28 +29,31 @@ const CHECK_EVERY_MS = 50;
 /** V8 mostly collects garbage before there is so much of it, and without stopping the slot. */
 const COLLECT_FACTOR = 1.5;
 /**
- * A slot that is over its budget is watched for so long, and until it has grown by so much of the budget; as often as
- * it takes to see what fills it.
+ * A slot that is over its budget is watched until it has grown by so much of it; looked at every second, and for so
+ * long, in case it grows no more or slowly.
  */
-const WATCH_MS = 1_000;
+const LOOK_MS = 1_000;
 const WATCH_FACTOR = 0.25;
-const WATCHES_MAX = 10;
+const WATCH_MAX_MS = 20_000;
 /** Part of the budget below which growth may be chance, and of the growth that a site has to account for. */
 const GROWTH_MIN_FACTOR = 0.02;
 const ACCOUNTS_FOR = 0.5;
 /** What a slot that returns from its calls never reaches: it is ended by its own guard before. */
 export const HELD_FACTOR_MAX = 2.5;
 
+type Watch = {
+  readonly untilMs: number;
+  readonly bytesMax: number;
+  lookMs: number;
+  /** Held when sampling began. */
+  fromBytes: number;
+};
+
 export class HeapGuard {
   readonly #options: HeapGuardOptions;
   #nextMs = 0;
   /** Set while the slot is watched. */
-  #watch: {
-    readonly untilMs: number;
-    readonly fromBytes: number;
-    readonly bytesMax: number;
-    readonly left: number;
-  } | null = null;
+  #watch: Watch | null = null;
 
   constructor(options: HeapGuardOptions) {
     this.#options = options;
@@ -60,31 +63,32 @@ export class HeapGuard {
   overrun(nowMs: number): HeapOverrun | null {
     if (nowMs < this.#nextMs) return null;
     this.#nextMs = nowMs + CHECK_EVERY_MS;
+    if (this.#watch !== null) return this.#look(nowMs, this.#watch);
     const { budgetBytes, usedBytes, collect, sample } = this.#options;
-    if (this.#watch !== null) {
-      if (nowMs < this.#watch.untilMs && usedBytes() < this.#watch.bytesMax) return null;
-      collect();
-      const { left, fromBytes, bytesMax } = this.#watch;
-      const heldBytes = usedBytes();
-      const grownBytes = heldBytes - fromBytes;
-      const site = sample.stop();
-      const isCulprit =
-        site !== null && grownBytes >= budgetBytes * GROWTH_MIN_FACTOR && site.bytes >= grownBytes * ACCOUNTS_FOR;
-      if (isCulprit || left === 0 || heldBytes >= bytesMax) return { stack: isCulprit ? site.stack : null };
-      this.#begin(nowMs, heldBytes, { bytesMax, left: left - 1 });
-      return null;
-    }
     if (usedBytes() <= budgetBytes * COLLECT_FACTOR) return null;
     collect();
     const heldBytes = usedBytes();
-    if (heldBytes > budgetBytes) {
-      this.#begin(nowMs, heldBytes, { bytesMax: heldBytes + budgetBytes * WATCH_FACTOR, left: WATCHES_MAX - 1 });
-    }
+    if (heldBytes <= budgetBytes) return null;
+    const bytesMax = heldBytes + budgetBytes * WATCH_FACTOR;
+    this.#watch = { untilMs: nowMs + WATCH_MAX_MS, bytesMax, lookMs: nowMs + LOOK_MS, fromBytes: heldBytes };
+    sample.start();
     return null;
   }
 
-  #begin(nowMs: number, fromBytes: number, until: { readonly bytesMax: number; readonly left: number }): void {
-    this.#options.sample.start();
-    this.#watch = { untilMs: nowMs + WATCH_MS, fromBytes, ...until };
+  #look(nowMs: number, watch: Watch): HeapOverrun | null {
+    const { budgetBytes, usedBytes, collect, sample } = this.#options;
+    if (nowMs < watch.lookMs && usedBytes() < watch.bytesMax) return null;
+    collect();
+    const heldBytes = usedBytes();
+    const grownBytes = heldBytes - watch.fromBytes;
+    const isOver = nowMs >= watch.untilMs || heldBytes >= watch.bytesMax;
+    watch.lookMs = nowMs + LOOK_MS;
+    if (!isOver && grownBytes < budgetBytes * GROWTH_MIN_FACTOR) return null;
+    const site = sample.stop();
+    const isCulprit = site !== null && grownBytes > 0 && site.bytes >= grownBytes * ACCOUNTS_FOR;
+    if (isCulprit || isOver) return { stack: isCulprit ? site.stack : null };
+    watch.fromBytes = heldBytes;
+    sample.start();
+    return null;
   }
 }

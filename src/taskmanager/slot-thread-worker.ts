@@ -51,7 +51,7 @@ const heapGuard = new HeapGuard({
 function checkHeap(): void {
   const overrun = heapGuard.overrun(env.clock.monotonicMs());
   if (overrun === null) return;
-  slot.fail(null, withCulprit(outOfHeap(start.heap.budgetBytes), overrun.stack, slot.lastChain));
+  slot.fail(null, withCulprit(outOfHeap(start.heap.budgetBytes), overrun.stack, slot.chains));
 }
 
 /** Turns while there is work; then sleep until somebody rings or a time has come. */

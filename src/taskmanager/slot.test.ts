@@ -12,6 +12,8 @@ import type { Task, TurnResult } from "./task.ts";
 class ScriptedTask {
   readonly turns: (TurnResult | Error)[];
   readonly ends: string[] = [];
+  /** What ends with an error. */
+  breaks: string | null = null;
   readonly parts: Task["parts"];
 
   constructor(turns: (TurnResult | Error)[], options: { open?: () => Promise<void> } = {}) {
@@ -34,16 +36,21 @@ class ScriptedTask {
     return 7;
   }
 
-  async commit(): Promise<void> {
-    this.ends.push("commit");
+  commit(): Promise<void> {
+    return this.#end("commit");
   }
 
-  async stop(): Promise<void> {
-    this.ends.push("stop");
+  stop(): Promise<void> {
+    return this.#end("stop");
   }
 
-  async close(outcome: string): Promise<void> {
-    this.ends.push(outcome);
+  close(outcome: string): Promise<void> {
+    return this.#end(outcome);
+  }
+
+  async #end(how: string): Promise<void> {
+    this.ends.push(how);
+    if (this.breaks === how) throw new Error(`${how} broke`);
   }
 }
 
@@ -160,6 +167,27 @@ describe("a slot", () => {
       assert.deepEqual(kinds(), ["deployed", "closed"]);
     });
   }
+
+  test("a task that cannot commit is aborted, the others commit all the same, and the first failure is told", async () => {
+    const tasks = [new ScriptedTask([]), new ScriptedTask([]), new ScriptedTask([])];
+    const { slot, start, settle, sent, released } = setUp(tasks);
+    tasks[1]!.breaks = "commit";
+    tasks[2]!.breaks = "committed";
+    await start();
+    slot.onMessage({ kind: "commit" });
+    await settle();
+    assert.deepEqual(
+      tasks.map(({ ends }) => ends),
+      [
+        ["commit", "committed"],
+        ["commit", "abort"],
+        ["commit", "committed"],
+      ],
+    );
+    const closed = sent.at(-1);
+    assert.match(closed?.kind === "closed" ? (closed.error?.message ?? "") : "", /commit broke/);
+    assert.deepEqual([released(), slot.closed], [1, true]);
+  });
 
   test("what fails or is cancelled while it is being deployed is closed once it is open, and never runs", async () => {
     for (const interrupt of ["fail", "cancel"] as const) {

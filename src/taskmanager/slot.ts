@@ -77,7 +77,6 @@ export class Slot {
   readonly #early: SplitMessage[] = [];
   /** Failed or cancelled before its tasks ran. */
   #unwanted = false;
-  #lastTurn: Running | null = null;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -87,9 +86,9 @@ export class Slot {
     return this.#state === "closed";
   }
 
-  /** The chain whose task had the last turn. */
-  get lastChain(): JobVertex | null {
-    return this.#lastTurn?.task.parts.chain.options.vertex ?? null;
+  /** Of its tasks. */
+  get chains(): readonly JobVertex[] {
+    return this.#tasks.map(({ task }) => task.parts.chain.options.vertex);
   }
 
   onMessage(message: ToSlot): void {
@@ -151,7 +150,6 @@ export class Slot {
 
   #turnOf(running: Running, deadlineMs: number): "more" | "idle" | "blocked" | null {
     try {
-      this.#lastTurn = running;
       this.#options.onTurn(running.descriptor.vertex);
       const result = running.task.turn(deadlineMs);
       this.#options.onTurn(null);

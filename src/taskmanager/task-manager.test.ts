@@ -19,9 +19,10 @@ type Thread = {
   readonly heldBytes: number;
   readonly terminate: () => Promise<void>;
   readonly stack?: string | null;
+  readonly onSample?: () => void;
 };
 
-/** One chain of the job graph, with a source and a function. */
+/** The chains that run in each slot; one function in each. */
 const CHAINS = [
   {
     name: "numbers -> hoard",
@@ -30,6 +31,7 @@ const CHAINS = [
       { uid: "hoard", kind: "map" },
     ],
   },
+  { name: "keep", operators: [{ uid: "keep", kind: "filter", options: null }] },
 ] as unknown as readonly JobVertex[];
 
 function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => number | null) {
@@ -44,7 +46,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     start: ({ index, progress, lastVertex }, onExit): SlotHandle => {
       words[index] = { progress: new Int32Array(progress), lastVertex: new Int32Array(lastVertex) };
       exits[index] = onExit;
-      const { heldBytes, terminate, stack = null } = threads[index]!;
+      const { heldBytes, terminate, stack = null, onSample } = threads[index]!;
       const onMessage = (handler: (message: FromSlot) => void): void => {
         says[index] = handler;
       };
@@ -53,7 +55,10 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
         control,
         ring: () => undefined,
         terminate,
-        stackSample: async () => stack,
+        stackSample: async () => {
+          onSample?.();
+          return stack;
+        },
         heldBytes: async () => heldBytes,
       };
     },
@@ -66,7 +71,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     memory,
     runner,
     onMessage: () => undefined,
-    chainOf: (vertex) => CHAINS[vertex] ?? null,
+    chains: (_slot, vertex) => (vertex === null ? CHAINS : CHAINS.slice(vertex, vertex + 1)),
     onSlotLost: (slot, error) => lost.push({ slot, error }),
   });
   for (const index of threads.keys()) {
@@ -74,7 +79,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     const owner = manager.network.registerOwner({ job: "job", task: `task ${index}`, purpose: "test" });
     manager.network.allocate(owner, 1);
   }
-  /** A slot gives the task of the chain a turn, which does not come back. */
+  /** A slot gives the task of the first chain a turn, which does not come back. */
   const hang = (slot: number): void => {
     words[slot]!.lastVertex[slot] = 1;
     words[slot]!.progress[slot] = 1;
@@ -158,6 +163,20 @@ for (const [seen, stack] of [
     await manager.close();
   });
 }
+
+test("a slot that goes on from turn to turn is blamed by all the tasks that run in it: any may hold what is too much", async () => {
+  const slot: { moves: (slot: number) => void } = { moves: () => undefined };
+  const stack = "    at innocent (file:///job.ts:7:3)";
+  const thread: Thread = { heldBytes: 3 * GIB, terminate: async () => undefined, stack, onSample: () => slot.moves(0) };
+  const { env, lost, manager, hang, moves } = setUp([thread], () => Infinity);
+  slot.moves = moves;
+  hang(0);
+  await env.advance(1_000);
+  const [{ error } = assert.fail()] = lost;
+  assert.match(error.message, /holds most of it; these tasks were running: "numbers -> hoard", "keep"$/);
+  assert.equal(error.operator, undefined);
+  await manager.close();
+});
 
 test("a slot that hangs is ended with its stack; one that was only slow, and has moved after it was looked at, is not", async () => {
   const ended: number[] = [];

@@ -31,8 +31,8 @@ export type TaskManagerOptions = {
   readonly memory: TaskManagerMemory;
   readonly runner: SlotRunner;
   readonly onMessage: (slot: number, message: FromSlot) => void;
-  /** By its index in the job graph. */
-  readonly chainOf: (vertex: number) => JobVertex | null;
+  /** What runs in a slot; of one vertex by its index in the job graph, null for all. */
+  readonly chains: (slot: number, vertex: number | null) => readonly JobVertex[];
   /** A slot ended without closing its tasks. */
   readonly onSlotLost: (slot: number, error: EngineError) => void;
 };
@@ -50,8 +50,12 @@ const HEAP_LIMIT_FACTOR = 2;
 const TERMINATION_WAIT_MS = 10_000;
 /** A thread may just be between two calls of user code when it is looked at. */
 const SAMPLES_MAX = 3;
-/** Part of the watchdog's time-out in which a slot has to move once a sample has shown that its thread runs. */
+/**
+ * Time in which a slot that is no more than slow has moved once a sample has shown that its thread runs: before it is
+ * ended for that, as a part of the watchdog's time-out, and before it is asked what it does.
+ */
 const MOVES_WITHIN = 0.25;
+const MOVES_WITHIN_MS = 50;
 
 export class TaskManager {
   readonly network: SegmentPool;
@@ -215,13 +219,17 @@ export class TaskManager {
     }
     const { slot } = most;
     const entry = this.#slots[slot];
+    const stood = this.#progressOf(slot);
     const stack = entry === undefined ? null : await userStack(entry.handle);
+    await this.#delay(MOVES_WITHIN_MS);
     if (entry?.ended !== false) return;
+    const isStuck = this.#progressOf(slot) === stood;
     await this.end(slot);
     const error = new UserError("SLOT_OUT_OF_MEMORY", `${used}, and user code in slot ${slot} holds most of it`, {
       fix: `keep fewer objects and buffers (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
     });
-    onSlotLost(slot, this.#told(slot, error, stack));
+    // Where a slot is that goes on from turn to turn says nothing about who holds what is too much.
+    onSlotLost(slot, this.#told(error, isStuck ? stack : null, this.#chains(slot, isStuck)));
   }
 
   /**
@@ -245,10 +253,20 @@ export class TaskManager {
   }
 
   /** The error of a slot that was ended, with the place of its user code. */
-  #told(slot: number, error: UserError, stack: string | null): UserError {
-    const vertex = Atomics.load(new Int32Array(this.#lastVertex), slot) - 1;
+  #told(error: UserError, stack: string | null, chains: readonly JobVertex[]): UserError {
     if (this.#stranded) error.message += "; its thread cannot be stopped, so the process ends itself";
-    return withCulprit(error, stack, this.#options.chainOf(vertex));
+    return withCulprit(error, stack, chains);
+  }
+
+  /** Those whose functions may be to blame: of a slot that has not come back from a turn, the one whose turn it is. */
+  #chains(slot: number, isStuck: boolean): readonly JobVertex[] {
+    const lastVertex = Atomics.load(new Int32Array(this.#lastVertex), slot) - 1;
+    if (lastVertex < 0) return [];
+    return this.#options.chains(slot, isStuck && (this.#progressOf(slot) & 1) === 1 ? lastVertex : null);
+  }
+
+  #progressOf(slot: number): number {
+    return Atomics.load(new Int32Array(this.#progress), slot);
   }
 
   #onStuck(slot: number, stuckMs: number): void {
@@ -260,19 +278,18 @@ export class TaskManager {
   }
 
   async #endStuck(slot: number, entry: SlotEntry, stuckMs: number): Promise<void> {
-    const progress = new Int32Array(this.#progress);
-    const stood = Atomics.load(progress, slot);
+    const stood = this.#progressOf(slot);
     const stack = await userStack(entry.handle);
     // A thread that the machine did not let run has not moved either; it runs now, since it has answered.
     if (stack !== null) await this.#delay(this.#options.configuration.get(OPTIONS.watchdogTimeout) * MOVES_WITHIN);
     if (entry.ended) return;
-    if (Atomics.load(progress, slot) !== stood) {
+    if (this.#progressOf(slot) !== stood) {
       this.#watchdog.remember(slot);
       return;
     }
     await this.end(slot);
     const error = neverReturned(`user code in slot ${slot}`, stuckMs, null);
-    this.#options.onSlotLost(slot, this.#told(slot, error, stack));
+    this.#options.onSlotLost(slot, this.#told(error, stack, this.#chains(slot, true)));
   }
 
   #delay(ms: number): Promise<void> {

@@ -189,20 +189,21 @@ export function neverReturned(who: string, stuckMs: number, stack: string | null
       fix: `look for a loop that does not end; if the work is really that long, raise ${OPTIONS.watchdogTimeout.key}`,
     },
   );
-  return withCulprit(error, stack, null);
+  return withCulprit(error, stack, []);
 }
 
 /**
  * Says where the user code is that a slot was ended for. `stack`: what its thread was doing, as it was seen from
- * outside; null: it was not. A sample may find the thread elsewhere, or not at all: what is known for certain is the
- * chain that ran, and where its functions are declared.
+ * outside; null: it was not. A sample may find the thread elsewhere, or not at all: what is known for certain is which
+ * chains it may have been, and, when only one function can be meant, where that is declared.
  */
-export function withCulprit(error: UserError, stack: string | null, chain: JobVertex | null): UserError {
+export function withCulprit(error: UserError, stack: string | null, chains: readonly JobVertex[]): UserError {
   const isSeen = stack !== null && userFrame(stack) !== null;
-  if (!isSeen && chain !== null) {
-    error.message += `; the task "${chain.name}" was running`;
-    const culprit = chain.operators.find(obeysOnError)?.uid;
-    if (culprit !== undefined) error.operator = culprit;
+  if (!isSeen && chains.length > 0) {
+    const names = chains.map(({ name }) => JSON.stringify(name)).join(", ");
+    error.message += chains.length === 1 ? `; the task ${names} was running` : `; these tasks were running: ${names}`;
+    const [culprit, ...others] = chains.flatMap(({ operators }) => operators.filter(obeysOnError));
+    if (culprit !== undefined && others.length === 0) error.operator = culprit.uid;
   }
   if (stack !== null) error.stack = `${error.name}: ${error.message}\n${stack}`;
   return error;

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { EventTimeDriver, type EventTimeOptions } from "./event-time-driver.ts";
+
+function setUp(options: Partial<EventTimeOptions> = {}): EventTimeDriver {
+  return new EventTimeDriver({
+    uid: "times",
+    outOfOrderMs: 10,
+    idleMs: 1_000,
+    unit: "ms",
+    field: null,
+    shownField: null,
+    onMisfit: null,
+    ...options,
+  });
+}
+
+describe("a driver of event times", () => {
+  test("gives each record its time, and watermarks behind the greatest by the bound", () => {
+    const driver = setUp();
+    assert.equal(driver.watermark(0), -Infinity);
+    assert.equal(driver.assign(500, {}), 500);
+    assert.equal(driver.assign(200, {}), 200);
+    assert.equal(driver.watermark(0), 489);
+    assert.equal(setUp({ unit: "s" }).assign(2, {}), 2_000);
+  });
+
+  test("says once that it has fallen idle, and once that it goes on", () => {
+    const driver = setUp();
+    driver.assign(500, {});
+    driver.watermark(0);
+    assert.deepEqual([driver.idleChanged(), driver.idle, driver.nextCheckMs()], [false, false, 1_000]);
+    driver.watermark(1_000);
+    assert.deepEqual([driver.idleChanged(), driver.idle, driver.idleChanged()], [true, true, false]);
+    driver.assign(600, {});
+    driver.watermark(1_500);
+    assert.deepEqual([driver.idleChanged(), driver.idle, driver.idleChanged()], [true, false, false]);
+    assert.equal(driver.nextCheckMs(), 2_500);
+  });
+
+  test("a record without a usable time fails the task with the record and its field, and moves no watermark", () => {
+    const driver = setUp({ shownField: "at" });
+    driver.assign(500, {});
+    assert.throws(() => driver.assign(null, { id: 7 }), {
+      code: "TIMESTAMP_MISSING",
+      operator: "times",
+      message: /in the field "at" of the record \{ id: 7 \}$/,
+    });
+    assert.throws(() => setUp().assign("today", { id: 7 }), { code: "TIMESTAMP_TYPE", message: /for the record/ });
+    assert.equal(driver.watermark(0), 489);
+  });
+
+  test("or is told of and has no time, where that is wanted", () => {
+    const told: unknown[] = [];
+    const driver = setUp({ onMisfit: (record, error) => told.push([record, error.code, error.operator]) });
+    assert.ok(Number.isNaN(driver.assign(NaN, { id: 7 })));
+    assert.deepEqual(told, [[{ id: 7 }, "TIMESTAMP_NAN", "times"]]);
+    assert.equal(driver.watermark(0), -Infinity);
+  });
+
+  test("a field that the first record has not is a mistake of the job; later it is one of the record", () => {
+    const misfits: unknown[] = [];
+    const onMisfit = (record: unknown): void => void misfits.push(record);
+    assert.throws(() => setUp({ field: "at", shownField: "at", onMisfit }).assign(undefined, { time: 5 }), {
+      code: "FIELD_UNKNOWN",
+    });
+    const driver = setUp({ field: "at", shownField: "at", onMisfit });
+    driver.assign(5, { at: 5 });
+    driver.assign(undefined, { time: 5 });
+    assert.deepEqual(misfits, [{ time: 5 }]);
+  });
+});
