@@ -1,9 +1,9 @@
 // Weather stations replayed as devices: the hourly normals of Seattle and four years of daily records of Seattle and
 // New York.
 //
-// Each measured quantity of each station is a device. Three things are computed per device: rolling statistics of seven
-// days, spikes (readings more than four standard deviations from the mean of all before), and silence (no reading for
-// three days).
+// Each measured quantity of each station is a device; a rain gauge reports on days with rain only. Three things are
+// computed per device: rolling statistics of seven days, spikes (readings more than four standard deviations from the
+// mean of all before), and silence (no reading for three days), which is told where it happens.
 //
 //   npx millrace run examples/02-iot/job.ts --param out=DIR
 
@@ -59,7 +59,7 @@ export default job({ name: "iot", params: Params }, (env, { data, out }) => {
   const daily = env
     .from("daily", csv(`${data}/weather.csv`, { type: Daily }))
     .flatMap(Reading, ({ location, date, precipitation, temp_max, temp_min, wind }) => [
-      { device: `${location}/precipitation`, ts: date, value: precipitation },
+      ...(precipitation > 0 ? [{ device: `${location}/rain`, ts: date, value: precipitation }] : []),
       { device: `${location}/temp-max`, ts: date, value: temp_max },
       { device: `${location}/temp-min`, ts: date, value: temp_min },
       { device: `${location}/wind`, ts: date, value: wind },
@@ -78,7 +78,10 @@ export default job({ name: "iot", params: Params }, (env, { data, out }) => {
     })
     .to("rolling", jsonl(`${out}/rolling`));
 
+  // The readings of a device come in the order of time, and its timers between them: without inOrder, years of replayed
+  // readings move the timer before it is looked at.
   readings
+    .inOrder()
     .process({
       uid: "watch",
       out: Alert,
@@ -96,6 +99,7 @@ export default job({ name: "iot", params: Params }, (env, { data, out }) => {
         ctx.timers.set("silence", ts + SILENCE_MS);
       },
       onTimer({ at }, ctx) {
+        if (ctx.watermark === Infinity) return; // The data have ended, and not the device.
         ctx.emit({ device: ctx.key, kind: "silent", at, value: null, sigmas: null });
       },
     })

@@ -54,6 +54,11 @@ export class EventTimeDriver {
     return this.#generator.watermark(nowMs);
   }
 
+  /** Greatest event time of all records so far. */
+  get greatest(): number {
+    return this.#generator.greatest;
+  }
+
   get idle(): boolean {
     return this.#idle;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
 import type { Operator } from "../operators/operator.ts";
 import type { TaskStatus } from "./chain.ts";
 import { EventTimeDriver } from "./event-time-driver.ts";
@@ -53,6 +54,7 @@ class Subject {
       turn,
       chain: { options: { bindings: [{ o: operator }] } },
       gate: { poll: () => null, open: 0, usage: () => 0 },
+      combiner: new WatermarkCombiner(0),
       source: flatMapped && {
         poll: () => {
           flatMap.start(flatMapped, NaN, {});

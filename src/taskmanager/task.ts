@@ -6,8 +6,9 @@
 //   T1. `turn` never blocks and never awaits; it returns once its time is over or nothing can be done.
 //   T2. Nothing reaches an operator while an output is full, or while earlier work of it is pending.
 //   T3. A watermark is delivered after the records before it, in every output.
-//   T4. The end: last records, watermark Infinity, `onEndOfInput`, ends of the exchanges, sinks prepared; then
-//       "finished". Sinks commit only when the job says so.
+//   T4. The end: last records, the greatest event time that any input has come to as the watermark, watermark Infinity,
+//       `onEndOfInput`, ends of the exchanges, sinks prepared; then "finished". Sinks commit only when the job says so.
+//       So what is due by the last record of the whole input is done in its time, on however many subtasks.
 
 import type { Clock } from "../base/env.ts";
 import { assert, type EngineError, withOperator } from "../base/errors.ts";
@@ -87,7 +88,7 @@ export class Task {
   #pending: Pending | null = null;
   #chunk = 1;
   #turns = 0;
-  #ended = { eventTimes: 0, operators: 0, partitions: 0 };
+  #ended = { watermarks: 0, operators: 0, partitions: 0 };
   #failure: unknown = null;
   /** How long input has waited in all, because an output was full or earlier work pending: nobody is idle for it. */
   #stalledMs = 0;
@@ -375,12 +376,13 @@ export class Task {
 
   /** The steps of T4; each may stop because an output is full, and goes on where it stopped. */
   #end(deadlineMs: number): TurnResult {
-    const { inputPath, eventTimes, operators, partitions, clock } = this.parts;
+    const { operators, partitions, clock } = this.parts;
     const ended = this.#ended;
-    inputPath.advance(Infinity);
-    let resumed = this.#resume(deadlineMs);
-    for (; resumed === "done" && ended.eventTimes < eventTimes.length; ended.eventTimes += 1) {
-      eventTimes[ended.eventTimes]?.path.advance(Infinity);
+    const watermarks = this.#lastWatermarks();
+    let resumed: "done" | "blocked" | "more" = "done";
+    for (; resumed === "done" && ended.watermarks < watermarks.length; ended.watermarks += 1) {
+      const [path, watermark] = watermarks[ended.watermarks]!;
+      path.advance(watermark);
       resumed = this.#resume(deadlineMs);
     }
     while (resumed === "done" && ended.operators < operators.length) {
@@ -404,6 +406,14 @@ export class Task {
       },
     );
     return "idle";
+  }
+
+  /** What each path delivers at the end of the input: how far event time came in all, then Infinity. */
+  #lastWatermarks(): (readonly [WatermarkPath, number])[] {
+    const { inputPath, eventTimes, combiner } = this.parts;
+    const reached = eventTimes.map(({ driver, path }) => [path, driver.greatest] as const);
+    const paths = [[inputPath, combiner.greatest] as const, ...reached];
+    return paths.flatMap(([path, greatest]) => [[path, greatest] as const, [path, Infinity] as const]);
   }
 
   /** Asks the sinks once, whoever wants to know. */

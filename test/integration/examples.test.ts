@@ -152,7 +152,7 @@ const READINGS = `
     SELECT 'seattle-normals/pressure' AS device, ts, pressure AS value FROM hourly UNION ALL
     SELECT 'seattle-normals/temperature', ts, temperature FROM hourly UNION ALL
     SELECT 'seattle-normals/wind', ts, wind FROM hourly UNION ALL
-    SELECT location || '/precipitation', ts, precipitation FROM daily UNION ALL
+    SELECT location || '/rain', ts, precipitation FROM daily WHERE precipitation > 0 UNION ALL
     SELECT location || '/temp-max', ts, temp_max FROM daily UNION ALL
     SELECT location || '/temp-min', ts, temp_min FROM daily UNION ALL
     SELECT location || '/wind', ts, wind FROM daily)`;
@@ -165,4 +165,5 @@ const SPIKES = `${READINGS}, scored AS (
 
 const SILENCES = `${READINGS}, gaps AS (
     SELECT device, ts, lead(ts) OVER (PARTITION BY device ORDER BY ts) AS next FROM readings)
-  SELECT device, (ts + ${3 * DAY})::DOUBLE AS "at" FROM gaps WHERE next IS NULL OR next > ts + ${3 * DAY} ORDER BY "at", device`;
+  SELECT device, (ts + ${3 * DAY})::DOUBLE AS "at" FROM gaps
+  WHERE coalesce(next, (SELECT max(ts) FROM readings) + 1) > ts + ${3 * DAY} ORDER BY "at", device`;

@@ -20,6 +20,11 @@ export class WatermarkCombiner {
     return this.#watermark;
   }
 
+  /** The greatest watermark of any channel. */
+  get greatest(): number {
+    return this.#channels.reduce((greatest, { watermark }) => Math.max(greatest, watermark), -Infinity);
+  }
+
   get idle(): boolean {
     return this.#idle;
   }

@@ -81,6 +81,13 @@ export class WatermarkGenerator {
     for (const clock of this.#splits.values()) clock.activeMs = NaN;
   }
 
+  /** Greatest event time that was observed, in whatever split; -Infinity for none. */
+  get greatest(): number {
+    let greatest = this.#left;
+    for (const clock of this.#splits.values()) greatest = Math.max(greatest, clock.greatest);
+    return greatest;
+  }
+
   /** Whether no event time has been observed yet. */
   get isUntouched(): boolean {
     if (this.#watermark > -Infinity) return false;
