@@ -3,6 +3,7 @@
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { layoutOf } from "../types/schema-spec.ts";
+import { bigintOf, dateOf, numberOf } from "../types/source-value.ts";
 import type { StandardIssue, StandardSchema } from "../types/standard-schema.ts";
 import { timeParse } from "../types/time-text.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
@@ -58,11 +59,16 @@ function kindOf(schema: StandardSchema, name: string): TypeSpec["kind"] | null {
 
 /** The text itself when it does not read as one: the schema then refuses that. */
 function readAs(text: string, kind: TypeSpec["kind"] | null): unknown {
-  if (kind === "i64" || kind === "bigint") return /^[+-]?\d+$/.test(text) ? BigInt(text) : text;
-  if (kind !== "date" && kind !== "timestamp") return jsonValue(text);
-  const timeMs = timeParse(text, 0, text.length);
-  if (Number.isNaN(timeMs)) return text;
-  return kind === "date" ? new Date(timeMs) : timeMs;
+  if (kind === "i64" || kind === "bigint") return bigintOf(kind, text) ?? text;
+  if (kind === "date" || kind === "timestamp") {
+    const timeMs = timeParse(text, 0, text.length);
+    if (Number.isNaN(timeMs)) return text;
+    return kind === "date" ? (dateOf(timeMs) ?? text) : timeMs;
+  }
+  const value = jsonValue(text);
+  if (typeof value !== "number") return value;
+  const number = numberOf(kind === "f32" || kind === "i32" ? kind : "f64", value);
+  return Number.isNaN(number) ? text : number;
 }
 
 function jsonValue(text: string): unknown {

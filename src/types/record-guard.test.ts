@@ -168,3 +168,15 @@ test("A4: depth, cycles and parts reached by many ways are no trouble", () => {
   assert.throws(() => check.carries({ a: {}, trap }), /getter/);
   assert.equal(check.carries([{}, {}]), true);
 });
+
+test("-0 in a field that is declared as an integer is 0 behind a guard, as behind a codec", () => {
+  const fits = compileRecordGuard(
+    t.struct({ n: t.i32, m: t.i32.nullable().optional(), f: t.f64 }).spec,
+    "refuse",
+    "zero",
+  );
+  const record = { n: -0, m: -0, f: -0 };
+  assert.ok(fits(record, true));
+  assert.deepEqual(record, { n: 0, m: 0, f: -0 });
+  assert.ok(fits(Object.freeze({ n: -0, f: 1 }), true));
+});

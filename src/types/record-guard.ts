@@ -4,6 +4,8 @@
 //       but what only changes on the way (the order of fields, a null prototype) stays as it is, since nothing is
 //       encoded, and so passes under "exact", too.
 //   U2. Nothing is copied or allocated.
+//   U3. A field that is declared as an integer and holds -0 holds 0 afterwards, as behind a link that encodes. Nobody
+//       can tell but by Object.is; a frozen record stays as it is.
 //
 // Measured on a record of 7 fields, 3 of them strings (Node 24): 4 to 6 ns, most of which counts the keys.
 
@@ -125,9 +127,16 @@ for (const [key, item] of v) if ((${this.misfit(spec.key, "key")}) || (${this.mi
       lines.push(this.values.loadField(field, "v", v));
       const misfit = this.misfit(field.type, v);
       lines.push(`if (${field.optional ? `${v} !== undefined && (${misfit})` : misfit}) return false;`);
+      if (isInteger(field.type)) {
+        lines.push(`if (${v} === 0 && 1 / ${v} < 0 && !Object.isFrozen(v)) v[${JSON.stringify(field.name)}] = 0;`);
+      }
       if (field.optional) absent.push(`${v} === undefined && !hasOwn(v, ${JSON.stringify(field.name)})`);
     }
     lines.push(countGuard(spec, this.#strictness, "v", absent));
     return lines.join("\n");
   }
+}
+
+function isInteger(type: TypeSpec): boolean {
+  return type.kind === "nullable" ? isInteger(type.inner) : type.kind === "i32";
 }

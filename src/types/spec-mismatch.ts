@@ -76,7 +76,7 @@ function leafFits(walk: Walk, spec: Leaf, value: unknown): boolean {
     case "f32":
       return typeof value === "number" && Object.is(Math.fround(value), value);
     case "i32":
-      return typeof value === "number" && Object.is(value | 0, value);
+      return typeof value === "number" && (value | 0) === value;
     case "i64":
       return typeof value === "bigint" && BigInt.asIntN(64, value) === value;
     case "bigint":

@@ -66,9 +66,9 @@ export const t = {
   string: type<string>({ kind: "string" }),
   /** Any number. */
   f64: type<number>({ kind: "f64" }),
-  /** A number that is exact in 32-bit floating point. */
+  /** A number that is exact in 32-bit floating point: files and parameters are rounded, others by `Math.fround`. */
   f32: type<number>({ kind: "f32" }),
-  /** An integer from -2³¹ to 2³¹ - 1. */
+  /** An integer from -2³¹ to 2³¹ - 1; -0 is 0. */
   i32: type<number>({ kind: "i32" }),
   /** A bigint from -2⁶³ to 2⁶³ - 1. */
   i64: type<bigint>({ kind: "i64" }),

@@ -1,7 +1,7 @@
 // The closure-free description of a record type: plain data, stored in plans, snapshots and on the wire.
 //
 // `t.*` (types/t.ts) builds them for users; codecs are generated from them. Every value a spec admits round-trips
-// exactly (NaN, -0, lone surrogates, `undefined` versus absent, holes in arrays under "any").
+// exactly (NaN, -0 of floats, lone surrogates, `undefined` versus absent, holes in arrays under "any").
 
 /** Typed arrays that a field can hold; elements and constructor survive the round trip. */
 export type TypedArrayName =
@@ -27,7 +27,7 @@ export type StructField = {
 export type TypeSpec =
   | { readonly kind: "f64" } // any number
   | { readonly kind: "f32" } // a number that is exact in 32-bit floating point, or NaN
-  | { readonly kind: "i32" } // an integer in [-2^31, 2^31)
+  | { readonly kind: "i32" } // an integer in [-2^31, 2^31); -0 is 0
   | { readonly kind: "i64" } // a bigint in [-2^63, 2^63)
   | { readonly kind: "bigint" } // any bigint
   | { readonly kind: "bool" }

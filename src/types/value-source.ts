@@ -68,11 +68,14 @@ const ENUM_COMPARE_MAX = 8;
 export class ValueSource {
   readonly code: GeneratedCode;
   readonly strictness: Strictness;
+  readonly #keepsZero: boolean;
   #anyWriter: string | null;
   #anyReader: string | null;
 
-  constructor(strictness: Strictness, code = new GeneratedCode(RUNTIME)) {
+  /** `keepsZero`: -0 is no integer. */
+  constructor(strictness: Strictness, code = new GeneratedCode(RUNTIME), keepsZero = false) {
     this.code = code;
+    this.#keepsZero = keepsZero;
     this.strictness = strictness;
     this.#anyWriter = null;
     this.#anyReader = null;
@@ -101,7 +104,7 @@ export class ValueSource {
       case "f32":
         return `typeof ${v} !== "number" || (Math.fround(${v}) !== ${v} && ${v} === ${v})`;
       case "i32":
-        return `typeof ${v} !== "number" || (${v} | 0) !== ${v} || (${v} === 0 && 1 / ${v} < 0)`;
+        return `typeof ${v} !== "number" || (${v} | 0) !== ${v}${this.#keepsZero ? ` || (${v} === 0 && 1 / ${v} < 0)` : ""}`;
       case "i64":
         return `typeof ${v} !== "bigint" || BigInt.asIntN(64, ${v}) !== ${v}`;
       case "bigint":
@@ -237,8 +240,10 @@ export class ValueSource {
   }
 
   #writeUnion(members: readonly TypeSpec[]): string {
-    // A projection takes the member that fits without leaving anything out, if there is one.
-    const sources = this.strictness === "ignore" ? [new ValueSource("refuse", this.code), this] : [this];
+    const sources: ValueSource[] = [this];
+    // A projection takes the member that leaves nothing out, if there is one; -0 one that keeps its sign.
+    if (this.strictness === "ignore") sources.unshift(new ValueSource("refuse", this.code));
+    if (!this.#keepsZero && members.some(hasInteger)) sources.unshift(new ValueSource("refuse", this.code, true));
     const attempts = sources.flatMap((source) =>
       members.map(
         (member, index) =>
@@ -353,6 +358,27 @@ function admitsUndefined(spec: TypeSpec): boolean {
       return admitsUndefined(spec.inner);
     case "union":
       return spec.members.some(admitsUndefined);
+    default:
+      return false;
+  }
+}
+
+/** Whether an i32 lies in the type. */
+function hasInteger(spec: TypeSpec): boolean {
+  switch (spec.kind) {
+    case "i32":
+      return true;
+    case "nullable":
+      return hasInteger(spec.inner);
+    case "list":
+    case "set":
+      return hasInteger(spec.item);
+    case "map":
+      return hasInteger(spec.key) || hasInteger(spec.value);
+    case "struct":
+      return spec.fields.some((field) => hasInteger(field.type));
+    case "union":
+      return spec.members.some(hasInteger);
     default:
       return false;
   }

@@ -6,6 +6,7 @@
 //
 // Hot path: `number` about 10 ns, `string` about 15 ns for up to 12 ASCII characters, 60 ns beyond.
 
+import { bigintOf, dateOf, numberOf } from "../../../types/source-value.ts";
 import { timeParse } from "../../../types/time-text.ts";
 import { BARE, type CsvScanner, ESCAPED } from "./csv-scanner.ts";
 
@@ -102,7 +103,10 @@ export class CsvCells {
   }
 
   float(index: number): number {
-    return Math.fround(this.number(index));
+    const number = this.number(index);
+    const value = Math.fround(number);
+    if (Math.abs(value) === Number.POSITIVE_INFINITY && value !== number) this.failed = true;
+    return value;
   }
 
   integer(index: number): number {
@@ -112,16 +116,11 @@ export class CsvCells {
   }
 
   bigint(index: number): bigint {
-    const text = this.string(index);
-    if (/^[+-]?\d+$/.test(text)) return BigInt(text.startsWith("+") ? text.slice(1) : text);
-    this.failed = true;
-    return 0n;
+    return this.#digits("bigint", index);
   }
 
   bigint64(index: number): bigint {
-    const value = this.bigint(index);
-    if (value !== BigInt.asIntN(64, value)) this.failed = true;
-    return value;
+    return this.#digits("i64", index);
   }
 
   boolean(index: number): boolean {
@@ -139,7 +138,9 @@ export class CsvCells {
   }
 
   date(index: number): Date {
-    return new Date(this.time(index));
+    const date = dateOf(this.time(index));
+    if (date === null) this.failed = true;
+    return date ?? new Date(0);
   }
 
   member(index: number, values: ReadonlySet<string>): string {
@@ -154,6 +155,12 @@ export class CsvCells {
     return null;
   }
 
+  #digits(kind: "i64" | "bigint", index: number): bigint {
+    const value = bigintOf(kind, this.string(index));
+    if (value === null) this.failed = true;
+    return value ?? 0n;
+  }
+
   #stringSlowly(start: number, end: number, kind: number): string {
     const text = this.bytes.toString("utf8", start, end);
     if (kind !== ESCAPED) return text;
@@ -166,7 +173,11 @@ export class CsvCells {
   #numberSlowly(index: number): number {
     let text = this.string(index);
     if (this.#decimal === 44) text = text.includes(".") ? "" : text.replace(",", ".");
-    if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number(text);
+    if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) {
+      const value = numberOf("f64", Number(text));
+      if (Number.isNaN(value)) this.failed = true;
+      return value;
+    }
     if (text === "NaN") return Number.NaN;
     if (text === "Infinity") return Number.POSITIVE_INFINITY;
     if (text === "-Infinity") return Number.NEGATIVE_INFINITY;

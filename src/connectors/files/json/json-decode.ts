@@ -3,22 +3,31 @@
 //
 //   Date, timestamp     ISO 8601 text or epoch milliseconds
 //   i64, bigint         a whole number, or its digits as text
+//   string              text, or a whole number: its digits
 //   Map                 an object (text keys), or a list of pairs
 //   Set, typed arrays   a list
 //
 // Fields that a struct does not declare are left out. Absent and null are told apart.
 
 import { unreachable } from "../../../base/errors.ts";
+import { bigintOf, dateOf, numberOf } from "../../../types/source-value.ts";
 import { fieldPath } from "../../../types/spec-text.ts";
 import { timeParse } from "../../../types/time-text.ts";
 import type { StructSpec, TypedArrayName, TypeSpec } from "../../../types/type-spec.ts";
+import { everyNumber, isUnrounded, WITHIN_RANGE } from "./json-numbers.ts";
 
-/** Collects the first thing that is wrong, with the path to it grown from the inside out. Empty: nothing is. */
-export type JsonTrace = { issue: string };
+export type JsonTrace = {
+  /** The first thing that is wrong, with the path to it grown from the inside out. Empty: nothing is. */
+  issue: string;
+  /** Whether the value came from `jsonExact`: then whole numbers beyond 2^53 are bigints. */
+  readonly exact: boolean;
+  /** Set where the digits of a number count that JSON.parse has rounded; the value is then of no use. */
+  rounded: boolean;
+};
 export type JsonDecode = (value: unknown, trace: JsonTrace) => unknown;
 
 export function jsonDecoder(spec: TypeSpec): JsonDecode {
-  const decode = decoder(spec);
+  const decode = decoder(spec, false);
   return (value, trace) => {
     const decoded = decode(value, trace);
     trace.issue = trace.issue.replace(/^(\.|: )/, "");
@@ -26,10 +35,11 @@ export function jsonDecoder(spec: TypeSpec): JsonDecode {
   };
 }
 
-function decoder(spec: TypeSpec): JsonDecode {
+/** `strict`: texts are texts only, so that of a union the member is taken that a value was written for. */
+function decoder(spec: TypeSpec, strict: boolean): JsonDecode {
   switch (spec.kind) {
     case "any":
-      return (value) => value;
+      return anyValue;
     case "f64":
     case "f32":
     case "i32":
@@ -40,11 +50,13 @@ function decoder(spec: TypeSpec): JsonDecode {
     case "bool":
       return (value, trace) => (typeof value === "boolean" ? value : fail(trace, "true or false", value));
     case "string":
-      return (value, trace) => (typeof value === "string" ? value : fail(trace, "a string", value));
+      return strict
+        ? (value, trace) => (typeof value === "string" ? value : fail(trace, "a string", value))
+        : (value, trace) => (typeof value === "string" ? value : digitsText(value, trace));
     case "timestamp":
       return (value, trace) => time(value, trace);
     case "date":
-      return (value, trace) => new Date(time(value, trace));
+      return (value, trace) => dateOf(time(value, trace)) ?? fail(trace, TIME, value);
     case "null":
       return (value, trace) => (value === null ? null : fail(trace, "null", value));
     case "undefined":
@@ -53,56 +65,86 @@ function decoder(spec: TypeSpec): JsonDecode {
     case "enum":
       return enumDecoder(spec.values);
     case "nullable":
-      return nullableDecoder(decoder(spec.inner));
+      return nullableDecoder(decoder(spec.inner, strict));
     case "struct":
-      return structDecoder(spec);
+      return structDecoder(spec, strict);
     case "list":
-      return listDecoder(decoder(spec.item));
+      return listDecoder(decoder(spec.item, strict));
     case "set": {
-      const items = listDecoder(decoder(spec.item));
+      const items = listDecoder(decoder(spec.item, strict));
       return (value, trace) => new Set(items(value, trace) as unknown[]);
     }
     case "bytes":
       return typedArrayDecoder(spec.array);
     case "map":
-      return mapDecoder(decoder(spec.key), decoder(spec.value));
+      return mapDecoder(decoder(spec.key, strict), decoder(spec.value, strict));
     case "union":
-      return unionDecoder(spec.members);
+      return unionDecoder(spec.members, strict);
     default:
       return unreachable(spec);
   }
 }
 
+function bigintDigits(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}
+
 function fail(trace: JsonTrace, expected: string, value: unknown): undefined {
-  const text = value === undefined ? "absent" : JSON.stringify(value);
+  const text = value === undefined ? "absent" : JSON.stringify(value, bigintDigits);
   trace.issue = `: expected ${expected}, got ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`;
 }
 
+const EXPECTED = { f64: "a number", f32: "a 32-bit number", i32: "a 32-bit integer" } as const;
+
 function numberDecoder(kind: "f64" | "f32" | "i32"): JsonDecode {
-  if (kind === "i32") {
-    return (value, trace) =>
-      typeof value === "number" && value === (value | 0) ? value : fail(trace, "a 32-bit integer", value);
-  }
   return (value, trace) => {
-    if (typeof value !== "number") return fail(trace, "a number", value);
-    return kind === "f32" ? Math.fround(value) : value;
+    // A whole number beyond 2^53 is the nearest one that the type has.
+    const number = typeof value === "bigint" ? Number(value) : value;
+    const taken = typeof number === "number" ? numberOf(kind, number) : Number.NaN;
+    return Number.isNaN(taken) ? fail(trace, EXPECTED[kind], value) : taken;
   };
 }
 
 function bigintDecoder(kind: "i64" | "bigint"): JsonDecode {
   return (value, trace) => {
-    const isWhole =
-      typeof value === "number" ? Number.isSafeInteger(value) : typeof value === "string" && /^-?\d+$/.test(value);
-    if (!isWhole) return fail(trace, "a whole number or its digits", value);
-    const big = BigInt(value as number | string);
-    return kind === "bigint" || big === BigInt.asIntN(64, big) ? big : fail(trace, "an integer of 64 bits", value);
+    const digits = typeof value === "string" ? value : wholeDigits(value, trace);
+    const big = digits === null ? null : bigintOf(kind, digits);
+    return (
+      big ??
+      fail(trace, kind === "i64" ? "a whole number of 64 bits or its digits" : "a whole number or its digits", value)
+    );
   };
 }
 
+function digitsText(value: unknown, trace: JsonTrace): string | undefined {
+  return wholeDigits(value, trace) ?? fail(trace, "a string", value);
+}
+
+/** Null when it is no whole number, or one whose digits are not known yet. */
+function wholeDigits(value: unknown, trace: JsonTrace): string | null {
+  if (typeof value !== "number") return typeof value === "bigint" ? String(value) : null;
+  if (Number.isSafeInteger(value)) return String(value);
+  if (!trace.exact) trace.rounded = true;
+  return null;
+}
+
+function anyValue(value: unknown, trace: JsonTrace): unknown {
+  if (trace.exact) return everyNumber(value, Number.isFinite, 0) ? value : fail(trace, WITHIN_RANGE, value);
+  if (!everyNumber(value, isUnrounded, 0)) trace.rounded = true;
+  return value;
+}
+
+const TIME = "a date-time or epoch milliseconds";
+
 function time(value: unknown, trace: JsonTrace): number {
-  const ms = typeof value === "string" ? timeParse(value, 0, value.length) : value;
-  if (typeof ms === "number" && !Number.isNaN(ms)) return ms;
-  fail(trace, "a date-time or epoch milliseconds", value);
+  if (typeof value === "string") {
+    const ms = timeParse(value, 0, value.length);
+    if (!Number.isNaN(ms)) return ms;
+  } else if (typeof value === "number" || typeof value === "bigint") {
+    const ms = numberOf("timestamp", Number(value));
+    if (!Number.isNaN(ms)) return ms;
+  }
+  fail(trace, TIME, value);
   return Number.NaN;
 }
 
@@ -115,8 +157,8 @@ function nullableDecoder(inner: JsonDecode): JsonDecode {
   return (value, trace) => (value === null ? null : inner(value, trace));
 }
 
-function structDecoder(spec: StructSpec): JsonDecode {
-  const fields = spec.fields.map(({ name, type, optional }) => ({ name, optional, decode: decoder(type) }));
+function structDecoder(spec: StructSpec, strict: boolean): JsonDecode {
+  const fields = spec.fields.map(({ name, type, optional }) => ({ name, optional, decode: decoder(type, strict) }));
   return (value, trace) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(trace, "an object", value);
     const record: Record<string, unknown> = {};
@@ -155,7 +197,7 @@ function listDecoder(item: JsonDecode): (value: unknown, trace: JsonTrace) => un
 
 function typedArrayDecoder(name: TypedArrayName): JsonDecode {
   const isBig = name === "BigInt64Array" || name === "BigUint64Array";
-  const items = listDecoder(decoder({ kind: isBig ? "bigint" : "f64" }));
+  const items = listDecoder(decoder({ kind: isBig ? "bigint" : name === "Float32Array" ? "f32" : "f64" }, true));
   return (value, trace) => {
     const list = items(value, trace);
     if (list === undefined) return undefined;
@@ -203,13 +245,15 @@ function mapDecoder(key: JsonDecode, item: JsonDecode): JsonDecode {
   }
 }
 
-function unionDecoder(members: readonly TypeSpec[]): JsonDecode {
-  const decoders = members.map(decoder);
+function unionDecoder(members: readonly TypeSpec[], strict: boolean): JsonDecode {
+  const strictly = members.map((member) => decoder(member, true));
+  const decoders = strict ? strictly : [...strictly, ...members.map((member) => decoder(member, false))];
   return (value, trace) => {
     for (const decode of decoders) {
-      const attempt = { issue: "" };
+      const attempt: JsonTrace = { ...trace, issue: "" };
       const decoded = decode(value, attempt);
-      if (attempt.issue === "") return decoded;
+      trace.rounded ||= attempt.rounded;
+      if (trace.rounded || attempt.issue === "") return decoded;
     }
     return fail(trace, `one of ${members.map((member) => member.kind).join(", ")}`, value);
   };

@@ -2,7 +2,7 @@
 // declared type:
 //
 //   Date                 ISO 8601 text, null when invalid
-//   bigint               its digits as text: JSON readers round large numbers
+//   bigint               its digits
 //   NaN, ±Infinity       null: JSON has no such numbers
 //   Map                  an object when all keys are strings, else a list of pairs
 //   Set, typed arrays    a list
@@ -46,6 +46,9 @@ function isPlain(value: unknown, depth: number): boolean {
   return true;
 }
 
+/** `JSON.rawJSON`, which the compiler's library does not know yet. */
+const digits = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+
 /** Thrown out of JSON.stringify. */
 class Unheld extends Error {
   readonly field: string;
@@ -60,7 +63,7 @@ class Unheld extends Error {
 
 function replace(this: unknown, name: string, value: unknown): unknown {
   const original = (this as Record<string, unknown>)[name]; // Before its toJSON: a Buffer has one of its own.
-  if (typeof original === "bigint") return String(original);
+  if (typeof original === "bigint") return digits(String(original));
   const given = ArrayBuffer.isView(original) ? original : value;
   if (typeof given === "function" || typeof given === "symbol") throw new Unheld(name, `a ${typeof given}`);
   if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
@@ -83,6 +86,9 @@ function mapValue(map: ReadonlyMap<unknown, unknown>): unknown {
 function failed(name: string, error: unknown): UserError {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof TypeError && /circular/i.test(message)) return unsupported(name, ITSELF, error);
+  if (error instanceof RangeError && /string length/i.test(message)) {
+    return unsupported(name, "a value whose text is longer than 512 MiB", error);
+  }
   if (error instanceof RangeError) return unsupported(name, `${ITSELF}, or is nested too deep`, error);
   return unsupported(name, `a value that throws ${message}`, error);
 }

@@ -13,6 +13,7 @@ import {
   tooLong,
 } from "../record-format.ts";
 import { type JsonDecode, jsonDecoder } from "./json-decode.ts";
+import { everyNumber, isUnrounded, jsonExact, WITHIN_RANGE } from "./json-numbers.ts";
 
 const LF = 10;
 
@@ -97,21 +98,32 @@ class JsonlParser implements RecordParser<unknown> {
       this.#issue = "bytes that are not UTF-8";
       return undefined;
     }
-    let value: unknown;
     try {
-      value = JSON.parse(text);
+      return this.#decode === null ? this.#object(text) : this.#decoded(this.#decode, text);
     } catch (error) {
       this.#issue = `not JSON: ${error instanceof Error ? error.message : String(error)}`;
       return undefined;
     }
-    if (this.#decode !== null) return this.#decoded(this.#decode, value);
+  }
+
+  #object(text: string): unknown {
+    let value: unknown = JSON.parse(text);
+    if (!everyNumber(value, isUnrounded, 0)) {
+      value = jsonExact(text);
+      if (!everyNumber(value, Number.isFinite, 0)) this.#issue = `expected ${WITHIN_RANGE}`;
+    }
     if (typeof value !== "object" || value === null || Array.isArray(value)) this.#issue = "not a JSON object";
     return value;
   }
 
-  #decoded(decode: JsonDecode, value: unknown): unknown {
-    const trace = { issue: "" };
-    const decoded = decode(value, trace);
+  #decoded(decode: JsonDecode, text: string): unknown {
+    const trace = { issue: "", exact: false, rounded: false };
+    let decoded = decode(JSON.parse(text), trace);
+    if (trace.rounded) {
+      const again = { issue: "", exact: true, rounded: false };
+      decoded = decode(jsonExact(text), again);
+      trace.issue = again.issue;
+    }
     this.#issue = trace.issue;
     return decoded;
   }
