@@ -26,6 +26,24 @@ export interface FileHandle extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Who holds a lock. */
+export type LockHolder = {
+  /** What it is doing there, in its own words. */
+  readonly holder: string;
+  readonly host: string;
+  readonly pid: number;
+  /** ISO 8601, by its own clock. */
+  readonly since: string;
+  /** Removing it frees the lock. */
+  readonly file: string;
+  /** It runs for certain; false when that cannot be told from here. */
+  readonly isCertain: boolean;
+};
+
+export type LockAttempt =
+  | { readonly kind: "locked"; readonly release: () => Promise<void> }
+  | { readonly kind: "held"; readonly by: LockHolder };
+
 export interface Disk {
   /** Where relative paths start. */
   readonly directory: string;
@@ -47,6 +65,11 @@ export interface Disk {
   realPath(path: string): Promise<string | null>;
   /** Where the symbolic link at `path` leads, as it is written there; null when it is none. */
   readLink(path: string): Promise<string | null>;
+  /**
+   * Locks `path` for this process, until `release` or its end, whatever ends it; files beside it whose names begin with
+   * that of `path` are the lock's. Two holders in one process exclude each other as well.
+   */
+  lock(path: string, holder: string): Promise<LockAttempt>;
   /** Makes renames and creations inside a directory durable. */
   syncDirectory(path: string): Promise<void>;
 }

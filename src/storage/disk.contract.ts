@@ -166,6 +166,31 @@ function namesContract(guarantee: Guarantee): void {
     assert.deepEqual(await disk.list(`${root}/a/b/c`), ["0", "1", "2", "3"]);
   });
 
+  guarantee("a lock has one holder, who can be named, until it is released", async (disk, root) => {
+    const path = `${root}/.lock`;
+    const attempts = await Promise.all(Array.from({ length: 4 }, (_, index) => disk.lock(path, `job ${index}`)));
+    const locked = attempts.filter((attempt) => attempt.kind === "locked");
+    assert.equal(locked.length, 1);
+    const holder = `job ${attempts.indexOf(locked[0]!)}`;
+    const refused = await disk.lock(path, "another");
+    assert.ok(refused.kind === "held" && refused.by.isCertain);
+    assert.equal(refused.by.holder, holder);
+    await locked[0]!.release();
+    const next = await disk.lock(path, "another");
+    assert.equal(next.kind, "locked");
+    await locked[0]!.release();
+    assert.equal((await disk.lock(path, "a third")).kind, "held", "a release repeated frees nobody else's");
+  });
+
+  guarantee("what is there has a real path, and links are told from other files", async (disk, root) => {
+    await write(disk, `${root}/file`, "x");
+    const real = await disk.realPath(`${root}/.//file`);
+    assert.ok(real?.startsWith("/") && real.endsWith("/file"), `${real}`);
+    assert.equal(await disk.realPath(`${root}/none`), null);
+    assert.equal(await disk.readLink(`${root}/file`), null);
+    assert.equal(await disk.readLink(`${root}/none`), null);
+  });
+
   guarantee("remove takes files and empty directories, not full ones", async (disk, root) => {
     await disk.makeDirectory(`${root}/a`);
     await write(disk, `${root}/a/file`, "x");

@@ -5,6 +5,7 @@ import * as fs from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Disk, FileHandle, FileStat } from "../base/disk.ts";
 import { type DiskErrorCode, diskError } from "./disk-error.ts";
+import { lockTry } from "./lock-node.ts";
 
 const FLAGS = {
   read: constants.O_RDONLY,
@@ -23,6 +24,7 @@ export function nodeDisk(): Disk {
     stat: (path) => attempt("look up", path, () => orNull(async () => fileStat(await fs.stat(path)))),
     realPath: (path) => attempt("look up", path, () => orNull(() => fs.realpath(path))),
     readLink: (path) => attempt("look up", path, () => orNull(() => linkTarget(path))),
+    lock: (path, holder) => attempt("lock", path, () => lockTry(path, holder)),
     syncDirectory: (path) => attempt("sync the directory", path, () => directorySync(path)),
   };
 }

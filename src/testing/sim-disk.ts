@@ -11,7 +11,7 @@
 //   D4. After any crash, handles of before are dead.
 
 import { posix } from "node:path";
-import type { Disk, FileHandle, FileStat } from "../base/disk.ts";
+import type { Disk, FileHandle, FileStat, LockAttempt, LockHolder } from "../base/disk.ts";
 import type { Clock, Timers } from "../base/env.ts";
 import { assert } from "../base/errors.ts";
 import type { SeededRandom } from "../base/seeded-random.ts";
@@ -94,6 +94,8 @@ export class SimDisk implements Disk {
   #pending: PendingChange[] = [];
   #usedBytes = 0;
   #crashes = 0;
+  /** All processes die in a crash, and with them their locks. */
+  readonly #locks = new Map<string, LockHolder>();
 
   constructor(timers: Timers, clock: Clock, random: SeededRandom) {
     this.#timers = timers;
@@ -105,6 +107,7 @@ export class SimDisk implements Disk {
   crash(kind: "process" | "power" = "power"): void {
     this.#crashes += 1;
     this.openHandles = 0;
+    this.#locks.clear();
     if (kind === "process") return;
     const survived = this.#random.below(this.#pending.length + 1);
     for (const change of this.#pending.splice(0).slice(0, survived)) change.apply();
@@ -213,6 +216,20 @@ export class SimDisk implements Disk {
   /** There are no links here. */
   readLink(path: string): Promise<string | null> {
     return this.operate("stat", path, false, () => null);
+  }
+
+  lock(path: string, holder: string): Promise<LockAttempt> {
+    return this.operate("open", path, true, (): LockAttempt => {
+      const by = this.#locks.get(path);
+      if (by !== undefined) return { kind: "held", by };
+      this.#directory("lock", posix.dirname(path));
+      const own = { holder, host: "sim", pid: this.#crashes, since: "", file: path, isCertain: true };
+      this.#locks.set(path, own);
+      const release = async (): Promise<void> => {
+        if (this.#locks.get(path) === own) this.#locks.delete(path);
+      };
+      return { kind: "locked", release };
+    });
   }
 
   syncDirectory(path: string): Promise<void> {

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { lockTry } from "./lock-node.ts";
+
+/** The path of a lock in a directory of its own. */
+function lockPath(context: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "millrace-lock-"));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  return join(directory, ".lock");
+}
+
+const filesOf = (path: string): string[] => readdirSync(join(path, "..")).map((name) => join(path, "..", name));
+
+const PROGRAM = `
+  import { lockTry } from ${JSON.stringify(new URL("./lock-node.ts", import.meta.url).href)};
+  process.stdin.once("data", async () => {
+    const attempt = await lockTry(process.argv[1], "process " + process.pid);
+    console.log(attempt.kind === "locked" ? "locked" : attempt.by.holder);
+    setInterval(() => undefined, 1_000);
+  });
+  console.log("ready");`;
+
+/** A process that takes the lock when it is told to, and keeps it. */
+async function holder(
+  context: TestContext,
+  path: string,
+): Promise<{ child: ChildProcess; take: () => Promise<string> }> {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", PROGRAM, path], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  context.after(() => child.kill("SIGKILL"));
+  await once(child.stdout!, "data");
+  const take = async (): Promise<string> => {
+    child.stdin!.write("go\n");
+    const [text] = (await once(child.stdout!, "data")) as [Buffer];
+    return text.toString().trim();
+  };
+  return { child, take };
+}
+
+describe("a lock between processes", () => {
+  test("names its holder while that lives, paused or not, and is free once it was killed", async (context) => {
+    const path = lockPath(context);
+    const { child, take } = await holder(context, path);
+    assert.equal(await take(), "locked");
+    for (const signal of ["SIGSTOP", "SIGCONT"] as const) {
+      process.kill(child.pid!, signal);
+      const refused = await lockTry(path, "second");
+      assert.ok(refused.kind === "held");
+      const { since, ...by } = refused.by;
+      const expected = {
+        holder: `process ${child.pid}`,
+        host: hostname(),
+        pid: child.pid,
+        file: filesOf(path)[0],
+        isCertain: true,
+      };
+      assert.deepEqual(by, expected);
+      assert.match(since, /^\d{4}-\d\d-\d\dT/);
+    }
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const attempt = await lockTry(path, "second");
+    assert.ok(attempt.kind === "locked");
+    assert.equal(filesOf(path).length, 1, "what the killed one left is gone");
+    await attempt.release();
+    assert.deepEqual(filesOf(path), []);
+  });
+
+  test("goes to one of several that begin at once, also when a killed one held it", async (context) => {
+    const path = lockPath(context);
+    const first = await holder(context, path);
+    await first.take();
+    first.child.kill("SIGKILL");
+    await once(first.child, "exit");
+    const holders = await Promise.all(Array.from({ length: 4 }, () => holder(context, path)));
+    const answers = await Promise.all(holders.map(({ take }) => take()));
+    const winner = answers.indexOf("locked");
+    assert.notEqual(winner, -1, answers.join());
+    assert.equal(answers.lastIndexOf("locked"), winner, answers.join());
+    assert.equal(filesOf(path).length, 1);
+  });
+
+  test("is not taken from a process that cannot be seen from here, nor for one that has its number by chance", async (context) => {
+    const path = lockPath(context);
+    const own = await lockTry(path, "first");
+    assert.ok(own.kind === "locked");
+    const content = JSON.parse(readFileSync(filesOf(path)[0]!, "utf8")) as Record<string, unknown>;
+    await own.release();
+    const left = `${path}.1-abc`;
+    const answer = async (change: Record<string, unknown>): Promise<string> => {
+      writeFileSync(left, JSON.stringify({ ...content, ...change }));
+      const attempt = await lockTry(path, "second");
+      if (attempt.kind === "locked") await attempt.release();
+      return attempt.kind === "locked" ? "locked" : `held, ${attempt.by.isCertain ? "certain" : "perhaps"}`;
+    };
+    assert.equal(await answer({}), "held, certain");
+    rmSync(left);
+    assert.equal(await answer({ machine: "another", boot: "another", host: "another" }), "held, perhaps");
+    rmSync(left);
+    if (content.start === null) return context.skip("this system does not tell processes of the same number apart");
+    assert.equal(await answer({ namespace: "pid:[1]", pid: 1 }), "held, perhaps");
+    rmSync(left);
+    assert.equal(await answer({ start: "1" }), "locked");
+    assert.equal(await answer({ machine: null, boot: "another" }), "held, perhaps");
+    rmSync(left);
+    writeFileSync(left, "");
+    assert.equal((await lockTry(path, "second")).kind, "locked", "a file without content is nobody's");
+  });
+});
