@@ -3,7 +3,7 @@
 //
 // node --conditions=millrace-source bench/files.bench.ts
 
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { csv, type Files, jsonl, t } from "millrace";
@@ -44,7 +44,14 @@ async function readAll(source: Files<unknown>): Promise<number> {
 }
 
 async function writeAll(sink: Files<unknown>, records: readonly unknown[]): Promise<number> {
-  const job = { jobId: "bench", attempt: 0, restored: false, deliver: async () => undefined, print: () => {} };
+  const job = {
+    jobId: "bench",
+    attempt: 0,
+    restored: false,
+    bounded: true,
+    deliver: async () => undefined,
+    print: () => {},
+  };
   const writer = sink.createWriter({
     env,
     disk: env.disk,
@@ -98,6 +105,10 @@ try {
   const escaped = file("quoted.csv", "symbol,price,text\n", quoted);
   const json = file("rows.jsonl", "", objects);
   const size = (path: string) => (): number => statSync(path).size;
+  const written = (directory: string) => (): number => {
+    const parts = readdirSync(directory).filter((name) => name.startsWith("part-"));
+    return parts.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  };
   const Row = t.struct({ symbol: t.string, price: t.f64, volume: t.f64 });
   const Quoted = t.struct({ symbol: t.string, price: t.f64, text: t.string });
 
@@ -106,12 +117,8 @@ try {
   await measure("read csv, quoted and escaped", size(escaped), () => readAll(csv(escaped, { type: Quoted })));
   await measure("read jsonl", size(json), () => readAll(jsonl(json)));
   await measure("read jsonl, typed", size(json), () => readAll(jsonl(json, { type: Row })));
-  await measure("write csv", size(join(root, "csv/part-000-00000.csv")), () =>
-    writeAll(csv(join(root, "csv")), records),
-  );
-  await measure("write jsonl", size(join(root, "jsonl/part-000-00000.jsonl")), () =>
-    writeAll(jsonl(join(root, "jsonl")), records),
-  );
+  await measure("write csv", written(join(root, "csv")), () => writeAll(csv(join(root, "csv")), records));
+  await measure("write jsonl", written(join(root, "jsonl")), () => writeAll(jsonl(join(root, "jsonl")), records));
 } finally {
   rmSync(root, { recursive: true, force: true });
 }

@@ -201,6 +201,7 @@ export class Stream<T> {
     const node = this.#origin.builder.add({
       kind: "sink",
       explicitUid: uidCheck(uid, `sink ${sink.kind}`),
+      ...(sink.parallelism !== undefined && { parallelism: sink.parallelism, maxParallelism: sink.parallelism }),
       options: { sink: sink.kind, guarantee: sink.guarantee, ...objectOf(sink.describe()) },
       inputs: edgesOf(this.#origin),
       functions: { sink, ...edgeFunctions(this.#origin) },

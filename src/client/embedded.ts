@@ -14,13 +14,16 @@ import { JobMaster, type JobResult, type RowsMessage } from "../jobmanager/job-m
 import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
+import type { SinkClaim } from "../operators/sink.ts";
 import type { SlotRunner } from "../taskmanager/slot-runner.ts";
 import { TaskManager } from "../taskmanager/task-manager.ts";
 import { type PlannedJob, withSlots } from "./job-plan.ts";
 
 export type EmbeddedOptions = {
   readonly env: Env;
-  readonly planned: PlannedJob;
+  readonly planned: Pick<PlannedJob, "graph" | "defaults">;
+  /** What `planned.claim` gave; released when nothing of the job is left. */
+  readonly claimed?: SinkClaim;
   /** URL of the job's bundle for thread slots; null for local ones, which get the job itself. */
   readonly bundle: string | null;
   readonly params: ParamsText;
@@ -60,6 +63,15 @@ export type EmbeddedJob = {
 
 /** Starts a job. Throws a UserError for everything the user has to mend first. */
 export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
+  try {
+    return started(options);
+  } catch (error) {
+    void options.claimed?.release();
+    throw error;
+  }
+}
+
+function started(options: EmbeddedOptions): EmbeddedJob {
   const { env, params } = options;
   const { graph, defaults } = options.planned;
   const { plan } = graph;
@@ -111,7 +123,7 @@ export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
     get stranded() {
       return taskManager.stranded;
     },
-    result: master.result.finally(() => taskManager.close()),
+    result: master.result.finally(() => taskManager.close()).finally(() => options.claimed?.release()),
   };
 }
 

@@ -3,18 +3,27 @@
 import { type Job, jobBuild } from "../api/job.ts";
 import type { ParamsText } from "../api/params.ts";
 import type { PlanDefaults } from "../api/plan-builder.ts";
+import type { Disk } from "../base/disk.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type JobGraph, jobGraphOf } from "../graph/job-graph.ts";
 import { checkSlots } from "../jobmanager/deployment.ts";
+import type { SinkClaim } from "../operators/sink.ts";
+import { jobClaim } from "./targets/job-claim.ts";
 
-export type PlannedJob = { readonly graph: JobGraph; readonly defaults: PlanDefaults };
+export type PlannedJob = {
+  readonly graph: JobGraph;
+  readonly defaults: PlanDefaults;
+  /** Takes what the job needs for itself, before it runs. Throws a UserError when something is not to be had. */
+  claim(disk: Disk): Promise<SinkClaim>;
+};
 
 /** Runs the job's builder. Throws a UserError for everything the user has to mend. */
 export async function jobPlan(job: Job, params: ParamsText, configuration: Configuration): Promise<PlannedJob> {
   const defaults = planDefaults(configuration);
-  const { plan } = await jobBuild(job, params, defaults);
-  return { graph: jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) }), defaults };
+  const built = await jobBuild(job, params, defaults);
+  const graph = jobGraphOf(built.plan, { chaining: configuration.get(OPTIONS.operatorChaining) });
+  return { graph, defaults, claim: (disk) => jobClaim(built, disk) };
 }
 
 export function planDefaults(configuration: Configuration): PlanDefaults {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Env } from "../base/env.ts";
-import type { Committable, Sink, SinkWriter } from "./sink.ts";
+import type { Committable, Sink, SinkWriter, SinkWriterContext } from "./sink.ts";
 
 export type SinkWorld = { readonly env: Env; readonly settle: () => Promise<void> };
 
@@ -14,18 +14,20 @@ export type WriterOptions = {
   readonly parallelism?: number;
   readonly attempt?: number;
   readonly restored?: boolean;
+  readonly bounded?: boolean;
 };
 
 const PATIENCE_MS = 100_000; // Of real time, before a test that waits for nothing fails.
 
 /** A writer in a world: every call lets the world go on until it has settled. */
 export class WriterUnderTest {
+  readonly context: SinkWriterContext;
   readonly #writer: SinkWriter<unknown>;
   readonly #world: SinkWorld;
 
   constructor(sink: Sink<unknown>, world: SinkWorld, options: WriterOptions = {}) {
     this.#world = world;
-    this.#writer = sink.createWriter({
+    this.context = {
       env: world.env,
       disk: world.env.disk,
       uid: "out",
@@ -34,11 +36,13 @@ export class WriterUnderTest {
       parallelism: 1,
       attempt: 0,
       restored: false,
+      bounded: true,
       metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
       print: () => {},
       deliver: async () => {},
       ...options,
-    });
+    };
+    this.#writer = sink.createWriter(this.context);
   }
 
   open(): Promise<void> {

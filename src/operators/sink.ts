@@ -29,6 +29,8 @@ export interface SinkWriterContext {
   readonly attempt: number;
   /** The job goes on from a checkpoint or savepoint, of this run or another: what was committed before it stays. */
   readonly restored: boolean;
+  /** The job ends by itself. */
+  readonly bounded: boolean;
   /** Type of the records, where it is declared. */
   readonly recordType?: TypeSpec | null;
   readonly metrics: OperatorMetrics;
@@ -74,6 +76,18 @@ export interface SinkWriter<in T> {
   close(): Promise<void>;
 }
 
+export interface SinkClaimContext {
+  readonly disk: Disk;
+  readonly uid: string;
+  /** Name of the job, for whoever wants the same meanwhile. */
+  readonly jobName: string;
+  /** The job ends by itself. */
+  readonly bounded: boolean;
+}
+
+/** What a run holds of the system outside, so that no other writes to the same place. */
+export type SinkClaim = { release(): Promise<void> };
+
 /** A sink for records `T`, for `.to(uid, sink)`: makes a writer for each subtask. */
 export interface Sink<in T> {
   /** Short name for plans and `explain`, for example "jsonl". */
@@ -82,5 +96,12 @@ export interface Sink<in T> {
   describe(): Json;
   /** What a crash can do to the output, for `explain` and the docs. */
   readonly guarantee: "exactly-once" | "at-least-once";
+  /** Subtasks it runs with; those of the job when it does not say. */
+  readonly parallelism?: number;
+  /**
+   * Once for the whole job, before any of it runs: takes hold of where it writes to, and rejects with a UserError when
+   * another run has. Released when nothing of the job is left.
+   */
+  claim?(context: SinkClaimContext): Promise<SinkClaim>;
   createWriter(context: SinkWriterContext): SinkWriter<T>;
 }

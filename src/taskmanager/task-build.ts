@@ -6,7 +6,7 @@ import { asOperator, assert } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
-import type { PlanOperator } from "../graph/plan.ts";
+import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { recordType } from "../graph/record-type.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
@@ -311,6 +311,7 @@ class TaskBuilder {
       parallelism: operator.parallelism,
       attempt,
       restored: false,
+      bounded: isBounded(graph.plan),
       recordType: recordType(graph.plan, operator),
       metrics: this.#scope(operator.uid),
       print,

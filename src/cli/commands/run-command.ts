@@ -66,9 +66,11 @@ async function started(session: Session, terminal: Terminal, print: (text: strin
   }
   const env = nodeEnv(nodeDisk(), { writeLog: (text) => terminal.note(text) });
   const params = pairs(line, "param");
+  const planned = await jobPlan(job, params, configuration);
   return embeddedHandle({
     env,
-    planned: await jobPlan(job, params, configuration),
+    planned,
+    claimed: await planned.claim(env.disk),
     bundle: local ? null : (session.bundle?.url ?? null),
     params,
     configuration,

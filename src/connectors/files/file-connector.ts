@@ -10,9 +10,10 @@ import type { TypeSpec } from "../../types/type-spec.ts";
 import { optionInvalid } from "./csv/csv-dialect.ts";
 import { FileReader } from "./file-reader.ts";
 import { FileSplits } from "./file-splits.ts";
-import { FileWriter, type RollLimits } from "./file-writer.ts";
 import type { RecordFormat } from "./record-format.ts";
 import type { RowEncoder } from "./row-encoder.ts";
+import { fileSink } from "./sink/file-sink.ts";
+import type { RollLimits } from "./sink/file-writer.ts";
 
 /** Bytes, or text such as "16mb". */
 export type Size = number | string;
@@ -33,11 +34,11 @@ export type FileOptions = {
   readonly compression?: "auto" | "gzip" | "none";
   /**
    * Sink: what to do with part files that are there already. By default those that an earlier run of the same sink
-   * wrote are replaced when this run commits, and a directory with others is refused. "append" keeps all, "replace"
-   * replaces all.
+   * wrote are replaced when this run commits (a run without an end adds to them), and a directory with others is
+   * refused. "append" keeps all, "replace" replaces all.
    */
   readonly mode?: "append" | "replace";
-  /** Sink: when a part file is complete; "128mb" by default. */
+  /** Sink: when a part file is complete; "128mb" by default. Not for a single file. */
   readonly roll?: { readonly size?: Size; readonly rows?: number; readonly every?: Duration };
 };
 
@@ -64,6 +65,14 @@ const FILE_OPTIONS: Readonly<Record<keyof FileOptions | "type", OptionKind | tru
   roll: true,
 };
 
+const SINK_ONLY = ["mode", "roll"];
+/** Of all formats. How a file is written (its delimiter, its quotes) sources and sinks may share. */
+const SOURCE_ONLY = ["invalid", "splitSize", "recordSizeMax", "readSize", "compression"];
+
+function given(options: object, names: readonly string[]): readonly string[] {
+  return names.filter((name) => (options as Record<string, unknown>)[name] !== undefined);
+}
+
 export function fileConnector<T>(
   paths: string | readonly string[],
   options: FileOptions,
@@ -73,7 +82,6 @@ export function fileConnector<T>(
   const splitBytes = sizeOption("splitSize", options.splitSize ?? "16mb");
   const recordBytesMax = sizeOption("recordSizeMax", options.recordSizeMax ?? "16mb");
   const chunkBytes = sizeOption("readSize", options.readSize ?? "256kb");
-  const roll = rollLimits(options.roll ?? {});
   const isGzip = gzipTest(options.compression ?? "auto");
   const reading = { chunkBytes, recordBytesMax, isGzip, invalid: options.invalid ?? "fail" };
   return {
@@ -84,6 +92,8 @@ export function fileConnector<T>(
     guarantee: "exactly-once",
     describe: () => describeOptions(list, options),
     createEnumerator: (context) => {
+      const [sinkOnly] = given(options, SINK_ONLY);
+      if (sinkOnly !== undefined) throw optionInvalid(`${sinkOnly} of a source`, "leave it out: only a sink heeds it");
       const splits = { ...reading, paths: list, splitBytes, format: format(`${context.uid}_splits`) };
       return new FileSplits(context, splits);
     },
@@ -91,18 +101,14 @@ export function fileConnector<T>(
       const id = `${context.uid}_${context.subtaskIndex}`;
       return new FileReader<T>(context, { ...reading, format: format(id) as RecordFormat<T> });
     },
-    createWriter: (context) => {
-      const [directory] = list;
-      if (directory === undefined || list.length > 1)
-        throw optionInvalid("several paths", "a sink writes to one directory");
-      return new FileWriter(context, {
-        directory,
-        extension: kind,
-        mode: options.mode ?? "own",
-        encoder: encoder(),
-        roll,
-      });
-    },
+    ...fileSink({
+      paths: list,
+      extension: kind,
+      encoder,
+      mode: options.mode ?? null,
+      roll: options.roll === undefined ? null : rollLimits(options.roll),
+      sourceOnly: given(options, SOURCE_ONLY),
+    }),
   };
 }
 

@@ -24,6 +24,7 @@ async function printed(
     parallelism,
     attempt: 0,
     restored: false,
+    bounded: true,
     recordType: type,
     metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
     print: (text) => lines.push(text),

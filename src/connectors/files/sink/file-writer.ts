@@ -6,18 +6,17 @@
 // The pump is the only one that waits: it writes sealed buffers in their order, one append at a time. Memory is bounded
 // by the active buffer and two sealed ones; with two, `write` says that it is full.
 
-import type { FileHandle } from "../../base/disk.ts";
-import type { Committable, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
-import { type FileCommit, FileTarget, fileCommit, type PendingFile, type TargetMode } from "./file-target.ts";
-import type { RowEncoder } from "./row-encoder.ts";
+import type { FileHandle } from "../../../base/disk.ts";
+import type { Committable, SinkWriter, SinkWriterContext } from "../../../operators/sink.ts";
+import type { RowEncoder } from "../row-encoder.ts";
+import { type FileCommit, type FileTarget, fileCommit, type PendingFile } from "./file-target.ts";
+import { type SingleCommit, type SingleFile, singleCommit } from "./single-file.ts";
 
 /** When a file is complete and the next one begins. Infinity: this does not count. */
 export type RollLimits = { readonly bytes: number; readonly rows: number; readonly ms: number };
 
 export type FileWriterOptions = {
-  readonly directory: string;
-  readonly extension: string;
-  readonly mode: TargetMode;
+  readonly target: FileTarget | SingleFile;
   readonly encoder: RowEncoder;
   readonly roll: RollLimits;
 };
@@ -32,7 +31,7 @@ export class FileWriter implements SinkWriter<unknown> {
   readonly #context: SinkWriterContext;
   readonly #encoder: RowEncoder;
   readonly #roll: RollLimits;
-  readonly #target: FileTarget;
+  readonly #target: FileTarget | SingleFile;
   #active: Buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   #size = 0;
   #spare: Buffer | null = null;
@@ -52,7 +51,7 @@ export class FileWriter implements SinkWriter<unknown> {
     this.#context = context;
     this.#encoder = options.encoder;
     this.#roll = options.roll;
-    this.#target = new FileTarget(options.directory, { context, extension: options.extension, mode: options.mode });
+    this.#target = options.target;
   }
 
   open(): Promise<void> {
@@ -76,6 +75,7 @@ export class FileWriter implements SinkWriter<unknown> {
 
   async prepareCommit(): Promise<readonly Committable[]> {
     if (this.#rows > 0) this.#seal(true);
+    else if (this.#target.isSingle && !this.#hasCommitted) this.#sealEmpty();
     await this.flush();
     const files = this.#pending;
     // The first commit of a run also removes what earlier runs left, even when there is nothing to show instead.
@@ -86,7 +86,12 @@ export class FileWriter implements SinkWriter<unknown> {
   }
 
   async commit(committables: readonly Committable[]): Promise<void> {
-    for (const committable of committables) await fileCommit(this.#context.disk, committable as FileCommit);
+    const { disk } = this.#context;
+    for (const committable of committables) {
+      const commit = committable as FileCommit | SingleCommit;
+      if ("kind" in commit) await singleCommit(disk, commit);
+      else await fileCommit(disk, commit);
+    }
   }
 
   /** What `prepareCommit` has handed out stays: it may belong to a completed checkpoint. */
@@ -110,6 +115,14 @@ export class FileWriter implements SinkWriter<unknown> {
     this.#startedMs = this.#context.env.clock.monotonicMs();
     const text = this.#encoder.begin(record);
     if (text !== "") this.#append(text);
+  }
+
+  /** A file without rows: with its header, where the columns are known. */
+  #sealEmpty(): void {
+    const { recordType } = this.#context;
+    if (recordType?.kind === "struct")
+      this.#begin(Object.fromEntries(recordType.fields.map(({ name }) => [name, null])));
+    this.#seal(true);
   }
 
   #isOld(): boolean {

@@ -1,0 +1,118 @@
+// Who wrote which parts of a sink's directory, as files in it.
+//
+//   .millrace-<subtask>-<epoch>.json      {"uid", "job", "attempt", "since", "kept", "committed"}
+//
+// The claim of the highest epoch counts. A new attempt makes a claim of the next epoch, which must not be there yet: one
+// that was paused, and has read what was newest then, finds that somebody else has made it, and can never come after.
+//
+//   C1. A claim that was torn by a crash counts for nothing; the one before it stays until the next one is durable.
+//   C2. Claims change in one way only: parts are committed.
+
+import type { Disk } from "../../../base/disk.ts";
+import { EngineError, ExternalError } from "../../../base/errors.ts";
+import { runId } from "./part-names.ts";
+import { textRead, textReplace, textWrite } from "./small-file.ts";
+
+export type Claim = {
+  readonly uid: string;
+  readonly job: string;
+  readonly attempt: number;
+  /** The run began with this attempt: what earlier ones committed, it writes again. */
+  readonly since: number;
+  /** Runs that this one goes on from, as they are in the names of parts. */
+  readonly kept: readonly string[];
+  /** Numbers of parts of this run and those it goes on from are below. */
+  readonly committed: number;
+};
+
+type Found = Claim & { readonly epoch: number };
+
+/** By subtask, the newest first. */
+export type Claims = ReadonlyMap<number, readonly Found[]>;
+
+const CLAIM = /^\.millrace-(\d+)-(\d+)\.json$/;
+
+export async function claimsRead(disk: Disk, directory: string, names: readonly string[]): Promise<Claims> {
+  const claims = new Map<number, Found[]>();
+  for (const name of names) {
+    const at = claimOf(name);
+    const claim = at === null ? null : await claimRead(disk, `${directory}/${name}`);
+    if (at === null || claim === null) continue;
+    const ofSubtask = claims.get(at.subtask) ?? [];
+    ofSubtask.push({ ...claim, epoch: at.epoch });
+    claims.set(at.subtask, ofSubtask);
+  }
+  for (const ofSubtask of claims.values()) ofSubtask.sort((left, right) => right.epoch - left.epoch);
+  return claims;
+}
+
+export function newestClaim(claims: Claims, subtask: number): Found | undefined {
+  return claims.get(subtask)?.[0];
+}
+
+/** Null for other files. */
+export function claimOf(name: string): { readonly subtask: number; readonly epoch: number } | null {
+  const match = CLAIM.exec(name);
+  return match === null ? null : { subtask: Number(match[1]), epoch: Number(match[2]) };
+}
+
+/** Adds a claim that comes after those among `names`; removes what nobody needs any more. */
+export async function claimAdd(
+  disk: Disk,
+  directory: string,
+  { subtask, claim, names, claims }: { subtask: number; claim: Claim; names: readonly string[]; claims: Claims },
+): Promise<void> {
+  const epochs = names.flatMap((name) => {
+    const found = claimOf(name);
+    return found?.subtask === subtask ? [found.epoch] : [];
+  });
+  const epoch = 1 + Math.max(0, ...epochs);
+  try {
+    await textWrite(disk, claimPath(directory, subtask, epoch), textOf(claim), "create");
+  } catch (error) {
+    if (error instanceof EngineError && error.code === "DISK_EXISTS") throw superseded(directory, claim);
+    throw error;
+  }
+  await disk.syncDirectory(directory);
+  const before = newestClaim(claims, subtask)?.epoch ?? 0;
+  for (const old of epochs) if (old < before) await disk.remove(claimPath(directory, subtask, old)); // C1
+  for (const name of names) {
+    if (name.startsWith(`.millrace-${subtask}-`) && name.endsWith(".tmp")) await disk.remove(`${directory}/${name}`);
+  }
+}
+
+/** C2 */
+export async function claimCommit(disk: Disk, directory: string, subtask: number, claim: Found): Promise<void> {
+  const { epoch, ...content } = claim;
+  await textReplace(disk, claimPath(directory, subtask, epoch), textOf(content));
+  await disk.syncDirectory(directory);
+}
+
+export function superseded(
+  directory: string,
+  { uid, job, attempt }: Pick<Claim, "uid" | "job" | "attempt">,
+): ExternalError {
+  const what = `attempt ${attempt} of job ${runId(job)} no longer writes to ${directory}: another one has taken over`;
+  return new ExternalError("SINK_SUPERSEDED", what, {
+    fix: "nothing, if this process was paused or cut off for a while: its work goes on elsewhere",
+    operator: uid,
+  });
+}
+
+function claimPath(directory: string, subtask: number, epoch: number): string {
+  return `${directory}/.millrace-${subtask}-${epoch}.json`;
+}
+
+function textOf(claim: Claim): string {
+  return `${JSON.stringify(claim)}\n`;
+}
+
+/** Null when it has gone, or is torn. */
+async function claimRead(disk: Disk, path: string): Promise<Claim | null> {
+  const text = await textRead(disk, path);
+  try {
+    return text === null ? null : (JSON.parse(text) as Claim);
+  } catch {
+    return null; // C1
+  }
+}

@@ -1,0 +1,227 @@
+// The directory a file sink writes to: what is in it, whose it is, and the commit. Names: part-names.ts; who wrote what:
+// claims.ts.
+//
+// Parts of an earlier run, or of a failed attempt of this one, go away with the first commit, unless the run adds to
+// what is there. Until then they stay: a run that fails at once costs nobody yesterday's results.
+//
+//   T1. A file is visible under its part name only when it is whole and durable.
+//   T2. A commit can be repeated at any time, after any crash, with the same result.
+//   T3. Only parts that a claim of the same sink covers are ever removed, unless `mode` says "replace"; none of an
+//       earlier run by a run without an end.
+//   T4. A writer that was paused while another run or attempt took over finds its files gone or its claim outdone. All
+//       names it uses are its own: it can neither overwrite nor remove what others have committed.
+
+import type { Disk } from "../../../base/disk.ts";
+import { ExternalError, UserError } from "../../../base/errors.ts";
+import type { SinkWriterContext } from "../../../operators/sink.ts";
+import {
+  type Claim,
+  type Claims,
+  claimAdd,
+  claimCommit,
+  claimOf,
+  claimsRead,
+  newestClaim,
+  superseded,
+} from "./claims.ts";
+import { inProgressName, inProgressOf, partName, partOf, runId, sinkId } from "./part-names.ts";
+
+export type TargetMode = "own" | "append" | "replace";
+
+/** A file written and synced, waiting to be made visible. Names are relative to the directory. */
+export type PendingFile = { readonly from: string; readonly to: string; readonly size: number };
+
+/** Plain data, stored in checkpoints: what `commit` needs, wherever it runs. */
+export type FileCommit = {
+  readonly directory: string;
+  readonly uid: string;
+  readonly job: string;
+  readonly attempt: number;
+  readonly subtask: number;
+  readonly parallelism: number;
+  readonly files: readonly PendingFile[];
+  /** Parts of this run so far, these files included. */
+  readonly committed: number;
+  /** "append" for runs without an end, too, unless they are to replace. */
+  readonly mode: TargetMode;
+};
+
+export class FileTarget {
+  readonly directory: string;
+  readonly isSingle = false;
+  readonly #context: SinkWriterContext;
+  readonly #extension: string;
+  readonly #mode: TargetMode;
+  #next = 0;
+
+  constructor(directory: string, options: { context: SinkWriterContext; extension: string; mode: TargetMode }) {
+    this.directory = directory.length > 1 ? directory.replace(/\/+$/, "") : directory;
+    this.#context = options.context;
+    this.#extension = options.extension;
+    this.#mode = options.mode;
+  }
+
+  /** Makes the directory, sees what is in it, claims it, sweeps what crashed attempts left. */
+  async open(): Promise<void> {
+    const { disk, jobId, subtaskIndex: subtask, attempt, restored } = this.#context;
+    const { directory } = this;
+    if ((await disk.stat(directory)) === null) await disk.makeDirectory(directory);
+    const names = await disk.list(directory);
+    const claims = await claimsRead(disk, directory, names);
+    this.#refuseOthers(names, claims);
+    const newest = newestClaim(claims, subtask);
+    if (newest?.job === jobId && newest.attempt > attempt) throw superseded(directory, { ...newest, attempt });
+    const claim = this.#nextClaim(names, newest);
+    this.#next = claim.committed;
+    await claimAdd(disk, directory, { subtask, claim, names, claims });
+    if (restored && subtask === 0) await this.#adopt(names, claims);
+    // Listed again: whoever writes by an older claim has begun before ours was there.
+    for (const name of await disk.list(directory)) {
+      if (this.#isLeftover(name)) await disk.remove(`${directory}/${name}`);
+    }
+  }
+
+  /** Names for the next file: where it is written, and what it is called in the end. */
+  nextFile(): { from: string; to: string } {
+    const { uid, jobId: job, subtaskIndex: subtask, attempt } = this.#context;
+    const file = { subtask, number: this.#next, job, attempt };
+    this.#next += 1;
+    return { from: inProgressName({ ...file, uid }), to: partName({ ...file, extension: this.#extension }) };
+  }
+
+  async prepare(files: readonly PendingFile[]): Promise<FileCommit> {
+    const { uid, jobId: job, subtaskIndex: subtask, parallelism, attempt, disk } = this.#context;
+    if (files.length > 0) await disk.syncDirectory(this.directory); // The names survive a crash before the commit.
+    const mode = this.#adds ? "append" : this.#mode;
+    return { directory: this.directory, uid, job, attempt, subtask, parallelism, files, committed: this.#next, mode };
+  }
+
+  get #adds(): boolean {
+    return this.#mode === "append" || (this.#mode === "own" && !this.#context.bounded);
+  }
+
+  #nextClaim(names: readonly string[], newest: Claim | undefined): Claim {
+    const { uid, jobId: job, subtaskIndex: subtask, attempt, restored } = this.#context;
+    const before = newest?.uid === uid ? newest : undefined;
+    if (restored && before !== undefined) return continued(before, { job, attempt });
+    // This run starts over, and whatever an earlier attempt of it committed is written again.
+    const committed = this.#adds ? firstFree(names, { subtask, job }) : 0;
+    return { uid, job, attempt, since: attempt, kept: [], committed };
+  }
+
+  #refuseOthers(names: readonly string[], claims: Claims): void {
+    const { uid, jobId } = this.#context;
+    for (const subtask of claims.keys()) {
+      const claim = newestClaim(claims, subtask)!;
+      if (claim.uid === uid || claim.job !== jobId) continue;
+      throw new UserError(
+        "SINK_TARGET_SHARED",
+        `the sinks "${claim.uid}" and "${uid}" both write to ${this.directory}`,
+        { fix: "give each sink a place of its own", operator: uid },
+      );
+    }
+    if (this.#mode !== "own") return;
+    const foreign = names.find((name) => !name.startsWith(".") && this.#isForeign(name, claims));
+    if (foreign === undefined) return;
+    throw new UserError(
+      "SINK_TARGET_OCCUPIED",
+      `${this.directory} holds ${foreign}, which the sink "${uid}" did not write`,
+      {
+        fix: 'use another directory, or say what shall happen: mode: "append" keeps what is there, mode: "replace" replaces all parts',
+        operator: uid,
+      },
+    );
+  }
+
+  /** A file that would be mixed up with ours. */
+  #isForeign(name: string, claims: Claims): boolean {
+    const part = partOf(name);
+    if (part === null) return name.endsWith(`.${this.#extension}`);
+    return newestClaim(claims, part.subtask)?.uid !== this.#context.uid;
+  }
+
+  /** Subtasks that this run no longer has: their parts belong to it now. */
+  async #adopt(names: readonly string[], claims: Claims): Promise<void> {
+    const { disk, uid, jobId: job, parallelism, attempt } = this.#context;
+    for (const subtask of claims.keys()) {
+      const before = newestClaim(claims, subtask)!;
+      if (subtask < parallelism || before.uid !== uid) continue;
+      const claim = continued(before, { job, attempt });
+      await claimAdd(disk, this.directory, { subtask, claim, names, claims });
+    }
+  }
+
+  /**
+   * Files of attempts before this one, of this sink and subtask, or of a subtask that no longer is. No other run lives:
+   * this one has the lock.
+   */
+  #isLeftover(name: string): boolean {
+    const file = inProgressOf(name);
+    if (file === null || file.sink !== sinkId(this.#context.uid)) return false;
+    const { jobId, subtaskIndex, parallelism, attempt } = this.#context;
+    const isOurs = file.subtask === subtaskIndex || (subtaskIndex === 0 && file.subtask >= parallelism);
+    return isOurs && (file.job !== jobId || file.attempt < attempt);
+  }
+}
+
+/** T2: every step is done, or found done already. */
+export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> {
+  const { directory, uid, job, subtask, files } = commit;
+  const names = await disk.list(directory);
+  const claims = await claimsRead(disk, directory, names);
+  const claim = newestClaim(claims, subtask);
+  // What an attempt has prepared is committed before the next one opens; afterwards it can only be found done.
+  const isOurs = claim?.uid === uid && claim.job === job && claim.attempt <= commit.attempt;
+  if (isOurs && claim.committed < commit.committed) {
+    await claimCommit(disk, directory, subtask, { ...claim, committed: commit.committed });
+  }
+  for (const { from, to, size } of files) {
+    if (isOurs && names.includes(from)) await disk.rename(`${directory}/${from}`, `${directory}/${to}`);
+    else await checkCommitted(disk, `${directory}/${to}`, size);
+  }
+  if (!isOurs) return;
+  const committed = Math.max(claim.committed, commit.committed);
+  // Backwards: parts before the claims that say whose they are.
+  for (const name of [...names].reverse()) {
+    if (isStale(name, { ...commit, committed }, claims)) await disk.remove(`${directory}/${name}`);
+  }
+  await disk.syncDirectory(directory);
+}
+
+export async function checkCommitted(disk: Disk, path: string, size: number): Promise<void> {
+  if ((await disk.stat(path))?.size === size) return;
+  throw new ExternalError("SINK_COMMIT_LOST", `${path} cannot be committed: its data is gone from the directory`, {
+    fix: "nobody but one job may write to or clean up the directory of a sink: check for a second run or another program",
+  });
+}
+
+/** A part of an earlier run, or a claim of a subtask that only an earlier run had. */
+function isStale(name: string, commit: FileCommit, claims: Claims): boolean {
+  const part = partOf(name);
+  const subtask = part?.subtask ?? claimOf(name)?.subtask ?? -1;
+  const claim = newestClaim(claims, subtask);
+  if (subtask === commit.subtask && claim !== undefined) {
+    if (part === null) return false;
+    if (part.job === runId(claim.job)) return part.attempt < claim.since || part.number >= commit.committed;
+    return claim.kept.includes(part.job) ? part.number >= commit.committed : commit.mode !== "append";
+  }
+  if (commit.subtask !== 0 || subtask < commit.parallelism || commit.mode === "append") return false;
+  const isOtherSink = claim?.uid !== commit.uid;
+  return isOtherSink ? commit.mode === "replace" : claim.job !== commit.job;
+}
+
+/** The claim of a run that goes on from a snapshot. */
+function continued(before: Claim, { job, attempt }: Pick<Claim, "job" | "attempt">): Claim {
+  if (before.job === job) return { ...before, attempt };
+  return { ...before, job, attempt, since: 0, kept: [...before.kept, runId(before.job)] };
+}
+
+/** Behind the parts of other runs. */
+function firstFree(names: readonly string[], { subtask, job }: { subtask: number; job: string }): number {
+  let next = 0;
+  for (const name of names) {
+    const part = partOf(name);
+    if (part?.subtask === subtask && part.job !== runId(job)) next = Math.max(next, part.number + 1);
+  }
+  return next;
+}

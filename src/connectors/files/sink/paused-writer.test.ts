@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Disk } from "../../../base/disk.ts";
+import { type WriterOptions, WriterUnderTest, writeRun } from "../../../operators/sink.contract.ts";
+import type { SimEnv } from "../../../testing/sim-env.ts";
+import { simWorld, type World } from "../../../testing/world.ts";
+import { jsonl } from "../json/jsonl.ts";
+
+/** A disk whose user is paused before its operation `at`, until `resume`. */
+function pausing(disk: Disk, at: number): { disk: Disk; isPaused: () => boolean; resume: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let count = 0;
+  let isPaused = false;
+  const gate = async (): Promise<void> => {
+    count += 1;
+    if (count !== at) return;
+    isPaused = true;
+    await promise;
+  };
+  const paused = new Proxy(disk, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...args: unknown[]) => gate().then(() => Reflect.apply(member, target, args) as unknown);
+    },
+  });
+  return { disk: paused, isPaused: () => isPaused, resume: resolve };
+}
+
+/** A run that is paused before its operation `at`; another one takes over meanwhile, and it wakes up when that is done. */
+async function takenOver(at: number, next: WriterOptions): Promise<World<SimEnv> | null> {
+  const world = simWorld(at);
+  const pause = pausing(world.env.disk, at);
+  const rows = Array.from({ length: 7 }, (_, n) => ({ n }));
+  const sink = jsonl("/out", { roll: { rows: 3 } });
+  let isOver = false;
+  const context = { ...world, env: { ...world.env, disk: pause.disk } };
+  const writer = sink.createWriter(new WriterUnderTest(sink, context, {}).context);
+  const first = (async () => {
+    await writer.open();
+    for (const row of rows) if (!writer.write(row, Number.NaN)) await writer.flush();
+    await writer.flush();
+    await writer.commit(await writer.prepareCommit());
+  })()
+    .catch(() => undefined)
+    .finally(() => {
+      isOver = true;
+    });
+  await world.env.runUntilIdle(() => isOver || pause.isPaused());
+  if (isOver) return null;
+  await writeRun(sink, world, [{ n: 100 }, { n: 101 }], next);
+  const shown = visible(world);
+  assert.equal(shown.length, 1);
+  pause.resume();
+  await world.env.runUntilIdle(() => isOver);
+  await first;
+  assert.deepEqual(visible(world), shown, `paused before operation ${at}`);
+  return world;
+}
+
+function visible({ env }: World<SimEnv>): [path: string, text: string][] {
+  const paths = env.disk.paths().filter((path) => !path.includes("/."));
+  return paths.map((path) => [path, new TextDecoder().decode(env.disk.get(path)!)]);
+}
+
+describe("a writer that was paused while another took over", () => {
+  // One that has not looked into the directory yet may be a later run for all that it can tell: there the lock decides.
+  for (const [name, next, firstPause] of [
+    ["the next attempt of its job", { attempt: 1 }, 1],
+    ["another run", { jobId: "job-2" }, 4],
+  ] as const) {
+    test(`changes nothing of what ${name} has committed, wherever it stood`, async () => {
+      let paused = 0;
+      for (let at = firstPause; (await takenOver(at, next)) !== null; at += 1) paused += 1;
+      assert.ok(paused > 15, `${paused}`);
+    });
+  }
+});

@@ -1,0 +1,14 @@
+// What the path of a sink means: one file, by its name, or a directory of part files.
+
+import type { Written } from "../paths/overlap.ts";
+import { partName } from "./part-names.ts";
+
+export function isFileTarget(path: string): boolean {
+  return /[^/]\.(csv|tsv|txt|json|jsonl|ndjson)$/i.test(path);
+}
+
+/** What a sink of this kind makes at `path`. */
+export function writtenTo(path: string, kind: string): Written {
+  const part = partName({ subtask: 0, number: 0, job: "0", attempt: 0, extension: kind });
+  return { path, file: isFileTarget(path) ? null : part };
+}
