@@ -2,8 +2,8 @@
 //
 //   .millrace-<subtask>-<epoch>.json      {"uid", "job", "attempt", "since", "kept", "committed"}
 //
-// The claim of the highest epoch counts. A new attempt makes a claim of the next epoch, which must not be there yet: one
-// that was paused, and has read what was newest then, finds that somebody else has made it, and can never come after.
+// The highest epoch counts. A new attempt makes a claim of the next one, which must not be there yet: an attempt
+// that was paused, and has read what was newest then, finds that somebody else made it, and can never come after.
 //
 //   C1. A claim that was torn by a crash counts for nothing; the one before it stays until the next one is durable.
 //   C2. Claims change in one way only: parts are committed.

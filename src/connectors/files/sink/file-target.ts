@@ -1,5 +1,5 @@
-// The directory a file sink writes to: what is in it, whose it is, and the commit. Names: part-names.ts; who wrote what:
-// claims.ts.
+// The directory a file sink writes to: what is in it, whose it is, and the commit. Names of files: part-names.ts; who
+// wrote what: claims.ts.
 //
 // Parts of an earlier run, or of a failed attempt of this one, go away with the first commit, unless the run adds to
 // what is there. Until then they stay: a run that fails at once costs nobody yesterday's results.

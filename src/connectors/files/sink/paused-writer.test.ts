@@ -27,7 +27,7 @@ function pausing(disk: Disk, at: number): { disk: Disk; isPaused: () => boolean;
   return { disk: paused, isPaused: () => isPaused, resume: resolve };
 }
 
-/** A run that is paused before its operation `at`; another one takes over meanwhile, and it wakes up when that is done. */
+/** A run that is paused before its operation `at`; another takes over meanwhile, and it wakes when that is done. */
 async function takenOver(at: number, next: WriterOptions): Promise<World<SimEnv> | null> {
   const world = simWorld(at);
   const pause = pausing(world.env.disk, at);

@@ -5,8 +5,8 @@
 //   .<name>.<sink>.<job>.<attempt>.tmp        in progress
 //   .<name>.millrace.json                     {"uid"} of the sink that wrote the file
 //
-// What a commit of part of a run would show is no result: runs without an end are refused. (With checkpoints, parts will
-// wait hidden, and be put together at the end.)
+// What a commit of part of a run would show is no result: runs without an end are refused. (With checkpoints, parts
+// will wait hidden, and be put together at the end.)
 
 import { basename, dirname } from "node:path/posix";
 import type { Disk } from "../../../base/disk.ts";
