@@ -1,0 +1,195 @@
+import type { Mutant } from "../mutant.ts";
+
+const PANES = "src/operators/windows/pane-set.ts";
+const TREE = "src/operators/windows/session-tree.ts";
+const COMPONENT = "src/operators/aggregates/fixed-component.ts";
+const PROCESS = "src/operators/process/process-operator.ts";
+const GENERATOR = "src/operators/event-time/watermark-generator.ts";
+const COMBINER = "src/operators/event-time/watermark-combiner.ts";
+const RANGES = "src/operators/indexed-ranges.ts";
+
+export const OPERATORS: readonly Mutant[] = [
+  {
+    name: "the end of a pane belongs to it",
+    file: "src/operators/windows/pane-clock.ts",
+    find: "if (timeMs >= this.#startMs && timeMs < this.#endMs) return this.#pane;",
+    replace: "if (timeMs >= this.#startMs && timeMs <= this.#endMs) return this.#pane;",
+  },
+  {
+    name: "times before 1970 fall into the pane after theirs",
+    file: "src/operators/windows/pane-clock.ts",
+    find: "let pane = Math.floor((localMs - this.#offsetMs) / this.#sizeMs);",
+    replace: "let pane = Math.trunc((localMs + this.#offsetMs) / this.#sizeMs);",
+  },
+  {
+    name: "a pane that was deleted cannot be added again at once",
+    file: PANES,
+    find: "    this.#last = Number.NaN;\n",
+    replace: "",
+  },
+  {
+    name: "the first pane of a run is not found from the one before",
+    file: PANES,
+    find: "    if (run[middle]! < pane) low = middle + 1;\n",
+    replace: "    if (run[middle]! <= pane) low = middle + 1;\n",
+  },
+  {
+    name: "a run of panes that is empty stays",
+    file: PANES,
+    find: "    if (run.length === 0) this.#runs.splice(at, 1);\n",
+    replace: "",
+  },
+  {
+    name: "a session that starts at the time asked for is not found",
+    file: TREE,
+    find: "const isUpTo = this.#startOf(session) <= timeMs;",
+    replace: "const isUpTo = this.#startOf(session) < timeMs;",
+  },
+  {
+    name: "what hangs on a removed session is lost on one side",
+    file: TREE,
+    find: "this.#i32[place] = earlier === NULL ? later : earlier;",
+    replace: "this.#i32[place] = earlier;",
+  },
+  {
+    name: "the hour that clocks skip is not the end of a gap",
+    file: "src/operators/windows/utc-offset.ts",
+    find: "localMs - before : Math.max(changeMs, localMs - after);",
+    replace: "localMs - before : localMs - after;",
+  },
+  {
+    name: "a negative offset of windows stays negative",
+    file: "src/operators/windows/window-spec.ts",
+    find: "return ((ms % everyMs) + everyMs) % everyMs;",
+    replace: "return ms % everyMs;",
+    tests: ["src/operators/windows/window-operator.test.ts", "src/api/check-options.test.ts"],
+  },
+  {
+    name: "a late partial row counts as one record",
+    file: "src/operators/windows/window-emitter.ts",
+    find: `this.#context.metrics.count("numLateRecordsDropped", count);`,
+    replace: `this.#context.metrics.count("numLateRecordsDropped", count > 0 ? 1 : 0);`,
+  },
+  {
+    name: "a window that stopped in the middle goes on behind the row that filled the output",
+    file: "src/operators/windows/tumbling-firing.ts",
+    find: "        walk.at += 1;\n        if (!this.#emit(walk.rows[walk.at - 1]!, startMs, endMs)) return false;",
+    replace: "        if (!this.#emit(walk.rows[walk.at]!, startMs, endMs)) return false;\n        walk.at += 1;",
+  },
+  {
+    name: "the least of numbers is the greatest",
+    file: COMPONENT,
+    find: "return `if (!(${w(0)} <= ${x})) ${replaceUnlessNaN(w, x)}`;",
+    replace: "return `if (!(${w(0)} >= ${x})) ${replaceUnlessNaN(w, x)}`;",
+  },
+  {
+    name: "NaN is taken for the least of numbers",
+    file: COMPONENT,
+    find: "return `{ if (${x} === ${x}) ${w(0)} = ${x}; }`;",
+    replace: "return `{ ${w(0)} = ${x}; }`;",
+  },
+  {
+    name: "of equal times the first to arrive is the last",
+    file: COMPONENT,
+    find: "return `{ const t = ${order(time)}; if (t >= ${w(0)})",
+    replace: "return `{ const t = ${order(time)}; if (t > ${w(0)})",
+  },
+  {
+    name: "the low part of a sum is lost when sums are merged",
+    file: COMPONENT,
+    find: `return \`{ const x = \${v(0)}; \${addExactly(w, "x", v(1))} }\`;`,
+    replace: `return \`{ const x = \${v(0)}; \${addExactly(w, "x", "0")} }\`;`,
+  },
+  {
+    name: "the counts of two accumulators are not added",
+    file: COMPONENT,
+    find: "return `${w(0)} += ${v(0)};`;",
+    replace: "return `${w(0)} = ${v(0)};`;",
+  },
+  {
+    name: "of records that are equally good the later one wins",
+    file: COMPONENT,
+    find: "(${x} === ${w(0)} && ${t} < ${w(1)})",
+    replace: "(${x} === ${w(0)} && ${t} > ${w(1)})",
+  },
+  {
+    name: "objects of a closed slot stay charged to the heap",
+    file: "src/operators/aggregates/aggregate-objects.ts",
+    find: "      this.#charge(-this.#sizes[i]!);\n",
+    replace: "",
+  },
+  {
+    name: "a reduce that threw on a record emits for it",
+    file: "src/operators/aggregates/reduce-operator.ts",
+    find: "      this.#options.onThrow(error, record, timestampMs);\n      return;",
+    replace: "      this.#options.onThrow(error, record, timestampMs);",
+  },
+  {
+    name: "timers of processing time carry it as event time",
+    file: PROCESS,
+    find: `call.timestamp = domain === "event" ? at : NaN;`,
+    replace: "call.timestamp = at;",
+  },
+  {
+    name: "a process function's context goes on after a call that threw",
+    file: PROCESS,
+    find: "    } finally {\n      call.underWay = false;\n    }\n  }\n\n  #call(",
+    replace: "    }\n  }\n\n  #call(",
+  },
+  {
+    name: "the watermark of a process function is that before",
+    file: PROCESS,
+    find: '    user.watermark = watermark;\n    return this.#fire("event", watermark);',
+    replace: '    const all = this.#fire("event", watermark);\n    user.watermark = watermark;\n    return all;',
+  },
+  {
+    name: "timers that were dropped are not counted",
+    file: PROCESS,
+    find: `    if (dropped > 0) context.metrics.count("numTimersDropped", dropped);\n`,
+    replace: "    void dropped;\n",
+  },
+  {
+    name: "a watermark lies at the greatest event time itself",
+    file: GENERATOR,
+    find: "const watermark = reached - this.#options.outOfOrderMs - 1;",
+    replace: "const watermark = reached - this.#options.outOfOrderMs;",
+  },
+  {
+    name: "what a split that was left has seen does not count",
+    file: GENERATOR,
+    find: "      if (!this.#held) this.#advance(); // What it has seen counts, before it is forgotten.\n",
+    replace: "",
+  },
+  {
+    name: "a split is idle a moment after the time set",
+    file: GENERATOR,
+    find: "} else if (nowMs - clock.activeMs >= this.#idleMs(split)) {",
+    replace: "} else if (nowMs - clock.activeMs > this.#idleMs(split)) {",
+  },
+  {
+    name: "a channel that goes on stays idle",
+    file: COMBINER,
+    find: "    state.idle = false;\n",
+    replace: "",
+  },
+  {
+    name: "a finished channel holds the others back",
+    file: COMBINER,
+    find: "      if (channel.ended) continue;\n",
+    replace: "",
+  },
+  {
+    name: "of several ranges the one furthest ahead goes on",
+    file: RANGES,
+    find: "if (least === null || range.next < least.next) least = range;",
+    replace: "if (least === null || range.next > least.next) least = range;",
+    tests: ["src/taskmanager/source-driver.test.ts", "src/connectors/datagen/datagen.test.ts"],
+  },
+  {
+    name: "the first record of a source with a rate comes one late",
+    file: RANGES,
+    find: "return Math.floor(((nowMs - this.#startMs) / 1_000) * this.#ratePerSecond) + 1;",
+    replace: "return Math.floor(((nowMs - this.#startMs) / 1_000) * this.#ratePerSecond);",
+    tests: ["src/taskmanager/source-driver.test.ts", "src/connectors/datagen/datagen.test.ts"],
+  },
+];

@@ -1,0 +1,98 @@
+import type { Mutant } from "../mutant.ts";
+
+const BUILDER = "src/api/plan-builder.ts";
+const GRAPH = "src/graph/job-graph.ts";
+
+/** Of api, graph and client. */
+export const PLAN: readonly Mutant[] = [
+  {
+    name: "the plan's hash is made without the parameters",
+    file: BUILDER,
+    find: "hash: canonicalHash(content), locations",
+    replace: "hash: canonicalHash({ ...content, params: null }), locations",
+    tests: ["src/api/plan-builder.test.ts"],
+  },
+  {
+    name: "the plan's hash depends on where operators were declared",
+    file: BUILDER,
+    find: "hash: canonicalHash(content), locations",
+    replace: "hash: canonicalHash({ ...content, locations: planned.locations }), locations",
+    tests: ["src/api/plan-builder.test.ts"],
+  },
+  {
+    name: "side outputs stand in the order of their declaration",
+    file: BUILDER,
+    find: "sides: [...node.sides].sort((a, b) => (a.name < b.name ? -1 : 1)),",
+    replace: "sides: node.sides,",
+    tests: ["src/api/plan-builder.test.ts"],
+  },
+  {
+    name: "an operator's slot group is not that of its input",
+    file: BUILDER,
+    find: "for (let at: PlanNode | undefined = node; at; at = at.inputs[0]?.from)\n      if (at.slotGroup !== null)",
+    replace: "for (let at: PlanNode | undefined = node; at; at = undefined)\n      if (at.slotGroup !== null)",
+    tests: ["src/api/plan-builder.test.ts"],
+  },
+  {
+    name: "more subtasks than key groups are taken",
+    file: BUILDER,
+    find: "if (parallelism > maxParallelism) {",
+    replace: "if (parallelism > maxParallelism + 1) {",
+    tests: ["src/api/plan-builder.test.ts"],
+  },
+  {
+    name: "a stateful operator's uid depends on others beside it",
+    file: "src/api/derived-uid.ts",
+    find: "const uid = node.explicitUid === null && node.signature === null ? unusedUid(wanted, owners) : wanted;",
+    replace: "const uid = node.explicitUid === null ? unusedUid(wanted, owners) : wanted;",
+  },
+  {
+    name: "two operators of one uid are taken",
+    file: "src/api/derived-uid.ts",
+    find: "    if (other) throw duplicateUid(uid, node, other);\n",
+    replace: "    void other;\n",
+  },
+  {
+    name: "a misspelt parameter is passed over",
+    file: "src/api/params.ts",
+    find: "  refuseUnknown(schema, result.value, text);\n",
+    replace: "",
+  },
+  {
+    name: "a parameter that is a number is taken for one where the schema wants a text",
+    file: "src/api/params.ts",
+    find: '  let result = await schema["~standard"].validate(input);\n  if (result.issues !== undefined) {',
+    replace:
+      '  for (const name of Object.keys(input)) input[name] = jsonValue(String(input[name]));\n  let result = await schema["~standard"].validate(input);\n  if (result.issues !== undefined) {',
+  },
+  {
+    name: "operators of different parallelism are chained",
+    file: GRAPH,
+    find: "  if (from.parallelism !== to.parallelism) return `parallelism differs (${from.parallelism} and ${to.parallelism})`;\n",
+    replace: "",
+  },
+  {
+    name: "operators of different slot groups are chained",
+    file: GRAPH,
+    find: "  if (from.slotGroup !== to.slotGroup) return",
+    replace: "  if (from.slotGroup > to.slotGroup) return",
+  },
+  {
+    name: "an operator with two inputs is chained to the first",
+    file: GRAPH,
+    find: "if (inputs > 1) return",
+    replace: "if (inputs > 2) return",
+  },
+  {
+    name: "a plan with a cycle is taken",
+    file: GRAPH,
+    find: "    if (from >= to) {",
+    replace: "    if (from > to) {",
+  },
+  {
+    name: "differences of parameters are not named",
+    file: "src/graph/plan-diff.ts",
+    find: `for (const key of ["version", "name", "mode", "params"] as const) {`,
+    replace: `for (const key of ["version", "name", "mode"] as const) {`,
+  },
+];

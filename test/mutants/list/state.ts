@@ -1,0 +1,199 @@
+import type { Mutant } from "../mutant.ts";
+
+const EXPIRY = "src/state/row-expiry.ts";
+const HEAP = "src/state/timer-heap.ts";
+const TIMERS = "src/state/managed-timers.ts";
+const LIST = "src/state/managed-list.ts";
+const TABLE = "src/state/managed-table.ts";
+const VALUE = "src/state/managed-value.ts";
+const PAGES = "src/state/page-allocator.ts";
+const STORE = "src/state/keyed-store.ts";
+
+export const STATE: readonly Mutant[] = [
+  {
+    name: "the last key group belongs to nobody",
+    file: "src/state/key-groups.ts",
+    find: "last: Math.floor(((index + 1) * maxParallelism - 1) / parallelism),",
+    replace: "last: Math.floor(((index + 1) * maxParallelism) / parallelism) - 1,",
+  },
+  {
+    name: "a value is there for a millisecond longer than its ttl",
+    file: EXPIRY,
+    find: "this.#table.f64[address + this.#table.layout.valueWord]! >= this.#ttlMs;",
+    replace: "this.#table.f64[address + this.#table.layout.valueWord]! > this.#ttlMs;",
+  },
+  {
+    name: "a sweep removes what lives for another millisecond",
+    file: EXPIRY,
+    find: "if (f64[rows[n]! + layout.valueWord]! <= dueMs)",
+    replace: "if (f64[rows[n]! + layout.valueWord]! <= dueMs + 1)",
+  },
+  {
+    name: "a write does not prolong the life of a value",
+    file: VALUE,
+    find: "    this.#expiry?.stamp(this.#row.find());\n",
+    replace: "",
+  },
+  {
+    name: "a snapshot holds what has expired",
+    file: VALUE,
+    find: "      if (this.#expiry?.isExpired(address) === true) return;\n      writeRowKey",
+    replace: "      writeRowKey",
+  },
+  {
+    name: "a value that does not fit its type leaves an empty row behind",
+    file: VALUE,
+    find: "      if (found === NONE) this.#row.remove();\n      throw valueMisfit",
+    replace: "      throw valueMisfit",
+  },
+  {
+    name: "a restored value lives anew from the restore on",
+    file: VALUE,
+    find: "    if (this.#expiry !== null) this.#table.f64[this.#row.find() + this.#table.layout.valueWord] = stamp;\n",
+    replace: "    void stamp;\n    this.#expiry?.stamp(this.#row.find());\n",
+  },
+  {
+    name: "timers of one time fire in any order",
+    file: HEAP,
+    find: "    if (hash !== otherHash) return hash < otherHash;\n",
+    replace: "    if (hash !== otherHash) return hash > otherHash;\n",
+  },
+  {
+    name: "a timer that was moved to a later time fires at its earlier one",
+    file: HEAP,
+    find: "      if (this.#f64[entry] === timeMs) return row;\n",
+    replace: "      if (this.#f64[entry]! <= timeMs) return row;\n",
+  },
+  {
+    name: "the entry that takes a removed timer's place is not sunk",
+    file: HEAP,
+    find: "if (this.#raise(index, timeMs, hash, moved) === index) this.#sink(index, timeMs, hash, moved);",
+    replace: "this.#raise(index, timeMs, hash, moved);",
+  },
+  {
+    name: "the last of four children of a timer is passed over",
+    file: HEAP,
+    find: "const end = Math.min(from + 4, this.size);",
+    replace: "const end = Math.min(from + 3, this.size);",
+  },
+  {
+    name: "a timer moved to an earlier time keeps its place",
+    file: TIMERS,
+    find: "    if (atMs < before) this.#heaps[domain as 0 | 1].advance(row);\n",
+    replace: "    void before;\n",
+  },
+  {
+    name: "a timer is removed only after its callback",
+    file: TIMERS,
+    find: "      this.#remove(row);\n      this.#current.set(fired.key, fired.hash);\n      onTimer(fired);",
+    replace: "      this.#current.set(fired.key, fired.hash);\n      onTimer(fired);\n      this.#remove(row);",
+  },
+  {
+    name: "timers set while the last ones fire go on for ever",
+    file: TIMERS,
+    find: "      if (this.#isLastRun && domain === EVENT) this.dropped += 1;\n      else",
+    replace: "      if (this.#isLastRun && domain === PROCESSING) this.dropped += 1;\n      else",
+  },
+  {
+    name: "a timer due at the watermark itself waits for the next one",
+    file: TIMERS,
+    find: "while (heap.size > 0 && heap.leastMs() <= upToMs) {",
+    replace: "while (heap.size > 0 && heap.leastMs() < upToMs) {",
+  },
+  {
+    name: "an item that fills a chunk of a list is not counted",
+    file: LIST,
+    find: "    this.#setCounter(address, ITEMS, this.#counter(address, ITEMS) + 1);\n    return true;",
+    replace: "    if (used > 0) this.#setCounter(address, ITEMS, this.#counter(address, ITEMS) + 1);\n    return true;",
+  },
+  {
+    name: "a list that is replaced keeps its old chunks",
+    file: LIST,
+    find: "    this.#removeChunks(address, first, last);\n    this.#setCounter(address, ITEMS, items.length);",
+    replace: "    void first;\n    this.#setCounter(address, ITEMS, items.length);",
+  },
+  {
+    name: "an empty row stays behind when the budget refuses an item",
+    file: LIST,
+    find: "      if (found === NONE) this.#row.remove();\n      throw this.#lists.exceeded();\n    }\n    this.#expiry?.stamp(address);",
+    replace: "      throw this.#lists.exceeded();\n    }\n    this.#expiry?.stamp(address);",
+  },
+  {
+    name: "a row removed in the middle of its namespace cuts off those behind it",
+    file: TABLE,
+    find: "    if (previous !== NONE) this.i32[(this.#rows.address(group, previous) + linkWord) * 2 + 1] = next;\n",
+    replace: "    if (previous !== NONE) this.i32[(this.#rows.address(group, previous) + linkWord) * 2 + 1] = NONE;\n",
+  },
+  {
+    name: "a removed row's variable part stays in the log",
+    file: TABLE,
+    find: "    if (this.spec.blob) this.clearBlob(address);\n    this.#index.remove(",
+    replace: "    this.#index.remove(",
+  },
+  {
+    name: "a table counts rows that were removed",
+    file: TABLE,
+    find: "    this.#rows.release(address);\n    this.size -= 1;",
+    replace: "    this.#rows.release(address);",
+  },
+  {
+    name: "a row moved to another namespace is still found in the old one",
+    file: TABLE,
+    find: "      this.#unlink(heads, group, address);\n      this.#linkBefore(group, address, row, head);",
+    replace: "      this.#linkBefore(group, address, row, head);",
+  },
+  {
+    name: "keys further than one entry from their place are never found",
+    file: "src/state/batch-lookup.ts",
+    find: "        if ((position & LAST_SLOT) === LAST_SLOT) entry = 0;\n        else entry = i32[++position]!;",
+    replace: "        entry = i32[++position]!;",
+  },
+  {
+    name: "a page that is released twice is given to two owners",
+    file: PAGES,
+    find: "    this.#held[number >>> 5]! ^= bit;\n",
+    replace: "",
+  },
+  {
+    name: "blocks without used pages are kept",
+    file: PAGES,
+    find: "if (this.#free[block] === this.#pagesPerBlock && !isOnlyOpen) this.#removeBlock(block);",
+    replace: "if (this.#free[block] === this.#pagesPerBlock && isOnlyOpen) return;",
+  },
+  {
+    name: "a released page is not taken off its account",
+    file: PAGES,
+    find: "    account.bytes -= PAGE_BYTES;\n",
+    replace: "",
+  },
+  {
+    name: "a state that is declared otherwise than in its snapshot is restored all the same",
+    file: STORE,
+    find: '      this.#expectSame(`state "${spec.name}"`, known.spec, spec);\n',
+    replace: "",
+  },
+  {
+    name: "a snapshot leaves out the timers of its key group",
+    file: STORE,
+    find: "    this.#timers.snapshot(group, out);\n",
+    replace: "",
+  },
+  {
+    name: "map entries on the heap that are overwritten keep their first time",
+    file: "src/state/heap-map.ts",
+    find: "    item.bytes += growth;\n    item.stamp = stamp;",
+    replace: "    item.bytes += growth;",
+  },
+  {
+    name: "a map on the heap counts entries that have expired",
+    file: "src/state/heap-map.ts",
+    find: "for (const item of items.values()) if (!this.#entries.isExpired(item)) size += 1;",
+    replace: "for (const _item of items.values()) size += 1;",
+  },
+  {
+    name: "the values of a map on the heap are the user's own objects",
+    file: "src/state/heap-map.ts",
+    find: "return item === undefined ? ABSENT : this.#values.copy(item.value);",
+    replace: "return item === undefined ? ABSENT : item.value;",
+  },
+];
