@@ -17,6 +17,14 @@ export type Mutant = {
   readonly tests?: readonly string[];
 };
 
+const known = { text: "", stripped: "" };
+
+/** Entries of one file follow each other. */
+function stripped(text: string): string {
+  if (known.text !== text) Object.assign(known, { text, stripped: stripTypeScriptTypes(text) });
+  return known.stripped;
+}
+
 /** Text of the file with the mistake in it. Throws, with what to do, when the mistake cannot be planted any more. */
 export function planted(mutant: Mutant, text: string = repoText(mutant.file)): string {
   const { name, file, find, replace } = mutant;
@@ -31,7 +39,7 @@ export function planted(mutant: Mutant, text: string = repoText(mutant.file)): s
   }
   const changed = before + replace + after;
   try {
-    if (stripTypeScriptTypes(changed) !== stripTypeScriptTypes(text)) return changed;
+    if (stripTypeScriptTypes(changed) !== stripped(text)) return changed;
   } catch (error) {
     throw new Error(`the mutant "${name}" leaves ${file} with a syntax error`, { cause: error });
   }

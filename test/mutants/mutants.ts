@@ -72,31 +72,27 @@ async function baseline(copies: readonly TestCopy[], mutants: readonly Mutant[])
 }
 
 async function tried(copy: TestCopy, mutant: Mutant, seconds: ReadonlyMap<string, number>): Promise<Verdict> {
-  copy.write(mutant.file, planted(mutant));
-  try {
-    for (const test of testsOf(mutant)) {
-      const limit = Math.max(LIMIT_MIN_SECONDS, (seconds.get(test) ?? 0) * LIMIT_FACTOR);
-      const { verdict } = await copy.run(test, limit);
-      if (verdict !== "passed") return { mutant, caughtBy: `${test}${verdict === "hung" ? ", which hangs" : ""}` };
-    }
-    return { mutant, caughtBy: null };
-  } finally {
-    copy.restore(mutant.file);
+  for (const test of testsOf(mutant)) {
+    const limit = Math.max(LIMIT_MIN_SECONDS, (seconds.get(test) ?? 0) * LIMIT_FACTOR);
+    const { verdict } = await copy.run(test, limit);
+    if (verdict !== "passed") return { mutant, caughtBy: `${test}${verdict === "hung" ? ", which hangs" : ""}` };
   }
+  return { mutant, caughtBy: null };
 }
 
 async function main(args: readonly string[]): Promise<void> {
   const mutants = chosen(args);
   if (mutants.length === 0) throw new Error(`none of the ${MUTANTS.length} mutants is meant by: ${args.join(" ")}`);
+  const texts = new Map(mutants.map((mutant) => [mutant, planted(mutant)]));
   for (const mutant of mutants) {
-    planted(mutant);
     if (testsOf(mutant).length === 0) throw new Error(`no test reaches ${mutant.file} of the mutant "${mutant.name}"`);
   }
   const copies = Array.from({ length: COPIES }, () => new TestCopy());
   try {
     const seconds = await baseline(copies, mutants);
     const verdicts = await inCopies(copies, mutants, async (copy, mutant) => {
-      const verdict = await tried(copy, mutant, seconds);
+      const text = texts.get(mutant) ?? "";
+      const verdict = await copy.changed(mutant.file, text, () => tried(copy, mutant, seconds));
       const { caughtBy } = verdict;
       console.log(`${caughtBy === null ? "SURVIVED" : "caught  "}  ${mutant.name}  (${caughtBy ?? mutant.file})`);
       return verdict;

@@ -2,10 +2,10 @@
 // may save, commit or run it meanwhile.
 
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { ROOT, repoFiles, repoText } from "../tidy/repo-files.ts";
+import { ROOT, repoFiles } from "../tidy/repo-files.ts";
 
 /** How a test file ended: `text` is the end of what it wrote. */
 export type TestRun = {
@@ -27,12 +27,16 @@ export class TestCopy {
     symlinkSync(join(ROOT, "node_modules"), join(this.#folder, "node_modules"));
   }
 
-  write(path: string, text: string): void {
-    writeFileSync(join(this.#folder, path), text);
-  }
-
-  restore(path: string): void {
-    this.write(path, repoText(path));
+  /** Changes a file for as long as `run` takes. */
+  async changed<T>(path: string, text: string, run: () => Promise<T>): Promise<T> {
+    const file = join(this.#folder, path);
+    const before = readFileSync(file);
+    writeFileSync(file, text);
+    try {
+      return await run();
+    } finally {
+      writeFileSync(file, before);
+    }
   }
 
   remove(): void {

@@ -170,8 +170,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "operators hear of the end of input before the last watermark",
     file: TASK,
-    find: "    inputPath.advance(Infinity);\n    let resumed",
-    replace: "    let resumed",
+    find: "ended.watermarks < watermarks.length; ended",
+    replace: "ended.watermarks < watermarks.length - 1; ended",
   },
   {
     name: "a sink that was not committed is not aborted",
