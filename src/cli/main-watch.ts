@@ -7,8 +7,8 @@
 //   M2. Long before, it has it call `onSlow(true)`, in an interruption, too; `onSlow(false)` comes with the next turn.
 //   M3. Under a debugger nothing is watched: whoever holds the thread at a breakpoint means it.
 
-import { url as debuggerUrl } from "node:inspector";
 import { Worker } from "node:worker_threads";
+import { isDebugged } from "../client/debugged-node.ts";
 
 export type MainWatchOptions = {
   readonly timeoutMs: number;
@@ -31,10 +31,6 @@ export type MainWatchCalls = { slow(): void; stuck(stack: string): void };
 const LOOKS_PER_TIMEOUT = 8;
 const LOOK_MS_MAX = 250;
 const CALLS = "millraceMainWatch";
-
-export function isDebugged(): boolean {
-  return debuggerUrl() !== undefined;
-}
 
 export function watchMain({ timeoutMs, onSlow, onStuck }: MainWatchOptions): void {
   if (isDebugged()) return;

@@ -9,6 +9,7 @@ import { UserError } from "../base/errors.ts";
 import { type Bundle, moduleBundle } from "../client/bundle/bundle-node.ts";
 import { fileText } from "../client/bundle/bundle-sources-node.ts";
 import { configFileLayer } from "../client/config-node.ts";
+import { isDebugged } from "../client/debugged-node.ts";
 import { type ErrorReport, errorReports } from "../client/errors/error-report.ts";
 import { machineEnvironment, parallelismLayer } from "../client/machine-node.ts";
 import { type LoadedModule, loadFailure, neverLoaded } from "../client/module-failure-node.ts";
@@ -18,7 +19,7 @@ import type { Plan } from "../graph/plan.ts";
 import { jobLoad } from "../taskmanager/job-load-node.ts";
 import { neverReturned } from "../taskmanager/user-failure.ts";
 import { type CommandLine, lastValue, nextCommand, pairs } from "./arguments.ts";
-import { isDebugged, watchMain } from "./main-watch.ts";
+import { watchMain } from "./main-watch.ts";
 
 const EXTENSIONS = [".ts", ".mts", ".js", ".mjs"];
 

@@ -1,20 +1,19 @@
 // Connects the embedded runtime to a job's handle, by messages within the thread.
 
-import type { EngineError } from "../base/errors.ts";
 import { directTransport } from "../network/transport.ts";
 import { errorData, errorFromData } from "../protocol/error-data.ts";
 import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
 import { type EmbeddedJob, type EmbeddedOptions, embeddedStart } from "./embedded.ts";
-import { JobHandle } from "./job-handle.ts";
+import { type HandleOptions, JobHandle } from "./job-handle.ts";
 import { jobMetrics } from "./job-metrics.ts";
 
 /** Rates are those of the last minute, give or take this. As in Flink. */
 const SAMPLE_EVERY_MS = 5_000;
 
-export type HandledOptions = Omit<EmbeddedOptions, "onRows"> & { readonly told: (error: EngineError) => EngineError };
+export type HandledOptions = Omit<EmbeddedOptions, "onRows"> & Pick<HandleOptions, "told" | "onEnd">;
 
 export function embeddedHandle(options: HandledOptions): { readonly run: EmbeddedJob; readonly handle: JobHandle } {
-  const { env, told, log } = options;
+  const { env } = options;
   const { near, far } = directTransport(env).connect<ToJob, FromJob>("job");
   const run = embeddedStart({
     ...options,
@@ -28,7 +27,7 @@ export function embeddedHandle(options: HandledOptions): { readonly run: Embedde
     else if (message.kind === "stop") run.stop();
     else run.cancel();
   });
-  const handle = new JobHandle({ env, jobId: run.jobId, plan: run.plan, connection: near, told, log });
+  const handle = new JobHandle({ ...options, jobId: run.jobId, plan: run.plan, connection: near });
   void endOf(run, metrics).then((end) => far.send({ kind: "ended", end }));
   return { run, handle };
 }

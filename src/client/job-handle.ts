@@ -34,6 +34,8 @@ export type HandleOptions = {
   /** Makes places in an error those of the user's files. */
   readonly told: (error: EngineError) => EngineError;
   readonly log: (line: string) => void;
+  /** The job has ended; before anybody else hears of it. */
+  readonly onEnd?: () => void;
 };
 
 const NOBODY_READS_MS = 5_000;
@@ -140,6 +142,7 @@ export class JobHandle implements AsyncDisposable {
 
   #onEnd(end: JobEnd): void {
     this.#reminder?.cancel();
+    this.#options.onEnd?.();
     const error = end.error === null ? null : this.#error(end.error);
     const wasRead = [...this.#queues.values()].some((queue) => queue.wasRead);
     if (error !== null && !this.#asked && !wasRead) {

@@ -20,7 +20,9 @@ export type Origin =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "job" }
   | { readonly kind: "environment"; readonly name: string }
-  | { readonly kind: "command line" };
+  | { readonly kind: "command line" }
+  /** What a program gave that started a job. */
+  | { readonly kind: "code" };
 
 /**
  * `values`: an object from outside, keys nested or dotted. Plain data, so that layers can be posted to another thread.
@@ -41,6 +43,7 @@ const RANK: Readonly<Record<Origin["kind"], number>> = {
   job: 2,
   environment: 3,
   "command line": 4,
+  code: 4,
 };
 const SECRET = /password|secret|token|credential|api-?key/i;
 const DEPTH_MAX = 10;
@@ -102,6 +105,7 @@ export function originText(origin: Origin): string {
       return origin.from === undefined ? origin.kind : `${origin.kind}: ${origin.from}`;
     case "job":
     case "command line":
+    case "code":
       return origin.kind;
     default:
       return unreachable(origin);

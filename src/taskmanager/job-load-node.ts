@@ -47,6 +47,7 @@ export function engineUrl(specifier: string): string | null {
 
 function enginePath(specifier: string): string | null {
   if (specifier === "millrace") return "index";
+  if (specifier === "millrace/client") return "client/index";
   if (specifier === "millrace/testing") return "testing/index";
   const connector = /^millrace\/connectors\/([a-z0-9-]+)$/.exec(specifier)?.[1];
   return connector === undefined ? null : `connectors/${connector}/index`;

@@ -21,7 +21,8 @@ function workerUrl(): URL {
   return existsSync(compiled) ? compiled : new URL("./slot-worker.ts", import.meta.url);
 }
 
-async function heldBytes(worker: Worker): Promise<number> {
+/** Bytes of its V8 heap and of buffers outside it, garbage included. */
+export async function threadHeldBytes(worker: Worker): Promise<number> {
   try {
     const { used_heap_size, external_memory } = await worker.getHeapStatistics();
     return used_heap_size + external_memory;
@@ -34,7 +35,7 @@ async function heldBytes(worker: Worker): Promise<number> {
  * Resolves when the thread has ended. It is told so again and again: V8 forgets a termination that comes while an
  * expression is evaluated in an interruption (a stack sample that came late), and the thread goes on.
  */
-async function ended(worker: Worker): Promise<void> {
+export async function threadEnd(worker: Worker): Promise<void> {
   worker.setMaxListeners(0); // One for each time it is told.
   const end = worker.terminate();
   const again = setInterval(() => void worker.terminate(), END_AGAIN_MS);
@@ -49,11 +50,17 @@ async function ended(worker: Worker): Promise<void> {
  */
 const INTERRUPTIBLE = "--no-turboshaft-loop-unrolling";
 
-/** `output` takes what user code writes to its console; without one it goes to the streams of the process. */
-export function threadSlotRunner(output: ((text: string) => void) | null = null): SlotRunner {
+/**
+ * `output` takes what user code writes to its console; without one it goes to the streams of the process.
+ * `residentBytes`: of the slots; that of the process by default.
+ */
+export function threadSlotRunner(
+  output: ((text: string) => void) | null = null,
+  residentBytes = (): number => process.memoryUsage.rss(),
+): SlotRunner {
   setFlagsFromString(INTERRUPTIBLE);
   return {
-    residentBytes: () => process.memoryUsage.rss(),
+    residentBytes,
     start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle {
       const worker = new Worker(workerUrl(), {
         name: `millrace-slot-${start.index}`,
@@ -84,10 +91,10 @@ export function threadSlotRunner(output: ((text: string) => void) | null = null)
         terminate: async () => {
           worker.off("exit", exited);
           control.close();
-          await ended(worker);
+          await threadEnd(worker);
         },
         stackSample: () => stackSample(worker),
-        heldBytes: () => Promise.race([heldBytes(worker), delay(ANSWER_WAIT_MS, Infinity)]),
+        heldBytes: () => Promise.race([threadHeldBytes(worker), delay(ANSWER_WAIT_MS, Infinity)]),
       };
     },
   };

@@ -5,6 +5,7 @@ import { isJob, type Job, job, jobBuild } from "../api/job.ts";
 import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, UserError } from "../base/errors.ts";
+import { builtFromCode, type ParamValues, paramsText } from "../client/code-params.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 import { recordType } from "../graph/record-type.ts";
 import { MetricRegistry, metricMemory } from "../metrics/metric-registry.ts";
@@ -28,14 +29,13 @@ import { SimEnv } from "./sim-env.ts";
 import { stateValues } from "./state-view.ts";
 import { emptySource } from "./stub-source.ts";
 import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
-import { builtForTest, paramsText, type TestParams } from "./test-params.ts";
 
 export type HarnessOptions = {
   readonly seed?: number;
   /** Processing time at the start. Default: 2026-01-01T00:00:00Z. */
   readonly startTime?: number | Date;
   /** Parameters of the job, as values or as the text of the command line. */
-  readonly params?: TestParams;
+  readonly params?: ParamValues;
 };
 
 /** What goes with a record. */
@@ -104,7 +104,7 @@ async function operatorHarness(
 ): Promise<Harness> {
   checkOptions({ of: "harness", given: options, takes: { seed: NUMBER, startTime: TIME, params: true } });
   const defaults = { parallelism: 1, maxParallelism: MAX_PARALLELISM, preAggregation: false };
-  const { plan, functions } = await builtForTest(
+  const { plan, functions } = await builtFromCode(
     (given) => `harness(job, ${JSON.stringify(uid)}, ${given})`,
     () => jobBuild(of, paramsText(options.params), defaults),
   );

@@ -15,6 +15,7 @@
 import { type Job, jobBuild } from "../api/job.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, type EngineError } from "../base/errors.ts";
+import { builtFromCode, type ParamValues, paramsText } from "../client/code-params.ts";
 import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
 import { jobPlan, planDefaults } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
@@ -31,7 +32,6 @@ import { StateViews } from "./state-view.ts";
 import { StubSink } from "./stub-sink.ts";
 import { StubSource, TestScript } from "./stub-source.ts";
 import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
-import { builtForTest, paramsText, type TestParams } from "./test-params.ts";
 
 type Setting = string | number | boolean;
 
@@ -39,7 +39,7 @@ export type TestJobOptions = {
   /** Parallelism of operators that name none. Default: 1. */
   readonly parallelism?: number;
   /** Parameters of the job, as values or as the text of the command line. */
-  readonly params?: TestParams;
+  readonly params?: ParamValues;
   /** Decides the order in which tasks run, and which subtask of a source gets the records. Default: 1. */
   readonly seed?: number;
   readonly config?: Readonly<Record<string, Setting>>;
@@ -125,7 +125,7 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
     },
   ]);
   const params = paramsText(options.params);
-  const stubs = await builtForTest(
+  const stubs = await builtFromCode(
     (given) => `testJob(job, ${given})`,
     () => stubsOf(job, params, { seed, configuration }),
   );

@@ -122,18 +122,30 @@ function checkFile(path: string, file: string, { what, cwd }: BundleOptions): vo
 function store(sha256: string, code: OutputFile, map: OutputFile): { file: string; dispose: () => void } {
   sweepKilled();
   const directory = mkdtempSync(join(tmpdir(), `millrace-${process.pid}-`));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  process.on("exit", remove);
+  stored.add(directory);
+  if (stored.size === 1) process.on("exit", removeStored);
   const file = join(directory, `${sha256}.mjs`);
   writeFileSync(file, code.contents);
   writeFileSync(`${file}.map`, map.contents);
   return {
     file,
     dispose: () => {
-      process.off("exit", remove);
-      remove();
+      removeDirectory(directory);
+      stored.delete(directory);
+      if (stored.size === 0) process.off("exit", removeStored);
     },
   };
+}
+
+/** Directories of this process. One listener for all: a program may run many jobs. */
+const stored = new Set<string>();
+
+function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function removeStored(): void {
+  for (const directory of stored) removeDirectory(directory);
 }
 
 /** Removes what runs left behind that were killed, or ended before they listened for signals (B2). */
@@ -167,7 +179,7 @@ const importChecks: Plugin = {
   setup(plugin) {
     plugin.onResolve({ filter: /^millrace(\/|$)/ }, ({ path }) => {
       if (engineUrl(path) !== null) return { path, external: true };
-      const fix = 'import from "millrace", "millrace/testing" or "millrace/connectors/…"';
+      const fix = 'import from "millrace", "millrace/client", "millrace/testing" or "millrace/connectors/…"';
       return refusal({ code: "MODULE_IMPORT_UNRESOLVED", text: `there is no module "${path}"`, fix });
     });
     plugin.onResolve({ filter: /\.node$/ }, ({ path }) => {

@@ -1,16 +1,19 @@
-// Parameters of a job under test: values as the test writes them, and errors that say how a test gives them.
+// Parameters of a job that is started from code: values as they are written there, and errors that say how they are
+// given there.
 
 import { UserError } from "../base/errors.ts";
 
-export type TestParams = Readonly<Record<string, string | number | boolean>>;
+export type ParamValue = string | number | boolean;
+export type ParamValues = Readonly<Record<string, ParamValue | undefined>>;
 
 /** As text, which is what the command line gives a job. */
-export function paramsText(params: TestParams = {}): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
+export function paramsText(params: ParamValues = {}): Readonly<Record<string, string>> {
+  const given = Object.entries(params).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
 }
 
 /** Builds a job; what is wrong with its parameters is told with the call that gives them, made of its options. */
-export async function builtForTest<T>(call: (options: string) => string, build: () => Promise<T>): Promise<T> {
+export async function builtFromCode<T>(call: (options: string) => string, build: () => Promise<T>): Promise<T> {
   try {
     return await build();
   } catch (error) {

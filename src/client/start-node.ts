@@ -1,0 +1,194 @@
+// `start`: runs a job from a program of the user's own, in slots of this process.
+//
+//   S1. The program goes on whatever the job's code does: that code runs in threads of its own, also while the plan is
+//       built. No signal is listened for, nothing of the process is replaced.
+//   S2. Nothing of a job is left when its `result` has settled: no thread, timer or file.
+
+import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isJob, type Job } from "../api/job.ts";
+import type { SinkHandle } from "../api/sink-handle.ts";
+import { nodeEnv } from "../base/env-node.ts";
+import { EngineError, UserError } from "../base/errors.ts";
+import { Configuration, type ConfigValues } from "../config/configuration.ts";
+import { OPTIONS } from "../config/options.ts";
+import type { JobMetrics } from "../protocol/job-messages.ts";
+import { nodeDisk } from "../storage/node-disk.ts";
+import { threadSlotRunner } from "../taskmanager/slot-runner-node.ts";
+import { checkOptions, FUNCTION } from "../types/check-options.ts";
+import { describe } from "../types/describe.ts";
+import { type Bundle, moduleBundle } from "./bundle/bundle-node.ts";
+import { builtFromCode, type ParamValue, paramsText } from "./code-params.ts";
+import { embeddedHandle } from "./embedded-handle.ts";
+import { toldError } from "./errors/told-error.ts";
+import { MemoryShare } from "./host-memory-node.ts";
+import type { JobSummary } from "./job-handle.ts";
+import { machineBytes, machineEnvironment, parallelismLayer } from "./machine-node.ts";
+import { planInThread } from "./planner-node.ts";
+
+/** Values by name, as the schema of the job's parameters has them; they reach it as text. */
+type ParamsOf<J> =
+  J extends Job<unknown, infer P>
+    ? unknown extends P
+      ? Readonly<Record<string, ParamValue>>
+      : P extends Record<string, never>
+        ? P
+        : { readonly [K in keyof P]?: ParamValue }
+    : never;
+
+type HandleIn<Sinks> = Sinks extends SinkHandle ? Sinks : Sinks extends readonly (infer H)[] ? H : never;
+
+/** Row types by uid of the sinks that the builder returns. */
+type RowsOf<J> =
+  J extends Job<infer Sinks, unknown>
+    ? [HandleIn<Sinks>] extends [never]
+      ? Readonly<Record<string, unknown>>
+      : { [H in Extract<HandleIn<Sinks>, SinkHandle> as H extends SinkHandle<infer U> ? U : never]: RowOf<H> }
+    : never;
+
+type RowOf<H> = H extends SinkHandle<string, infer T> ? T : never;
+
+export type StartOptions<J extends Job = Job> = {
+  /** Parameters of the job, as values or as the text of the command line. */
+  readonly params?: ParamsOf<J>;
+  /** Subtasks of operators that name none. Default: the machine's cores, at most 4. */
+  readonly parallelism?: number;
+  /** Options of the configuration. They outrank the environment; configuration files are not looked for. */
+  readonly config?: ConfigValues;
+  /** Aborting it cancels the job. */
+  readonly signal?: AbortSignal;
+  /** Takes the lines of `print()` sinks. Default: standard output. */
+  readonly print?: (lines: string) => void;
+  /** Takes what the engine logs and what the job's code writes to its console. Default: standard error. */
+  readonly log?: (lines: string) => void;
+};
+
+/** A job that was started. */
+export interface RunningJob<Rows = Readonly<Record<string, unknown>>> extends AsyncDisposable {
+  readonly jobId: string;
+  readonly name: string;
+  /** Resolves when nothing of the job is left; rejects with an EngineError when it has failed. */
+  readonly result: Promise<JobSummary>;
+  /**
+   * The rows of a sink made by `rows()`, as they are made. They wait to be read, and the job with them. One reader at a
+   * time; a later one goes on where the last one stopped. Ends when the job has ended; throws the job's error when it
+   * has failed, and ROWS_SINK_UNKNOWN for a sink that is none of those.
+   */
+  rows<Uid extends keyof Rows & string>(uid: Uid): AsyncIterableIterator<Rows[Uid], undefined>;
+  /** Ends the job; what an endless one has written until now is committed and stands. Gives `result`. */
+  stop(): Promise<JobSummary>;
+  /** Ends the job and drops what it has not committed. Resolves when nothing of it is left, and never rejects. */
+  cancel(): Promise<void>;
+  /** What the job has done so far; after its end, what it had done. */
+  metrics(): Promise<JobMetrics>;
+}
+
+/**
+ * Starts the job that a module exports, in worker threads of this process: `await start(new URL("./job.ts",
+ * import.meta.url))`. Resolves once it has been planned and is being deployed; rejects with an EngineError for what has
+ * to be mended first.
+ *
+ * With the job's type, parameters and rows have theirs: `start<typeof job>(…)` after `import type job from "./job.ts"`.
+ */
+export async function start<J extends Job = Job>(
+  file: URL | string,
+  options: StartOptions<J> = {},
+): Promise<RunningJob<RowsOf<J>>> {
+  checkOptions({
+    of: "start",
+    given: options,
+    takes: { params: true, parallelism: true, config: true, signal: true, print: FUNCTION, log: FUNCTION },
+  });
+  const { params = {}, signal } = options;
+  signal?.throwIfAborted();
+  const cwd = process.cwd();
+  const module = { file: relative(cwd, resolve(cwd, pathOf(file))), cwd };
+  const configuration = configurationOf(options);
+  const bundle = await bundleOf(module);
+  const share = new MemoryShare();
+  try {
+    const job = await builtFromCode(
+      (given) => `start(file, ${given})`,
+      () => begin({ module, bundle, configuration, share, params: paramsText(params), options }),
+    );
+    return job as RunningJob<object> as RunningJob<RowsOf<J>>;
+  } catch (error) {
+    share.release();
+    bundle.dispose();
+    throw error instanceof EngineError ? toldError(error, { bundle, plan: null }) : error;
+  }
+}
+
+type Beginning = {
+  readonly module: { readonly file: string; readonly cwd: string };
+  readonly bundle: Bundle;
+  readonly configuration: Configuration;
+  readonly share: MemoryShare;
+  readonly params: Readonly<Record<string, string>>;
+  readonly options: StartOptions;
+};
+
+async function begin({ module, bundle, configuration, share, params, options }: Beginning): Promise<RunningJob> {
+  const { signal, print = (lines) => process.stdout.write(`${lines}\n`), log } = options;
+  const output = log === undefined ? null : (text: string) => log(text.trimEnd());
+  const runner = threadSlotRunner(output, () => share.residentBytes());
+  const planned = await planInThread({
+    module,
+    bundle: bundle.url,
+    params,
+    configuration,
+    isOfJob: (stack) => bundle.sources.frames(stack).length > 0,
+    output,
+    signal,
+  });
+  signal?.throwIfAborted();
+  const { plan } = planned.graph;
+  const { run, handle } = embeddedHandle({
+    env: nodeEnv(nodeDisk(), { logLevel: "warn", ...(log !== undefined && { writeLog: log }) }),
+    planned,
+    bundle: bundle.url,
+    params,
+    configuration,
+    runner,
+    checks: false,
+    machineBytes: machineBytes(),
+    print,
+    log: log ?? ((line) => process.stderr.write(`${line}\n`)),
+    told: (error) => toldError(error, { bundle, plan }),
+    onEnd: () => {
+      signal?.removeEventListener("abort", cancel);
+      share.release();
+      bundle.dispose();
+    },
+  });
+  share.budgetBytes = run.memory.process.bytes;
+  const cancel = (): void => void handle.cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
+  return handle;
+}
+
+function configurationOf({ config = {}, parallelism }: StartOptions): Configuration {
+  const values = parallelism === undefined ? config : { ...config, [OPTIONS.parallelism.key]: parallelism };
+  return new Configuration([parallelismLayer(false), ...machineEnvironment(), { origin: { kind: "code" }, values }]);
+}
+
+function pathOf(file: unknown): string {
+  if (typeof file === "string" && !file.startsWith("file:")) return file;
+  if (file instanceof URL || typeof file === "string") {
+    const url = new URL(file);
+    if (url.protocol === "file:") return fileURLToPath(url);
+  }
+  const what = isJob(file) ? "a job itself" : describe(file);
+  throw new UserError("START_FILE_INVALID", `start takes the file of a job's module, not ${what}`, {
+    fix: 'name the file that exports the job by default, whose functions run in threads of their own: start(new URL("./job.ts", import.meta.url))',
+  });
+}
+
+/** Of several mistakes, the first: whoever mends it meets the next. */
+async function bundleOf({ file, cwd }: Beginning["module"]): Promise<Bundle> {
+  try {
+    return await moduleBundle(file, { cwd, what: "job file" });
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  }
+}
