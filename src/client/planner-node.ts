@@ -115,7 +115,7 @@ async function look(worker: Worker): Promise<UserError | null> {
 function outOfMemory(stack: string | null): UserError {
   const message = `the job's module or its builder keeps more than ${HELD_MIB_MAX} MiB`;
   const fix = "load data in sources or functions, not while the job is declared";
-  return withCulprit(new UserError("JOB_BUILDER_OUT_OF_MEMORY", message, { fix }), stack, null);
+  return withCulprit(new UserError("JOB_BUILDER_OUT_OF_MEMORY", message, { fix }), stack, []);
 }
 
 /**
