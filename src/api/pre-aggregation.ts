@@ -11,7 +11,7 @@ import { isInOrder, type Plan, type PlanEdge, type PlanOperator } from "../graph
 import { recordType } from "../graph/record-type.ts";
 import type { NamedAggregate } from "../operators/aggregates/aggregate-spec.ts";
 import { fieldTypes } from "../operators/expressions/field-types.ts";
-import { type Combination, canCombine, combinedType } from "../operators/windows/pre-aggregation.ts";
+import { type Combination, canCombine, combinedType, sendsRecords } from "../operators/windows/pre-aggregation.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
 import { keyColumns } from "./key-choice.ts";
 import type { OperatorFunctions } from "./plan-node.ts";
@@ -46,9 +46,11 @@ export function withCombiners(plan: Operators): Operators {
       ...into.map((edge, index): PlanEdge => {
         return { ...edge, to: combiners[index]!.uid, partitioner: { kind: "forward" } };
       }),
-      ...combiners.map(({ uid }): PlanEdge => {
+      ...combiners.map(({ uid, output }): PlanEdge => {
         const key = { field: combination.keyName, type: operator.key?.type ?? null };
-        return { from: uid, output: "", to: operator.uid, input: 0, partitioner: { kind: "hash", key }, fields: null };
+        // Records have more than what travels.
+        const fields = output?.kind === "struct" ? output.fields.map(({ name }) => name) : null;
+        return { from: uid, output: "", to: operator.uid, input: 0, partitioner: { kind: "hash", key }, fields };
       }),
     );
   }
@@ -93,12 +95,22 @@ function combinerOf(plan: Operators, { operator, edge, index, combination }: Com
   const { parallelism, maxParallelism, slotGroup } = senderOf(plan, edge);
   const { specs } = combination.set;
   const keyType = operator.key?.type ?? null;
+  const records = sendsRecords(combination, {
+    keyField: operator.key?.field ?? null,
+    type: recordType(plan, operator),
+    needed: neededOf(plan, operator),
+  });
   return {
     uid: `${operator.uid}/combiner${index === 0 ? "" : `#${index + 1}`}`,
     name: "preAggregate",
     kind: "preAggregate",
-    options: { of: operator.uid, window: combination.window as never, aggregates: specs as never },
-    output: keyType === null ? null : combinedType(combination, keyType),
+    options: {
+      of: operator.uid,
+      window: combination.window as never,
+      aggregates: specs as never,
+      sendsRecords: records !== null,
+    },
+    output: keyType === null ? null : combinedType(combination, keyType, records),
     sides: [],
     key: operator.key,
     state: [],
@@ -108,6 +120,13 @@ function combinerOf(plan: Operators, { operator, edge, index, combination }: Com
     chaining: "always",
     onError: "fail",
   };
+}
+
+/** Fields that an operator needs, if all edges into it know. */
+function neededOf({ edges }: Operators, { uid }: PlanOperator): readonly string[] | null {
+  const needed = edges.filter((edge) => edge.to === uid).map(({ fields }) => fields);
+  const [first = null] = needed;
+  return needed.every((fields) => JSON.stringify(fields) === JSON.stringify(first)) ? first : null;
 }
 
 function senderOf({ operators }: Operators, edge: PlanEdge): PlanOperator {

@@ -56,7 +56,8 @@ const windows = (window: WindowSpec, overrun: number): OperatorSubject => ({
 const combiner = (window: PaneWindowSpec | null): OperatorSubject => ({
   make: () => {
     const set = aggregateSet({ n: count(), total: sum("value") }, ["key"]);
-    return new PreAggregateOperator({ ...BY_KEY, operator: "op", window, set, flushAfterMs: 5, check: null });
+    const options = { ...BY_KEY, operator: "op", window, set, flushAfterMs: 5, check: null, sendsRecords: false };
+    return new PreAggregateOperator(options);
   },
   overrun: 1,
   ungrouped: true,

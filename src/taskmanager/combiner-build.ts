@@ -25,9 +25,15 @@ export type CombinerBuildOptions = {
   readonly name: string;
 };
 
+type CombinerOptions = {
+  readonly of: string;
+  readonly window: PaneWindowSpec | null;
+  readonly sendsRecords: boolean;
+};
+
 export function combinerBuild({ graph, operator, functions, bufferTimeoutMs, name }: CombinerBuildOptions): Operator {
   const { plan } = graph;
-  const { of, window } = optionsOf<{ of: string; window: PaneWindowSpec | null }>(operator);
+  const { of, window, sendsRecords } = optionsOf<CombinerOptions>(operator);
   const target = { ...operator, uid: of };
   const common = aggregation({ operator: target, functions, input: recordType(plan, operator) });
   const { doubtful } = keyedInput(operator.key ?? { field: null, type: null }, functions.key, {
@@ -43,6 +49,7 @@ export function combinerBuild({ graph, operator, functions, bufferTimeoutMs, nam
     // Without windows nothing is given before the end, so that nothing is gained by haste.
     flushAfterMs: window === null ? Infinity : bufferTimeoutMs,
     check: recordCheck(plan, operator, name),
+    sendsRecords,
   });
 }
 

@@ -10,7 +10,7 @@
 import { assert, UserError } from "../../base/errors.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { type ExprSpec, exprFields, exprText } from "../expressions/expr-spec.ts";
-import { exprMayMiss, exprType, type FieldTypes, isNumber } from "../expressions/field-types.ts";
+import { exprMayMiss, exprType, type FieldTypes, isNumber, mayMiss } from "../expressions/field-types.ts";
 import type { AggregateSet } from "./aggregate.ts";
 import { type AggregateSpec, aggregateText, type NamedAggregate } from "./aggregate-spec.ts";
 import { type ComponentKind, emptyWords, sumCode, type Words } from "./fixed-component.ts";
@@ -42,6 +42,8 @@ export type HeapComponent = {
   readonly accumulator: HeapAccumulator;
   readonly input: number;
   readonly by: number;
+  /** Type of its input's values, missing ones included. */
+  readonly type: TypeSpec;
 };
 
 /** Text of a result, given the words of the row and the text that gives the result of heap component `n`. */
@@ -212,7 +214,8 @@ class LayoutBuilder {
   }
 
   #heap(of: NamedAggregate, accumulator: HeapAccumulator, input: number, by = -1): ResultCode {
-    const n = this.#heaps.push({ name: aggregateText(of), accumulator, input, by }) - 1;
+    const type = this.#valueType(input);
+    const n = this.#heaps.push({ name: aggregateText(of), accumulator, input, by, type }) - 1;
     return (_, heap) => heap(n);
   }
 
@@ -253,6 +256,13 @@ class LayoutBuilder {
     throw new UserError("AGGREGATE_INPUT", `aggregate ${name} takes ${exprText(spec)}, a ${type.kind}: ${NUMERIC}`, {
       fix: "name a field of type number, or compute one with an expression or a map",
     });
+  }
+
+  #valueType(input: number): TypeSpec {
+    const { spec, form } = this.#inputs[input] ?? {};
+    if (spec === undefined) return { kind: "any" };
+    const type: TypeSpec | null = form === "number" ? { kind: "f64" } : this.#typeOf(spec);
+    return type === null || mayMiss(type) ? { kind: "any" } : { kind: "nullable", inner: type };
   }
 
   #mayMiss(spec: ExprSpec): boolean {

@@ -69,6 +69,15 @@ export class AggregateObjects {
     for (let n = 0; n < this.width; n += 1) this.#heaps[n]!.accumulator.write(this.items[slot * this.width + n], out);
   }
 
+  /** Merges what `write` wrote into a slot. */
+  mergeRead(slot: number, input: ByteReader): void {
+    for (let n = 0; n < this.width; n += 1) {
+      const { accumulator } = this.#heaps[n]!;
+      const item = this.items[slot * this.width + n];
+      this.put(slot, n, accumulator.mergeRead?.(item, input) ?? accumulator.merge(item, accumulator.read(input)));
+    }
+  }
+
   /** A new slot with what `write` wrote. */
   read(input: ByteReader): number {
     const slot = this.#free.pop() ?? this.items.length / this.width;

@@ -11,9 +11,13 @@ import type { AggregateObjects } from "./aggregate-objects.ts";
 import type { AggregateStage } from "./aggregate-stage.ts";
 import { addCode, mergeCode, squaredDistances, type Words } from "./fixed-component.ts";
 
+type Accumulate = (memory: Float64Array, rows: Int32Array, offset: number, from: number, end: number) => void;
+
 export type AggregateProgram = {
   /** Adds staged records `from` to `end` to the rows whose accumulators start at `rows[i] + offset`. */
-  readonly accumulate: (memory: Float64Array, rows: Int32Array, offset: number, from: number, end: number) => void;
+  readonly accumulate: Accumulate;
+  /** The same without objects. */
+  readonly accumulateNumbers: Accumulate;
   /** Merges the accumulators at `source` into those at `target`. The source stays as it is. */
   readonly merge: (targetMemory: Float64Array, target: number, sourceMemory: Float64Array, source: number) => void;
   /** The result row of accumulators. `start` and `end` are used by windows only. */
@@ -35,25 +39,38 @@ export type ProgramOptions = {
 export function compileAggregates(options: ProgramOptions): AggregateProgram {
   const { layout, stage, objects, label } = options;
   const code = new GeneratedCode({ squaredDistances, objects, times: stage.times, records: stage.records });
-  const inputs = layout.inputs.map((_, n) => ({
-    column: code.constant(stage.numbers[n] ?? stage.values[n]),
-    missing: stage.missing[n] === null ? null : code.constant(stage.missing[n]),
-  }));
+  const inputs = inputCodes(code, stage);
   const heaps = layout.heaps.map((heap) => code.constant(heap.accumulator));
-  code.add(accumulateCode(layout, inputs, heaps));
+  code.add(accumulateCode(layout, inputs, { name: "accumulate", heaps }));
+  code.add(accumulateCode(layout, inputs, { name: "accumulateNumbers", heaps: null }));
   code.add(mergeFunctionCode(layout, heaps));
   code.add(resultCode(code, options, heaps));
-  return code.build(`aggregates ${label}`, "{ accumulate, merge, result }") as AggregateProgram;
+  return code.build(`aggregates ${label}`, "{ accumulate, accumulateNumbers, merge, result }") as AggregateProgram;
 }
 
-type InputCode = { readonly column: string; readonly missing: string | null };
+export type InputCode = { readonly column: string; readonly missing: string | null };
+
+/** Names of the columns of a stage's inputs in generated code. */
+export function inputCodes(code: GeneratedCode, stage: AggregateStage): InputCode[] {
+  return stage.missing.map((missing, n) => ({
+    column: code.constant(stage.numbers[n] ?? stage.values[n]),
+    missing: missing === null ? null : code.constant(missing),
+  }));
+}
 
 const wordsAt =
   (memory: string, address: string): Words =>
   (n) =>
     `${memory}[${address} + ${n}]`;
 
-function accumulateCode(layout: AggregateLayout, inputs: readonly InputCode[], heaps: readonly string[]): string {
+/** `heaps` null: objects are left out. */
+type AccumulateParts = { readonly name: string; readonly heaps: readonly string[] | null };
+
+function accumulateCode(
+  layout: AggregateLayout,
+  inputs: readonly InputCode[],
+  { name, heaps }: AccumulateParts,
+): string {
   const words = wordsAt("f64", "row");
   const used = (n: number) => inputs[n]!;
   const adds = layout.components.map((component) => {
@@ -68,21 +85,21 @@ function accumulateCode(layout: AggregateLayout, inputs: readonly InputCode[], h
       add,
     );
   });
-  const objects = layout.heaps.map(({ input, by }, n) => {
+  const objects = (heaps === null ? [] : layout.heaps).map(({ input, by }, n) => {
     const value = input === -1 ? "records[i]" : `${used(input).column}[i]`;
     const rank = by === -1 ? "null" : `${used(by).column}[i]`;
-    const add = `objects.put(slot, ${n}, ${heaps[n]}.add(objects.items[slot * ${heaps.length} + ${n}], ${value}, time, ${rank}));`;
+    const add = `objects.put(slot, ${n}, ${heaps?.[n]}.add(objects.items[slot * ${layout.heaps.length} + ${n}], ${value}, time, ${rank}));`;
     // The pick of minBy may be missing: it is what is picked, not what is compared.
     return guarded(
       [by === -1 ? input : by].map((guard) => (guard === -1 ? null : used(guard).missing)),
       add,
     );
   });
-  return `function accumulate(f64, rows, offset, from, end) {
+  return `function ${name}(f64, rows, offset, from, end) {
   for (let i = from; i < end; i += 1) {
     const row = rows[i] + offset, time = times[i];
     ${adds.join("\n    ")}
-    ${slotCode(layout, "slot", words)}
+    ${heaps === null ? "" : slotCode(layout, "slot", words)}
     ${objects.join("\n    ")}
   }
 }`;

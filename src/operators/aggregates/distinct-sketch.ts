@@ -8,6 +8,8 @@
 //   D2. Beyond, the standard error is 1.04 / sqrt(m), m being the least power of two that keeps it within the wanted
 //       error.
 //   D3. The state is a function of the set of values: order, repetition and the way parts were merged do not matter.
+//   D4. `#counts` says how many registers have each value, so that an estimate does not look at the registers: running
+//       aggregates read one after each record.
 
 import { UserError } from "../../base/errors.ts";
 import { readByte, readI32, readU32, take, writeByte, writeI32, writeU32 } from "../../types/byte-buffer.ts";
@@ -20,6 +22,8 @@ const REGISTERS_PER_HASH = 16;
 const RANKS = 32;
 /** What a sketch takes beside the bytes of its typed array: its own object, and those of the array. */
 const SKETCH_BYTES = 320;
+/** The counts of registers, with the objects of their array. */
+const COUNTS_BYTES = 4 * (RANKS + 2) + 200;
 
 export class DistinctSketch {
   readonly #precision: number;
@@ -28,6 +32,7 @@ export class DistinctSketch {
   #hashes: Int32Array | null;
   #hashCount: number;
   #registers: Uint8Array | null;
+  #counts: Int32Array | null;
 
   constructor(error: number) {
     this.#precision = Math.max(5, Math.ceil(2 * Math.log2(1.04 / error)));
@@ -35,6 +40,7 @@ export class DistinctSketch {
     this.#hashes = new Int32Array(8);
     this.#hashCount = 0;
     this.#registers = null;
+    this.#counts = null;
   }
 
   /** Adds the value that the hasher hashed last. */
@@ -46,8 +52,7 @@ export class DistinctSketch {
   merge(other: DistinctSketch): void {
     const registers = other.#registers;
     if (registers !== null) {
-      const own = this.#toRegisters();
-      for (let i = 0; i < own.length; i += 1) if (registers[i]! > own[i]!) own[i] = registers[i]!;
+      this.#mergeRegisters(registers, 0);
       return;
     }
     const hashes = other.#hashes as Int32Array;
@@ -56,11 +61,9 @@ export class DistinctSketch {
   }
 
   estimate(): number {
-    const registers = this.#registers;
-    if (registers === null) return this.#hashCount;
-    const counts = new Array<number>(RANKS + 2).fill(0);
-    for (let i = 0; i < registers.length; i += 1) counts[registers[i]!]! += 1;
-    const m = registers.length;
+    const counts = this.#counts;
+    if (counts === null) return this.#hashCount;
+    const m = 2 ** this.#precision;
     let z = m * tau(1 - counts[RANKS + 1]! / m);
     for (let rank = RANKS; rank >= 1; rank -= 1) z = 0.5 * (z + counts[rank]!);
     z += m * sigma(counts[0]! / m);
@@ -69,7 +72,8 @@ export class DistinctSketch {
 
   /** Memory, for the budget. */
   get bytes(): number {
-    return SKETCH_BYTES + (this.#registers?.byteLength ?? 0) + (this.#hashes?.byteLength ?? 0);
+    const registers = this.#registers;
+    return SKETCH_BYTES + (registers === null ? this.#hashes!.byteLength : COUNTS_BYTES + registers.byteLength);
   }
 
   write(out: ByteWriter): void {
@@ -92,17 +96,22 @@ export class DistinctSketch {
 
   static read(input: ByteReader, error: number): DistinctSketch {
     const sketch = new DistinctSketch(error);
+    sketch.mergeRead(input);
+    return sketch;
+  }
+
+  /** Merges a sketch that was written. */
+  mergeRead(input: ByteReader): void {
     if (readByte(input) === 1) {
-      const registers = sketch.#toRegisters();
-      const start = take(input, registers.length);
-      registers.set(input.bytes.subarray(start, start + registers.length));
-      return sketch;
+      const size = 2 ** this.#precision;
+      const start = take(input, size);
+      this.#mergeRegisters(input.bytes, start);
+      return;
     }
     for (let left = readU32(input); left > 0; left -= 1) {
-      const high = readI32(input);
-      sketch.#addPair(high, readI32(input));
+      const first = readI32(input);
+      this.#addPair(first, readI32(input));
     }
-    return sketch;
   }
 
   #addPair(first: number, second: number): void {
@@ -111,9 +120,23 @@ export class DistinctSketch {
       this.#addHash(first, second);
       return;
     }
-    const index = first >>> (32 - this.#precision);
-    const rank = Math.clz32(second) + 1;
-    if (rank > registers[index]!) registers[index] = rank;
+    this.#raise(first >>> (32 - this.#precision), Math.clz32(second) + 1);
+  }
+
+  #raise(index: number, rank: number): void {
+    const registers = this.#registers as Uint8Array;
+    const before = registers[index]!;
+    if (rank <= before) return;
+    const counts = this.#counts as Int32Array;
+    counts[before]! -= 1;
+    counts[rank]! += 1;
+    registers[index] = rank;
+  }
+
+  /** Registers that lie at `start` in `bytes`. */
+  #mergeRegisters(bytes: Uint8Array, start: number): void {
+    const size = this.#toRegisters().length;
+    for (let i = 0; i < size; i += 1) this.#raise(i, bytes[start + i]!);
   }
 
   #addHash(first: number, second: number): void {
@@ -137,7 +160,10 @@ export class DistinctSketch {
     if (this.#registers !== null) return this.#registers;
     const hashes = this.#hashes as Int32Array;
     const registers = new Uint8Array(2 ** this.#precision);
+    const counts = new Int32Array(RANKS + 2);
+    counts[0] = registers.length;
     this.#registers = registers;
+    this.#counts = counts;
     this.#hashes = null;
     for (let i = 0; i < hashes.length; i += 2) {
       if ((hashes[i]! | hashes[i + 1]!) !== 0) this.#addPair(hashes[i]!, hashes[i + 1]!);

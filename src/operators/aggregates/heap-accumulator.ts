@@ -27,6 +27,8 @@ export interface HeapAccumulator {
   bytes(accumulator: unknown): number;
   write(accumulator: unknown, out: ByteWriter): void;
   read(input: ByteReader): unknown;
+  /** Merges what `write` wrote, without making an accumulator of it; for those of which parts travel. */
+  mergeRead?(into: unknown, input: ByteReader): unknown;
 }
 
 /** What the object of an accumulator costs, with boxed numbers in its fields. */
@@ -202,6 +204,10 @@ export function quantileAccumulator(quantiles: readonly number[], single: boolea
     bytes: (accumulator) => (accumulator as QuantileSketch).bytes,
     write: (accumulator, out) => (accumulator as QuantileSketch).write(out),
     read: (input) => QuantileSketch.read(input, error),
+    mergeRead(into, input) {
+      (into as QuantileSketch).mergeRead(input);
+      return into;
+    },
   };
 }
 
@@ -224,6 +230,10 @@ export function distinctAccumulator(error: number, who?: string): HeapAccumulato
     bytes: (accumulator) => (accumulator as DistinctSketch).bytes,
     write: (accumulator, out) => (accumulator as DistinctSketch).write(out),
     read: (input) => DistinctSketch.read(input, error),
+    mergeRead(into, input) {
+      (into as DistinctSketch).mergeRead(input);
+      return into;
+    },
   };
 }
 

@@ -18,7 +18,7 @@ import type { ByteReader, ByteWriter } from "../../types/codec.ts";
 export const EXACT = 32;
 const ORDERS = 18;
 /** What a sketch takes beside the bytes of its typed arrays, each of which is some 200 bytes of objects. */
-const EXACT_BYTES = 960;
+const EXACT_BYTES = 480;
 const SKETCH_BYTES = 760;
 /** Smaller magnitudes have too few bits for a relative error: they count as 0. */
 const MIN_NORMAL = 2 ** -1022;
@@ -32,19 +32,19 @@ export class QuantileSketch {
   #exact: Float64Array | null;
   #zeros: number;
   #minusInfinities: number;
-  readonly #negative: Buckets;
-  readonly #positive: Buckets;
+  /** Null until a value of the sign has a bucket. */
+  #negative: Buckets | null;
+  #positive: Buckets | null;
 
   constructor(error: number) {
     this.#gamma = (1 + error) / (1 - error);
     this.#gammaLog = Math.log(this.#gamma);
-    const bucketsMax = Math.ceil((ORDERS * Math.LN10) / this.#gammaLog);
     this.count = 0;
     this.#exact = new Float64Array(4);
     this.#zeros = 0;
     this.#minusInfinities = 0;
-    this.#negative = new Buckets(bucketsMax);
-    this.#positive = new Buckets(bucketsMax);
+    this.#negative = null;
+    this.#positive = null;
   }
 
   /** NaN is skipped. */
@@ -73,8 +73,8 @@ export class QuantileSketch {
     this.count += other.count;
     this.#zeros += other.#zeros;
     this.#minusInfinities += other.#minusInfinities;
-    this.#negative.merge(other.#negative);
-    this.#positive.merge(other.#positive);
+    if (other.#negative !== null) this.#negatives().merge(other.#negative);
+    if (other.#positive !== null) this.#positives().merge(other.#positive);
   }
 
   /** Null without values. */
@@ -82,19 +82,20 @@ export class QuantileSketch {
     if (this.count === 0) return null;
     const rank = Math.floor(q * (this.count - 1));
     if (this.#exact !== null) return this.#exact.slice(0, this.count).sort()[rank]! + 0;
-    const belowZero = this.#minusInfinities + this.#negative.total;
+    const [negative, positive] = [this.#negative, this.#positive];
+    const belowZero = this.#minusInfinities + (negative?.total ?? 0);
     if (rank < this.#minusInfinities) return Number.NEGATIVE_INFINITY;
-    if (rank < belowZero) return -this.#representative(this.#negative.bucketAt(belowZero - 1 - rank));
+    if (negative !== null && rank < belowZero) return -this.#representative(negative.bucketAt(belowZero - 1 - rank));
     if (rank < belowZero + this.#zeros) return 0;
     const above = rank - belowZero - this.#zeros;
-    if (above >= this.#positive.total) return Number.POSITIVE_INFINITY;
-    return this.#representative(this.#positive.bucketAt(above));
+    if (positive === null || above >= positive.total) return Number.POSITIVE_INFINITY;
+    return this.#representative(positive.bucketAt(above));
   }
 
   /** Memory, for the budget. */
   get bytes(): number {
     if (this.#exact !== null) return EXACT_BYTES + this.#exact.byteLength;
-    return SKETCH_BYTES + this.#negative.bytes + this.#positive.bytes;
+    return SKETCH_BYTES + (this.#negative?.bytes ?? 0) + (this.#positive?.bytes ?? 0);
   }
 
   write(out: ByteWriter): void {
@@ -105,24 +106,29 @@ export class QuantileSketch {
     }
     writeF64(out, this.#zeros);
     writeF64(out, this.#minusInfinities);
-    this.#negative.write(out);
-    this.#positive.write(out);
+    Buckets.write(this.#negative, out);
+    Buckets.write(this.#positive, out);
   }
 
   static read(input: ByteReader, error: number): QuantileSketch {
     const sketch = new QuantileSketch(error);
+    sketch.mergeRead(input);
+    return sketch;
+  }
+
+  /** Merges a sketch that was written. */
+  mergeRead(input: ByteReader): void {
     const count = readF64(input);
     if (count <= EXACT) {
-      for (let i = 0; i < count; i += 1) sketch.add(readF64(input));
-      return sketch;
+      for (let i = 0; i < count; i += 1) this.add(readF64(input));
+      return;
     }
-    sketch.count = count;
-    sketch.#exact = null;
-    sketch.#zeros = readF64(input);
-    sketch.#minusInfinities = readF64(input);
-    sketch.#negative.read(input);
-    sketch.#positive.read(input);
-    return sketch;
+    if (this.#exact !== null) this.#toBuckets();
+    this.count += count;
+    this.#zeros += readF64(input);
+    this.#minusInfinities += readF64(input);
+    this.#negatives().mergeRead(input);
+    this.#positives().mergeRead(input);
   }
 
   #toBuckets(): void {
@@ -134,9 +140,23 @@ export class QuantileSketch {
   #bucketAdd(value: number): void {
     if (Math.abs(value) < MIN_NORMAL) this.#zeros += 1;
     else if (value === Number.NEGATIVE_INFINITY) this.#minusInfinities += 1;
-    else if (value < 0) this.#negative.add(Math.ceil(Math.log(-value) / this.#gammaLog), 1);
+    else if (value < 0) this.#negatives().add(Math.ceil(Math.log(-value) / this.#gammaLog), 1);
     // Positive infinities are what is left over at the end of `quantile`.
-    else if (value < Number.POSITIVE_INFINITY) this.#positive.add(Math.ceil(Math.log(value) / this.#gammaLog), 1);
+    else if (value < Number.POSITIVE_INFINITY) this.#positives().add(Math.ceil(Math.log(value) / this.#gammaLog), 1);
+  }
+
+  #negatives(): Buckets {
+    this.#negative ??= new Buckets(this.#bucketsMax());
+    return this.#negative;
+  }
+
+  #positives(): Buckets {
+    this.#positive ??= new Buckets(this.#bucketsMax());
+    return this.#positive;
+  }
+
+  #bucketsMax(): number {
+    return Math.ceil((ORDERS * Math.LN10) / this.#gammaLog);
   }
 
   #representative(bucket: number): number {
@@ -195,18 +215,26 @@ class Buckets {
     return this.#high;
   }
 
-  write(out: ByteWriter): void {
-    writeU32(out, this.#high - this.#low + 1);
-    if (this.total === 0) return;
-    writeF64(out, this.#low);
-    for (let bucket = this.#low; bucket <= this.#high; bucket += 1) writeF64(out, this.#counts[bucket - this.#base]!);
+  static write(buckets: Buckets | null, out: ByteWriter): void {
+    if (buckets === null || buckets.total === 0) {
+      writeU32(out, 0);
+      return;
+    }
+    writeU32(out, buckets.#high - buckets.#low + 1);
+    writeF64(out, buckets.#low);
+    for (let bucket = buckets.#low; bucket <= buckets.#high; bucket += 1) {
+      writeF64(out, buckets.#counts[bucket - buckets.#base]!);
+    }
   }
 
-  read(input: ByteReader): void {
+  mergeRead(input: ByteReader): void {
     const size = readCount(input);
     if (size === 0) return;
     const low = readF64(input);
-    for (let bucket = low; bucket < low + size; bucket += 1) this.add(bucket, readF64(input));
+    for (let bucket = low; bucket < low + size; bucket += 1) {
+      const count = readF64(input);
+      if (count > 0) this.add(bucket, count);
+    }
   }
 
   /** Makes `low..high` include the bucket, as far as `bucketsMax` goes (Q3). */

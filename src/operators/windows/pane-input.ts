@@ -1,12 +1,15 @@
-// What a pane operator reads: records, or the partial results of a combiner (pre-aggregate-operator.ts).
+// What a pane operator reads: records, or what a combiner sends (pre-aggregate-operator.ts), partial results with
+// records between them.
 
 import { UserError } from "../../base/errors.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import type { RecordBatch } from "../operator.ts";
 import type { PaneClock } from "./pane-clock.ts";
-import type { PartialRows } from "./partial-rows.ts";
+import { PANE, type PartialRows } from "./partial-rows.ts";
 
 export interface PaneInput {
+  /** What comes next, up to the returned index, is of one kind; the other methods are about that. */
+  begin(batch: RecordBatch, from: number, end: number): number;
   /**
    * Notes the panes of records from `from` on, and stops at the first one that is before `limit`. Returns its index, or
    * `end`.
@@ -34,6 +37,10 @@ export class RecordInput implements PaneInput {
     this.#operator = operator;
   }
 
+  begin(_batch: RecordBatch, _from: number, end: number): number {
+    return end;
+  }
+
   run(batch: RecordBatch, from: number, end: number, limit: number): number {
     const clock = this.#clock;
     const { namespaces } = this.#groups.stage.keys;
@@ -49,7 +56,7 @@ export class RecordInput implements PaneInput {
     return this.#clock.paneOf(this.#timeOf(batch, index));
   }
 
-  weightOf(): number {
+  weightOf(_batch: RecordBatch, _index: number): number {
     return 1;
   }
 
@@ -82,6 +89,10 @@ export class PartialInput implements PaneInput {
   constructor(groups: AggregateTable, partials: PartialRows) {
     this.#groups = groups;
     this.#partials = partials;
+  }
+
+  begin(_batch: RecordBatch, _from: number, end: number): number {
+    return end;
   }
 
   run(batch: RecordBatch, from: number, end: number, limit: number): number {
@@ -123,6 +134,57 @@ export class PartialInput implements PaneInput {
   accumulate(from: number, end: number, rows: Int32Array, offset: number): void {
     const { f64 } = this.#groups.table;
     for (let i = from; i < end; i += 1) this.#partials.merge(this.#rows[i], f64, rows[i]! + offset);
+  }
+}
+
+export class CombinedInput implements PaneInput {
+  readonly #records: RecordInput;
+  readonly #partials: PartialInput;
+  #input: PaneInput;
+
+  constructor(records: RecordInput, partials: PartialInput) {
+    this.#records = records;
+    this.#partials = partials;
+    this.#input = partials;
+  }
+
+  begin(batch: RecordBatch, from: number, end: number): number {
+    const { rows, reader } = batch;
+    const column = reader?.column(PANE);
+    const nulls = column?.nulls;
+    const isPartial = (index: number): boolean => {
+      if (rows !== null) return (rows[index] as Record<string, unknown>)[PANE] !== undefined;
+      return nulls == null || nulls.bytes[nulls.base + index] === 0;
+    };
+    const first = isPartial(from);
+    this.#input = first ? this.#partials : this.#records;
+    let index = from + 1;
+    while (index < end && isPartial(index) === first) index += 1;
+    return index;
+  }
+
+  run(batch: RecordBatch, from: number, end: number, limit: number): number {
+    return this.#input.run(batch, from, end, limit);
+  }
+
+  paneOf(batch: RecordBatch, index: number): number {
+    return this.#input.paneOf(batch, index);
+  }
+
+  weightOf(batch: RecordBatch, index: number): number {
+    return this.#input.weightOf(batch, index);
+  }
+
+  stage(batch: RecordBatch, from: number, count: number): void {
+    this.#input.stage(batch, from, count);
+  }
+
+  stageOne(batch: RecordBatch, index: number, pane: number): void {
+    this.#input.stageOne(batch, index, pane);
+  }
+
+  accumulate(from: number, end: number, rows: Int32Array, offset: number): void {
+    this.#input.accumulate(from, end, rows, offset);
   }
 }
 

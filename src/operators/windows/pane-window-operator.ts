@@ -26,7 +26,7 @@ import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";
 import { PaneFrame } from "./pane-frame.ts";
-import { type PaneInput, PartialInput, RecordInput, recordAt, timestampAt } from "./pane-input.ts";
+import { CombinedInput, type PaneInput, PartialInput, RecordInput, recordAt, timestampAt } from "./pane-input.ts";
 import { PaneSet } from "./pane-set.ts";
 import { PartialRows } from "./partial-rows.ts";
 import { ROWS_PER_STEP } from "./row-walk.ts";
@@ -40,7 +40,7 @@ export type WindowOperatorOptions = {
   readonly allowedLatenessMs: number;
   /** Somebody reads the side output "late". */
   readonly lateOutput: boolean;
-  /** The input is what a combiner made of the records. */
+  /** The input is what a combiner made of the records, and records that it sent as they are. */
   readonly partials: boolean;
   readonly key: KeyAccess;
   readonly keyName: string;
@@ -75,9 +75,8 @@ export class PaneWindowOperator implements Operator {
     const frame = new PaneFrame(window, allowedLatenessMs);
     const groups = this.#table(context, frame);
     const panes = new PaneSet();
-    const input = this.#options.partials
-      ? new PartialInput(groups, new PartialRows(groups, this.#options.keyName, labelOf(context)))
-      : new RecordInput(groups, frame.clock, context.uid);
+    const records = new RecordInput(groups, frame.clock, context.uid);
+    const input = this.#options.partials ? this.#combinedInput(groups, records, labelOf(context)) : records;
     const emitter = new WindowEmitter(context, groups, { lateOutput, endBelongs: false });
     const firing =
       frame.width === 1
@@ -102,7 +101,7 @@ export class PaneWindowOperator implements Operator {
     const { context, frame, input } = this.#open();
     let at = from;
     while (at < batch.count) {
-      const end = Math.min(batch.count, at + STAGE_CAPACITY);
+      const end = input.begin(batch, at, Math.min(batch.count, at + STAGE_CAPACITY));
       const run = input.run(batch, at, end, frame.settled);
       if (run > at) this.#add(batch, at, run - at);
       if (run < end) this.#addBehind(batch, run);
@@ -157,6 +156,10 @@ export class PaneWindowOperator implements Operator {
   #open(): Opened {
     assert(this.#opened !== null, "the operator is open");
     return this.#opened;
+  }
+
+  #combinedInput(groups: AggregateTable, records: RecordInput, label: string): PaneInput {
+    return new CombinedInput(records, new PartialInput(groups, new PartialRows(groups, this.#options.keyName, label)));
   }
 
   #table(context: OperatorContext, frame: PaneFrame): AggregateTable {

@@ -9,6 +9,7 @@ import {
   byKey,
   commonOptions,
   emitted,
+  ROW,
   type Row,
   type StreamCase,
   streamCases,
@@ -16,18 +17,29 @@ import {
 import { compileBatchCodec } from "../../types/batch-codec.ts";
 import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
 import type { BatchCodec } from "../../types/codec.ts";
-import { aggregateSet, collect, count, first, last, mean, minBy, quantile, sum } from "../aggregates/aggregate.ts";
+import {
+  aggregateSet,
+  collect,
+  count,
+  distinctCount,
+  first,
+  last,
+  mean,
+  minBy,
+  quantile,
+  sum,
+} from "../aggregates/aggregate.ts";
 import { AggregateOperator } from "../aggregates/aggregate-operator.ts";
 import { fieldTypes } from "../expressions/field-types.ts";
 import type { OperatorContext } from "../operator.ts";
 import { PaneWindowOperator } from "./pane-window-operator.ts";
 import { PreAggregateOperator, type PreAggregateOptions } from "./pre-aggregate-operator.ts";
-import { canCombine, combinedType } from "./pre-aggregation.ts";
+import { canCombine, combinedType, sendsRecords } from "./pre-aggregation.ts";
 import { session, tumbling } from "./window-spec.ts";
 
 type Sent = { readonly record: unknown; readonly timestampMs: number };
 
-type CombinerOptions = Omit<PreAggregateOptions, "operator" | "check" | "flushAfterMs"> &
+type CombinerOptions = Omit<PreAggregateOptions, "operator" | "check" | "flushAfterMs" | "sendsRecords"> &
   Partial<PreAggregateOptions> & { readonly managedBytes?: number };
 
 /** A combiner with an output that is full at random. */
@@ -39,7 +51,8 @@ class Combiner {
   #left = 1;
 
   constructor({ managedBytes = 2 ** 22, ...options }: CombinerOptions, room: () => number) {
-    this.operator = new PreAggregateOperator({ operator: "op", check: null, flushAfterMs: Infinity, ...options });
+    const common = { operator: "op", check: null, flushAfterMs: Infinity, sendsRecords: false };
+    this.operator = new PreAggregateOperator({ ...common, ...options });
     this.#memory = operatorTables({
       limitBytes: managedBytes,
       keyGroups: { first: 0, last: 0 },
@@ -114,15 +127,18 @@ class Pipeline {
   readonly #codec: BatchCodec | null;
   readonly #room: () => number;
 
-  constructor(sizes: PaneSizes, testCase: StreamCase) {
+  constructor(sizes: PaneSizes, testCase: StreamCase, judging: Judging) {
     const { rooms } = testCase;
     let turn = 0;
     this.#room = () => rooms[turn++ % rooms.length] as number;
     const common = commonOptions(testCase);
     const window = windowOf(sizes);
-    this.#options = { window, ...common, limitBytes: 2 ** 17, managedBytes: 2 ** 18, flushAfterMs: 5 };
-    const type = combinedType({ ...common, window }, { kind: "string" });
-    this.#codec = testCase.columns ? compileBatchCodec(type, { timestamps: true, extraFields: "refuse" }) : null;
+    this.#options = { window, ...common, ...judging, limitBytes: 2 ** 17, managedBytes: 2 ** 18, flushAfterMs: 5 };
+    const combination = { ...common, window };
+    const known = { keyField: "key", type: ROW.spec, needed: ["key", "value", "id"] };
+    const records = judging.sendsRecords ? sendsRecords(combination, known) : null;
+    const type = combinedType(combination, { kind: "string" }, records);
+    this.#codec = testCase.columns ? compileBatchCodec(type, { timestamps: true, extraFields: "ignore" }) : null;
     this.#combiners = [this.#combiner(), this.#combiner()];
     this.driver = new OperatorDriver(
       {
@@ -187,9 +203,18 @@ class Pipeline {
   }
 }
 
-function check(sizes: PaneSizes, random: StreamCase): void {
+/** How soon combiners are judged, how long they are off then, and what they send meanwhile. */
+type Judging = { readonly judgeAfter: number; readonly offFor: number; readonly sendsRecords: boolean };
+
+const judgings: fc.Arbitrary<Judging> = fc.record({
+  judgeAfter: fc.oneof(fc.constant(1_000), fc.integer({ min: 1, max: 3 })),
+  offFor: fc.integer({ min: 1, max: 20 }),
+  sendsRecords: fc.boolean(),
+});
+
+function check(sizes: PaneSizes, random: StreamCase, judging: Judging): void {
   const testCase: StreamCase = { ...random, lateOutput: false, wanted: "unordered" };
-  const pipeline = new Pipeline(sizes, testCase);
+  const pipeline = new Pipeline(sizes, testCase, judging);
   const { driver } = pipeline;
   const model = new PaneModel(sizes, testCase);
   let watermark = -Infinity;
@@ -215,7 +240,7 @@ const NUMBER_KEY = { field: "key", of: null, type: { kind: "f64" } } as const;
 
 describe("pre-aggregation", () => {
   test("changes neither results nor what is late, over random streams, watermarks that lag, full outputs and snapshots", () => {
-    fc.assert(fc.property(paneSizes, streamCases, check), { numRuns: 200 });
+    fc.assert(fc.property(paneSizes, streamCases, judgings, check), { numRuns: 300 });
   });
 
   const numbers = { window: tumbling("1s"), lateOutput: false, keyName: "key", fields: fieldTypes(null) };
@@ -294,41 +319,81 @@ describe("pre-aggregation", () => {
     });
   }
 
-  test("B5: of equal times the last one stays the last, also while it is switched off", () => {
-    const fields = fieldTypes({ kind: "struct", fields: [{ name: "v", type: { kind: "f64" }, optional: false }] });
-    const set = aggregateSet({ last: last("v") }, ["key"]);
-    const combiner = new Combiner({ ...numbers, fields, set, key: NUMBER_KEY, limitBytes: 2 ** 17 }, () => 1_000);
-    const records = 70_000;
-    const keys = 60_000;
-    for (let i = 0; i < records; i += 1) combiner.add({ key: (i * 7_919) % keys, v: i, ts: 5 } as never);
-    combiner.watermark(Infinity);
-    assert.ok(combiner.sent.length > records / 2, "it was switched off");
-    const operator = new OperatorDriver(
-      {
-        make: () => {
-          return new PaneWindowOperator({
-            ...numbers,
-            fields,
-            set,
-            key: NUMBER_KEY,
-            allowedLatenessMs: 0,
-            partials: true,
-          });
+  for (const isSent of [false, true])
+    test(`B5: no record overtakes what is held of its group when it is switched off, ${isSent ? "and is sent as it is" : "as a row of its own"}`, () => {
+      const fields = fieldTypes({ kind: "struct", fields: [{ name: "v", type: { kind: "f64" }, optional: false }] });
+      const set = aggregateSet({ last: last("v") }, ["key"]);
+      const combiner = new Combiner(
+        { ...numbers, fields, set, key: NUMBER_KEY, limitBytes: 2 ** 17, sendsRecords: isSent },
+        () => 1_000,
+      );
+      const records = 70_000;
+      const keys = 60_000;
+      for (let i = 0; i < records; i += 1) combiner.add({ key: (i * 7_919) % keys, v: i, ts: 5 } as never);
+      combiner.watermark(Infinity);
+      assert.ok(combiner.sent.length > records / 2, "it was switched off");
+      assert.equal(
+        combiner.sent.some(({ record }) => !("#pane" in (record as object))),
+        isSent,
+      );
+      const operator = new OperatorDriver(
+        {
+          make: () => {
+            return new PaneWindowOperator({
+              ...numbers,
+              fields,
+              set,
+              key: NUMBER_KEY,
+              allowedLatenessMs: 0,
+              partials: true,
+            });
+          },
+          keyType: { kind: "f64" },
+          keyOf: (record) => (record as { key: number }).key,
+          overrun: 1,
+          room: () => 1_000,
+          limitBytes: 2 ** 24,
         },
-        keyType: { kind: "f64" },
-        keyOf: (record) => (record as { key: number }).key,
-        overrun: 1,
-        room: () => 1_000,
-        limitBytes: 2 ** 24,
-      },
-      1,
-    );
-    operator.records(combiner.sent as never, null);
-    operator.watermark(Infinity);
-    const expected = new Map<number, number>();
-    for (let i = 0; i < records; i += 1) expected.set((i * 7_919) % keys, i);
-    assert.equal(operator.emitted.length, expected.size);
-    for (const { row } of operator.emitted) assert.equal(row.last, expected.get(row.key as number));
+        1,
+      );
+      operator.records(combiner.sent as never, null);
+      operator.watermark(Infinity);
+      const expected = new Map<number, number>();
+      for (let i = 0; i < records; i += 1) expected.set((i * 7_919) % keys, i);
+      assert.equal(operator.emitted.length, expected.size);
+      for (const { row } of operator.emitted) assert.equal(row.last, expected.get(row.key as number));
+    });
+
+  describe("is used where it pays", () => {
+    /** What it sends of windows in which each of `keys` has `each` records. */
+    function sentOf(aggregates: Parameters<typeof aggregateSet>[0], { keys, each }: { keys: number; each: number }) {
+      const options = { ...numbers, fields: fieldTypes(ROW.spec), key: NUMBER_KEY, sendsRecords: true, offFor: 10_000 };
+      const combiner = new Combiner({ ...options, set: aggregateSet(aggregates, ["key"]) }, () => 1_000);
+      for (let window = 0; window < 30_000 / (keys * each); window += 1) {
+        for (let i = 0; i < keys * each; i += 1) {
+          combiner.add({ key: (i * 7_919) % keys, value: i % 97, ts: window * 1_000 } as never);
+        }
+        combiner.watermark(window * 1_000 + 999);
+      }
+      const partial = combiner.sent.filter(({ record }) => "#pane" in (record as object)).length;
+      return { records: combiner.sent.length - partial, partial };
+    }
+
+    for (const [name, aggregates] of [
+      ["quantiles", { q: quantile("value", 0.9) }],
+      ["distinct counts", { d: distinctCount("value") }],
+      ["sums", { total: sum("value") }],
+    ] as const) {
+      test(`${name}: records go as they are where a row stands for few of them, but for a trial now and then`, () => {
+        const { records, partial } = sentOf(aggregates, { keys: 1_500, each: 3 });
+        assert.ok(partial >= 1_024 && partial <= 6_000, `${partial} rows`);
+        assert.ok(records > 15_000, `${records} records`);
+      });
+
+      test(`${name}: rows go where each stands for many records`, () => {
+        assert.deepEqual(sentOf(aggregates, { keys: 50, each: 200 }), { records: 0, partial: 150 });
+      });
+    }
   });
 
   test("without windows it gives one row per key at the end, which batch aggregates take for records", () => {

@@ -10,8 +10,8 @@
 //   B2. A record whose pane has a window that this task's watermark has ended is sent at once: whether it is late is
 //       for the receiver to say, whose watermark may be behind.
 //   B3. The table is bounded: when it is full, or managed memory is, the rows that were swept longest ago make room.
-//   B4. Where it does not reduce (out of n records come more than n / 2 rows) it is switched off for a while, and each
-//       record is sent at once.
+//   B4. It is used where it pays: where fewer than PAYS_FROM records stand behind each row that it sends, it is
+//       switched off for a while, and each record is sent at once, as it is. Rows are counted, not time.
 //   B5. What is sent of one key and pane is in the order of its records, so that equal times keep their order.
 //
 // Without windows (aggregates of batch jobs) all records are of one pane, which the watermark Infinity ends.
@@ -47,8 +47,12 @@ export type PreAggregateOptions = {
   readonly flushAfterMs: number;
   /** Throws for a record that the exchange would refuse; null: any is taken. `first`: of some. */
   readonly check: ((record: unknown, first: boolean) => void) | null;
-  /** Memory of the table, COMBINER_BYTES by default. */
+  /** Whether the operator behind takes records between partial rows. */
+  readonly sendsRecords: boolean;
+  /** Memory of the table, COMBINER_BYTES by default; and when it is judged (B4), for how long it is off then. */
   readonly limitBytes?: number;
+  readonly judgeAfter?: number;
+  readonly offFor?: number;
 };
 
 /** Enough for some 20,000 groups, and little enough for the second-level cache. */
@@ -59,8 +63,13 @@ const INDEX_BYTES = 16;
 const OBJECTS_BYTES = 2 * COMBINER_BYTES;
 /** Rows that make room at a time. */
 const SWEEP = 256;
-/** Records after which the reduction is judged, and records for which the combiner stays off. */
-const JUDGE_AFTER = 32_768;
+/**
+ * Records per row from which on the combiner pays, without and with objects: a row of numbers costs about as much as
+ * some records that are sent as they are, a sketch, which is made, written, read and merged, as many.
+ */
+const PAYS_FROM = { numbers: 8, objects: 128 } as const;
+/** Rows after which the reduction is judged, and records for which the combiner stays off. */
+const JUDGE_AFTER = 1_024;
 const OFF_FOR = 1_048_576;
 /** Rows of a snapshot, or of a table that is switched off, that go out with a record until none is left. */
 const ROWS_PER_RECORD = 4;
@@ -92,9 +101,9 @@ export class PreAggregateOperator implements Operator {
   readonly #rows = new Int32Array(SWEEP);
   readonly #fewRows = this.#rows.subarray(0, ROWS_PER_RECORD);
   readonly #sweep: RowCursor = { group: 0, row: -1 };
-  // What has come and gone since the reduction was judged (B4).
-  #records = 0;
-  #sent = 0;
+  // What was sent since the reduction was judged (B4): rows, and the records behind them.
+  #sentRows = 0;
+  #sentRecords = 0;
   #offFor = 0;
 
   constructor(options: PreAggregateOptions) {
@@ -135,8 +144,14 @@ export class PreAggregateOperator implements Operator {
   }
 
   onRecord(record: unknown, timestampMs: number): void {
-    const { groups } = this.#open();
-    const { check } = this.#options;
+    const opened = this.#open();
+    const { groups, context } = opened;
+    const { check, sendsRecords } = this.#options;
+    if (sendsRecords && this.#offFor > 0 && this.#isEmpty(opened)) {
+      this.#offFor -= 1;
+      context.output.offer(record, timestampMs); // Whoever takes it looks whether it fits.
+      return;
+    }
     if (check !== null) check(record, this.#staged === 0);
     const pane = this.#paneOf(timestampMs);
     const at = this.#staged;
@@ -147,7 +162,8 @@ export class PreAggregateOperator implements Operator {
     if (this.#restoredAt < this.#restored.length) this.#sendRestored(ROWS_PER_RECORD);
     if (this.#offFor > 0 || this.#isSettled(pane)) {
       if (this.#offFor > 0) this.#passOff(at);
-      this.#sendRow(this.#rowOfStaged(at));
+      if (sendsRecords) context.output.offer(record, timestampMs);
+      else this.#sendRow(this.#rowOfStaged(at));
       keys.position = keysEnd;
     } else {
       this.#staged = at + 1;
@@ -249,7 +265,6 @@ export class PreAggregateOperator implements Operator {
     groups.clear();
     this.#staged = 0;
     while (groups.table.size > this.#rowsMax || groups.objects.bytes > OBJECTS_BYTES) this.#makeRoom(this.#rows);
-    this.#judge(count);
   }
 
   /** Adds staged record `i`, for which rows have to go. */
@@ -318,14 +333,15 @@ export class PreAggregateOperator implements Operator {
 
   /** Sends a row and removes it. False: the output is full now. */
   #send(address: number): boolean {
+    const { groups } = this.#open();
     const row = this.#rowOf(address);
-    this.#open().groups.remove(address);
+    if (this.#offFor === 0) this.#judge(groups.table.f64[address + groups.offset + groups.layout.countWord]!);
+    groups.remove(address);
     return this.#sendRow(row);
   }
 
   #sendRow(row: PartialRow): boolean {
     const { context, partials } = this.#open();
-    this.#sent += 1;
     return context.output.offer(row, this.#frame?.startOf(partials.paneOf(row)) ?? NaN);
   }
 
@@ -351,20 +367,19 @@ export class PreAggregateOperator implements Operator {
 
   /** The partial row of one staged record. */
   #rowOfStaged(i: number): PartialRow {
-    const { groups, partials } = this.#open();
-    const scratch = this.#scratch;
-    groups.rows[i] = 0;
-    groups.program.accumulate(scratch, groups.rows, 0, i, i + 1);
-    const row = partials.rowOf(scratch, 0, groups.stagedKey(i), groups.stage.keys.namespaces[i]!);
-    groups.empty(scratch, 0);
-    return row;
+    return this.#open().partials.rowOfStaged(i, this.#scratch);
   }
 
-  #judge(count: number): void {
-    this.#records += count;
-    if (this.#records < JUDGE_AFTER) return;
-    if (this.#sent > this.#records / 2) this.#offFor = OFF_FOR;
-    this.#records = 0;
-    this.#sent = 0;
+  /** A row is sent that stands for so many records. */
+  #judge(records: number): void {
+    this.#sentRows += 1;
+    this.#sentRecords += records;
+    const { judgeAfter = JUDGE_AFTER, offFor = OFF_FOR } = this.#options;
+    if (this.#sentRows < judgeAfter) return;
+    const { layout } = this.#open().groups;
+    const paysFrom = layout.slotWord === -1 ? PAYS_FROM.numbers : PAYS_FROM.objects;
+    if (this.#sentRecords < paysFrom * this.#sentRows) this.#offFor = offFor;
+    this.#sentRows = 0;
+    this.#sentRecords = 0;
   }
 }

@@ -1,6 +1,6 @@
 // When records are pre-aggregated before an exchange, and what travels then. The plan decides by it.
 
-import type { TypeSpec } from "../../types/type-spec.ts";
+import type { StructField, StructSpec, TypeSpec } from "../../types/type-spec.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
 import { aggregateLayout } from "../aggregates/aggregate-layout.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
@@ -29,7 +29,42 @@ export function canCombine({ window, lateOutput, keyName, set, fields }: Combina
   return aggregateLayout(set, fields, true).heaps.length === sketches;
 }
 
-/** Type of the rows that a combiner sends. */
-export function combinedType({ set, fields, keyName }: Combination, keyType: TypeSpec): TypeSpec {
-  return partialType(aggregateLayout(set, fields, true), keyName, keyType);
+/**
+ * Type of what a combiner sends. `records`: the fields of a record that the operator needs, where records can go
+ * between partial rows as they are (sendsRecords); no record has what partial rows have, nor they what records have
+ * beside the key.
+ */
+export function combinedType(
+  { set, fields, keyName }: Combination,
+  keyType: TypeSpec,
+  records: readonly StructField[] | null = null,
+): StructSpec {
+  const partial = partialType(aggregateLayout(set, fields, true), keyName, keyType);
+  if (records === null) return partial;
+  const optional = [...partial.fields, ...records]
+    .filter((field) => field.name !== keyName)
+    .map((field) => ({ ...field, optional: true }));
+  return { kind: "struct", fields: [{ name: keyName, type: keyType, optional: false }, ...optional] };
+}
+
+export type KnownRecords = {
+  readonly keyField: string | null;
+  readonly type: TypeSpec | null;
+  /** Names of the fields that the operator needs; null: nobody knows. */
+  readonly needed: readonly string[] | null;
+};
+
+/**
+ * The fields of records that a combiner can send between partial rows; null: it makes a partial row of each. The key
+ * has to be found in both alike.
+ */
+export function sendsRecords(
+  { window, keyName }: Combination,
+  { keyField, type, needed }: KnownRecords,
+): readonly StructField[] | null {
+  if (window === null || keyField !== keyName || type?.kind !== "struct" || needed === null) return null;
+  const fields = type.fields.filter(({ name }) => needed.includes(name));
+  const key = fields.find(({ name }) => name === keyName);
+  const isClear = key !== undefined && !key.optional && !fields.some(({ name }) => name.startsWith("#"));
+  return isClear ? fields : null;
 }

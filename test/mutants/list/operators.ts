@@ -71,6 +71,36 @@ export const OPERATORS: readonly Mutant[] = [
     replace: `this.#context.metrics.count("numLateRecordsDropped", count > 0 ? 1 : 0);`,
   },
   {
+    name: "a session is given before a record a gap after its last one is late",
+    file: "src/operators/windows/session-window-operator.ts",
+    find: "    const isOver = endMs <= this.#watermark;\n",
+    replace: "    const isOver = endMs - 1 <= this.#watermark;\n",
+  },
+  {
+    name: "a record overtakes what the combiner holds of its group when it is switched off",
+    file: "src/operators/windows/pre-aggregate-operator.ts",
+    find: "    if (address !== -1) this.#send(address);\n",
+    replace: "",
+  },
+  {
+    name: "the combiner stays on where its rows stand for few records",
+    file: "src/operators/windows/pre-aggregate-operator.ts",
+    find: "this.#sentRecords < paysFrom * this.#sentRows",
+    replace: "this.#sentRecords < this.#sentRows",
+  },
+  {
+    name: "a part of a sketch replaces what was merged before",
+    file: "src/operators/aggregates/quantile-sketch.ts",
+    find: "    this.#zeros += readF64(input);\n",
+    replace: "    this.#zeros = readF64(input);\n",
+  },
+  {
+    name: "microseconds pass as milliseconds",
+    file: "src/operators/event-time/timestamp.ts",
+    find: "ms > -FAR_MS && ms < FAR_MS &&",
+    replace: "ms > -MAX_MS && ms < MAX_MS &&",
+  },
+  {
     name: "a window that stopped in the middle goes on behind the row that filled the output",
     file: "src/operators/windows/tumbling-firing.ts",
     find: "        walk.at += 1;\n        if (!this.#emit(walk.rows[walk.at - 1]!, startMs, endMs)) return false;",
