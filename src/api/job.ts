@@ -27,7 +27,10 @@ export interface JobEnv {
 export type JobOptions<P extends StandardSchema> = {
   /** For people; unique names make several jobs easier to tell apart. */
   readonly name: string;
-  /** "batch": bounded input, results once at the end. Default: "stream". */
+  /**
+   * "batch": bounded input, results once at the end. There is no watermark before, so that no record is late, in
+   * whatever order rows come. Default: "stream".
+   */
   readonly mode?: "stream" | "batch";
   /** Schema of the parameters, which come as text (`--param key=value`). */
   readonly params?: P;
@@ -130,6 +133,7 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
     options: {
       source: source.kind,
       bounded: source.bounded,
+      ...(source.streams === "one" && { streams: source.streams }),
       invalid: source.invalid,
       ...(typeof described === "object" && described !== null && !Array.isArray(described) ? described : {}),
     },

@@ -6,6 +6,7 @@
 import { canonicalHash } from "../base/canonical-json.ts";
 import { type SourceLocation, UserError } from "../base/errors.ts";
 import { PLAN_VERSION, type Plan, type PlanEdge, type PlanOperator } from "../graph/plan.ts";
+import { sourceEnds } from "../graph/time-order.ts";
 import type { Json } from "../operators/source.ts";
 import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from "../state/key-groups.ts";
 import { callSite } from "./call-site.ts";
@@ -78,7 +79,7 @@ export class PlanBuilder {
 
   /** Checks the graph and makes the plan. */
   build(job: { name: string; mode: "stream" | "batch"; params: Json }): BuiltPlan {
-    this.#checkGraph(job.name);
+    this.#checkGraph(job);
     const uids = derivedUids(this.#nodes);
     const operators: PlanOperator[] = [];
     const edges: PlanEdge[] = [];
@@ -137,7 +138,7 @@ export class PlanBuilder {
     return "default";
   }
 
-  #checkGraph(jobName: string): void {
+  #checkGraph({ name: jobName, mode }: { readonly name: string; readonly mode: "stream" | "batch" }): void {
     if (this.#nodes.length === 0) {
       throw new UserError("JOB_EMPTY", `job "${jobName}" declares nothing`, {
         fix: "start with env.from(uid, source) and end with .to(uid, sink)",
@@ -150,7 +151,22 @@ export class PlanBuilder {
         ...(location && { location }),
       });
     }
+    const endless = this.#nodes.find((node) => node.kind === "source" && !sourceEnds(node));
+    if (mode === "batch" && endless !== undefined) throw batchEndless(jobName, endless);
   }
+}
+
+/** Batch mode waits for the end of the input. */
+function batchEndless(jobName: string, { explicitUid, location }: PlanNode): UserError {
+  return new UserError(
+    "BATCH_ENDLESS",
+    `job "${jobName}" has mode: "batch", and its source "${explicitUid}" never ends: there would never be a result`,
+    {
+      fix: 'give the source an end (generated records: a count), or leave out mode: "batch"',
+      ...(explicitUid !== null && { operator: explicitUid }),
+      ...(location && { location }),
+    },
+  );
 }
 
 function checkParallelism(node: PlanNode, uid: string, parallelism: number, maxParallelism: number): void {

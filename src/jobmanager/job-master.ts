@@ -129,6 +129,7 @@ export class JobMaster {
         this.#options.slots.post(this.#deployment.assignment.slotOf(message.vertex, 0), message);
         break;
       case "split":
+      case "splitsFollow":
         this.#options.slots.post(this.#slotOfTask(message.task), message);
         break;
       case "metrics":

@@ -46,6 +46,13 @@ export interface SplitEnumerator {
    * Called once for each reader at the start, and again whenever the reader has left a split. Never waits.
    */
   next(subtaskIndex: number): SourceSplit | "wait" | null;
+  /**
+   * Whether all that `next` may still give goes on where this split ends: further ranges of the same file, for example,
+   * or nothing. Until then the watermark of the bounded source's subtask that was given this split waits, because what
+   * it may get next can be older. Without this method it waits until `next` says null. Not asked where `streams` is
+   * "one".
+   */
+  onlyFollows?(split: SourceSplit): boolean;
   /** Takes back splits of a reader that failed. */
   addBack(splits: readonly SourceSplit[]): void;
   /** Splits not handed out yet, and what is needed to find further ones. */
@@ -149,6 +156,12 @@ export interface Source<T> {
   readonly type: TypeSpec | null;
   /** Whether it ends. */
   readonly bounded: boolean;
+  /**
+   * "one": the splits follow one another in event time, in the order in which they are handed out, as the parts of one
+   * log do; watermarks go on while later ones wait. Default "several": each goes through time by itself, and the
+   * watermark of a bounded source waits until all of them have been begun.
+   */
+  readonly streams?: "one" | "several";
   readonly invalid: InvalidPolicy;
   /** Options as plain data, without secrets; part of the plan and its hash, so the same each time. */
   describe(): Json;

@@ -66,6 +66,8 @@ export type ToSlot =
   /** A subtask of a source, somewhere, asks the coordinator in this slot for a split. */
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
+  /** A subtask of a source: what it may still get only goes on where it is, so its watermark need not wait. */
+  | { readonly kind: "splitsFollow"; readonly task: TaskId }
   /** Whoever started the job has read so much of what this sink sent. */
   | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
 
@@ -79,6 +81,7 @@ export type FromSlot =
   | { readonly kind: "closed"; readonly error: EngineErrorData | null }
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
+  | { readonly kind: "splitsFollow"; readonly task: TaskId }
   | { readonly kind: "metrics"; readonly definitions: readonly MetricDefinition[] }
   | { readonly kind: "print"; readonly lines: string }
   /** For whoever started the job. */

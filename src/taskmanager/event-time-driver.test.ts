@@ -7,6 +7,8 @@ function setUp(options: Partial<EventTimeOptions> = {}): EventTimeDriver {
     uid: "times",
     outOfOrderMs: 10,
     idleMs: 1_000,
+    order: "splits",
+    bounded: false,
     unit: "ms",
     field: null,
     shownField: null,
@@ -68,5 +70,43 @@ describe("a driver of event times", () => {
     driver.assign(5, { at: 5 });
     driver.assign(undefined, { time: 5 });
     assert.deepEqual(misfits, [{ time: 5 }]);
+  });
+
+  test("of a bounded source gives no watermark before it is released, and none before the end where it has to wait for that", () => {
+    for (const [order, after] of [
+      ["splits", 489],
+      ["end", -Infinity],
+    ] as const) {
+      const driver = setUp({ order, bounded: true });
+      driver.addSplit("a");
+      driver.assign(500, {});
+      assert.equal(driver.watermark(0), -Infinity);
+      driver.release();
+      assert.equal(driver.watermark(0), after);
+    }
+    const endOnly = setUp({ order: "end" });
+    endOnly.assign(500, {});
+    assert.equal(endOnly.watermark(0), -Infinity, "behind an exchange");
+  });
+
+  test("behind an exchange holds to the slowest of its channels until that ends, if each is in order", () => {
+    const driver = setUp({ order: "channels" });
+    driver.addChannels(2);
+    driver.enterChannel(1);
+    driver.assign(500, {});
+    assert.equal(driver.watermark(0), -Infinity, "the other channel has given nothing");
+    driver.enterChannel(0);
+    driver.assign(300, {});
+    assert.equal(driver.watermark(0), 289);
+    driver.enterChannel(1);
+    driver.assign(700, {});
+    assert.equal(driver.watermark(0), 289);
+    driver.leaveChannel(0);
+    assert.equal(driver.watermark(0), 689);
+    const arrival = setUp({ order: "arrival" });
+    arrival.addChannels(2);
+    arrival.enterChannel(1);
+    arrival.assign(500, {});
+    assert.equal(arrival.watermark(0), 489, "unless records count as they arrive");
   });
 });

@@ -1,6 +1,7 @@
 // Assigns event times to the records of one chain and makes their watermarks.
 
 import { UserError } from "../base/errors.ts";
+import type { TimeOrder } from "../graph/time-order.ts";
 import { type TimestampUnit, timestampOf, timestampProblem } from "../operators/event-time/timestamp.ts";
 import { WatermarkGenerator } from "../operators/event-time/watermark-generator.ts";
 import { fieldAbsent, pathsBesideIn } from "../operators/expressions/field-presence.ts";
@@ -10,6 +11,9 @@ export type EventTimeOptions = {
   readonly uid: string;
   readonly outOfOrderMs: number;
   readonly idleMs: number;
+  readonly order: TimeOrder;
+  /** The source in the same task ends; false where there is none. */
+  readonly bounded: boolean;
   /** What numbers stand for; null: nobody has said, so that they are milliseconds if they can be. */
   readonly unit: TimestampUnit | null;
   /** Path to look for in the first record; null: a function gives the time, or the type of the records is declared. */
@@ -30,7 +34,13 @@ export class EventTimeDriver {
   constructor(options: EventTimeOptions) {
     this.#options = options;
     this.#unit = options.unit;
-    this.#generator = new WatermarkGenerator(options);
+    const { order, bounded } = options;
+    // What waits for the end is never released.
+    this.#generator = new WatermarkGenerator({
+      ...options,
+      bounded: bounded || order === "channels",
+      held: bounded || order === "end",
+    });
   }
 
   /** Event time in milliseconds; NaN: the record has none and was set aside. Once per record. */
@@ -41,12 +51,36 @@ export class EventTimeDriver {
     return timestampMs;
   }
 
+  addSplit(split: string): void {
+    this.#generator.addSplit(split);
+  }
+
   enterSplit(split: string): void {
     this.#generator.enterSplit(split);
   }
 
   leaveSplit(split: string): void {
     this.#generator.leaveSplit(split);
+  }
+
+  /** Everything that the source may still read has been begun. */
+  release(): void {
+    if (this.#options.order !== "end") this.#generator.release();
+  }
+
+  /** How many channels the task's input has. */
+  addChannels(count: number): void {
+    if (this.#options.order !== "channels") return;
+    for (let channel = 0; channel < count; channel += 1) this.#generator.addSplit(String(channel));
+  }
+
+  /** The following records come through this channel of the task's input. */
+  enterChannel(channel: number): void {
+    if (this.#options.order === "channels") this.#generator.enterSplit(String(channel));
+  }
+
+  leaveChannel(channel: number): void {
+    if (this.#options.order === "channels") this.#generator.leaveSplit(String(channel));
   }
 
   /** The watermark at `nowMs`, of a clock that stands still while the task takes no input. */

@@ -130,7 +130,7 @@ function coordinators(
       wake: () => made.get(vertex)?.retry(),
     };
     const enumerator = connectorCall("source", head.uid, () => source.createEnumerator(context));
-    made.set(vertex, new SourceCoordinator(enumerator, head.uid, options.fail));
+    made.set(vertex, new SourceCoordinator({ enumerator, source, operator: head.uid, failed: options.fail }));
   }
   return made;
 }

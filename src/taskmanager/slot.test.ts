@@ -5,7 +5,7 @@ import type { FromSlot, JobDescriptor, TaskDescriptor } from "../protocol/slot-m
 import { SimEnv } from "../testing/sim-env.ts";
 import { RowOutlets } from "./row-outlet.ts";
 import { Slot, type SlotTask } from "./slot.ts";
-import type { SourceCoordinator } from "./source-coordinator.ts";
+import type { SourceCoordinator, SplitRequest } from "./source-coordinator.ts";
 import type { Task, TurnResult } from "./task.ts";
 
 /** A task whose turns and closing the test writes. */
@@ -61,7 +61,7 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
   const wakes: (string | undefined)[] = [];
   const coordinator = {
     start: async () => undefined,
-    request: (_: number, answer: (split: null) => void) => answer(null),
+    request: ({ answer }: SplitRequest) => answer(null),
     close: async () => undefined,
   } as unknown as SourceCoordinator;
   const slot = new Slot({

@@ -52,7 +52,7 @@ export type SlotOptions = {
 
 type Running = SlotTask & { finished: boolean };
 
-type SplitMessage = Extract<ToSlot, { readonly kind: "split" | "splitRequest" }>;
+type SplitMessage = Extract<ToSlot, { readonly kind: "split" | "splitsFollow" | "splitRequest" }>;
 
 export type SlotTurn = {
   /** Something was done, or can be done at once. */
@@ -113,8 +113,16 @@ export class Slot {
   }
 
   #onSplitMessage(message: SplitMessage): void {
-    if (message.kind === "split") this.#taskOf(message.task)?.parts.source?.onSplit(message.split);
-    else this.#answerSplit(message.vertex, message.subtask, message.task);
+    if (message.kind === "splitRequest") {
+      this.#answerSplit(message.vertex, message.subtask, message.task);
+      return;
+    }
+    const source = this.#taskOf(message.task)?.parts.source;
+    if (message.kind === "split") source?.onSplit(message.split);
+    else {
+      source?.release();
+      this.#options.wake(); // For the watermark.
+    }
   }
 
   /** One turn of every task. */
@@ -210,7 +218,11 @@ export class Slot {
   }
 
   #answerSplit(vertex: number, subtask: number, task: TaskId): void {
-    this.#coordinators.get(vertex)?.request(subtask, (split) => this.#options.send({ kind: "split", task, split }));
+    this.#coordinators.get(vertex)?.request({
+      subtask,
+      answer: (split) => this.#options.send({ kind: "split", task, split }),
+      release: () => this.#options.send({ kind: "splitsFollow", task }),
+    });
   }
 
   #close(how: "commit" | "stop" | "abort"): void {

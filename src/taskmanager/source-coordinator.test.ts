@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { SourceSplit, SplitEnumerator } from "../operators/source.ts";
+import type { Source, SourceSplit, SplitEnumerator } from "../operators/source.ts";
 import { SourceCoordinator } from "./source-coordinator.ts";
 
 type Next = (subtask: number) => SourceSplit | "wait" | null;
@@ -18,10 +18,19 @@ function setUp(next: Next, start: () => Promise<void> = async () => undefined) {
       closed += 1;
     },
   };
-  const coordinator = new SourceCoordinator(enumerator, "in", (error) => failures.push(error));
+  const coordinator = new SourceCoordinator({
+    enumerator,
+    source: { bounded: false },
+    operator: "in",
+    failed: (error) => failures.push(error),
+  });
   const answers: [subtask: number, split: string | null][] = [];
   const ask = (subtask: number): void =>
-    coordinator.request(subtask, (split) => answers.push([subtask, split?.id ?? null]));
+    coordinator.request({
+      subtask,
+      answer: (split) => answers.push([subtask, split?.id ?? null]),
+      release: () => assert.fail("an endless source holds nobody"),
+    });
   return { coordinator, answers, ask, failures, closed: () => closed };
 }
 
@@ -110,5 +119,92 @@ describe("a source's coordinator", () => {
     const { coordinator, closed } = setUp(() => null);
     await coordinator.close();
     assert.equal(closed(), 1);
+  });
+});
+
+/** Splits `file@range`, handed out in this order. */
+class Files implements SplitEnumerator {
+  readonly splits: string[];
+
+  constructor(...splits: string[]) {
+    this.splits = splits;
+  }
+
+  async start(): Promise<void> {}
+
+  next(): SourceSplit | null {
+    const id = this.splits.shift();
+    return id === undefined ? null : { id, position: null };
+  }
+
+  onlyFollows({ id }: SourceSplit): boolean {
+    return this.splits.every((split) => split.split("@")[0] === id.split("@")[0]);
+  }
+
+  addBack(): void {}
+
+  snapshot(): null {
+    return null;
+  }
+
+  restore(): void {}
+
+  async close(): Promise<void> {}
+}
+
+type Streams = Pick<Source<unknown>, "bounded" | "streams">;
+
+async function coordinating(enumerator: SplitEnumerator, source: Streams = { bounded: true }) {
+  const said: string[] = [];
+  const coordinator = new SourceCoordinator({
+    enumerator,
+    source,
+    operator: "in",
+    failed: (error) => assert.fail(String(error)),
+  });
+  const ask = (subtask: number): void =>
+    coordinator.request({
+      subtask,
+      answer: (split) => said.push(`${subtask}:${split?.id ?? "none"}`),
+      release: () => said.push(`${subtask} released`),
+    });
+  await coordinator.start();
+  return { ask, take: () => said.splice(0) };
+}
+
+describe("C2: the watermark of a bounded source waits", () => {
+  test("a subtask is released after its answer, when all that is left goes on where its last split ends", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0", "b@1", "b@2"));
+    ask(0);
+    assert.deepEqual(take(), ["0:a@0"]);
+    ask(1);
+    assert.deepEqual(take(), ["1:b@0", "1 released"]);
+    ask(1);
+    assert.deepEqual(take(), ["1:b@1"], "once and for all");
+    ask(0);
+    assert.deepEqual(take(), ["0:b@2", "0 released"]);
+    ask(0);
+    ask(1);
+    assert.deepEqual(take(), ["0:none", "1:none"]);
+  });
+
+  test("who reads the first of many is released when the last has been begun by another", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0", "c@0"));
+    for (const subtask of [0, 1, 1]) ask(subtask);
+    assert.deepEqual(take(), ["0:a@0", "1:b@0", "1:c@0", "0 released", "1 released"]);
+  });
+
+  test("of an enumerator that does not say what is left nobody is released before there is no more", async () => {
+    const enumerator = new Files("a@0", "b@0");
+    Object.assign(enumerator, { onlyFollows: undefined });
+    const { ask, take } = await coordinating(enumerator);
+    for (const subtask of [0, 1, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a@0", "1:b@0", "0:none"]);
+  });
+
+  test("where all splits are one stream everybody is released with the first", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0"), { bounded: true, streams: "one" });
+    ask(0);
+    assert.deepEqual(take(), ["0:a@0", "0 released"]);
   });
 });

@@ -1,61 +1,96 @@
 // Hands out the splits of one source to its subtasks. Runs in the slot of the source's first subtask, because
 // enumerators may be user code, and user code runs in slots only.
+//
+//   C1. Who asks is answered in the order of asking, as soon as the enumerator has an answer for it; one that has to
+//       wait does not hold up the others.
+//   C2. A subtask of a bounded source is released, once and for all, when nothing that it may still get begins
+//       anything: what is left to hand out goes on where its last split ends. Until then its watermark waits. Who is
+//       told that there is no more knows by that.
 
 import { UserError } from "../base/errors.ts";
-import type { SourceSplit, SplitEnumerator } from "../operators/source.ts";
+import type { Source, SourceSplit, SplitEnumerator } from "../operators/source.ts";
 import { describe } from "../types/describe.ts";
 import { connectorFailure } from "./user-failure.ts";
 
-type Waiting = { readonly subtask: number; readonly answer: (split: SourceSplit | null) => void };
+export type SplitRequest = {
+  readonly subtask: number;
+  readonly answer: (split: SourceSplit | null) => void;
+  /** Called after the answer, at some time, and at most once per subtask. */
+  readonly release: () => void;
+};
+
+export type SourceCoordinatorOptions = {
+  /** `wake` of its context has to call `retry`. */
+  readonly enumerator: SplitEnumerator;
+  readonly source: Pick<Source<unknown>, "bounded" | "streams">;
+  /** Uid of the source. */
+  readonly operator: string;
+  readonly failed: (error: unknown) => void;
+};
 
 export class SourceCoordinator {
+  readonly #options: SourceCoordinatorOptions;
   readonly #enumerator: SplitEnumerator;
-  readonly #operator: string;
-  readonly #failed: (error: unknown) => void;
-  #waiting: Waiting[] = [];
+  #waiting: SplitRequest[] = [];
+  /** By subtask: the split each has got last. Null: released (C2). */
+  readonly #held = new Map<number, { readonly split: SourceSplit; readonly release: () => void } | null>();
   #started = false;
 
-  /** `wake` of the enumerator's context has to call `retry`. `operator`: uid of the source. */
-  constructor(enumerator: SplitEnumerator, operator: string, failed: (error: unknown) => void) {
-    this.#enumerator = enumerator;
-    this.#operator = operator;
-    this.#failed = failed;
+  constructor(options: SourceCoordinatorOptions) {
+    this.#options = options;
+    this.#enumerator = options.enumerator;
   }
 
   async start(): Promise<void> {
     try {
       await this.#enumerator.start();
     } catch (error) {
-      throw connectorFailure("source", this.#operator, error);
+      throw connectorFailure("source", this.#options.operator, error);
     }
     this.#started = true;
     this.retry();
   }
 
   /** The answer comes at once, or later when the enumerator has to wait. */
-  request(subtask: number, answer: (split: SourceSplit | null) => void): void {
-    this.#waiting.push({ subtask, answer });
+  request(request: SplitRequest): void {
+    this.#waiting.push(request);
     this.retry();
   }
 
-  /** Tries to answer those who wait, in the order they asked. */
+  /** Tries to answer those who wait (C1). */
   retry(): void {
     if (!this.#started) return;
     try {
-      this.#waiting = this.#waiting.filter(({ subtask, answer }) => {
-        const split = this.#enumerator.next(subtask);
-        if (split === "wait") return true;
-        if (split !== null) checkSplit(split);
-        answer(split);
-        return false;
-      });
+      this.#waiting = this.#waiting.filter((request) => !this.#tryAnswer(request));
+      if (this.#options.source.bounded) this.#releaseAll();
     } catch (error) {
-      this.#failed(connectorFailure("source", this.#operator, error));
+      this.#options.failed(connectorFailure("source", this.#options.operator, error));
     }
   }
 
   close(): Promise<void> {
     return this.#enumerator.close();
+  }
+
+  #tryAnswer({ subtask, answer, release }: SplitRequest): boolean {
+    const split = this.#enumerator.next(subtask);
+    if (split === "wait") return false;
+    if (split !== null) checkSplit(split);
+    if (this.#held.get(subtask) !== null) this.#held.set(subtask, split === null ? null : { split, release });
+    answer(split);
+    return true;
+  }
+
+  #releaseAll(): void {
+    for (const [subtask, held] of this.#held) {
+      if (held === null || !this.#onlyFollows(held.split)) continue;
+      this.#held.set(subtask, null);
+      held.release();
+    }
+  }
+
+  #onlyFollows(split: SourceSplit): boolean {
+    return this.#options.source.streams === "one" || this.#enumerator.onlyFollows?.(split) === true;
   }
 }
 

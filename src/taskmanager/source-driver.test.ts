@@ -36,6 +36,7 @@ function driven(poll: Poll, { bounded = true, addSplit }: { bounded?: boolean; a
     indexed: null,
     policy: "fail",
     bounded,
+    batch: false,
     output: {
       offer: (record) => {
         seen.records.push(record);
@@ -44,7 +45,12 @@ function driven(poll: Poll, { bounded = true, addSplit }: { bounded?: boolean; a
     },
     invalid: { offer: () => true },
     onInvalid: () => undefined,
-    splits: { enter: () => undefined, leave: (split) => void seen.left.push(split) },
+    splits: {
+      add: () => undefined,
+      enter: () => undefined,
+      leave: (split) => void seen.left.push(split),
+      release: () => undefined,
+    },
     requestSplit: () => {
       seen.requests += 1;
     },
@@ -118,6 +124,64 @@ describe("D3: what a reader forgets", () => {
   });
 });
 
+describe("D4: what a source says of event time", () => {
+  function telling(options: { bounded: boolean; batch: boolean }) {
+    const said: string[] = [];
+    const reader: SourceReader<unknown> = {
+      addSplit: () => undefined,
+      noMoreSplits: () => undefined,
+      poll: () => "wait",
+      watermark: () => 7,
+      snapshot: () => [split("a"), split("b")],
+      close: async () => undefined,
+    };
+    const driver = new SourceDriver({
+      uid: "in",
+      clock: { nowMs: () => 0, monotonicMs: () => 0 },
+      reader,
+      indexed: null,
+      policy: "fail",
+      ...options,
+      output: { offer: () => true },
+      invalid: { offer: () => true },
+      onInvalid: () => undefined,
+      splits: {
+        add: (id) => said.push(`add ${id}`),
+        enter: (id) => said.push(`enter ${id}`),
+        leave: (id) => said.push(`leave ${id}`),
+        release: () => said.push("release"),
+      },
+      requestSplit: () => undefined,
+    });
+    return { driver, said };
+  }
+
+  test("a bounded source makes no watermark before it is released, or knows that there is no more; in batch mode never", () => {
+    for (const [bounded, batch, held, after] of [
+      [true, false, -Infinity, 7],
+      [false, false, 7, 7],
+      [true, true, -Infinity, -Infinity],
+    ] as const) {
+      for (const act of ["released", "told that there is no more"]) {
+        const { driver } = telling({ bounded, batch });
+        driver.onSplit(split("a"));
+        assert.equal(driver.watermark(), held);
+        if (act === "released") driver.release();
+        else driver.onSplit(null);
+        assert.equal(driver.watermark(), after, `bounded ${bounded}, batch ${batch}, ${act}`);
+      }
+    }
+  });
+
+  test("a split counts from when the reader has got it, and not from when it gets to it", () => {
+    const { driver, said } = telling({ bounded: true, batch: false });
+    driver.onSplit(split("a"));
+    driver.onSplit(split("b"));
+    driver.release();
+    assert.deepEqual(said, ["add a", "add b", "release"]);
+  });
+});
+
 describe("what a reader does wrong is an error of its own", () => {
   test("splits that it does not have", () => {
     for (const act of ["enterSplit", "leaveSplit"] as const) {
@@ -160,9 +224,14 @@ describe("what a reader does wrong is an error of its own", () => {
       restore: () => undefined,
       close: async () => undefined,
     };
-    const coordinator = new SourceCoordinator(enumerator, "in", (error) => failures.push(error));
+    const coordinator = new SourceCoordinator({
+      enumerator,
+      source: { bounded: true },
+      operator: "in",
+      failed: (error) => failures.push(error),
+    });
     return coordinator.start().then(() => {
-      coordinator.request(0, () => assert.fail("an answer"));
+      coordinator.request({ subtask: 0, answer: () => assert.fail("an answer"), release: () => undefined });
       assert.equal((failures[0] as { code?: string }).code, "SOURCE_SPLIT_INVALID");
       assert.equal((failures[0] as { operator?: string }).operator, "in");
     });
@@ -180,10 +249,16 @@ function drivenReader<T>(source: IndexedSource<T>, context: SourceReaderContext)
     indexed: source,
     policy: source.invalid,
     bounded: source.bounded,
+    batch: false,
     output: { offer: () => assert.fail("its records come from the loop") },
     invalid: { offer: () => true },
     onInvalid: () => undefined,
-    splits: { enter: (split) => output?.enterSplit(split), leave: (split) => output?.leaveSplit(split) },
+    splits: {
+      add: () => undefined,
+      enter: (split) => output?.enterSplit(split),
+      leave: (split) => output?.leaveSplit(split),
+      release: () => undefined,
+    },
     requestSplit: () => undefined,
   });
   driver.loop = (step, _times, from, to) => {

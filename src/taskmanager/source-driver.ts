@@ -5,6 +5,8 @@
 //   D3. No reader keeps a job from ending by what it forgets: "end" leaves the splits that it was given, and counts
 //       only once there are no more; "wait" without a split and without hope of one is "end"; a split that it neither
 //       left nor names in its snapshot while it waits fails the task.
+//   D4. A bounded source makes no watermark before its coordinator has said that what this reader may still get only
+//       goes on where it is, or that there is no more: anything else may be older than what has been read.
 
 import type { Clock } from "../base/env.ts";
 import { assert, UserError } from "../base/errors.ts";
@@ -32,11 +34,20 @@ export type SourceDriverOptions = {
   readonly policy: InvalidPolicy;
   /** The source ends: a reader without a split has nothing to wait for once there are no more. */
   readonly bounded: boolean;
+  /** There are no watermarks before the end. */
+  readonly batch: boolean;
   /** The rest of the chain, and what follows `side.invalid`. */
   readonly output: Output;
   readonly invalid: Output;
   readonly onInvalid: (row: InvalidRow) => void;
-  readonly splits: { enter(split: string): void; leave(split: string): void };
+  readonly splits: {
+    /** The reader has got it. */
+    add(split: string): void;
+    enter(split: string): void;
+    leave(split: string): void;
+    /** Everything that the reader may still get has been begun (D4). */
+    release(): void;
+  };
   /** Asks the coordinator; the answer comes by `onSplit`. */
   readonly requestSplit: () => void;
 };
@@ -57,13 +68,16 @@ export class SourceDriver {
   #loop: Loop | null = null;
   #noMoreSplits = false;
   /** Splits given to the reader and not left. */
-  readonly #held = new Set<string>();
+  readonly #splits = new Set<string>();
   #hadSplit = false;
+  /** Whether the watermark waits (D4). */
+  #held: boolean;
   #failure: { readonly error: unknown } | null = null;
 
   constructor(options: SourceDriverOptions) {
     this.#options = options;
     const { output, indexed, clock } = options;
+    this.#held = options.bounded;
     this.#ranges = indexed === null ? null : new IndexedRanges(indexed, clock);
     this.#output = {
       offer: (record, timestampMs) => output.offer(record, timestampMs),
@@ -87,11 +101,18 @@ export class SourceDriver {
       if (split !== null) this.#add(split);
       else {
         this.#noMoreSplits = true;
+        this.release();
         this.#options.reader.noMoreSplits();
       }
     } catch (error) {
       this.#failure = { error }; // Thrown by the poll that follows: nobody is here to take it.
     }
+  }
+
+  release(): void {
+    if (this.#options.batch) return;
+    this.#held = false;
+    this.#options.splits.release();
   }
 
   poll(limit: number): PollResult {
@@ -114,7 +135,7 @@ export class SourceDriver {
 
   /** Event time that the reader vouches for; -Infinity when it does not. */
   watermark(): number {
-    return this.#options.reader.watermark?.() ?? -Infinity;
+    return this.#held ? -Infinity : (this.#options.reader.watermark?.() ?? -Infinity);
   }
 
   snapshot(): readonly SourceSplit[] {
@@ -126,7 +147,8 @@ export class SourceDriver {
   }
 
   #add(split: SourceSplit): void {
-    this.#held.add(split.id);
+    this.#splits.add(split.id);
+    this.#options.splits.add(split.id);
     this.#hadSplit = true;
     if (this.#ranges === null) this.#options.reader.addSplit(split);
     else this.#ranges.add(split);
@@ -139,11 +161,11 @@ export class SourceDriver {
       case "more":
         return result;
       case "wait":
-        if (this.#held.size > 0) this.#checkHeld();
+        if (this.#splits.size > 0) this.#checkHeld();
         else if (this.#noMoreSplits && (bounded || this.#hadSplit)) return "end";
         return result;
       case "end":
-        for (const split of this.#held) this.#leave(split);
+        for (const split of this.#splits) this.#leave(split);
         return this.#noMoreSplits ? result : "wait";
       default:
         throw new UserError("SOURCE_POLL_RESULT", `poll of the source "${uid}" gave ${describe(result)}`, {
@@ -155,7 +177,7 @@ export class SourceDriver {
   /** A reader that waits for more of a split says in its snapshot where it is; if not, it has forgotten to leave it. */
   #checkHeld(): void {
     const named = this.#options.reader.snapshot();
-    for (const id of this.#held) {
+    for (const id of this.#splits) {
       if (named.some((split) => split.id === id)) continue;
       throw new UserError(
         "SOURCE_SPLIT_NOT_LEFT",
@@ -180,12 +202,12 @@ export class SourceDriver {
   }
 
   #enter(split: string): void {
-    if (!this.#held.has(split)) throw splitUnknown(this.#options.uid, "entered", split);
+    if (!this.#splits.has(split)) throw splitUnknown(this.#options.uid, "entered", split);
     this.#options.splits.enter(split);
   }
 
   #leave(split: string): void {
-    if (!this.#held.delete(split)) throw splitUnknown(this.#options.uid, "left", split);
+    if (!this.#splits.delete(split)) throw splitUnknown(this.#options.uid, "left", split);
     this.#options.splits.leave(split);
     this.#options.requestSplit();
   }

@@ -8,6 +8,7 @@ import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { recordType } from "../graph/record-type.ts";
+import { sourceEnds, timeOrder } from "../graph/time-order.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
@@ -285,11 +286,14 @@ class TaskBuilder {
 
   #eventTime(operator: PlanOperator, index: number): ChainBinding {
     const options = optionsOf<EventTimeSettings>(operator);
+    const [head] = this.#vertex.operators;
     const skipped = this.#onSkipped(index);
     const driver = new EventTimeDriver({
       uid: operator.uid,
       outOfOrderMs: options.outOfOrderMs,
       idleMs: options.idleMs ?? Infinity,
+      order: timeOrder(this.#context.graph, operator),
+      bounded: head?.kind === "source" && sourceEnds(head),
       unit: options.unit,
       field: operator.output === null ? options.field : null,
       shownField: options.field,
@@ -425,10 +429,17 @@ class TaskBuilder {
       indexed,
       policy: source.invalid,
       bounded: source.bounded,
+      batch: this.#context.graph.plan.mode === "batch",
       output: chain.output(0, ""),
       invalid: source.invalid === "side" ? chain.output(0, "invalid") : nowhere,
       onInvalid: () => scope.count("numRecordsInErrors"),
       splits: {
+        add: (split) => {
+          for (const { driver: time } of this.#driven.eventTimes) time.addSplit(split);
+        },
+        release: () => {
+          for (const { driver: time } of this.#driven.eventTimes) time.release();
+        },
         enter: (split) => {
           for (const { driver: time } of this.#driven.eventTimes) time.enterSplit(split);
         },

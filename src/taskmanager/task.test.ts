@@ -181,6 +181,8 @@ function sourceTask() {
     uid: "time",
     outOfOrderMs: 0,
     idleMs: IDLE_MS,
+    order: "splits",
+    bounded: false,
     unit: "ms",
     field: null,
     shownField: null,

@@ -99,6 +99,8 @@ export class Task {
 
   constructor(parts: TaskParts) {
     this.parts = parts;
+    const { eventTimes, gate } = parts;
+    for (const { driver } of eventTimes) driver.addChannels(gate?.channels.length ?? 0);
     const [head] = parts.chain.options.bindings;
     this.#head = head?.o?.onBatch === undefined ? null : head.o;
   }
@@ -244,6 +246,7 @@ export class Task {
     const { element } = this.#polled;
     if (channel === null || element === null) return gate.open === 0 ? "end" : "none";
     if (element.kind === ELEMENT.batch || element.kind === ELEMENT.rows) {
+      this.#enterChannel(gate, channel);
       this.#pending = this.#openBatch(channel, element);
       this.#processPending(this.#pending);
     } else {
@@ -252,8 +255,12 @@ export class Task {
     return "more";
   }
 
+  #enterChannel(gate: InputGate, channel: InputChannel): void {
+    for (const { driver } of this.parts.eventTimes) driver.enterChannel(gate.channels.indexOf(channel));
+  }
+
   #onControl(gate: InputGate, channel: InputChannel, element: ReceivedElement): void {
-    const { combiner, inputPath, metrics } = this.parts;
+    const { combiner, inputPath, eventTimes, metrics } = this.parts;
     const index = gate.channels.indexOf(channel);
     if (element.kind === ELEMENT.watermark) combiner.onWatermark(index, element.value);
     else if (element.kind === ELEMENT.idle) combiner.onIdle(index, element.value === 1);
@@ -261,6 +268,7 @@ export class Task {
       assert(element.kind === ELEMENT.end, `unexpected element ${element.kind}`);
       gate.onEnd(channel);
       combiner.onEnd(index);
+      for (const { driver } of eventTimes) driver.leaveChannel(index);
     }
     channel.receiver.release();
     inputPath.setIdle(combiner.idle);

@@ -137,6 +137,7 @@ export class StubSource implements Source<unknown> {
   readonly kind: string;
   readonly type: TypeSpec | null;
   readonly bounded: boolean;
+  readonly streams = "one";
   readonly invalid: InvalidPolicy;
   readonly #uid: string;
   readonly #original: Source<unknown>;

@@ -9,7 +9,7 @@ import type { PartitionerSpec, Plan, PlanOperator } from "../../graph/plan.ts";
 import { specText } from "../../types/spec-text.ts";
 import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
 import { operatorNames } from "./operator-names.ts";
-import { keyText, operatorText, partialRowsText, stateText } from "./operator-text.ts";
+import { keyText, operatorText, partialRowsText, stateText, timeOrderText } from "./operator-text.ts";
 
 export type ExplainTextOptions = {
   /** Width for lines that can be broken. */
@@ -43,7 +43,8 @@ class ExplanationText {
     this.#names = operatorNames(plan);
   }
 
-  lines({ plan, tasks, exchanges, slots }: Explanation): string[] {
+  lines(explanation: Explanation): string[] {
+    const { plan, tasks, slots } = explanation;
     const groups = slots.groups.map(({ name, slots: count, tasks: members }) => {
       return `${count} for group "${name}" (${members.length === 1 ? "task" : "tasks"} ${members.join(", ")})`;
     });
@@ -51,20 +52,25 @@ class ExplanationText {
       `${this.#strong(`job ${plan.name}`)}  ${plan.mode} · ${counted(plan.operators.length, "operator")} in ${counted(tasks.length, "task")}`,
       this.#faint(`plan ${plan.hash}`),
       `needs ${counted(slots.needed, "slot")}: ${groups.join(", ")}`,
-      ...tasks.flatMap((task) => ["", ...this.#task(task, exchanges)]),
+      ...tasks.flatMap((task) => ["", ...this.#task(task, explanation)]),
     ];
   }
 
-  #task(task: ExplainedTask, exchanges: readonly ExplainedExchange[]): string[] {
-    const { number, parallelism, maxParallelism, slotGroup } = task;
+  #task(task: ExplainedTask, { exchanges, timeOrders }: Explanation): string[] {
+    const { number, parallelism, maxParallelism, slotGroup, operators } = task;
+    const head = this.#find(operators[0] ?? "");
     return [
       `${this.#strong(`task ${number}`)}  parallelism ${parallelism} of at most ${maxParallelism} · group "${slotGroup}"`,
-      ...task.operators.flatMap((uid) => this.#operator(this.#find(uid), this.#plan.locations[uid])),
+      ...operators.flatMap((uid) => {
+        const order = timeOrders[uid];
+        const waits = order === undefined ? "" : timeOrderText(order, { head, mode: this.#plan.mode });
+        return this.#operator(this.#find(uid), this.#plan.locations[uid], waits);
+      }),
       ...exchanges.filter(({ fromTask }) => fromTask === number).flatMap((exchange) => this.#exchange(exchange)),
     ];
   }
 
-  #operator(operator: PlanOperator, location: SourceLocation | undefined): string[] {
+  #operator(operator: PlanOperator, location: SourceLocation | undefined, waits: string): string[] {
     const { uid, name, kind, output, state, sides } = operator;
     const place =
       location === undefined ? "" : `  ${this.#faint(`${location.file}:${location.line}:${location.column}`)}`;
@@ -76,6 +82,7 @@ class ExplanationText {
     return [
       `  ${this.#strong(title)}  ${kind}${place}`,
       ...this.#details(operatorText(operator)),
+      ...(waits === "" ? [] : this.#details(waits)),
       ...(emits.length === 0 ? [] : this.#details(emits.join("; "))),
       ...state.flatMap((spec) => this.#details(`state ${stateText(spec)}`)),
     ];

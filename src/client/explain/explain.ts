@@ -4,6 +4,7 @@
 import type { SourceLocation } from "../../base/errors.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../../graph/job-graph.ts";
 import type { PartitionerSpec, Plan } from "../../graph/plan.ts";
+import { type TimeOrder, timeOrder } from "../../graph/time-order.ts";
 import { channelTargets, slotAssignment } from "../../jobmanager/topology.ts";
 import { shippedSpec } from "../../taskmanager/exchange-build.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
@@ -15,6 +16,8 @@ export type Explanation = {
   readonly plan: Plan;
   readonly tasks: readonly ExplainedTask[];
   readonly exchanges: readonly ExplainedExchange[];
+  /** What the watermarks of each `eventTime` wait for, by its uid. */
+  readonly timeOrders: Readonly<Record<string, TimeOrder>>;
   readonly slots: {
     readonly needed: number;
     readonly groups: readonly { readonly name: string; readonly slots: number; readonly tasks: readonly number[] }[];
@@ -69,6 +72,11 @@ export function explain(graph: JobGraph, locate: (location: SourceLocation) => S
       operators: vertex.operators.map((operator) => operator.uid),
     })),
     exchanges: graph.edges.map((edge) => exchangeOf(graph, edge)),
+    timeOrders: Object.fromEntries(
+      graph.plan.operators
+        .filter(({ kind }) => kind === "eventTime")
+        .map((operator) => [operator.uid, timeOrder(graph, operator)]),
+    ),
     slots: {
       needed: slots,
       groups: groups.map(({ name, slots: ofGroup }) => ({

@@ -23,6 +23,7 @@ export function collection<T>(items: readonly T[], options: { readonly type?: Ty
     kind: "collection",
     type: options.type === undefined ? null : checkedLayout(options.type, "the type of collection"),
     bounded: true,
+    streams: "one",
     invalid: "fail",
     describe: () => ({ count: items.length }),
     createEnumerator: ({ parallelism }) => new CollectionSplits(items.length, parallelism),

@@ -4,7 +4,7 @@ import { type Duration, durationMs } from "../../base/duration.ts";
 import { memorySizeParse } from "../../base/memory-size.ts";
 import type { Sink } from "../../operators/sink.ts";
 import type { InvalidPolicy, Json, Source } from "../../operators/source.ts";
-import { checkOptions, type OptionKind, oneOf } from "../../types/check-options.ts";
+import { checkOptions, FLAG, type OptionKind, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/describe.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { optionInvalid } from "./csv/csv-dialect.ts";
@@ -26,6 +26,12 @@ export type FileOptions = {
   readonly invalid?: InvalidPolicy;
   /** Source: files are cut into pieces of this size for the subtasks; "16mb" by default. */
   readonly splitSize?: Size;
+  /**
+   * Source: the files follow one another in event time, as daily logs do. They are read in the order of their names,
+   * and windows are given while later files wait. A record older than `outOfOrder` allows, seen from the files before,
+   * is late. Default: false; each file goes through time by itself, and no window is given before all have been begun.
+   */
+  readonly inTimeOrder?: boolean;
   /** Source: longer records are invalid; "16mb" by default. Bounds the memory of a reader. */
   readonly recordSizeMax?: Size;
   /** Source: bytes per read; "256kb" by default. */
@@ -58,6 +64,7 @@ const FILE_OPTIONS: Readonly<Record<keyof FileOptions | "type", OptionKind | tru
   type: true,
   invalid: oneOf("fail", "skip", "side"),
   splitSize: true,
+  inTimeOrder: FLAG,
   recordSizeMax: true,
   readSize: true,
   compression: oneOf("auto", "gzip", "none"),
@@ -88,6 +95,7 @@ export function fileConnector<T>(
     kind,
     type,
     bounded: true,
+    streams: options.inTimeOrder === true ? "one" : "several",
     invalid: reading.invalid,
     guarantee: "exactly-once",
     describe: () => describeOptions(list, options),

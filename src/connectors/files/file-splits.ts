@@ -62,6 +62,11 @@ export class FileSplits implements SplitEnumerator {
     return splitOf(first.position);
   }
 
+  onlyFollows(split: SourceSplit): boolean {
+    const { file } = split.position as FilePosition;
+    return (this.#parts ?? []).every(({ position }) => position.file === file);
+  }
+
   addBack(splits: readonly SourceSplit[]): void {
     const parts = splits.map(({ position }) => ({ position: position as FilePosition, cutBytes: null }));
     this.#parts = [...parts, ...(this.#parts ?? [])];

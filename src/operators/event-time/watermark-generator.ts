@@ -90,8 +90,7 @@ export class WatermarkGenerator {
 
   /** Whether no event time has been observed yet. */
   get isUntouched(): boolean {
-    if (this.#watermark > -Infinity) return false;
-    return [...this.#splits.values()].every(({ greatest }) => greatest === -Infinity);
+    return this.greatest === -Infinity;
   }
 
   get idle(): boolean {
@@ -143,12 +142,10 @@ export class WatermarkGenerator {
 
   #advance(): void {
     let least = Infinity;
-    let greatest = this.#left;
-    for (const clock of this.#splits.values()) {
-      if ((!clock.idle || clock.touched) && clock.greatest < least) least = clock.greatest;
-      if (clock.greatest > greatest) greatest = clock.greatest;
+    for (const { idle, touched, greatest } of this.#splits.values()) {
+      if ((!idle || touched) && greatest < least) least = greatest;
     }
-    const reached = least === Infinity ? greatest : least; // Nobody is active: B2.
+    const reached = least === Infinity ? this.greatest : least; // Nobody is active: B2.
     const watermark = reached - this.#options.outOfOrderMs - 1;
     if (watermark > this.#watermark) this.#watermark = watermark;
   }

@@ -1,0 +1,59 @@
+// What the watermarks of an `eventTime` wait for, so that no record of bounded input is late because of the order in
+// which the input happened to be read or to arrive. ADR 7 has the reasons.
+
+import type { JobGraph, JobVertex } from "./job-graph.ts";
+import type { Plan, PlanOperator } from "./plan.ts";
+
+export type TimeOrder =
+  /** Nothing: records as they arrive, of endless input or of input that had event time before. */
+  | "arrival"
+  /** The slowest split of the source in the same task, and, of a bounded one, that every stream has been begun. */
+  | "splits"
+  /** The slowest input channel: each brings its share of one stream, in the order of that. */
+  | "channels"
+  /** The end of the input. */
+  | "end";
+
+/** Operators that give their records in the order of those they get. */
+const STATELESS = new Set(["source", "map", "filter", "flatMap", "parse"]);
+
+export function timeOrder(graph: JobGraph, eventTime: PlanOperator): TimeOrder {
+  if (graph.plan.mode === "batch") return "end";
+  const vertex = graph.vertices.findIndex(({ operators }) => operators.some(({ uid }) => uid === eventTime.uid));
+  if (isSource(graph.vertices[vertex])) return "splits";
+  const before = operatorsBefore(graph.plan, eventTime.uid);
+  if (before.some(({ kind }) => kind === "eventTime")) return "arrival";
+  const sources = before.filter(({ kind }) => kind === "source");
+  if (!sources.every(sourceEnds)) return "arrival";
+  const inputs = graph.edges.filter(({ toVertex }) => toVertex === vertex);
+  const isDirect = inputs.every(({ fromVertex }) => isSource(graph.vertices[fromVertex]));
+  const isInOrder = sources.every(isOneStream) && before.every(({ kind }) => STATELESS.has(kind));
+  return isDirect && isInOrder ? "channels" : "end";
+}
+
+export function sourceEnds({ options }: Pick<PlanOperator, "options">): boolean {
+  return (options as { bounded?: unknown }).bounded === true;
+}
+
+/** The splits of the source follow one another in event time. */
+export function isOneStream({ options }: Pick<PlanOperator, "options">): boolean {
+  return (options as { streams?: unknown }).streams === "one";
+}
+
+function isSource(vertex: JobVertex | undefined): boolean {
+  return vertex?.operators[0]?.kind === "source";
+}
+
+/** Everything that leads to an operator. */
+function operatorsBefore(plan: Plan, uid: string): PlanOperator[] {
+  const open = [uid];
+  const before = new Set<string>();
+  for (let to = open.pop(); to !== undefined; to = open.pop()) {
+    for (const edge of plan.edges) {
+      if (edge.to !== to || before.has(edge.from)) continue;
+      before.add(edge.from);
+      open.push(edge.from);
+    }
+  }
+  return plan.operators.filter((operator) => before.has(operator.uid));
+}
