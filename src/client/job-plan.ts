@@ -8,14 +8,13 @@ import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type JobGraph, jobGraphOf } from "../graph/job-graph.ts";
 import { checkSlots } from "../jobmanager/deployment.ts";
-import type { SinkClaim } from "../operators/sink.ts";
-import { jobClaim } from "./targets/job-claim.ts";
+import { type JobClaim, jobClaim } from "./targets/job-claim.ts";
 
 export type PlannedJob = {
   readonly graph: JobGraph;
   readonly defaults: PlanDefaults;
   /** Takes what the job needs for itself, before it runs. Throws a UserError when something is not to be had. */
-  claim(disk: Disk): Promise<SinkClaim>;
+  claim(disk: Disk): Promise<JobClaim>;
 };
 
 /** Runs the job's builder. Throws a UserError for everything the user has to mend. */

@@ -1,18 +1,20 @@
 // Builds a job's plan in a thread of its own, for programs that go on whatever the job's module and builder do: throw,
 // exit, keep everything, never return.
 //
-//   P1. The thread has ended when the plan is there, or the error.
+//   P1. The thread has ended when there is an error, or when what sinks have claimed is released.
 
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { ParamsText } from "../api/params.ts";
 import type { PlanDefaults } from "../api/plan-builder.ts";
-import { UserError } from "../base/errors.ts";
+import { assert, UserError } from "../base/errors.ts";
 import type { ConfigLayer, Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { jobGraphOf } from "../graph/job-graph.ts";
 import type { Plan } from "../graph/plan.ts";
+import type { SinkClaim } from "../operators/sink.ts";
 import { type EngineErrorData, errorFromData } from "../protocol/error-data.ts";
 import { threadEnd, threadHeldBytes } from "../taskmanager/slot-runner-node.ts";
 import { stackSample } from "../taskmanager/stack-sample-node.ts";
@@ -28,7 +30,9 @@ export type PlannerStart = {
 };
 
 export type FromPlanner =
-  | { readonly kind: "planned"; readonly plan: Plan; readonly defaults: PlanDefaults }
+  /** `holds`: the thread lives until it is told to release what sinks have claimed. */
+  | { readonly kind: "planned"; readonly plan: Plan; readonly defaults: PlanDefaults; readonly holds: boolean }
+  | { readonly kind: "released" }
   /** `loading`: of the module, not the builder. */
   | { readonly kind: "failed"; readonly error: EngineErrorData; readonly loading: boolean };
 
@@ -53,11 +57,12 @@ const LOOK_EVERY_MS = 100;
 const IDLE_MIN = 0.9;
 /** Samples in a row: the thread is inside native code. */
 const UNANSWERED_MAX = 2;
-/** A thread inside native code does not end. */
 const END_WAIT_MS = 10_000;
 
+export type ThreadPlan = Pick<PlannedJob, "graph" | "defaults"> & { readonly claimed: SinkClaim };
+
 /** Throws a UserError for everything the user has to mend, and the reason of an aborted signal. */
-export async function planInThread(options: PlannerOptions): Promise<PlannedJob> {
+export async function planInThread(options: PlannerOptions): Promise<ThreadPlan> {
   const { module, configuration, signal } = options;
   signal?.throwIfAborted();
   const worker = plannerWorker(options);
@@ -71,20 +76,36 @@ export async function planInThread(options: PlannerOptions): Promise<PlannedJob>
   worker.on("message", resolve);
   worker.on("error", (error) => reject(threadFailure(error)));
   worker.on("exit", () => reject(neverLoaded(module, null)));
+  let holds = false;
   try {
     const message = await promise;
     if (message.kind === "failed") {
       const error = errorFromData(message.error);
       throw message.loading ? loadFailure(module, error) : error;
     }
+    assert(message.kind === "planned", `a planner begins with its plan, not with "${message.kind}"`);
     const { plan, defaults } = message;
-    return { graph: jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) }), defaults };
+    holds = message.holds;
+    const graph = jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) });
+    return { graph, defaults, claimed: { release: () => (holds ? released(worker) : Promise.resolve()) } };
   } finally {
     ended.abort();
     clearInterval(looking);
     signal?.removeEventListener("abort", abort);
-    await Promise.race([threadEnd(worker), delay(END_WAIT_MS, undefined, { ref: false })]);
+    if (!holds) await atMost(END_WAIT_MS, threadEnd(worker));
   }
+}
+
+async function released(worker: Worker): Promise<void> {
+  const answered = once(worker, "message"); // That it has released, or why it could not.
+  worker.postMessage("release");
+  await atMost(END_WAIT_MS, answered);
+  await atMost(END_WAIT_MS, threadEnd(worker));
+}
+
+/** A thread inside native code never answers. */
+function atMost(waitMs: number, answer: Promise<unknown>): Promise<unknown> {
+  return Promise.race([answer, delay(waitMs, undefined, { ref: false })]);
 }
 
 function plannerWorker({ bundle, params, configuration, output }: PlannerOptions): Worker {

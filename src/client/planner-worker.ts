@@ -1,10 +1,12 @@
 // The thread in which a job's module is loaded and its builder run, so that whatever they do stays there. Started by
-// planner-node.ts; it ends by itself, with or without a plan.
+// planner-node.ts; it ends by itself, with or without a plan, unless sinks have claimed what the job writes to.
 
+import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/errors.ts";
 import { Configuration } from "../config/configuration.ts";
 import { errorData } from "../protocol/error-data.ts";
+import { nodeDisk } from "../storage/node-disk.ts";
 import { jobLoad } from "../taskmanager/job-load-node.ts";
 import { exitCalled, threwLate } from "../taskmanager/user-failure.ts";
 import { jobPlan } from "./job-plan.ts";
@@ -30,8 +32,13 @@ async function plan(): Promise<void> {
   try {
     const job = await jobLoad(bundle);
     loading = false;
-    const { graph, defaults } = await jobPlan(job, params, new Configuration(layers));
-    send({ kind: "planned", plan: graph.plan, defaults });
+    const { graph, defaults, claim } = await jobPlan(job, params, new Configuration(layers));
+    const { holds, release } = await claim(nodeDisk());
+    send({ kind: "planned", plan: graph.plan, defaults, holds });
+    if (!holds) return;
+    await once(port, "message"); // The job has ended.
+    await release();
+    send({ kind: "released" });
   } catch (error) {
     fail(error);
   }

@@ -132,7 +132,7 @@ async function begin({ module, bundle, configuration, share, params, options }: 
   const { signal, print = (lines) => process.stdout.write(`${lines}\n`), log } = options;
   const output = log === undefined ? null : (text: string) => log(text.trimEnd());
   const runner = threadSlotRunner(output, () => share.residentBytes());
-  const planned = await planInThread({
+  const { claimed, ...planned } = await planInThread({
     module,
     bundle: bundle.url,
     params,
@@ -141,11 +141,11 @@ async function begin({ module, bundle, configuration, share, params, options }: 
     output,
     signal,
   });
-  signal?.throwIfAborted();
   const { plan } = planned.graph;
   const { run, handle } = embeddedHandle({
     env: nodeEnv(nodeDisk(), { logLevel: "warn", ...(log !== undefined && { writeLog: log }) }),
     planned,
+    claimed,
     bundle: bundle.url,
     params,
     configuration,
@@ -164,6 +164,7 @@ async function begin({ module, bundle, configuration, share, params, options }: 
   share.budgetBytes = run.memory.process.bytes;
   const cancel = (): void => void handle.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
+  if (signal?.aborted) cancel();
   return handle;
 }
 

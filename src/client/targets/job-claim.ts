@@ -7,8 +7,11 @@ import { isBounded } from "../../graph/plan.ts";
 import type { Sink, SinkClaim } from "../../operators/sink.ts";
 import { checkTargets } from "./own-output.ts";
 
+/** `holds`: there is something to release. */
+export type JobClaim = SinkClaim & { readonly holds: boolean };
+
 /** Throws a UserError when something is not to be had; then nothing is held. */
-export async function jobClaim({ plan, functions }: BuiltPlan, disk: Disk): Promise<SinkClaim> {
+export async function jobClaim({ plan, functions }: BuiltPlan, disk: Disk): Promise<JobClaim> {
   await checkTargets(plan, disk);
   const claims: SinkClaim[] = [];
   const bounded = isBounded(plan);
@@ -28,5 +31,5 @@ export async function jobClaim({ plan, functions }: BuiltPlan, disk: Disk): Prom
     await release();
     throw error;
   }
-  return { release };
+  return { release, holds: claims.length > 0 };
 }
