@@ -8,6 +8,8 @@
 // Without a zone the time is UTC, whatever the machine's zone is: the same file gives the same records everywhere. What
 // is finer than milliseconds is cut off, towards the past.
 
+import { numberOf } from "./source-value.ts";
+
 const DIGIT_0 = 48;
 const DAY_MS = 86_400_000;
 const ZONE = /^ ?(?:Z|UTC|GMT|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)$/i;
@@ -18,7 +20,7 @@ export function timeParse(text: string, start: number, end: number): number {
     return isoParse(text, start, end);
   }
   const part = text.slice(start, end);
-  if (/^[+-]?\d+(\.\d+)?$/.test(part)) return Number(part);
+  if (/^[+-]?\d+(\.\d+)?$/.test(part)) return numberOf("timestamp", Number(part));
   // What Date writes for years before 0 and after 9999.
   return /^[+-]\d{6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(part) ? Date.parse(part) : Number.NaN;
 }

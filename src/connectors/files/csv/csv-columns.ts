@@ -113,7 +113,7 @@ function buildByStatements(columns: readonly CsvColumn[], values: readonly strin
   const lines = ["const record = {};"];
   columns.forEach((column, at) => {
     if (column.index < 0) return;
-    const condition = column.optional && !nullCounts(column.type) ? `if (!cells.isNull(${column.index})) ` : "";
+    const condition = column.optional && !admitsNull(column.type) ? `if (!cells.isNull(${column.index})) ` : "";
     lines.push(`${condition}${assignCode(column.name, values[at]!)};`);
   });
   return `${lines.join("\n")}\nreturn record;`;
@@ -126,9 +126,16 @@ function assignCode(name: string, value: string): string {
 }
 
 /** A null cell is a value of the type, so that it is not left out. */
-function nullCounts(type: TypeSpec): boolean {
+export function admitsNull(type: TypeSpec): boolean {
   return type.kind === "nullable" || type.kind === "null";
 }
+
+/** Whether a blank line is a record of its only column: a null, which has no other form. Elsewhere it is no record. */
+export function blankIsNull(only: ColumnType | undefined, nulls: readonly string[]): boolean {
+  return only !== undefined && only.type !== null && (only.optional || admitsNull(only.type)) && nulls.includes("");
+}
+
+type ColumnType = { readonly type: TypeSpec | null; readonly optional: boolean };
 
 function cellCode(column: CsvColumn, parameters: unknown[]): string {
   const { index, type } = column;

@@ -1,19 +1,26 @@
-// Records as CSV: the counterpart of `csv-parser.ts`, in the same dialect. What is written is read back as the same
-// text.
+// Records as CSV: the counterpart of `csv-parser.ts`, in the same dialect.
 //
-//   null, undefined   an empty cell (the first null token)      Date      ISO 8601 in UTC, empty when invalid
+//   null, undefined   a bare null token (the empty cell)        Date      ISO 8601 in UTC
 //   ""                a quoted empty cell                       others    lists, objects, Maps, Sets as JSON text
+//
+//   W1. What is written reads back as the same value under the same options (property-tested); what could not is
+//       refused.
+//   W2. Whatever reads as a null, or as special, stands in quotes, where it is none.
 
 import { UserError } from "../../../base/errors.ts";
 import { ownField } from "../../../types/field-path.ts";
+import type { TypeSpec } from "../../../types/type-spec.ts";
 import { jsonText } from "../json/json-encode.ts";
 import type { RowEncoder } from "../row-encoder.ts";
+import { admitsNull, blankIsNull } from "./csv-columns.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
 
 export type CsvEncodeOptions = {
   readonly dialect: CsvDialect;
   /** The columns, when they are declared; others of the record are left out. Null: those of the first record. */
   readonly columns: readonly string[] | null;
+  /** Type of the records; null when it is not declared. */
+  readonly spec: TypeSpec | null;
   readonly header: boolean;
   readonly nulls: readonly string[];
 };
@@ -24,7 +31,9 @@ export class CsvEncoder implements RowEncoder {
   readonly #quote: string;
   readonly #special: RegExp;
   readonly #nulls: ReadonlySet<string>;
-  #columns: readonly string[] | null;
+  /** What stands for null; null when nothing can. */
+  readonly #nullToken: string | null;
+  #columns: readonly Column[] | null;
 
   constructor(options: CsvEncodeOptions) {
     const { dialect } = options;
@@ -33,69 +42,117 @@ export class CsvEncoder implements RowEncoder {
     this.#quote = dialect.quote < 0 ? "" : String.fromCharCode(dialect.quote);
     this.#special = specialPattern(dialect);
     this.#nulls = new Set(["", ...options.nulls]);
-    this.#columns = options.columns;
+    this.#nullToken = options.nulls.find((token) => !this.#special.test(token)) ?? null;
+    this.#columns = options.columns?.map((name) => columnOf(name, options.spec)) ?? null;
   }
 
   begin(record: unknown): string {
-    this.#columns ??= Object.keys(objectOf(record));
-    return this.#options.header ? this.#join(this.#columns, this.#columns) : "";
+    this.#columns ??= Object.keys(objectOf(record)).map((name) => columnOf(name, this.#options.spec));
+    const names = this.#columns.map(({ name }) => columnOf(name, NAME));
+    return this.#options.header
+      ? this.#join(
+          names,
+          names.map(({ name }) => name),
+        )
+      : "";
   }
 
   line(record: unknown): string {
     const columns = this.#columns!;
     const object = objectOf(record);
     if (this.#options.columns === null) checkKeys(object, columns);
-    const cells = columns.map((name) => ownField(object, name));
+    const cells = columns.map(({ name }) => ownField(object, name));
     return this.#join(columns, cells);
   }
 
-  #join(columns: readonly string[], cells: readonly unknown[]): string {
+  #join(columns: readonly Column[], cells: readonly unknown[]): string {
     let line = "";
     for (let index = 0; index < cells.length; index += 1) {
       if (index > 0) line += this.#delimiter;
       line += this.#cell(columns[index]!, cells[index]);
     }
-    // A line of nothing is no record to readers.
-    return line === "" ? `${this.#quoted(columns[0] ?? "", "")}\n` : `${line}\n`;
+    // A line of nothing is no record to readers, but where it can be a null.
+    const [only] = columns;
+    return line === "" && !blankIsNull(only, this.#options.nulls)
+      ? `${this.#quoted(only?.name ?? "", "")}\n`
+      : `${line}\n`;
   }
 
-  #cell(name: string, value: unknown): string {
-    if (value === null || value === undefined) return this.#options.nulls[0] ?? "";
+  #cell(column: Column, value: unknown): string {
+    if (value === null || value === undefined) return this.#null(column, value);
     switch (typeof value) {
       case "number":
-        return this.#number(name, value);
+        return this.#word(column, this.#number(column, value));
       case "boolean":
       case "bigint":
-        return String(value);
+        return this.#word(column, String(value));
       case "string":
-        return this.#text(name, value);
+        return this.#text(column, value);
       default:
-        if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString();
-        return this.#text(name, jsonText(value, name));
+        if (!(value instanceof Date)) return this.#text(column, jsonText(value, column.name));
+        if (Number.isNaN(value.getTime())) throw unsupported(column.name, "CSV has no form for an invalid Date");
+        return this.#text(column, value.toISOString());
     }
   }
 
-  #number(name: string, value: number): string {
-    const text = Object.is(value, -0) ? "-0" : String(value);
-    return this.#options.dialect.decimal === 44 ? this.#text(name, text.replace(".", ",")) : text;
+  #null({ name, type, optional }: Column, value: null | undefined): string {
+    if (value === undefined && optional && type !== null && admitsNull(type)) {
+      throw unsupported(name, "CSV cannot tell a field that is absent from one that is null, and its type admits both");
+    }
+    if (this.#nullToken === null) throw unsupported(name, `no text of \`nulls\` can stand for ${value}`);
+    return this.#nullToken;
   }
 
-  #text(name: string, text: string): string {
-    return this.#special.test(text) || this.#nulls.has(text) ? this.#quoted(name, text) : text;
+  #number({ name, type }: Column, value: number): string {
+    const text = Object.is(value, -0) ? "-0" : String(value);
+    const kind = (type?.kind === "nullable" ? type.inner : type)?.kind;
+    if (kind === "timestamp") {
+      if (!/^[\d.-]+$/.test(text)) throw unsupported(name, `${text} is no time`);
+      return text;
+    }
+    return this.#options.dialect.decimal === 44 ? text.replace(".", ",") : text;
+  }
+
+  /** What dialects allow no special characters in: it only may be a null token. */
+  #word(column: Column, text: string): string {
+    return this.#nulls.size === 1 ? text : this.#text(column, text);
+  }
+
+  #text(column: Column, text: string): string {
+    const isBare = !this.#special.test(text) && !(this.#nulls.has(text) && this.#readsAsNull(column));
+    return isBare ? text : this.#quoted(column.name, text);
+  }
+
+  /** Without quotes. Where the dialect has quotes they are used for whatever could be a null to somebody. */
+  #readsAsNull({ type, optional }: Column): boolean {
+    return this.#options.dialect.quote >= 0 || type === null || optional || admitsNull(type);
   }
 
   #quoted(name: string, text: string): string {
     const { dialect } = this.#options;
     const problem = quotingProblem(text, dialect);
-    if (problem !== null) {
-      throw new UserError("CSV_VALUE_UNSUPPORTED", `column ${JSON.stringify(name)}: ${problem}`, {
-        fix: "change the value in a map before the sink, or write JSON Lines",
-      });
-    }
+    if (problem !== null) throw unsupported(name, problem);
     const escaped =
       dialect.escape < 0 ? text : text.replaceAll(String.fromCharCode(dialect.escape), (sign) => sign + sign);
     return this.#quote + escaped.replaceAll(this.#quote, this.#quote + this.#quote) + this.#quote;
   }
+}
+
+type Column = { readonly name: string; readonly type: TypeSpec | null; readonly optional: boolean };
+
+/** The type of what stands in a header line. */
+const NAME: TypeSpec = { kind: "string" };
+
+function columnOf(name: string, spec: TypeSpec | null): Column {
+  if (spec?.kind !== "struct") return { name, type: spec, optional: false };
+  const field = spec.fields.find((each) => each.name === name);
+  return { name, type: field?.type ?? null, optional: field?.optional ?? true };
+}
+
+function unsupported(name: string, problem: string): UserError {
+  return new UserError("CSV_VALUE_UNSUPPORTED", `column ${JSON.stringify(name)}: ${problem}`, {
+    fix: "change the value in a map before the sink, or write JSON Lines",
+  });
 }
 
 function quotingProblem(text: string, dialect: CsvDialect): string | null {
@@ -128,10 +185,10 @@ function objectOf(record: unknown): Readonly<Record<string, unknown>> {
 }
 
 /** A field that the first record did not have would be lost. */
-function checkKeys(record: Readonly<Record<string, unknown>>, columns: readonly string[]): void {
+function checkKeys(record: Readonly<Record<string, unknown>>, columns: readonly Column[]): void {
   let index = 0;
   for (const name in record) {
-    if (columns[index] !== name && !columns.includes(name)) {
+    if (columns[index]?.name !== name && !columns.some((column) => column.name === name)) {
       throw new UserError(
         "CSV_COLUMN_UNKNOWN",
         `the record has a field ${JSON.stringify(name)} that the first record did not have`,

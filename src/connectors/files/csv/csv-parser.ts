@@ -16,6 +16,7 @@ import {
 import { CsvBoundary } from "./csv-boundary.ts";
 import { CsvCells } from "./csv-cells.ts";
 import {
+  blankIsNull,
   type CsvColumns,
   type CsvRowFunction,
   csvColumns,
@@ -43,11 +44,14 @@ export type CsvFormatOptions = {
 
 export function csvFormat(options: CsvFormatOptions): RecordFormat<unknown> {
   const { dialect, header, columns, spec } = options;
+  const names = header ? [] : (columns ?? spec?.fields.map(({ name }) => name) ?? []);
+  const only = names.length === 1 ? spec?.fields.find(({ name }) => name === names[0]) : undefined;
+  const isBlankRecord = blankIsNull(only, options.nulls);
   return {
     cutsAnywhere: !dialect.multiline,
     first: header ? "header" : columns === null && spec === null ? "sample" : "plain",
     createBoundary: () => new CsvBoundary(dialect.multiline ? dialect : { ...dialect, quote: NONE, escape: NONE }),
-    ignores: (byte) => byte === LF || byte === CR || byte === dialect.comment,
+    ignores: (byte) => (byte === LF || byte === CR ? !isBlankRecord : byte === dialect.comment),
     createParser: (record, file) => new CsvParser(options, columnsOf(record, file, options)),
   };
 }
@@ -92,6 +96,7 @@ class CsvParser implements RecordParser<unknown> {
   readonly #width: number;
   readonly #ragged: boolean;
   readonly #comment: number;
+  readonly #isBlankRecord: boolean;
   #explain: ((cells: CsvCells) => string[]) | null;
 
   constructor(options: CsvFormatOptions, columns: CsvColumns) {
@@ -103,6 +108,8 @@ class CsvParser implements RecordParser<unknown> {
     this.#width = columns.width;
     this.#ragged = options.ragged;
     this.#comment = options.dialect.comment;
+    const only = columns.width === 1 ? columns.columns.find((column) => column.index === 0) : undefined;
+    this.#isBlankRecord = options.spec !== null && blankIsNull(only, options.nulls);
     this.#explain = null;
   }
 
@@ -116,12 +123,14 @@ class CsvParser implements RecordParser<unknown> {
       const { position, end, bytes } = window;
       if (position >= window.stopAt) return "done";
       if (position >= end) return window.final ? "done" : "data";
-      const first = bytes[position]!;
-      const isRecord = first !== LF && first !== CR && first !== this.#comment;
-      const status = isRecord ? this.#record(window, output) : this.#ignored(window);
+      const status = this.#isRecord(bytes[position]!) ? this.#record(window, output) : this.#ignored(window);
       if (status !== null) return status;
     }
     return "limit";
+  }
+
+  #isRecord(first: number): boolean {
+    return first === LF || first === CR ? this.#isBlankRecord : first !== this.#comment;
   }
 
   /** Null: go on. */

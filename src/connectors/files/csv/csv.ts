@@ -68,6 +68,6 @@ export function csv<T>(
         ragged: options.ragged ?? false,
         id,
       }),
-    encoder: () => new CsvEncoder({ dialect, columns: options.columns ?? fields, header, nulls }),
+    encoder: () => new CsvEncoder({ dialect, columns: options.columns ?? fields, spec, header, nulls }),
   });
 }
