@@ -12,6 +12,7 @@ import { compileValueCodec } from "../../types/value-codec.ts";
 import type { CustomAggregate } from "./aggregate.ts";
 import { DistinctSketch, ValueHash } from "./distinct-sketch.ts";
 import { QuantileSketch } from "./quantile-sketch.ts";
+import { TimedList } from "./timed-list.ts";
 
 export interface HeapAccumulator {
   /** What `write` writes. */
@@ -124,48 +125,30 @@ function beats(rank: "minBy" | "maxBy", by: number | string, time: number, best:
   return rank === "minBy" ? by < best.by : by > best.by;
 }
 
-type Collected = { readonly times: number[]; readonly values: unknown[]; bytes: number };
-
-const collected = (): Collected => ({ times: [], values: [], bytes: COLLECTED_BYTES });
-
 /** Values in the order of their times; with a limit the earliest ones. */
 export function collectAccumulator(limit: number | null, type: TypeSpec | null): HeapAccumulator {
   const codec = compileValueCodec(type ?? ANY, "collect");
   const size = new HeapSize(type);
   const max = limit ?? Number.POSITIVE_INFINITY;
-  const put = (into: Collected, time: number, value: unknown): Collected => {
-    const { times, values } = into;
-    let at = times.length;
-    while (at > 0 && times[at - 1]! > time) at -= 1;
-    if (at >= max) return into;
-    into.bytes += COLLECTED_ITEM_BYTES + size.of(value);
-    const kept = size.hasLongText ? detached(value) : value;
-    if (at === times.length) {
-      times.push(time);
-      values.push(kept);
-    } else {
-      times.splice(at, 0, time);
-      values.splice(at, 0, kept);
-    }
-    if (times.length > max) {
-      times.pop();
-      into.bytes -= COLLECTED_ITEM_BYTES + size.of(values.pop());
-    }
+  const itemBytes = (value: unknown): number => COLLECTED_ITEM_BYTES + size.of(value);
+  const collected = (): TimedList => new TimedList(max, COLLECTED_BYTES, itemBytes);
+  const put = (into: TimedList, time: number, value: unknown): TimedList => {
+    if (into.takes(time)) into.add(time, size.hasLongText ? detached(value) : value);
     return into;
   };
   return {
     type: { kind: "list", item: structOf({ time: { kind: "f64" }, value: codec.spec }) },
     create: collected,
-    add: (into, value, time) => put(into as Collected, orderOf(time), value),
+    add: (into, value, time) => put(into as TimedList, orderOf(time), value),
     merge(into, from) {
-      const { times, values } = from as Collected;
-      for (let i = 0; i < times.length; i += 1) put(into as Collected, times[i]!, values[i]);
+      const { times, values } = from as TimedList;
+      for (let i = 0; i < times.length; i += 1) put(into as TimedList, times[i]!, values[i]);
       return into;
     },
-    result: (accumulator) => (accumulator as Collected).values.slice(),
-    bytes: (accumulator) => (accumulator as Collected).bytes,
+    result: (accumulator) => (accumulator as TimedList).values.slice(),
+    bytes: (accumulator) => (accumulator as TimedList).bytes,
     write(accumulator, out) {
-      const { times, values } = accumulator as Collected;
+      const { times, values } = accumulator as TimedList;
       writeU32(out, times.length);
       for (let i = 0; i < times.length; i += 1) {
         writeF64(out, times[i]!);
