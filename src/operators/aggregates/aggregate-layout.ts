@@ -13,7 +13,7 @@ import { type ExprSpec, exprFields, exprText } from "../expressions/expr-spec.ts
 import { exprMayMiss, exprType, type FieldTypes, isNumber, mayMiss } from "../expressions/field-types.ts";
 import type { AggregateSet } from "./aggregate.ts";
 import { type AggregateSpec, aggregateText, type NamedAggregate } from "./aggregate-spec.ts";
-import { type ComponentKind, emptyWords, sumCode, type Words } from "./fixed-component.ts";
+import { type ComponentKind, emptyWords, sumCode } from "./fixed-component.ts";
 import {
   collectAccumulator,
   customAccumulator,
@@ -23,6 +23,7 @@ import {
   quantileAccumulator,
   rankedAccumulator,
 } from "./heap-accumulator.ts";
+import type { Words } from "./words.ts";
 
 /** A value read from each record. */
 export type AggregateInput = {
@@ -161,8 +162,8 @@ class LayoutBuilder {
 
   #sums(kind: "sum" | "mean" | "variance" | "stddev", input: number): ResultCode {
     const count = this.#component("count", [input]);
-    const sum = this.#component("sum", [input]);
     if (kind === "sum" || kind === "mean") {
+      const sum = this.#component("sum", [input]);
       const isAlways = count.inputs.length === 0; // A group has a record.
       return (w) => {
         const n = at(count, w)(0);
@@ -170,11 +171,11 @@ class LayoutBuilder {
         return isAlways ? `(${value})` : orNull(`${n} > 0`, value);
       };
     }
-    const squares = this.#component("squares", [input]);
+    const moments = this.#component("moments", [input]);
     return (w) => {
       const n = at(count, w)(0);
-      const [s, q] = [at(sum, w), at(squares, w)];
-      const variance = `squaredDistances(${n}, ${s(0)}, ${s(1)}, ${q(0)}, ${q(1)}) / (${n} - 1)`;
+      const words = [...emptyWords("moments").keys()].map(at(moments, w));
+      const variance = `sampleVariance(${[n, ...words].join(", ")})`;
       return orNull(`${n} > 1`, kind === "variance" ? variance : `Math.sqrt(${variance})`);
     };
   }

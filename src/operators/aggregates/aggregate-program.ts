@@ -9,7 +9,9 @@ import { GeneratedCode, objectLiteral } from "../../types/generated-code.ts";
 import type { AggregateLayout, Component } from "./aggregate-layout.ts";
 import type { AggregateObjects } from "./aggregate-objects.ts";
 import type { AggregateStage } from "./aggregate-stage.ts";
-import { addCode, mergeCode, squaredDistances, type Words } from "./fixed-component.ts";
+import { addCode, mergeCode } from "./fixed-component.ts";
+import { sampleVariance } from "./moments.ts";
+import type { Words } from "./words.ts";
 
 type Accumulate = (memory: Float64Array, rows: Int32Array, offset: number, from: number, end: number) => void;
 
@@ -38,7 +40,7 @@ export type ProgramOptions = {
 
 export function compileAggregates(options: ProgramOptions): AggregateProgram {
   const { layout, stage, objects, label } = options;
-  const code = new GeneratedCode({ squaredDistances, objects, times: stage.times, records: stage.records });
+  const code = new GeneratedCode({ sampleVariance, objects, times: stage.times, records: stage.records });
   const inputs = inputCodes(code, stage);
   const heaps = layout.heaps.map((heap) => code.constant(heap.accumulator));
   code.add(accumulateCode(layout, inputs, { name: "accumulate", heaps }));

@@ -2,26 +2,27 @@
 //
 //   kind            words                    an empty one
 //   count           n                        0
-//   sum, squares    high, low                0, 0       a double-double: the exact sum to about 106 bits
+//   sum             high, low                0, 0       a double-double: the exact sum to about 106 bits
+//   moments         see moments.ts           0, …
 //   min, max        value                    NaN
 //   first, last     time, value              ±Infinity, 0
 //   minBy, maxBy    by, time, value          NaN, 0, 0
 //
 //   C1. `merge` of the parts of a group, in any order, gives what adding all of it gives: exactly for all but sums and
-//       squares, for those within 2^-100 relatively to the sum of magnitudes, so that the rounded result does not
+//       moments, for sums within 2^-100 relatively to the sum of magnitudes, so that the rounded result does not
 //       depend on the order.
 //   C2. Equal times keep the order of arrival, as far as the parts are merged in that order.
 //   C3. NaN has no place in an order: min, max, minBy and maxBy skip it. Sums become NaN.
 
-export type ComponentKind = "count" | "sum" | "squares" | "min" | "max" | "first" | "last" | "minBy" | "maxBy";
+import { addMoments, MOMENT_WORDS, mergeMoments } from "./moments.ts";
+import type { Words } from "./words.ts";
 
-/** The n-th word of an accumulator, as text that can be read and assigned. */
-export type Words = (n: number) => string;
+export type ComponentKind = "count" | "sum" | "moments" | "min" | "max" | "first" | "last" | "minBy" | "maxBy";
 
 const EMPTY: Readonly<Record<ComponentKind, readonly number[]>> = {
   count: [0],
   sum: [0, 0],
-  squares: [0, 0],
+  moments: Array(MOMENT_WORDS).fill(0),
   min: [Number.NaN],
   max: [Number.NaN],
   first: [Number.POSITIVE_INFINITY, 0],
@@ -34,7 +35,7 @@ const EMPTY: Readonly<Record<ComponentKind, readonly number[]>> = {
 export const WORD_NAMES: Readonly<Record<ComponentKind, readonly string[]>> = {
   count: ["n"],
   sum: ["high", "low"],
-  squares: ["high", "low"],
+  moments: ["s0", "s1", "s2", "s3", "q0", "q1", "q2", "q3"],
   min: ["value"],
   max: ["value"],
   first: ["time", "value"],
@@ -55,9 +56,8 @@ export function addCode(kind: ComponentKind, w: Words, inputs: readonly string[]
       return `${w(0)} += 1;`;
     case "sum":
       return `{ ${addExactly(w, x, "0")} }`;
-    case "squares": // Dekker's product: p + q is exactly x * x.
-      return `{ const p = ${x} * ${x}, v = 134217729 * ${x}, h = v - (v - ${x}), l = ${x} - h;
-        const q = ((h * h - p) + 2 * h * l) + l * l; ${addExactly(w, "p", "q")} }`;
+    case "moments":
+      return addMoments(w, x);
     case "min":
       return `if (!(${w(0)} <= ${x})) ${replaceUnlessNaN(w, x)}`;
     case "max":
@@ -77,8 +77,9 @@ export function mergeCode(kind: ComponentKind, w: Words, v: Words): string {
   switch (kind) {
     case "count":
       return `${w(0)} += ${v(0)};`;
+    case "moments":
+      return mergeMoments(w, v);
     case "sum":
-    case "squares":
       return `{ const x = ${v(0)}; ${addExactly(w, "x", v(1))} }`;
     case "min":
     case "max":
@@ -120,40 +121,4 @@ function better(kind: "minBy" | "maxBy", w: Words, x: string, t: string): string
 /** The value of a sum: its low part is NaN once the sum is infinite. */
 export function sumCode(w: Words): string {
   return `(${w(0)} + (${w(1)} || 0))`;
-}
-
-/**
- * Sum of the squared distances from the mean, given the sums of the values and of their squares as double-doubles. What
- * cancels is at most (mean / deviation)^2 out of 2^106; what is left below the rounding noise of equal values is 0.
- */
-export function squaredDistances(
-  count: number,
-  high: number,
-  low: number,
-  squares: number,
-  squaresLow: number,
-): number {
-  const sum = high + low;
-  const rest = low - (sum - high);
-  const product = sum * sum;
-  const quotient = product / count;
-  const back = quotient * count;
-  const remainder =
-    product - back + (productError(sum, sum, product) - productError(quotient, count, back) + 2 * sum * rest);
-  const difference = squares - quotient;
-  const part = difference - squares;
-  const error = squares - (difference - part) - (quotient + part);
-  const distances = difference + (error + squaresLow - remainder / count);
-  return distances <= squares * count * 2 ** -108 ? 0 : distances;
-}
-
-/** What the rounding of `left * right` to `product` left out. */
-function productError(left: number, right: number, product: number): number {
-  const a = 134217729 * left;
-  const leftHigh = a - (a - left);
-  const leftLow = left - leftHigh;
-  const b = 134217729 * right;
-  const rightHigh = b - (b - right);
-  const rightLow = right - rightHigh;
-  return leftHigh * rightHigh - product + leftHigh * rightLow + leftLow * rightHigh + leftLow * rightLow;
 }
