@@ -163,6 +163,8 @@ export interface Source<T> {
    */
   readonly streams?: "one" | "several";
   readonly invalid: InvalidPolicy;
+  /** The readers make their records by `type`, so that all fit: they are not checked again. Default: they are. */
+  readonly fits?: boolean;
   /** Options as plain data, without secrets; part of the plan and its hash, so the same each time. */
   describe(): Json;
   createEnumerator(context: EnumeratorContext): SplitEnumerator;

@@ -14,7 +14,9 @@ import {
   bindingName,
   type ChainShape,
   exchangeName,
+  fieldsGuardName,
   guardName,
+  hasRecordCode,
   type LoopOptions,
   loopCode,
   outputObjectCode,
@@ -23,6 +25,8 @@ import { countedOutputs } from "./chain-metrics.ts";
 import { freezeRecord } from "./freeze.ts";
 import { KeyRun } from "./key-run.ts";
 import { declaredGuards, type OutputGuard } from "./output-guards.ts";
+import type { Difference } from "./record-difference.ts";
+import { RecordWatch, recordChanged } from "./record-watch.ts";
 import { returnedNothing, userFailure } from "./user-failure.ts";
 
 /** Set by whatever has no room, cleared by the task. `failure`: an exception kept out of a user function's way (G3). */
@@ -46,7 +50,9 @@ export type ChainOptions = {
   /** Job, vertex and subtask: makes generated texts unique. */
   readonly name: string;
   /** Emit functions of the task's exchanges, and which (operator uid, output) feeds each. */
-  readonly exchanges: readonly { readonly from: string; readonly output: string; readonly emit: Emit }[];
+  readonly exchanges: readonly ChainExchange[];
+  /** The source gives records that fit its type. */
+  readonly sourceFits: boolean;
   readonly checks: boolean;
   readonly status: TaskStatus;
   /** Records that left each output, in the order of `countedOutputs`. */
@@ -57,6 +63,14 @@ export type ChainOptions = {
   readonly onSkipped: (operator: number, error: unknown, record: unknown, timestampMs: number) => void;
   /** Key of each input of a keyed head. */
   readonly keys: readonly (KeyedInput | null)[];
+};
+
+/** `whole`: it sends whole records of declared type, and refuses those that do not fit. */
+export type ChainExchange = {
+  readonly from: string;
+  readonly output: string;
+  readonly emit: Emit;
+  readonly whole: boolean;
 };
 
 export type ChainBinding = {
@@ -73,11 +87,17 @@ export class Chain {
   readonly #names: readonly string[];
   readonly #values: readonly unknown[];
   readonly #guards: readonly OutputGuard[];
+  readonly #watch: RecordWatch;
   #loops = 0;
 
   constructor(options: ChainOptions) {
     this.options = options;
-    this.#guards = options.checks ? declaredGuards(options.vertex.operators, options.name) : [];
+    this.#guards = declaredGuards(options.vertex.operators, options.name, ({ kind, uid }, output) =>
+      kind === "source" && output === "" && options.sourceFits
+        ? true
+        : !options.checks && options.exchanges.some((to) => to.from === uid && to.output === output && to.whole),
+    );
+    this.#watch = new RecordWatch(options.counts.length, this.#onChanged.bind(this));
     this.shape = chainShape(options, this.#guards);
     const scope = this.#scope();
     this.#names = [...scope.keys()];
@@ -87,6 +107,11 @@ export class Chain {
 
   get operators(): readonly PlanOperator[] {
     return this.options.vertex.operators;
+  }
+
+  /** At the end of the input. Throws when a record that was looked at has been changed. */
+  endWatch(): void {
+    this.#watch.end();
   }
 
   /** The entry behind an operator's output: `offer` runs the rest of the chain. */
@@ -99,10 +124,22 @@ export class Chain {
   /** Compiles the loop for one kind of input and one shape of records. */
   compileLoop(options: LoopOptions): Loop {
     this.#loops += 1;
-    const title = `${this.options.name} loop ${this.#loops}`;
+    const next = this.#compile(options, "next");
+    if (this.options.checks || !hasRecordCode(this.shape)) return next;
+    const first = this.#compile(options, "first");
+    const { status } = this.options;
+    return (source, times, from, to) => {
+      if (from >= to) return from;
+      const at = first(source, times, from, from + 1);
+      return status.full || at >= to ? at : next(source, times, at, to);
+    };
+  }
+
+  #compile(options: LoopOptions, look: "first" | "next"): Loop {
+    const title = `${this.options.name} loop ${this.#loops} ${look}`;
     const text = `"use strict"; // ${JSON.stringify(title)}
 return function loop(source, times, from, to) {
-${loopCode(this.shape, options)}
+${loopCode(this.shape, options, look)}
 };
 //# sourceURL=millrace-chain-${encodeURIComponent(title)}.js`;
     const generating = options.input.kind === "generate";
@@ -142,6 +179,7 @@ ${entries.join(",\n")}
     const scope = new Map<string, unknown>([
       ["S", options.status],
       ["C", options.counts],
+      ["W", this.#watch],
       ["INVALID", INVALID],
       ["DOUBTFUL", KEY_DOUBTFUL],
       ["freeze", freezeRecord],
@@ -160,8 +198,9 @@ ${entries.join(",\n")}
     options.bindings.forEach((binding, index) => {
       for (const prefix of ["f", "o", "w", "p"] as const) scope.set(bindingName(prefix, index), binding[prefix]);
     });
-    this.#guards.forEach(({ fits }, index) => {
+    this.#guards.forEach(({ fits, fieldsFit }, index) => {
       scope.set(guardName(index), fits);
+      scope.set(fieldsGuardName(index), fieldsFit);
     });
     options.exchanges.forEach((exchange, index) => {
       scope.set(exchangeName(index), exchange.emit);
@@ -173,6 +212,17 @@ ${entries.join(",\n")}
     const operator = this.operators[at];
     assert(operator !== undefined, `no operator ${at} in the chain`);
     return operator;
+  }
+
+  #onChanged(output: number, change: Difference, by: number | null): Error {
+    if (by !== null) {
+      const { kind, name, uid } = this.#operatorAt(by);
+      return recordChanged(`${kind} "${name}"`, change, { operator: uid });
+    }
+    const { vertex, exchanges } = this.options;
+    const { operator } = countedOutputs(vertex, exchanges)[output] ?? {};
+    assert(operator !== undefined, `no output ${output}`);
+    return recordChanged(`"${operator}", or an operator that it gives records to,`, change, { operator });
   }
 
   #promised(at: number): never {

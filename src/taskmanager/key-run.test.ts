@@ -24,11 +24,14 @@ function keyedChain(keyOf: (row: Row) => unknown, fullAfter: (n: number) => bool
   } as unknown as Operator;
   const chain = new Chain({
     vertex: {
-      operators: [{ kind: "process", name: "own", uid: "own", onError: "fail", sides: [], key: { field: null } }],
+      operators: [
+        { kind: "process", name: "own", uid: "own", onError: "fail", sides: [], output: null, key: { field: null } },
+      ],
       chained: [],
     } as unknown as JobVertex,
     name: "key run",
     exchanges: [],
+    sourceFits: false,
     checks: false,
     status,
     counts: new Float64Array(1),

@@ -7,8 +7,7 @@ import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import { isBounded, type PlanOperator } from "../graph/plan.ts";
-import { recordType } from "../graph/record-type.ts";
-import { sourceEnds, timeOrder } from "../graph/time-order.ts";
+import { outputType, recordType } from "../graph/record-type.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
@@ -349,8 +348,10 @@ class TaskBuilder {
         const { edge } = this.#edge(output.edge);
         const partition = this.#partitions[index];
         assert(partition !== undefined, `no partition ${index}`);
-        return { from: edge.from, output: edge.output, emit: partition.emit };
+        const whole = edge.fields === null && outputType(this.#operator(edge.from), edge.output) !== null;
+        return { from: edge.from, output: edge.output, emit: partition.emit, whole };
       }),
+      sourceFits: this.#sourceFits(),
       checks: this.#context.checks,
       status: this.#status,
       counts: this.#metrics.counts,
@@ -358,6 +359,11 @@ class TaskBuilder {
       onSkipped: (operator, error, record, timestampMs) => skipped[operator]?.(error, record, timestampMs),
       keys: ([0, 1] as const).map((port) => this.#keyedInput(port)),
     });
+  }
+
+  #sourceFits(): boolean {
+    const [head] = this.#vertex.operators;
+    return head?.kind === "source" && (this.#functions(head).source as Source<unknown>).fits === true;
   }
 
   #keyedInput(port: 0 | 1): ReturnType<typeof keyedInput> | null {

@@ -399,6 +399,7 @@ export class Task {
       if (resumed === "done" && clock.monotonicMs() >= deadlineMs) return "more";
     }
     if (resumed !== "done") return resumed;
+    this.parts.chain.endWatch();
     for (; ended.partitions < partitions.length; ended.partitions += 1) {
       if (partitions[ended.partitions]?.end() === false) return "blocked";
     }

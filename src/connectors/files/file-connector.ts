@@ -97,6 +97,7 @@ export function fileConnector<T>(
     bounded: true,
     streams: options.inTimeOrder === true ? "one" : "several",
     invalid: reading.invalid,
+    fits: true,
     guarantee: "exactly-once",
     describe: () => describeOptions(list, options),
     createEnumerator: (context) => {
