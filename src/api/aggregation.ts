@@ -17,6 +17,12 @@ export type Aggregation = {
   readonly state: "aggregates" | "windows" | "sessions";
 };
 
+function keyColumnType({ type, fields }: KeySpec, name: string): TypeSpec | null {
+  if (fields === undefined || type?.kind !== "struct") return type;
+  const part = type.fields.find((field) => field.name === name)?.type;
+  return part === undefined || part.kind === "any" ? null : part;
+}
+
 export function aggregationTypes({ set, key, record, state }: Aggregation): {
   readonly output: TypeSpec | null;
   readonly state: readonly StateSpec[];
@@ -25,8 +31,7 @@ export function aggregationTypes({ set, key, record, state }: Aggregation): {
   const output = resultType({
     specs: set.specs,
     record,
-    keyName: keyColumns(key)[0] ?? "",
-    keyType: key.type,
+    keys: keyColumns(key).map((name) => [name, keyColumnType(key, name)]),
     bounds: state !== "aggregates",
   });
   return { output, state: [{ kind: "aggregating", name: state, accumulator, ttlMs: null }] };

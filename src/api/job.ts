@@ -32,6 +32,8 @@ export type JobOptions<P extends StandardSchema> = {
    * whatever order rows come. Default: "stream".
    */
   readonly mode?: "stream" | "batch";
+  /** Whether a stream that leads to no sink, such as an aggregate that nobody reads, is a mistake. Default: "fail". */
+  readonly unread?: "fail" | "allow";
   /** Schema of the parameters, which come as text (`--param key=value`). */
   readonly params?: P;
 };
@@ -47,6 +49,7 @@ export interface Job<out Sinks = unknown, out Params = unknown> {
   readonly [types]?: readonly [Sinks, Params];
   readonly name: string;
   readonly mode: "stream" | "batch";
+  readonly unread: "fail" | "allow";
   readonly params: StandardSchema | null;
   readonly build: (env: JobEnv, params: never) => unknown;
   /** Where it was declared. */
@@ -70,12 +73,14 @@ export function job<P extends StandardSchema = NoParams, Sinks = unknown>(
       ...(location && { location }),
     });
   }
-  checkOptions({ of: "job", given: options, takes: { name: true, mode: oneOf("stream", "batch"), params: true } });
+  const takes = { name: true, mode: oneOf("stream", "batch"), unread: oneOf("fail", "allow"), params: true } as const;
+  checkOptions({ of: "job", given: options, takes });
   if (options.params !== undefined) checkSchema(options.params, "params");
   return {
     [JOB]: true,
     name: options.name,
     mode: options.mode ?? "stream",
+    unread: options.unread ?? "fail",
     params: options.params ?? null,
     build,
     location,
@@ -115,7 +120,8 @@ async function build(declared: Job, paramsText: ParamsText, defaults: PlanDefaul
       fix: "declare the streams synchronously; load what they need in sources, or pass it by params",
     });
   }
-  return builder.build({ name: declared.name, mode: declared.mode, params: { ...paramsText } });
+  const { name, mode, unread } = declared;
+  return builder.build({ name, mode, unread, params: { ...paramsText } });
 }
 
 function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): Split<T, { invalid: InvalidRow }> {

@@ -254,6 +254,20 @@ export const nestedKeys = job({ name: "nested-keys" }, (env) => {
     out: t.f64,
     onRecord: (_, ctx) => expectType<number>()(ctx.key, true),
   });
+  const both = stream.keyBy("order.id", "order.by.name");
+  expectType<Stream<{ "order.id": string; "order.by.name": string; n: number }>>()(
+    both.aggregate({ n: count() }),
+    true,
+  );
+  stream.keyBy(["order.id", "order.at"]).process({
+    uid: "pair",
+    out: t.f64,
+    onRecord: (_, ctx) => expectType<{ "order.id": string; "order.at": number }>()(ctx.key, true),
+  });
+  // @ts-expect-error The second is a struct.
+  stream.keyBy("order.id", "order.by");
+  // @ts-expect-error No such nested field in the array.
+  stream.keyBy(["order.id", "order.name"]);
   // @ts-expect-error No such nested field.
   stream.keyBy("order.name");
   // @ts-expect-error A struct.

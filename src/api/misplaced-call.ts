@@ -3,6 +3,7 @@
 
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { ABSENT_METHODS } from "./absent-methods.ts";
 
 /** Class of what calls give, `what` it is to users, and what to do about a method of another stage. */
 export type Stage = {
@@ -11,7 +12,10 @@ export type Stage = {
   readonly fix: (method: string) => string;
 };
 
-/** Makes the methods of each stage an error in all others. Gives the names of all methods. */
+/**
+ * Makes the methods of each stage an error in all others, and those that only other engines have an error in all. Gives
+ * the names of all methods.
+ */
 export function refuseMisplaced(stages: readonly Stage[]): ReadonlySet<string> {
   const all = new Set(stages.flatMap(({ type }) => methodsOf(type.prototype)));
   for (const { type, what, fix } of stages) {
@@ -19,6 +23,13 @@ export function refuseMisplaced(stages: readonly Stage[]): ReadonlySet<string> {
       if (method in type.prototype) continue;
       const refuse = (): never => {
         throw new UserError("CALL_MISPLACED", `${what} has no method ${method}`, { fix: fix(method) });
+      };
+      Object.defineProperty(type.prototype, method, { value: refuse });
+    }
+    for (const [method, instead] of Object.entries(ABSENT_METHODS)) {
+      if (method in type.prototype) continue;
+      const refuse = (): never => {
+        throw new UserError("METHOD_UNKNOWN", `there is no method ${method}`, { fix: instead });
       };
       Object.defineProperty(type.prototype, method, { value: refuse });
     }

@@ -7,7 +7,7 @@ const Row = t.struct({ n: t.f64, at: t.timestamp });
 type Row = { readonly n: number; readonly at: number };
 
 async function planOf(declare: (rows: Stream<Row>, env: JobEnv) => void) {
-  const declared = job({ name: "policies" }, (env) => {
+  const declared = job({ name: "policies", unread: "allow" }, (env) => {
     const rows = env.from("in", collection<Row>([], { type: Row }));
     rows.to("rows", blackhole());
     declare(rows, env);

@@ -23,6 +23,13 @@ export type PlanDefaults = {
   readonly preAggregation: boolean;
 };
 
+export type JobDeclaration = {
+  readonly name: string;
+  readonly mode: "stream" | "batch";
+  readonly params: Json;
+  readonly unread: "fail" | "allow";
+};
+
 export type BuiltPlan = { readonly plan: Plan; readonly functions: ReadonlyMap<string, OperatorFunctions> };
 
 const UID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -78,8 +85,9 @@ export class PlanBuilder {
   }
 
   /** Checks the graph and makes the plan. */
-  build(job: { name: string; mode: "stream" | "batch"; params: Json }): BuiltPlan {
+  build({ unread, ...job }: JobDeclaration): BuiltPlan {
     this.#checkGraph(job);
+    if (unread === "fail") this.#checkRead();
     const uids = derivedUids(this.#nodes);
     const operators: PlanOperator[] = [];
     const edges: PlanEdge[] = [];
@@ -138,6 +146,20 @@ export class PlanBuilder {
     return "default";
   }
 
+  /** Every operator leads to a sink if all but sinks are read by somebody. */
+  #checkRead(): void {
+    const read = new Set(this.#nodes.flatMap(({ inputs }) => inputs.map(({ from }) => from)));
+    const [first, ...others] = this.#nodes.filter((node) => node.kind !== "sink" && !read.has(node));
+    if (first === undefined) return;
+    const more = others.length === 0 ? "" : `, nor what ${others.map(declared).join(", ")} gives`;
+    throw new UserError("STREAM_UNREAD", `nobody reads what ${declared(first)} gives${more}`, {
+      fix:
+        'end the stream in a sink, for example .to("out", print()), or leave it out; ' +
+        'job({ name, unread: "allow" }, …) runs it all the same',
+      ...(first.location && { location: first.location }),
+    });
+  }
+
   #checkGraph({ name: jobName, mode }: { readonly name: string; readonly mode: "stream" | "batch" }): void {
     if (this.#nodes.length === 0) {
       throw new UserError("JOB_EMPTY", `job "${jobName}" declares nothing`, {
@@ -167,6 +189,12 @@ function batchEndless(jobName: string, { explicitUid, location }: PlanNode): Use
       ...(location && { location }),
     },
   );
+}
+
+/** An operator as its declaration reads. */
+function declared({ kind, name, explicitUid }: PlanNode): string {
+  const called = explicitUid ?? name;
+  return called === null ? `a ${kind}` : `the ${kind} "${called}"`;
 }
 
 function checkParallelism(node: PlanNode, uid: string, parallelism: number, maxParallelism: number): void {

@@ -13,7 +13,7 @@ import type { NamedAggregate } from "../operators/aggregates/aggregate-spec.ts";
 import { fieldTypes } from "../operators/expressions/field-types.ts";
 import { type Combination, canCombine, combinedType, sendsRecords } from "../operators/windows/pre-aggregation.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
-import { keyColumns } from "./key-choice.ts";
+import { keyName } from "./key-choice.ts";
 import type { OperatorFunctions } from "./plan-node.ts";
 
 export type Operators = Pick<Plan, "mode" | "operators" | "edges"> & {
@@ -71,7 +71,7 @@ function combinationOf(plan: Operators, operator: PlanOperator, into: readonly P
   const combination: Combination = {
     window,
     lateOutput: plan.edges.some((edge) => edge.from === uid && edge.output === "late"),
-    keyName: keyColumns(key)[0] ?? "",
+    keyName: keyName(key),
     set: { specs: aggregates, custom: (plan.functions.get(uid)?.custom ?? new Map()) as Combination["set"]["custom"] },
     fields: fieldTypes(recordType(plan, operator)),
   };

@@ -30,6 +30,23 @@ export type IfSynchronous<O, Result> = 0 extends 1 & O
     ? Result
     : never;
 
+/** As `IfSynchronous`, where all that a function gives are promises: the compiler shows the text. */
+export type NotAsynchronous<O, Result> = 0 extends 1 & O
+  ? Result
+  : [O] extends [never]
+    ? Result
+    : "this function gives promises, but functions are synchronous: no async, no await";
+
+/** A field that a stream can be keyed by; the compiler shows the text for another one. */
+export type KeyFieldOf<T, K> = K extends string
+  ? K extends KeyField<T>
+    ? K
+    : `the records have no field "${K}" that can be a key`
+  : K;
+
+/** Any text, where some are suggested. */
+export type AnyText = string & {};
+
 /** Fields that can hold an event time, nested ones as "order.at". A missing parent is a missing time. */
 export type TimeField<T> = PathTo<T, number | bigint | Date | null | undefined, null | undefined>;
 
@@ -41,6 +58,18 @@ export type KeyOf<T, P> = P extends keyof T ? T[P] : ValueAt<T, P>;
 
 /** The key as a field of result rows. */
 export type KeyRow<T, P extends string> = [P] extends [keyof T] ? Pick<T, P> : { [K in P]: KeyOf<T, K> };
+
+/** Names of the fields by which a stream is keyed. */
+export type KeyNames<K, M extends readonly string[]> = K extends readonly (infer N extends string)[]
+  ? N
+  : (K & string) | M[number];
+
+/** The key of `keyBy`: a field's value, or an object of several fields. */
+export type KeyByFields<T, K, M extends readonly string[]> = K extends readonly string[]
+  ? KeyRow<T, K[number]>
+  : M extends readonly []
+    ? KeyOf<T, K>
+    : KeyRow<T, KeyNames<K, M>>;
 
 type ValueAt<T, P> = P extends `${infer Head}.${infer Rest}`
   ? Head extends keyof T

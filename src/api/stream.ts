@@ -19,11 +19,12 @@ import { describe } from "../types/describe.ts";
 import { checkedLayout, checkSchema, layoutOf } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
+import type { AbsentMethods } from "./absent-methods.ts";
 import { callSite } from "./call-site.ts";
 import { checkEventTime, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
 import { checkFunction } from "./check-function.ts";
 import { checkFields } from "./field-check.ts";
-import { keySpecOf } from "./key-choice.ts";
+import { keyChoice } from "./key-choice.ts";
 import {
   aggregateNode,
   checkTimed,
@@ -42,7 +43,18 @@ import type { NodeDeclaration, PlanNode } from "./plan-node.ts";
 import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
 import { SinkHandle } from "./sink-handle.ts";
 import { edgeFunctions, edgesOf, outputOf, type Partitioning, type StreamOrigin } from "./stream-origin.ts";
-import type { EventTimeOptions, FailedRecord, IfSynchronous, KeyField, KeyOf, KeyRow } from "./stream-types.ts";
+import type {
+  AnyText,
+  EventTimeOptions,
+  FailedRecord,
+  IfSynchronous,
+  KeyByFields,
+  KeyField,
+  KeyFieldOf,
+  KeyNames,
+  KeyRow,
+  NotAsynchronous,
+} from "./stream-types.ts";
 
 /** A stream with named side outputs, which are streams of their own. */
 export type Split<T, S> = Stream<T> & { readonly side: { readonly [K in keyof S]: Stream<S[K]> } };
@@ -54,17 +66,26 @@ type WithErrors<T, S extends { readonly side: unknown }> = Stream<T> & {
 
 declare const element: unique symbol;
 
+/** Of a stream that nothing is set aside of. */
+interface NoSideOutputs {
+  readonly [element]?: never;
+}
+
 /** What `union` needs to know of a stream: comparing whole stream types is expensive for the compiler. */
 interface StreamOf<T> {
   readonly [element]: T;
   readonly origin: StreamOrigin;
 }
 
+// biome-ignore lint/correctness/noUnusedVariables: both declarations of a class have its parameters
+export interface Stream<T> extends AbsentMethods {}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: what is declared beside are methods that throw
 export class Stream<T> {
   readonly #origin: StreamOrigin;
   declare readonly [element]: T;
   /** Streams of the side outputs, by name. */
-  declare readonly side: unknown;
+  declare readonly side: NoSideOutputs;
 
   constructor(origin: StreamOrigin, sides: Readonly<Record<string, TypeSpec | null>> = {}) {
     this.#origin = origin;
@@ -83,6 +104,7 @@ export class Stream<T> {
   }
 
   /** Applies a function to each record. With a type first, the result has that layout; otherwise it is learned. */
+  map<O extends PromiseLike<unknown>>(map: (record: T) => O): NotAsynchronous<O, Stream<O>>;
   map<O>(map: (record: T) => O): IfSynchronous<O, Stream<O>>;
   map<S extends StandardSchema>(type: S, map: (record: T) => Infer<S>): Stream<Infer<S>>;
   map(first: unknown, second?: unknown): never {
@@ -93,8 +115,9 @@ export class Stream<T> {
 
   /** Keeps the records for which the function or expression is true. */
   filter<O extends T>(filter: (record: T) => record is O): Stream<O>;
-  filter(filter: (record: T) => boolean): Stream<T>;
   filter(expression: Expr<boolean, Fields<T>>): Stream<T>;
+  // The last, because its errors are those that the compiler shows.
+  filter(filter: (record: T) => boolean): Stream<T>;
   filter(filter: unknown): never {
     if (isExpr(filter)) checkFields("filter", this.#origin.type, exprFields(filter.spec));
     const declaration: NodeDeclaration = isExpr(filter)
@@ -118,11 +141,10 @@ export class Stream<T> {
    * Validates each record against a schema. Invalid ones fail the job, are skipped and counted, or go to
    * `side.invalid`.
    */
-  parse<S extends StandardSchema>(
+  parse<S extends StandardSchema, const I extends InvalidPolicy = "fail">(
     schema: S,
-    options: { readonly invalid: "side" },
-  ): Split<Infer<S>, { invalid: InvalidRow }>;
-  parse<S extends StandardSchema>(schema: S, options?: { readonly invalid?: "fail" | "skip" }): Stream<Infer<S>>;
+    options?: { readonly invalid?: I },
+  ): [I] extends ["side"] ? Split<Infer<S>, { invalid: InvalidRow }> : Stream<Infer<S>>;
   parse(schema: StandardSchema, options: { readonly invalid?: InvalidPolicy } = {}): never {
     checkSchema(schema, "parse");
     checkOptions({ of: "parse", given: options, takes: { invalid: oneOf("fail", "skip", "side") } });
@@ -172,19 +194,22 @@ export class Stream<T> {
   }
 
   /**
-   * Partitions the stream by a field, or by a function with the type of its key: `keyBy((r) => r.user, t.string)`.
-   * State and windows are per key.
+   * Partitions the stream by a field, by several (`keyBy("symbol", "venue")`: the key is an object of them), or by a
+   * function with the type of its key: `keyBy((r) => r.user, t.string)`. State and windows are per key.
    */
   // The first overload takes functions, too, but only with an argument more that nothing is assignable to: the compiler
   // then says that it expects a second argument, and not that a function is none of the fields.
-  keyBy<const K extends KeyField<T> | ((record: T) => unknown)>(
-    field: K,
-    ...type: K extends string ? [] : [typeOfKey: never]
-  ): Keyed<T, KeyOf<T, K>, KeyRow<T, K & string>>;
+  keyBy<
+    const K extends KeyField<T> | AnyText | readonly KeyField<T>[] | ((record: T) => unknown),
+    const M extends readonly KeyField<T>[] = [],
+  >(
+    field: KeyFieldOf<T, K>,
+    ...more: K extends string ? M : K extends readonly string[] ? [] : [typeOfKey: never]
+  ): Keyed<T, KeyByFields<T, K, M>, KeyRow<T, KeyNames<K, M>>>;
   keyBy<S extends StandardSchema>(key: (record: T) => Infer<S>, type: S): Keyed<T, Infer<S>, { key: Infer<S> }>;
-  keyBy(by: unknown, type?: StandardSchema): never {
-    const key = keySpecOf(by, type, this.#origin.type);
-    const functions = typeof by === "string" ? {} : { key: checkFunction(by, "keyBy") };
+  keyBy(...by: unknown[]): never {
+    const { key, of } = keyChoice(by, this.#origin.type);
+    const functions = of === null ? {} : { key: of };
     const keyLocation = callSite();
     return new Keyed({ origin: this.#origin, key, functions: { ...functions, keyLocation }, inOrder: false }) as never;
   }
@@ -413,7 +438,8 @@ export class InOrder<T, K, KO> {
   }
 }
 
-type Flat<T> = { [P in keyof T]: T[P] };
+// The compiler shows what this is, and not its name, because of the `{}`.
+type Flat<T> = { [P in keyof T]: T[P] } & {};
 type Late<T> = { late: T };
 /** `late` is the side output of `inOrder`. */
 type LateFree = SideSchemas & { readonly late?: never };

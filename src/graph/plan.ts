@@ -30,8 +30,15 @@ export type OperatorKind =
   | "window"
   | "sink";
 
-/** How a keyed operator finds its key: a field, or the user function "key" with a declared type. */
-export type KeySpec = { readonly field: string | null; readonly type: TypeSpec | null };
+/**
+ * How a keyed operator finds its key: a field, or the function "key" with a declared type. That is the user's, or one
+ * that makes a struct of several `fields`, which are columns of result rows then.
+ */
+export type KeySpec = {
+  readonly field: string | null;
+  readonly type: TypeSpec | null;
+  readonly fields?: readonly string[];
+};
 
 export type PartitionerSpec =
   | { readonly kind: "forward" | "rebalance" | "rescale" | "broadcast" | "global" }

@@ -191,7 +191,7 @@ const one = (rows: Stream<Row>) => rows.keyBy(() => 1, t.f64);
 
 describe("a user function that returns what it must not", () => {
   const cases: Record<string, readonly [string, (rows: Stream<Row>) => AnyStream]> = {
-    "a promise from map": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.map((row) => Promise.resolve(row))],
+    "a promise from map": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.map((row) => Promise.resolve(row)) as never],
     "a promise from filter": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.filter(() => Promise.resolve(true) as never)],
     "a promise from flatMap": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.flatMap(() => Promise.resolve([]) as never)],
     "promises in an array of flatMap": ["FUNCTION_RETURNED_PROMISE", (rows) => rows.flatMap(() => [promise])],

@@ -130,6 +130,7 @@ export function aggregation({
       field,
       of: key === null ? null : userKey(uid, key),
       type: operator.key?.type ?? { kind: "any" },
+      parts: operator.key?.fields,
     },
     keyName: field ?? "key",
     set: {

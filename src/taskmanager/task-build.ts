@@ -8,6 +8,7 @@ import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { outputType, recordType } from "../graph/record-type.ts";
+import { sourceEnds, timeOrder } from "../graph/time-order.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";

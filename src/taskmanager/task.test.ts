@@ -52,7 +52,7 @@ class Subject {
       clock,
       status,
       turn,
-      chain: { options: { bindings: [{ o: operator }] } },
+      chain: { options: { bindings: [{ o: operator }] }, endWatch: () => undefined },
       gate: { poll: () => null, open: 0, usage: () => 0 },
       combiner: new WatermarkCombiner(0),
       source: flatMapped && {
@@ -114,7 +114,14 @@ function polled(results: readonly { readonly gives: "wait" | "more"; readonly ms
     watermark: () => -Infinity,
   };
   const task = new Task({
-    ...{ name: "task", clock, status, turn: new TurnClock(clock), source, chain: { options: { bindings: [] } } },
+    ...{
+      name: "task",
+      clock,
+      status,
+      turn: new TurnClock(clock),
+      source,
+      chain: { options: { bindings: [] }, endWatch: () => undefined },
+    },
     ...{ gate: null, partitions: [], sinks: [], flatMaps: [], eventTimes: [], operators: [], stores: [] },
     inputPath: new WatermarkPath([], status, () => undefined),
     metrics: { sent: () => undefined, usage: () => undefined, wake: () => undefined },
@@ -194,7 +201,7 @@ function sourceTask() {
     clock,
     status,
     turn: new TurnClock(clock),
-    chain: { options: { bindings: [{}] } },
+    chain: { options: { bindings: [{}] }, endWatch: () => undefined },
     gate: null,
     source: {
       poll: () => {

@@ -91,7 +91,15 @@ class Groups {
       capacity: 64,
     });
     const { layout, stage, objects } = this;
-    this.program = compileAggregates({ label: "test", layout, stage, objects, keyName: "key", bounds: false });
+    this.program = compileAggregates({
+      label: "test",
+      layout,
+      stage,
+      objects,
+      keyName: "key",
+      keyParts: null,
+      bounds: false,
+    });
     this.memory = new Float64Array(rows * layout.words);
     this.memory.fill(-1);
     this.reset();

@@ -34,6 +34,8 @@ export type ProgramOptions = {
   readonly objects: AggregateObjects;
   /** Field of the result row that holds the key. */
   readonly keyName: string;
+  /** Fields of the key that are fields of the result row instead; null: none. */
+  readonly keyParts: readonly string[] | null;
   /** Whether result rows have `start` and `end`. */
   readonly bounds: boolean;
 };
@@ -146,12 +148,14 @@ function mergeFunctionCode(layout: AggregateLayout, heaps: readonly string[]): s
 }
 
 function resultCode(code: GeneratedCode, options: ProgramOptions, heaps: readonly string[]): string {
-  const { layout, keyName, bounds } = options;
+  const { layout, keyName, keyParts, bounds } = options;
   const words = wordsAt("f64", "row");
   const heap = (n: number) =>
     `${heaps[n]}.result(objects.items[f64[row + ${layout.slotWord}] * ${heaps.length} + ${n}])`;
   const fields = [
-    { name: keyName, value: "key" },
+    ...(keyParts ?? [null]).map((part) =>
+      part === null ? { name: keyName, value: "key" } : { name: part, value: `key[${JSON.stringify(part)}]` },
+    ),
     ...(bounds
       ? [
           { name: "start", value: "start" },

@@ -27,6 +27,8 @@ export type KeyAccess = {
   readonly field: string | null;
   readonly of: ((record: unknown) => unknown) | null;
   readonly type: TypeSpec;
+  /** Fields of a key of several, which are columns of result rows. */
+  readonly parts?: readonly string[] | undefined;
   /** Throws for what is no key. Only where nobody has looked at the key before, as an exchange does. */
   readonly doubtful?: (key: unknown, record: unknown) => void;
 };

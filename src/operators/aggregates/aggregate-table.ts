@@ -101,6 +101,7 @@ export class AggregateTable {
       stage,
       objects,
       keyName: options.keyName,
+      keyParts: key.parts ?? null,
       bounds: options.bounds,
     });
     this.rows = new Int32Array(STAGE_CAPACITY);

@@ -211,26 +211,27 @@ export type SketchOptions = {
 /**
  * Values below which the given parts of all values lie, each within `error` (default 0.01 = 1 %) of the exact value.
  */
-export function quantile<const P extends string>(
-  field: P,
-  q: number,
-  options?: SketchOptions,
-): Aggregate<Need<P, number>, As<"input", number>>;
-export function quantile<const P extends string>(
-  field: P,
-  qs: readonly number[],
-  options?: SketchOptions,
-): Aggregate<Need<P, number>, As<"input", number[]>>;
-export function quantile<N>(
-  expression: Expr<number, N>,
-  q: number,
-  options?: SketchOptions,
-): Aggregate<N, As<"input", number>>;
+// The last overload is that of most uses: its errors are the ones that the compiler shows.
 export function quantile<N>(
   expression: Expr<number, N>,
   qs: readonly number[],
   options?: SketchOptions,
 ): Aggregate<N, As<"input", number[]>>;
+export function quantile<N>(
+  expression: Expr<number, N>,
+  q: number,
+  options?: SketchOptions,
+): Aggregate<N, As<"input", number>>;
+export function quantile<const P extends string>(
+  field: P,
+  qs: readonly number[],
+  options?: SketchOptions,
+): Aggregate<Need<P, number>, As<"input", number[]>>;
+export function quantile<const P extends string>(
+  field: P,
+  q: number,
+  options?: SketchOptions,
+): Aggregate<Need<P, number>, As<"input", number>>;
 export function quantile(input: Input, q: number | readonly number[], options: SketchOptions = {}): never {
   checkOptions({ of: "quantile", given: options, takes: { error: true } });
   const quantiles: readonly number[] = Array.isArray(q) ? [...q] : [q];
@@ -245,14 +246,15 @@ export function quantile(input: Input, q: number | readonly number[], options: S
 }
 
 /** Number of different values, with a standard error of `error` (default 0.01 = 1 %); exact for small groups. */
-export function distinctCount<const P extends string>(
-  field: P,
-  options?: SketchOptions,
-): Aggregate<Need<P, Primitive>, As<"value", number>>;
+// The last overload is that of most uses: its errors are the ones that the compiler shows.
 export function distinctCount<N>(
   expression: Expr<Primitive, N>,
   options?: SketchOptions,
 ): Aggregate<N, As<"value", number>>;
+export function distinctCount<const P extends string>(
+  field: P,
+  options?: SketchOptions,
+): Aggregate<Need<P, Primitive>, As<"value", number>>;
 export function distinctCount(input: Input, options: SketchOptions = {}): never {
   checkOptions({ of: "distinctCount", given: options, takes: { error: true } });
   const error = errorChecked(options.error ?? 0.01, 0.003, 0.25);

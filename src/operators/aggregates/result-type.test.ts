@@ -94,7 +94,7 @@ const set = aggregateSet(AGGREGATES as unknown as Aggregates<never>, ["key"]);
 /** Null when it is not known. */
 const typeOf = (record: TypeSpec | null, aggregates: object, keyType: TypeSpec | null = { kind: "string" }) => {
   const { specs } = aggregateSet(aggregates as Aggregates<never>, ["key"]);
-  return resultType({ specs, record, keyName: "key", keyType, bounds: false });
+  return resultType({ specs, record, keys: [["key", keyType]], bounds: false });
 };
 
 /** The rows of a batch, or what the records are refused for. */
@@ -147,7 +147,7 @@ describe("types of results", () => {
     test(`R1: rows of records of ${name} type fit the type that the plan has for them`, () => {
       const known = set.specs.filter(({ name: of }) => typeOf(record, { [of]: AGGREGATES[of as never] }) !== null);
       assert.equal(known.length === set.specs.length, record !== null);
-      const type = resultType({ specs: known, record, keyName: "key", keyType: { kind: "string" }, bounds: false });
+      const type = resultType({ specs: known, record, keys: [["key", { kind: "string" }]], bounds: false });
       assert.ok(type !== null);
       const check = (given: readonly unknown[]): void => {
         for (const row of rowsOf([COMPLETE, ...given], record)) assert.equal(specMismatch(type, row, "ignore"), null);

@@ -14,17 +14,17 @@ export type ResultOptions = {
   readonly specs: readonly NamedAggregate[];
   /** Type of the records, null when it is not declared. */
   readonly record: TypeSpec | null;
-  readonly keyName: string;
-  readonly keyType: TypeSpec | null;
+  /** Columns of the key. */
+  readonly keys: readonly (readonly [string, TypeSpec | null])[];
   /** Whether rows have `start` and `end`. */
   readonly bounds: boolean;
 };
 
 /** Type of the result rows; null when that of one of their fields is not known. */
-export function resultType({ specs, record, keyName, keyType, bounds }: ResultOptions): TypeSpec | null {
+export function resultType({ specs, record, keys, bounds }: ResultOptions): TypeSpec | null {
   const fields = fieldTypes(record);
   const named: readonly (readonly [string, TypeSpec | null])[] = [
-    [keyName, keyType],
+    ...keys,
     ...(bounds
       ? ([
           ["start", TIME],

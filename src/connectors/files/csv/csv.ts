@@ -43,8 +43,11 @@ const CSV_OPTIONS: Readonly<Record<Exclude<keyof CsvOptions, keyof FileOptions>,
  * CSV files. As a source: a path, a directory, a glob pattern or a list of them; records have the fields of `type`,
  * without it one string per column. As a sink: a directory that part files are written to.
  */
-export function csv<T>(paths: string | readonly string[], options: CsvOptions & { readonly type: Type<T> }): Files<T>;
-export function csv(paths: string | readonly string[], options?: CsvOptions): Files<Record<string, string>>;
+// One signature, because of several the compiler would tell what is wrong with the last.
+export function csv<T = Record<string, string>>(
+  paths: string | readonly string[],
+  options?: CsvOptions & { readonly type?: Type<T> },
+): Files<T>;
 export function csv<T>(
   paths: string | readonly string[],
   options: CsvOptions & { readonly type?: Type<T> } = {},

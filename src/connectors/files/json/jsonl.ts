@@ -11,11 +11,10 @@ import { jsonlFormat } from "./jsonl-parser.ts";
  * `type`, without it each line is an object with whatever fields it has. As a sink: a directory that part files are
  * written to.
  */
-export function jsonl<T>(
+export function jsonl<T = Record<string, unknown>>(
   paths: string | readonly string[],
-  options: FileOptions & { readonly type: Type<T> },
+  options?: FileOptions & { readonly type?: Type<T> },
 ): Files<T>;
-export function jsonl(paths: string | readonly string[], options?: FileOptions): Files<Record<string, unknown>>;
 export function jsonl<T>(
   paths: string | readonly string[],
   options: FileOptions & { readonly type?: Type<T> } = {},
