@@ -50,7 +50,7 @@ export function checkEventTime(options: unknown): void {
   checkOptions({
     of: "eventTime",
     given: options,
-    takes: { at: true, outOfOrder: true, idle: PAUSE, unit: oneOf(...TIMESTAMP_UNITS) },
+    takes: { at: true, outOfOrder: true, idle: PAUSE, every: PAUSE, unit: oneOf(...TIMESTAMP_UNITS) },
   });
   checkValue({ what: "the option at of eventTime", value: (options as { at?: unknown }).at, kind: TIME });
 }

@@ -144,7 +144,10 @@ function processNode(
   const declaration: NodeDeclaration = {
     kind: "process",
     explicitUid: uidCheck(process.uid, "process function"),
-    options: right === undefined ? {} : { rightKey: right.key as never },
+    options: {
+      ...(right !== undefined && { rightKey: right.key as never }),
+      ...(onTimer !== undefined && { timers: true }),
+    },
     output,
     state: Object.entries(declared).map(([name, declaration]) => declaration.specOf(name)),
     inputs: inputsOf(keyed),

@@ -17,6 +17,11 @@ export type EventTimeOptions<T> = {
   /** A source split without records for this long no longer holds back event time. Default: never. */
   readonly idle?: Duration;
   /**
+   * Step of event time after which a watermark goes among the records, instead of after each batch of them. Default:
+   * where functions with timers follow, `"1s"`, or a tenth of `outOfOrder` if that is more; else after each batch.
+   */
+  readonly every?: Duration;
+  /**
    * What a number stands for: seconds, milliseconds, microseconds or nanoseconds. Default: milliseconds, and numbers
    * that look like another unit are refused.
    */

@@ -171,6 +171,7 @@ export class Stream<T> {
           field,
           outOfOrderMs: durationMs(options.outOfOrder ?? "0ms"),
           idleMs: options.idle === undefined ? null : durationMs(options.idle),
+          everyMs: options.every === undefined ? null : durationMs(options.every),
           unit: options.unit ?? null,
         },
         functions: field === null ? { at: checkFunction(at, "eventTime") } : {},

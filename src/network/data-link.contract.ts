@@ -41,7 +41,7 @@ const LARGE_BYTES = 50_000;
 
 type Row = { id: number; text: string };
 type Sent =
-  | { kind: "data"; rows: Row[]; times: number[] }
+  | { kind: "data"; rows: Row[]; times: number[]; marks: number[] }
   | { kind: "control"; control: number; value: number }
   | { kind: "schema"; text: string };
 
@@ -62,9 +62,11 @@ class Ends {
     const { sender } = this.link;
     if (sent.kind === "control") return sender.sendControl(sent.control as never, sent.value);
     if (sent.kind === "schema") return this.#carries === "rows" || sender.sendSchema(sent.text);
-    if (this.#carries === "rows") return sender.sendRows(sent.rows, Float64Array.from(sent.times));
+    if (this.#carries === "rows") return sender.sendRows(sent.rows, Float64Array.from(sent.times), sent.marks);
     this.#writer.reset();
     sent.rows.forEach((row, index) => {
+      const at = sent.marks.indexOf(index);
+      if (at >= 0 && at % 2 === 0) this.#writer.mark(sent.marks[at + 1]!);
       assert.ok(this.#writer.append(row, sent.times[index]!));
     });
     const taken = sender.sendBatch(this.#writer);
@@ -77,11 +79,13 @@ class Ends {
     const element = this.link.receiver.poll();
     if (element === null) return false;
     if (element.rows !== null) {
-      this.received.push({ kind: "data", rows: element.rows as Row[], times: Array.from(element.times ?? []) });
+      const { rows, times, marks } = element;
+      this.received.push({ kind: "data", rows: rows as Row[], times: [...(times ?? [])], marks: [...(marks ?? [])] });
     } else if (element.kind === ELEMENT.batch) {
       this.#reader.open(element.view!, element.offset, element.size);
       const rows = Array.from({ length: this.#reader.count }, (_, index) => this.#reader.record(index) as Row);
-      this.received.push({ kind: "data", rows, times: rows.map((_, index) => this.#reader.timestamp(index)) });
+      const times = rows.map((_, index) => this.#reader.timestamp(index));
+      this.received.push({ kind: "data", rows, times, marks: [...this.#reader.marks] });
     } else if (element.kind === ELEMENT.schema) {
       const text = element.view!.bytes.toString("utf8", element.offset, element.offset + element.size);
       this.received.push({ kind: "schema", text });
@@ -120,7 +124,9 @@ function dataOf(random: SeededRandom, from: number, rows = 1 + random.below(30),
     id: from + index,
     text: "x".repeat(random.below(textMax)),
   }));
-  return { kind: "data", rows: made, times: made.map((row) => row.id * 10) };
+  // Before some of the rows, one of two is marked; values are no places.
+  const marks = random.next() < 0.5 ? [] : made.flatMap((_, index) => (index % 2 === 0 ? [index, index + 0.5] : []));
+  return { kind: "data", rows: made, times: made.map((row) => row.id * 10), marks };
 }
 
 function somethingOf(random: SeededRandom, index: number, carries: "rows" | "batches"): Sent {
@@ -266,7 +272,7 @@ export function dataLinkContract(name: string, options: LinkOptions): void {
     test("L6: a batch larger than all memory of the link arrives though nothing follows it", async () => {
       const ends = new Ends(options, 12);
       const text = "ß".repeat(LARGE_BYTES);
-      const large: Sent = { kind: "data", rows: [{ id: 1, text }], times: [10] };
+      const large: Sent = { kind: "data", rows: [{ id: 1, text }], times: [10], marks: [0, 7] };
       assert.ok(ends.send(large));
       for (let steps = 0; ends.received.length === 0; steps += 1) {
         assert.ok(steps < 10_000, "it never arrives");

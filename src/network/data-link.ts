@@ -32,6 +32,8 @@ export type ReceivedElement = {
   /** Rows: the objects and their event times (null: none). */
   rows: readonly unknown[] | null;
   times: Float64Array | null;
+  /** Watermarks between the rows, as `BatchReader.marks`; null: none. */
+  marks: readonly number[] | null;
 };
 
 export interface DataSender {
@@ -39,7 +41,7 @@ export interface DataSender {
   /** Encodes and sends what the writer holds, and empties it; false: no room, nothing happened. */
   sendBatch(writer: BatchWriter): boolean;
   /** By reference; links between threads or processes do not have it. */
-  sendRows(rows: readonly unknown[], times: Float64Array | null): boolean;
+  sendRows(rows: readonly unknown[], times: Float64Array | null, marks?: readonly number[] | null): boolean;
   sendSchema(text: string): boolean;
   sendControl(kind: ControlKind, value: number): boolean;
   /** Rings the receiver, unless it has been rung for everything that was sent. */

@@ -26,15 +26,15 @@ export class LocalLink implements DataSender, DataReceiver {
     this.#receiver = ends.receiver;
   }
 
-  sendRows(rows: readonly unknown[], times: Float64Array | null): boolean {
+  sendRows(rows: readonly unknown[], times: Float64Array | null, marks: readonly number[] | null = null): boolean {
     if (this.#rowBatches === ROW_BATCHES_MAX) return this.#refuse();
     this.#rowBatches += 1;
-    return this.#push({ kind: ELEMENT.rows, value: 0, view: null, offset: 0, size: 0, rows, times });
+    return this.#push({ kind: ELEMENT.rows, value: 0, view: null, offset: 0, size: 0, rows, times, marks });
   }
 
   sendControl(kind: ControlKind, value: number): boolean {
     if (this.#queue.length >= ELEMENTS_MAX) return this.#refuse();
-    return this.#push({ kind, value, view: null, offset: 0, size: 0, rows: null, times: null });
+    return this.#push({ kind, value, view: null, offset: 0, size: 0, rows: null, times: null, marks: null });
   }
 
   sendBatch(): boolean {

@@ -100,3 +100,20 @@ test("C1: a watermark, a word of idleness and the end wait behind rows that have
     [ELEMENT.end, 0],
   ]);
 });
+
+test("C5: a mark keeps its place among the rows, the last one at each, and travels again behind them", () => {
+  const { channel, stage, poll } = setUp();
+  channel.mark(1);
+  channel.mark(5);
+  stage(2);
+  channel.mark(15);
+  stage(1);
+  channel.flush();
+  stage(1);
+  channel.flush();
+  const [first, watermark, second] = [poll(), poll(), poll()];
+  assert.deepEqual(first?.rows, [1, 2, 3]);
+  assert.deepEqual(first?.marks, [0, 5, 2, 15]);
+  assert.deepEqual([watermark?.kind, watermark?.value], [ELEMENT.watermark, 15]);
+  assert.deepEqual([second?.rows, second?.marks], [[4], null]);
+});

@@ -5,6 +5,7 @@
 //   C3. A change of shape sends what was staged in the old shape first, then the schema, then the rest.
 //   C4. What one call emits beyond the room there is becomes several batches (`cut`), none of them much larger than the
 //       limit and one record.
+//   C5. A mark is a watermark that keeps its place among the records, also within a batch.
 
 import type { BatchCodec, BatchWriter } from "../types/codec.ts";
 import type { RecordGuard } from "../types/record-guard.ts";
@@ -37,6 +38,8 @@ export class OutputChannel {
   #olderRecords = 0;
   #codec: BatchCodec | null = null;
   #schema: string | null = null;
+  /** Local links only: as `BatchReader.marks`. */
+  #marks: number[] = [];
   #watermark = -Infinity;
   #watermarkSent = -Infinity;
   #idle = false;
@@ -99,6 +102,18 @@ export class OutputChannel {
 
   setWatermark(watermark: number): void {
     this.#watermark = watermark;
+  }
+
+  /** As `setWatermark`, for a receiver that has to know between which records it came (C5). */
+  mark(watermark: number): void {
+    this.setWatermark(watermark);
+    if (!this.local) {
+      this.writer?.mark(watermark);
+      return;
+    }
+    const marks = this.#marks;
+    if (marks.length > 0 && marks[marks.length - 2] === this.count) marks[marks.length - 1] = watermark;
+    else marks.push(this.count, watermark);
   }
 
   setIdle(idle: boolean): void {
@@ -178,9 +193,10 @@ export class OutputChannel {
     if (this.count === 0) return true;
     const rows = this.count === this.rows.length ? this.rows : this.rows.slice(0, this.count);
     const times = this.#timestamps ? this.times.subarray(0, this.count) : null;
-    if (!this.sender.sendRows(rows, times)) return false;
+    if (!this.sender.sendRows(rows, times, this.#marks.length === 0 ? null : this.#marks)) return false;
     this.counts.batches += 1;
     this.count = 0;
+    if (this.#marks.length > 0) this.#marks = [];
     this.rows = new Array(ROWS_PER_BATCH);
     if (this.#timestamps) this.times = new Float64Array(ROWS_PER_BATCH);
     return true;

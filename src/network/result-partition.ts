@@ -46,6 +46,8 @@ export type ResultPartitionOptions = {
   /** Encoded bytes of the largest record that may travel by a link that encodes; what fits a segment always may. */
   readonly recordBytesMax: number;
   readonly refusal: Refusal;
+  /** Watermarks keep their places among the records of a batch. Default: they go between batches. */
+  readonly marks?: boolean;
 };
 
 /** Makes the errors for records that are not sent. */
@@ -105,7 +107,11 @@ export class ResultPartition {
   setWatermark(watermark: number): void {
     if (watermark <= this.#watermark || watermark === Infinity) return;
     this.#watermark = watermark;
-    for (const channel of this.#channels) channel.setWatermark(watermark);
+    const { marks = false } = this.#options;
+    for (const channel of this.#channels) {
+      if (marks) channel.mark(watermark);
+      else channel.setWatermark(watermark);
+    }
   }
 
   setIdle(idle: boolean): void {

@@ -6,6 +6,7 @@ function setUp(options: Partial<EventTimeOptions> = {}): EventTimeDriver {
   return new EventTimeDriver({
     uid: "times",
     outOfOrderMs: 10,
+    stepMs: 1_000,
     idleMs: 1_000,
     order: "splits",
     bounded: false,
@@ -25,6 +26,37 @@ describe("a driver of event times", () => {
     assert.equal(driver.assign(200, {}), 200);
     assert.equal(driver.watermark(0), 489);
     assert.equal(setUp({ unit: "s" }).assign(2, {}), 2_000);
+  });
+
+  test("tells how far event time has come before the record at hand, each time that it has gone on by a step", () => {
+    const driver = setUp({ stepMs: 100 });
+    const told: number[] = [];
+    driver.onStep = (watermark) => told.push(watermark);
+    for (const at of [500, 550, 599, 600, 601, 300, 699, 700, 5_000]) driver.assign(at, {});
+    assert.deepEqual(told, [489, 589, 689, 4_989]);
+    assert.equal(driver.watermark(0), 4_989);
+  });
+
+  test("of the split that is behind, whichever the record belongs to", () => {
+    const driver = setUp({ stepMs: 100, outOfOrderMs: 0 });
+    const told: number[] = [];
+    driver.onStep = (watermark) => told.push(watermark);
+    const read = (split: string, at: number): void => {
+      driver.enterSplit(split);
+      driver.assign(at, {});
+    };
+    read("a", 1_000);
+    for (const [split, at] of [
+      ["b", 200],
+      ["b", 250],
+      ["a", 1_200],
+      ["b", 300],
+      ["b", 450],
+    ] as const)
+      read(split, at);
+    assert.deepEqual(told, [999]); // Of a alone, before b was known: event time does not go back.
+    read("b", 1_150);
+    assert.deepEqual(told, [999, 1_149]);
   });
 
   test("says once that it has fallen idle, and once that it goes on", () => {

@@ -14,6 +14,8 @@ export type EventTimeOptions = {
   readonly order: TimeOrder;
   /** The source in the same task ends; false where there is none. */
   readonly bounded: boolean;
+  /** Event time from one call of `onStep` to the next. */
+  readonly stepMs: number;
   /** What numbers stand for; null: nobody has said, so that they are milliseconds if they can be. */
   readonly unit: TimestampUnit | null;
   /** Path to look for in the first record; null: a function gives the time, or the type of the records is declared. */
@@ -28,6 +30,9 @@ export class EventTimeDriver {
   readonly #options: EventTimeOptions;
   readonly #generator: WatermarkGenerator;
   readonly #unit: TimestampUnit | null;
+  /** Told how far event time came before the record at hand, each time that it has gone on by a step; null: nobody. */
+  onStep: ((watermark: number) => void) | null = null;
+  #told = -Infinity;
   #idle = false;
   #misfits = 0;
 
@@ -47,7 +52,9 @@ export class EventTimeDriver {
   assign(value: unknown, record: unknown): number {
     const timestampMs = timestampOf(value, this.#unit);
     if (Number.isNaN(timestampMs)) return this.#misfit(value, record);
-    this.#generator.observe(timestampMs);
+    const generator = this.#generator;
+    generator.observe(timestampMs);
+    if (this.onStep !== null && timestampMs >= generator.current.nextStepMs) this.#step(this.onStep);
     return timestampMs;
   }
 
@@ -107,6 +114,13 @@ export class EventTimeDriver {
   /** When a silent split has to be called idle, on the clock of `watermark`. */
   nextCheckMs(): number {
     return this.#generator.nextCheckMs();
+  }
+
+  #step(onStep: (watermark: number) => void): void {
+    const watermark = this.#generator.reached(this.#options.stepMs);
+    if (watermark <= this.#told) return;
+    this.#told = watermark;
+    onStep(watermark);
   }
 
   #misfit(value: unknown, record: unknown): number {

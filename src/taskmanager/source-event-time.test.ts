@@ -133,6 +133,7 @@ class Subtask {
       uid: "time",
       outOfOrderMs,
       idleMs: Infinity,
+      stepMs: 1_000,
       order: "splits",
       bounded: true,
       unit: "ms",

@@ -9,6 +9,7 @@ import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { outputType, recordType } from "../graph/record-type.ts";
 import { sourceEnds, timeOrder } from "../graph/time-order.ts";
+import { carriesMarks, stepMs } from "../graph/watermark-steps.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
@@ -114,6 +115,7 @@ class TaskBuilder {
     const chain = this.#makeChain();
     this.#chain = chain;
     this.#connectDrivers(chain);
+    if (!this.#context.sourceWatermarks) this.#connectSteps();
     const gate = this.#gate();
     const metrics = new TaskMetrics({
       scope: this.#scope(null),
@@ -203,6 +205,7 @@ class TaskBuilder {
       overdraftRecordsMax: configuration.get(OPTIONS.overdraftRecords),
       recordBytesMax: links.recordBytesMax,
       refusal: exchangeRefusal(graph.plan, edge.edge),
+      marks: carriesMarks(graph.plan, edge.edge),
     });
   }
 
@@ -294,6 +297,7 @@ class TaskBuilder {
       idleMs: options.idleMs ?? Infinity,
       order: timeOrder(this.#context.graph, operator),
       bounded: head?.kind === "source" && sourceEnds(head),
+      stepMs: stepMs(options),
       unit: options.unit,
       field: operator.output === null ? options.field : null,
       shownField: options.field,
@@ -391,6 +395,30 @@ class TaskBuilder {
       const driver = this.#driven.bindings[index]?.p;
       if (operator.kind === "flatMap" && driver instanceof FlatMapDriver) driver.output = chain.output(index, "");
     });
+  }
+
+  /** Event times are told to the exchanges that keep watermarks among their records. */
+  #connectSteps(): void {
+    const { plan } = this.#context.graph;
+    for (const { index, driver } of this.#driven.eventTimes) {
+      const steps: PathStep[] = [];
+      const open = this.#next(index, steps);
+      for (let at = open.shift(); at !== undefined; at = open.shift()) {
+        const isStateless =
+          this.#driven.bindings[at]?.o === undefined && this.#vertex.operators[at]?.kind !== "eventTime";
+        if (isStateless) open.push(...this.#next(at, steps));
+      }
+      const marked = this.#partitions.filter((partition, exchange) => {
+        const { edge } = this.#edge(this.#descriptor.outputs[exchange]?.edge ?? -1);
+        return (
+          carriesMarks(plan, edge) && steps.some((step) => step.kind === "partition" && step.partition === partition)
+        );
+      });
+      if (marked.length === 0) continue;
+      driver.onStep = (watermark) => {
+        for (const partition of marked) partition.setWatermark(watermark);
+      };
+    }
   }
 
   #gate(): InputGate | null {
@@ -540,6 +568,7 @@ type EventTimeSettings = {
   readonly field: string | null;
   readonly outOfOrderMs: number;
   readonly idleMs: number | null;
+  readonly everyMs: number | null;
   readonly unit: TimestampUnit | null;
 };
 

@@ -187,6 +187,7 @@ function sourceTask() {
   const driver = new EventTimeDriver({
     uid: "time",
     outOfOrderMs: 0,
+    stepMs: 1_000,
     idleMs: IDLE_MS,
     order: "splits",
     bounded: false,

@@ -60,7 +60,16 @@ export type TaskParts = {
 
 export type TurnResult = "more" | "idle" | "blocked" | "finished";
 
-type Pending = { channel: InputChannel; element: ReceivedElement; count: number; position: number; loop: Loop | null };
+type Pending = {
+  readonly channel: InputChannel;
+  readonly element: ReceivedElement;
+  readonly count: number;
+  position: number;
+  readonly loop: Loop | null;
+  /** Watermarks among the records (BatchReader.marks), and how far they have been passed. */
+  readonly marks: readonly number[];
+  passed: number;
+};
 
 /**
  * Records handed to a loop at once: adapts so that one call takes about half a millisecond. Nothing looks at the clock
@@ -68,6 +77,8 @@ type Pending = { channel: InputChannel; element: ReceivedElement; count: number;
  */
 const CHUNK_MAX = 1_024;
 const CHUNK_TARGET_MS = 0.5;
+
+const NO_MARKS: readonly number[] = [];
 
 /** Turns of a busy task between two looks at how full its links are: about a tenth of a second. */
 const TURNS_PER_LOOK = 64;
@@ -283,7 +294,8 @@ export class Task {
     if (element.rows !== null) {
       this.parts.metrics.received(element.rows.length, 0);
       const loop = this.#head ? null : this.#rowLoop(port);
-      return { channel, element, count: element.rows.length, position: 0, loop };
+      const marks = element.marks ?? NO_MARKS;
+      return { channel, element, count: element.rows.length, position: 0, loop, marks, passed: 0 };
     }
     const { reader, codec } = channel;
     assert(reader !== null && codec !== null && element.view !== null, "a batch before its schema");
@@ -295,6 +307,8 @@ export class Task {
       count: reader.count,
       position: 0,
       loop: this.#head ? null : this.#batchLoop(port, codec),
+      marks: reader.marks,
+      passed: 0,
     };
   }
 
@@ -313,32 +327,56 @@ export class Task {
   }
 
   #processPending(pending: Pending): void {
-    if (pending.loop === null) pending.position = this.#processWhole(pending);
-    else this.#processChunk(pending, pending.loop);
-    if (pending.position < pending.count) return;
+    if (!this.#passMarks(pending)) this.#processChunk(pending);
+    if (pending.position < pending.count || pending.passed < pending.marks.length) return;
+    if (pending.passed > 0) this.parts.metrics.inputWatermark(this.parts.combiner.watermark);
     pending.channel.receiver.release();
     this.#pending = null;
   }
 
-  /** Part of a batch; how long a whole chunk takes decides the size of the next one. */
-  #processChunk(pending: Pending, loop: Loop): void {
-    const { clock } = this.parts;
-    const { element, channel, count, position } = pending;
-    const isWhole = count - position >= this.#chunk;
-    const to = isWhole ? position + this.#chunk : count;
+  /**
+   * Part of a batch, up to the first mark by which event time goes on; how long a whole chunk takes decides the size of
+   * the next one.
+   */
+  #processChunk(pending: Pending): void {
+    const { clock, status } = this.parts;
+    const { element, channel, count, position, loop, marks } = pending;
+    const isWhole = loop !== null && count - position >= this.#chunk;
+    const end = isWhole ? position + this.#chunk : count;
     const startMs = isWhole ? clock.monotonicMs() : 0;
-    pending.position = loop(element.rows ?? channel.reader, element.times, position, to);
-    if (isWhole) this.#adapt(clock.monotonicMs() - startMs);
+    let to: number;
+    do {
+      to = Math.min(end, marks[pending.passed] ?? end);
+      pending.position =
+        loop === null
+          ? this.#processWhole(pending, to)
+          : loop(element.rows ?? channel.reader, element.times, pending.position, to);
+    } while (pending.position === to && to < end && !status.full && !this.#passMarks(pending));
+    if (isWhole && pending.position === end) this.#adapt(clock.monotonicMs() - startMs);
   }
 
-  #processWhole({ channel, element, count, position }: Pending): number {
+  /** The watermarks before the next record count. True: event time goes on by them, which has to be delivered first. */
+  #passMarks(pending: Pending): boolean {
+    const { combiner, inputPath, input } = this.parts;
+    const { marks, position, passed } = pending;
+    while (pending.passed < marks.length && marks[pending.passed]! <= position) {
+      combiner.onWatermark(input.channel, marks[pending.passed + 1]!);
+      pending.passed += 2;
+    }
+    if (pending.passed === passed) return false;
+    inputPath.setIdle(combiner.idle);
+    inputPath.advance(combiner.watermark);
+    return inputPath.isDue;
+  }
+
+  #processWhole({ channel, element, position }: Pending, to: number): number {
     const batch = this.#batch;
-    batch.count = count;
+    batch.count = to;
     batch.rows = element.rows;
     batch.timestamps = element.times;
     batch.reader = element.rows === null ? channel.reader : null;
     try {
-      return this.#head?.onBatch?.(batch, position, channel.port) ?? count;
+      return this.#head?.onBatch?.(batch, position, channel.port) ?? to;
     } catch (error) {
       throw withOperator(error, this.parts.chain.operators[0]?.uid ?? "");
     }

@@ -37,6 +37,11 @@ export class WatermarkPath {
     return this.#delivered;
   }
 
+  /** Whether `run` has something to deliver. */
+  get isDue(): boolean {
+    return this.#at >= 0 || this.#target > this.#delivered || this.#idle !== this.#idleDelivered;
+  }
+
   /** Event time has reached `watermark`; `run` delivers it. Earlier ones are ignored. */
   advance(watermark: number): void {
     if (watermark > this.#target) this.#target = watermark;

@@ -182,6 +182,29 @@ test("the bytes announced while staging are what a batch of ascii text takes, up
   }
 });
 
+test("what is said between records keeps its place, the last word at each, and is gone with the batch", () => {
+  const codec = compileBatchCodec(t.struct({ a: t.f64, s: t.string }).spec, { ...REFUSE, timestamps: true });
+  const writer = codec.createWriter();
+  const reader = codec.createReader();
+  for (const said of [[0, 5, 2, 7, 3, -9.5], []]) {
+    for (let index = 0; index <= 3; index += 1) {
+      const at = said.findIndex((place, n) => n % 2 === 0 && place === index);
+      if (at >= 0) {
+        writer.mark(1);
+        writer.mark(said[at + 1] as number);
+      }
+      if (index < 3) assert.ok(writer.append({ a: index, s: "ä".repeat(index) }, index * 10));
+    }
+    assert.ok(writer.bytes >= 16 * (said.length / 2));
+    const { region, offset, size } = encodeAt(writer, 1);
+    reader.open(region, offset, size);
+    assert.deepEqual(reader.marks, said);
+    assert.equal(reader.count, 3);
+    assert.deepEqual(reader.record(2), { a: 2, s: "ää" });
+    assert.throws(() => reader.open(region, offset, size - 8), { code: "CODEC_CORRUPT" });
+  }
+});
+
 test("text of any alphabet keeps its units, whether it fits one byte each or not", () => {
   const spec = t.struct({ s: t.string, r: t.string }).spec;
   const codec = compileBatchCodec(spec, REFUSE);

@@ -1,17 +1,18 @@
 // Which columns a spec takes, and where they lie in an encoded batch.
 //
-//   ┌────────┬───────────────┬───────────────┬───────────┬───────────┬───────────────┬──────────┬──────────┐
-//   │ header │ 8-byte columns│ 4-byte columns│ text ends │ blob ends │ 1-byte columns│ text     │ blobs    │ 0…7
-//   │ 32 B   │ n × each      │ n × each      │ n·s + 1   │ n·b + 1   │ n × each      │          │          │ bytes
-//   └────────┴───────────────┴───────────────┴───────────┴───────────┴───────────────┴──────────┴──────────┘
+//   ┌────────┬───────────────┬───────────────┬───────────┬───────────┬───────────────┬──────────┬───────┬───────┐
+//   │ header │ 8-byte columns│ 4-byte columns│ text ends │ blob ends │ 1-byte columns│ text     │ blobs │ marks │
+//   │ 32 B   │ n × each      │ n × each      │ n·s + 1   │ n·b + 1   │ n × each      │          │       │ 16·m  │
+//   └────────┴───────────────┴───────────────┴───────────┴───────────┴───────────────┴──────────┴───────┴───────┘
 //   header   u32 magic, size, n (records), flags, units of text, bytes of blobs, codec tag, check
-//   flags    bits 0–1 form of the text: 0 ascii, 1 latin1, 2 utf16 (then text starts at an even byte); the rest is 0
+//   flags    bits 0–1 form of the text: 0 ascii, 1 latin1, 2 utf16 (then text starts at an even byte); above: m (marks)
 //   text     all strings of the batch, record by record; string k of s in record i ends at unit ends[i·s + k + 1]
 //   blobs    values without a columnar form, record by record, as written by the value codec
+//   marks    f64 number of records before it, f64 value: what was said between two records; 0 to 7 bytes before them
 //
 // Numbers are in the byte order of the machine (little-endian wherever Node runs).
 //
-//   B1. The layout depends on n, units and blob bytes alone; a header that does not add up to `size` is refused.
+//   B1. The layout depends on n, m, units and blob bytes alone; a header that does not add up to `size` is refused.
 //   B2. 8-byte columns start at a multiple of 8, 4-byte ones at a multiple of 4, from the start of the batch.
 
 import type { StructField, TypeSpec } from "./type-spec.ts";
@@ -22,6 +23,9 @@ export const HEADER_BYTES = 32;
 export const TEXT_ASCII = 0;
 export const TEXT_LATIN1 = 1;
 export const TEXT_UTF16 = 2;
+/** Of the flags: the form of the text; above it the number of marks. */
+export const TEXT_FORM_BITS = 2;
+export const MARK_BYTES = 16;
 
 /** Up to this many values an enum takes a byte. */
 const BYTE_ENUM_MAX = 256;
@@ -115,6 +119,7 @@ export type BatchParts = {
   byte: number;
   text: number;
   blob: number;
+  marks: number;
   size: number;
 };
 
@@ -123,6 +128,7 @@ export type BatchSizes = {
   readonly units: number;
   readonly blobBytes: number;
   readonly form: number;
+  readonly marks: number;
 };
 
 export function batchParts(layout: BatchLayout, sizes: BatchSizes, parts: BatchParts): void {
@@ -137,11 +143,12 @@ export function batchParts(layout: BatchLayout, sizes: BatchSizes, parts: BatchP
   parts.text = sizes.form === TEXT_UTF16 ? afterBytes + (afterBytes & 1) : afterBytes;
   parts.blob = parts.text + (sizes.form === TEXT_UTF16 ? 2 : 1) * sizes.units;
   const end = parts.blob + sizes.blobBytes;
-  parts.size = end + ((8 - (end % 8)) % 8);
+  parts.marks = end + ((8 - (end % 8)) % 8);
+  parts.size = parts.marks + MARK_BYTES * sizes.marks;
 }
 
 export function newBatchParts(): BatchParts {
-  return { wide: 0, word: 0, textEnds: 0, blobEnds: 0, byte: 0, text: 0, blob: 0, size: 0 };
+  return { wide: 0, word: 0, textEnds: 0, blobEnds: 0, byte: 0, text: 0, blob: 0, marks: 0, size: 0 };
 }
 
 /** Over the words of the header after the magic: tells a damaged header from one that happens to add up. */

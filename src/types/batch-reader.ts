@@ -16,6 +16,7 @@ import {
   headerCheck,
   newBatchParts,
   TEXT_ASCII,
+  TEXT_FORM_BITS,
   TEXT_UTF16,
 } from "./batch-layout.ts";
 import { ByteCursor, corrupt } from "./byte-buffer.ts";
@@ -28,10 +29,12 @@ export type ReadRecord = (this: ColumnReader, index: number) => unknown;
 const CHUNK_UNITS = 4096;
 
 const NOTHING = Buffer.alloc(0);
+const NO_MARKS: readonly number[] = [];
 
 export class ColumnReader implements BatchReader {
   readonly record: ReadRecord;
   count: number;
+  marks: readonly number[];
   f64: Float64Array;
   i32: Int32Array;
   octets: Buffer;
@@ -57,6 +60,7 @@ export class ColumnReader implements BatchReader {
   #units: number;
   #blobBytes: number;
   #form: number;
+  #markCount: number;
   #endsChecked: boolean;
   /** Records of average length that make a piece of text. */
   #chunkRecords: number;
@@ -64,6 +68,7 @@ export class ColumnReader implements BatchReader {
   constructor(layout: BatchLayout, tag: number, record: ReadRecord) {
     this.record = record;
     this.count = 0;
+    this.marks = NO_MARKS;
     this.f64 = new Float64Array(0);
     this.i32 = new Int32Array(0);
     this.octets = NOTHING;
@@ -85,6 +90,7 @@ export class ColumnReader implements BatchReader {
     this.#units = 0;
     this.#blobBytes = 0;
     this.#form = TEXT_ASCII;
+    this.#markCount = 0;
     this.#endsChecked = false;
     this.#chunkRecords = 1;
   }
@@ -110,6 +116,7 @@ export class ColumnReader implements BatchReader {
     this.textFirst = 0;
     this.textEnd = 0;
     this.count = i32[at + 2]!;
+    this.marks = this.#markCount === 0 ? NO_MARKS : this.#readMarks();
     this.#chunkRecords = 1 + Math.floor((CHUNK_UNITS * this.count) / (this.#units + 1));
   }
 
@@ -169,13 +176,20 @@ export class ColumnReader implements BatchReader {
 
   #openParts(i32: Int32Array, at: number, size: number): void {
     const count = i32[at + 2]!;
-    this.#form = i32[at + 3]!;
+    this.#form = i32[at + 3]! & ((1 << TEXT_FORM_BITS) - 1);
+    this.#markCount = i32[at + 3]! >> TEXT_FORM_BITS;
     this.#units = i32[at + 4]!;
     this.#blobBytes = i32[at + 5]!;
-    const negative = count < 0 || this.#units < 0 || this.#blobBytes < 0;
+    const negative = this.#markCount < 0 || count < 0 || this.#units < 0 || this.#blobBytes < 0;
     if (negative || this.#form < TEXT_ASCII || this.#form > TEXT_UTF16) corrupt("the header of a batch is damaged");
-    batchParts(this.#layout, { count, units: this.#units, blobBytes: this.#blobBytes, form: this.#form }, this.#parts);
+    const sizes = { count, units: this.#units, blobBytes: this.#blobBytes, form: this.#form, marks: this.#markCount };
+    batchParts(this.#layout, sizes, this.#parts);
     if (i32[at + 1] !== size || this.#parts.size !== size) corrupt(`a batch of ${this.#parts.size} bytes in ${size}`);
+  }
+
+  #readMarks(): number[] {
+    const from = (this.#offset + this.#parts.marks) / 8;
+    return [...this.f64.subarray(from, from + 2 * this.#markCount)];
   }
 
   #setViews(source: MemoryView): void {

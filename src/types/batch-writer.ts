@@ -13,8 +13,10 @@ import {
   type BatchLayout,
   batchParts,
   headerCheck,
+  MARK_BYTES,
   newBatchParts,
   TEXT_ASCII,
+  TEXT_FORM_BITS,
   TEXT_LATIN1,
   TEXT_UTF16,
 } from "./batch-layout.ts";
@@ -53,6 +55,8 @@ export class ColumnWriter implements BatchWriter {
   readonly #layout: BatchLayout;
   readonly #tag: number;
   readonly #parts = newBatchParts();
+  /** Places and values of `mark`, in turn. */
+  readonly #marks: number[] = [];
   #staging: Buffer;
   #sealedCount: number;
   #sealedForm: number;
@@ -120,12 +124,26 @@ export class ColumnWriter implements BatchWriter {
     this.blobEnds.set(old.blob);
   }
 
+  mark(value: number): void {
+    const marks = this.#marks;
+    if (marks.length > 0 && marks[marks.length - 2] === this.count) {
+      marks[marks.length - 1] = value;
+      return;
+    }
+    marks.push(this.count, value);
+    this.bytes += MARK_BYTES;
+  }
+
   encodedSize(): number {
     assert(this.bytes < BATCH_BYTES_MAX, `a batch of ${this.bytes} bytes: positions in it are 31 bits wide`);
     this.#seal();
     const units = this.textEnds[this.count * this.#layout.counts.text]!;
     const blobBytes = this.blobEnds[this.count * this.#layout.counts.blob]!;
-    batchParts(this.#layout, { count: this.count, units, blobBytes, form: this.#sealedForm }, this.#parts);
+    batchParts(
+      this.#layout,
+      { count: this.count, units, blobBytes, form: this.#sealedForm, marks: this.#marks.length / 2 },
+      this.#parts,
+    );
     return this.#parts.size;
   }
 
@@ -145,13 +163,15 @@ export class ColumnWriter implements BatchWriter {
     if (textBytes > 0) this.#sealed.copy(target.bytes, offset + text, 0, textBytes);
     const blobBytes = this.blobEnds[this.count * counts.blob]!;
     if (blobBytes > 0) this.blobs.bytes.copy(target.bytes, offset + blob, 0, blobBytes);
-    target.bytes.fill(0, offset + blob + blobBytes, offset + size);
+    target.bytes.fill(0, offset + blob + blobBytes, offset + this.#parts.marks);
+    target.f64.set(this.#marks, (offset + this.#parts.marks) / 8);
     this.reset();
     return size;
   }
 
   reset(): void {
     this.count = 0;
+    this.#marks.length = 0;
     this.bytes = this.#layout.baseBytes + 7;
     this.rope = { text: "" };
     this.#sealedCount = 0;
@@ -165,7 +185,7 @@ export class ColumnWriter implements BatchWriter {
     i32[at] = BATCH_MAGIC;
     i32[at + 1] = this.#parts.size;
     i32[at + 2] = this.count;
-    i32[at + 3] = this.#sealedForm;
+    i32[at + 3] = this.#sealedForm | (this.#marks.length << (TEXT_FORM_BITS - 1));
     i32[at + 4] = this.textEnds[this.count * counts.text]!;
     i32[at + 5] = this.blobEnds[this.count * counts.blob]!;
     i32[at + 6] = this.#tag;

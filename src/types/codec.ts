@@ -54,6 +54,8 @@ export interface BatchWriter {
   bytes: number;
   /** Stages one record. False: it does not fit, and nothing was staged. Grows without bound: the caller flushes. */
   append(record: unknown, timestampMs: number): boolean;
+  /** Says something between the records so far and those that follow; later words at one place replace earlier ones. */
+  mark(value: number): void;
   /** Exact size of what `encode` will write; a multiple of 8. */
   encodedSize(): number;
   /** Writes the staged records at `offset` (a multiple of 8) and empties the writer. Returns the size written. */
@@ -63,6 +65,8 @@ export interface BatchWriter {
 
 export interface BatchReader {
   count: number;
+  /** What was said between records: how many records came before, and the value, in turn. */
+  marks: readonly number[];
   /** Points the reader at an encoded batch. Valid until the region is overwritten. */
   open(source: MemoryView, offset: number, size: number): void;
   /** The record at `index`, built anew at each call. */

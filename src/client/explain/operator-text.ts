@@ -125,11 +125,12 @@ function kindParts(operator: PlanOperator): string[] {
   }
 }
 
-function eventTimeParts({ field, outOfOrderMs, idleMs, unit }: Options): string[] {
+function eventTimeParts({ field, outOfOrderMs, idleMs, everyMs, unit }: Options): string[] {
   const from = typeof field === "string" ? `from ${field}` : "from a function";
   return [
     unit === null || unit === undefined ? from : `${from} in ${String(unit)}`,
     Number(outOfOrderMs) === 0 ? "in order" : `up to ${durationText(Number(outOfOrderMs))} out of order`,
+    typeof everyMs === "number" ? `a watermark every ${durationText(everyMs)}` : "",
     typeof idleMs === "number" ? `idle after ${durationText(idleMs)}` : "",
   ];
 }

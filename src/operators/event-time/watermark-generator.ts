@@ -12,7 +12,14 @@
 //       input, and who waits is about to get some: it holds everything back.
 //   B5. While it is held there is no watermark, and nobody is idle.
 
-type SplitClock = { greatest: number; touched: boolean; activeMs: number; idle: boolean };
+type SplitClock = {
+  greatest: number;
+  touched: boolean;
+  activeMs: number;
+  idle: boolean;
+  /** Event time at which `reached` is to be asked: for who asks among the records. */
+  nextStepMs: number;
+};
 
 /** The split of records that come without one (B4). */
 const WHOLE = "";
@@ -105,6 +112,14 @@ export class WatermarkGenerator {
     return this.#watermark;
   }
 
+  /** As `watermark`, without a look at who is idle. The current split's next step is `stepMs` later. */
+  reached(stepMs: number): number {
+    const { current } = this;
+    current.nextStepMs = current.greatest + stepMs;
+    if (!this.#held) this.#advance();
+    return this.#watermark;
+  }
+
   /** When a further split may turn idle, on the clock of `watermark`; Infinity: none. */
   nextCheckMs(): number {
     let next = Infinity;
@@ -120,7 +135,13 @@ export class WatermarkGenerator {
   }
 
   #enter(split: string): SplitClock {
-    const clock: SplitClock = { greatest: -Infinity, touched: false, activeMs: NaN, idle: false };
+    const clock: SplitClock = {
+      greatest: -Infinity,
+      touched: false,
+      activeMs: NaN,
+      idle: false,
+      nextStepMs: -Infinity,
+    };
     this.#splits.set(split, clock);
     return clock;
   }
