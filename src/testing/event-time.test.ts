@@ -93,4 +93,26 @@ describe("windows under test", () => {
     run.source("ticks").watermark(59_999);
     assert.deepEqual(await run.sink("bars").rows(), [{ symbol: "A", start: 0, end: 60_000, trades: 10 }]);
   });
+
+  test("a batch job has no watermark before the end, in a test as in a run", async () => {
+    const batch = job({ name: "batch", mode: "batch" }, (env) => {
+      env
+        .from("ticks", collection([], { type: Tick }))
+        .eventTime({ at: "ts" })
+        .keyBy("symbol")
+        .window(tumbling("1m"))
+        .aggregate({ trades: count() })
+        .to("bars", blackhole());
+    });
+    await using run = await testJob(batch, { parallelism: 2 });
+    for (const ts of [120_000, 60_000, 0]) run.source("ticks").push({ symbol: "A", price: 1, qty: 1, ts });
+    assert.throws(() => run.source("ticks").watermark(200_000), { code: "TEST_WATERMARK_BATCH" });
+    assert.deepEqual(await run.sink("bars").rows(), []);
+    await run.end();
+    const bars = await run.sink("bars").rows<{ start: number; trades: number }>();
+    assert.deepEqual(
+      bars.map(({ start, trades }) => [start, trades]),
+      [0, 60_000, 120_000].map((start) => [start, 1]),
+    );
+  });
 });

@@ -128,6 +128,8 @@ export class TestScript {
 
 type StubSourceOptions = {
   readonly parallelism: number;
+  /** There are no watermarks before the end. */
+  readonly batch: boolean;
   /** Picks the subtask that gets the records; every subtask gets the watermarks. */
   readonly target: number;
   readonly script: TestScript;
@@ -144,6 +146,7 @@ export class StubSource implements Source<unknown> {
   readonly #readers: StubReader[];
   readonly #target: number;
   readonly #script: TestScript;
+  readonly #batch: boolean;
   readonly #fits: RecordGuard | null;
   #watermark = -Infinity;
   #ended = false;
@@ -158,6 +161,7 @@ export class StubSource implements Source<unknown> {
     this.#readers = Array.from({ length: options.parallelism }, () => new StubReader());
     this.#target = options.target % options.parallelism;
     this.#script = options.script;
+    this.#batch = options.batch;
     this.#fits = this.type === null ? null : compileRecordGuard(this.type, "refuse", `test source ${uid}`);
   }
 
@@ -191,6 +195,11 @@ export class StubSource implements Source<unknown> {
 
   watermark(atMs: number): void {
     this.#checkOpen();
+    if (this.#batch) {
+      throw new UserError("TEST_WATERMARK_BATCH", `"${this.#uid}" has no watermark before its end: batch mode`, {
+        fix: "push the records and call end(), as the input of a batch job does",
+      });
+    }
     if (!(atMs >= this.#watermark)) {
       throw new UserError("TEST_WATERMARK_BACK", `the watermark of "${this.#uid}" cannot go back to ${atMs}`, {
         fix: `event time has reached ${this.#watermark} already; give a later time`,

@@ -179,7 +179,15 @@ async function stubsOf(
   for (const { uid, kind, parallelism } of plan.operators) {
     const own = functions.get(uid) ?? {};
     if (kind === "source") {
-      sources.set(uid, new StubSource(uid, own.source as Source<unknown>, { parallelism, target: seed, script }));
+      sources.set(
+        uid,
+        new StubSource(uid, own.source as Source<unknown>, {
+          parallelism,
+          target: seed,
+          script,
+          batch: plan.mode === "batch",
+        }),
+      );
     }
     if (kind === "sink") sinks.set(uid, new StubSink(own.sink as Sink<unknown>));
   }
