@@ -347,6 +347,15 @@ function passedOn<T>(stream: Stream<T>): Stream<T> {
   return stream.map((record) => record).name("passed on");
 }
 
+export const byDuration = job(
+  { name: "gap", params: t.struct({ gap: t.duration, size: t.duration }) },
+  (env, params) => {
+    const keyed = env.from("ticks", ticks).eventTime({ at: "ts", outOfOrder: params.gap }).keyBy("symbol");
+    keyed.window(session(params.gap)).aggregate({ n: count() });
+    keyed.window(tumbling(params.size)).allowLate(params.gap).aggregate({ n: count() });
+  },
+);
+
 export const refused = job({ name: "refused", params: t.struct({ n: t.f64 }) }, (env, params) => {
   const stream = env.from("ticks", ticks);
   // @ts-expect-error No such parameter.

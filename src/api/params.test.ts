@@ -28,6 +28,17 @@ test("times and bigints are read as in a file", async () => {
   });
 });
 
+test("a duration is one as it is given, and stays what windows and event time take", async () => {
+  const schema = t.struct({ gap: t.duration, wait: t.duration.optional() });
+  for (const gap of ["10m", "1.5h", "500ms"]) assert.deepEqual(await paramsParse(schema, { gap }), { gap });
+  for (const gap of ["10", "10 min", "m", "-5m", "1e3s", ""]) {
+    await assert.rejects(paramsParse(schema, { gap }), {
+      code: "PARAMS_INVALID",
+      fix: 'give a duration like "5m": --param gap=…',
+    });
+  }
+});
+
 test("every issue is told with what was given", async () => {
   await assert.rejects(paramsParse(Params, { limit: "many" }), {
     code: "PARAMS_INVALID",

@@ -133,7 +133,8 @@ const FORMS: { readonly [kind in TypeSpec["kind"]]?: string } = {
 /** For a parameter that was given, and was none of what it has to be. */
 function formFix(schema: StandardSchema, issue: StandardIssue, text: ParamsText): string | null {
   const [name = ""] = pathOf(issue);
-  const form = FORMS[kindOf(schema, name) ?? "any"];
+  const isText = kindOf(schema, name) === "string";
+  const form = isText && /duration/.test(issue.message) ? 'a duration like "5m"' : FORMS[kindOf(schema, name) ?? "any"];
   return form === undefined || !Object.hasOwn(text, name) ? null : `give ${form}: --param ${name}=…`;
 }
 

@@ -9,9 +9,15 @@ export type Unspaced<D extends Duration> = D extends `${string} ${string}` ? nev
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+const FORM = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/;
+
+export function isDuration(text: string): boolean {
+  return Number.isFinite(Number(FORM.exec(text)?.[1]));
+}
+
 /** Milliseconds of a duration. Throws DURATION_MALFORMED. */
 export function durationMs(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text);
+  const match = FORM.exec(text);
   const unit = match?.[2];
   const amount = Number(match?.[1]);
   if (unit === undefined || !Number.isFinite(amount)) {

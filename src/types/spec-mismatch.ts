@@ -2,6 +2,7 @@
 // what this finds no fault with, they take, and what they refuse, this explains (property-tested).
 
 import { types } from "node:util";
+import { isDuration } from "../base/duration.ts";
 import { unreachable } from "../base/errors.ts";
 import { AnyWriter } from "./any-writer.ts";
 import { ByteSink } from "./byte-buffer.ts";
@@ -84,7 +85,7 @@ function leafFits(walk: Walk, spec: Leaf, value: unknown): boolean {
     case "bool":
       return typeof value === "boolean";
     case "string":
-      return typeof value === "string";
+      return typeof value === "string" && (spec.form === undefined || isDuration(value));
     case "null":
       return value === null;
     case "undefined":

@@ -11,13 +11,14 @@ export function specText(spec: TypeSpec): string {
     case "i64":
     case "bigint":
     case "bool":
-    case "string":
     case "timestamp":
     case "date":
     case "null":
     case "undefined":
     case "any":
       return spec.kind;
+    case "string":
+      return spec.form ?? "string";
     case "enum":
       return spec.values.map((value) => JSON.stringify(value)).join(" | ");
     case "bytes":

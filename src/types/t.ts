@@ -5,6 +5,7 @@
 //   T2. As a schema a type drops fields that a struct does not declare (as most schema libraries do); the codecs
 //       between operators refuse them.
 
+import type { Duration } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
 import { ByteCursor, ByteSink } from "./byte-buffer.ts";
 import { checkedLayout } from "./schema-spec.ts";
@@ -64,6 +65,8 @@ type TypedArrays = {
 export const t = {
   /** Any string. */
   string: type<string>({ kind: "string" }),
+  /** A span of time as text: "500ms", "5s", "10m", "2h", "7d". For parameters: `session(params.gap)`. */
+  duration: type<Duration>({ kind: "string", form: "duration" }),
   /** Any number. */
   f64: type<number>({ kind: "f64" }),
   /** A number that is exact in 32-bit floating point: files and parameters are rounded, others by `Math.fround`. */

@@ -31,7 +31,8 @@ export type TypeSpec =
   | { readonly kind: "i64" } // a bigint in [-2^63, 2^63)
   | { readonly kind: "bigint" } // any bigint
   | { readonly kind: "bool" }
-  | { readonly kind: "string" } // any string, lone surrogates included
+  // any string, lone surrogates included; or those of a form
+  | { readonly kind: "string"; readonly form?: "duration" }
   | { readonly kind: "timestamp" } // a number: epoch milliseconds
   | { readonly kind: "date" } // a Date, invalid ones included
   | { readonly kind: "null" }

@@ -12,6 +12,7 @@
 // Every value takes at least one byte, which bounds what a damaged count can allocate (V2 of byte-buffer.ts).
 
 import { types } from "node:util";
+import { isDuration } from "../base/duration.ts";
 import { AnyReader } from "./any-reader.ts";
 import { AnyWriter } from "./any-writer.ts";
 import * as bytes from "./byte-buffer.ts";
@@ -45,6 +46,7 @@ const RUNTIME = {
   writeTypedArray,
   readTypedArray,
   isDate: types.isDate,
+  isDuration,
   isMap: types.isMap,
   isSet: types.isSet,
   isArray: Array.isArray,
@@ -112,7 +114,7 @@ export class ValueSource {
       case "bool":
         return `typeof ${v} !== "boolean"`;
       case "string":
-        return `typeof ${v} !== "string"`;
+        return `typeof ${v} !== "string"${spec.form === "duration" ? ` || !isDuration(${v})` : ""}`;
       case "null":
         return `${v} !== null`;
       case "undefined":

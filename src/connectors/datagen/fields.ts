@@ -139,7 +139,7 @@ export function fieldFor(spec: TypeSpec): Field<unknown> | null {
     case "bool":
       return boolean();
     case "string":
-      return string({ distinct: 1_000, length: 8 });
+      return spec.form === undefined ? string({ distinct: 1_000, length: 8 }) : null;
     case "timestamp":
       return timestamp({ start: "2026-01-01T00:00:00Z", step: "1s" });
     case "enum":

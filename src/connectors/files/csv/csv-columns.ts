@@ -145,6 +145,7 @@ function cellCode(column: CsvColumn, parameters: unknown[]): string {
   if (type.kind === "enum") {
     return `cells.member(${index}, parameters[${parameters.push(new Set(type.values)) - 1}])`;
   }
+  if (type.kind === "string" && type.form === "duration") return `cells.duration(${index})`;
   const reader = CELL_READERS[type.kind];
   assert(reader !== undefined, `checked by csvSpecCheck: ${type.kind}`);
   return `cells.${reader}(${index})`;
@@ -215,7 +216,8 @@ export function csvExplainer(columns: readonly CsvColumn[]): (cells: CsvCells) =
 
 function cellIssue(column: CsvColumn, cells: CsvCells): string {
   const type = column.type.kind === "nullable" ? column.type.inner : column.type;
-  const expected = type.kind === "enum" ? `one of ${type.values.join(", ")}` : (EXPECTED[type.kind] ?? type.kind);
+  const expected =
+    type.kind === "enum" ? `one of ${type.values.join(", ")}` : (EXPECTED[type.kind] ?? 'a duration like "5m"');
   const text = cells.string(column.index);
   if (text === "") return `empty, expected ${expected}`;
   return `${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)} is not ${expected}`;

@@ -9,6 +9,7 @@
 //
 // Fields that a struct does not declare are left out. Absent and null are told apart.
 
+import { isDuration } from "../../../base/duration.ts";
 import { unreachable } from "../../../base/errors.ts";
 import { bigintOf, dateOf, numberOf } from "../../../types/source-value.ts";
 import { fieldPath } from "../../../types/spec-text.ts";
@@ -50,6 +51,10 @@ function decoder(spec: TypeSpec, strict: boolean): JsonDecode {
     case "bool":
       return (value, trace) => (typeof value === "boolean" ? value : fail(trace, "true or false", value));
     case "string":
+      if (spec.form === "duration") {
+        return (value, trace) =>
+          typeof value === "string" && isDuration(value) ? value : fail(trace, 'a duration like "5m"', value);
+      }
       return strict
         ? (value, trace) => (typeof value === "string" ? value : fail(trace, "a string", value))
         : (value, trace) => (typeof value === "string" ? value : digitsText(value, trace));
