@@ -7,6 +7,8 @@ import type { InvalidPolicy, Json, Source } from "../../operators/source.ts";
 import { checkOptions, FLAG, type OptionKind, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/describe.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
+import type { FileCoding } from "./bytes/byte-stream.ts";
+import { encodingOf } from "./bytes/transcode.ts";
 import { optionInvalid } from "./csv/csv-dialect.ts";
 import { FileReader } from "./file-reader.ts";
 import { FileSplits } from "./file-splits.ts";
@@ -36,8 +38,13 @@ export type FileOptions = {
   readonly recordSizeMax?: Size;
   /** Source: bytes per read; "256kb" by default. */
   readonly readSize?: Size;
-  /** Source: "auto" (the default) takes files whose names end with .gz as compressed. */
-  readonly compression?: "auto" | "gzip" | "none";
+  /** Source: "auto" (the default) takes files whose names end with .gz or .zst as compressed. */
+  readonly compression?: "auto" | "gzip" | "zstd" | "none";
+  /**
+   * Source: how text is encoded, by a name that `TextDecoder` knows, such as "latin1", "windows-1252" or "utf-16";
+   * "utf-8" by default. Files in other encodings are not cut into pieces.
+   */
+  readonly encoding?: string;
   /**
    * Sink: what to do with part files that are there already. By default those that an earlier run of the same sink
    * wrote are replaced when this run commits (a run without an end adds to them), and a directory with others is
@@ -67,14 +74,15 @@ const FILE_OPTIONS: Readonly<Record<keyof FileOptions | "type", OptionKind | tru
   inTimeOrder: FLAG,
   recordSizeMax: true,
   readSize: true,
-  compression: oneOf("auto", "gzip", "none"),
+  compression: oneOf("auto", "gzip", "zstd", "none"),
+  encoding: true,
   mode: oneOf("append", "replace"),
   roll: true,
 };
 
 const SINK_ONLY = ["mode", "roll"];
 /** Of all formats. How a file is written (its delimiter, its quotes) sources and sinks may share. */
-const SOURCE_ONLY = ["invalid", "splitSize", "recordSizeMax", "readSize", "compression"];
+const SOURCE_ONLY = ["invalid", "splitSize", "recordSizeMax", "readSize", "compression", "encoding"];
 
 function given(options: object, names: readonly string[]): readonly string[] {
   return names.filter((name) => (options as Record<string, unknown>)[name] !== undefined);
@@ -89,8 +97,8 @@ export function fileConnector<T>(
   const splitBytes = sizeOption("splitSize", options.splitSize ?? "16mb");
   const recordBytesMax = sizeOption("recordSizeMax", options.recordSizeMax ?? "16mb");
   const chunkBytes = sizeOption("readSize", options.readSize ?? "256kb");
-  const isGzip = gzipTest(options.compression ?? "auto");
-  const reading = { chunkBytes, recordBytesMax, isGzip, invalid: options.invalid ?? "fail" };
+  const codingOf = codings(options.compression ?? "auto", options.encoding ?? "utf-8");
+  const reading = { chunkBytes, recordBytesMax, codingOf, invalid: options.invalid ?? "fail" };
   return {
     kind,
     type,
@@ -157,9 +165,19 @@ function rollLimits(roll: NonNullable<FileOptions["roll"]>): RollLimits {
   };
 }
 
-function gzipTest(compression: "auto" | "gzip" | "none"): (file: string) => boolean {
-  if (compression === "auto") return (file) => /\.gz(ip)?$/i.test(file);
-  return () => compression === "gzip";
+function codings(compression: "auto" | "gzip" | "zstd" | "none", label: string): (file: string) => FileCoding {
+  const encoding = encodingOf(label);
+  if (encoding === undefined) {
+    throw optionInvalid(
+      `encoding: ${JSON.stringify(label)}`,
+      'give a name that TextDecoder knows: "utf-8", "latin1", "windows-1252", "utf-16", …',
+    );
+  }
+  if (compression !== "auto") return () => ({ compression: compression === "none" ? null : compression, encoding });
+  return (file) => {
+    const ending = /\.(?:(gz(?:ip)?)|zstd?)$/i.exec(file);
+    return { compression: ending === null ? null : ending[1] === undefined ? "zstd" : "gzip", encoding };
+  };
 }
 
 /** Without the type, which is part of the plan by itself. */

@@ -4,7 +4,7 @@
 // Each look-up opens the file, reads what it needs in chunks, and closes it. None keeps more than one record in memory.
 
 import { UserError } from "../../base/errors.ts";
-import { byteStream, encodingProblem, type StreamOptions } from "./byte-stream.ts";
+import { byteStream, encodingProblem, type FileCoding, type StreamOptions } from "./bytes/byte-stream.ts";
 import { LineCounter, type RecordFormat } from "./record-format.ts";
 
 export type FirstRecord = {
@@ -23,7 +23,7 @@ export async function firstRecord(
   let held: Buffer<ArrayBufferLike> = Buffer.alloc(0);
   for await (const chunk of byteStream(file, 0, options)) {
     held = Buffer.concat([held, chunk]);
-    const found = firstRecordIn(file, held, false, format, options.gzip);
+    const found = firstRecordIn(file, held, false, format, options.coding);
     if (found !== null) return found;
     if (held.length > recordBytesMax) {
       throw new UserError("RECORD_TOO_LONG", `the first record of ${file} is longer than ${recordBytesMax} bytes`, {
@@ -31,7 +31,7 @@ export async function firstRecord(
       });
     }
   }
-  const found = firstRecordIn(file, held, true, format, options.gzip);
+  const found = firstRecordIn(file, held, true, format, options.coding);
   return found ?? { head: held, start: held.length };
 }
 
@@ -41,10 +41,10 @@ function firstRecordIn(
   held: Buffer,
   final: boolean,
   format: RecordFormat<unknown>,
-  gzip: boolean,
+  coding: FileCoding,
 ): FirstRecord | null {
-  if (held.length < 3 && !final) return null; // Too little to tell a byte order mark.
-  const problem = encodingProblem(file, held, gzip);
+  if (held.length < 4 && !final) return null; // Too little to tell a byte order mark or an archive.
+  const problem = encodingProblem(file, held, coding);
   if (problem !== null) throw problem;
   const boundary = format.createBoundary();
   let start = held[0] === 0xef && held[1] === 0xbb && held[2] === 0xbf ? 3 : 0;

@@ -9,6 +9,7 @@ import type {
   SourceReaderContext,
   SourceSplit,
 } from "../../operators/source.ts";
+import type { FileCoding } from "./bytes/byte-stream.ts";
 import type { RecordFormat, RecordParser } from "./record-format.ts";
 import { type FilePosition, SplitReader } from "./split-reader.ts";
 
@@ -17,7 +18,7 @@ export type FileReaderOptions<T> = {
   readonly invalid: InvalidPolicy;
   readonly chunkBytes: number;
   readonly recordBytesMax: number;
-  readonly isGzip: (file: string) => boolean;
+  readonly codingOf: (file: string) => FileCoding;
 };
 
 export class FileReader<T> implements SourceReader<T> {
@@ -82,11 +83,11 @@ export class FileReader<T> implements SourceReader<T> {
   }
 
   #open(position: FilePosition, disk: Disk): SplitReader<T> {
-    const { format, invalid, chunkBytes, recordBytesMax, isGzip } = this.#options;
+    const { format, invalid, chunkBytes, recordBytesMax, codingOf } = this.#options;
     return new SplitReader(position, {
       format,
       parserFor: (first, file) => this.#parserFor(first, file),
-      stream: { disk, gzip: isGzip(position.file), chunkBytes },
+      stream: { disk, coding: codingOf(position.file), chunkBytes },
       recordBytesMax,
       policy: invalid,
       wake: () => this.#context.wake(),

@@ -1,9 +1,10 @@
 // Finds the files of a source and cuts them into splits.
 //
 // A file larger than the split size is cut into ranges of equal size, unless there is one subtask only, or it is
-// compressed. Where every line break ends a record, ranges are cut by arithmetic and each reader finds its first
-// record. Where text in quotes may hold line breaks, only the bytes from the start of the file tell where records
-// begin: then the file is scanned once, and each range goes out as soon as the scan has passed it.
+// compressed or in another encoding than UTF-8. Where every line break ends a record, ranges are cut by arithmetic and
+// each reader finds its first record. Where text in quotes may hold line breaks, only the bytes from the start of the
+// file tell where records begin: then the file is scanned once, and each range goes out as soon as the scan has passed
+// it.
 //
 //   E1. The ranges of a file follow one another without a gap, in order; those of all files go out in the order of the
 //       files.
@@ -12,7 +13,7 @@
 
 import type { Disk } from "../../base/disk.ts";
 import type { EnumeratorContext, Json, SourceSplit, SplitEnumerator } from "../../operators/source.ts";
-import { byteStream } from "./byte-stream.ts";
+import { byteStream, type FileCoding, isPlain } from "./bytes/byte-stream.ts";
 import { firstRecord } from "./file-probe.ts";
 import { filesFind } from "./paths/files-find.ts";
 import type { RecordFormat } from "./record-format.ts";
@@ -24,7 +25,7 @@ export type FileSplitOptions = {
   readonly splitBytes: number;
   readonly chunkBytes: number;
   readonly recordBytesMax: number;
-  readonly isGzip: (file: string) => boolean;
+  readonly codingOf: (file: string) => FileCoding;
 };
 
 /** A split to hand out, or a part of a file that is still to be cut into splits of `cutBytes`. */
@@ -86,9 +87,9 @@ export class FileSplits implements SplitEnumerator {
   }
 
   #cut(file: string, size: number): Part[] {
-    const { splitBytes, format, isGzip } = this.#options;
+    const { splitBytes, format, codingOf } = this.#options;
     const whole: FilePosition = { file, offset: 0, cut: false, line: 1, end: null };
-    if (this.#context.parallelism === 1 || isGzip(file) || size <= splitBytes)
+    if (this.#context.parallelism === 1 || !isPlain(codingOf(file)) || size <= splitBytes)
       return [{ position: whole, cutBytes: null }];
     const cutBytes = Math.max(Math.ceil(size / Math.ceil(size / splitBytes)), 4); // Not inside a byte order mark.
     const count = Math.ceil(size / cutBytes);
@@ -130,11 +131,11 @@ function isUncut(part: Part): boolean {
 /** Ranges of about `cutBytes` that begin with a record, found by a scan from the part's first record on. */
 async function* recordRanges(
   { position, cutBytes }: Part,
-  { format, chunkBytes, recordBytesMax }: FileSplitOptions,
+  { format, chunkBytes, recordBytesMax, codingOf }: FileSplitOptions,
   disk: Disk,
   signal: AbortSignal,
 ): AsyncGenerator<FilePosition, void, void> {
-  const stream = { disk, gzip: false, chunkBytes, signal };
+  const stream = { disk, coding: codingOf(position.file), chunkBytes, signal };
   const boundary = format.createBoundary();
   let start = position;
   let at = position.offset;

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { gzipSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type ReadOptions, readAll, sourceContract } from "../../operators/source.contract.ts";
 import type { Source } from "../../operators/source.ts";
 import { nodeWorld } from "../../testing/world.ts";
@@ -52,10 +52,42 @@ sourceContract("compressed csv", () => ({
   expected: rows,
 }));
 
+sourceContract("csv compressed with zstd", () => ({
+  source: csv(file("rows.csv.zst", zstdCompressSync(content)), { type: Row, splitSize: 1_000, readSize: 1_000 }),
+  world: nodeWorld(),
+  expected: rows,
+}));
+
 describe("compressed files", () => {
-  test("several archives in one file are read one after the other", async () => {
-    const path = file("two.jsonl.gz", Buffer.concat([gzipSync('{"a":1}\n'), gzipSync('{"a":2}\n')]));
-    assert.deepEqual((await read(jsonl(path))).records, [{ a: 1 }, { a: 2 }]);
+  for (const [ending, pack] of [
+    ["gz", gzipSync],
+    ["zst", (text: string) => zstdCompressSync(text)],
+    ["zstd", (text: string) => zstdCompressSync(text)],
+  ] as const) {
+    test(`several archives in one .${ending} file are read one after the other`, async () => {
+      const path = file(`two.jsonl.${ending}`, Buffer.concat([pack('{"a":1}\n'), pack(""), pack('{"a":2}\n')]));
+      for (const readSize of [1, 7, "256kb"]) {
+        assert.deepEqual((await read(jsonl(path, { readSize }))).records, [{ a: 1 }, { a: 2 }]);
+      }
+    });
+  }
+
+  test("a zstd archive that is cut off, damaged or followed by something else fails with the file", async () => {
+    const whole = zstdCompressSync(content);
+    for (const length of [0, 1, 4, 5, 500, whole.length - 1]) {
+      const path = file(`cut-${length}.csv.zst`, whole.subarray(0, length));
+      await assert.rejects(read(csv(path, { type: Row })), { code: "ZSTD_TRUNCATED" }, `${length}`);
+    }
+    const garbage = Buffer.concat([whole, Buffer.from("garbage")]);
+    for (const [name, bytes] of Object.entries({ garbage, none: Buffer.from("n,text\n") })) {
+      await assert.rejects(read(csv(file(`${name}.csv.zst`, bytes), { type: Row })), { code: "ZSTD_CORRUPT" });
+    }
+  });
+
+  test("zstd data in a file of another name is recognised", async () => {
+    const path = file("zst.data", zstdCompressSync("n,text\n1,x\n"));
+    assert.deepEqual((await read(csv(path, { type: Row, compression: "zstd" }))).records, [{ n: 1, text: "x" }]);
+    await assert.rejects(read(csv(path, { type: Row })), { code: "ENCODING_UNSUPPORTED", fix: /"\.zst".*"zstd"/ });
   });
 
   test("an archive that ends too early fails with the file, wherever it ends", async () => {

@@ -12,7 +12,7 @@
 
 import { assert } from "../../base/errors.ts";
 import type { InvalidPolicy, SourceOutput } from "../../operators/source.ts";
-import { byteStream, fileShrunk, ReadAhead, type StreamOptions } from "./byte-stream.ts";
+import { byteStream, fileShrunk, isPlain, ReadAhead, type StreamOptions } from "./bytes/byte-stream.ts";
 import { firstRecord, lineAt, nextRecordStart } from "./file-probe.ts";
 import {
   LineCounter,
@@ -180,7 +180,7 @@ export class SplitReader<T> {
   /** A restored position must still be inside the file. */
   async #checkSize(): Promise<void> {
     const { file, offset } = this.#start;
-    if (offset === 0 || this.#stream.gzip) return;
+    if (offset === 0 || !isPlain(this.#stream.coding)) return;
     const stat = await this.#stream.disk.stat(file);
     // A missing file fails with a better message when it is opened.
     if (stat !== null && stat.size < offset) throw fileShrunk(file, offset);

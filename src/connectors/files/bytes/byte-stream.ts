@@ -4,31 +4,46 @@
 //   B1. A chunk is valid until the next but one is asked for: consumers copy at once.
 //   B2. One read at a time per file handle; each stream has its own handle.
 
-import type { Disk, FileHandle } from "../../base/disk.ts";
-import { UserError } from "../../base/errors.ts";
-import { gunzipChunks } from "./gunzip-node.ts";
+import type { Disk, FileHandle } from "../../../base/disk.ts";
+import { UserError } from "../../../base/errors.ts";
+import { type Compression, decompressed } from "./decompress-node.ts";
+import { utf8Chunks } from "./transcode.ts";
+
+/** How the text of a file lies in its bytes. Only UTF-8 as it is can be cut and read from the middle. */
+export type FileCoding = {
+  readonly compression: Compression | null;
+  /** Null: UTF-8. */
+  readonly encoding: string | null;
+};
+
+export function isPlain({ compression, encoding }: FileCoding): boolean {
+  return compression === null && encoding === null;
+}
 
 export type StreamOptions = {
   readonly disk: Disk;
-  readonly gzip: boolean;
+  readonly coding: FileCoding;
   readonly chunkBytes: number;
   /** Ends streams early: their consumer is gone. */
   readonly signal: AbortSignal;
 };
 
-/** Chunks from `offset` on; of an archive, the offset is in what it contains. */
+/** Chunks of UTF-8 from `offset` on; of a file that is not plain, the offset is in what it becomes. */
 export async function* byteStream(
   file: string,
   offset: number,
   options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
   await using handle = await options.disk.open(file, "read");
-  if (!options.gzip) {
+  const { compression, encoding } = options.coding;
+  if (isPlain(options.coding)) {
     yield* readChunks(handle, offset, options);
     return;
   }
+  const stored = (): AsyncIterable<Uint8Array> => readChunks(handle, 0, options);
+  const bytes = compression === null ? stored() : decompressed(file, compression, stored);
   let skip = offset;
-  for await (const chunk of gunzipChunks(file, () => readChunks(handle, 0, options))) {
+  for await (const chunk of encoding === null ? bytes : utf8Chunks(file, encoding, bytes)) {
     if (skip < chunk.length) yield chunk.subarray(skip);
     skip = Math.max(0, skip - chunk.length);
   }
@@ -105,17 +120,22 @@ export class ReadAhead {
 }
 
 /** What the first bytes of a file tell when it is no UTF-8 text at all. Null when it may be. */
-export function encodingProblem(file: string, start: Uint8Array, gzip: boolean): UserError | null {
-  const [first, second] = start;
+export function encodingProblem(file: string, start: Uint8Array, coding: FileCoding): UserError | null {
+  const [first, second, third, fourth] = start;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     return new UserError("ENCODING_UNSUPPORTED", `${file} is UTF-16, not UTF-8`, {
-      fix: `convert it, for example with \`iconv -f UTF-16 -t UTF-8 ${file}\``,
+      fix: 'say `encoding: "utf-16"`',
     });
   }
-  if (first === 0x1f && second === 0x8b && !gzip) {
-    return new UserError("ENCODING_UNSUPPORTED", `${file} is compressed with gzip, but its name does not say so`, {
-      fix: 'rename it to end with ".gz", or set the option `compression: "gzip"`',
-    });
-  }
-  return null;
+  const isGzip = first === 0x1f && second === 0x8b;
+  const isZstd = first === 0x28 && second === 0xb5 && third === 0x2f && fourth === 0xfd;
+  if (coding.compression !== null || !(isGzip || isZstd)) return null;
+  const [compression, ending] = isGzip ? ["gzip", ".gz"] : ["zstd", ".zst"];
+  return new UserError(
+    "ENCODING_UNSUPPORTED",
+    `${file} is compressed with ${compression}, but its name does not say so`,
+    {
+      fix: `rename it to end with "${ending}", or set the option \`compression: "${compression}"\``,
+    },
+  );
 }
