@@ -45,7 +45,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "explain",
     summary: "Shows what a job does without running it: operators, tasks, exchanges, state, slots.",
     positional: "job.ts",
-    options: { param: PARAM, parallelism: PARALLELISM, local: LOCAL, json: JSON_OUT, ...CONFIG },
+    options: {
+      param: PARAM,
+      parallelism: PARALLELISM,
+      local: LOCAL,
+      dot: { takes: "flag", help: "a picture for Graphviz" },
+      mermaid: { takes: "flag", help: "a picture for Mermaid, as Markdown pages show it" },
+      json: JSON_OUT,
+      ...CONFIG,
+    },
     example: "npx millrace explain job.ts --param in=ticks.csv",
   },
   {

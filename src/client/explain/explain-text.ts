@@ -3,13 +3,12 @@
 // Where the plan has names of the engine's own, as for the fields of partial rows, the text has words. Whoever wants
 // the plan itself takes the JSON.
 
-import type { SourceLocation } from "../../base/errors.ts";
 import { wrappedLines } from "../../base/wrapped-lines.ts";
-import type { PartitionerSpec, Plan, PlanOperator } from "../../graph/plan.ts";
+import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { specText } from "../../types/spec-text.ts";
 import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
 import { operatorNames } from "./operator-names.ts";
-import { keyText, operatorText, partialRowsText, stateText, timeOrderText } from "./operator-text.ts";
+import { operatorText, partialRowsText, partitionerText, stateText, timeOrderText } from "./operator-text.ts";
 
 export type ExplainTextOptions = {
   /** Width for lines that can be broken. */
@@ -19,6 +18,7 @@ export type ExplainTextOptions = {
 };
 
 const DETAIL = " ".repeat(6);
+const BRANCH_WIDTH = 3;
 const CONTINUED = " ".repeat(8);
 const BREAK = /(?<=[,;→]) /;
 
@@ -56,35 +56,54 @@ class ExplanationText {
     ];
   }
 
-  #task(task: ExplainedTask, { exchanges, timeOrders }: Explanation): string[] {
+  #task(task: ExplainedTask, explanation: Explanation): string[] {
     const { number, parallelism, maxParallelism, slotGroup, operators } = task;
-    const head = this.#find(operators[0] ?? "");
     return [
       `${this.#strong(`task ${number}`)}  parallelism ${parallelism} of at most ${maxParallelism} · group "${slotGroup}"`,
-      ...operators.flatMap((uid) => {
-        const order = timeOrders[uid];
-        const waits = order === undefined ? "" : timeOrderText(order, { head, mode: this.#plan.mode });
-        return this.#operator(this.#find(uid), this.#plan.locations[uid], waits);
-      }),
-      ...exchanges.filter(({ fromTask }) => fromTask === number).flatMap((exchange) => this.#exchange(exchange)),
+      ...this.#tree(operators[0] ?? "", task, explanation),
+      ...explanation.exchanges
+        .filter(({ fromTask }) => fromTask === number)
+        .flatMap((exchange) => this.#exchange(exchange)),
     ];
   }
 
-  #operator(operator: PlanOperator, location: SourceLocation | undefined, waits: string): string[] {
-    const { uid, name, kind, output, state, sides } = operator;
+  /** An operator and what hangs on it in its task: one below the other, with branches where there are several. */
+  #tree(uid: string, task: ExplainedTask, explanation: Explanation, depth = 0): string[] {
+    const lines = this.#operator(uid, task, explanation, depth);
+    const edges = this.#plan.edges.filter(({ from, to }) => from === uid && task.operators.includes(to));
+    const [only] = edges;
+    if (only !== undefined && edges.length === 1 && only.output === "") {
+      return [...lines, ...this.#tree(only.to, task, explanation, depth)];
+    }
+    const branches = edges.flatMap(({ to, output }, index) => {
+      const [head = "", ...rest] = this.#tree(to, task, explanation, depth + 1);
+      const [fork, beside] = index === edges.length - 1 ? ["└─ ", "   "] : ["├─ ", "│  "];
+      const from = output === "" ? "" : `side.${output} → `;
+      return [`  ${fork}${from}${head.trimStart()}`, ...rest.map((line) => `  ${beside}${line.slice(2)}`)];
+    });
+    return [...lines, ...branches];
+  }
+
+  #operator(uid: string, task: ExplainedTask, { timeOrders, calls }: Explanation, depth: number): string[] {
+    const operator = this.#find(uid);
+    const { name, kind, output, state, sides } = operator;
+    const location = this.#plan.locations[uid];
     const place =
       location === undefined ? "" : `  ${this.#faint(`${location.file}:${location.line}:${location.column}`)}`;
     const title = name === uid || name === kind ? this.#name(uid) : `${this.#name(uid)} "${name}"`;
+    const order = timeOrders[uid];
+    const head = this.#find(task.operators[0] ?? "");
+    const waits = order === undefined ? "" : timeOrderText(order, { head, mode: this.#plan.mode });
     const emits = [
       ...(output === null || kind === "preAggregate" ? [] : [`gives ${specText(output)}`]),
       ...sides.map(({ name: side }) => `side.${side}`),
     ];
+    const texts = [operatorText(operator, calls[uid] ?? null), waits, emits.join("; ")];
     return [
       `  ${this.#strong(title)}  ${kind}${place}`,
-      ...this.#details(operatorText(operator)),
-      ...(waits === "" ? [] : this.#details(waits)),
-      ...(emits.length === 0 ? [] : this.#details(emits.join("; "))),
-      ...state.flatMap((spec) => this.#details(`state ${stateText(spec)}`)),
+      ...[...texts, ...state.map((spec) => `state ${stateText(spec)}`)]
+        .filter((text) => text !== "")
+        .flatMap((text) => this.#details(text, depth)),
     ];
   }
 
@@ -101,8 +120,8 @@ class ExplanationText {
     ];
   }
 
-  #details(text: string): string[] {
-    const lines = wrappedLines(text.split(BREAK), this.#columns - CONTINUED.length);
+  #details(text: string, depth = 0): string[] {
+    const lines = wrappedLines(text.split(BREAK), this.#columns - CONTINUED.length - depth * BRANCH_WIDTH);
     return lines.map((line, index) => `${index === 0 ? DETAIL : CONTINUED}${line}`);
   }
 
@@ -113,10 +132,6 @@ class ExplanationText {
   #name(uid: string): string {
     return this.#names.get(uid) ?? uid;
   }
-}
-
-function partitionerText(partitioner: PartitionerSpec): string {
-  return partitioner.kind === "hash" ? `hash ${keyText(partitioner.key)}` : partitioner.kind;
 }
 
 function counted(count: number, noun: string): string {

@@ -5,6 +5,7 @@ import { Configuration } from "../../config/configuration.ts";
 import { col, count, csv, type Job, job, max, print, sliding, state, sum, t } from "../../index.ts";
 import { jobPlan } from "../job-plan.ts";
 import { explain } from "./explain.ts";
+import { explainDot, explainMermaid } from "./explain-graph.ts";
 import { explainText } from "./explain-text.ts";
 import { operatorNames } from "./operator-names.ts";
 
@@ -58,7 +59,7 @@ async function graphOf(values: Record<string, unknown> = {}) {
 }
 
 /** Places in this file change with each edit. */
-const samePlace = () => ({ file: "job.ts", line: 1, column: 1 });
+const samePlace = { locate: () => ({ file: "job.ts", line: 1, column: 1 }), text: () => "call((record) => record)" };
 
 test("the text of a job with everything in it is as reviewed (UPDATE_GOLDEN=1 writes it)", async () => {
   const explanation = explain(await graphOf(), samePlace);
@@ -129,6 +130,54 @@ test("without chaining every operator is a task of its own, and the reason is to
   // But for combiners, which are part of an exchange.
   assert.equal(tasks.length, plan.operators.filter(({ kind }) => kind !== "preAggregate").length);
   assert.ok(exchanges.some(({ whyNotChained }) => whyNotChained === "pipeline.operator-chaining.enabled is false"));
+});
+
+const branching = job({ name: 'a "tree"' }, (env) => {
+  const trades = env.from("trades", csv("trades.csv", { type: Trade })).parse(Trade, { invalid: "side" });
+  trades.side.invalid.to("bad", print());
+  const cheap = trades.filter(col("price").lt(3));
+  cheap.to("cheap", print()).parallelism(2);
+  cheap
+    .map(({ symbol }) => ({ symbol }))
+    .name("<b>")
+    .to("names", print());
+});
+
+async function branches() {
+  const values = { "parallelism.default": 1 };
+  const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
+  return explain((await jobPlan(branching, {}, configuration)).graph, samePlace);
+}
+
+test("a task is drawn as the tree that it is: what hangs on which output, side outputs named", async () => {
+  const lines = explainText(await branches(), { columns: 100 }).split("\n");
+  const heads = lines.filter((line) => line.includes("job.ts:1:1")).map((line) => line.replace(/ {2}job.ts.*/, ""));
+  assert.deepEqual(heads, [
+    "  trades  source",
+    "  trades/parse  parse",
+    "  ├─ side.invalid → bad  sink",
+    "  └─ trades/filter  filter",
+    '     trades/map "<b>"  map',
+    "     names  sink",
+    "  cheap  sink",
+  ]);
+  const at = lines.findIndex((line) => line.includes("bad"));
+  assert.match(lines[at + 1] ?? "", /^ {2}│ {6}print/);
+});
+
+test("a picture has every operator in the frame of its task, and every edge with what it is", async () => {
+  const explanation = await branches();
+  const dot = explainDot(explanation);
+  assert.match(dot, /^digraph "a \\"tree\\"" \{\n/);
+  assert.equal(dot.match(/^ {4}o\d+ \[label=/gm)?.length, 7);
+  assert.equal(dot.match(/subgraph/g)?.length, 2);
+  assert.match(dot, /o1 -> o2 \[label="side\.invalid"\];/);
+  assert.match(dot, /\[label="forward", style=bold\];/);
+  const mermaid = explainMermaid(explanation);
+  assert.match(mermaid, /^flowchart LR\n {2}subgraph t1\["task 1, parallelism 1"\]\n {4}o0\["trades<br>source"\]\n/);
+  assert.match(mermaid, /o1 -->\|"side\.invalid"\| o2/);
+  assert.match(mermaid, /==>\|"forward"\|/);
+  assert.equal(mermaid.match(/-->|==>/g)?.length, explanation.plan.edges.length);
 });
 
 test("an explanation is plain data: JSON loses nothing of it", async () => {

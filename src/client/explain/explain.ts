@@ -3,11 +3,12 @@
 
 import type { SourceLocation } from "../../base/errors.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../../graph/job-graph.ts";
-import type { PartitionerSpec, Plan } from "../../graph/plan.ts";
+import type { PartitionerSpec, Plan, PlanOperator } from "../../graph/plan.ts";
 import { type TimeOrder, timeOrder } from "../../graph/time-order.ts";
 import { channelTargets, slotAssignment } from "../../jobmanager/topology.ts";
 import { shippedSpec } from "../../taskmanager/exchange-build.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
+import { callText } from "./call-text.ts";
 
 export const EXPLANATION_VERSION = 1;
 
@@ -16,6 +17,8 @@ export type Explanation = {
   readonly plan: Plan;
   readonly tasks: readonly ExplainedTask[];
   readonly exchanges: readonly ExplainedExchange[];
+  /** Of operators with a function: the call that declares it, as its file has it. By uid; empty where it is not known. */
+  readonly calls: Readonly<Record<string, string>>;
   /** What the watermarks of each `eventTime` wait for, by its uid. */
   readonly timeOrders: Readonly<Record<string, TimeOrder>>;
   readonly slots: {
@@ -54,8 +57,14 @@ export type ExplainedExchange = {
   readonly whyNotChained: string;
 };
 
-/** `locate` maps places of the plan to the user's files. */
-export function explain(graph: JobGraph, locate: (location: SourceLocation) => SourceLocation): Explanation {
+export type ExplainOptions = {
+  /** Maps places of the plan to the user's files. */
+  readonly locate: (location: SourceLocation) => SourceLocation;
+  /** Text of one of the user's files; null when it cannot be had. */
+  readonly text: (file: string) => string | null;
+};
+
+export function explain(graph: JobGraph, { locate, text }: ExplainOptions): Explanation {
   const { vertices } = graph;
   const { groups, slots } = slotAssignment(graph);
   const locations = Object.entries(graph.plan.locations).map(([uid, location]) => [uid, locate(location)] as const);
@@ -72,6 +81,13 @@ export function explain(graph: JobGraph, locate: (location: SourceLocation) => S
       operators: vertex.operators.map((operator) => operator.uid),
     })),
     exchanges: graph.edges.map((edge) => exchangeOf(graph, edge)),
+    calls: Object.fromEntries(
+      graph.plan.operators.filter(hasFunction).flatMap(({ uid }) => {
+        const { file = "", line = 0, column = 1 } = locations.find(([of]) => of === uid)?.[1] ?? {};
+        const written = text(file)?.split("\n")[line - 1];
+        return written === undefined ? [] : [[uid, callText(written, column)]];
+      }),
+    ),
     timeOrders: Object.fromEntries(
       graph.plan.operators
         .filter(({ kind }) => kind === "eventTime")
@@ -86,6 +102,11 @@ export function explain(graph: JobGraph, locate: (location: SourceLocation) => S
       })),
     },
   };
+}
+
+function hasFunction({ kind, options }: PlanOperator): boolean {
+  const isExpression = (options as { expression?: unknown } | null)?.expression !== undefined;
+  return ["map", "flatMap", "reduce"].includes(kind) || (kind === "filter" && !isExpression);
 }
 
 function exchangeOf(graph: JobGraph, jobEdge: JobEdge): ExplainedExchange {

@@ -2,7 +2,7 @@
 
 import { windowText } from "../../api/window-text.ts";
 import { durationText } from "../../base/duration.ts";
-import { isInOrder, type KeySpec, type Plan, type PlanOperator } from "../../graph/plan.ts";
+import { isInOrder, type KeySpec, type PartitionerSpec, type Plan, type PlanOperator } from "../../graph/plan.ts";
 import { isOneStream, sourceEnds, type TimeOrder } from "../../graph/time-order.ts";
 import { aggregateText, type NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import { type ExprSpec, exprText } from "../../operators/expressions/expr-spec.ts";
@@ -22,12 +22,15 @@ const ON_ERROR: Readonly<Record<string, string>> = {
   side: "records on which it throws go to side.errors",
 };
 
-export function operatorText(operator: PlanOperator): string {
+/** `call`: that which declares its function, as the user wrote it; null when it is not known. */
+export function operatorText(operator: PlanOperator, call: string | null): string {
   const onError = ON_ERROR[operator.onError];
   const order = isInOrder(operator) ? ["in event-time order"] : [];
-  const text = [...kindParts(operator), ...order, ...(onError === undefined ? [] : [onError])].filter(
-    (part) => part !== "",
-  );
+  const text = [
+    ...kindParts(operator, call ?? "a function"),
+    ...order,
+    ...(onError === undefined ? [] : [onError]),
+  ].filter((part) => part !== "");
   return text.join("; ");
 }
 
@@ -35,6 +38,10 @@ export function operatorText(operator: PlanOperator): string {
 export function keyText({ field, type }: KeySpec): string {
   if (field !== null) return `by ${field}`;
   return `by a function${type === null ? "" : ` that gives ${specText(type)}`}`;
+}
+
+export function partitionerText(partitioner: PartitionerSpec): string {
+  return partitioner.kind === "hash" ? `hash ${keyText(partitioner.key)}` : partitioner.kind;
 }
 
 export function stateText(state: StateSpec): string {
@@ -89,7 +96,7 @@ function splitsText(source: PlanOperator): string {
 
 type Options = Readonly<Record<string, Json>>;
 
-function kindParts(operator: PlanOperator): string[] {
+function kindParts(operator: PlanOperator, call: string): string[] {
   const options = (operator.options ?? {}) as Options;
   const key = operator.key === null ? "" : keyText(operator.key);
   switch (operator.kind) {
@@ -102,7 +109,7 @@ function kindParts(operator: PlanOperator): string[] {
       return [named(sink, rest), String(guarantee)];
     }
     case "filter":
-      return [options.expression === undefined ? "a function" : exprText(options.expression as ExprSpec)];
+      return [options.expression === undefined ? call : exprText(options.expression as ExprSpec)];
     case "parse":
       return ["checks each record against a schema", INVALID[String(options.invalid)] ?? ""];
     case "eventTime":
@@ -117,11 +124,11 @@ function kindParts(operator: PlanOperator): string[] {
     case "preAggregate":
       return [combinerText(operator, options), aggregatesText(options)];
     case "reduce":
-      return [key];
+      return [key, call];
     case "process":
       return [options.rightKey === undefined ? key : `left ${key}, right ${keyText(options.rightKey as KeySpec)}`];
     default:
-      return ["a function"];
+      return [call];
   }
 }
 
