@@ -17,7 +17,7 @@ export type Explanation = {
   readonly plan: Plan;
   readonly tasks: readonly ExplainedTask[];
   readonly exchanges: readonly ExplainedExchange[];
-  /** Of operators with a function: the call that declares it, as its file has it. By uid; empty where it is not known. */
+  /** Of operators with a function: the call that declares it, as its file has it, by uid. Left out where not known. */
   readonly calls: Readonly<Record<string, string>>;
   /** What the watermarks of each `eventTime` wait for, by its uid. */
   readonly timeOrders: Readonly<Record<string, TimeOrder>>;

@@ -35,7 +35,7 @@ export function operatorText(operator: PlanOperator, call: string | null): strin
 }
 
 /** "by symbol", or "by a function" with its type. */
-export function keyText({ field, type }: KeySpec): string {
+function keyText({ field, type }: KeySpec): string {
   if (field !== null) return `by ${field}`;
   return `by a function${type === null ? "" : ` that gives ${specText(type)}`}`;
 }
