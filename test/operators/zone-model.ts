@@ -73,6 +73,12 @@ const CHANGES: readonly (readonly [zone: string, instant: string])[] = [
   ["Africa/Casablanca", "2024-03-10T02:00Z"],
   ["Pacific/Apia", "2011-12-30T10:00Z"],
   ["Asia/Kathmandu", "2024-05-05T05:00Z"],
+  ["Pacific/Chatham", "2024-04-06T14:00Z"],
+  ["Pacific/Chatham", "2024-09-28T14:00Z"],
+  ["Antarctica/Troll", "2024-10-27T01:00Z"],
+  ["Antarctica/Troll", "2024-03-31T01:00Z"],
+  ["Europe/Berlin", "1945-05-24T00:00Z"],
+  ["America/New_York", "1918-10-27T06:00Z"],
 ];
 const MODELS = new Map<string, ZoneModel>();
 

@@ -2,11 +2,11 @@
 // day.
 //
 //   Z1. `offsetAt` is exact to the second at any instant: a day in which it changes is searched for the instant.
-//   Z2. A zone changes its offset at most once in 30 hours. (None ever did otherwise since 1970.)
+//   Z2. A zone changes its offset at most once in 32 hours. (None ever did otherwise.)
 
 const DAY_MS = 86_400_000;
-/** More than any zone is ahead or behind, so that a local time lies within so much of the same number in UTC. */
-const REACH_MS = 15 * 3_600_000;
+/** More than any zone was ever ahead or behind, so that a local time lies within so much of the same number in UTC. */
+const REACH_MS = 16 * 3_600_000;
 /** Days kept; far beyond what an operator has open at a time. */
 const DAYS_MAX = 4_096;
 
@@ -23,6 +23,7 @@ export class UtcOffset {
       calendar: "gregory",
       numberingSystem: "latn",
       hourCycle: "h23",
+      era: "short",
       year: "numeric",
       month: "numeric",
       day: "numeric",
@@ -81,8 +82,15 @@ export class UtcOffset {
 
   #measure(utcMs: number): number {
     const parts: Record<string, number> = {};
-    for (const { type, value } of this.#format.formatToParts(utcMs)) parts[type] = Number(value);
+    let isBefore = false;
+    for (const { type, value } of this.#format.formatToParts(utcMs)) {
+      if (type === "era") isBefore = value.startsWith("B");
+      else parts[type] = Number(value);
+    }
     const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(utcMs / 1_000) * 1_000;
+    // Date.UTC takes years below 100 for those of the last century.
+    const clock = new Date(Date.UTC(2000, 0, 1, hour, minute, second));
+    const localMs = clock.setUTCFullYear(isBefore ? 1 - year : year, month - 1, day);
+    return localMs - Math.floor(utcMs / 1_000) * 1_000;
   }
 }
