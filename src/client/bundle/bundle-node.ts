@@ -7,8 +7,9 @@
 
 import { createHash } from "node:crypto";
 import { accessSync, constants, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { BuildFailure, BuildOptions, Message, OutputFile, PartialMessage, Plugin } from "esbuild";
 import { assert, ExternalError, type SourceLocation, UserError } from "../../base/errors.ts";
 import { bundleUrl, engineUrl, loadedUrl } from "../../taskmanager/job-load-node.ts";
@@ -48,7 +49,7 @@ export async function moduleBundle(file: string, options: BundleOptions): Promis
     entryPoints: [path],
     absWorkingDir: cwd,
     outfile: join(cwd, "millrace-bundle.mjs"), // Not written: sources in the map are relative to where it would lie.
-    plugins: [importChecks, packagePaths(dirname(path))],
+    plugins: [importChecks, nativeAddons(dirname(path)), packagePaths(dirname(path))],
   });
   const [map, code] = ["map", "mjs"].map((ending) => outputs.find((output) => output.path.endsWith(ending)));
   assert(code !== undefined && map !== undefined, "esbuild gave a bundle and its map");
@@ -182,13 +183,40 @@ const importChecks: Plugin = {
       const fix = 'import from "millrace", "millrace/client", "millrace/testing" or "millrace/connectors/…"';
       return refusal({ code: "MODULE_IMPORT_UNRESOLVED", text: `there is no module "${path}"`, fix });
     });
-    plugin.onResolve({ filter: /\.node$/ }, ({ path }) => {
-      const fix = "use a package without native code; jobs travel to their workers as one JavaScript file";
-      const text = `the native addon "${path}" cannot be part of a job's bundle`;
-      return refusal({ code: "MODULE_NATIVE_ADDON", text, fix });
-    });
   },
 };
+
+/**
+ * Native addons stay where they are: a package that requires one finds it beside the job, whatever directory it was
+ * bundled in. One for another machine is not there, and is not asked for either.
+ */
+function nativeAddons(directory: string): Plugin {
+  return {
+    name: "millrace-native-addons",
+    setup(plugin) {
+      plugin.onResolve({ filter: /\.node$/ }, ({ path, kind, resolveDir }) => {
+        if (kind === "require-call" || kind === "require-resolve") {
+          return { path: addonPath(path, { from: resolveDir, directory }), external: true };
+        }
+        const fix =
+          'load it with require: import { createRequire } from "node:module"; createRequire(import.meta.url)(…)';
+        const text = `the native addon "${path}" cannot be imported: Node loads addons with require alone`;
+        return refusal({ code: "MODULE_NATIVE_ADDON", text, fix });
+      });
+    },
+  };
+}
+
+function addonPath(path: string, { from, directory }: { readonly from: string; readonly directory: string }): string {
+  try {
+    const found = relative(directory, createRequire(join(from, "from.js")).resolve(path))
+      .split(sep)
+      .join("/");
+    return found.startsWith(".") ? found : `./${found}`;
+  } catch {
+    return path;
+  }
+}
 
 type Refusal = { readonly code: string; readonly text: string; readonly fix: string };
 
