@@ -15,8 +15,6 @@ import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
 import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
 import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
-import type { ExprSpec } from "../operators/expressions/expr-spec.ts";
-import { FieldProbe, takenFields } from "../operators/expressions/field-presence.ts";
 import type { Operator, OperatorContext, Output } from "../operators/operator.ts";
 import type { Sink, SinkWriterContext } from "../operators/sink.ts";
 import type { IndexedSource, InvalidPolicy, Source, SourceReaderContext } from "../operators/source.ts";
@@ -31,6 +29,7 @@ import { combinerBuild } from "./combiner-build.ts";
 import { EventTimeDriver } from "./event-time-driver.ts";
 import { exchangeSelector, exchangeShape } from "./exchange-build.ts";
 import { exchangeRefusal } from "./exchange-refusal.ts";
+import { filterProbe } from "./filter-probe.ts";
 import { FlatMapDriver } from "./flat-map-driver.ts";
 import { keyedInput } from "./keyed-input.ts";
 import type { LinkBuilder } from "./links.ts";
@@ -38,7 +37,7 @@ import { operatorBuild } from "./operator-build.ts";
 import { ParseDriver } from "./parse-driver.ts";
 import { SinkDriver } from "./sink-driver.ts";
 import { SourceDriver } from "./source-driver.ts";
-import { holdingsClose, Task, type TaskHoldings } from "./task.ts";
+import { holdingsClose, Task, type TaskHoldings, type TaskParts } from "./task.ts";
 import { TaskMetrics } from "./task-metrics.ts";
 import { TurnClock } from "./turn-clock.ts";
 import { concernsRecord, connectorCall, messageOf, userFailure } from "./user-failure.ts";
@@ -138,13 +137,18 @@ class TaskBuilder {
       combiner: new WatermarkCombiner(gate?.channels.length ?? 0),
       ...this.holdings,
       partitions: this.#partitions,
-      eventTimes: this.#context.sourceWatermarks
-        ? []
-        : this.#driven.eventTimes.map(({ index, driver }) => ({ driver, path: this.#path(index) })),
+      ...this.#timing(),
       inputPath: this.#inputPath(),
       loopOptions: (port, input) => ({ input, port, key: this.#key(port), timestamps: true }),
       metrics,
     });
+  }
+
+  #timing(): Pick<TaskParts, "eventTimes" | "unheard"> {
+    const { eventTimes } = this.#driven;
+    return this.#context.sourceWatermarks
+      ? { eventTimes: [], unheard: eventTimes.map(({ driver }) => driver) }
+      : { eventTimes: eventTimes.map(({ index, driver }) => ({ driver, path: this.#path(index) })), unheard: [] };
   }
 
   /** What has been made so far. */
@@ -571,13 +575,6 @@ type EventTimeSettings = {
   readonly everyMs: number | null;
   readonly unit: TimestampUnit | null;
 };
-
-/** For an expression over records without a declared type. */
-function filterProbe(operator: PlanOperator): FieldProbe | undefined {
-  const { expression } = optionsOf<{ expression?: ExprSpec }>(operator);
-  if (expression === undefined || operator.output !== null) return undefined;
-  return new FieldProbe(operator.uid, takenFields(expression));
-}
 
 /** A combiner holds any key, whichever subtask it is: all its rows are of one key group, that of nobody. */
 function storeOf(operator: PlanOperator, subtask: number): [PlanOperator, number] {

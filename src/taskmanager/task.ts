@@ -50,6 +50,8 @@ export type TaskParts = {
   readonly flatMaps: readonly FlatMapDriver[];
   /** In the order of the chain, each with the path of the watermarks it makes. */
   readonly eventTimes: readonly { readonly driver: EventTimeDriver; readonly path: WatermarkPath }[];
+  /** Those whose watermarks a test makes in their place. */
+  readonly unheard: readonly EventTimeDriver[];
   readonly inputPath: WatermarkPath;
   /** In the order of the chain. */
   readonly operators: readonly Operator[];
@@ -457,9 +459,10 @@ export class Task {
 
   /** What each path delivers at the end of the input: how far event time came in all, then Infinity. */
   #lastWatermarks(): (readonly [WatermarkPath, number])[] {
-    const { inputPath, eventTimes, combiner } = this.parts;
+    const { inputPath, eventTimes, unheard, combiner } = this.parts;
     const reached = eventTimes.map(({ driver, path }) => [path, driver.greatest] as const);
-    const paths = [[inputPath, combiner.greatest] as const, ...reached];
+    const greatest = unheard.reduce((most, driver) => Math.max(most, driver.greatest), combiner.greatest);
+    const paths = [[inputPath, greatest] as const, ...reached];
     return paths.flatMap(([path, greatest]) => [[path, greatest] as const, [path, Infinity] as const]);
   }
 

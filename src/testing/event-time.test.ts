@@ -2,8 +2,19 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { blackhole, collection, count, job, sum, t, tumbling, weightedMean } from "../index.ts";
-import { testJob } from "./index.ts";
+import {
+  blackhole,
+  collection,
+  count,
+  type Infer,
+  job,
+  type KeyedProcess,
+  sum,
+  t,
+  tumbling,
+  weightedMean,
+} from "../index.ts";
+import { harness, testJob } from "./index.ts";
 
 const Tick = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp });
 
@@ -114,5 +125,62 @@ describe("windows under test", () => {
       bars.map(({ start, trades }) => [start, trades]),
       [0, 60_000, 120_000].map((start) => [start, 1]),
     );
+  });
+});
+
+describe("with the watermarks of a run", () => {
+  const Reading = t.struct({ device: t.string, at: t.timestamp });
+
+  /** Tells of devices that are silent for a minute; `inOrder`: as the documentation recommends it. */
+  const silence = (inOrder: boolean, outOfOrder: "0ms" | "1h" = "0ms") =>
+    job({ name: "silence" }, (env) => {
+      const keyed = env
+        .from("readings", collection([], { type: Reading }))
+        .eventTime({ at: "at", outOfOrder, every: "1h" })
+        .keyBy("device");
+      const watch: KeyedProcess<Infer<typeof Reading>, string, Nothing, typeof Reading, Nothing> = {
+        uid: "watch",
+        out: Reading,
+        onRecord: ({ at }, { timers }) => timers.set("silent", at + 60_000),
+        onTimer({ at }, ctx) {
+          if (ctx.watermark !== Infinity) ctx.emit({ device: ctx.key, at });
+        },
+      };
+      (inOrder ? keyed.inOrder().process(watch) : keyed.process(watch)).to("alerts", blackhole());
+    });
+  type Nothing = Record<never, never>;
+
+  const readings = [0, 30_000, 200_000, 210_000].map((at) => ({ device: "a", at }));
+
+  for (const parallelism of [1, 3]) {
+    test(`a test misses what a run misses, and finds what it finds, at parallelism ${parallelism}`, async () => {
+      for (const [declared, found] of [
+        [silence(false), []],
+        [silence(true), [{ device: "a", at: 90_000 }]],
+        [silence(true, "1h"), [{ device: "a", at: 90_000 }]],
+      ] as const) {
+        await using run = await testJob(declared, { watermarks: "eventTime", parallelism });
+        run.source("readings").push(...readings);
+        await run.end();
+        assert.deepEqual(await run.sink("alerts").rows(), found);
+      }
+    });
+  }
+
+  test("the test has none to say", async () => {
+    await using run = await testJob(silence(true), { watermarks: "eventTime" });
+    assert.throws(() => run.source("readings").watermark(1), { code: "TEST_WATERMARK_UNHEARD" });
+    await assert.rejects(testJob(silence(true), { watermarks: "mine" as never }), { code: "OPTION_INVALID" });
+  });
+
+  test("and where the test says them, event time comes to its greatest as well before the input ends", async () => {
+    await using run = await testJob(silence(true));
+    run.source("readings").push(...readings);
+    await run.end();
+    assert.deepEqual(await run.sink("alerts").rows(), [{ device: "a", at: 90_000 }]);
+    const single = await harness(silence(true), "watch");
+    for (const reading of readings) single.record(reading, { at: reading.at });
+    single.end();
+    assert.deepEqual(single.output(), [{ device: "a", at: 90_000 }]);
   });
 });

@@ -55,7 +55,7 @@ export interface Harness {
   watermark(atMs: number | Date): void;
   /** Lets processing time pass; timers fire one by one at their times. */
   advanceClock(by: Duration): void;
-  /** The input is complete: everything still open in event time fires. */
+  /** The input is complete: event time goes to its greatest, then to its end, and everything still open fires. */
   end(): void;
   /** What was emitted since the last call. */
   output<T = unknown>(): T[];
@@ -153,6 +153,8 @@ class OperatorHarness implements Harness {
   readonly #metrics = new MetricStore();
   #nowMs: number;
   #watermark = -Infinity;
+  /** Greatest event time of any record. */
+  #greatest = -Infinity;
 
   constructor(plan: PlanOperator, operator: Operator, parts: HarnessParts) {
     const { options } = parts;
@@ -202,6 +204,7 @@ class OperatorHarness implements Harness {
     const { at, key, input = 0 } = options;
     freezeRecord(record);
     const timeMs = at === undefined ? Number.NaN : Number(at);
+    if (timeMs > this.#greatest) this.#greatest = timeMs;
     if (this.#operator.onBatch !== undefined) {
       const batch = { count: 1, rows: [record], timestamps: Float64Array.of(timeMs), reader: null };
       assert(this.#operator.onBatch(batch, 0, input) === 1, "the record was not taken");
@@ -238,6 +241,7 @@ class OperatorHarness implements Harness {
   }
 
   end(): void {
+    this.watermark(Math.max(this.#watermark, this.#greatest)); // As a run does.
     this.watermark(Infinity);
     while (!this.#operator.onEndOfInput());
   }

@@ -133,6 +133,8 @@ type StubSourceOptions = {
   /** Picks the subtask that gets the records; every subtask gets the watermarks. */
   readonly target: number;
   readonly script: TestScript;
+  /** Who says how far event time has come. */
+  readonly watermarks: string;
 };
 
 export class StubSource implements Source<unknown> {
@@ -148,6 +150,7 @@ export class StubSource implements Source<unknown> {
   readonly #script: TestScript;
   readonly #batch: boolean;
   readonly #fits: RecordGuard | null;
+  readonly #watermarks: string;
   #watermark = -Infinity;
   #ended = false;
 
@@ -161,6 +164,7 @@ export class StubSource implements Source<unknown> {
     this.#readers = Array.from({ length: options.parallelism }, () => new StubReader());
     this.#target = options.target % options.parallelism;
     this.#script = options.script;
+    this.#watermarks = options.watermarks;
     this.#batch = options.batch;
     this.#fits = this.type === null ? null : compileRecordGuard(this.type, "refuse", `test source ${uid}`);
   }
@@ -195,6 +199,11 @@ export class StubSource implements Source<unknown> {
 
   watermark(atMs: number): void {
     this.#checkOpen();
+    if (this.#watermarks !== "test") {
+      throw new UserError("TEST_WATERMARK_UNHEARD", `watermarks of "${this.#uid}" are made by eventTime in this test`, {
+        fix: 'push records whose times take event time there, or leave watermarks: "eventTime" out of testJob',
+      });
+    }
     if (this.#batch) {
       throw new UserError("TEST_WATERMARK_BATCH", `"${this.#uid}" has no watermark before its end: batch mode`, {
         fix: "push the records and call end(), as the input of a batch job does",

@@ -7,8 +7,9 @@
 //   T1. Nothing takes virtual time but `advanceClock`: whatever was pushed has flowed through when a verb that waits
 //       resolves.
 //   T2. Verbs take effect in their order: a record pushed after a watermark meets it wherever it goes.
-//   T3. Watermarks come from `source(uid).watermark` alone. `eventTime` assigns times; its `outOfOrder` and `idle` have
-//       no effect.
+//   T3. Watermarks come from `source(uid).watermark` alone, and `eventTime` assigns times; its `outOfOrder`, `every`
+//       and `idle` have no effect. With `watermarks: "eventTime"` they are those of a run, and the test says none.
+//       Either way event time goes to its greatest when the input ends, and then to its end, as in a run.
 //   T4. The first verb after the job has failed, whichever it is, rejects with the job's error; so does the end of the
 //       test.
 
@@ -26,7 +27,7 @@ import type { MetricEntry } from "../metrics/metric-store.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
 import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
-import { checkOptions, NUMBER } from "../types/check-options.ts";
+import { checkOptions, NUMBER, oneOf } from "../types/check-options.ts";
 import { SimEnv } from "./sim-env.ts";
 import { StateViews } from "./state-view.ts";
 import { StubSink } from "./stub-sink.ts";
@@ -42,6 +43,11 @@ export type TestJobOptions = {
   readonly params?: ParamValues;
   /** Decides the order in which tasks run, and which subtask of a source gets the records. Default: 1. */
   readonly seed?: number;
+  /**
+   * Who says how far event time has come: the test, by `source(uid).watermark`, or `eventTime`, as in a run: a test
+   * cannot pass then what a run would miss. Default: `"test"`.
+   */
+  readonly watermarks?: "test" | "eventTime";
   readonly config?: Readonly<Record<string, Setting>>;
   /** Processing time at the start, epoch milliseconds or a Date. Default: 2026-01-01T00:00:00Z. */
   readonly startTime?: number | Date;
@@ -103,6 +109,7 @@ const TEST_CONFIG: Readonly<Record<string, Setting>> = {
   [OPTIONS.networkMin.key]: "1mb",
   [OPTIONS.memoryPoison.key]: true,
 };
+const WATERMARKS = oneOf("test", "eventTime");
 const MACHINE_BYTES = 8 * 1024 ** 3;
 
 /** A bound that gives way to any key of the user's: none may need another one beside it. */
@@ -112,9 +119,16 @@ const NETWORK_KEYS = [OPTIONS.networkFraction.key, OPTIONS.networkMin.key, OPTIO
 /** Starts a job under test. Use it with `await using`, so that a failure nobody looked at fails the test. */
 export async function testJob(job: Job, options: TestJobOptions = {}): Promise<TestJob> {
   checkJob("testJob", job);
-  const takes = { parallelism: true, params: true, seed: NUMBER, config: true, startTime: TIME } as const;
+  const takes = {
+    parallelism: true,
+    params: true,
+    seed: NUMBER,
+    watermarks: WATERMARKS,
+    config: true,
+    startTime: TIME,
+  } as const;
   checkOptions({ of: "testJob", given: options, takes });
-  const { seed = 1, parallelism = 1 } = options;
+  const { seed = 1, parallelism = 1, watermarks = "test" } = options;
   const env = new SimEnv({ seed, ...(options.startTime !== undefined && { startMs: Number(options.startTime) }) });
   const config = { ...options.config };
   const network = NETWORK_KEYS.some((key) => key in config) ? {} : NETWORK_BOUND;
@@ -127,7 +141,7 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
   const params = paramsText(options.params);
   const stubs = await builtFromCode(
     (given) => `testJob(job, ${given})`,
-    () => stubsOf(job, params, { seed, configuration }),
+    () => stubsOf(job, params, { seed, watermarks, configuration }),
   );
   const runner = localSlotRunner({
     env,
@@ -138,7 +152,7 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
         const sink = stubs.sinks.get(uid);
         return { ...functions, ...(source && { source }), ...(sink && { sink }) };
       },
-      sourceWatermarks: true,
+      sourceWatermarks: watermarks === "test",
       onStore: (uid, subtask, store) => stubs.states.addStore(uid, subtask, store),
     },
   });
@@ -170,7 +184,7 @@ type Stubs = {
 async function stubsOf(
   job: Job,
   params: Readonly<Record<string, string>>,
-  { seed, configuration }: { seed: number; configuration: Configuration },
+  { seed, watermarks, configuration }: { seed: number; watermarks: string; configuration: Configuration },
 ): Promise<Stubs> {
   const { plan, functions } = await jobBuild(job, params, planDefaults(configuration));
   const script = new TestScript();
@@ -185,6 +199,7 @@ async function stubsOf(
           parallelism,
           target: seed,
           script,
+          watermarks,
           batch: plan.mode === "batch",
         }),
       );
