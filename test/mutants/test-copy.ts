@@ -20,7 +20,7 @@ export class TestCopy {
   readonly #folder = mkdtempSync(join(tmpdir(), "millrace-mutants-"));
 
   constructor() {
-    for (const path of repoFiles(/./)) {
+    for (const path of repoFiles(/^(?!node_modules$)/)) {
       mkdirSync(dirname(join(this.#folder, path)), { recursive: true });
       cpSync(join(ROOT, path), join(this.#folder, path));
     }
