@@ -67,6 +67,7 @@ const CASES: readonly Case[] = [
   { what: "parallelism", to: { parallelism: 3 }, obstacle: "parallelism differs (2 and 3)" },
   { what: "maximum parallelism", to: { maxParallelism: 64 }, obstacle: "maximum parallelism differs (128 and 64)" },
   { what: "slot group", to: { slotGroup: "b" }, obstacle: 'slot-sharing groups differ ("default" and "b")' },
+  { what: "slot group before", from: { slotGroup: "b" }, obstacle: 'slot-sharing groups differ ("b" and "default")' },
   { what: "chaining is off", chaining: false, obstacle: "pipeline.operator-chaining.enabled is false" },
   { what: "startNewChain", to: { chaining: "head" }, obstacle: '"b" asked for a new chain' },
   { what: "startNewChain before", from: { chaining: "head" }, obstacle: null },

@@ -54,6 +54,15 @@ test("a difference is told where it is, however deep", () => {
   );
 });
 
+test("a difference of the job itself is told of: its name, its mode, its parameters", () => {
+  const left = plan([operator("a")]);
+  const right: Plan = { ...left, name: "other", mode: "batch", params: { n: "2" } };
+  assert.equal(
+    planDiff(left, right),
+    '~ job name: "job" became "other"\n~ job mode: "stream" became "batch"\n~ job params.n: "1" became "2"',
+  );
+});
+
 test("operators and edges that came or went are told of", () => {
   assert.equal(
     planDiff(

@@ -68,6 +68,12 @@ describe("the life of a job", () => {
     assert.equal(actions.filter(({ kind }) => kind === "cancelSlots").length, 1, "they are closing already");
   });
 
+  test("a task that says more than once that it has finished is one task", () => {
+    const twice = [...finished(1), ...finished(1), ...finished(1)];
+    const { state, actions } = run(jobStateOf({ tasks: 3, slots: 1 }), [...deployed(1), ...twice]);
+    assert.deepEqual([state.phase, actions], ["running", []]);
+  });
+
   test("a slot that closes before anybody asked it to has failed the job", () => {
     const { state } = run(jobStateOf({ tasks: 2, slots: 2 }), [...deployed(2), ...finished(1), closed(0), closed(1)]);
     assert.deepEqual([state.outcome, state.error?.code], ["failed", "SLOT_CLOSED_EARLY"]);

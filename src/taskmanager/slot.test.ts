@@ -12,6 +12,8 @@ import type { Task, TurnResult } from "./task.ts";
 class ScriptedTask {
   readonly turns: (TurnResult | Error)[];
   readonly ends: string[] = [];
+  /** Turns that it got. */
+  taken = 0;
   /** What ends with an error. */
   breaks: string | null = null;
   readonly parts: Task["parts"];
@@ -23,6 +25,7 @@ class ScriptedTask {
   }
 
   turn(): TurnResult {
+    this.taken += 1;
     const next = this.turns.shift() ?? "idle";
     if (next instanceof Error) throw next;
     return next;
@@ -108,6 +111,8 @@ describe("a slot", () => {
     assert.deepEqual(kinds(), ["deployed", "finished"]);
     assert.deepEqual(sent[1], { kind: "finished", task: "0/0/0" });
     assert.equal(two.turns.length, 0);
+    slot.turn();
+    assert.deepEqual([one.taken, two.taken], [2, 4], "one that has finished gets no further turn");
   });
 
   test("wakes itself once it is deployed, and once it is closed: it may have been rung before, in vain", async () => {

@@ -5,6 +5,7 @@ import { WatermarkGenerator } from "../operators/event-time/watermark-generator.
 import { sourceContract } from "../operators/source.contract.ts";
 import type {
   IndexedSource,
+  InvalidPolicy,
   PollResult,
   Source,
   SourceOutput,
@@ -18,8 +19,16 @@ import { SourceDriver } from "./source-driver.ts";
 
 type Poll = (output: SourceOutput<unknown>, splits: SourceSplit[]) => PollResult;
 
+type Driven = {
+  readonly bounded?: boolean;
+  readonly addSplit?: () => void;
+  readonly policy?: InvalidPolicy;
+  readonly invalid?: (row: unknown) => boolean;
+  readonly onInvalid?: () => void;
+};
+
 /** A reader that keeps the splits it is given, and the driver of it with what the driver asked for. */
-function driven(poll: Poll, { bounded = true, addSplit }: { bounded?: boolean; addSplit?: () => void } = {}) {
+function driven(poll: Poll, { bounded = true, addSplit, policy = "fail", invalid, onInvalid }: Driven = {}) {
   const splits: SourceSplit[] = [];
   const reader: SourceReader<unknown> = {
     addSplit: addSplit ?? ((given) => void splits.push(given)),
@@ -34,7 +43,7 @@ function driven(poll: Poll, { bounded = true, addSplit }: { bounded?: boolean; a
     clock: { nowMs: () => 0, monotonicMs: () => 0 },
     reader,
     indexed: null,
-    policy: "fail",
+    policy,
     bounded,
     batch: false,
     output: {
@@ -43,8 +52,8 @@ function driven(poll: Poll, { bounded = true, addSplit }: { bounded?: boolean; a
         return true;
       },
     },
-    invalid: { offer: () => true },
-    onInvalid: () => undefined,
+    invalid: { offer: (row) => invalid?.(row) ?? true },
+    onInvalid: () => onInvalid?.(),
     splits: {
       add: () => undefined,
       enter: () => undefined,
@@ -298,6 +307,45 @@ for (const rate of [undefined, 5_000]) {
     },
   );
 }
+
+describe("a row that is not valid", () => {
+  const row = { raw: "x", issues: ["no number", "too short"], file: "a.csv", line: 3 };
+  const invalidBy = (policy: InvalidPolicy, room: boolean) => {
+    const aside: unknown[] = [];
+    const counts: number[] = [];
+    const given: boolean[] = [];
+    const { driver } = driven(
+      (output) => {
+        given.push(output.invalid(row));
+        return "more";
+      },
+      { policy, invalid: (one) => aside.push(one) > 0 && room, onInvalid: () => void counts.push(1) },
+    );
+    driver.onSplit(split("a"));
+    return { poll: () => driver.poll(10), aside, counted: () => counts.length, given };
+  };
+
+  test("fails the task with its place and all that is wrong, unless it is to be skipped or set aside", () => {
+    const failing = invalidBy("fail", true);
+    assert.throws(failing.poll, {
+      code: "ROW_INVALID",
+      operator: "in",
+      message: "a.csv:3: no number; too short in 'x'",
+    });
+    assert.deepEqual([failing.aside, failing.counted()], [[], 0]);
+  });
+
+  test("that is skipped is counted, and the reader goes on; one that is set aside may fill the output", () => {
+    const skipped = invalidBy("skip", true);
+    skipped.poll();
+    assert.deepEqual([skipped.given, skipped.aside, skipped.counted()], [[true], [], 1]);
+    for (const room of [true, false]) {
+      const aside = invalidBy("side", room);
+      aside.poll();
+      assert.deepEqual([aside.given, aside.aside, aside.counted()], [[room], [row], 1]);
+    }
+  });
+});
 
 describe("D2: the splits of an indexed source", () => {
   /** A reader with the splits `ids`, what it gives at the time of each poll, and the watermarks of that. */

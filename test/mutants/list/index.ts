@@ -2,12 +2,14 @@
 
 import type { Mutant } from "../mutant.ts";
 import { BASE } from "./base.ts";
+import { CONNECTORS } from "./connectors.ts";
 import { JOBMANAGER } from "./jobmanager.ts";
 import { MEMORY } from "./memory.ts";
 import { NETWORK } from "./network.ts";
 import { OPERATORS } from "./operators.ts";
 import { PLAN } from "./plan.ts";
 import { STATE } from "./state.ts";
+import { SURFACE } from "./surface.ts";
 import { TASKMANAGER } from "./taskmanager.ts";
 import { TYPES } from "./types.ts";
 
@@ -21,4 +23,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...NETWORK,
   ...TASKMANAGER,
   ...JOBMANAGER,
+  ...CONNECTORS,
+  ...SURFACE,
 ];

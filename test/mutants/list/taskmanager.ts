@@ -97,8 +97,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "one subtask's wait holds up the others at a source's coordinator",
     file: "src/taskmanager/source-coordinator.ts",
-    find: `if (split === "wait") return true;`,
-    replace: `if (split === "wait" || this.#waiting[0]?.subtask !== subtask) return true;`,
+    find: `this.#waiting = this.#waiting.filter((request) => !this.#tryAnswer(request));`,
+    replace: `while (this.#waiting[0] !== undefined && this.#tryAnswer(this.#waiting[0])) this.#waiting.shift();`,
   },
   {
     name: "requests for splits are answered before the enumerator has started",

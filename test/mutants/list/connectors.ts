@@ -1,0 +1,267 @@
+import type { Mutant } from "../mutant.ts";
+
+const FILES = "src/connectors/files";
+const BOUNDARY = `${FILES}/csv/csv-boundary.ts`;
+const ENCODE = `${FILES}/csv/csv-encode.ts`;
+const CELLS = `${FILES}/csv/csv-cells.ts`;
+const SPLIT = `${FILES}/split-reader.ts`;
+const SPLITS = `${FILES}/file-splits.ts`;
+const READER = `${FILES}/file-reader.ts`;
+const BYTES = `${FILES}/byte-stream.ts`;
+const WRITER = `${FILES}/sink/file-writer.ts`;
+const TARGET = `${FILES}/sink/file-target.ts`;
+
+const ON_DISK = [`${FILES}/files-node.test.ts`];
+const CSV = [`${FILES}/csv/csv-boundary.test.ts`, `${FILES}/csv/csv-grammar.test.ts`, `${FILES}/csv/csv.test.ts`];
+const SPLIT_TESTS = [`${FILES}/split-reader.test.ts`, `${FILES}/csv/csv.test.ts`, `${FILES}/csv/csv-grammar.test.ts`];
+const SINK = [`${FILES}/sink/file-writer.test.ts`, `${FILES}/sink/file-sink.test.ts`];
+
+export const CONNECTORS: readonly Mutant[] = [
+  {
+    name: "the byte after a lone CR is not looked at again",
+    file: BOUNDARY,
+    find: "      position = end - 1;\n",
+    replace: "",
+    tests: CSV,
+  },
+  {
+    name: "a doubled quote ends a field",
+    file: BOUNDARY,
+    find: "set(QUOTE_SEEN, BARE, { ...lineEnds, [DELIMITER]: FIELD_START, [QUOTE]: QUOTED });",
+    replace: "set(QUOTE_SEEN, BARE, { ...lineEnds, [DELIMITER]: FIELD_START });",
+    tests: CSV,
+  },
+  {
+    name: "a line break inside quotes is taken for the end of a record where the scan jumps",
+    file: BOUNDARY,
+    find: "    if (quote >= 0 && quote < to) return from;\n",
+    replace: "",
+    tests: CSV,
+  },
+  {
+    name: "a scan that jumps forgets that it is inside quotes",
+    file: BOUNDARY,
+    find: "if (to <= from || this.#state === QUOTED || this.#state === QUOTE_SEEN || this.#state === ESCAPE_SEEN) return from;",
+    replace: "if (to <= from) return from;",
+    tests: [...CSV, `${FILES}/file-splits.test.ts`],
+  },
+  {
+    name: "CR LF ends two records",
+    file: BOUNDARY,
+    find: "set(CR_SEEN, ENDED_BEFORE, { [IS_LF]: ENDED });",
+    replace: "set(CR_SEEN, ENDED_BEFORE, {});",
+    tests: CSV,
+  },
+  {
+    name: "an empty text is written as null",
+    file: ENCODE,
+    find: `this.#nulls = new Set(["", ...options.nulls]);`,
+    replace: "this.#nulls = new Set(options.nulls.slice(1));",
+    tests: [`${FILES}/sink/file-sink.test.ts`, `${FILES}/csv/csv.test.ts`],
+  },
+  {
+    name: "a text with a delimiter is written without quotes",
+    file: ENCODE,
+    find: "const inside = `[${hex(dialect.delimiter)}${hex(dialect.quote)}",
+    replace: "const inside = `[${hex(dialect.quote)}",
+    tests: [`${FILES}/sink/file-sink.test.ts`],
+  },
+  {
+    name: "a sixteenth digit of a number is read as if it were exact",
+    file: CELLS,
+    find: "const MANTISSA_DIGITS = 15;",
+    replace: "const MANTISSA_DIGITS = 20;",
+    tests: CSV,
+  },
+  {
+    name: "an empty text in quotes is null",
+    file: CELLS,
+    find: "    if (kinds[index] !== BARE) return false;\n",
+    replace: "",
+    tests: CSV,
+  },
+  {
+    name: "the position while a record that is too long is skipped points into it",
+    file: SPLIT,
+    find: "const offset = this.#skip?.offset ?? this.#base + position;",
+    replace: "const offset = this.#base + position;",
+    tests: SPLIT_TESTS,
+  },
+  {
+    name: "lines of a record that was skipped are not counted",
+    file: SPLIT,
+    find: "    window.line += skip.lines.lines;\n",
+    replace: "",
+    tests: SPLIT_TESTS,
+  },
+  {
+    name: "bytes before the window are counted twice as it moves on",
+    file: SPLIT,
+    find: "    window.stopAt -= window.position;\n",
+    replace: "",
+    tests: SPLIT_TESTS,
+  },
+  {
+    name: "a record at the end of a chunk is read with the bytes of the one before",
+    file: SPLIT,
+    find: "    window.bytes.copy(target, 0, window.position, window.end);\n",
+    replace: "    window.bytes.copy(target, 0, 0, window.end);\n",
+    tests: SPLIT_TESTS,
+  },
+  {
+    name: "the text of a window is that of the chunk before",
+    file: SPLIT,
+    find: "    window.text = null;\n",
+    replace: "",
+    tests: SPLIT_TESTS,
+  },
+  {
+    name: "the last range of a file ends where the others do",
+    file: SPLITS,
+    find: "const end = index === count - 1 ? null : (index + 1) * cutBytes;",
+    replace: "const end = index === count - 1 ? index * cutBytes : (index + 1) * cutBytes;",
+    tests: CSV.concat(`${FILES}/json/jsonl.test.ts`),
+  },
+  {
+    name: "splits that are given back are lost",
+    file: SPLITS,
+    find: "this.#parts = [...parts, ...(this.#parts ?? [])];",
+    replace: "this.#parts = [...(this.#parts ?? [])];\n    void parts;",
+    tests: [`${FILES}/file-splits.test.ts`],
+  },
+  {
+    name: "a split that is queued is not in the snapshot",
+    file: READER,
+    find: "return current === null ? this.#queue : [{ id: current.id, position: current.reader.position() }, ...this.#queue];",
+    replace: "return current === null ? this.#queue : [{ id: current.id, position: current.reader.position() }];",
+    tests: [`${FILES}/file-reader.test.ts`, ...CSV],
+  },
+  {
+    name: "files with other headers share a parser",
+    file: READER,
+    find: `const key = first?.toString("latin1") ?? "";`,
+    replace: `const key = first?.length.toString() ?? "";`,
+    tests: [`${FILES}/file-reader.test.ts`, ...CSV],
+  },
+  {
+    name: "both chunks of a stream lie in one buffer",
+    file: BYTES,
+    find: "for (let turn = 0; ; turn ^= 1) {",
+    replace: "for (let turn = 0; ; turn ^= 0) {",
+    tests: [`${FILES}/byte-stream.test.ts`, ...CSV],
+  },
+  {
+    name: "an offset inside an archive is taken for one of the archive's own bytes",
+    file: BYTES,
+    find: "skip = Math.max(0, skip - chunk.length);",
+    replace: "skip = 0;",
+    tests: [`${FILES}/byte-stream.test.ts`, ...ON_DISK],
+  },
+  {
+    name: "chunks handed to zlib are not copied",
+    file: `${FILES}/gunzip-node.ts`,
+    find: "yield Buffer.from(chunk);",
+    replace: "yield chunk as Buffer;",
+  },
+  {
+    name: "text of three-byte letters is cut off at the end of a writer's buffer",
+    file: WRITER,
+    find: "const sizeMax = this.#size + 3 * text.length;",
+    replace: "const sizeMax = this.#size + 2 * text.length;",
+    tests: SINK,
+  },
+  {
+    name: "a buffer that grows loses what is in it before it is written",
+    file: WRITER,
+    find: "    this.#active.copy(grown, 0, 0, this.#size);\n",
+    replace: "",
+    tests: SINK,
+  },
+  {
+    name: "a file is committed without its last buffer",
+    file: WRITER,
+    find: "    await this.flush();\n    const files",
+    replace: "    await this.#pump;\n    const files",
+    tests: SINK,
+  },
+  {
+    name: "a file's last rows are not sealed before its commit",
+    file: WRITER,
+    find: "    if (this.#rows > 0) this.#seal(true);\n    else if",
+    replace: "    if (this.#rows > 0) this.#seal(false);\n    else if",
+    tests: SINK,
+  },
+  {
+    name: "the buffer that is being written is filled again",
+    file: WRITER,
+    find: "    this.#active = this.#spare ?? Buffer.allocUnsafe(BUFFER_BYTES);\n",
+    replace:
+      "    this.#active = this.#spare ?? (this.#sealed.length > 1 ? this.#active : Buffer.allocUnsafe(BUFFER_BYTES));\n",
+    tests: SINK,
+  },
+  {
+    name: "a file is made visible before it is durable",
+    file: WRITER,
+    find: "    await file.handle.sync();\n",
+    replace: "",
+    tests: SINK,
+  },
+  {
+    name: "what was in progress stays after an abort",
+    file: WRITER,
+    find: "    if (this.#file !== null) names.push(this.#file.from);\n",
+    replace: "",
+    tests: SINK,
+  },
+  {
+    name: "a commit that was done already is done again",
+    file: TARGET,
+    find: "if (isOurs && names.includes(from)) await disk.rename(",
+    replace: "if (isOurs) await disk.rename(",
+    tests: SINK,
+  },
+  {
+    name: "parts of an earlier run stay beside those of this one",
+    file: TARGET,
+    find: "    if (isStale(name, { ...commit, committed }, claims)) await disk.remove(`${directory}/${name}`);\n",
+    replace: "",
+    tests: SINK,
+  },
+  {
+    name: "two sinks of one job write into one directory",
+    file: TARGET,
+    find: "if (claim.uid === uid || claim.job !== jobId) continue;",
+    replace: "if (claim.uid === uid || claim.job === jobId) continue;",
+    tests: SINK,
+  },
+  {
+    name: "the last line of a file without a line break is lost",
+    file: `${FILES}/json/jsonl-parser.ts`,
+    find: "        next = end;\n",
+    replace: `        return "done";\n`,
+  },
+  {
+    name: "bytes that are no UTF-8 are read as a replacement sign",
+    file: `${FILES}/json/jsonl-parser.ts`,
+    find: `if (text.includes("\\uFFFD") && !isUtf8(bytes.subarray(from, to))) {`,
+    replace: `if (text.includes("\\uFFFD") && isUtf8(bytes.subarray(from, to))) {`,
+  },
+  {
+    name: "the pieces of a collection overlap",
+    file: "src/connectors/collection/collection.ts",
+    find: "const end = Math.floor((count * (index + 1)) / parallelism);",
+    replace: "const end = Math.ceil((count * (index + 1)) / parallelism);",
+  },
+  {
+    name: "an item that filled the output is emitted again",
+    file: "src/connectors/collection/collection.ts",
+    find: "      goOn = output.offer(this.#items[next]!, Number.NaN);\n      next += 1;",
+    replace: "      goOn = output.offer(this.#items[next]!, Number.NaN);\n      if (goOn) next += 1;",
+  },
+  {
+    name: "generated records depend on those before them",
+    file: "src/connectors/datagen/datagen.ts",
+    find: "              random.restart(seed, index);\n",
+    replace: "",
+  },
+];
