@@ -7,7 +7,7 @@ const CELLS = `${FILES}/csv/csv-cells.ts`;
 const SPLIT = `${FILES}/split-reader.ts`;
 const SPLITS = `${FILES}/file-splits.ts`;
 const READER = `${FILES}/file-reader.ts`;
-const BYTES = `${FILES}/byte-stream.ts`;
+const BYTES = `${FILES}/bytes/byte-stream.ts`;
 const WRITER = `${FILES}/sink/file-writer.ts`;
 const TARGET = `${FILES}/sink/file-target.ts`;
 
@@ -148,20 +148,20 @@ export const CONNECTORS: readonly Mutant[] = [
     file: BYTES,
     find: "for (let turn = 0; ; turn ^= 1) {",
     replace: "for (let turn = 0; ; turn ^= 0) {",
-    tests: [`${FILES}/byte-stream.test.ts`, ...CSV],
+    tests: [`${FILES}/bytes/byte-stream.test.ts`, ...CSV],
   },
   {
     name: "an offset inside an archive is taken for one of the archive's own bytes",
     file: BYTES,
     find: "skip = Math.max(0, skip - chunk.length);",
     replace: "skip = 0;",
-    tests: [`${FILES}/byte-stream.test.ts`, ...ON_DISK],
+    tests: [`${FILES}/bytes/byte-stream.test.ts`, ...ON_DISK],
   },
   {
     name: "chunks handed to zlib are not copied",
-    file: `${FILES}/gunzip-node.ts`,
-    find: "yield Buffer.from(chunk);",
-    replace: "yield chunk as Buffer;",
+    file: `${FILES}/bytes/decompress-node.ts`,
+    find: "for await (const chunk of chunks) yield Buffer.from(chunk);",
+    replace: "for await (const chunk of chunks) yield chunk as Buffer;",
   },
   {
     name: "text of three-byte letters is cut off at the end of a writer's buffer",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { simWorld } from "../../testing/world.ts";
-import { byteStream, ReadAhead } from "./byte-stream.ts";
+import { simWorld } from "../../../testing/world.ts";
+import { byteStream, type FileCoding, ReadAhead } from "./byte-stream.ts";
 
 const content = Buffer.from(Array.from({ length: 3_000 }, (_, n) => `${n};`).join(""));
 
@@ -11,7 +11,8 @@ function setUp(chunkBytes: number, gzip = false) {
   const { disk } = world.env;
   disk.put("/f", gzip ? gzipSync(content) : content);
   const closing = new AbortController();
-  const chunks = (offset: number) => byteStream("/f", offset, { disk, gzip, chunkBytes, signal: closing.signal });
+  const coding: FileCoding = { compression: gzip ? "gzip" : null, encoding: null };
+  const chunks = (offset: number) => byteStream("/f", offset, { disk, coding, chunkBytes, signal: closing.signal });
   /** All bytes, each chunk taken only when the next one is there, as the reader ahead does. */
   const read = async (offset: number): Promise<string> => {
     const parts: Buffer[] = [];
