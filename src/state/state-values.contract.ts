@@ -131,7 +131,7 @@ function valueTests(make: StoreMaker): void {
       [struct({ n: F64 }), { n: 1 }, { n: "1" }, /n of the value of state "s0" .*expected/],
       [struct({ n: F64 }), { n: 1 }, { n: 1, more: 2 }, /state "s1"/],
       [struct({ n: { kind: "i32" } }), { n: 1 }, { n: 1.5 }, /state "s2"/],
-      [struct({ n: { kind: "i32" } }), { n: 1 }, { n: -0 }, /state "s3"/],
+      [struct({ n: { kind: "i32" } }), { n: 1 }, { n: 2 ** 31 }, /state "s3"/],
       [{ kind: "enum", values: ["a"] }, "a", "b", /state "s4"/],
       [STRING, "x", 7, /state "s5"/],
       [ANY, { a: 1 }, { a: () => 1 }, /state "s6"/],
@@ -145,6 +145,14 @@ function valueTests(make: StoreMaker): void {
       assert.throws(() => state.set(bad), /CODEC|state/);
       assert.deepEqual(state.get(), good);
     }
+  });
+
+  test("a whole number of -0 is 0", () => {
+    const { store } = make({ key: F64 });
+    const state = store.value<unknown>(valueSpec("n", struct({ n: { kind: "i32" } })), null);
+    use(store, F64, 1);
+    state.set({ n: -0 });
+    assert.deepEqual(state.get(), { n: 0 });
   });
 
   test("keys of every type keep their states apart", () => {
