@@ -13,6 +13,7 @@ function setUp(options: Partial<EventTimeOptions> = {}): EventTimeDriver {
     unit: "ms",
     field: null,
     shownField: null,
+    onBehind: null,
     onMisfit: null,
     ...options,
   });
@@ -119,6 +120,23 @@ describe("a driver of event times", () => {
     const endOnly = setUp({ order: "end" });
     endOnly.assign(500, {});
     assert.equal(endOnly.watermark(0), -Infinity, "behind an exchange");
+  });
+
+  test("counts the records that files before theirs left behind, where files are promised to follow one another", () => {
+    const told: [count: number, split: string][] = [];
+    for (const onBehind of [null, (count: number, split: string) => void told.push([count, split])]) {
+      const driver = setUp({ onBehind });
+      for (const [split, times] of [
+        ["a", [480, 500, 470, 100]],
+        ["b", [490, 489, 10, 600, 50]],
+        ["c", [700]],
+      ] as const) {
+        driver.addSplit(split);
+        for (const time of times) driver.assign(time, {});
+        driver.leaveSplit(split);
+      }
+    }
+    assert.deepEqual(told, [[3, "b"]], "489, 10 and 50: the file before had come to 500, and 10 ms are allowed");
   });
 
   test("behind an exchange holds to the slowest of its channels until that ends, if each is in order", () => {

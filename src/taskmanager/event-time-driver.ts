@@ -14,6 +14,11 @@ export type EventTimeOptions = {
   readonly order: TimeOrder;
   /** The source in the same task ends; false where there is none. */
   readonly bounded: boolean;
+  /**
+   * Told of records that the splits before theirs have left behind, and of which split they are; null: splits are not
+   * promised to follow one another.
+   */
+  readonly onBehind: ((count: number, split: string) => void) | null;
   /** Event time from one call of `onStep` to the next. */
   readonly stepMs: number;
   /** What numbers stand for; null: nobody has said, so that they are milliseconds if they can be. */
@@ -43,6 +48,7 @@ export class EventTimeDriver {
     // What waits for the end is never released.
     this.#generator = new WatermarkGenerator({
       ...options,
+      follows: options.onBehind !== null,
       bounded: bounded || order === "channels",
       held: bounded || order === "end",
     });
@@ -67,6 +73,9 @@ export class EventTimeDriver {
   }
 
   leaveSplit(split: string): void {
+    const { onBehind } = this.#options;
+    const behind = onBehind === null ? 0 : this.#generator.behind(split);
+    if (behind > 0) onBehind?.(behind, split);
     this.#generator.leaveSplit(split);
   }
 

@@ -139,6 +139,7 @@ class Subtask {
       unit: "ms",
       field: null,
       shownField: null,
+      onBehind: null,
       onMisfit: null,
     });
     let splits: SourceSplit[] = [];

@@ -8,12 +8,10 @@ import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { outputType, recordType } from "../graph/record-type.ts";
-import { sourceEnds, timeOrder } from "../graph/time-order.ts";
-import { carriesMarks, stepMs } from "../graph/watermark-steps.ts";
+import { carriesMarks } from "../graph/watermark-steps.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
-import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
 import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
 import type { Operator, OperatorContext, Output } from "../operators/operator.ts";
 import type { Sink, SinkWriterContext } from "../operators/sink.ts";
@@ -26,7 +24,8 @@ import type { StandardSchema } from "../types/standard-schema.ts";
 import { Chain, type ChainBinding, optionsOf, type TaskStatus } from "./chain.ts";
 import { ChainMetrics, type WatermarkMember } from "./chain-metrics.ts";
 import { combinerBuild } from "./combiner-build.ts";
-import { EventTimeDriver } from "./event-time-driver.ts";
+import { eventTimeBuild } from "./event-time-build.ts";
+import type { EventTimeDriver } from "./event-time-driver.ts";
 import { exchangeSelector, exchangeShape } from "./exchange-build.ts";
 import { exchangeRefusal } from "./exchange-refusal.ts";
 import { filterProbe } from "./filter-probe.ts";
@@ -292,20 +291,14 @@ class TaskBuilder {
   }
 
   #eventTime(operator: PlanOperator, index: number): ChainBinding {
-    const options = optionsOf<EventTimeSettings>(operator);
-    const [head] = this.#vertex.operators;
     const skipped = this.#onSkipped(index);
-    const driver = new EventTimeDriver({
-      uid: operator.uid,
-      outOfOrderMs: options.outOfOrderMs,
-      idleMs: options.idleMs ?? Infinity,
-      order: timeOrder(this.#context.graph, operator),
-      bounded: head?.kind === "source" && sourceEnds(head),
-      stepMs: stepMs(options),
-      unit: options.unit,
-      field: operator.output === null ? options.field : null,
-      shownField: options.field,
-      onMisfit: operator.onError === "fail" ? null : (record, error) => skipped(error, record, NaN),
+    const driver = eventTimeBuild({
+      graph: this.#context.graph,
+      vertex: this.#vertex,
+      operator,
+      scope: this.#scope(operator.uid),
+      log: this.#context.env.log,
+      onMisfit: (record, error) => skipped(error, record, NaN),
     });
     this.#driven.eventTimes.push({ index, driver });
     return { f: this.#functions(operator).at, p: driver };
@@ -567,14 +560,6 @@ class TaskBuilder {
     return next;
   }
 }
-
-type EventTimeSettings = {
-  readonly field: string | null;
-  readonly outOfOrderMs: number;
-  readonly idleMs: number | null;
-  readonly everyMs: number | null;
-  readonly unit: TimestampUnit | null;
-};
 
 /** A combiner holds any key, whichever subtask it is: all its rows are of one key group, that of nobody. */
 function storeOf(operator: PlanOperator, subtask: number): [PlanOperator, number] {

@@ -195,6 +195,7 @@ function sourceTask() {
     unit: "ms",
     field: null,
     shownField: null,
+    onBehind: null,
     onMisfit: null,
   });
   const path = new WatermarkPath([], status, () => undefined);

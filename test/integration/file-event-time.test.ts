@@ -91,6 +91,19 @@ describe("windows over files", { concurrency: 2 }, () => {
     }
   });
 
+  test("of files that do not follow one another, though the job says so, lose rows, and the summary says why", async () => {
+    const rows = (day: number) =>
+      Array.from({ length: 20 }, (_, hour) => `a@2026-01-0${day}T${String(hour).padStart(2, "0")}:00:00Z`);
+    const path = folder("wrong-order", { "1.csv": rows(2), "2.csv": rows(1) });
+    const { windows, late, stderr } = await counts("hours.job.ts", { in: path, format: "csv", inTimeOrder: "true" }, [
+      "--local",
+    ]);
+    assert.equal(windows.length + Number(late), 40);
+    assert.ok(Number(late) > 0);
+    assert.match(stderr, /wrong-order\/2\.csv holds rows that are older than the files before it allow/);
+    assert.match(stderr, /order +20 rows are older than the files before allow: inTimeOrder does not hold/);
+  });
+
   test("in batch mode are the same whether the newest row of a file comes first or last", async () => {
     const rows = Array.from({ length: 20_000 }, (_, hour) => {
       return `a@${new Date(Date.UTC(2026, 2, 1) - hour * 3_600_000).toISOString()}`;

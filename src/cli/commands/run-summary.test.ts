@@ -54,6 +54,18 @@ test("rows that were left out are told of", () => {
   assert.match(text({ counts }), /^ {2}rows {3}5,104 in, 2,156 out, 1 late, 20,000 invalid, 3 skipped$/m);
 });
 
+test("files that do not follow one another in time, though the job says so, are told of", () => {
+  const plan = { ...PLAN, operators: [...PLAN.operators, { uid: "in/eventTime", kind: "eventTime" }] } as Plan;
+  const told = (count: number) =>
+    text({ plan, counts: { operators: { "in/eventTime": { numRecordsBehindFiles: count } } } as never });
+  assert.match(
+    told(2_000),
+    /^ {2}order {2}2,000 rows are older than the files before allow: inTimeOrder does not hold \(in\/eventTime\)$/m,
+  );
+  assert.match(told(1), /^ {2}order {2}1 row is older/m);
+  assert.doesNotMatch(told(0), /order/);
+});
+
 test("a job that was stopped keeps what its sinks committed, and else says that they wrote nothing", () => {
   assert.match(text({ outcome: "stopped" }), /^ {2}wrote {2}out\/weekly/m);
   const none = /\n {2}wrote {2}nothing: the job was stopped before its end$/;

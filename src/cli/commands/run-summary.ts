@@ -30,10 +30,23 @@ export function summaryText(run: RunEnd, palette: Palette): string {
       "rows",
       `${grouped(counts.rowsIn)} in, ${grouped(counts.rowsOut)} out${odd.map(([count, word]) => (count > 0 ? `, ${grouped(count)} ${word}` : "")).join("")}`,
     ),
+    ...promiseRows(run),
     ...(outcome === "finished" || counts.rowsIn > 0 ? [row("speed", `${countText(rate)} rows/s; ${memory}`)] : []),
     ...fileRows(run),
   ];
   return lines.join("\n");
+}
+
+/** Records that showed that files do not follow one another in time, as `inTimeOrder` says. */
+function promiseRows({ plan, end: { metrics } }: RunEnd): string[] {
+  return plan.operators.flatMap(({ uid, kind }) => {
+    const behind = Number(metrics.operators[uid]?.numRecordsBehindFiles ?? 0);
+    if (kind !== "eventTime" || behind === 0) return [];
+    const rows = behind === 1 ? "row is" : "rows are";
+    return [
+      row("order", `${grouped(behind)} ${rows} older than the files before allow: inTimeOrder does not hold (${uid})`),
+    ];
+  });
 }
 
 /** Where sinks wrote to files, and whether it stands there. */

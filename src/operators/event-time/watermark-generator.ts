@@ -19,6 +19,10 @@ type SplitClock = {
   idle: boolean;
   /** Event time at which `reached` is to be asked: for who asks among the records. */
   nextStepMs: number;
+  /** Event time that the splits before it have left behind; -Infinity where splits do not follow one another. */
+  readonly floor: number;
+  /** Records at or before that. */
+  behind: number;
 };
 
 /** The split of records that come without one (B4). */
@@ -32,6 +36,8 @@ export type WatermarkOptions = {
   readonly bounded?: boolean;
   /** Held from the start, until `release`. Default: false. */
   readonly held?: boolean;
+  /** Each split goes on in event time where the one before it ended. Default: false. */
+  readonly follows?: boolean;
 };
 
 export class WatermarkGenerator {
@@ -55,6 +61,7 @@ export class WatermarkGenerator {
   observe(timestampMs: number): void {
     const { current } = this;
     if (timestampMs > current.greatest) current.greatest = timestampMs;
+    else if (timestampMs <= current.floor) current.behind += 1;
     current.touched = true;
   }
 
@@ -79,6 +86,11 @@ export class WatermarkGenerator {
     }
     this.#splits.delete(split);
     if (this.#splits.size === 0) this.current = this.#enter(WHOLE);
+  }
+
+  /** Records of an open split that came after event time had passed them in the splits before it. */
+  behind(split: string): number {
+    return this.#splits.get(split)?.behind ?? 0;
   }
 
   /** Nothing has to be waited for any more but what the splits say. */
@@ -135,12 +147,15 @@ export class WatermarkGenerator {
   }
 
   #enter(split: string): SplitClock {
+    const before = this.#options.follows === true ? this.#left : -Infinity;
     const clock: SplitClock = {
-      greatest: -Infinity,
+      greatest: before,
       touched: false,
       activeMs: NaN,
       idle: false,
       nextStepMs: -Infinity,
+      floor: before - this.#options.outOfOrderMs - 1,
+      behind: 0,
     };
     this.#splits.set(split, clock);
     return clock;

@@ -1,0 +1,68 @@
+// Makes the driver of an `eventTime` from its plan and the source that its task begins with.
+
+import type { Log } from "../base/env.ts";
+import type { UserError } from "../base/errors.ts";
+import type { JobGraph, JobVertex } from "../graph/job-graph.ts";
+import type { PlanOperator } from "../graph/plan.ts";
+import { isOneStream, sourceEnds, timeOrder } from "../graph/time-order.ts";
+import { stepMs } from "../graph/watermark-steps.ts";
+import type { MetricScope } from "../metrics/metric-registry.ts";
+import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
+import { optionsOf } from "./chain.ts";
+import { EventTimeDriver } from "./event-time-driver.ts";
+
+type EventTimeSettings = {
+  readonly field: string | null;
+  readonly outOfOrderMs: number;
+  readonly idleMs: number | null;
+  readonly unit: TimestampUnit | null;
+  readonly everyMs: number | null;
+};
+
+export type EventTimeBuild = {
+  readonly graph: JobGraph;
+  readonly vertex: JobVertex;
+  readonly operator: PlanOperator;
+  readonly scope: MetricScope;
+  readonly log: Log;
+  readonly onMisfit: (record: unknown, error: UserError) => void;
+};
+
+export function eventTimeBuild({ graph, vertex, operator, scope, log, onMisfit }: EventTimeBuild): EventTimeDriver {
+  const options = optionsOf<EventTimeSettings>(operator);
+  const [head] = vertex.operators;
+  const source = head?.kind === "source" ? head : null;
+  return new EventTimeDriver({
+    uid: operator.uid,
+    outOfOrderMs: options.outOfOrderMs,
+    idleMs: options.idleMs ?? Infinity,
+    order: timeOrder(graph, operator),
+    bounded: source !== null && sourceEnds(source),
+    onBehind: source !== null && isPromise(source) ? brokenPromise(source, scope, log) : null,
+    stepMs: stepMs(options),
+    unit: options.unit,
+    field: operator.output === null ? options.field : null,
+    shownField: options.field,
+    onMisfit: operator.onError === "fail" ? null : onMisfit,
+  });
+}
+
+/** The user has said that files follow one another in time. */
+function isPromise(source: PlanOperator): boolean {
+  return isOneStream(source) && optionsOf<{ inTimeOrder?: boolean }>(source).inTimeOrder === true;
+}
+
+/** Counts the records that break the promise, and names the first file that holds some. */
+function brokenPromise(source: PlanOperator, scope: MetricScope, log: Log): (count: number, split: string) => void {
+  scope.count("numRecordsBehindFiles", 0);
+  let isTold = false;
+  return (count, split) => {
+    scope.count("numRecordsBehindFiles", count);
+    if (isTold) return;
+    isTold = true;
+    const file = split.replace(/@\d+$/, "");
+    log.write("warn", `${file} holds rows that are older than the files before it allow: inTimeOrder does not hold`, {
+      source: source.uid,
+    });
+  };
+}
