@@ -9,6 +9,12 @@ import { MUTANTS } from "./list/index.ts";
 import { type Mutant, planted } from "./mutant.ts";
 import { nearestTests } from "./nearest-tests.ts";
 
+/** Folders of src that hold data or decide something. */
+const FOLDERS = [
+  ...["api", "base", "cli", "client", "config", "connectors", "graph", "jobmanager", "memory", "metrics", "network"],
+  ...["operators", "state", "taskmanager", "testing", "types"],
+];
+
 describe("the list of planted mistakes", () => {
   test("each entry still finds its text once, and makes another program of it", () => {
     for (const mutant of MUTANTS) planted(mutant);
@@ -18,6 +24,15 @@ describe("the list of planted mistakes", () => {
     assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
     for (const { name, tests = [] } of MUTANTS)
       for (const path of tests) assert.ok(existsSync(join(ROOT, path)), `${name}: there is no ${path}`);
+  });
+
+  test("it is long enough, and spread over all folders that hold data or decide something", () => {
+    assert.ok(MUTANTS.length >= 80, `${MUTANTS.length}`);
+    const seen = new Set(MUTANTS.map(({ file }) => file.split("/")[1]));
+    assert.deepEqual(
+      FOLDERS.filter((folder) => !seen.has(folder)),
+      [],
+    );
   });
 
   test("an entry that finds its text not at all, or twice, or that changes nothing, is named with what to do", () => {

@@ -143,12 +143,6 @@ export const STATE: readonly Mutant[] = [
     replace: "      this.#linkBefore(group, address, row, head);",
   },
   {
-    name: "keys further than one entry from their place are never found",
-    file: "src/state/batch-lookup.ts",
-    find: "        if ((position & LAST_SLOT) === LAST_SLOT) entry = 0;\n        else entry = i32[++position]!;",
-    replace: "        entry = i32[++position]!;",
-  },
-  {
     name: "a page that is released twice is given to two owners",
     file: PAGES,
     find: "    this.#held[number >>> 5]! ^= bit;\n",
