@@ -203,6 +203,34 @@ describe("the distinct-count sketch", () => {
     for (const [value, message] of cases) assert.throws(() => hash.hash(value), { code: "AGGREGATE_INPUT", message });
   });
 
+  test("reads its estimate without a look at its registers, also after each value", (t) => {
+    let looks = 0;
+    const Bytes = globalThis.Uint8Array;
+    globalThis.Uint8Array = new Proxy(Bytes, {
+      construct: (target, args) =>
+        new Proxy(Reflect.construct(target, args), {
+          get(array, name) {
+            looks += 1;
+            return Reflect.get(array, name);
+          },
+        }),
+    });
+    t.after(() => {
+      globalThis.Uint8Array = Bytes;
+    });
+    const sketch = distinctSketch(Array(5_000).keys(), 0.01);
+    assert.ok(looks >= 3_000, "it has registers by now");
+    const hash = new ValueHash();
+    for (let i = 5_000; i < 5_500; i += 1) {
+      hash.hash(i);
+      sketch.add(hash);
+      looks = 0;
+      const estimate = sketch.estimate();
+      assert.equal(looks, 0);
+      assert.ok(Math.abs(estimate / (i + 1) - 1) < 0.03, `${estimate} for ${i + 1}`);
+    }
+  });
+
   test("takes no more memory than its registers and half as much again", () => {
     const sketch = new DistinctSketch(0.01);
     const hash = new ValueHash();
