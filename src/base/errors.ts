@@ -7,6 +7,8 @@
 //
 // `code` is stable: tests, docs/errors.md and users' scripts refer to it. Once released it is never reused.
 
+import { types } from "node:util";
+
 export type ErrorDomain = "user" | "external" | "internal";
 
 /**
@@ -65,7 +67,7 @@ export class InternalError extends EngineError {
 
 /** Says which operator an error concerns, if it does not say so itself. */
 export function withOperator<E>(error: E, operator: string): E {
-  if (error instanceof EngineError) error.operator ??= operator;
+  if (!types.isProxy(error) && error instanceof EngineError) error.operator ??= operator;
   return error;
 }
 

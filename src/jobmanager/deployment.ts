@@ -39,9 +39,13 @@ export function checkSlots(graph: JobGraph, available: number): SlotAssignment {
     const groups = assignment.groups.map((group) => `"${group.name}" ${group.slots}`).join(", ");
     throw new UserError(
       "SLOTS_MISSING",
-      `the job needs ${assignment.slots} slots (by group: ${groups}), there are ${available}`,
+      `the job needs ${assignment.slots} slots, one for each subtask of a slot-sharing group (${groups}), and ` +
+        `${OPTIONS.numberOfTaskSlots.key} says ${available}`,
       {
-        fix: `raise ${OPTIONS.numberOfTaskSlots.key} to ${assignment.slots}, or lower the parallelism`,
+        fix:
+          `set ${OPTIONS.numberOfTaskSlots.key} to ${assignment.slots}, or leave it out: there are then as many as the ` +
+          `job needs; or run with --parallelism ${Math.max(1, Math.floor(available / assignment.groups.length))}, and ` +
+          "operators that say .parallelism(n) with no more",
       },
     );
   }

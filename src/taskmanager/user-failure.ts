@@ -1,6 +1,6 @@
 // Failures of user functions, told with the operator, the record and the user's own error as the cause.
 
-import { inspect } from "node:util";
+import { inspect, types } from "node:util";
 import { userFrame } from "../api/call-site.ts";
 import { durationText } from "../base/duration.ts";
 import { EngineError, ExternalError, UserError, withOperator } from "../base/errors.ts";
@@ -54,7 +54,8 @@ export function partitionFailure(operator: string, error: unknown, record: unkno
 }
 
 /** The error for an exception in a source or a sink, which work with the world outside. Errors of the engine pass. */
-export function connectorFailure(kind: "source" | "sink", operator: string, error: unknown): EngineError {
+export function connectorFailure(kind: "source" | "sink", operator: string, thrown: unknown): EngineError {
+  const error = readable(thrown);
   if (error instanceof EngineError) return withOperator(error, operator);
   return new ExternalError(
     kind === "source" ? "SOURCE_FAILED" : "SINK_FAILED",
@@ -88,7 +89,23 @@ type FailureParts = {
   readonly fix: string;
 };
 
-function failure(error: unknown, { operator, who, doing, fix }: FailureParts): EngineError {
+/**
+ * What was thrown, if it can be read. A proxy, and an error whose text throws, run code of their own at each look: they
+ * are told as what they are.
+ */
+function readable(thrown: unknown): unknown {
+  if (types.isProxy(thrown)) return new Error("(a Proxy was thrown, of which nothing can be told)");
+  if (!(thrown instanceof Error)) return thrown;
+  try {
+    [thrown.name, thrown.message, thrown.stack].join();
+    return thrown;
+  } catch {
+    return new Error("(an error was thrown whose text cannot be read)");
+  }
+}
+
+function failure(thrown: unknown, { operator, who, doing, fix }: FailureParts): EngineError {
+  const error = readable(thrown);
   if (error instanceof EngineError) return withOperator(error, operator);
   if (isFrozenWrite(error)) {
     return new UserError("RECORD_MUTATED", `${who} changed a record or a value of its state: ${messageOf(error)}`, {
@@ -114,6 +131,7 @@ const NOT_OF_THE_RECORD: ReadonlySet<string> = new Set([
   "METRIC_NAME",
   "OPERATOR_CLOSED",
   "STATE_BUDGET_EXCEEDED",
+  "TIMER_ENDLESS",
   "TIMER_WITHOUT_HANDLER",
 ]);
 
@@ -122,13 +140,15 @@ const NOT_OF_THE_RECORD: ReadonlySet<string> = new Set([
  * engine refuses of that record (a value that does not fit its state, a flatMap result that is no iterable). Limits of
  * the engine and functions that are wrong for every record fail the job.
  */
-export function concernsRecord(error: unknown): boolean {
+export function concernsRecord(thrown: unknown): boolean {
+  const error = readable(thrown);
   if (isFrozenWrite(error)) return false;
   return !(error instanceof EngineError) || (error.domain !== "internal" && !NOT_OF_THE_RECORD.has(error.code));
 }
 
 /** The error for a map that returned undefined or null where fields are read; null when it is another error. */
-export function returnedNothing(map: PlanOperator, error: unknown, record: unknown): UserError | null {
+export function returnedNothing(map: PlanOperator, thrown: unknown, record: unknown): UserError | null {
+  const error = readable(thrown);
   if (!(error instanceof TypeError)) return null;
   const [, verb, field] =
     /^Cannot (read|destructure) propert\w+ (?:of \w+ \(reading )?'(.*?)'/.exec(error.message) ?? [];
@@ -145,7 +165,8 @@ export function returnedNothing(map: PlanOperator, error: unknown, record: unkno
 }
 
 /** The error for what a function left behind (a promise, a timer), when that failed after the function had returned. */
-export function threwLate(what: string, error: unknown): UserError {
+export function threwLate(what: string, thrown: unknown): UserError {
+  const error = readable(thrown);
   return new UserError("FUNCTION_THREW_LATE", `code that no operator was waiting for ${what}: ${messageOf(error)}`, {
     fix: "user functions are synchronous; start no promises or timers that outlive the call",
     cause: error,
@@ -159,7 +180,8 @@ export function exitCalled(code: unknown): UserError {
   });
 }
 
-export function messageOf(error: unknown): string {
+export function messageOf(thrown: unknown): string {
+  const error = readable(thrown);
   return error instanceof Error ? `${error.name}: ${error.message}` : recordText(error);
 }
 

@@ -97,7 +97,16 @@ export class AggregateObjects {
     const held = `state "${state}" of operator "${operator}" holds ${memorySizeText(this.bytes)} of objects and cannot grow`;
     return new UserError("STATE_BUDGET_EXCEEDED", `${held}: ${limit}`, {
       operator,
-      fix: `Raise ${configKey}, or keep less: give collect a limit, or use sketches.`,
+      fix: `Raise ${configKey}, or keep less: ${this.#advice()}.`,
     });
+  }
+
+  /** Sketches are bytes when they are written, values that are collected a list. */
+  #advice(): string {
+    const kinds = new Set(this.#heaps.map(({ accumulator }) => accumulator.type.kind));
+    if (kinds.has("list")) return "give collect a limit, or use sketches";
+    return kinds.has("bytes")
+      ? "give the sketches a larger error, which takes fewer bytes for each key, or use fewer keys or shorter windows"
+      : "use fewer keys, shorter windows or smaller accumulators";
   }
 }

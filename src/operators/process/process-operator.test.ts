@@ -97,7 +97,7 @@ describe("a process function", () => {
         fired += 1;
         if (fired === 200_000) turnsAtLimit = turns;
         if (fired === 400_000) throw new Error("for ever");
-        context.timers.set("t", timer.at);
+        context.timers.set("t", timer.at + 0.000_001);
       },
       [1_000],
     );
@@ -107,5 +107,23 @@ describe("a process function", () => {
     }, /for ever/);
     assert.ok(turns >= 90, "at first it gives way");
     assert.equal(turns, turnsAtLimit, "then no more");
+  });
+
+  test("that sets a timer for the same time again and again fails where it sets it", () => {
+    let fired = 0;
+    const { set, turn } = setUp(
+      (timer, context) => {
+        fired += 1;
+        context.timers.set("t", timer.at);
+      },
+      [1_000],
+    );
+    set(1, 5);
+    assert.throws(
+      () => {
+        while (!turn(10)) assert.ok(fired < 1_000_000);
+      },
+      { code: "TIMER_ENDLESS", operator: "p" },
+    );
   });
 });

@@ -9,6 +9,7 @@
 //       A context and its methods are of use during a call only: afterwards they throw (user-call.ts).
 //   P5. Timers that are due fire until the turn is over, and go on in the next one. But where far more fire than were
 //       set, `onTimer` sets due ones for ever, and the turn is not left: so the watchdog sees that it does not end.
+//       Where they fire at one and the same time, the call that sets the next one fails, at its line.
 
 import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
@@ -125,6 +126,9 @@ export class ProcessOperator implements Operator {
   /** Timers of the run under way that have fired, and how many may turn by turn (P5). */
   #fired = 0;
   #firedMax = 0;
+  /** The greatest time of a timer of the run under way, and how many have fired since it was reached. */
+  #latest = -Infinity;
+  #still = 0;
 
   constructor(options: ProcessOptions) {
     this.#options = options;
@@ -197,10 +201,18 @@ export class ProcessOperator implements Operator {
     const { onTimer } = this.#options.functions;
     const callback = ({ name, at, key }: FiredTimer): void => {
       this.#fired += 1;
+      if (at > this.#latest) {
+        this.#latest = at;
+        this.#still = 0;
+      }
+      this.#still += 1;
+      call.endless = this.#still > this.#firedMax;
+      call.firing = this.#latest;
       call.key = key;
       call.timestamp = domain === "event" ? at : NaN;
       if (onTimer !== undefined) this.#callTimer(onTimer, { name, at, key, domain }); // P4
     };
+    if (this.#fired === 0) this.#latest = -Infinity;
     if (this.#fired === 0) this.#firedMax = store.timers.count * FIRED_PER_TIMER + FIRED_MORE;
     let started = false;
     const stop = (): boolean => {
@@ -213,6 +225,7 @@ export class ProcessOperator implements Operator {
     const dropped = store.timers.dropped - droppedBefore;
     if (dropped > 0) context.metrics.count("numTimersDropped", dropped);
     if (all) this.#fired = 0;
+    call.endless = false;
     return all;
   }
 

@@ -23,9 +23,25 @@ export class UserCall {
   key: unknown = undefined;
   /** Event time of the record or timer at hand, NaN without one. */
   timestamp = NaN;
+  /** Time of the timer that fires. */
+  firing = NaN;
+  /** So many timers have fired at this time that it can only be the same ones again and again. */
+  endless = false;
 
   constructor(uid: string) {
     this.#uid = uid;
+  }
+
+  /** Thrown where the timer is set, so that it names the line. */
+  again(timer: string): never {
+    throw new UserError(
+      "TIMER_ENDLESS",
+      `onTimer of "${this.#uid}" sets the timer ${JSON.stringify(timer)} for a time that has come, again and again`,
+      {
+        fix: "set it for a later time than that of the timer at hand: timer.at + 60_000; in processing time than ctx.now",
+        operator: this.#uid,
+      },
+    );
   }
 
   /** `what`: "ctx.emit". */
@@ -64,6 +80,7 @@ export function timersDuring(call: UserCall, name: string, timers: TimerService)
   return {
     set: (timer, atMs) => {
       if (!call.underWay) call.late(name);
+      if (call.endless && atMs <= call.firing) call.again(timer);
       timers.set(timer, atMs);
     },
     clear: (timer) => {
