@@ -6,6 +6,7 @@ export const CASE_NAMES: readonly string[] = [
   "keyed-sum",
   "keyed-agg",
   "window",
+  "in-order",
   "latency",
   "back-pressure",
   "start",

@@ -6,6 +6,7 @@ import { marketScenario } from "./market-scenario.ts";
 import { movesScenario } from "./moves-scenario.ts";
 import type { Outcome } from "./outcome.ts";
 import { randomGraphScenario } from "./random-graph.ts";
+import { silencesScenario } from "./silences-scenario.ts";
 
 export type Scenario = { readonly name: string; readonly run: (seed: number) => Promise<{ readonly digest: string }> };
 
@@ -23,6 +24,7 @@ function sameRows(run: (seed: number) => Promise<Outcome>, rowsMin: number): Sce
 
 export const MARKET: Scenario = { name: "market", run: sameRows(marketScenario, 400) };
 export const MOVES: Scenario = { name: "moves", run: sameRows(movesScenario, 1_000) };
+export const SILENCES: Scenario = { name: "silences", run: sameRows(silencesScenario, 1_500) };
 export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphScenario };
 
 /** Runs the seeds 1 to `count`. */

@@ -3,11 +3,14 @@ import { describe, test } from "node:test";
 import { job, type Sink, type Source } from "../../src/index.ts";
 import { simulateJob } from "../../src/testing/simulate-job.ts";
 import { movesScenario } from "./moves-scenario.ts";
-import { MOVES, RANDOM_GRAPH, runSeed, runSeeds } from "./scenarios.ts";
+import { MOVES, RANDOM_GRAPH, runSeed, runSeeds, SILENCES } from "./scenarios.ts";
 
 describe("simulation", () => {
   test("a job with timers and windows gives the same rows under 100 seeds of delays, chunks and schedules", () =>
     runSeeds(MOVES, 100));
+
+  test("state machines in event-time order give the same rows at parallelism 1 to 4, under 40 seeds", () =>
+    runSeeds(SILENCES, 40));
 
   test("200 random jobs give what a naive interpreter of one thread gives", () => runSeeds(RANDOM_GRAPH, 200));
 
