@@ -18,7 +18,7 @@ export { type Field, gen } from "./connectors/datagen/fields.ts";
 export type { IndexedOptions } from "./connectors/datagen/indexed-source.ts";
 export { type CsvOptions, csv } from "./connectors/files/csv/csv.ts";
 export type { FileOptions, Files } from "./connectors/files/file-connector.ts";
-export { jsonl } from "./connectors/files/json/jsonl.ts";
+export { type JsonlOptions, jsonl } from "./connectors/files/json/jsonl.ts";
 export { type PrintOptions, print } from "./connectors/print/print.ts";
 export { rows } from "./connectors/rows/rows.ts";
 export {

@@ -82,7 +82,16 @@ const FILE_OPTIONS: Readonly<Record<keyof FileOptions | "type", OptionKind | tru
 
 const SINK_ONLY = ["mode", "roll"];
 /** Of all formats. How a file is written (its delimiter, its quotes) sources and sinks may share. */
-const SOURCE_ONLY = ["invalid", "splitSize", "recordSizeMax", "readSize", "compression", "encoding"];
+const SOURCE_ONLY = [
+  "invalid",
+  "splitSize",
+  "recordSizeMax",
+  "readSize",
+  "compression",
+  "encoding",
+  "skipLines",
+  "array",
+];
 
 function given(options: object, names: readonly string[]): readonly string[] {
   return names.filter((name) => (options as Record<string, unknown>)[name] !== undefined);

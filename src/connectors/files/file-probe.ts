@@ -47,7 +47,8 @@ function firstRecordIn(
   const problem = encodingProblem(file, held, coding);
   if (problem !== null) throw problem;
   const boundary = format.createBoundary();
-  let start = held[0] === 0xef && held[1] === 0xbb && held[2] === 0xbf ? 3 : 0;
+  let start = afterLines(held, format.skipLines, final);
+  if (start < 0) return null;
   while (start < held.length) {
     boundary.reset();
     let end = boundary.next(held, start, held.length);
@@ -59,6 +60,21 @@ function firstRecordIn(
     start = end;
   }
   return null;
+}
+
+/** The index after a byte order mark and so many lines; -1 when more bytes are needed. */
+function afterLines(held: Buffer, lines: number, final: boolean): number {
+  let start = held[0] === 0xef && held[1] === 0xbb && held[2] === 0xbf ? 3 : 0;
+  for (let left = lines; left > 0 && start >= 0 && start < held.length; left -= 1) start = lineEnd(held, start, final);
+  return start;
+}
+
+/** The index after the line break of the line at `from`; -1 when more bytes are needed. */
+function lineEnd(held: Buffer, from: number, final: boolean): number {
+  let at = from;
+  while (at < held.length && held[at] !== 10 && held[at] !== 13) at += 1;
+  if (at + 1 >= held.length) return final ? held.length : -1;
+  return held[at] === 13 && held[at + 1] === 10 ? at + 2 : at + 1;
 }
 
 /** Where the first record begins that starts at `offset` or after, when every line break ends a record. */

@@ -16,7 +16,7 @@ import type { EnumeratorContext, Json, SourceSplit, SplitEnumerator } from "../.
 import { byteStream, type FileCoding, isPlain } from "./bytes/byte-stream.ts";
 import { firstRecord } from "./file-probe.ts";
 import { filesFind } from "./paths/files-find.ts";
-import type { RecordFormat } from "./record-format.ts";
+import type { RecordBoundary, RecordFormat } from "./record-format.ts";
 import type { FilePosition } from "./split-reader.ts";
 
 export type FileSplitOptions = {
@@ -144,7 +144,7 @@ async function* recordRanges(
   for await (const chunk of byteStream(position.file, at, stream)) {
     let from = 0;
     while (from >= 0) {
-      const found = boundary.nextFrom(chunk, from, chunk.length, start.offset + cutBytes! - at);
+      const found = boundaryFrom(boundary, chunk, from, start.offset + cutBytes! - at);
       if (found >= 0) {
         yield { ...start, end: at + found };
         start = { ...start, offset: at + found, line: null };
@@ -154,6 +154,14 @@ async function* recordRanges(
     at += chunk.length;
   }
   if (!signal.aborted) yield start;
+}
+
+/** The first index after a record that is not before `atLeast`; -1 when it is not in the chunk. */
+function boundaryFrom(boundary: RecordBoundary, chunk: Uint8Array, from: number, atLeast: number): number {
+  if (boundary.nextFrom !== undefined) return boundary.nextFrom(chunk, from, chunk.length, atLeast);
+  let found = boundary.next(chunk, from, chunk.length);
+  while (found >= 0 && found < atLeast) found = boundary.next(chunk, found, chunk.length);
+  return found;
 }
 
 function splitOf(position: FilePosition): SourceSplit {

@@ -1,3 +1,3 @@
 export { type CsvOptions, csv } from "./csv/csv.ts";
 export type { FileOptions, Files, Size } from "./file-connector.ts";
-export { jsonl } from "./json/jsonl.ts";
+export { type JsonlOptions, jsonl } from "./json/jsonl.ts";

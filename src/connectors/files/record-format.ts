@@ -9,6 +9,8 @@ export interface RecordFormat<T> {
   readonly cutsAnywhere: boolean;
   /** The first record tells how to read the others: "header" and is none itself, or "sample" and is one. */
   readonly first: "plain" | "header" | "sample";
+  /** So many lines at the start of a file are no part of the format. */
+  readonly skipLines: number;
   createBoundary(): RecordBoundary;
   /** Whether a record that begins with this byte is none: a blank line, a comment. */
   ignores(firstByte: number): boolean;
@@ -22,8 +24,8 @@ export interface RecordBoundary {
   reset(): void;
   /** The index after the record that begins or goes on at `from`; -1 when it goes on after `to`. */
   next(bytes: Uint8Array, from: number, to: number): number;
-  /** As `next`, the first such index not before `atLeast`. */
-  nextFrom(bytes: Uint8Array, from: number, to: number, atLeast: number): number;
+  /** As `next`, the first such index not before `atLeast`; for formats that find it faster than by `next`. */
+  nextFrom?(bytes: Uint8Array, from: number, to: number, atLeast: number): number;
 }
 
 /** A piece of a file in memory, and how far it has been read. Plain fields: the parser's inner loop works on them. */
@@ -61,6 +63,8 @@ export interface RecordParser<T> {
   /** Emits at most `limit` records and bad rows. */
   parse(window: RecordWindow, output: SourceOutput<T>, limit: number): ParseStatus;
 }
+
+export const NOT_UTF8 = "bytes that are not UTF-8 (see the option `encoding`)";
 
 const RAW_BYTES_MAX = 1024;
 

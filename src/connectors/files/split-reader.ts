@@ -155,14 +155,15 @@ export class SplitReader<T> {
     const stream = this.#stream;
     const { file, offset, cut, end } = this.#start;
     await this.#checkSize();
-    let at = offset;
+    let at = cut ? await nextRecordStart(file, offset, format, stream) : offset;
     let first: Buffer | null = null;
-    if (offset === 0 || format.first !== "plain") {
+    if (offset === 0 || format.first !== "plain" || format.skipLines > 0) {
       const { head, start } = await firstRecord(file, format, recordBytesMax, stream);
       if (start < head.length) first = head.subarray(start);
-      if (offset === 0) at = this.#begin(head, format.first === "header" ? head.length : start);
+      const begin = format.first === "header" ? head.length : start;
+      if (offset === 0) at = this.#begin(head, begin);
+      else at = Math.max(at, begin); // The file may have been cut within the lines to skip.
     }
-    if (cut) at = await nextRecordStart(file, offset, format, stream);
     this.#base = at;
     this.#window.stopAt = end === null ? Number.POSITIVE_INFINITY : end - at;
     this.#ahead = new ReadAhead(byteStream(file, at, stream), this.#options.wake);

@@ -50,7 +50,8 @@ function declaredColumn(field: StructField, { names, spec, file }: Header): CsvC
   if (index >= 0 && names.includes(field.name, index + 1)) {
     throw headerInvalid(file, `the column ${JSON.stringify(field.name)} twice`);
   }
-  if (index < 0 && !field.optional) {
+  const isMeant = names.some((name) => name.trim() === field.name);
+  if (index < 0 && (!field.optional || isMeant)) {
     const found = names.length > 50 ? `${names.length} others` : names.map((name) => JSON.stringify(name)).join(", ");
     throw new UserError("CSV_COLUMN_MISSING", `${file} has no column ${JSON.stringify(field.name)}; it has ${found}`, {
       fix: missingFix(field.name, names, spec),
@@ -63,6 +64,7 @@ function missingFix(wanted: string, names: readonly string[], spec: StructSpec):
   const [only = ""] = names.length === 1 ? names : [];
   const delimiter = [";", "\t", "|", ","].find((character) => only.split(character).includes(wanted));
   if (delimiter !== undefined) return `say \`delimiter: ${JSON.stringify(delimiter)}\``;
+  if (names.some((name) => name.trim() === wanted)) return "blanks stand around the name: say `trim: true`";
   const unused = names.filter((name) => spec.fields.every((field) => field.name !== name));
   const similar = nearest(wanted, unused);
   if (similar !== null) return `did you mean ${JSON.stringify(similar)}?`;
@@ -75,8 +77,19 @@ export function headerInvalid(file: string, what: string): UserError {
   });
 }
 
-export function headerMissing(file: string): UserError {
-  return new UserError("CSV_HEADER_INVALID", `${file} is empty, where a header line is due`, {
+/** A header that was not taken apart. */
+export function refuseOtherDelimiter(names: readonly string[], spec: StructSpec | null, file: string): void {
+  const [only = ""] = names;
+  const delimiter = [";", "\t", "|"].find((character) => only.includes(character));
+  if (names.length !== 1 || delimiter === undefined || spec?.fields.some(({ name }) => name === only) === true) return;
+  throw new UserError("CSV_HEADER_INVALID", `the header of ${file} has one column, ${JSON.stringify(only)}`, {
+    fix: `say \`delimiter: ${JSON.stringify(delimiter)}\`; if it is one column, name it with the option \`columns\``,
+  });
+}
+
+export function headerMissing(file: string, skipLines: number): UserError {
+  const where = skipLines === 0 ? "is empty" : `has nothing after its first ${skipLines} lines`;
+  return new UserError("CSV_HEADER_INVALID", `${file} ${where}, where a header line is due`, {
     fix: "leave the file out, write its header line, or say `header: false`",
   });
 }

@@ -6,6 +6,7 @@ import type { StructSpec } from "../../../types/type-spec.ts";
 import {
   lineBreaks,
   linesIssue,
+  NOT_UTF8,
   type ParseStatus,
   type RecordFormat,
   type RecordParser,
@@ -24,6 +25,7 @@ import {
   csvRowFunction,
   headerInvalid,
   headerMissing,
+  refuseOtherDelimiter,
 } from "./csv-columns.ts";
 import { CR, type CsvDialect, LF, NONE } from "./csv-dialect.ts";
 import { CsvScanner, HAS_NUL, HAS_STRAY_QUOTE, HAS_TEXT_AFTER_QUOTE, HAS_UNCLOSED_QUOTE } from "./csv-scanner.ts";
@@ -38,6 +40,7 @@ export type CsvFormatOptions = {
   readonly nulls: readonly string[];
   /** Records with fewer or more cells than columns are taken: missing cells are empty, further ones are dropped. */
   readonly ragged: boolean;
+  readonly skipLines: number;
   /** Tells the generated functions of this format from all others. */
   readonly id: string;
 };
@@ -49,6 +52,7 @@ export function csvFormat(options: CsvFormatOptions): RecordFormat<unknown> {
   const isBlankRecord = blankIsNull(only, options.nulls);
   return {
     cutsAnywhere: !dialect.multiline,
+    skipLines: options.skipLines,
     first: header ? "header" : columns === null && spec === null ? "sample" : "plain",
     createBoundary: () => new CsvBoundary(dialect.multiline ? dialect : { ...dialect, quote: NONE, escape: NONE }),
     ignores: (byte) => (byte === LF || byte === CR ? !isBlankRecord : byte === dialect.comment),
@@ -58,12 +62,15 @@ export function csvFormat(options: CsvFormatOptions): RecordFormat<unknown> {
 
 function columnsOf(first: Buffer | null, file: string, options: CsvFormatOptions): CsvColumns {
   const { header, columns, spec } = options;
-  if (header && first === null) throw headerMissing(file);
+  if (header && first === null) throw headerMissing(file, options.skipLines);
   const cells = first === null ? [] : recordCells(first, file, options);
   if (header && columns !== null && columns.length !== cells.length) {
     throw headerInvalid(file, `${cells.length} columns, where the option \`columns\` names ${columns.length}`);
   }
-  return csvColumns(columns ?? (header ? cells : null), spec, cells.length, file);
+  const names = columns ?? (header ? cells : null);
+  const found = csvColumns(names, spec, cells.length, file);
+  if (columns === null && header) refuseOtherDelimiter(cells, spec, file);
+  return found;
 }
 
 /** The cells of the first record as text. */
@@ -87,6 +94,18 @@ function problemTexts(problems: number): string[] {
   return texts;
 }
 
+const TRIM_HINT = "blanks stand around quotes: say `trim: true` if they do not count";
+
+function blanksAroundQuotes({ delimiter, quote, trim }: CsvDialect): RegExp | null {
+  if (trim || quote < 0) return null;
+  const sign = (byte: number): string => `\\x${byte.toString(16).padStart(2, "0")}`;
+  const blanks = delimiter === 9 ? " +" : "[ \t]+";
+  return new RegExp(
+    `(?:^|${sign(delimiter)})${blanks}${sign(quote)}|${sign(quote)}${blanks}(?:${sign(delimiter)}|$)`,
+    "m",
+  );
+}
+
 class CsvParser implements RecordParser<unknown> {
   emitted: number;
   readonly #scanner: CsvScanner;
@@ -97,6 +116,8 @@ class CsvParser implements RecordParser<unknown> {
   readonly #ragged: boolean;
   readonly #comment: number;
   readonly #isBlankRecord: boolean;
+  /** Null where blanks do not count. */
+  readonly #blanksAroundQuotes: RegExp | null;
   #explain: ((cells: CsvCells) => string[]) | null;
 
   constructor(options: CsvFormatOptions, columns: CsvColumns) {
@@ -108,6 +129,7 @@ class CsvParser implements RecordParser<unknown> {
     this.#width = columns.width;
     this.#ragged = options.ragged;
     this.#comment = options.dialect.comment;
+    this.#blanksAroundQuotes = blanksAroundQuotes(options.dialect);
     const only = columns.width === 1 ? columns.columns.find((column) => column.index === 0) : undefined;
     this.#isBlankRecord = options.spec !== null && blankIsNull(only, options.nulls);
     this.#explain = null;
@@ -180,8 +202,9 @@ class CsvParser implements RecordParser<unknown> {
       return { raw, issues: [...issues, ...lines], ...where };
     }
     const issues = problemTexts(this.#scanner.problems);
-    if (!isUtf8(bytes.subarray(position, next))) issues.push("bytes that are not UTF-8");
+    if (!isUtf8(bytes.subarray(position, next))) issues.push(NOT_UTF8);
     else if (!this.#ragged && this.#scanner.count !== this.#width) issues.push(this.#widthIssue());
+    if (this.#blanksAroundQuotes?.test(recordText(bytes, position, next)) === true) issues.push(TRIM_HINT);
     if (issues.length > 0) issues.push(...lines);
     else {
       this.#explain ??= csvExplainer(this.#columns.columns);

@@ -310,7 +310,7 @@ describe("bad CSV rows", () => {
       "5: 3 fields where 2 belong",
       '6: 1 field where 2 belong; "text" is missing',
       "7: a NUL byte",
-      "8: bytes that are not UTF-8",
+      "8: bytes that are not UTF-8 (see the option `encoding`)",
       "9: a quote inside a field that does not begin with one",
       "10: text after a closing quote",
       "12: a quote that is not closed; lines 12–13",
@@ -388,5 +388,80 @@ describe("bad CSV rows", () => {
     refused({ splitSize: "lots" }, /splitSize: "lots"/);
     refused({ roll: { rows: 0 } }, /roll\.rows: 0/);
     assert.throws(() => csv([]), { code: "CONNECTOR_OPTION_INVALID" });
+  });
+});
+
+describe("what stands around the records", () => {
+  const lines = 'Report of "May\r\ncreated, 5\n\nname;price\nACME;1\nBOLT;2\n';
+  const options = { skipLines: 3, delimiter: ";" };
+
+  test("lines at the start of a file are passed over, whatever is in them and however the file is cut", async () => {
+    const expected = [
+      { name: "ACME", price: "1" },
+      { name: "BOLT", price: "2" },
+    ];
+    for (const text of [lines, `\ufeff${lines}`]) {
+      for (const [splitSize, multiline, parallelism] of [
+        ["16mb", true, 1],
+        [5, true, 2],
+        [5, false, 3],
+      ] as const) {
+        const world = simWorld(1);
+        world.env.disk.put("/f", text);
+        const source = csv("/f", { ...options, splitSize, multiline, readSize: 3 });
+        const { records } = await readAll<unknown>(source, world, { parallelism });
+        assert.deepEqual(
+          records.map((row) => JSON.stringify(row)).sort(),
+          expected.map((row) => JSON.stringify(row)),
+        );
+      }
+    }
+    assert.deepEqual((await read("x\ny\n1,2\n", { skipLines: 2, header: false })).records, [
+      { column1: "1", column2: "2" },
+    ]);
+  });
+
+  test("and are counted as lines of the file", async () => {
+    const type = t.struct({ name: t.string, price: t.f64 });
+    const { invalid } = await read(`${lines}C;x\n`, { ...options, type });
+    assert.deepEqual(
+      invalid.map(({ line }) => line),
+      [7],
+    );
+  });
+
+  test("a file that has no more lines than that lacks its header", async () => {
+    const fails = { code: "CSV_HEADER_INVALID", message: /nothing after its first 9 lines/ };
+    await assert.rejects(read(lines, { skipLines: 9 }), fails);
+    assert.throws(() => csv("/f", { skipLines: -1 }), { code: "CONNECTOR_OPTION_INVALID" });
+  });
+
+  test("a header that the delimiter does not take apart is refused, with the one that does", async () => {
+    for (const [text, sign] of [
+      ["a;b\n1;2\n", '";"'],
+      ["a\tb\n1\t2\n", '"\\\\t"'],
+      ["a|b\n", '"|"'],
+    ] as const) {
+      const refused = { code: "CSV_HEADER_INVALID", fix: new RegExp(`delimiter: ${sign.replace("|", "\\|")}`) };
+      await assert.rejects(read(text, {}), refused);
+      await assert.rejects(read(text, { type: t.struct({ a: t.string.optional() }) }), refused);
+    }
+    assert.deepEqual((await read("a;b\nx\n", { columns: ["v"] })).records, [{ v: "x" }]);
+    assert.deepEqual((await read("a;b\nx\n", { type: t.struct({ "a;b": t.string }) })).records, [{ "a;b": "x" }]);
+  });
+
+  test("blanks around quotes and names are told, with `trim`", async () => {
+    for (const text of ['a,b\n1, "x"\n', 'a,b\n"1" ,x\n']) {
+      const { issues } = await read(text, {});
+      assert.match(issues.join(), /blanks stand around quotes: say `trim: true`/);
+      assert.deepEqual((await read(text, { trim: true })).records, [{ a: "1", b: "x" }]);
+    }
+    assert.doesNotMatch((await read('a,b\n1,x"y"\n', {})).issues.join(), /trim/);
+    for (const b of [t.string, t.string.optional()]) {
+      await assert.rejects(read("a, b\n1,2\n", { type: t.struct({ b }) }), {
+        code: "CSV_COLUMN_MISSING",
+        fix: /trim: true/,
+      });
+    }
   });
 });

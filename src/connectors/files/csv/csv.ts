@@ -22,6 +22,8 @@ export type CsvOptions = FileOptions &
     readonly nulls?: readonly string[];
     /** Source: take rows with too few or too many cells: missing ones are empty, further ones are dropped. */
     readonly ragged?: boolean;
+    /** Source: so many lines at the start of each file are passed over, before the header; 0 by default. */
+    readonly skipLines?: number;
   };
 
 /** The special characters are checked together with each other. */
@@ -37,6 +39,7 @@ const CSV_OPTIONS: Readonly<Record<Exclude<keyof CsvOptions, keyof FileOptions>,
   columns: TEXTS,
   nulls: TEXTS,
   ragged: FLAG,
+  skipLines: { takes: "a number of lines", accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0 },
 };
 
 /**
@@ -69,6 +72,7 @@ export function csv<T>(
         spec: spec === null ? null : csvSpecCheck(spec),
         nulls,
         ragged: options.ragged ?? false,
+        skipLines: options.skipLines ?? 0,
         id,
       }),
     encoder: () => new CsvEncoder({ dialect, columns: options.columns ?? fields, spec, header, nulls }),

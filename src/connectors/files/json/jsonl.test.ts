@@ -50,10 +50,10 @@ describe("JSON Lines", () => {
     assert.deepEqual(records, [{ a: 1 }, { a: "\0" }]);
     assert.match(issues[0]!, /^2: not JSON: /);
     assert.deepEqual(issues.slice(1, 5), [
-      "3: not a JSON object",
+      "3: not a JSON object; if the file is one JSON array, say `array: true`",
       "4: not a JSON object",
       "5: not a JSON object",
-      "6: bytes that are not UTF-8",
+      "6: bytes that are not UTF-8 (see the option `encoding`)",
     ]);
     assert.match(issues[5]!, /^8: not JSON: /);
     assert.equal(invalid[0]?.raw, '{"a":');
@@ -81,7 +81,7 @@ describe("JSON Lines", () => {
       "3: user: expected an object, got absent",
       '4: ["odd key"]: expected a 32-bit integer, got 1.5',
       '5: kind: expected one of f64, bool, got "x"',
-      "6: expected an object, got []",
+      "6: expected an object, got []; if the file is one JSON array, say `array: true`",
     ]);
   });
 
