@@ -42,7 +42,7 @@ async function onTerminal(
 }
 
 const COLOURS = /\x1b\[(1|2|31|32)m/;
-const LIVE_LINE = /slow {2}in [\d,]+ · out [\d,]+ · .*\/s · busy \d+ %\r\x1b\[K/;
+const LIVE_LINE = /slow {2}\d+ %(, \d+s left)? · in [\d,]+ · out [\d,]+ · .*\/s · busy \d+ % · \d+ MiB\r\x1b\[K/;
 
 describe("on a terminal", { skip: !hasScript() && "there is no script of util-linux", concurrency: 2 }, () => {
   after(() => rmSync(cwd, { recursive: true, force: true }));

@@ -2,6 +2,7 @@
 
 import type { Job } from "../../api/job.ts";
 import { nodeEnv } from "../../base/env-node.ts";
+import type { EmbeddedJob } from "../../client/embedded.ts";
 import { embeddedHandle } from "../../client/embedded-handle.ts";
 import type { ErrorReport } from "../../client/errors/error-report.ts";
 import { type JobHandle, rowSinks } from "../../client/job-handle.ts";
@@ -20,6 +21,7 @@ import { EXIT } from "../exit-codes.ts";
 import type { Interrupts } from "../interrupts.ts";
 import type { Session } from "../session.ts";
 import type { Terminal } from "../terminal/terminal.ts";
+import { type InputSize, inputProgress, inputSizes } from "./run-progress.ts";
 import { type StatusSample, statusText } from "./run-status.ts";
 import { summaryText } from "./run-summary.ts";
 
@@ -39,7 +41,7 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
       return run.stranded;
     },
   });
-  const stopStatus = terminal.live ? showStatus(handle, run.taskManager.slots, terminal) : () => undefined;
+  const stopStatus = terminal.live ? showStatus(run, handle, terminal) : () => undefined;
   const [end] = await Promise.all([handle.end, ...rowSinks(run.plan).map((uid) => printRows(handle, uid, print))]);
   stopStatus();
   await terminal.flush();
@@ -94,16 +96,32 @@ async function printRows(handle: JobHandle, uid: string, print: (text: string) =
   }
 }
 
-function showStatus(handle: JobHandle, slots: number, terminal: Terminal): () => void {
+function showStatus(run: EmbeddedJob, handle: JobHandle, terminal: Terminal): () => void {
+  const { plan, graph, taskManager } = run;
+  const tasks = graph.vertices.map(({ operators }) => operators[0]?.name ?? "");
   let previous: StatusSample | null = null;
-  const timer = setInterval(async () => {
-    const current = { atMs: performance.now(), counts: await handle.metrics() };
+  let sizes: readonly InputSize[] | null = null;
+  let ended = false;
+  void inputSizes(plan, nodeDisk()).then((found) => {
+    sizes = found;
+  });
+  const show = async (): Promise<void> => {
+    const metrics = await handle.metrics();
+    if (ended) return;
+    const current = { atMs: performance.now(), metrics };
+    const progress = inputProgress(sizes, metrics.operators);
+    const { name } = handle;
+    const now = { nowMs: Date.now(), memoryBytes: process.memoryUsage.rss() };
     if (previous !== null) {
-      terminal.status(statusText({ name: handle.name, slots, nowMs: Date.now(), previous, current }));
+      terminal.status(statusText({ name, slots: taskManager.slots, tasks, progress, ...now, previous, current }));
     }
     previous = current;
-  }, STATUS_EVERY_MS);
-  return () => clearInterval(timer);
+  };
+  const timer = setInterval(() => void show(), STATUS_EVERY_MS);
+  return () => {
+    ended = true;
+    clearInterval(timer);
+  };
 }
 
 function exitCode({ outcome }: JobEnd): number {

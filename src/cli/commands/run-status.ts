@@ -1,38 +1,73 @@
 // The live line of a running job. Pure: counts in, text out.
 
 import { durationText } from "../../base/duration.ts";
-import type { JobCounts } from "../../protocol/job-messages.ts";
+import { memorySizeText } from "../../base/memory-size.ts";
+import type { JobCounts, JobMetrics, TaskMetricValues } from "../../protocol/job-messages.ts";
 import { countText } from "../terminal/number-text.ts";
 
-export type StatusSample = { readonly atMs: number; readonly counts: JobCounts };
+export type StatusSample = {
+  readonly atMs: number;
+  readonly metrics: Pick<JobMetrics, keyof JobCounts | "runningMs" | "tasks">;
+};
 
 export type StatusFacts = {
   readonly name: string;
   /** How many slots share the work. */
   readonly slots: number;
   readonly nowMs: number;
+  readonly memoryBytes: number;
+  /** Names of the tasks, by vertex. */
+  readonly tasks: readonly string[];
+  /** Part of the input that has been read; null where its end is not known. */
+  readonly progress: number | null;
   readonly previous: StatusSample;
   readonly current: StatusSample;
 };
 
+const MIB = 1024 ** 2;
 /**
  * A watermark further behind than this comes from old data, not from slowness: then the event time itself says more.
  */
 const LAG_MAX_MS = 24 * 3_600_000;
 
-export function statusText({ name, slots, nowMs, previous, current }: StatusFacts): string {
-  const { counts } = current;
+export function statusText(facts: StatusFacts): string {
+  const { name, slots, nowMs, previous, current } = facts;
+  const counts = current.metrics;
   const elapsedMs = Math.max(1, current.atMs - previous.atMs);
-  const rate = ((counts.rowsIn - previous.counts.rowsIn) * 1_000) / elapsedMs;
-  const busy = Math.min(1, (counts.busyMs - previous.counts.busyMs) / (elapsedMs * slots));
+  const rate = ((counts.rowsIn - previous.metrics.rowsIn) * 1_000) / elapsedMs;
+  const busy = Math.min(1, (counts.busyMs - previous.metrics.busyMs) / (elapsedMs * slots));
   const parts = [
-    `${name}  in ${countText(counts.rowsIn)}`,
+    `${name}  ${progressText(facts)}in ${countText(counts.rowsIn)}`,
     `out ${countText(counts.rowsOut)}`,
     `${countText(rate)}/s`,
     ...(counts.watermarkMs === null ? [] : [watermarkText(counts.watermarkMs, nowMs)]),
-    `busy ${Math.round(busy * 100)} %`,
+    `busy ${Math.round(busy * 100)} %${busiestText(facts, elapsedMs)}`,
+    `${memorySizeText(Math.round(facts.memoryBytes / MIB) * MIB)}`,
   ];
   return parts.join(" · ");
+}
+
+/** "37 %, 12s left · ". The time is that of a job that goes on as it has until now. */
+function progressText({ progress, current }: StatusFacts): string {
+  if (progress === null) return "";
+  const leftMs = progress > 0 ? (current.metrics.runningMs * (1 - progress)) / progress : null;
+  const left = leftMs === null || progress >= 1 ? "" : `, ${durationText(Math.ceil(leftMs / 1_000) * 1_000)} left`;
+  return `${Math.floor(progress * 100)} %${left} · `;
+}
+
+/** The subtask that works most: the others wait for it. Not told of a job of one task. */
+function busiestText({ tasks, previous, current }: StatusFacts, elapsedMs: number): string {
+  const before = new Map(previous.metrics.tasks.map((task) => [`${task.vertex}/${task.subtask}`, busyMsOf(task)]));
+  const parts = current.metrics.tasks.map((task) => {
+    const since = busyMsOf(task) - (before.get(`${task.vertex}/${task.subtask}`) ?? 0);
+    return { name: tasks[task.vertex] ?? "", busy: Math.min(1, since / elapsedMs) };
+  });
+  const [most, ...others] = parts.sort((left, right) => right.busy - left.busy);
+  return most === undefined || others.length === 0 ? "" : `, most ${most.name} ${Math.round(most.busy * 100)} %`;
+}
+
+function busyMsOf({ metrics }: TaskMetricValues): number {
+  return metrics.accumulateBusyTimeMs ?? 0;
 }
 
 function watermarkText(watermarkMs: number, nowMs: number): string {

@@ -10,6 +10,7 @@
 //     fix  …
 
 import type { SourceLocation } from "../../base/errors.ts";
+import { textWidth } from "../../base/text-width.ts";
 import type { ErrorReport } from "../../client/errors/error-report.ts";
 import type { Palette } from "../terminal/palette.ts";
 
@@ -42,7 +43,7 @@ function frameLines(frame: ErrorReport["frame"], { line, column }: SourceLocatio
     const before = visible(text.slice(from, column - 1)).replaceAll("\t", "  ");
     return [
       ` ${palette.red("▸")} ${shown}`,
-      palette.dim(`   ${" ".repeat(digits)} │ `) + " ".repeat(before.length) + palette.red("^"),
+      palette.dim(`   ${" ".repeat(digits)} │ `) + " ".repeat(textWidth(before)) + palette.red("^"),
     ];
   });
 }

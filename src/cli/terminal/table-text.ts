@@ -1,12 +1,15 @@
 // Rows in columns as wide as their content. Pure.
 
+import { padTextEnd, textWidth } from "../../base/text-width.ts";
 import type { Palette } from "./palette.ts";
 
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[], palette: Palette): string {
-  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = head.map((name, column) =>
+    Math.max(textWidth(name), ...rows.map((row) => textWidth(row[column] ?? ""))),
+  );
   const text = (row: readonly string[]): string => {
     return row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => padTextEnd(cell, widths[column] ?? 0))
       .join("  ")
       .trimEnd();
   };

@@ -17,10 +17,10 @@ function setUp(options: { tty: boolean; columns?: number; environment?: Record<s
   const stdout = stream(options.tty);
   const stderr = stream(options.tty);
   const terminal = new Terminal({ stdout, stderr, environment: options.environment ?? {} });
-  return { terminal, stdout, transcript: () => transcript };
+  return { terminal, stdout, stderr, transcript: () => transcript };
 }
 
-test("the status line is erased before anything else is written", async () => {
+test("the status line is erased before anything else is written, and stands again behind it", async () => {
   const { terminal, transcript } = setUp({ tty: true });
   terminal.status("busy");
   terminal.data("row 1");
@@ -29,7 +29,7 @@ test("the status line is erased before anything else is written", async () => {
   terminal.status("busy again");
   terminal.note("a note");
   await terminal.flush();
-  assert.equal(transcript(), "busy\r\x1b[Krow 1\nrow 2\nbusy again\r\x1b[Ka note\n");
+  assert.equal(transcript(), "busy\r\x1b[Krow 1\nrow 2\nbusy\r\x1b[Kbusy again\r\x1b[Ka note\nbusy again\r\x1b[K");
 });
 
 test("a status line replaces the one before, and is cut to the width of the terminal", async () => {
@@ -38,6 +38,15 @@ test("a status line replaces the one before, and is cut to the width of the term
   terminal.status("abc");
   await terminal.flush();
   assert.equal(transcript(), "12345\r\x1b[Kabc\r\x1b[K");
+});
+
+test("a status line that a narrower terminal has wrapped goes with all its lines", async () => {
+  const { terminal, stderr, transcript } = setUp({ tty: true, columns: 20 });
+  terminal.status("1234567890");
+  stderr.columns = 4;
+  terminal.status("abc");
+  await terminal.flush();
+  assert.equal(transcript(), `1234567890\r\x1b[K${"\x1b[A\x1b[2K".repeat(2)}abc\r\x1b[K`);
 });
 
 test("off a terminal, and on a dumb one, there is no status line and no escape", async () => {

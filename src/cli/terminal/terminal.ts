@@ -1,12 +1,14 @@
 // The two streams of the process: data on standard output, everything else on standard error, and the one live status
 // line.
 //
-//   T1. The status line is erased before anything else is written and only ever on a terminal, so that lines never mix.
+//   T1. The status line is erased before anything else is written and stands again behind it, and only ever on a
+//       terminal, so that lines never mix. A terminal that has become narrower has wrapped it: all its lines go.
 //   T2. A stream that cannot be written is written to no more; nobody gets a stack for it. Of standard output,
 //       `onReaderGone` tells when it is for want of a reader; any other failure is an error, which `onOutputFailed`
 //       tells and `takeOutputError` gives.
 
 import { ExternalError } from "../../base/errors.ts";
+import { cutText, textWidth } from "../../base/text-width.ts";
 import { type Palette, paletteOf, wantsColours } from "./palette.ts";
 
 /** What is used of a process: a stand-in for tests. */
@@ -17,6 +19,7 @@ export type Streams = {
 };
 
 const ERASE_LINE = "\r\x1b[K";
+const ERASE_LINE_ABOVE = "\x1b[A\x1b[2K";
 const COLUMNS_DEFAULT = 80;
 const COLUMNS_ELSEWHERE = 100;
 
@@ -30,7 +33,8 @@ export class Terminal {
   readonly #live: boolean;
   #lines: string[] = [];
   #scheduled = false;
-  #statusShown = false;
+  /** The status line as it stands there; "" for none. */
+  #status = "";
   #outGone = false;
   #outputError: ExternalError | null = null;
   #errGone = false;
@@ -57,8 +61,9 @@ export class Terminal {
 
   note(text: string): void {
     this.#writeData(); // What came first is shown first.
-    this.#eraseStatus();
-    if (!this.#errGone) this.#streams.stderr.write(`${text}\n`);
+    this.#besideStatus(() => {
+      if (!this.#errGone) this.#streams.stderr.write(`${text}\n`);
+    });
   }
 
   /** Why data were lost, once; null while none were, and when nobody reads them. */
@@ -82,11 +87,15 @@ export class Terminal {
   status(text: string): void {
     if (!this.#live || this.#errGone) return;
     this.#eraseStatus();
-    this.#streams.stderr.write(text.slice(0, (this.#streams.stderr.columns || COLUMNS_DEFAULT) - 1));
-    this.#statusShown = true;
+    this.#status = cutText(text, this.#errColumns - 1, "");
+    this.#streams.stderr.write(this.#status);
   }
 
-  /** Hands everything to the streams. */
+  get #errColumns(): number {
+    return this.#streams.stderr.columns || COLUMNS_DEFAULT;
+  }
+
+  /** Hands everything to the streams; the status line is gone. */
   writeNow(): void {
     this.#writeData();
     this.#eraseStatus();
@@ -122,13 +131,22 @@ export class Terminal {
     if (this.#lines.length === 0) return;
     const text = `${this.#lines.join("\n")}\n`;
     this.#lines = [];
+    this.#besideStatus(() => {
+      if (!this.#outGone) this.#streams.stdout.write(text);
+    });
+  }
+
+  #besideStatus(write: () => void): void {
+    const status = this.#status;
     this.#eraseStatus();
-    if (!this.#outGone) this.#streams.stdout.write(text);
+    write();
+    if (status !== "") this.status(status);
   }
 
   #eraseStatus(): void {
-    if (!this.#statusShown) return;
-    this.#statusShown = false;
-    if (!this.#errGone) this.#streams.stderr.write(ERASE_LINE);
+    if (this.#status === "") return;
+    const above = Math.ceil(textWidth(this.#status) / this.#errColumns) - 1;
+    this.#status = "";
+    if (!this.#errGone) this.#streams.stderr.write(ERASE_LINE + ERASE_LINE_ABOVE.repeat(above));
   }
 }

@@ -2,6 +2,7 @@
 // last ones as a table, once the job is done.
 
 import { UserError } from "../../base/errors.ts";
+import { cutText, padTextEnd, padTextStart, textWidth } from "../../base/text-width.ts";
 import type { Sink, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
 import { checkOptions, type OptionKind, wholeNumberFrom } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
@@ -46,8 +47,6 @@ export function print(options: PrintOptions = {}): Sink<unknown> {
 const prefixOf = ({ uid, parallelism, subtaskIndex }: SinkWriterContext): string =>
   parallelism === 1 ? uid : `${uid}/${subtaskIndex}`;
 
-const cut = (line: string, width: number): string => (line.length > width ? `${line.slice(0, width - 1)}…` : line);
-
 /** What happens to the rows of one subtask; there is nothing to flush and nothing to commit. */
 type Rows = {
   write(record: unknown): void;
@@ -89,7 +88,7 @@ class RowLines implements Rows {
   write(record: unknown): void {
     this.#count += 1;
     if (this.#count > this.#limit) return;
-    this.#context.print(cut(`${this.#prefix}  ${this.#aligned.text(record)}`, this.#width));
+    this.#context.print(cutText(`${this.#prefix}  ${this.#aligned.text(record)}`, this.#width));
   }
 
   abort(): void {} // What is printed is printed.
@@ -131,7 +130,7 @@ class RowTable implements Rows {
     const head = `${prefixOf(this.#context)}: ${shown} ${this.#count === 1 ? "row" : "rows"}`;
     const lines = tableLines(rows, this.#context.recordType ?? null);
     // In one piece: the tables of other subtasks come at the same time.
-    this.#context.print([head, ...lines.map((line) => cut(`  ${line}`, this.#width))].join("\n"));
+    this.#context.print([head, ...lines.map((line) => cutText(`  ${line}`, this.#width))].join("\n"));
   }
 }
 
@@ -156,8 +155,8 @@ class AlignedRows {
 
   #cell(name: string, value: unknown): string {
     const text = valueText(value, fieldType(this.#type, name));
-    const width = Math.max(this.#widths.get(name) ?? 0, Math.min(text.length, CELL_WIDTH_MAX));
+    const width = Math.max(this.#widths.get(name) ?? 0, Math.min(textWidth(text), CELL_WIDTH_MAX));
     this.#widths.set(name, width);
-    return typeof value === "number" ? text.padStart(width) : text.padEnd(width);
+    return typeof value === "number" ? padTextStart(text, width) : padTextEnd(text, width);
   }
 }

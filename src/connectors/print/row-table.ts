@@ -1,6 +1,7 @@
 // Records as one table for people: a heading, a line per record, columns as wide as they need to be, numbers rounded
 // alike and to the right.
 
+import { cutText, padTextEnd, padTextStart, textWidth } from "../../base/text-width.ts";
 import { ownField } from "../../types/field-path.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { fieldType, isTime, valueText } from "./value-text.ts";
@@ -37,9 +38,9 @@ function column(name: string, values: readonly unknown[]): readonly string[] {
   const numbers = values.filter((value) => typeof value === "number");
   const decimals = decimalsOf(numbers);
   const cells = [name, ...values.map((value) => cellText(value, decimals))];
-  const width = Math.max(...cells.map(({ length }) => length));
+  const width = Math.max(...cells.map(textWidth));
   const right = numbers.length > 0 && values.every((value) => value == null || typeof value === "number");
-  return cells.map((cell) => (right ? cell.padStart(width) : cell.padEnd(width)));
+  return cells.map((cell) => (right ? padTextStart(cell, width) : padTextEnd(cell, width)));
 }
 
 /** Whole numbers have none, large ones two, small ones four. */
@@ -55,5 +56,5 @@ function cellText(value: unknown, decimals: number): string {
     return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   }
   const text = (typeof value === "string" ? value : valueText(value)).replaceAll(/\s+/g, " ");
-  return text.length > CELL_WIDTH_MAX ? `${text.slice(0, CELL_WIDTH_MAX - 1)}…` : text;
+  return cutText(text, CELL_WIDTH_MAX);
 }
