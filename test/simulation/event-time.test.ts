@@ -5,7 +5,11 @@ import { describe, test } from "node:test";
 import { count, job, tumbling } from "../../src/index.ts";
 import { simulateJob } from "../../src/testing/simulate-job.ts";
 import { type Collected, collecting } from "./collecting-sink.ts";
+import { FILES, runSeeds } from "./scenarios.ts";
 import { type Step, scripted } from "./scripted-source.ts";
+
+test("files give the windows of all their rows under 60 seeds of files, splits, parallelisms, delays and schedules", () =>
+  runSeeds(FILES, 60));
 
 describe("splits that all fall idle", () => {
   type Row = { readonly k: string; readonly at: number };

@@ -2,6 +2,7 @@
 // histories apart.
 
 import assert from "node:assert/strict";
+import { filesScenario } from "./files-scenario.ts";
 import { marketScenario } from "./market-scenario.ts";
 import { movesScenario } from "./moves-scenario.ts";
 import type { Outcome } from "./outcome.ts";
@@ -25,6 +26,7 @@ function sameRows(run: (seed: number) => Promise<Outcome>, rowsMin: number): Sce
 export const MARKET: Scenario = { name: "market", run: sameRows(marketScenario, 400) };
 export const MOVES: Scenario = { name: "moves", run: sameRows(movesScenario, 1_000) };
 export const SILENCES: Scenario = { name: "silences", run: sameRows(silencesScenario, 1_500) };
+export const FILES: Scenario = { name: "files", run: filesScenario };
 export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphScenario };
 
 /** Runs the seeds 1 to `count`. */

@@ -222,4 +222,28 @@ export const OPERATORS: readonly Mutant[] = [
     replace: "return Math.floor(((nowMs - this.#startMs) / 1_000) * this.#ratePerSecond);",
     tests: ["src/taskmanager/source-driver.test.ts", "src/connectors/datagen/datagen.test.ts"],
   },
+  {
+    name: "the watermark of a bounded source is released at once",
+    file: GENERATOR,
+    find: "    this.#held = options.held === true;\n",
+    replace: "    this.#held = false;\n",
+  },
+  {
+    name: "a bounded source that waits for a split is idle",
+    file: GENERATOR,
+    find: "return split === WHOLE && this.#options.bounded === true ? Infinity : this.#options.idleMs;",
+    replace: "return this.#options.idleMs;",
+  },
+  {
+    name: "when all splits are idle the watermark stays with the slowest",
+    file: GENERATOR,
+    find: "const reached = least === Infinity ? this.greatest : least; // Nobody is active: B2.",
+    replace: "const reached = least === Infinity ? -Infinity : least;",
+  },
+  {
+    name: "when all channels are idle the watermark stays with the slowest",
+    file: COMBINER,
+    find: "const reached = this.#idle ? greatest : least;",
+    replace: "const reached = least;",
+  },
 ];

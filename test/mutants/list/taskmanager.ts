@@ -287,4 +287,28 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "      this.#locals.set(id, link);\n",
     replace: "",
   },
+  {
+    name: "a subtask is released though other files have not been begun",
+    file: "src/taskmanager/source-coordinator.ts",
+    find: 'return this.#options.source.streams === "one" || this.#enumerator.onlyFollows?.(split) === true;',
+    replace: "return true || this.#enumerator.onlyFollows?.(split) === true;",
+  },
+  {
+    name: "a split counts only once its reader has got to it",
+    file: SOURCE,
+    find: "    this.#options.splits.add(split.id);\n",
+    replace: "",
+  },
+  {
+    name: "batch mode gives watermarks before the end",
+    file: SOURCE,
+    find: "    if (this.#options.batch) return;\n",
+    replace: "",
+  },
+  {
+    name: "time in which the output was full counts as silence",
+    file: TASK,
+    find: "driver.watermark(clock.monotonicMs() - this.#stalledMs)",
+    replace: "driver.watermark(clock.monotonicMs())",
+  },
 ];
