@@ -190,4 +190,16 @@ export const STATE: readonly Mutant[] = [
     find: "return item === undefined ? ABSENT : this.#values.copy(item.value);",
     replace: "return item === undefined ? ABSENT : item.value;",
   },
+  {
+    name: "the heap store gives out the value that it keeps",
+    file: "src/state/heap-value.ts",
+    find: "return entry === undefined ? ABSENT : this.#values.copy(entry.value);",
+    replace: "return entry === undefined ? ABSENT : entry.value;",
+  },
+  {
+    name: "the heap store keeps the value that its writer still has",
+    file: "src/state/heap-entries.ts",
+    find: "const kept = this.#read();",
+    replace: "const kept = value;",
+  },
 ];

@@ -311,4 +311,18 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "driver.watermark(clock.monotonicMs() - this.#stalledMs)",
     replace: "driver.watermark(clock.monotonicMs())",
   },
+  {
+    name: "records of a source of one's own are taken to fit their type",
+    file: "src/taskmanager/output-guards.ts",
+    find: '["source", "map", "flatMap", "process"]',
+    replace: '["map", "flatMap", "process"]',
+    tests: ["src/taskmanager/kept-types.test.ts"],
+  },
+  {
+    name: "records that were watched are not looked at again at the end",
+    file: "src/taskmanager/chain.ts",
+    find: "    this.#watch.end();\n",
+    replace: "",
+    tests: ["src/taskmanager/record-watch.test.ts"],
+  },
 ];
