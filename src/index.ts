@@ -4,7 +4,16 @@
 export { type Job, type JobEnv, type JobOptions, job } from "./api/job.ts";
 export type { ConnectedProcess, Context, KeyedProcess, SideSchemas, SideValues, Timer } from "./api/process-types.ts";
 export type { SinkHandle } from "./api/sink-handle.ts";
-export type { Connected, InOrder, InOrderConnected, Keyed, Split, Stream, Windowed } from "./api/stream.ts";
+export type {
+  Connected,
+  InOrder,
+  InOrderConnected,
+  Keyed,
+  NoSideOutputs,
+  Split,
+  Stream,
+  Windowed,
+} from "./api/stream.ts";
 export type { EventTimeOptions, FailedRecord } from "./api/stream-types.ts";
 export type { Disk, FileHandle, FileStat } from "./base/disk.ts";
 export type { Duration } from "./base/duration.ts";

@@ -67,7 +67,7 @@ type WithErrors<T, S extends { readonly side: unknown }> = Stream<T> & {
 declare const element: unique symbol;
 
 /** Of a stream that nothing is set aside of. */
-interface NoSideOutputs {
+export interface NoSideOutputs {
   readonly [element]?: never;
 }
 
