@@ -28,6 +28,7 @@ export type { IndexedOptions } from "./connectors/datagen/indexed-source.ts";
 export { type CsvOptions, csv } from "./connectors/files/csv/csv.ts";
 export type { FileOptions, Files } from "./connectors/files/file-connector.ts";
 export { type JsonlOptions, jsonl } from "./connectors/files/json/jsonl.ts";
+export { stdin, stdout } from "./connectors/files/standard-streams.ts";
 export { type PrintOptions, print } from "./connectors/print/print.ts";
 export { rows } from "./connectors/rows/rows.ts";
 export {

@@ -8,8 +8,13 @@
 export type FileStat = {
   readonly size: number;
   readonly modifiedMs: number;
-  readonly kind: "file" | "directory" | "other";
+  /** "stream": read once from start to end; its size is not known. */
+  readonly kind: "file" | "directory" | "stream" | "other";
 };
+
+/** The paths that stand for the standard streams of the process, on every system. */
+export const STDIN_PATH = "/dev/stdin";
+export const STDOUT_PATH = "/dev/stdout";
 
 export interface FileHandle extends AsyncDisposable {
   readonly path: string;
@@ -49,8 +54,9 @@ export interface Disk {
   readonly directory: string;
   /**
    * `read`: must exist. `create`: must not exist. `replace`: truncates what is there. Parent directories are not made.
+   * A stream whose writer lets us wait has ended when `signal` aborts.
    */
-  open(path: string, mode: "read" | "create" | "replace"): Promise<FileHandle>;
+  open(path: string, mode: "read" | "create" | "replace", signal?: AbortSignal): Promise<FileHandle>;
   /** Atomic; replaces the target. */
   rename(from: string, to: string): Promise<void>;
   /** A file or an empty directory; missing is fine. */

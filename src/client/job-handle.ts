@@ -7,6 +7,7 @@
 import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { isToStdout } from "../connectors/files/sink/target-path.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Connection } from "../network/transport.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
@@ -175,10 +176,13 @@ export class JobHandle implements AsyncDisposable {
   }
 }
 
-/** Sinks whose rows go to whoever started the job. */
+/** Sinks whose rows, or whose text for standard output, go to whoever started the job. */
 export function rowSinks({ operators }: Pick<Plan, "operators">): readonly string[] {
   return operators
-    .filter(({ kind, options }) => kind === "sink" && (options as { sink?: unknown }).sink === "rows")
+    .filter(
+      ({ kind, options }) =>
+        kind === "sink" && ((options as { sink?: unknown }).sink === "rows" || isToStdout(options)),
+    )
     .map(({ uid }) => uid);
 }
 

@@ -3,9 +3,10 @@
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { Disk, FileHandle, FileStat } from "../base/disk.ts";
+import { type Disk, type FileHandle, type FileStat, STDIN_PATH } from "../base/disk.ts";
 import { type DiskErrorCode, diskError } from "./disk-error.ts";
 import { lockTry } from "./lock-node.ts";
+import { STREAM_STAT, streamOpen } from "./stream-node.ts";
 
 const FLAGS = {
   read: constants.O_RDONLY,
@@ -16,12 +17,12 @@ const FLAGS = {
 export function nodeDisk(): Disk {
   return {
     directory: process.cwd(),
-    open: (path, mode) => attempt("open", path, () => fileOpen(path, mode)),
+    open: (path, mode, signal) => attempt("open", path, () => fileOpen(path, mode, signal)),
     rename: (from, to) => attempt("rename", `${from} to ${to}`, () => fs.rename(from, to)),
     remove: (path) => attempt("remove", path, () => entryRemove(path)),
     makeDirectory: (path) => attempt("make the directory", path, () => directoryMake(resolve(path))),
     list: (path) => attempt("list", path, async () => (await fs.readdir(path)).sort()),
-    stat: (path) => attempt("look up", path, () => orNull(async () => fileStat(await fs.stat(path)))),
+    stat: (path) => attempt("look up", path, () => orNull(async () => statOf(path))),
     realPath: (path) => attempt("look up", path, () => orNull(() => fs.realpath(path))),
     readLink: (path) => attempt("look up", path, () => orNull(() => linkTarget(path))),
     lock: (path, holder) => attempt("lock", path, () => lockTry(path, holder)),
@@ -29,7 +30,12 @@ export function nodeDisk(): Disk {
   };
 }
 
-async function fileOpen(path: string, mode: keyof typeof FLAGS): Promise<FileHandle> {
+async function statOf(path: string): Promise<FileStat> {
+  return path === STDIN_PATH ? STREAM_STAT : fileStat(await fs.stat(path));
+}
+
+async function fileOpen(path: string, mode: keyof typeof FLAGS, signal: AbortSignal | undefined): Promise<FileHandle> {
+  if (mode === "read" && (await statOf(path)).kind === "stream") return streamOpen(path, signal);
   const file = await fs.open(path, FLAGS[mode]);
   if (mode === "read") {
     // The system opens a directory without complaint and fails at the first read.
@@ -82,6 +88,7 @@ class NodeFile implements FileHandle {
 type NodeStats = Awaited<ReturnType<typeof fs.stat>>;
 
 function fileStat(stats: NodeStats): FileStat {
+  if (stats.isFIFO() || stats.isCharacterDevice()) return STREAM_STAT;
   const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
   return { size: Number(stats.size), modifiedMs: Number(stats.mtimeMs), kind };
 }

@@ -8,6 +8,7 @@ import type { ErrorReport } from "../../client/errors/error-report.ts";
 import { type JobHandle, rowSinks } from "../../client/job-handle.ts";
 import { jobPlan } from "../../client/job-plan.ts";
 import { machineBytes } from "../../client/machine-node.ts";
+import { isToStdout } from "../../connectors/files/sink/target-path.ts";
 import { valueText } from "../../connectors/print/value-text.ts";
 import type { Plan } from "../../graph/plan.ts";
 import { errorFromData } from "../../protocol/error-data.ts";
@@ -31,8 +32,7 @@ const STATUS_EVERY_MS = 500;
 export async function runCommand(session: Session, terminal: Terminal, interrupts: Interrupts): Promise<number> {
   const { line } = session;
   const asJson = line.flags.has("json");
-  const print = (text: string): void => (asJson ? terminal.note(text) : terminal.data(text));
-  const { run, handle } = await started(session, terminal, print);
+  const { run, handle, print } = await started(session, terminal, asJson);
   session.plan = run.plan;
   interrupts.start({
     stop: () => run.stop(),
@@ -42,8 +42,10 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
     },
   });
   const stopStatus = terminal.live ? showStatus(run, handle, terminal) : () => undefined;
-  const [end] = await Promise.all([handle.end, ...rowSinks(run.plan).map((uid) => printRows(handle, uid, print))]);
+  const showing = rowSinks(run.plan).map((uid) => showRows(handle, uid, shower(run.plan, uid, { terminal, print })));
+  const [end] = await Promise.all([handle.end, ...showing]);
   stopStatus();
+  terminal.onReaderGone = () => terminal.note("nobody reads standard output any more: not all of it was read");
   await terminal.flush();
   const lost = terminal.takeOutputError();
   const error = end.error === null ? null : errorFromData(end.error);
@@ -53,12 +55,15 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;
   terminal.note(summaryText({ plan: run.plan, end, peakRssBytes }, terminal.errPalette));
   if (asJson)
-    terminal.data(JSON.stringify(summaryJson({ plan: run.plan, jobId: run.jobId, end, reports, peakRssBytes })));
+    (writesStdout(run.plan) ? terminal.note : terminal.data).call(
+      terminal,
+      JSON.stringify(summaryJson({ plan: run.plan, jobId: run.jobId, end, reports, peakRssBytes })),
+    );
   if (end.outcome !== "failed" || end.metrics.rowsIn > 0) terminal.note(`  next   ${nextCommand(line, "explain")}`);
   return lost === null ? exitCode(end) : EXIT.jobFailed;
 }
 
-async function started(session: Session, terminal: Terminal, print: (text: string) => void) {
+async function started(session: Session, terminal: Terminal, asJson: boolean) {
   const { line } = session;
   const local = line.flags.has("local");
   const [configuration, job] = await Promise.all([session.configuration(), session.job()]);
@@ -69,7 +74,10 @@ async function started(session: Session, terminal: Terminal, print: (text: strin
   const env = nodeEnv(nodeDisk(), { writeLog: (text) => terminal.note(text) });
   const params = pairs(line, "param");
   const planned = await jobPlan(job, params, configuration);
-  return embeddedHandle({
+  // Standard output is for one thing: the job's text if it has any, else the summary as JSON, else what is printed.
+  const notes = asJson || writesStdout(planned.graph.plan);
+  const print = (text: string): void => (notes ? terminal.note(text) : terminal.data(text));
+  const handled = embeddedHandle({
     env,
     planned,
     claimed: await planned.claim(env.disk),
@@ -85,12 +93,31 @@ async function started(session: Session, terminal: Terminal, print: (text: strin
     log: (text) => terminal.note(text),
     told: (error) => error, // Reports map places where they are shown.
   });
+  return { ...handled, print };
 }
 
-/** What a program would read goes where `print` prints. */
-async function printRows(handle: JobHandle, uid: string, print: (text: string) => void): Promise<void> {
+function writesStdout({ operators }: Plan): boolean {
+  return operators.some(({ kind, options }) => kind === "sink" && isToStdout(options));
+}
+
+/** Text for standard output is written as it is; rows are printed. */
+function shower(
+  { operators }: Plan,
+  uid: string,
+  { terminal, print }: { terminal: Terminal; print: (text: string) => void },
+): (row: unknown) => Promise<void> {
+  const operator = operators.find((one) => one.uid === uid);
+  if (!isToStdout(operator?.options)) return async (row) => print(`${uid}  ${valueText(row)}`);
+  return async (text) => {
+    terminal.data(String(text).replace(/\n$/, ""));
+    await terminal.flush(); // Whoever reads slowly holds up the job.
+  };
+}
+
+/** What a program would read is shown. */
+async function showRows(handle: JobHandle, uid: string, show: (row: unknown) => Promise<void>): Promise<void> {
   try {
-    for await (const row of handle.rows(uid)) print(`${uid}  ${valueText(row)}`);
+    for await (const row of handle.rows(uid)) await show(row);
   } catch {
     return; // The job's error, which is told at its end.
   }

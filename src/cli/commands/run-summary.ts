@@ -1,6 +1,7 @@
 // What a run ended with, as people read it. Pure.
 
 import { memorySizeText } from "../../base/memory-size.ts";
+import { isToStdout } from "../../connectors/files/sink/target-path.ts";
 import type { Plan } from "../../graph/plan.ts";
 import type { JobEnd } from "../../protocol/job-messages.ts";
 import { countText, elapsedText, grouped } from "../terminal/number-text.ts";
@@ -52,7 +53,7 @@ function promiseRows({ plan, end: { metrics } }: RunEnd): string[] {
 /** Where sinks wrote to files, and whether it stands there. */
 function fileRows({ plan, end: { outcome, commits, metrics } }: RunEnd): string[] {
   const sinks = plan.operators.flatMap(({ uid, kind, options }) => {
-    const paths = kind === "sink" ? (options as { paths?: unknown }).paths : null;
+    const paths = kind === "sink" && !isToStdout(options) ? (options as { paths?: unknown }).paths : null;
     return Array.isArray(paths) ? [{ uid, paths, rows: Number(metrics.operators[uid]?.numRecordsOut ?? 0) }] : [];
   });
   if (sinks.length === 0) return [];

@@ -1,6 +1,6 @@
 // A job must not read what it writes: it would eat its own output, and in the next run that of this one.
 
-import type { Disk } from "../../base/disk.ts";
+import { type Disk, STDIN_PATH } from "../../base/disk.ts";
 import { type SourceLocation, UserError } from "../../base/errors.ts";
 import { readsWritten, realPathToBe } from "../../connectors/files/paths/overlap.ts";
 import { writtenTo } from "../../connectors/files/sink/target-path.ts";
@@ -17,6 +17,7 @@ export async function checkTargets({ operators, locations }: Plan, disk: Disk): 
   const sinks = operators.filter(({ kind, options }) => kind === "sink" && isFiles(options));
   const place = (location: SourceLocation | undefined): string =>
     location === undefined ? "" : ` (${location.file}:${location.line}:${location.column})`;
+  checkStdin(sources, locations);
   const targets = new Map<string, PlanOperator>();
   for (const sink of sinks) {
     const location = locations[sink.uid];
@@ -41,6 +42,18 @@ export async function checkTargets({ operators, locations }: Plan, disk: Disk): 
       }
     }
   }
+}
+
+/** What one source has read of it, another would miss. */
+function checkStdin(sources: readonly PlanOperator[], locations: Plan["locations"]): void {
+  const [first, second] = sources.filter((source) => pathsOf(source).includes(STDIN_PATH));
+  if (first === undefined || second === undefined) return;
+  const location = locations[second.uid];
+  throw new UserError("STDIN_SHARED", `the sources "${first.uid}" and "${second.uid}" both read standard input`, {
+    fix: "read it once, and give the stream to both",
+    operator: second.uid,
+    ...(location && { location }),
+  });
 }
 
 function isFiles(options: PlanOperator["options"]): boolean {

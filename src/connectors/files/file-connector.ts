@@ -85,6 +85,7 @@ const SINK_ONLY = ["mode", "roll"];
 const SOURCE_ONLY = [
   "invalid",
   "splitSize",
+  "inTimeOrder",
   "recordSizeMax",
   "readSize",
   "compression",
@@ -115,7 +116,6 @@ export function fileConnector<T>(
     streams: options.inTimeOrder === true ? "one" : "several",
     invalid: reading.invalid,
     fits: true,
-    guarantee: "exactly-once",
     describe: () => describeOptions(list, options),
     createEnumerator: (context) => {
       const [sinkOnly] = given(options, SINK_ONLY);

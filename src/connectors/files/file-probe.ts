@@ -20,19 +20,39 @@ export async function firstRecord(
   recordBytesMax: number,
   options: StreamOptions,
 ): Promise<FirstRecord> {
+  const chunks = byteStream(file, 0, options);
+  try {
+    return await firstRecordOf(chunks, { file, format, recordBytesMax, coding: options.coding });
+  } finally {
+    await chunks.return();
+  }
+}
+
+type FirstRecordOptions = {
+  readonly file: string;
+  readonly format: RecordFormat<unknown>;
+  readonly recordBytesMax: number;
+  readonly coding: FileCoding;
+};
+
+/** Takes no more chunks than it needs; `held` is all that it took. */
+export async function firstRecordOf(
+  chunks: AsyncIterator<Uint8Array, void, void>,
+  { file, format, recordBytesMax, coding }: FirstRecordOptions,
+): Promise<FirstRecord & { readonly held: Buffer }> {
   let held: Buffer<ArrayBufferLike> = Buffer.alloc(0);
-  for await (const chunk of byteStream(file, 0, options)) {
-    held = Buffer.concat([held, chunk]);
-    const found = firstRecordIn(file, held, false, format, options.coding);
-    if (found !== null) return found;
+  for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+    held = Buffer.concat([held, next.value]);
+    const found = firstRecordIn(file, held, false, format, coding);
+    if (found !== null) return { ...found, held };
     if (held.length > recordBytesMax) {
       throw new UserError("RECORD_TOO_LONG", `the first record of ${file} is longer than ${recordBytesMax} bytes`, {
         fix: "check that this is the right file and format, or raise the option `recordSizeMax`",
       });
     }
   }
-  const found = firstRecordIn(file, held, true, format, options.coding);
-  return found ?? { head: held, start: held.length };
+  const found = firstRecordIn(file, held, true, format, coding);
+  return { ...(found ?? { head: held, start: held.length }), held };
 }
 
 /** Null when more bytes are needed, or when there are no more and no record is among them. */

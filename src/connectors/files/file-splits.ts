@@ -15,7 +15,7 @@ import type { Disk } from "../../base/disk.ts";
 import type { EnumeratorContext, Json, SourceSplit, SplitEnumerator } from "../../operators/source.ts";
 import { byteStream, type FileCoding, isPlain } from "./bytes/byte-stream.ts";
 import { firstRecord } from "./file-probe.ts";
-import { filesFind } from "./paths/files-find.ts";
+import { type FoundFile, filesFind } from "./paths/files-find.ts";
 import type { RecordBoundary, RecordFormat } from "./record-format.ts";
 import type { FilePosition } from "./split-reader.ts";
 
@@ -47,7 +47,7 @@ export class FileSplits implements SplitEnumerator {
   async start(): Promise<void> {
     if (this.#parts !== null) return; // Restored: all there was to find is in the snapshot.
     const files = await filesFind(this.#context.disk, this.#options.paths);
-    this.#parts = files.flatMap((file) => this.#cut(file.path, file.size));
+    this.#parts = files.flatMap((file) => this.#cut(file));
   }
 
   next(_subtaskIndex: number): SourceSplit | "wait" | null {
@@ -86,9 +86,9 @@ export class FileSplits implements SplitEnumerator {
     await this.#scan;
   }
 
-  #cut(file: string, size: number): Part[] {
+  #cut({ path: file, size, isStream }: FoundFile): Part[] {
     const { splitBytes, format, codingOf } = this.#options;
-    const whole: FilePosition = { file, offset: 0, cut: false, line: 1, end: null };
+    const whole: FilePosition = { file, offset: 0, cut: false, line: 1, end: null, ...(isStream && { stream: true }) };
     if (this.#context.parallelism === 1 || !isPlain(codingOf(file)) || size <= splitBytes)
       return [{ position: whole, cutBytes: null }];
     const cutBytes = Math.max(Math.ceil(size / Math.ceil(size / splitBytes)), 4); // Not inside a byte order mark.

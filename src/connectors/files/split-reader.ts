@@ -10,10 +10,10 @@
 //   R2. `position` names the first record not yet emitted, between any two calls.
 //   R3. Memory is bounded by one record (`recordBytesMax`, doubled) and two chunks.
 
-import { assert } from "../../base/errors.ts";
+import { assert, UserError } from "../../base/errors.ts";
 import type { InvalidPolicy, SourceOutput } from "../../operators/source.ts";
 import { byteStream, fileShrunk, isPlain, ReadAhead, type StreamOptions } from "./bytes/byte-stream.ts";
-import { firstRecord, lineAt, nextRecordStart } from "./file-probe.ts";
+import { firstRecord, firstRecordOf, lineAt, nextRecordStart } from "./file-probe.ts";
 import {
   LineCounter,
   linesIssue,
@@ -35,6 +35,8 @@ export type FilePosition = {
   readonly line: number | null;
   /** Records that start here or after belong to the next range; null: none do. */
   readonly end: number | null;
+  /** A pipe or the like: read once, from start to end. */
+  readonly stream?: true;
 };
 
 export type SplitReaderOptions<T> = {
@@ -56,6 +58,22 @@ type Skip = {
   readonly offset: number;
   row: ReturnType<typeof tooLong> | null;
 };
+
+const SCANNED_AGAIN_MAX = 4 * 1024;
+
+async function* following(
+  first: Uint8Array,
+  chunks: AsyncGenerator<Uint8Array, void, void>,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (first.length > 0) yield first;
+  yield* chunks;
+}
+
+function streamGone(file: string): UserError {
+  return new UserError("STREAM_NOT_REPEATABLE", `${file} is a stream, and what was read of it cannot be read again`, {
+    fix: "write it to a file, and read that: then the job can go on from a snapshot",
+  });
+}
 
 export class SplitReader<T> {
   readonly #options: SplitReaderOptions<T>;
@@ -124,8 +142,8 @@ export class SplitReader<T> {
   }
 
   /**
-   * A record that does not end is scanned again only when twice its bytes are there, so that long ones cost no squared
-   * time.
+   * A long record that does not end is scanned again only when twice its bytes are there, so that it costs no squared
+   * time. A short one at once: of a stream nobody knows when more will come.
    */
   #isStalled(): boolean {
     return !this.#window.final && this.#window.end - this.#window.position < this.#wanted;
@@ -154,6 +172,7 @@ export class SplitReader<T> {
     const { format, recordBytesMax } = this.#options;
     const stream = this.#stream;
     const { file, offset, cut, end } = this.#start;
+    if (this.#start.stream) return this.#openStream();
     await this.#checkSize();
     let at = cut ? await nextRecordStart(file, offset, format, stream) : offset;
     let first: Buffer | null = null;
@@ -168,6 +187,23 @@ export class SplitReader<T> {
     this.#window.stopAt = end === null ? Number.POSITIVE_INFINITY : end - at;
     this.#ahead = new ReadAhead(byteStream(file, at, stream), this.#options.wake);
     this.#parser = this.#options.parserFor(first, file);
+  }
+
+  /** What was read to find the first record cannot be read again. */
+  async #openStream(): Promise<void> {
+    const { format, recordBytesMax, wake, parserFor } = this.#options;
+    const stream = this.#stream;
+    const { file, offset } = this.#start;
+    if (offset > 0) throw streamGone(file);
+    const chunks = byteStream(file, 0, stream);
+    const options = { file, format, recordBytesMax, coding: stream.coding };
+    const { head, start, held } = await firstRecordOf(chunks, options).catch(async (error: unknown) => {
+      await chunks.return();
+      throw error;
+    });
+    this.#base = this.#begin(head, format.first === "header" ? head.length : start);
+    this.#ahead = new ReadAhead(following(held.subarray(this.#base), chunks), wake);
+    this.#parser = parserFor(start < head.length ? head.subarray(start) : null, file);
   }
 
   /** Begins at the start of the file, behind its first `offset` bytes. */
@@ -197,7 +233,8 @@ export class SplitReader<T> {
   #fill(): boolean {
     const window = this.#window;
     if (window.end - window.position > window.recordBytesMax + 1) return this.#skipStart();
-    if (!this.#isStalled()) this.#wanted = 2 * (window.end - window.position) + 1;
+    const held = window.end - window.position;
+    if (!this.#isStalled()) this.#wanted = held < SCANNED_AGAIN_MAX ? held + 1 : 2 * held + 1;
     while (this.#isStalled()) {
       const chunk = this.#ahead!.take();
       if (chunk !== null) this.#append(chunk);

@@ -34,7 +34,7 @@ export async function* byteStream(
   offset: number,
   options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
-  await using handle = await options.disk.open(file, "read");
+  await using handle = await options.disk.open(file, "read", options.signal);
   const { compression, encoding } = options.coding;
   if (isPlain(options.coding)) {
     yield* readChunks(handle, offset, options);

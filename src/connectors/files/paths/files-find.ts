@@ -14,7 +14,12 @@ import { naturalOrder } from "../../../base/natural-order.ts";
 import { nearest } from "../../../base/nearest.ts";
 import { isHidden, type NamePattern, type PathPattern, pathPattern, patternEscape } from "./pattern.ts";
 
-export type FoundFile = { readonly path: string; readonly size: number };
+export type FoundFile = {
+  readonly path: string;
+  readonly size: number;
+  /** Read once, from start to end; its size is not known. */
+  readonly isStream: boolean;
+};
 
 /**
  * Each path's files sorted, the paths in their order, no file twice. Throws a UserError when one stands for nothing.
@@ -38,12 +43,14 @@ async function filesOf(disk: Disk, path: string): Promise<readonly FoundFile[]> 
     });
   }
   const stat = await disk.stat(path);
-  if (stat?.kind === "file") return [{ path, size: stat.size }];
+  if (stat?.kind === "file" || stat?.kind === "stream") {
+    return [{ path, size: stat.size, isStream: stat.kind === "stream" }];
+  }
   // An empty directory stands for no files and is fine: it may be the output of a job that found nothing.
   if (stat?.kind === "directory") return sorted(await new Walk(disk).below(path, "", everything));
   if (stat !== null) {
     throw new UserError("PATH_UNSUPPORTED", `${path} is neither a file nor a directory`, {
-      fix: "write its content to a file first",
+      fix: "give a file, a directory or a pipe; write its content to a file first",
     });
   }
   const link = await disk.readLink(path);
@@ -143,7 +150,7 @@ class Walk {
   }
 
   #take(path: string, stat: FileStat | null): void {
-    if (stat?.kind === "file") this.#found.push({ path, size: stat.size });
+    if (stat?.kind === "file") this.#found.push({ path, size: stat.size, isStream: false });
   }
 
   /** Null for what has gone since it was listed, and for a link to itself. */

@@ -1,5 +1,6 @@
 // The sink of CSV and JSON Lines: a directory of part files, or one file.
 
+import { STDOUT_PATH } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
 import type { Sink, SinkClaim, SinkClaimContext } from "../../../operators/sink.ts";
 import { optionInvalid } from "../csv/csv-dialect.ts";
@@ -7,6 +8,7 @@ import type { RowEncoder } from "../row-encoder.ts";
 import { FileTarget, type TargetMode } from "./file-target.ts";
 import { FileWriter, type RollLimits } from "./file-writer.ts";
 import { SingleFile } from "./single-file.ts";
+import { StdoutWriter } from "./stdout-writer.ts";
 import { isFileTarget } from "./target-path.ts";
 
 export type FileSinkOptions = {
@@ -23,10 +25,14 @@ export type FileSinkOptions = {
 const ROLL_DEFAULT: RollLimits = { bytes: 128 * 1024 ** 2, rows: Infinity, ms: Infinity };
 const NEVER: RollLimits = { bytes: Infinity, rows: Infinity, ms: Infinity };
 
-export function fileSink(options: FileSinkOptions): Pick<Sink<unknown>, "claim" | "parallelism" | "createWriter"> {
+type FileSink = Pick<Sink<unknown>, "claim" | "guarantee" | "parallelism" | "createWriter">;
+
+export function fileSink(options: FileSinkOptions): FileSink {
   const [path = ""] = options.paths;
+  if (path === STDOUT_PATH) return stdoutSink(options);
   const isSingle = options.paths.length === 1 && isFileTarget(path);
   return {
+    guarantee: "exactly-once",
     ...(isSingle && { parallelism: 1 }),
     claim: (context) => claim(options, isSingle, context),
     createWriter: (context) => {
@@ -38,6 +44,20 @@ export function fileSink(options: FileSinkOptions): Pick<Sink<unknown>, "claim" 
       const roll = isSingle ? NEVER : (options.roll ?? ROLL_DEFAULT);
       return new FileWriter(context, { target, encoder: options.encoder(), roll });
     },
+  };
+}
+
+function stdoutSink(options: FileSinkOptions): FileSink {
+  return {
+    guarantee: "at-least-once",
+    parallelism: 1,
+    claim: async (context) => {
+      checkOptions(options, false, context);
+      const [name] = [options.mode !== null && "mode", options.roll !== null && "roll"].filter((one) => one !== false);
+      if (name !== undefined) throw optionInvalid(`${name} of standard output`, "leave it out: there are no files");
+      return { release: async () => {} };
+    },
+    createWriter: (context) => new StdoutWriter(context, options.encoder()),
   };
 }
 

@@ -9,6 +9,7 @@
 import type { FileHandle } from "../../../base/disk.ts";
 import type { Committable, SinkWriter, SinkWriterContext } from "../../../operators/sink.ts";
 import type { RowEncoder } from "../row-encoder.ts";
+import { rowWithoutValues } from "./empty-row.ts";
 import { type FileCommit, type FileTarget, fileCommit, type PendingFile } from "./file-target.ts";
 import { type SingleCommit, type SingleFile, singleCommit } from "./single-file.ts";
 
@@ -119,9 +120,8 @@ export class FileWriter implements SinkWriter<unknown> {
 
   /** A file without rows: with its header, where the columns are known. */
   #sealEmpty(): void {
-    const { recordType } = this.#context;
-    if (recordType?.kind === "struct")
-      this.#begin(Object.fromEntries(recordType.fields.map(({ name }) => [name, null])));
+    const row = rowWithoutValues(this.#context.recordType);
+    if (row !== null) this.#begin(row);
     this.#seal(true);
   }
 
