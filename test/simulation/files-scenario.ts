@@ -1,5 +1,5 @@
-// Windows over several files, whose splits go out late, to slots that load their job at different times: every seed draws
-// files, splits, parallelism and a promise of order, and has to give the windows of all rows, none of them late.
+// Windows over several files, whose splits go out late, to slots that load their job at different times: every seed
+// draws files, splits, parallelism and a promise of order, and has to give the windows of all rows, none of them late.
 
 import assert from "node:assert/strict";
 import { SeededRandom } from "../../src/base/seeded-random.ts";
