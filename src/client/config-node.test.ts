@@ -59,6 +59,19 @@ describe("configuration files", () => {
     });
   });
 
+  test("what is wrong in JSON is told with its column, counted from the start of its line", async () => {
+    for (const [text, line, column] of [
+      ['{ "a": 1, }', 1, 11],
+      ['{\n  "a": 1,\n  }', 3, 3],
+      ['{\n  "a": ', 2, 8],
+    ] as const) {
+      await assert.rejects(configFileLayer(folder({ "millrace.config.json": text }), null), {
+        code: "CONFIG_NOT_JSON",
+        location: { file: "millrace.config.json", line, column },
+      });
+    }
+  });
+
   test("what is wrong in a file is told at its place", async () => {
     const cases = [
       ["millrace.config.json", '{\n  "a": 1,\n}', "CONFIG_NOT_JSON", 3],

@@ -69,6 +69,8 @@ describe("the simulated environment", () => {
     env.timers.after(25, () => fired.push("done"));
     await env.runUntilIdle();
     assert.deepEqual(fired, ["beat", "beat", "done"]);
+    await env.advance(100);
+    assert.ok(!fired.includes("never"));
   });
 
   test("a jump of the wall clock moves no timer and no duration", async () => {
