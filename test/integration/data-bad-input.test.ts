@@ -61,7 +61,8 @@ file("wide.csv", `name,price\n${"w".repeat(500)},x\n`);
 const archive = gzipSync(`name,price\n${"a,1\n".repeat(10_000)}`);
 file("whole.csv.gz", archive);
 file("short.csv.gz", archive.subarray(0, archive.length - 20));
-file("plain.txt", "no directory");
+file("plain.txt", "not the sink's");
+file("plain", "no directory");
 chmodSync(cwd, 0o777);
 mkdirSync(join(cwd, "sealed"));
 chmodSync(join(cwd, "sealed"), 0o555);
@@ -117,8 +118,8 @@ const FILES: readonly BadData[] = [
   { what: "a file is missing", code: "FILE_MISSING", job: reading("nowhere.csv"), message: /nowhere\.csv/ },
   { what: "a pattern finds nothing", code: "FILES_NONE", job: reading("none-*.csv"), message: /none-\*\.csv/ },
   {
-    what: "a sink's directory is a file",
-    code: "SINK_TARGET_IS_FILE",
+    what: "a sink's file is somebody else's",
+    code: "SINK_TARGET_OCCUPIED",
     job: [`env.from("rows", ${ROWS})`, `.to("out", jsonl("plain.txt")); ${HERE}`],
     message: /plain\.txt/,
   },
@@ -229,13 +230,19 @@ function write(lines: readonly string[]): Job {
   return { name, out: `out-${jobs}`, line: text.split("\n").findIndex((line) => line.includes(HERE)) + 1 };
 }
 
-function checkFailure({ code, stderr }: Ended, bad: BadData, { name, line }: Job): void {
-  assert.equal(code, 1, stderr);
+function checkFailure(ended: Ended, bad: BadData, job: Job): void {
+  assert.equal(ended.code, 1, ended.stderr);
+  checkRefusal(ended, bad, job);
+  assert.match(ended.stderr, /^✗ data failed after/m);
+}
+
+/** As a failure, but seen when the place of the output is claimed, before the job runs. */
+function checkRefusal({ code, stderr }: Ended, bad: BadData, { name, line }: Job): void {
+  assert.ok(code === 1 || code === 2, stderr);
   assert.match(stderr, new RegExp(`^✗ ${bad.code} {2}\\S`, "m"));
   assert.match(stderr, new RegExp(`^ {3}${name}:${line}:\\d+$`, "m"), stderr);
   assert.match(stderr, bad.message);
   assert.match(stderr, /^ {2}fix {2}\S/m);
-  assert.match(stderr, /^✗ data failed after/m);
   assert.doesNotMatch(stderr, /^ +at |wrote(?! {2}nothing)/m);
 }
 
@@ -295,6 +302,12 @@ describe("data that is wrong", { concurrency: 2 }, () => {
       assert.deepEqual(partsOf(job.out), []);
     });
   }
+
+  test("a sink's directory is a file: SINK_TARGET_IS_FILE with its places, before the job runs", async () => {
+    const job = write([`env.from("rows", ${ROWS})`, `.to("out", jsonl("plain")); ${HERE}`]);
+    const bad = { what: "", code: "SINK_TARGET_IS_FILE", job: [], message: /plain is a file/ };
+    checkRefusal(await millrace(["run", job.name, "--local"], { cwd }), bad, job);
+  });
 
   test("an error as JSON names the operator", async () => {
     const { outcome, errors } = await summaryOf(reading("column.csv"), ["--local"]);
@@ -394,7 +407,7 @@ describe("data that is wrong", { concurrency: 2 }, () => {
     if (disk === null) return context.skip("no disk can be mounted here");
     const job = write(sinkJob("frozen/out"));
     const bad = { what: "", code: "DISK_READ_ONLY", job: [], message: /frozen\/out.*read-only/ };
-    checkFailure(await millrace(["run", job.name, "--local"], { cwd }), bad, job);
+    checkRefusal(await millrace(["run", job.name, "--local"], { cwd }), bad, job);
   });
 
   test("a directory that may not be written, and a file that may not be read, fail the job", async (context) => {
@@ -407,6 +420,6 @@ describe("data that is wrong", { concurrency: 2 }, () => {
     checkFailure(await millrace(["run", reads.name, "--local"], { cwd, ...user }), unread, reads);
     const writes = write(sinkJob("sealed/out"));
     const sealed = { what: "", code: "DISK_ACCESS", job: [], message: /sealed.*permission denied/ };
-    checkFailure(await millrace(["run", writes.name, "--local"], { cwd, ...user }), sealed, writes);
+    checkRefusal(await millrace(["run", writes.name, "--local"], { cwd, ...user }), sealed, writes);
   });
 });
