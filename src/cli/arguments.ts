@@ -99,7 +99,8 @@ export function nextCommand(line: CommandLine, name: string): string {
   return [PROGRAM, name, quoted(line.positional), ...options].join(" ");
 }
 
-function quoted(word: string): string {
+/** As a shell takes it for one word. */
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 

@@ -75,4 +75,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     },
     example: "npx millrace config show --origin",
   },
+  {
+    name: "init",
+    summary: "Makes a project from a template, in a new or empty directory (default: this one).",
+    positional: "directory",
+    positionalOptional: true,
+    options: {
+      template: { takes: "value", value: "name", help: "market (the default), iot or csv-clean" },
+    },
+    example: "npx millrace init my-job --template csv-clean",
+  },
 ];

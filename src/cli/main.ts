@@ -110,6 +110,8 @@ async function dispatch(session: Session): Promise<number> {
       return (await import("./commands/explain-command.ts")).explainCommand(session, terminal);
     case "memory explain":
       return (await import("./commands/settings-commands.ts")).memoryExplainCommand(session, terminal);
+    case "init":
+      return (await import("./commands/init-command.ts")).initCommand(session.line, terminal);
     default:
       return (await import("./commands/settings-commands.ts")).configShowCommand(session, terminal);
   }

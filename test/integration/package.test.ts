@@ -34,10 +34,10 @@ describe("the package", () => {
   test("holds what is compiled and what is for reading, and nothing else: no sources, no tests", () => {
     const compiled = "bin/millrace\\.js|dist/.*(\\.js|\\.d\\.ts)|package\\.json";
     const allowed = new RegExp(
-      `^(${compiled}|docs/.*\\.md|examples/.*/job\\.ts|LICENSE|README\\.md|CONTRIBUTING\\.md)$`,
+      `^(${compiled}|docs/.*\\.md|examples/.*/job\\.ts|templates/.*|LICENSE|README\\.md|CONTRIBUTING\\.md)$`,
     );
     assert.deepEqual(
-      files.filter((file) => !allowed.test(file) || /\.(test|contract|types|bench)\./.test(file)),
+      files.filter((file) => !allowed.test(file) || /^(?!templates\/).*\.(test|contract|types|bench)\./.test(file)),
       [],
     );
     for (const file of ["LICENSE", "README.md", "bin/millrace.js", "dist/index.js", "dist/index.d.ts"]) {
@@ -133,6 +133,19 @@ describe("the package", () => {
       const names = [...parts.join("").matchAll(/"name":"(\w)"/g)].map(([, name]) => name);
       assert.deepEqual(names.sort(), ["b", "c"]);
       rmSync(join(folder, "out"), { recursive: true });
+    }
+  });
+
+  test("its command makes projects that depend on the package that it is of, run, and pass their tests", () => {
+    for (const template of readdirSync(join(ROOT, "templates"), { withFileTypes: true })) {
+      if (!template.isDirectory()) continue;
+      const project = join(folder, template.name);
+      npm(folder, "exec", "--offline", "--", "millrace", "init", template.name, "--template", template.name);
+      const { dependencies } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
+      assert.match(dependencies.millrace, /^file:\.\.\/millrace-.*\.tgz$/);
+      assert.ok(existsSync(resolve(project, dependencies.millrace.slice("file:".length))));
+      npm(project, "exec", "--offline", "--", "millrace", "run", "job.ts");
+      npm(project, "test");
     }
   });
 
