@@ -74,7 +74,9 @@ test("an error of unknown kind is one of ours, whatever was thrown", () => {
 test("causes that cannot be read do no harm, and a thrown object is told by the message alone", () => {
   const throws = { get: () => assert.fail("unreadable") };
   const odd = Object.defineProperties(new Error("odd"), { message: throws, stack: throws, cause: throws });
-  assert.deepEqual(only(new UserError("CODE", "m", { cause: odd })).why, ["a value that cannot be read"]);
+  assert.deepEqual(only(new UserError("CODE", "m", { cause: odd })).why, [
+    "Error: (an error was thrown whose text cannot be read)",
+  ]);
   assert.equal(only(odd).code, "UNEXPECTED");
   assert.deepEqual(only(new UserError("CODE", "m { a: 1 }", { cause: new Error("[object Object]") })).why, []);
 });
