@@ -112,7 +112,7 @@ export const ordered = job({ name: "ordered" }, (env) => {
   const alerts = keyed.inOrder().process({
     ...own,
     onRecord(r, ctx) {
-      expectType<Device>()(r, true);
+      expectType<Readonly<Device>>()(r, true);
       ctx.side.odd(ctx.key);
       // @ts-expect-error What is late never comes to the function.
       ctx.side.late(r);
@@ -294,6 +294,18 @@ export const shapes = job({ name: "shapes" }, (env) => {
   expectType<Stream<{ symbol: string; price: number }>>()(cheap, true);
   const declared = stream.map(t.struct({ a: t.i32 }), () => ({ a: 1 }));
   expectType<Stream<{ a: number }>>()(declared, true);
+  const Legs = t.struct({ legs: t.list(t.f64) });
+  stream
+    .map(Legs, ({ qty }) => ({ legs: [qty] }))
+    .flatMap(Legs, ({ legs }) => [{ legs }])
+    .to("legs", anySink);
+  // biome-ignore lint/suspicious/noExplicitAny: what users' own code may give
+  stream.map(Legs, (): any => null).to("any-legs", anySink);
+  stream
+    .flatMap((r) => {
+      throw new Error(r.symbol);
+    })
+    .to("none", anySink);
   const words = stream.flatMap((r) => r.symbol.split("-"));
   expectType<Stream<string>>()(words, true);
   const both = cheap.union(declared);

@@ -4,6 +4,7 @@ import type { StateHandles } from "../operators/process/state-declaration.ts";
 import type { UserMetrics } from "../operators/process/user-metrics.ts";
 import type { FiredTimer, TimerService } from "../state/keyed-state.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
+import type { Immutable } from "./stream-types.ts";
 
 /** `errors` is the side output of `onError("side")`. */
 export type SideSchemas = { readonly [name: string]: StandardSchema } & { readonly errors?: never };
@@ -53,10 +54,10 @@ type Declaration<K, S, O extends StandardSchema, X> = {
 };
 
 export type KeyedProcess<T, K, S, O extends StandardSchema, X> = Declaration<K, S, O, X> & {
-  onRecord(record: T, context: Context<K, S, Infer<O>, X>): Nothing;
+  onRecord(record: Immutable<T>, context: Context<K, S, Infer<O>, X>): Nothing;
 };
 
 export type ConnectedProcess<L, R, K, S, O extends StandardSchema, X> = Declaration<K, S, O, X> & {
-  onLeft(record: L, context: Context<K, S, Infer<O>, X>): Nothing;
-  onRight(record: R, context: Context<K, S, Infer<O>, X>): Nothing;
+  onLeft(record: Immutable<L>, context: Context<K, S, Infer<O>, X>): Nothing;
+  onRight(record: Immutable<R>, context: Context<K, S, Infer<O>, X>): Nothing;
 };

@@ -11,7 +11,7 @@ export type EventTimeOptions<T> = {
    * The field with the event time (epoch milliseconds as a number or bigint, or a Date), or a function that gives it.
    * Times before 1970 are negative.
    */
-  readonly at: TimeField<T> | ((record: T) => number | bigint | Date);
+  readonly at: TimeField<T> | ((record: Immutable<T>) => number | bigint | Date);
   /** How much later than a younger record a record may come and still be on time. Default: not at all. */
   readonly outOfOrder?: Duration;
   /** A source split without records for this long no longer holds back event time. Default: never. */
@@ -28,6 +28,24 @@ export type EventTimeOptions<T> = {
   readonly unit?: TimestampUnit;
 };
 
+/**
+ * A record as functions get it: its properties are read-only, because other branches hold it, too. As it is where that
+ * would be another type (arrays, classes with private members) or none (`any`, `unknown`), and in functions over
+ * streams of any type, as far as streams are made of it.
+ */
+export type Immutable<T> = IfPlain<T, Readonly<T>, T>;
+
+/** What belongs to the function that gets it. */
+export type Mutable<T> = IfPlain<T, { -readonly [K in keyof T]: T[K] }, T>;
+
+/** For the `this` of an overload: nothing is one of these but streams of records that `Immutable` makes read-only. */
+export type Records<T> = IfPlain<T, unknown, never>;
+
+type IfPlain<T, Then, Else> = unknown extends T ? Else : Readonly<T> extends T ? Then : Else;
+
+/** What async functions and async generators give. */
+export type Asynchronous = PromiseLike<unknown> | AsyncIterable<unknown>;
+
 /** `Result`, or nothing to work with when a function gives promises: functions are synchronous. */
 export type IfSynchronous<O, Result> = 0 extends 1 & O
   ? Result
@@ -41,6 +59,9 @@ export type NotAsynchronous<O, Result> = 0 extends 1 & O
   : [O] extends [never]
     ? Result
     : "this function gives promises, but functions are synchronous: no async, no await";
+
+/** Beside the type of what a function has to give: the compiler shows the text for promises. */
+export type NoPromise = "functions are synchronous: no async, no await";
 
 /** A field that a stream can be keyed by; the compiler shows the text for another one. */
 export type KeyFieldOf<T, K> = K extends string

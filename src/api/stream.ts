@@ -45,15 +45,20 @@ import { SinkHandle } from "./sink-handle.ts";
 import { edgeFunctions, edgesOf, outputOf, type Partitioning, type StreamOrigin } from "./stream-origin.ts";
 import type {
   AnyText,
+  Asynchronous,
   EventTimeOptions,
   FailedRecord,
   IfSynchronous,
+  Immutable,
   KeyByFields,
   KeyField,
   KeyFieldOf,
   KeyNames,
   KeyRow,
+  Mutable,
+  NoPromise,
   NotAsynchronous,
+  Records,
 } from "./stream-types.ts";
 
 /** A stream with named side outputs, which are streams of their own. */
@@ -104,9 +109,12 @@ export class Stream<T> {
   }
 
   /** Applies a function to each record. With a type first, the result has that layout; otherwise it is learned. */
+  // The overloads for `Records` are for the read-only form; the others hold in functions over streams of any type.
+  map<O extends PromiseLike<unknown>>(this: Records<T>, map: (record: Readonly<T>) => O): NotAsynchronous<O, Stream<O>>;
+  map<O>(this: Records<T>, map: (record: Readonly<T>) => O): IfSynchronous<O, Stream<O>>;
   map<O extends PromiseLike<unknown>>(map: (record: T) => O): NotAsynchronous<O, Stream<O>>;
   map<O>(map: (record: T) => O): IfSynchronous<O, Stream<O>>;
-  map<S extends StandardSchema>(type: S, map: (record: T) => Infer<S>): Stream<Infer<S>>;
+  map<S extends StandardSchema>(type: S, map: (record: Immutable<T>) => Infer<S> | NoPromise): Stream<Infer<S>>;
   map(first: unknown, second?: unknown): never {
     const type = second === undefined ? null : checkedLayout(first, "map");
     const map = checkFunction(second ?? first, "map");
@@ -114,6 +122,8 @@ export class Stream<T> {
   }
 
   /** Keeps the records for which the function or expression is true. */
+  filter<O extends T>(this: Records<T>, filter: (record: Readonly<T>) => record is O & Readonly<T>): Stream<O>;
+  filter(this: Records<T>, filter: (record: Readonly<T>) => boolean): Stream<T>;
   filter<O extends T>(filter: (record: T) => record is O): Stream<O>;
   filter(expression: Expr<boolean, Fields<T>>): Stream<T>;
   // The last, because its errors are those that the compiler shows.
@@ -127,8 +137,13 @@ export class Stream<T> {
   }
 
   /** Gives any number of records for each: an array, or a generator, which is pulled as there is room. */
+  flatMap<O>(this: Records<T>, flatMap: (record: Readonly<T>) => Iterable<O>): Stream<O>;
+  flatMap<O extends Asynchronous>(flatMap: (record: T) => O): NotAsynchronous<O, Stream<O>>;
   flatMap<O>(flatMap: (record: T) => Iterable<O>): Stream<O>;
-  flatMap<S extends StandardSchema>(type: S, flatMap: (record: T) => Iterable<Infer<S>>): Stream<Infer<S>>;
+  flatMap<S extends StandardSchema>(
+    type: S,
+    flatMap: (record: Immutable<T>) => Iterable<Infer<S>> | NoPromise,
+  ): Stream<Infer<S>>;
   flatMap(first: unknown, second?: unknown): never {
     const type = second === undefined ? null : checkedLayout(first, "flatMap");
     return this.#next(
@@ -201,13 +216,16 @@ export class Stream<T> {
   // The first overload takes functions, too, but only with an argument more that nothing is assignable to: the compiler
   // then says that it expects a second argument, and not that a function is none of the fields.
   keyBy<
-    const K extends KeyField<T> | AnyText | readonly KeyField<T>[] | ((record: T) => unknown),
+    const K extends KeyField<T> | AnyText | readonly KeyField<T>[] | ((record: Immutable<T>) => unknown),
     const M extends readonly KeyField<T>[] = [],
   >(
     field: KeyFieldOf<T, K>,
     ...more: K extends string ? M : K extends readonly string[] ? [] : [typeOfKey: never]
   ): Keyed<T, KeyByFields<T, K, M>, KeyRow<T, KeyNames<K, M>>>;
-  keyBy<S extends StandardSchema>(key: (record: T) => Infer<S>, type: S): Keyed<T, Infer<S>, { key: Infer<S> }>;
+  keyBy<S extends StandardSchema>(
+    key: (record: Immutable<T>) => Infer<S>,
+    type: S,
+  ): Keyed<T, Infer<S>, { key: Infer<S> }>;
   keyBy(...by: unknown[]): never {
     const { key, of } = keyChoice(by, this.#origin.type);
     const functions = of === null ? {} : { key: of };
@@ -256,7 +274,7 @@ export class Stream<T> {
   }
 
   /** Sends each record to the subtask that the function names: a whole number from 0 to `subtasks` - 1. */
-  partitionBy(partition: (record: T, subtasks: number) => number): Stream<T> {
+  partitionBy(partition: (record: Immutable<T>, subtasks: number) => number): Stream<T> {
     return this.#partitioned({ kind: "custom", partition: checkFunction(partition, "partitionBy") });
   }
 
@@ -394,7 +412,7 @@ export class Keyed<T, K, KO> {
   }
 
   /** Folds the records of each key into one; gives the new value for each record. */
-  reduce(uid: string, reduce: (left: T, right: T) => T): Stream<T> {
+  reduce(uid: string, reduce: (left: Mutable<T>, right: Immutable<T>) => T): Stream<T> {
     return streamOf(reduceNode(this.#parts, uid, reduce));
   }
 
@@ -427,7 +445,7 @@ export class InOrder<T, K, KO> {
   }
 
   /** As on a keyed stream. */
-  reduce(uid: string, reduce: (left: T, right: T) => T): Split<T, Late<T>> {
+  reduce(uid: string, reduce: (left: Mutable<T>, right: Immutable<T>) => T): Split<T, Late<T>> {
     return streamOf(reduceNode(this.#parts, uid, reduce));
   }
 

@@ -20,7 +20,7 @@ const GUILTY: Record<string, () => Job> = {
     made((from) => {
       from
         .map((row) => {
-          row.v += 1;
+          (row as Row).v += 1;
           return { v: row.v };
         })
         .uid("guilty")
@@ -39,7 +39,7 @@ const GUILTY: Record<string, () => Job> = {
       from
         .filter(({ v }) => v % 2 === 0)
         .flatMap((row) => {
-          row.k = "b";
+          (row as Row).k = "b";
           return [];
         })
         .uid("guilty")

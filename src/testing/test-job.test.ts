@@ -172,7 +172,7 @@ describe("a job under test that fails", () => {
       env
         .from<{ n: number }>("numbers", neverSource() as never)
         .map((row) => {
-          row.n += 1;
+          (row as { n: number }).n += 1;
           return row;
         })
         .to("out", neverSink);
