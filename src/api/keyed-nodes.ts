@@ -16,10 +16,10 @@ import { callSite } from "./call-site.ts";
 import { checkProcess } from "./check-argument.ts";
 import { checkFunction } from "./check-function.ts";
 import { checkAggregateFields } from "./field-check.ts";
-import { keyColumns, keyText, shippedFields } from "./key-choice.ts";
+import { keyChoice, keyColumns, keyText, shippedFields } from "./key-choice.ts";
 import { checkSideNames } from "./on-error.ts";
 import { uidCheck } from "./plan-builder.ts";
-import type { NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
+import type { KeyedStep, NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
 import { keyedEdges, type StreamOrigin } from "./stream-origin.ts";
 import { windowText } from "./window-text.ts";
 
@@ -29,7 +29,24 @@ export type KeyedParts = {
   readonly key: KeySpec;
   readonly functions: Readonly<Record<string, unknown>>;
   readonly inOrder: boolean;
+  /** The call that gave it. */
+  readonly step: KeyedStep;
 };
+
+/** What `keyBy` gives. */
+export function keyedParts(origin: StreamOrigin, by: readonly unknown[]): KeyedParts {
+  const { key, of } = keyChoice(by, origin.type);
+  const inputs = origin.outputs.map(({ node }) => ({ from: node }));
+  const step = origin.builder.addStep("keyBy", inputs);
+  const functions = { ...(of !== null && { key: of }), keyLocation: step.location };
+  return { origin, key, functions, inOrder: false, step };
+}
+
+/** A keyed stream on which `kind` was called. */
+export function stepFrom(parts: KeyedParts, kind: KeyedStep["kind"]): KeyedParts {
+  parts.step.isRead = true;
+  return { ...parts, step: parts.origin.builder.addStep(kind, []), inOrder: parts.inOrder || kind === "inOrder" };
+}
 
 export type SideTypes = Readonly<Record<string, TypeSpec | null>>;
 
@@ -176,7 +193,8 @@ function added(
   type: TypeSpec | null,
   sides: SideTypes = {},
 ): MadeNode {
-  const [{ origin, key, inOrder }, right] = keyed;
+  const [{ origin, key, inOrder, step }, right] = keyed;
+  step.isRead = true;
   const recordTypes = [origin.type, ...(right === undefined ? [] : [right.origin.type])];
   const all = inOrder ? { ...sides, [SIDE_LATE]: commonType(recordTypes) } : sides;
   const node = origin.builder.add({

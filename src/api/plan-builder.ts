@@ -11,7 +11,7 @@ import type { Json } from "../operators/source.ts";
 import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from "../state/key-groups.ts";
 import { callSite } from "./call-site.ts";
 import { derivedUids } from "./derived-uid.ts";
-import type { NodeDeclaration, OperatorFunctions, PlanNode } from "./plan-node.ts";
+import type { KeyedStep, NodeDeclaration, OperatorFunctions, PlanNode } from "./plan-node.ts";
 import { withCombiners } from "./pre-aggregation.ts";
 
 /** What the configuration decides about a plan. */
@@ -52,8 +52,17 @@ export function uidCheck(uid: unknown, what: string, example = `"${what.split(" 
   return uid;
 }
 
+/** What has to follow a call on the way to an operator. */
+const CALLED_ON: Record<KeyedStep["kind"], string> = {
+  keyBy: "aggregate({ … })",
+  window: "aggregate({ … })",
+  inOrder: "process({ … })",
+  connect: "process({ … })",
+};
+
 export class PlanBuilder {
   readonly #nodes: PlanNode[] = [];
+  readonly #steps: KeyedStep[] = [];
   readonly #defaults: PlanDefaults;
 
   constructor(defaults: PlanDefaults) {
@@ -82,6 +91,13 @@ export class PlanBuilder {
     };
     this.#nodes.push(node);
     return node;
+  }
+
+  /** Who calls something on what the step gives marks it as read. */
+  addStep(kind: KeyedStep["kind"], inputs: KeyedStep["inputs"]): KeyedStep {
+    const step: KeyedStep = { kind, inputs, location: callSite(), isRead: false };
+    this.#steps.push(step);
+    return step;
   }
 
   /** Checks the graph and makes the plan. */
@@ -148,13 +164,18 @@ export class PlanBuilder {
 
   /** Every operator leads to a sink if all but sinks are read by somebody. */
   #checkRead(): void {
-    const read = new Set(this.#nodes.flatMap(({ inputs }) => inputs.map(({ from }) => from)));
-    const [first, ...others] = this.#nodes.filter((node) => node.kind !== "sink" && !read.has(node));
+    const readers = [...this.#nodes, ...this.#steps];
+    const read = new Set(readers.flatMap(({ inputs }) => inputs.map(({ from }) => from)));
+    const [first, ...others] = [
+      ...this.#nodes.filter((node) => node.kind !== "sink" && !read.has(node)),
+      ...this.#steps.filter(({ isRead }) => !isRead),
+    ];
     if (first === undefined) return;
     const more = others.length === 0 ? "" : `, nor what ${others.map(declared).join(", ")} gives`;
     throw new UserError("STREAM_UNREAD", `nobody reads what ${declared(first)} gives${more}`, {
       fix:
-        'end the stream in a sink, for example .to("out", print()), or leave it out; ' +
+        `${"isRead" in first ? `call .${CALLED_ON[first.kind]} on it, and ` : ""}end the stream in a sink, ` +
+        'for example .to("out", print()), or leave it out; ' +
         'job({ name, unread: "allow" }, …) runs it all the same',
       ...(first.location && { location: first.location }),
     });
@@ -191,10 +212,11 @@ function batchEndless(jobName: string, { explicitUid, location }: PlanNode): Use
   );
 }
 
-/** An operator as its declaration reads. */
-function declared({ kind, name, explicitUid }: PlanNode): string {
-  const called = explicitUid ?? name;
-  return called === null ? `a ${kind}` : `the ${kind} "${called}"`;
+/** An operator, or a call on the way to one, as its declaration reads. */
+function declared(of: PlanNode | KeyedStep): string {
+  if ("isRead" in of) return `${of.kind}(…)`;
+  const called = of.explicitUid ?? of.name;
+  return called === null ? `a ${of.kind}` : `the ${of.kind} "${called}"`;
 }
 
 function checkParallelism(node: PlanNode, uid: string, parallelism: number, maxParallelism: number): void {

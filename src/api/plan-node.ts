@@ -44,3 +44,11 @@ export type PlanNode = {
 };
 
 export type NodeDeclaration = Pick<PlanNode, "kind"> & Partial<Omit<PlanNode, "kind" | "location">>;
+
+/** A call on a stream that makes no operator by itself: one more has to follow. */
+export type KeyedStep = {
+  readonly kind: "keyBy" | "window" | "inOrder" | "connect";
+  readonly inputs: readonly { readonly from: PlanNode }[];
+  readonly location: SourceLocation | null;
+  isRead: boolean;
+};

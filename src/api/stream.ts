@@ -24,15 +24,16 @@ import { callSite } from "./call-site.ts";
 import { checkEventTime, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
 import { checkFunction } from "./check-function.ts";
 import { checkFields } from "./field-check.ts";
-import { keyChoice } from "./key-choice.ts";
 import {
   aggregateNode,
   checkTimed,
   connectedProcess,
   type KeyedParts,
+  keyedParts,
   keyedProcess,
   type MadeNode,
   reduceNode,
+  stepFrom,
   type WindowSettings,
   windowNode,
 } from "./keyed-nodes.ts";
@@ -227,10 +228,7 @@ export class Stream<T> {
     type: S,
   ): Keyed<T, Infer<S>, { key: Infer<S> }>;
   keyBy(...by: unknown[]): never {
-    const { key, of } = keyChoice(by, this.#origin.type);
-    const functions = of === null ? {} : { key: of };
-    const keyLocation = callSite();
-    return new Keyed({ origin: this.#origin, key, functions: { ...functions, keyLocation }, inOrder: false }) as never;
+    return new Keyed(keyedParts(this.#origin, by)) as never;
   }
 
   /** Ends the stream in a sink. */
@@ -397,13 +395,14 @@ export class Keyed<T, K, KO> {
    */
   inOrder(): InOrder<T, K, KO> {
     checkTimed(this.#parts.origin, "inOrder");
-    return new InOrder<T, K, KO>({ ...this.#parts, inOrder: true });
+    return new InOrder<T, K, KO>(stepFrom(this.#parts, "inOrder"));
   }
 
   /** Groups the records of each key by event time: `tumbling("1m")`, `sliding("1h", "5m")`, `session("30m")`. */
   window(window: WindowSpec): Windowed<T, KO> {
     checkTimed(this.#parts.origin, "window");
-    return new Windowed<T, KO>(this.parts, { window: checkWindow(window), allowedLatenessMs: 0 });
+    const settings = { window: checkWindow(window), allowedLatenessMs: 0 };
+    return new Windowed<T, KO>(stepFrom(this.#parts, "window"), settings);
   }
 
   /** Running aggregates: in stream mode one updated row per record, in batch mode one row per key at the end. */
@@ -427,7 +426,8 @@ export class Keyed<T, K, KO> {
   connect<R, RO>(other: Keyed<R, K, RO>): Connected<T, R, K> {
     checkStreams("connect", Keyed, [other]);
     checkSameKeys(this.#parts.key, other.parts.key);
-    return new Connected(this.parts, other.parts);
+    other.parts.step.isRead = true;
+    return new Connected(stepFrom(this.#parts, "connect"), other.parts);
   }
 }
 
@@ -505,7 +505,7 @@ export class Connected<L, R, K> {
   /** As `inOrder` of a keyed stream, for the records of both in one order. */
   inOrder(): InOrderConnected<L, R, K> {
     for (const { origin } of [this.#left, this.#right]) checkTimed(origin, "inOrder");
-    return new InOrderConnected({ ...this.#left, inOrder: true }, this.#right);
+    return new InOrderConnected(stepFrom(this.#left, "inOrder"), this.#right);
   }
 
   process<S extends StateDeclarations, O extends StandardSchema, X extends SideSchemas = Record<never, never>>(
