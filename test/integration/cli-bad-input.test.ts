@@ -556,7 +556,7 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
 
   test("a builder that never returns ends the command with its line", async () => {
     const file = write(inJob("for (let n = 0; n >= 0; n += 1) Math.sqrt(n);"));
-    const { code, stderr } = await millrace(["explain", file, "-D", "millrace.task.watchdog-timeout=500ms"], { cwd });
+    const { code, stderr } = await millrace(["explain", file, "-D", "millrace.task.watchdog-timeout=5s"], { cwd });
     assert.equal(code, 2, stderr);
     assert.match(stderr, new RegExp(`^✗ FUNCTION_NEVER_RETURNED.*\\n {3}${file}:3:`));
   });
@@ -569,10 +569,10 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
         'return r; }).to("b", blackhole());',
       ),
     );
-    const spun = await millrace(["run", spins, "-D", "millrace.task.watchdog-timeout=300ms"], { cwd });
+    const spun = await millrace(["run", spins, "-D", "millrace.task.watchdog-timeout=5s"], { cwd });
     assert.equal(spun.code, 1, spun.stderr);
     assert.match(spun.stderr, new RegExp(`^✗ FUNCTION_NEVER_RETURNED.*\\n {3}${spins}:4:`));
-    const alone = await millrace(["run", spins, "--local", "-D", "millrace.task.watchdog-timeout=500ms"], { cwd });
+    const alone = await millrace(["run", spins, "--local", "-D", "millrace.task.watchdog-timeout=5s"], { cwd });
     assert.equal(alone.code, 1, alone.stderr);
     assert.match(alone.stderr, new RegExp(`^✗ FUNCTION_NEVER_RETURNED.*\\n {3}${spins}:4:`));
     assert.doesNotMatch(alone.stderr, /debugger/);

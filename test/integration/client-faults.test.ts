@@ -60,7 +60,7 @@ describe("a job that was started from code", () => {
     ["buffers", "SLOT_OUT_OF_MEMORY"],
   ] as const) {
     test(`whose code misbehaves in a slot (${fault}) fails with ${code}, and the program goes on`, async () => {
-      const hangs = code === "FUNCTION_NEVER_RETURNED" && { "millrace.task.watchdog-timeout": "2s" };
+      const hangs = code === "FUNCTION_NEVER_RETURNED" && { "millrace.task.watchdog-timeout": "5s" };
       const params = {
         fault,
         endless: code === "FUNCTION_NEVER_RETURNED" || fault === "late",
@@ -103,7 +103,7 @@ describe("a job whose module or builder misbehaves", () => {
     ["buffers", "JOB_BUILDER_OUT_OF_MEMORY"],
   ] as const) {
     test(`(${fault}) is refused with ${code} and the line, and the program goes on`, async () => {
-      const error = await refused(fault, fault === "loops" ? { "millrace.task.watchdog-timeout": "2s" } : {});
+      const error = await refused(fault, fault === "loops" ? { "millrace.task.watchdog-timeout": "5s" } : {});
       assert.equal(error.code, code, error.stack);
       const marked = LINES.findIndex((line) => line.includes(`// fault: ${fault}`)) + 1;
       assert.equal(error.location?.line, marked, `${error.message} ${error.stack}`);

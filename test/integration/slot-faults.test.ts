@@ -34,7 +34,7 @@ async function start(fault: string, options: { endless?: boolean } = {}): Promis
     "parallelism.default": 2,
     "taskmanager.memory.flink.size": "800mb",
     "millrace.memory.poison": true,
-    "millrace.task.watchdog-timeout": HANGS.includes(fault) ? "3s" : "300s",
+    "millrace.task.watchdog-timeout": HANGS.includes(fault) ? "5s" : "300s",
   };
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const params = { fault, endless: String(options.endless ?? false), out };
