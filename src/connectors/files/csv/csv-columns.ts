@@ -87,6 +87,19 @@ export function refuseOtherDelimiter(names: readonly string[], spec: StructSpec 
   });
 }
 
+/** A header with blanks around names that would go with `trim`: those of quoted names would not. */
+export function refuseBlanks(names: readonly string[], trimmed: readonly string[], file: string): void {
+  const name = names.find((text, index) => text !== trimmed[index]);
+  if (name === undefined) return;
+  throw new UserError(
+    "CSV_HEADER_INVALID",
+    `the header of ${file} has blanks around the name ${JSON.stringify(name)}`,
+    {
+      fix: "say `trim: true`; if the blanks count, name the columns with the option `columns`",
+    },
+  );
+}
+
 export function headerMissing(file: string, skipLines: number): UserError {
   const where = skipLines === 0 ? "is empty" : `has nothing after its first ${skipLines} lines`;
   return new UserError("CSV_HEADER_INVALID", `${file} ${where}, where a header line is due`, {

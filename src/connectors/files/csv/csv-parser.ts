@@ -25,6 +25,7 @@ import {
   csvRowFunction,
   headerInvalid,
   headerMissing,
+  refuseBlanks,
   refuseOtherDelimiter,
 } from "./csv-columns.ts";
 import { CR, type CsvDialect, LF, NONE } from "./csv-dialect.ts";
@@ -69,7 +70,10 @@ function columnsOf(first: Buffer | null, file: string, options: CsvFormatOptions
   }
   const names = columns ?? (header ? cells : null);
   const found = csvColumns(names, spec, cells.length, file);
-  if (columns === null && header) refuseOtherDelimiter(cells, spec, file);
+  if (columns !== null || !header || first === null) return found;
+  refuseOtherDelimiter(cells, spec, file);
+  if (spec !== null) return found;
+  refuseBlanks(cells, recordCells(first, file, { ...options, dialect: { ...options.dialect, trim: true } }), file);
   return found;
 }
 

@@ -450,6 +450,17 @@ describe("what stands around the records", () => {
     assert.deepEqual((await read("a;b\nx\n", { type: t.struct({ "a;b": t.string }) })).records, [{ "a;b": "x" }]);
   });
 
+  test("a header with blanks around its names is refused without `trim`, unless quotes or `columns` say so", async () => {
+    for (const text of ["a, b\n1, 2\n", "a,b \n1,2\n", "a,\tb\n1,2\n"]) {
+      const refused = { code: "CSV_HEADER_INVALID", message: /blanks around the name/, fix: /trim: true/ };
+      await assert.rejects(read(text, {}), refused);
+      assert.deepEqual((await read(text, { trim: true })).records, [{ a: "1", b: "2" }]);
+    }
+    assert.deepEqual((await read('a," b"\n1, 2\n', {})).records, [{ a: "1", " b": " 2" }]);
+    assert.deepEqual((await read("a, b\n1, 2\n", { columns: ["a", " b"] })).records, [{ a: "1", " b": " 2" }]);
+    assert.deepEqual((await read("1, 2\n", { header: false })).records, [{ column1: "1", column2: " 2" }]);
+  });
+
   test("blanks around quotes and names are told, with `trim`", async () => {
     for (const text of ['a,b\n1, "x"\n', 'a,b\n"1" ,x\n']) {
       const { issues } = await read(text, {});
