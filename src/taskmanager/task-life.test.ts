@@ -78,9 +78,10 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"] }: Setup = {}) {
   const flatMap = new FlatMapDriver({ uid: "flatMap", status, turn, onThrow: () => undefined });
   const task = new Task({
     ...{ name: "task", clock, status, turn, source, gate: null, partitions: [partition], sinks, flatMaps: [flatMap] },
-    chain: { options: { bindings: [] } },
+    chain: { options: { bindings: [] }, endWatch: () => undefined },
     combiner: new WatermarkCombiner(1),
     eventTimes: [],
+    unheard: [],
     inputPath: new WatermarkPath(
       [
         { kind: "operator", operator },

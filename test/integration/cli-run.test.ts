@@ -221,7 +221,8 @@ function assertGuard(metrics: Metrics): void {
   assert.equal((logins as Record<string, number>).count, 1_000);
   assert.ok(Number((logins as Record<string, number>).perSecond) > 0);
   assert.equal(typeof (lastAt as Record<string, number>).max, "number");
-  assert.ok(Number((currentInputWatermark as Record<string, number>).max) <= 99_899);
+  // At the end of the input event time comes to the last record's, 99,900: no longer to 1 ms before it.
+  assert.ok(Number((currentInputWatermark as Record<string, number>).max) <= 99_900);
   const { count, min, max, mean, p50, p95, p99 } = second as Record<string, number>;
   assert.deepEqual([count, min, max, Math.round(Number(mean))], [1_000, 0, 99.9, 50]);
   for (const [quantile, exact] of [
