@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -111,5 +111,27 @@ describe("a lock between processes", () => {
     rmSync(left);
     writeFileSync(left, "");
     assert.equal((await lockTry(path, "second")).kind, "locked", "a file without content is nobody's");
+  });
+
+  test("is held by whoever made a file that cannot be read, and says which one that is", async (context) => {
+    const path = lockPath(context);
+    const left = `${path}.1-abc`;
+    mkdirSync(left); // Nobody can read it as a file, not even the superuser.
+    const refused = await lockTry(path, "second");
+    assert.ok(refused.kind === "held");
+    assert.deepEqual(refused.by, { holder: "?", host: "?", pid: 0, since: "?", file: left, isCertain: false });
+    assert.deepEqual(filesOf(path), [left]);
+  });
+
+  test("does not write down what tells the machine from all others", async (context) => {
+    const path = lockPath(context);
+    const own = await lockTry(path, "first");
+    assert.ok(own.kind === "locked");
+    const content = readFileSync(filesOf(path)[0]!, "utf8");
+    await own.release();
+    const told = ["/etc/machine-id", "/proc/sys/kernel/random/boot_id"].filter((file) => existsSync(file));
+    const numbers = told.map((file) => readFileSync(file, "utf8").trim()).filter((text) => text !== "");
+    if (numbers.length === 0) return context.skip("this system has no such numbers");
+    for (const number of numbers) assert.ok(!content.includes(number), content);
   });
 });

@@ -9,11 +9,12 @@
 //   L1. Of two that hold, the one that made its file later would have seen the other's: there is one holder.
 //   L2. The file of a process that has ended is removed by whoever sees it. Names are used once, so that this can hit
 //       nobody else, and a lock outlives no `kill -9`.
+//      What cannot be read is somebody's: it holds as well.
 //   L3. A process is told by its start as well as by its number, in its own namespace and boot of its machine. Of one
 //       that cannot be seen from here (on another machine, in another container) nobody can say that it has ended: its
 //       lock holds until somebody removes the file.
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -22,8 +23,9 @@ import { ExternalError } from "../base/errors.ts";
 
 /** Where a process is, and which of those that had its number it is. Null: this system does not tell. */
 type Place = {
-  /** Of the machine, kept when it starts again. */
+  /** A hash for the machine, kept when it starts again: the number itself is nothing for users' directories. */
   readonly machine: string | null;
+  /** A hash as well. */
   readonly boot: string | null;
   /** Of process numbers: each container has its own. */
   readonly namespace: string | null;
@@ -74,27 +76,31 @@ async function livingOther(
     const file = join(directory, name);
     const found = name === own ? "gone" : await lockRead(file);
     if (found === "gone") continue;
-    // Who makes a file writes it at once: one without content belongs to nobody any more, unless it is quite new.
-    const state = found !== "empty" ? await stateOf(found) : isLast ? "dead" : "alive";
+    const state = typeof found === "object" ? await stateOf(found) : stateUntold(found, isLast);
     if (state === "dead") await fs.rm(file, { force: true });
     else living = holderOf(found, file, state === "alive");
   }
   return living;
 }
 
-function holderOf(found: LockFile | "empty", file: string, isCertain: boolean): LockHolder {
-  if (found === "empty") return { holder: "?", host: "?", pid: 0, since: "?", file, isCertain };
+/** Who makes a file writes it at once: one without content belongs to nobody any more, unless it is quite new. */
+function stateUntold(found: "empty" | "unreadable", isLast: boolean): "alive" | "dead" | "unknown" {
+  if (found === "unreadable") return "unknown";
+  return isLast ? "dead" : "alive";
+}
+
+function holderOf(found: LockFile | "empty" | "unreadable", file: string, isCertain: boolean): LockHolder {
+  if (typeof found === "string") return { holder: "?", host: "?", pid: 0, since: "?", file, isCertain };
   const { holder, host, pid, since } = found;
   return { holder, host, pid, since, file, isCertain };
 }
 
-async function lockRead(file: string): Promise<LockFile | "gone" | "empty"> {
-  const text = await textOf(file);
-  if (text === null) return "gone";
+async function lockRead(file: string): Promise<LockFile | "gone" | "empty" | "unreadable"> {
   try {
-    return JSON.parse(text) as LockFile;
-  } catch {
-    return "empty";
+    return JSON.parse(await fs.readFile(file, "utf8")) as LockFile;
+  } catch (error) {
+    if (error instanceof SyntaxError) return "empty";
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "gone" : "unreadable";
   }
 }
 
@@ -111,12 +117,17 @@ async function stateOf(found: LockFile): Promise<"alive" | "dead" | "unknown"> {
 
 async function placeOf(): Promise<Place> {
   const [machine, boot, namespace, start] = await Promise.all([
-    textOf("/etc/machine-id"),
-    textOf("/proc/sys/kernel/random/boot_id"),
+    hashOf("/etc/machine-id"),
+    hashOf("/proc/sys/kernel/random/boot_id"),
     fs.readlink("/proc/self/ns/pid").catch(() => null),
     startOf("self"),
   ]);
-  return { machine: machine || null, boot, namespace, start };
+  return { machine, boot, namespace, start };
+}
+
+async function hashOf(file: string): Promise<string | null> {
+  const text = await textOf(file);
+  return text ? createHash("sha256").update(`millrace lock ${text}`).digest("hex").slice(0, 32) : null;
 }
 
 /** When a process began; null when there is none to be seen. */

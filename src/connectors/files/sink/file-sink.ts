@@ -79,7 +79,7 @@ async function claim(options: FileSinkOptions, isSingle: boolean, context: SinkC
   const attempt = await disk.lock(`${directory}/${name}`, `job "${jobName}"`);
   if (attempt.kind === "locked") return attempt;
   const { holder, host, pid, since, file, isCertain } = attempt.by;
-  const who = `${holder} (process ${pid} on ${host}, since ${since})`;
+  const who = holder === "?" ? `whoever made ${file}` : `${holder} (process ${pid} on ${host}, since ${since})`;
   throw new UserError(
     "SINK_TARGET_LOCKED",
     isCertain
