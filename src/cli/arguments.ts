@@ -32,6 +32,8 @@ export type CommandLine = {
   /** Values by option, in the order given. */
   readonly values: Readonly<Record<string, readonly string[]>>;
   readonly help: boolean;
+  /** As they were given, behind the command's name. */
+  readonly args: readonly string[];
 };
 
 /** What users type: npm puts `millrace` itself on the PATH of scripts only. */
@@ -45,8 +47,9 @@ export function commandLineParse(given: readonly string[], commands: readonly Co
   const command = commands.find(({ name }) => args.slice(0, words(name)).join(" ") === name);
   if (command === undefined) throw unknownCommand(args, commands);
   const options: Readonly<Record<string, OptionSpec>> = { ...command.options, help: HELP };
+  const own = args.slice(words(command.name));
   const { tokens } = parseArgs({
-    args: args.slice(words(command.name)),
+    args: own,
     options: Object.fromEntries(
       Object.entries(options).map(([name, { takes, short }]) => [
         name,
@@ -67,7 +70,7 @@ export function commandLineParse(given: readonly string[], commands: readonly Co
     else values[token.name] = [...(values[token.name] ?? []), value];
   }
   const help = flags.has("help");
-  return { command, positional: help ? "" : positional(command, positionals), flags, values, help };
+  return { command, positional: help ? "" : positional(command, positionals), flags, values, help, args: own };
 }
 
 /** The last value given; null for none. */

@@ -24,22 +24,31 @@ const CONFIG: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+const RUN: Readonly<Record<string, OptionSpec>> = {
+  param: PARAM,
+  parallelism: PARALLELISM,
+  local: { takes: "flag", help: "in this one thread, with checks: records are frozen; parallelism 1 by default" },
+  json: {
+    takes: "flag",
+    help: "a summary as one JSON object on standard output; printed rows go to standard error",
+  },
+  ...CONFIG,
+};
+
 export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "run",
     summary: "Runs a job on this machine until it ends or Ctrl-C stops it.",
     positional: "job.ts",
-    options: {
-      param: PARAM,
-      parallelism: PARALLELISM,
-      local: { takes: "flag", help: "in this one thread, with checks: records are frozen; parallelism 1 by default" },
-      json: {
-        takes: "flag",
-        help: "a summary as one JSON object on standard output; printed rows go to standard error",
-      },
-      ...CONFIG,
-    },
+    options: RUN,
     example: "npx millrace run job.ts --param in=ticks.csv --parallelism 2",
+  },
+  {
+    name: "dev",
+    summary: "Runs a job, and again whenever its file or one that it imports is saved.",
+    positional: "job.ts",
+    options: RUN,
+    example: "npx millrace dev job.ts --local",
   },
   {
     name: "explain",

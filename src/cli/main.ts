@@ -106,6 +106,8 @@ async function dispatch(session: Session): Promise<number> {
   switch (session.line.command.name) {
     case "run":
       return (await import("./commands/run-command.ts")).runCommand(session, terminal, interrupts);
+    case "dev":
+      return (await import("./commands/dev-command.ts")).devCommand(session, terminal);
     case "explain":
       return (await import("./commands/explain-command.ts")).explainCommand(session, terminal);
     case "memory explain":

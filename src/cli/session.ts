@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Job } from "../api/job.ts";
 import { UserError } from "../base/errors.ts";
-import { type Bundle, moduleBundle } from "../client/bundle/bundle-node.ts";
+import { type Bundle, moduleBundle, moduleWatch } from "../client/bundle/bundle-node.ts";
 import { fileText } from "../client/bundle/bundle-sources-node.ts";
 import { configFileLayer } from "../client/config-node.ts";
 import { isDebugged } from "../client/debugged-node.ts";
@@ -76,11 +76,7 @@ export class Session {
   /** Bundles and loads the job that the command line names. */
   async job(): Promise<Job> {
     const { positional } = this.line;
-    try {
-      this.#bundle = await moduleBundle(positional, { cwd: this.cwd, what: "job file" });
-    } catch (error) {
-      throw this.#withExtension(error) ?? error;
-    }
+    this.#bundle = await this.#found(moduleBundle(positional, { cwd: this.cwd, what: "job file" }));
     const timeoutMs = (await this.configuration()).get(OPTIONS.watchdogTimeout);
     watchMain({
       timeoutMs,
@@ -92,6 +88,19 @@ export class Session {
       return await this.#within(timeoutMs, jobLoad(this.#bundle.url));
     } catch (error) {
       throw loadFailure(this.#loading, error);
+    }
+  }
+
+  /** Calls `onBuilt` when the job has been bundled, and after each change of it; gives what ends that. */
+  watch(onBuilt: () => void): Promise<() => Promise<void>> {
+    return this.#found(moduleWatch(this.line.positional, { cwd: this.cwd, what: "job file", onBuilt }));
+  }
+
+  async #found<T>(made: Promise<T>): Promise<T> {
+    try {
+      return await made;
+    } catch (error) {
+      throw this.#withExtension(error) ?? error;
     }
   }
 

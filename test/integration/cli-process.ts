@@ -41,11 +41,20 @@ export class CliProcess {
   }
 
   /** Resolves once standard output holds the text. */
-  async printed(text: string): Promise<void> {
-    while (!this.stdout.includes(text)) {
-      await Promise.race([once(this.child.stdout ?? this.child, "data"), this.ended]);
-      if (this.child.exitCode !== null && !this.stdout.includes(text))
-        throw new Error(`ended without "${text}"\n${this.stderr}`);
+  printed(text: string): Promise<void> {
+    return this.#holds("stdout", text);
+  }
+
+  /** Resolves once standard error holds the text so many times. */
+  noted(text: string, times = 1): Promise<void> {
+    return this.#holds("stderr", text, times);
+  }
+
+  async #holds(stream: "stdout" | "stderr", text: string, times = 1): Promise<void> {
+    const holds = (): boolean => this[stream].split(text).length > times;
+    while (!holds()) {
+      await Promise.race([once(this.child[stream] ?? this.child, "data"), this.ended]);
+      if (this.child.exitCode !== null && !holds()) throw new Error(`ended without "${text}"\n${this.stderr}`);
     }
   }
 }

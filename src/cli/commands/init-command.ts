@@ -100,7 +100,7 @@ function manifest(directory: string): object {
     name: packageName(directory),
     private: true,
     type: "module",
-    scripts: { start: "millrace run job.ts", test: "node --test", check: "tsc" },
+    scripts: { start: "millrace run job.ts", dev: "millrace dev job.ts --local", test: "node --test", check: "tsc" },
     dependencies: { millrace: dependency(realDirectory(directory), version) },
     devDependencies: Object.fromEntries(names.map((name) => [name, ours[name]])),
     allowScripts,

@@ -45,12 +45,7 @@ export async function moduleBundle(file: string, options: BundleOptions): Promis
   const { cwd } = options;
   const path = resolve(cwd, file);
   checkFile(path, file, options);
-  const { outputs, warnings } = await build({
-    entryPoints: [path],
-    absWorkingDir: cwd,
-    outfile: join(cwd, "millrace-bundle.mjs"), // Not written: sources in the map are relative to where it would lie.
-    plugins: [importChecks, nativeAddons(dirname(path)), packagePaths(dirname(path))],
-  });
+  const { outputs, warnings } = await build(buildOptions(path, cwd));
   const [map, code] = ["map", "mjs"].map((ending) => outputs.find((output) => output.path.endsWith(ending)));
   assert(code !== undefined && map !== undefined, "esbuild gave a bundle and its map");
   const sha256 = createHash("sha256").update(code.contents).digest("hex");
@@ -67,35 +62,67 @@ export async function moduleBundle(file: string, options: BundleOptions): Promis
   };
 }
 
+/**
+ * Calls `onBuilt` once the module has been bundled, and again whenever that was done anew because something had changed
+ * that the bundle is made of, or that it lacked; with or without success. Gives what ends the watching. Throws for a
+ * file that cannot be the module.
+ */
+export async function moduleWatch(
+  file: string,
+  { onBuilt, ...options }: BundleOptions & { readonly onBuilt: () => void },
+): Promise<() => Promise<void>> {
+  const path = resolve(options.cwd, file);
+  checkFile(path, file, options);
+  const watched = buildOptions(path, options.cwd);
+  const told: Plugin = { name: "millrace-watch", setup: (plugin) => plugin.onEnd(onBuilt) };
+  try {
+    const esbuild = await import("esbuild");
+    const context = await esbuild.context({ ...watched, plugins: [...(watched.plugins ?? []), told] });
+    await context.watch();
+    return () => context.dispose();
+  } catch (error) {
+    throw bundlerFailure(error);
+  }
+}
+
+function buildOptions(path: string, cwd: string): BuildOptions {
+  return {
+    entryPoints: [path],
+    absWorkingDir: cwd,
+    outfile: join(cwd, "millrace-bundle.mjs"), // Not written: sources in the map are relative to where it would lie.
+    plugins: [importChecks, nativeAddons(dirname(path)), packagePaths(dirname(path))],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+    target: `node${process.versions.node}`,
+    sourcemap: "external",
+    banner: { js: `${REQUIRE} ${JOB_DIRECTORY}` },
+    logLevel: "silent",
+  };
+}
+
 async function build(
   options: BuildOptions,
 ): Promise<{ readonly outputs: readonly OutputFile[]; readonly warnings: readonly Message[] }> {
   try {
     const esbuild = await import("esbuild");
-    const { outputFiles, warnings } = await esbuild.build({
-      ...options,
-      bundle: true,
-      write: false,
-      format: "esm",
-      platform: "node",
-      target: `node${process.versions.node}`,
-      sourcemap: "external",
-      banner: { js: `${REQUIRE} ${JOB_DIRECTORY}` },
-      logLevel: "silent",
-    });
+    const { outputFiles, warnings } = await esbuild.build(options);
     return { outputs: outputFiles ?? [], warnings };
   } catch (error) {
     const { errors } = error as Partial<BuildFailure>;
-    if (errors === undefined) {
-      throw new ExternalError("BUNDLER_FAILED", `esbuild cannot run: ${(error as Error).message}`, {
-        fix: "install the packages again for this machine, with optional ones: npm ci",
-        cause: error,
-      });
-    }
+    if (errors === undefined) throw bundlerFailure(error);
     const failures = errors.slice(0, ERRORS_MAX).map((failure) => messageError(failure, "MODULE_DOES_NOT_PARSE"));
     if (failures.length === 1) throw failures[0];
     throw new AggregateError(failures, `${errors.length} errors`);
   }
+}
+
+function bundlerFailure(cause: unknown): ExternalError {
+  return new ExternalError("BUNDLER_FAILED", `esbuild cannot run: ${(cause as Error).message}`, {
+    fix: "install the packages again for this machine, with optional ones: npm ci",
+    cause,
+  });
 }
 
 function checkFile(path: string, file: string, { what, cwd }: BundleOptions): void {
