@@ -78,10 +78,18 @@ describe("what an eventTime waits for", () => {
     assert.equal(await orderOf((env) => counted(made(env))), "end");
   });
 
-  test("of endless input, or of input that had event time before: nothing", async () => {
+  test("behind another eventTime: the same as without it", async () => {
+    const before = (rows: Stream<Row>) => rows.eventTime({ at: "at" });
+    assert.equal(await orderOf((env) => before(made(env))), "splits");
+    assert.equal(await orderOf((env) => before(made(env)).rebalance()), "channels");
+    assert.equal(await orderOf((env) => before(files(env)).rebalance()), "end");
+    assert.equal(await orderOf((env) => counted(before(files(env)))), "end");
+    assert.equal(await orderOf((env) => before(endless(env)).rebalance()), "arrival");
+  });
+
+  test("of endless input: nothing", async () => {
     assert.equal(await orderOf((env) => endless(env).rebalance()), "arrival");
     assert.equal(await orderOf((env) => endless(env).union(files(env))), "arrival");
-    assert.equal(await orderOf((env) => counted(files(env).eventTime({ at: "at" }))), "arrival");
   });
 
   test("in batch mode: the end, always", async () => {

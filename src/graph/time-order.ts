@@ -5,7 +5,7 @@ import type { JobGraph, JobVertex } from "./job-graph.ts";
 import type { Plan, PlanOperator } from "./plan.ts";
 
 export type TimeOrder =
-  /** Nothing: records as they arrive, of endless input or of input that had event time before. */
+  /** Nothing: records as they arrive, of endless input. */
   | "arrival"
   /** The slowest split of the source in the same task, and, of a bounded one, that every stream has been begun. */
   | "splits"
@@ -15,14 +15,13 @@ export type TimeOrder =
   | "end";
 
 /** Operators that give their records in the order of those they get. */
-const STATELESS = new Set(["source", "map", "filter", "flatMap", "parse"]);
+const STATELESS = new Set(["source", "map", "filter", "flatMap", "parse", "eventTime"]);
 
 export function timeOrder(graph: JobGraph, eventTime: PlanOperator): TimeOrder {
   if (graph.plan.mode === "batch") return "end";
   const vertex = graph.vertices.findIndex(({ operators }) => operators.some(({ uid }) => uid === eventTime.uid));
   if (isSource(graph.vertices[vertex])) return "splits";
   const before = operatorsBefore(graph.plan, eventTime.uid);
-  if (before.some(({ kind }) => kind === "eventTime")) return "arrival";
   const sources = before.filter(({ kind }) => kind === "source");
   if (!sources.every(sourceEnds)) return "arrival";
   const inputs = graph.edges.filter(({ toVertex }) => toVertex === vertex);
