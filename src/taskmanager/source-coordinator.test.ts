@@ -86,6 +86,36 @@ describe("a source's coordinator", () => {
     ]);
   });
 
+  test("an enumerator that wakes it from within next() is asked once per request, and gives its splits in order", async () => {
+    const left = ["a", "b", "c"];
+    const { coordinator, answers, ask } = setUp((subtask) => {
+      if (left.length === 3 && subtask === 0) return "wait";
+      const id = left.shift();
+      coordinator.retry(); // What `wake` does.
+      return id === undefined ? null : split(id);
+    });
+    ask(0);
+    ask(1);
+    ask(2);
+    await coordinator.start();
+    assert.deepEqual(answers, [
+      [1, "a"],
+      [2, "b"],
+      [0, "c"],
+    ]);
+  });
+
+  test("an enumerator that wakes it and has nothing, without end, fails the job", async () => {
+    const { coordinator, answers, ask, failures } = setUp(() => {
+      coordinator.retry();
+      return "wait";
+    });
+    await coordinator.start();
+    ask(0);
+    assert.deepEqual([answers, (failures[0] as { code: string }).code], [[], "SOURCE_FAILED"]);
+    assert.match(String(failures[0]), /calls wake/);
+  });
+
   test("says that there are no more", async () => {
     const { coordinator, answers, ask } = setUp(() => null);
     await coordinator.start();

@@ -28,6 +28,9 @@ export type SourceCoordinatorOptions = {
   readonly failed: (error: unknown) => void;
 };
 
+/** So often in a row an enumerator may wake its coordinator from within and have nothing. */
+const MOST_IN_VAIN = 1_000;
+
 export class SourceCoordinator {
   readonly #options: SourceCoordinatorOptions;
   readonly #enumerator: SplitEnumerator;
@@ -35,6 +38,9 @@ export class SourceCoordinator {
   /** By subtask: the split each has got last. Null: released (C2). */
   readonly #held = new Map<number, { readonly split: SourceSplit; readonly release: () => void } | null>();
   #started = false;
+  #retrying = false;
+  /** Somebody has asked for a try since the last one began. */
+  #again = false;
 
   constructor(options: SourceCoordinatorOptions) {
     this.#options = options;
@@ -57,19 +63,37 @@ export class SourceCoordinator {
     this.retry();
   }
 
-  /** Tries to answer those who wait (C1). */
+  /** Tries to answer those who wait (C1). Called by what it calls, it tries again once it is through. */
   retry(): void {
     if (!this.#started) return;
+    this.#again = true;
+    if (this.#retrying) return;
+    this.#retrying = true;
     try {
-      this.#waiting = this.#waiting.filter((request) => !this.#tryAnswer(request));
+      for (let vain = 0; this.#again; ) {
+        vain = this.#answerAll() ? 0 : vain + 1;
+        if (vain > MOST_IN_VAIN) throw new Error('next() of the enumerator calls wake and says "wait", without end');
+      }
       if (this.#options.source.bounded) this.#releaseAll();
     } catch (error) {
       this.#options.failed(connectorFailure("source", this.#options.operator, error));
+    } finally {
+      this.#retrying = false;
     }
   }
 
   close(): Promise<void> {
     return this.#enumerator.close();
+  }
+
+  /** Whether somebody has got an answer. */
+  #answerAll(): boolean {
+    this.#again = false;
+    const asked = this.#waiting;
+    this.#waiting = []; // Who asks meanwhile comes after them.
+    const left = asked.filter((request) => !this.#tryAnswer(request));
+    this.#waiting = [...left, ...this.#waiting];
+    return left.length < asked.length;
   }
 
   #tryAnswer({ subtask, answer, release }: SplitRequest): boolean {
