@@ -15,6 +15,14 @@ process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 for (const directory of ["data/in", "data/_hidden", "other"]) mkdirSync(join(root, directory), { recursive: true });
 writeFileSync(join(root, "data/x.jsonl"), "{}");
 symlinkSync("data", join(root, "link"));
+for (const directory of ["own/deep", "own-out/part", "own/_drafts"])
+  mkdirSync(join(root, directory), { recursive: true });
+writeFileSync(join(root, "own-out/one.csv"), "");
+symlinkSync("../../own-out", join(root, "own/deep/link"));
+symlinkSync("../own-out/one.csv", join(root, "own/file.csv"));
+symlinkSync("../other", join(root, "own/_drafts/link"));
+mkdirSync(join(root, "ahead"));
+symlinkSync("../ahead-out", join(root, "ahead/link"));
 
 /** What a job that reads `from` and writes to the others is told. */
 async function told(from: string, ...to: readonly string[]): Promise<string | null> {
@@ -54,6 +62,12 @@ describe("a job does not read what it writes", () => {
     ["data/*.csv", "data/out.csv"],
     ["later", "later"],
     ["later/*", "later/"],
+    ["own", "own-out"],
+    ["own", "own-out/more/parts"],
+    ["own", "own-out/two.csv"],
+    ["own/deep/*/*.csv", "own-out"],
+    ["own/**/*.csv", "own-out"],
+    ["own/*.csv", "own-out/one.csv"],
   ] as const) {
     test(`${from} is read, ${to} would be written to`, async () => {
       assert.equal(await told(from, to), "SINK_FEEDS_SOURCE");
@@ -69,14 +83,29 @@ describe("a job does not read what it writes", () => {
       ["data/in/**", "data/clean"],
       ["data/x.jsonl", "data/out.csv"],
       ["data/*.jsonl", "data/out.csv"],
+      ["own", "other"],
+      ["own", "own-out/_hidden"],
+      ["own/deep/*/*.jsonl", "own-out"],
     ] as const) {
       assert.equal(await told(from, to), null, `${from}, ${to}`);
     }
+  });
+
+  test("a link that leads nowhere yet is refused before the job makes what it leads to", async () => {
+    assert.equal(await told("ahead", "ahead-out"), "LINK_BROKEN");
   });
 
   test("two sinks do not write to the same place, however it is spelt", async () => {
     assert.equal(await told("data", "other", "other/../other/"), "SINK_TARGET_SHARED");
     assert.equal(await told("data", "other/a.csv", "./other/a.csv"), "SINK_TARGET_SHARED");
     assert.equal(await told("data", "other/a.csv", "other/b.csv"), null);
+  });
+
+  test("a sink does not write a file among the parts of another, where the next run would refuse it", async () => {
+    assert.equal(await told("data", "nest", "nest/x.csv"), "SINK_TARGET_SHARED");
+    assert.equal(await told("data", "nest/x.csv", "nest"), "SINK_TARGET_SHARED");
+    assert.equal(await told("data", "nest", "nest/x.txt"), null);
+    assert.equal(await told("data", "nest", "nest/below/x.csv"), null);
+    assert.equal(await told("data", "nest", "nest/below"), null);
   });
 });

@@ -35,7 +35,20 @@ export async function filesFind(disk: Disk, paths: readonly string[]): Promise<r
   return [...found.values()];
 }
 
-async function filesOf(disk: Disk, path: string): Promise<readonly FoundFile[]> {
+/** Where a search comes by: directories as the path has them and by their real paths, and the files found. */
+export type Reached = { readonly directories: ReadonlyMap<string, string>; readonly files: readonly string[] };
+
+/** Throws LINK_BROKEN; of what else cannot be found, the search itself tells, when the job runs. */
+export async function filesReached(disk: Disk, path: string): Promise<Reached> {
+  const walk = new Walk(disk);
+  const files = await filesOf(disk, path, walk).catch((error: unknown) => {
+    if (!(error instanceof EngineError) || error.code === "LINK_BROKEN") throw error;
+    return [];
+  });
+  return { directories: walk.entered, files: files.filter(({ isStream }) => !isStream).map((file) => file.path) };
+}
+
+async function filesOf(disk: Disk, path: string, walk = new Walk(disk)): Promise<readonly FoundFile[]> {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1];
   if (scheme !== undefined) {
     throw new UserError("PATH_UNSUPPORTED", `${path}: there is no connector for ${scheme}:// here`, {
@@ -47,7 +60,7 @@ async function filesOf(disk: Disk, path: string): Promise<readonly FoundFile[]> 
     return [{ path, size: stat.size, isStream: stat.kind === "stream" }];
   }
   // An empty directory stands for no files and is fine: it may be the output of a job that found nothing.
-  if (stat?.kind === "directory") return sorted(await new Walk(disk).below(path, "", everything));
+  if (stat?.kind === "directory") return sorted(await walk.below(path, "", everything));
   if (stat !== null) {
     throw new UserError("PATH_UNSUPPORTED", `${path} is neither a file nor a directory`, {
       fix: "give a file, a directory or a pipe; write its content to a file first",
@@ -57,7 +70,7 @@ async function filesOf(disk: Disk, path: string): Promise<readonly FoundFile[]> 
   if (link !== null) throw linkBroken(path, link);
   const pattern = pathPattern(path);
   if (pattern === null) throw await missing(disk, path);
-  const files = await new Walk(disk).pattern(pattern);
+  const files = await walk.pattern(pattern);
   if (files.length > 0) return sorted(files);
   throw new UserError("FILES_NONE", `no file matches ${path}`, { fix: noneFix(path) });
 }
@@ -95,6 +108,8 @@ const everything: BelowPattern = { kind: "below", hidden: false, matches: () => 
 class Walk {
   readonly #disk: Disk;
   readonly #found: FoundFile[] = [];
+  /** Directories that the walk has been in, with their real paths. */
+  readonly entered = new Map<string, string>();
   /** Real paths of the directories that the walk is in. */
   readonly #inside = new Set<string>();
 
@@ -145,6 +160,7 @@ class Walk {
     const real = (await this.#disk.realPath(directory)) ?? directory;
     if (this.#inside.has(real)) return; // F2
     this.#inside.add(real);
+    this.entered.set(directory, real);
     await visit();
     this.#inside.delete(real);
   }

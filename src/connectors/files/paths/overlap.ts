@@ -2,21 +2,44 @@
 
 import { dirname, join, relative, resolve } from "node:path/posix";
 import type { Disk } from "../../../base/disk.ts";
-import { isHidden, type NamePattern, pathPattern } from "./pattern.ts";
+import { filesReached, type Reached } from "./files-find.ts";
+import { isHidden, type NamePattern, type PathPattern, pathPattern } from "./pattern.ts";
 
 /** What a sink makes: a file, or files in a directory, of which `file` is one. */
 export type Written = { readonly path: string; readonly file: string | null };
 
-/** Whether `written` is at, in or above what the path `read` of a source stands for, now or once it is there. */
-export async function readsWritten(disk: Disk, read: string, written: Written): Promise<boolean> {
+/** What a path of a source stands for. */
+export type Read = { readonly base: string; readonly pattern: PathPattern | null; readonly reached: Reached };
+
+export async function readOf(disk: Disk, path: string): Promise<Read> {
+  const pattern = (await disk.stat(path)) === null ? pathPattern(path) : null;
+  const base = resolve(disk.directory, pattern?.fixed ?? path);
+  const reached = await filesReached(disk, path);
+  return { base, pattern, reached };
+}
+
+/** Whether `written` is at, in or above what is read, now or once it is there; through links as well. */
+export async function readsWritten(disk: Disk, { base, pattern, reached }: Read, written: Written): Promise<boolean> {
   const target = await realPathToBe(disk, written.path);
-  const isAbove = (path: string): boolean => written.file !== null && isWithin(path, target);
-  const pattern = (await disk.stat(read)) === null ? pathPattern(read) : null;
-  const base = await realPathToBe(disk, pattern?.fixed ?? read);
-  if (base === target || isAbove(base)) return true;
-  if (!isWithin(target, base)) return false;
-  const below = [...relative(base, target).split("/"), ...(written.file === null ? [] : [written.file])];
-  return pattern === null ? !below.some(isHidden) : reaches(pattern.names, below);
+  const isAt = (path: string): boolean => path === target || (written.file !== null && isWithin(path, target));
+  const realBase = await realPathToBe(disk, base);
+  if (isAt(realBase)) return true;
+  /** `directory` is `names` below the base. */
+  const isFoundIn = (directory: string, names: string): boolean => {
+    if (target !== directory && !isWithin(target, directory)) return false;
+    const below = `${names}/${relative(directory, target)}/${written.file ?? ""}`
+      .split("/")
+      .filter((name) => name !== "");
+    return pattern === null ? !below.some(isHidden) : reaches(pattern.names, below);
+  };
+  if (isFoundIn(realBase, "")) return true;
+  for (const [path, real] of reached.directories) {
+    if (isFoundIn(real, relative(base, resolve(disk.directory, path)))) return true;
+  }
+  for (const file of reached.files) {
+    if (isAt(await realPathToBe(disk, file))) return true;
+  }
+  return false;
 }
 
 /** The real path of what is there, and of the nearest directory above what is not. */

@@ -57,6 +57,18 @@ describe("a run claims where its sinks write to", () => {
     assert.throws(() => csv("/in", { mode: "append" }).createEnumerator(context), refused("mode of a source"));
   });
 
+  test("a file has the ending of its format, or one of no format", async () => {
+    const world = simWorld(1);
+    const refused = { code: "CONNECTOR_OPTION_INVALID", message: /a file that ends with/ };
+    for (const path of ["/out.csv", "/data/OUT.CSV", "/out.tsv"])
+      await assert.rejects(claim(jsonl(path), world), refused);
+    for (const path of ["/x.jsonl", "/x.ndjson", "/x.json"]) await assert.rejects(claim(csv(path), world), refused);
+    for (const sink of [jsonl("/a.json"), jsonl("/a.ndjson"), jsonl("/a.txt"), csv("/b.tsv"), csv("/b.txt")]) {
+      await claim(sink, world);
+    }
+    await claim(csv("/parts.jsonl/"), world);
+  });
+
   test("a job without an end does not write a single file", async () => {
     const refused = { code: "SINK_FILE_ENDLESS", fix: "to write part files, give a directory: /out/x/" };
     await assert.rejects(claim(jsonl("/out/x.jsonl"), simWorld(1), { bounded: false }), refused);

@@ -25,6 +25,12 @@ export type FileSinkOptions = {
 const ROLL_DEFAULT: RollLimits = { bytes: 128 * 1024 ** 2, rows: Infinity, ms: Infinity };
 const NEVER: RollLimits = { bytes: Infinity, rows: Infinity, ms: Infinity };
 
+/** Whoever reads the file by its name would read it wrongly. */
+const OTHER_ENDING: Readonly<Record<string, RegExp>> = {
+  csv: /[^/]\.(jsonl|ndjson|json)$/i,
+  jsonl: /[^/]\.(csv|tsv)$/i,
+};
+
 type FileSink = Pick<Sink<unknown>, "claim" | "guarantee" | "parallelism" | "createWriter">;
 
 export function fileSink(options: FileSinkOptions): FileSink {
@@ -105,6 +111,11 @@ function checkOptions(options: FileSinkOptions, isSingle: boolean, { bounded }: 
   }
   if (/\.(gz|gzip|zst)$/i.test(path))
     throw optionInvalid(`the path ${path}`, "a sink does not compress: leave the ending out");
+  const other = OTHER_ENDING[options.extension]?.exec(path)?.[1];
+  if (other !== undefined) {
+    const fix = `let csv write .csv and .tsv, and jsonl .jsonl, .ndjson and .json; for a directory, write ${path}/`;
+    throw optionInvalid(`${options.extension} into a file that ends with .${other}`, fix);
+  }
   if (sourceOnly.length > 0) {
     throw optionInvalid(`${sourceOnly.join(", ")} of a sink`, "leave it out: only a source heeds it");
   }

@@ -27,6 +27,11 @@ export function partOf(name: string): Part | null {
   return { subtask: Number(subtask), number: Number(number), job, attempt: Number(attempt) };
 }
 
+/** Whether who reads the parts of this extension would take the file for one of them. */
+export function isLikePart(name: string, extension: string): boolean {
+  return partOf(name) !== null || (!name.startsWith(".") && name.endsWith(`.${extension}`));
+}
+
 type InProgress = { readonly subtask: number; readonly sink: string; readonly job: string; readonly attempt: number };
 
 export function inProgressName(file: Omit<InProgress, "sink"> & { number: number; uid: string }): string {
