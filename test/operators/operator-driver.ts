@@ -108,9 +108,13 @@ export class OperatorDriver {
     });
   }
 
-  watermark(watermark: number): void {
+  /** To all subtasks, or to one that is ahead of the others. */
+  watermark(watermark: number, only: number | null = null): void {
     this.#watermark = watermark;
-    this.#each((operator) => operator.onWatermark(watermark));
+    this.#each(
+      (operator) => operator.onWatermark(watermark),
+      (_, index) => only === null || index === only,
+    );
   }
 
   /** The clock has come to a time; what is due then is done. */
@@ -213,9 +217,12 @@ export class OperatorDriver {
   }
 
   /** Calls each operator until it has done everything (O2). */
-  #each(call: (operator: Operator) => boolean, wanted: (operator: Operator) => boolean = () => true): void {
+  #each(
+    call: (operator: Operator) => boolean,
+    wanted: (operator: Operator, index: number) => boolean = () => true,
+  ): void {
     for (let index = 0; index < this.#subtasks.length; index += 1) {
-      if (!wanted(this.#operator(index))) continue;
+      if (!wanted(this.#operator(index), index)) continue;
       this.#makeRoom(index);
       for (let calls = 0; !call(this.#operator(index)); calls += 1) this.#drain(index, calls, true);
     }

@@ -235,6 +235,31 @@ test("records of equal times go by the channel they came by, and those of one ch
   assert.deepEqual(records, ["record 3", "record 6", "record 102", "record 104", "record 201", "record 205"]);
 });
 
+test("after rescaling, timers find event time at their own times, though other keys were further", () => {
+  const options = {
+    make: () => operator(false),
+    keyType: { kind: "string" },
+    room: () => Infinity,
+    overrun: 0,
+  } as const;
+  for (const ahead of [0, 1]) {
+    const driver = new OperatorDriver({ ...options, keyOf: (record) => (record as Reading).key }, 2);
+    const keys = Array.from({ length: 20 }, (_, index) => `key ${index}`);
+    driver.records(
+      keys.map((key) => ({ record: { key, id: 1, at: 0 }, timestampMs: 0 })),
+      null,
+    );
+    driver.watermark(95, ahead);
+    driver.watermark(15, 1 - ahead);
+    driver.restart(1);
+    driver.watermark(95);
+    const silences = driver.emitted.map(({ row }) => row).filter(({ what }) => what === "silent");
+    assert.equal(silences.length, 9 * keys.length);
+    for (const { at, watermark } of silences) assert.equal(watermark, at);
+    assert.equal(driver.close(), 0);
+  }
+});
+
 test("what waits is part of the state's budget, and is refused beyond it with the operator and the key to raise", () => {
   const driver = driven(128 * 1024);
   let stored = 0;

@@ -48,7 +48,7 @@ export class InOrderOperator implements Operator {
   readonly #place: SortedPlace = { key: undefined, hash: 0, timeMs: 0, channel: 0, type: 0 };
   #opened: Opened | null = null;
   #watermark = -Infinity;
-  /** Event time of the inner operator (I3). */
+  /** Event time of the inner operator (I3). After a restore, where the slowest of the key groups was. */
   #innerMs = -Infinity;
   /** The last one that it was told: after a restore, none. */
   #toldMs = -Infinity;
@@ -71,9 +71,11 @@ export class InOrderOperator implements Operator {
         writeF64(out, this.#innerMs);
       },
       restore: (keyGroup, input) => {
+        if (this.#passed === null) this.#innerMs = Infinity;
         this.#passed ??= new Float64Array(keyGroups.last - keyGroups.first + 1).fill(-Infinity);
         this.#passed[keyGroup - keyGroups.first] = readF64(input);
-        this.#innerMs = Math.max(this.#innerMs, readF64(input));
+        // The slowest: timers of its keys that are due next must not find event time where another group was.
+        this.#innerMs = Math.min(this.#innerMs, readF64(input));
       },
     });
     this.#opened = { context, timers: state.timers, waiting, keyGroup: (hash) => waiting.table.groupOf(hash) };
