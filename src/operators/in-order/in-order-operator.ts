@@ -11,7 +11,8 @@
 //   I4. A record at or before the watermark at its arrival is late: it goes to the side output, or is counted. After a
 //       restore so is one at or before what the snapshot's watermark was for its key group.
 //   I5. What a key's function sees depends on its records alone, not on when watermarks come or on how many subtasks
-//       there are; but for records of equal times by different channels, whose order is that of the channels.
+//       there are; but for records of equal times by different channels, whose order is that of the channels, and for
+//       records that are more out of order than `outOfOrder` allows: when watermarks come decides which of them are late.
 
 import { assert, UserError } from "../../base/errors.ts";
 import type { KeyedTimers } from "../../state/keyed-state.ts";
