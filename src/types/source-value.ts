@@ -4,9 +4,13 @@
 //       nobody wrote and times that no Date can hold are none.
 //   V2. A t.f32 is the nearest 32-bit number. Codecs do not round: a number that is computed is rounded by Math.fround.
 
+/** A `Date` holds times up to this one, before and after 1970: 100 million days. */
+export const TIME_MAX_MS = 8.64e15;
+
 /** The number as a value of its type; NaN when it is none. */
 export function numberOf(kind: "f64" | "f32" | "i32" | "timestamp", value: number): number {
   if (kind === "i32") return value === (value | 0) ? value | 0 : Number.NaN;
+  if (kind === "timestamp") return Math.abs(value) <= TIME_MAX_MS ? value : Number.NaN;
   const number = kind === "f32" ? Math.fround(value) : value;
   return Number.isFinite(number) ? number : Number.NaN;
 }

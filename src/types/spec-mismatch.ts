@@ -9,6 +9,7 @@ import { ByteSink } from "./byte-buffer.ts";
 import type { Mismatch, Strictness } from "./codec.ts";
 import { describe, foreignClass } from "./describe.ts";
 import { keyOrder } from "./field-order.ts";
+import { TIME_MAX_MS } from "./source-value.ts";
 import { fieldPath, specText } from "./spec-text.ts";
 import type { StructSpec, TypeSpec } from "./type-spec.ts";
 import { isTypedArrayOf } from "./typed-array-bytes.ts";
@@ -72,8 +73,9 @@ type Leaf = Exclude<TypeSpec, { kind: "nullable" | "union" | "any" | "list" | "s
 function leafFits(walk: Walk, spec: Leaf, value: unknown): boolean {
   switch (spec.kind) {
     case "f64":
-    case "timestamp":
       return typeof value === "number";
+    case "timestamp":
+      return typeof value === "number" && Math.abs(value) <= TIME_MAX_MS;
     case "f32":
       return typeof value === "number" && Object.is(Math.fround(value), value);
     case "i32":

@@ -78,7 +78,7 @@ export const t = {
   /** Any bigint. */
   bigint: type<bigint>({ kind: "bigint" }),
   bool: type<boolean>({ kind: "bool" }),
-  /** A point in time as a number: milliseconds since 1970 UTC. */
+  /** A point in time as a number: milliseconds since 1970 UTC, as many as a `Date` holds (±8.64e15); not NaN. */
   timestamp: type<number>({ kind: "timestamp" }),
   /** A `Date`. */
   date: type<Date>({ kind: "date" }),

@@ -19,6 +19,7 @@ import * as bytes from "./byte-buffer.ts";
 import type { Strictness } from "./codec.ts";
 import { ownFieldCode } from "./field-path.ts";
 import { GeneratedCode, type LiteralField, objectLiteral } from "./generated-code.ts";
+import { TIME_MAX_MS } from "./source-value.ts";
 import { countGuard, structGuard } from "./struct-guard.ts";
 import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
 import { readTypedArray, writeTypedArray } from "./typed-array-bytes.ts";
@@ -101,8 +102,9 @@ export class ValueSource {
   leafMisfit(spec: TypeSpec, v: string): string | null {
     switch (spec.kind) {
       case "f64":
-      case "timestamp":
         return `typeof ${v} !== "number"`;
+      case "timestamp":
+        return `typeof ${v} !== "number" || !(Math.abs(${v}) <= ${TIME_MAX_MS})`;
       case "f32":
         return `typeof ${v} !== "number" || (Math.fround(${v}) !== ${v} && ${v} === ${v})`;
       case "i32":

@@ -1,6 +1,7 @@
 // Random types with random values of them, for property tests of codecs. Shrinks towards one field of one simple type.
 
 import fc from "fast-check";
+import { TIME_MAX_MS } from "../../src/types/source-value.ts";
 import type { StructField, TypedArrayName, TypeSpec } from "../../src/types/type-spec.ts";
 import { TYPED_ARRAY } from "../../src/types/typed-array-bytes.ts";
 
@@ -120,8 +121,9 @@ const ownAny: fc.Arbitrary<unknown> = fc.anything(anything);
 export function valuesOf(spec: TypeSpec): fc.Arbitrary<unknown> {
   switch (spec.kind) {
     case "f64":
-    case "timestamp":
       return fc.oneof(fc.double(), fc.integer());
+    case "timestamp":
+      return fc.oneof(fc.double({ min: -TIME_MAX_MS, max: TIME_MAX_MS, noNaN: true }), fc.integer());
     case "f32":
       return fc.float();
     case "i32":

@@ -169,6 +169,22 @@ describe("a number that no double holds", () => {
     assert.deepEqual((await read('{"v":1e400}', null)).issues, ["expected numbers up to 1.8e308"]);
   });
 
+  test("beyond what a Date holds is no time, as a number or a Date, from a file or from a function", async () => {
+    const lines = '{"v":1.2e22}\n{"v":8640000000000001}\n{"v":"-8640000000000001"}\n{"v":8640000000000000}';
+    assert.deepEqual((await read(lines, t.timestamp)).values, [8.64e15]);
+    assert.deepEqual((await read(lines, t.date)).values, [new Date(8.64e15)]);
+    const fits = compileRecordGuard(t.timestamp.spec, "refuse", "times");
+    for (const [ms, isTime] of [
+      [-8.64e15, true],
+      [8.64e15 + 1, false],
+      [Number.POSITIVE_INFINITY, false],
+      [Number.NaN, false],
+    ] as const) {
+      assert.equal(fits(ms, true), isTime);
+      assert.equal(specMismatch(t.timestamp.spec, ms) === null, isTime);
+    }
+  });
+
   test("is written as its digits, and comes back", async () => {
     const property = fc.asyncProperty(valuesOf({ kind: "bigint" }), async (v) => {
       assert.equal(jsonText({ v }), `{"v":${v}}`);
