@@ -12,7 +12,7 @@
 //       restore so is one at or before what the snapshot's watermark was for its key group.
 //   I5. What a key's function sees depends on its records alone, not on when watermarks come or on how many subtasks
 //       there are; but for records of equal times by different channels, whose order is that of the channels, and for
-//       records that are more out of order than `outOfOrder` allows: when watermarks come decides which of them are late.
+//       records that are more out of order than `outOfOrder` allows: when watermarks come decides which are late.
 
 import { assert, UserError } from "../../base/errors.ts";
 import type { KeyedTimers } from "../../state/keyed-state.ts";
