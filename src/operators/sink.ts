@@ -7,6 +7,7 @@
 //       idempotent, and is called only for what is certain to be needed (a completed checkpoint, or the end of the
 //       job).
 //   K4. `abort` leaves nothing visible of what was not committed, and never touches another attempt's work.
+//      What was prepared outlives it, since a checkpoint may hold it, until `discard` names what none does.
 //   K5. After a restore, all committables of the restored checkpoint are committed, by whichever writers, before any
 //       writer of the new attempt is opened. `commit` may therefore come before `open`, and `open` may sweep what
 //       earlier attempts left.
@@ -74,6 +75,11 @@ export interface SinkWriter<in T> {
   abort(): Promise<void>;
   /** Gives back what was opened. */
   close(): Promise<void>;
+  /**
+   * The job has failed or was cancelled, and nobody will ever commit these: removes what they stand for. The last call,
+   * after `close`. Without it that is left to the `open` of a later run.
+   */
+  discard?(committables: readonly Committable[]): Promise<void>;
 }
 
 export interface SinkClaimContext {

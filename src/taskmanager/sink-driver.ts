@@ -59,6 +59,10 @@ export class SinkDriver {
     await this.#named(() => this.#writer.abort());
   }
 
+  discard(committables: readonly Committable[]): Promise<void> {
+    return this.#named(async () => this.#writer.discard?.(committables));
+  }
+
   close(): Promise<void> {
     return this.#named(() => this.#writer.close());
   }

@@ -73,6 +73,7 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"] }: Setup = {}) {
       commit: async ([what]: string[]) => void said(`commit ${name} (${what})`),
       abort: async () => void said(`abort ${name}`),
       close: async () => void said(`close ${name}`),
+      discard: async ([what]: string[]) => void said(`discard ${name} (${what})`),
     } as unknown as SinkDriver;
   });
   const flatMap = new FlatMapDriver({ uid: "flatMap", status, turn, onThrow: () => undefined });
@@ -161,6 +162,31 @@ describe("the life of a task", () => {
     const committed = setUp();
     await committed.task.close("committed");
     assert.deepEqual(committed.take(), ["close source", "close a", "close b", "close operator", "release store"]);
+  });
+
+  test("what was prepared and will never be committed is discarded; what a commit has begun to show is not", async () => {
+    const aborted = setUp();
+    aborted.task.turn(5);
+    await settled();
+    aborted.take();
+    await aborted.task.close("abort");
+    assert.deepEqual(aborted.take().slice(-2), ["discard a (prepare a)", "discard b (prepare b)"]);
+    for (const breaks of [[], ["commit b (prepare b)"]]) {
+      const { task, take } = setUp({ breaks });
+      task.turn(5);
+      await settled();
+      task.turn(5);
+      await task.commit().catch(() => undefined);
+      await task.close("abort");
+      assert.deepEqual(
+        take().filter((call) => call.startsWith("discard")),
+        [],
+      );
+    }
+    const unprepared = setUp({ breaks: ["prepare b"] });
+    unprepared.task.turn(5);
+    await unprepared.task.close("abort");
+    assert.equal(unprepared.take().at(-1), "release store");
   });
 
   test("what fails while it is closed keeps nothing else from being closed, and the first failure is told", async () => {

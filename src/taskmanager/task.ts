@@ -109,6 +109,8 @@ export class Task {
   #stalledSinceMs = NaN;
   /** Set once the sinks have been asked. */
   #prepared: Promise<readonly (readonly Committable[])[]> | null = null;
+  /** What was prepared is being made visible, or is visible: it is no longer this task's to drop. */
+  #commits = false;
 
   constructor(parts: TaskParts) {
     this.parts = parts;
@@ -159,13 +161,18 @@ export class Task {
   /** Makes visible what sinks have written so far, though the input may go on: the user stopped an endless job. */
   async stop(): Promise<void> {
     const committables = await this.#prepare();
+    this.#commits = true;
     for (const [index, sink] of this.parts.sinks.entries()) await sink.commit(committables[index] ?? []);
   }
 
   /** Gives everything back, whatever state the task is in. Sinks that have not committed leave nothing visible. */
   async close(outcome: "committed" | "abort"): Promise<void> {
     this.#pending = null;
-    await holdingsClose(this.parts, outcome);
+    try {
+      await holdingsClose(this.parts, outcome);
+    } finally {
+      if (outcome === "abort" && !this.#commits) await this.#discard();
+    }
   }
 
   #work(deadlineMs: number): TurnResult {
@@ -470,6 +477,12 @@ export class Task {
   #prepare(): Promise<readonly (readonly Committable[])[]> {
     this.#prepared ??= Promise.all(this.parts.sinks.map((sink) => sink.prepareCommit()));
     return this.#prepared;
+  }
+
+  async #discard(): Promise<void> {
+    const prepared = await this.#prepared?.catch(() => null); // Null: the abort has dropped it.
+    for (const [index, committables] of (prepared ?? []).entries())
+      await this.parts.sinks[index]!.discard(committables);
   }
 
   #throwFailure(): void {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { WriterUnderTest, writeRun } from "../../../operators/sink.contract.ts";
+import { settled, WriterUnderTest, writeRun } from "../../../operators/sink.contract.ts";
 import { simWorld } from "../../../testing/world.ts";
 import { jsonl } from "../json/jsonl.ts";
 
@@ -14,6 +14,9 @@ function shown(world: ReturnType<typeof simWorld>): string {
   const paths = disk.paths().filter((path) => !path.includes("/."));
   return paths.map((path) => new TextDecoder("utf-8", { fatal: true }).decode(disk.get(path) ?? undefined)).join("");
 }
+
+const inProgress = ({ env }: ReturnType<typeof simWorld>): string[] =>
+  env.disk.paths().filter((path) => path.endsWith(".tmp"));
 
 const lines = (rows: readonly unknown[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
@@ -47,6 +50,24 @@ describe("what a writer takes", () => {
     await writer.commit(await writer.prepareCommit());
     assert.equal(shown(world), lines(rows));
     await writer.close();
+  });
+
+  test("is gone from the disk once what was prepared of it is discarded", async () => {
+    for (const path of ["/out", "/single/out.jsonl"]) {
+      const world = simWorld(1);
+      const sink = jsonl(path);
+      const writer = sink.createWriter(new WriterUnderTest(sink, world).context);
+      await settled(world, async () => {
+        await writer.open();
+        writer.write({ n: 1 }, Number.NaN);
+        const committables = await writer.prepareCommit();
+        await writer.abort();
+        await writer.close();
+        assert.equal(inProgress(world).length, 1, "a checkpoint may hold it");
+        await writer.discard?.(committables);
+      });
+      assert.deepEqual(inProgress(world), []);
+    }
   });
 
   test("while a buffer is being written goes into another one", async () => {

@@ -106,6 +106,13 @@ export class FileWriter implements SinkWriter<unknown> {
     this.#pending = [];
   }
 
+  async discard(committables: readonly Committable[]): Promise<void> {
+    for (const committable of committables) {
+      const { directory, files } = committable as FileCommit | SingleCommit;
+      for (const { from } of files) await this.#context.disk.remove(`${directory}/${from}`);
+    }
+  }
+
   async close(): Promise<void> {
     await this.#pump;
     await this.#file?.handle.close();
