@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +26,10 @@ test("progress is that of the source that has most before it, in bytes or record
 
 test("there is none where a source has no end, does not know it, or has no files", async () => {
   const ofCount = { bounded: true, count: 50 };
+  const pipe = join(scratch, "pipe");
+  execFileSync("mkfifo", [pipe]);
   for (const unknown of [
+    { bounded: true, paths: [pipe] },
     { bounded: false, count: 5 },
     { bounded: true },
     { bounded: true, paths: [join(scratch, "none.csv")] },

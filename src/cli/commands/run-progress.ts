@@ -28,6 +28,7 @@ async function inputSize({ uid, options }: PlanOperator, disk: Disk): Promise<In
   if (typeof count === "number") return { uid, metric: "numRecordsOut", total: count };
   if (paths === undefined) return null;
   const files = await filesFind(disk, paths);
+  if (files.some(({ isStream }) => isStream)) return null;
   return { uid, metric: "numBytesIn", total: files.reduce((bytes, { size }) => bytes + size, 0) };
 }
 

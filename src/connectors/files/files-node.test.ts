@@ -218,4 +218,30 @@ describe("files that cannot be read", () => {
     );
     await reader.close();
   });
+
+  test("what was read is counted as it is stored, whatever it becomes", async () => {
+    const lines = Array.from({ length: 500 }, (_, n) => `{"n":${n}}\n`).join("");
+    for (const [name, stored, encoding] of [
+      ["stored.jsonl", Buffer.from(lines), "utf-8"],
+      ["stored.jsonl.gz", gzipSync(lines), "utf-8"],
+      ["stored-16.jsonl", Buffer.from(lines, "utf16le"), "utf-16le"],
+    ] as const) {
+      const path = file(name, stored);
+      const world = nodeWorld();
+      let bytesIn = 0;
+      const count = (metric: string, bytes: number): void => {
+        if (metric === "numBytesIn") bytesIn += bytes;
+      };
+      const reader = jsonl(path, { encoding }).createReader({
+        ...{ env: world.env, disk: world.env.disk, uid: "in", subtaskIndex: 0, parallelism: 1, wake() {} },
+        metrics: { count, gauge() {}, mark() {}, observe() {} },
+      });
+      reader.addSplit({ id: path, position: { file: path, offset: 0, cut: false, line: 1, end: null } });
+      reader.noMoreSplits();
+      const output = { offer: () => true, invalid: () => true, enterSplit() {}, leaveSplit() {} };
+      while (reader.poll(output, 1_000) !== "end") await world.settle();
+      await reader.close();
+      assert.equal(bytesIn, stored.length, name);
+    }
+  });
 });

@@ -45,7 +45,7 @@ export type SplitReaderOptions<T> = {
    * The parser for a file's first record; shared between the splits of a reader, so that equal headers compile once.
    */
   readonly parserFor: (first: Buffer | null, file: string) => RecordParser<T>;
-  readonly stream: Omit<StreamOptions, "signal">;
+  readonly stream: Omit<StreamOptions, "signal" | "onBytes">;
   readonly recordBytesMax: number;
   readonly policy: InvalidPolicy;
   readonly wake: () => void;
@@ -185,17 +185,18 @@ export class SplitReader<T> {
     }
     this.#base = at;
     this.#window.stopAt = end === null ? Number.POSITIVE_INFINITY : end - at;
-    this.#ahead = new ReadAhead(byteStream(file, at, stream), this.#options.wake);
+    const counted = { ...stream, onBytes: this.#options.onBytes };
+    this.#ahead = new ReadAhead(byteStream(file, at, counted), this.#options.wake);
     this.#parser = this.#options.parserFor(first, file);
   }
 
   /** What was read to find the first record cannot be read again. */
   async #openStream(): Promise<void> {
-    const { format, recordBytesMax, wake, parserFor } = this.#options;
+    const { format, recordBytesMax, wake, parserFor, onBytes } = this.#options;
     const stream = this.#stream;
     const { file, offset } = this.#start;
     if (offset > 0) throw streamGone(file);
-    const chunks = byteStream(file, 0, stream);
+    const chunks = byteStream(file, 0, { ...stream, onBytes });
     const options = { file, format, recordBytesMax, coding: stream.coding };
     const { head, start, held } = await firstRecordOf(chunks, options).catch(async (error: unknown) => {
       await chunks.return();
@@ -258,7 +259,6 @@ export class SplitReader<T> {
     window.position = 0;
     window.end = held + chunk.length;
     window.text = null;
-    this.#options.onBytes(chunk.length);
   }
 
   /** The record at `position` does not end within the bound. */

@@ -26,6 +26,8 @@ export type StreamOptions = {
   readonly chunkBytes: number;
   /** Ends streams early: their consumer is gone. */
   readonly signal: AbortSignal;
+  /** Told of the bytes read from the disk, compressed as they are. */
+  readonly onBytes?: (count: number) => void;
 };
 
 /** Chunks of UTF-8 from `offset` on; of a file that is not plain, the offset is in what it becomes. */
@@ -59,7 +61,7 @@ export function fileShrunk(file: string, offset: number): UserError {
 async function* readChunks(
   handle: FileHandle,
   offset: number,
-  { chunkBytes, signal }: StreamOptions,
+  { chunkBytes, signal, onBytes }: StreamOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
   const buffers = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)];
   let position = offset;
@@ -68,6 +70,7 @@ async function* readChunks(
     const count = await handle.read(buffer, 0, chunkBytes, position);
     if (count === 0 || signal.aborted) return;
     position += count;
+    onBytes?.(count);
     yield buffer.subarray(0, count);
   }
 }
