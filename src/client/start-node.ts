@@ -2,7 +2,7 @@
 //
 //   S1. The program goes on whatever the job's code does: that code runs in threads of its own, also while the plan is
 //       built. No signal is listened for, nothing of the process is replaced.
-//   S2. Nothing of a job is left when its `result` has settled: no thread, timer or file.
+//   S2. Nothing of a job is left when its `result` has settled: no thread, timer or file in progress.
 
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
