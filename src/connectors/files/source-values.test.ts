@@ -169,6 +169,16 @@ describe("a number that no double holds", () => {
     assert.deepEqual((await read('{"v":1e400}', null)).issues, ["expected numbers up to 1.8e308"]);
   });
 
+  test("is shown as it was written when it is refused", async () => {
+    for (const type of [t.f64, t.f32, t.i32, t.i64, t.bool, t.timestamp]) {
+      assert.match((await read('{"v":1e400}', type)).issues.join(), /got a number beyond 1\.8e308$/);
+    }
+    for (const type of [t.i32, t.bool, t.timestamp, t.bytes, t.union(t.bool, t.i32)]) {
+      assert.match((await read('{"v":9007199254740993}', type)).issues.join(), /got 9007199254740993$/);
+    }
+    assert.match((await read('{"v":[9007199254740993]}', t.bytes)).issues.join(), /got 9007199254740993$/);
+  });
+
   test("beyond what a Date holds is no time, as a number or a Date, from a file or from a function", async () => {
     const lines = '{"v":1.2e22}\n{"v":8640000000000001}\n{"v":"-8640000000000001"}\n{"v":8640000000000000}';
     assert.deepEqual((await read(lines, t.timestamp)).values, [8.64e15]);

@@ -15,6 +15,7 @@ import { bigintOf, dateOf, numberOf } from "../../../types/source-value.ts";
 import { fieldPath } from "../../../types/spec-text.ts";
 import { timeParse } from "../../../types/time-text.ts";
 import type { StructSpec, TypedArrayName, TypeSpec } from "../../../types/type-spec.ts";
+import { rawJson } from "./json-encode.ts";
 import { everyNumber, isUnrounded, WITHIN_RANGE } from "./json-numbers.ts";
 
 export type JsonTrace = {
@@ -22,7 +23,7 @@ export type JsonTrace = {
   issue: string;
   /** Whether the value came from `jsonExact`: then whole numbers beyond 2^53 are bigints. */
   readonly exact: boolean;
-  /** Set where the digits of a number count that JSON.parse has rounded; the value is then of no use. */
+  /** Set where the digits of a number count, if only for the issue, that JSON.parse has rounded; the value is then of no use. */
   rounded: boolean;
 };
 export type JsonDecode = (value: unknown, trace: JsonTrace) => unknown;
@@ -90,12 +91,18 @@ function decoder(spec: TypeSpec, strict: boolean): JsonDecode {
   }
 }
 
-function bigintDigits(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
+/** Numbers as they were written. */
+function exactText(_name: string, value: unknown): unknown {
+  if (typeof value === "bigint") return rawJson(String(value));
+  return typeof value === "number" && !Number.isFinite(value) ? BEYOND : value;
 }
 
+const BEYOND = "a number beyond 1.8e308";
+
 function fail(trace: JsonTrace, expected: string, value: unknown): undefined {
-  const text = value === undefined ? "absent" : JSON.stringify(value, bigintDigits);
+  if (!trace.exact && !everyNumber(value, isUnrounded, 0)) trace.rounded = true;
+  const isBeyond = value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;
+  const text = value === undefined ? "absent" : isBeyond ? BEYOND : JSON.stringify(value, exactText);
   trace.issue = `: expected ${expected}, got ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`;
 }
 
@@ -209,7 +216,7 @@ function typedArrayDecoder(name: TypedArrayName): JsonDecode {
     const array = TYPED_ARRAYS[name](list);
     const misfit = list.findIndex((item, index) => !Object.is(item, array[index]) && item !== array[index]);
     if (misfit < 0) return array;
-    fail(trace, `an element of ${name}`, isBig ? String(list[misfit]) : list[misfit]);
+    fail(trace, `an element of ${name}`, (value as readonly unknown[])[misfit]);
     return under(trace, `[${misfit}]`);
   };
 }

@@ -47,7 +47,7 @@ function isPlain(value: unknown, depth: number): boolean {
 }
 
 /** `JSON.rawJSON`, which the compiler's library does not know yet. */
-const digits = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+export const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
 /** Thrown out of JSON.stringify. */
 class Unheld extends Error {
@@ -63,7 +63,7 @@ class Unheld extends Error {
 
 function replace(this: unknown, name: string, value: unknown): unknown {
   const original = (this as Record<string, unknown>)[name]; // Before its toJSON: a Buffer has one of its own.
-  if (typeof original === "bigint") return digits(String(original));
+  if (typeof original === "bigint") return rawJson(String(original));
   const given = ArrayBuffer.isView(original) ? original : value;
   if (typeof given === "function" || typeof given === "symbol") throw new Unheld(name, `a ${typeof given}`);
   if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
