@@ -50,6 +50,26 @@ describe("the bytes of a file", () => {
     await assert.rejects(read(content.length + 1), { code: "FILE_CHANGED" });
   });
 
+  test("B3: of a file that is cut while it is read are not taken for all of it", async () => {
+    for (const left of [0, 250, content.length - 1]) {
+      const { world, disk, chunks } = setUp(100);
+      const ahead = new ReadAhead(chunks(0), () => undefined);
+      await world.settle();
+      assert.notEqual(ahead.take(), null);
+      const cutting = disk.open("/f", "replace").then((cut) => cut.append(content.subarray(0, left)));
+      await world.settle();
+      await cutting;
+      const readOn = async () => {
+        while (!ahead.ended) {
+          await world.settle();
+          ahead.take();
+        }
+      };
+      await assert.rejects(readOn, { code: "FILE_CHANGED" }, `${left} bytes left`);
+      await ahead.close();
+    }
+  });
+
   test("a failure of the disk reaches the consumer, once the chunks before it are taken", async () => {
     const { world, disk, chunks } = setUp(100);
     let reads = 0;

@@ -3,6 +3,7 @@
 //
 //   B1. A chunk is valid until the next but one is asked for: consumers copy at once.
 //   B2. One read at a time per file handle; each stream has its own handle.
+//   B3. A file that ends before the size that it had when it was opened has been cut meanwhile: FILE_CHANGED, not its end.
 
 import type { Disk, FileHandle } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
@@ -58,17 +59,28 @@ export function fileShrunk(file: string, offset: number): UserError {
   });
 }
 
+function fileCut(file: string, position: number, size: number): UserError {
+  return new UserError("FILE_CHANGED", `${file} ended at byte ${position} while it was read, and had ${size} at first`, {
+    fix: "input files must not become shorter while they are read: rotate logs by renaming them, not by copying and truncating",
+  });
+}
+
 async function* readChunks(
   handle: FileHandle,
   offset: number,
   { chunkBytes, signal, onBytes }: StreamOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
+  const { kind, size } = await handle.stat();
   const buffers = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)];
   let position = offset;
   for (let turn = 0; ; turn ^= 1) {
     const buffer = buffers[turn]!;
     const count = await handle.read(buffer, 0, chunkBytes, position);
-    if (count === 0 || signal.aborted) return;
+    if (signal.aborted) return;
+    if (count === 0) {
+      if (kind === "file" && position < size) throw fileCut(handle.path, position, size);
+      return;
+    }
     position += count;
     onBytes?.(count);
     yield buffer.subarray(0, count);
