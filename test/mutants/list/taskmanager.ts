@@ -97,8 +97,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "one subtask's wait holds up the others at a source's coordinator",
     file: "src/taskmanager/source-coordinator.ts",
-    find: `this.#waiting = this.#waiting.filter((request) => !this.#tryAnswer(request));`,
-    replace: `while (this.#waiting[0] !== undefined && this.#tryAnswer(this.#waiting[0])) this.#waiting.shift();`,
+    find: "const left = asked.filter((request) => !this.#tryAnswer(request));",
+    replace: "let left = asked; while (left[0] !== undefined && this.#tryAnswer(left[0])) left = left.slice(1);",
   },
   {
     name: "requests for splits are answered before the enumerator has started",

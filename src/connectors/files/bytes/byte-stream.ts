@@ -3,7 +3,8 @@
 //
 //   B1. A chunk is valid until the next but one is asked for: consumers copy at once.
 //   B2. One read at a time per file handle; each stream has its own handle.
-//   B3. A file that ends before the size that it had when it was opened has been cut meanwhile: FILE_CHANGED, not its end.
+//   B3. A file that ends before the size that it had when it was opened has been cut meanwhile: that is FILE_CHANGED and
+//       not its end.
 
 import type { Disk, FileHandle } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
@@ -60,9 +61,13 @@ export function fileShrunk(file: string, offset: number): UserError {
 }
 
 function fileCut(file: string, position: number, size: number): UserError {
-  return new UserError("FILE_CHANGED", `${file} ended at byte ${position} while it was read, and had ${size} at first`, {
-    fix: "input files must not become shorter while they are read: rotate logs by renaming them, not by copying and truncating",
-  });
+  return new UserError(
+    "FILE_CHANGED",
+    `${file} ended at byte ${position} while it was read, and had ${size} at first`,
+    {
+      fix: "input files must not become shorter while they are read: rotate logs by renaming them, not by copying and truncating",
+    },
+  );
 }
 
 async function* readChunks(

@@ -23,7 +23,7 @@ export type JsonTrace = {
   issue: string;
   /** Whether the value came from `jsonExact`: then whole numbers beyond 2^53 are bigints. */
   readonly exact: boolean;
-  /** Set where the digits of a number count, if only for the issue, that JSON.parse has rounded; the value is then of no use. */
+  /** Set where digits of a number count, if only for the issue, that JSON.parse has rounded: the value is of no use. */
   rounded: boolean;
 };
 export type JsonDecode = (value: unknown, trace: JsonTrace) => unknown;
