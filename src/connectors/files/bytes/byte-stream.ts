@@ -3,8 +3,8 @@
 //
 //   B1. A chunk is valid until the next but one is asked for: consumers copy at once.
 //   B2. One read at a time per file handle; each stream has its own handle.
-//   B3. A file that ends before the size that it had when it was opened has been cut meanwhile: that is FILE_CHANGED and
-//       not its end.
+//   B3. A file that ends before the size that it had when it was opened has been cut meanwhile: that is FILE_CHANGED
+//       and not its end.
 
 import type { Disk, FileHandle } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
