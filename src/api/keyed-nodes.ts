@@ -6,6 +6,7 @@ import { type Aggregates, aggregateSet } from "../operators/aggregates/aggregate
 import { aggregateFields, aggregateText } from "../operators/aggregates/aggregate-spec.ts";
 import { WAITING } from "../operators/in-order/in-order-operator.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
+import type { Json } from "../operators/source.ts";
 import type { WindowSpec } from "../operators/windows/window-spec.ts";
 import type { StateSpec } from "../state/keyed-state.ts";
 import { checkedLayout } from "../types/schema-spec.ts";
@@ -158,13 +159,13 @@ function processNode(
   checkSideNames(Object.keys(sides), process.uid, left.inOrder);
   const output = checkedLayout(process.out, "out");
   const rightFunctions = right && { rightKey: right.functions.key, rightKeyLocation: right.functions.keyLocation };
+  const options: Record<string, Json> = {};
+  if (right !== undefined) options.rightKey = right.key as never;
+  if (onTimer !== undefined) options.timers = true;
   const declaration: NodeDeclaration = {
     kind: "process",
     explicitUid: uidCheck(process.uid, "process function"),
-    options: {
-      ...(right !== undefined && { rightKey: right.key as never }),
-      ...(onTimer !== undefined && { timers: true }),
-    },
+    options,
     output,
     state: Object.entries(declared).map(([name, declaration]) => declaration.specOf(name)),
     inputs: inputsOf(keyed),
