@@ -123,6 +123,16 @@ describe("a lock between processes", () => {
     assert.deepEqual(filesOf(path), [left]);
   });
 
+  test("is held by whoever wrote something else than a lock into its file", async (context) => {
+    const path = lockPath(context);
+    for (const content of ["null", "5", '"gone"']) {
+      writeFileSync(`${path}.1-abc`, content);
+      const refused = await lockTry(path, "second");
+      assert.ok(refused.kind === "held" && !refused.by.isCertain, content);
+      assert.equal(refused.by.file, `${path}.1-abc`);
+    }
+  });
+
   test("does not write down what tells the machine from all others", async (context) => {
     const path = lockPath(context);
     const own = await lockTry(path, "first");

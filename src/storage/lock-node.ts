@@ -97,7 +97,8 @@ function holderOf(found: LockFile | "empty" | "unreadable", file: string, isCert
 
 async function lockRead(file: string): Promise<LockFile | "gone" | "empty" | "unreadable"> {
   try {
-    return JSON.parse(await fs.readFile(file, "utf8")) as LockFile;
+    const found: unknown = JSON.parse(await fs.readFile(file, "utf8"));
+    return typeof found === "object" && found !== null ? (found as LockFile) : "unreadable";
   } catch (error) {
     if (error instanceof SyntaxError) return "empty";
     return (error as NodeJS.ErrnoException).code === "ENOENT" ? "gone" : "unreadable";
