@@ -5,7 +5,7 @@
 //   H2. A failure that nobody has asked for is logged.
 
 import type { Env, TimerHandle } from "../base/env.ts";
-import { type EngineError, UserError } from "../base/errors.ts";
+import { type EngineError, UserError, unreachable } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { isToStdout } from "../connectors/files/sink/target-path.ts";
 import type { Plan } from "../graph/plan.ts";
@@ -132,8 +132,11 @@ export class JobHandle implements AsyncDisposable {
         this.#requests.get(message.request)?.(message.metrics);
         this.#requests.delete(message.request);
         break;
-      default:
+      case "ended":
         this.#onEnd(message.end);
+        break;
+      default:
+        unreachable(message);
     }
   }
 

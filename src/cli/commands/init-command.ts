@@ -22,7 +22,6 @@ import type { Terminal } from "../terminal/terminal.ts";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const TEMPLATES = join(ROOT, "templates");
 const TEMPLATE_DEFAULT = "market";
-const FILES = ["job.ts", "job.test.ts", "package.json", "tsconfig.json", "README.md", ".gitignore"];
 const SHOWN_MAX = 3;
 
 type Manifest = {
@@ -44,7 +43,7 @@ export function initCommand(line: CommandLine, terminal: Terminal): number {
       cause,
     });
   }
-  terminal.note(`made   a project of the template ${template}: ${FILES.join(", ")}`);
+  terminal.note(`made   a project of the template ${template}: ${filesOf(directory).join(", ")}`);
   const commands = [
     ...(directory === process.cwd() ? [] : [`cd ${quoted(given)}`]),
     ...(isUnbuiltClone() ? [`npm run build --prefix ${quoted(relative(realDirectory(directory), ROOT))}`] : []),
@@ -67,11 +66,16 @@ function templateOf(given: string): string {
   });
 }
 
+function filesOf(directory: string): readonly string[] {
+  const names = readdirSync(directory).filter((name) => name !== ".git");
+  return names.sort();
+}
+
 /** A repository without anything in it is empty, too. */
 function checkEmpty(directory: string, given: string, template: string): void {
   const kind = statSync(directory, { throwIfNoEntry: false });
   if (kind === undefined) return;
-  const found = kind.isDirectory() ? readdirSync(directory).filter((name) => name !== ".git") : null;
+  const found = kind.isDirectory() ? filesOf(directory) : null;
   if (found?.length === 0) return;
   const shown = found === null ? "it is a file" : `it holds ${found.slice(0, SHOWN_MAX).join(", ")}`;
   const more = found !== null && found.length > SHOWN_MAX ? ` and ${found.length - SHOWN_MAX} more` : "";
