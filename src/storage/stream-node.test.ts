@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -45,9 +46,8 @@ describe("a named pipe", () => {
     assert.equal(await unopened, "");
     const reading = new AbortController();
     const read = readOn(path, reading.signal, () => reading.abort());
-    const writer = createWriteStream(path);
-    context.after(() => writer.destroy());
-    writer.write("begun");
+    await using writer = await open(path, "w");
+    await writer.write("begun");
     assert.equal(await read, "begun");
   });
 
