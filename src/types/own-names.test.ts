@@ -80,7 +80,7 @@ describe("a field may be called anything", () => {
     const what = isDeclared ? "declared" : "undeclared";
     test(`expressions, aggregates, keys, state and exchanges of ${what} records take absent as absent`, async () => {
       const property = fc.asyncProperty(names, masks, (fields, given) => checkUses(fields, given, isDeclared));
-      await fc.assert(property, { numRuns: 20 });
+      await fc.assert(property, { numRuns: 40 });
     });
   }
 
@@ -106,7 +106,7 @@ describe("a field may be called anything", () => {
         cells,
       );
     });
-    await fc.assert(property, { numRuns: 40 });
+    await fc.assert(property, { numRuns: 100 });
   });
 
   test("the key of a harness", async () => {

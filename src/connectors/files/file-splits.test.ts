@@ -77,7 +77,7 @@ describe("the splits of a file", () => {
         const starts = new Set([0, 2, ...records.map((_, at) => 2 + records.slice(0, at + 1).join("").length)]);
         for (const [from] of splits.map(rangeOf)) assert.ok(starts.has(from), `${from} in ${JSON.stringify(content)}`);
       }),
-      { numRuns: 150 },
+      { numRuns: 200 },
     );
   });
 

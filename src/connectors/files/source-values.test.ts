@@ -200,6 +200,6 @@ describe("a number that no double holds", () => {
       assert.equal(jsonText({ v }), `{"v":${v}}`);
       assert.deepEqual((await read(jsonText({ v }), t.bigint)).values, [v]);
     });
-    await fc.assert(property, { numRuns: 100 });
+    await fc.assert(property, { numRuns: 200 });
   });
 });

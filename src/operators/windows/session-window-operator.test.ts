@@ -188,7 +188,7 @@ describe("session windows", () => {
       });
       return { ...testCase, steps };
     });
-    fc.assert(fc.property(fc.integer({ min: 1, max: 12 }), scattered, check), { numRuns: 30 });
+    fc.assert(fc.property(fc.integer({ min: 1, max: 12 }), scattered, check), { numRuns: 60 });
   });
 
   test("agree with the model when gaps have many grains", () => {
