@@ -73,6 +73,27 @@ describe("event times", () => {
     }
   });
 
+  test("that are days and clocks in digits are refused, unless they are said to be milliseconds", () => {
+    for (const [value, time] of [
+      [20260105, "2026-01-05"],
+      [19991231, "1999-12-31"],
+      [20260105100059, "2026-01-05T10:00:59"],
+      [20260105100059250, "2026-01-05T10:00:59"],
+    ] as const) {
+      assert.ok(Number.isNaN(timestampOf(value, null)), time);
+      const { code, message, fix } = timestampProblem(value, null);
+      assert.equal(code, "TIMESTAMP_IN_DIGITS");
+      assert.match(message, new RegExp(`looks like ${time} in digits`));
+      assert.ok(fix.includes(`Date.parse("${time}`), fix);
+      if (value < 1e16) assert.equal(timestampOf(value, "ms"), value);
+    }
+    for (const ms of [
+      20260100, 20261301, 20260132, 21000101, 18991231, 20260105.5, -20260105, 20260105240000, 20260105106000,
+    ]) {
+      assert.equal(timestampOf(ms, null), ms);
+    }
+  });
+
   test("that are none are told apart", () => {
     const problems: readonly (readonly [unknown, string])[] = [
       [null, "TIMESTAMP_MISSING"],

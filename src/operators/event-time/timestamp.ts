@@ -1,7 +1,8 @@
 // Event times as they come from records: a number, a bigint, or a Date. Everything else is told apart for the error.
 //
 // Numbers that can hardly be what they are taken for, because they would then lie tens of thousands of years from now
-// or in the weeks after 1970, are refused, unless the user has said that they are milliseconds.
+// or in the weeks after 1970, or are a date written in digits, are refused, unless the user has said that they are
+// milliseconds.
 
 const MAX_MS = 8.64e15;
 
@@ -20,6 +21,10 @@ export const TIMESTAMP_UNITS = Object.keys(UNITS) as readonly TimestampUnit[];
 // Seconds since 1985 to 5138, taken as milliseconds, would lie in January 1970 to March 1973: hardly ever meant.
 const SECONDS_FROM = 5e8;
 const SECONDS_TO = 1e11;
+// Days from 1900 to 2099 in digits, YYYYMMDD: as milliseconds they would lie in 35 minutes of 1970-01-01; with HHMMSS
+// behind them in the 26th century.
+const DAYS_FROM = 19_000_101;
+const DAYS_TO = 21_000_000;
 /** The same seconds as microseconds; as milliseconds it is the year 17814. The year 9999 is before it. */
 const FAR_MS = 5e14;
 
@@ -43,7 +48,27 @@ export function timestampOf(value: unknown, unit: TimestampUnit | null): number 
 
 function isLikely(ms: number, unit: TimestampUnit | null): boolean {
   if (unit === "ms") return ms >= -MAX_MS && ms <= MAX_MS;
-  return ms > -FAR_MS && ms < FAR_MS && !(unit === null && ms >= SECONDS_FROM && ms < SECONDS_TO);
+  if (!(ms > -FAR_MS && ms < FAR_MS)) return false;
+  if (unit !== null) return true;
+  if (ms < SECONDS_TO) return ms < SECONDS_FROM && !(ms >= DAYS_FROM && ms < DAYS_TO && isDay(ms));
+  return !(ms >= DAYS_FROM * 1e6 && ms < DAYS_TO * 1e6 && digitsTime(ms) !== null);
+}
+
+/** Whether `value` is the digits of a day: 20260105 for 2026-01-05. */
+function isDay(value: number): boolean {
+  const day = value % 100;
+  const month = Math.trunc(value / 100) % 100;
+  return Number.isInteger(value) && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+/** `2026-01-05` of 20260105, `2026-01-05T10:00:59` of 20260105100059, with or without three digits more; null: no digits of a time. */
+function digitsTime(value: number): string | null {
+  const match = /^((?:19|20)\d\d)(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(?:\d{3})?)?$/.exec(String(value));
+  if (match === null || !isDay(Number(match[0].slice(0, 8)))) return null;
+  const [, year, month, day, hour, minute, second] = match;
+  if (hour === undefined) return `${year}-${month}-${day}`;
+  const isClock = Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60;
+  return isClock ? `${year}-${month}-${day}T${hour}:${minute}:${second}` : null;
 }
 
 /** What a number of another unit is short of whole milliseconds by less than half a microsecond is rounding. */
@@ -86,6 +111,8 @@ export function timestampProblem(value: unknown, unit: TimestampUnit | null): Ti
 function unitProblem(value: number | bigint | Date, unit: TimestampUnit | null): TimestampProblem {
   const isDate = value instanceof Date;
   const taken = isDate ? "ms" : (unit ?? "ms");
+  const digits = unit === null && !isDate ? digitsTime(Number(value)) : null;
+  if (digits !== null) return digitsProblem(Number(value), digits);
   const looks = unitOf(Math.abs(Number(value)));
   if (looks === null || looks === taken) {
     const message = `the event time ${Number(value)} is too far from 1970 for a time in any unit`;
@@ -101,6 +128,16 @@ function unitProblem(value: number | bigint | Date, unit: TimestampUnit | null):
     code: UNITS[looks].code,
     message: `the event time ${Number(value)} looks like ${UNITS[looks].name}: as ${UNITS[taken].name} it would be ${would}`,
     fix: `${wanted}${meant}`,
+  };
+}
+
+function digitsProblem(value: number, time: string): TimestampProblem {
+  const would = Math.abs(value) <= MAX_MS ? `: as milliseconds it would be ${new Date(value).toISOString()}` : "";
+  const meant = would === "" ? "" : ', or say unit: "ms" if it really is that';
+  return {
+    code: "TIMESTAMP_IN_DIGITS",
+    message: `the event time ${value} looks like ${time} in digits${would}`,
+    fix: `make milliseconds of it in a map before eventTime: Date.parse("${time}${time.length > 10 ? "Z" : ""}")${meant}`,
   };
 }
 

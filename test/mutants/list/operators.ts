@@ -246,4 +246,10 @@ export const OPERATORS: readonly Mutant[] = [
     find: "const reached = this.#idle ? greatest : least;",
     replace: "const reached = least;",
   },
+  {
+    name: "a day written in digits is taken for milliseconds",
+    file: "src/operators/event-time/timestamp.ts",
+    find: "ms < DAYS_TO && isDay(ms)",
+    replace: "ms < DAYS_FROM && isDay(ms)",
+  },
 ];
