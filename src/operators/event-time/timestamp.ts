@@ -61,7 +61,7 @@ function isDay(value: number): boolean {
   return Number.isInteger(value) && month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
-/** `2026-01-05` of 20260105, `2026-01-05T10:00:59` of 20260105100059, with or without three digits more; null: no digits of a time. */
+/** `2026-01-05` of 20260105, `2026-01-05T10:00:59` of 20260105100059, also with milliseconds; null: of no digits. */
 function digitsTime(value: number): string | null {
   const match = /^((?:19|20)\d\d)(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(?:\d{3})?)?$/.exec(String(value));
   if (match === null || !isDay(Number(match[0].slice(0, 8)))) return null;
