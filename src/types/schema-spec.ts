@@ -14,7 +14,7 @@ export function layoutOf(schema: StandardSchema): TypeSpec | null {
 export function checkSchema(schema: unknown, what: string): void {
   if (isSchema(schema)) return;
   throw new UserError("SCHEMA_EXPECTED", `${what} takes a type, not ${describe(schema)}`, {
-    fix: "give a t.* type, for example t.struct({ … }), or a Standard Schema, for example of zod",
+    fix: `${typeFix(schema) ?? "give a t.* type, for example t.struct({ … })"}, or a Standard Schema, for example of zod`,
   });
 }
 
@@ -27,8 +27,16 @@ export function checkedLayout(type: unknown, what: string): TypeSpec {
   const foreign = isSchema(type);
   const given = foreign ? `a schema of ${String(type["~standard"].vendor)}` : describe(type);
   throw new UserError("SCHEMA_EXPECTED", `${what} takes a type, not ${given}`, {
-    fix: `say by t.* how the values look, for example t.struct({ … })${foreign ? "; to validate records by another schema, use .parse(schema)" : ""}`,
+    fix: `${typeFix(type) ?? "say by t.* how the values look, for example t.struct({ … })"}${foreign ? "; to validate records by another schema, use .parse(schema)" : ""}`,
   });
+}
+
+/** What somebody meant who gave what is no type; null: hard to say. */
+function typeFix(given: unknown): string | null {
+  if (given === undefined) return "give one of the t.* types of docs/types.md, such as t.string or t.bool";
+  const fields = typeof given === "object" && given !== null ? Object.entries(given) : [];
+  if (fields.length === 0 || !fields.every(([, value]) => isSchema(value))) return null;
+  return `make a type of the fields: t.struct({ ${fields.map(([name]) => `${name}: …`).join(", ")} })`;
 }
 
 function isSchema(value: unknown): value is StandardSchema {
