@@ -6,6 +6,8 @@ export const CASE_NAMES: readonly string[] = [
   "keyed-sum",
   "keyed-agg",
   "window",
+  "combiner",
+  "steps",
   "in-order",
   "latency",
   "back-pressure",
