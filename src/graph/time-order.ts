@@ -15,7 +15,7 @@ export type TimeOrder =
   | "end";
 
 /** Operators that give their records in the order of those they get. */
-const STATELESS = new Set(["source", "map", "filter", "flatMap", "parse", "eventTime"]);
+export const STATELESS: ReadonlySet<string> = new Set(["source", "map", "filter", "flatMap", "parse", "eventTime"]);
 
 export function timeOrder(graph: JobGraph, eventTime: PlanOperator): TimeOrder {
   if (graph.plan.mode === "batch") return "end";
@@ -44,7 +44,7 @@ function isSource(vertex: JobVertex | undefined): boolean {
 }
 
 /** Everything that leads to an operator. */
-function operatorsBefore(plan: Plan, uid: string): PlanOperator[] {
+export function operatorsBefore(plan: Plan, uid: string): PlanOperator[] {
   const open = [uid];
   const before = new Set<string>();
   for (let to = open.pop(); to !== undefined; to = open.pop()) {

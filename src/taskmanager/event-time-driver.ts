@@ -38,7 +38,6 @@ export class EventTimeDriver {
   /** Told how far event time came before the record at hand, each time that it has gone on by a step; null: nobody. */
   onStep: ((watermark: number) => void) | null = null;
   #told = -Infinity;
-  #idle = false;
   #misfits = 0;
 
   constructor(options: EventTimeOptions) {
@@ -84,10 +83,9 @@ export class EventTimeDriver {
     if (this.#options.order !== "end") this.#generator.release();
   }
 
-  /** How many channels the task's input has. */
-  addChannels(count: number): void {
-    if (this.#options.order !== "channels") return;
-    for (let channel = 0; channel < count; channel += 1) this.#generator.addSplit(String(channel));
+  /** The task's input has this channel, and something may come through it. */
+  addChannel(channel: number): void {
+    if (this.#options.order === "channels") this.#generator.addSplit(String(channel));
   }
 
   /** The following records come through this channel of the task's input. */
@@ -110,14 +108,7 @@ export class EventTimeDriver {
   }
 
   get idle(): boolean {
-    return this.#idle;
-  }
-
-  /** Whether `idle` has changed since the last call. */
-  idleChanged(): boolean {
-    if (this.#generator.idle === this.#idle) return false;
-    this.#idle = this.#generator.idle;
-    return true;
+    return this.#generator.idle;
   }
 
   /** When a silent split has to be called idle, on the clock of `watermark`. */

@@ -16,7 +16,7 @@ import type { LinkBuilder } from "./links.ts";
 import { RowOutlets } from "./row-outlet.ts";
 import type { SlotTask, TaskFactory } from "./slot.ts";
 import { SourceCoordinator } from "./source-coordinator.ts";
-import { type OperatorFunctions, type TaskBuildContext, taskBuild } from "./task-build.ts";
+import { type OperatorFunctions, type SourceWatermarks, type TaskBuildContext, taskBuild } from "./task-build.ts";
 import { connectorCall } from "./user-failure.ts";
 
 export type JobFactoryOptions = {
@@ -38,8 +38,9 @@ export type JobFactoryOptions = {
 export type JobStubs = {
   /** An operator's functions, with stubs among them. */
   readonly functions: (uid: string, functions: OperatorFunctions) => OperatorFunctions;
-  /** Watermarks come from the sources: event-time operators assign times, and let watermarks through. */
-  readonly sourceWatermarks: boolean;
+  readonly sourceWatermarks: SourceWatermarks;
+  /** Nothing is read by this subtask of a source for now: event time goes on without it. */
+  readonly isUnread: (uid: string, subtask: number) => boolean;
   readonly onStore: (uid: string, subtask: number, store: KeyedStateStore) => void;
 };
 
@@ -65,7 +66,8 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         functions,
         checks: job.checks || configuration.get(OPTIONS.freezeRecords),
         links,
-        sourceWatermarks: options.stubs?.sourceWatermarks === true,
+        sourceWatermarks: options.stubs?.sourceWatermarks ?? "unheard",
+        isUnread: (uid, subtask) => options.stubs?.isUnread(uid, subtask) === true,
         storeFor: (operator, subtask) => {
           const store = states.storeFor(operator, subtask);
           options.stubs?.onStore(operator.uid, subtask, store);

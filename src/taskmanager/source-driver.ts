@@ -36,6 +36,8 @@ export type SourceDriverOptions = {
   readonly bounded: boolean;
   /** There are no watermarks before the end. */
   readonly batch: boolean;
+  /** Nothing is read here for now, and event time goes on without it: a test feeds other subtasks. Default: never. */
+  readonly isUnread?: () => boolean;
   /** The rest of the chain, and what follows `side.invalid`. */
   readonly output: Output;
   readonly invalid: Output;
@@ -136,6 +138,10 @@ export class SourceDriver {
   /** Event time that the reader vouches for; -Infinity when it does not. */
   watermark(): number {
     return this.#held ? -Infinity : (this.#options.reader.watermark?.() ?? -Infinity);
+  }
+
+  get isUnread(): boolean {
+    return this.#options.isUnread?.() === true;
   }
 
   snapshot(): readonly SourceSplit[] {

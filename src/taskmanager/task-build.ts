@@ -8,6 +8,7 @@ import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { outputType, recordType } from "../graph/record-type.ts";
+import { operatorsBefore } from "../graph/time-order.ts";
 import { carriesMarks } from "../graph/watermark-steps.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
@@ -44,6 +45,12 @@ import { type PathStep, WatermarkPath } from "./watermark-path.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
 
+/**
+ * What event-time operators do with the watermarks of sources, which tests give. "unheard": nothing, they make their
+ * own. "beside": they go on by both. "alone": they let those of the sources through and make none.
+ */
+export type SourceWatermarks = "unheard" | "beside" | "alone";
+
 export type TaskBuildContext = {
   readonly env: Env;
   readonly configuration: Configuration;
@@ -52,8 +59,8 @@ export type TaskBuildContext = {
   readonly functions: ReadonlyMap<string, OperatorFunctions>;
   readonly checks: boolean;
   readonly links: LinkBuilder;
-  /** Event-time operators let watermarks through instead of making them (tests, whose sources give watermarks). */
-  readonly sourceWatermarks: boolean;
+  readonly sourceWatermarks: SourceWatermarks;
+  readonly isUnread: (uid: string, subtask: number) => boolean;
   /** Keyed state of one operator of one subtask. */
   readonly storeFor: (operator: PlanOperator, subtask: number) => KeyedStateStore;
   readonly metrics: (vertex: number, subtask: number, operator: string | null) => MetricScope;
@@ -113,7 +120,7 @@ class TaskBuilder {
     const chain = this.#makeChain();
     this.#chain = chain;
     this.#connectDrivers(chain);
-    if (!this.#context.sourceWatermarks) this.#connectSteps();
+    if (this.#context.sourceWatermarks !== "alone") this.#connectSteps();
     const gate = this.#gate();
     const metrics = new TaskMetrics({
       scope: this.#scope(null),
@@ -145,9 +152,20 @@ class TaskBuilder {
 
   #timing(): Pick<TaskParts, "eventTimes" | "unheard"> {
     const { eventTimes } = this.#driven;
-    return this.#context.sourceWatermarks
-      ? { eventTimes: [], unheard: eventTimes.map(({ driver }) => driver) }
-      : { eventTimes: eventTimes.map(({ index, driver }) => ({ driver, path: this.#path(index) })), unheard: [] };
+    const { sourceWatermarks } = this.#context;
+    if (sourceWatermarks === "alone") return { eventTimes: [], unheard: eventTimes.map(({ driver }) => driver) };
+    const timed = eventTimes.map(({ index, driver }) => ({
+      driver,
+      path: this.#path(index),
+      hears: sourceWatermarks === "beside" && this.#isFirstEventTime(index),
+    }));
+    return { eventTimes: timed, unheard: [] };
+  }
+
+  /** No other event-time operator stands between it and the sources. */
+  #isFirstEventTime(index: number): boolean {
+    const uid = this.#vertex.operators[index]?.uid ?? "";
+    return operatorsBefore(this.#context.graph.plan, uid).every(({ kind }) => kind !== "eventTime");
   }
 
   /** What has been made so far. */
@@ -462,6 +480,7 @@ class TaskBuilder {
       policy: source.invalid,
       bounded: source.bounded,
       batch: this.#context.graph.plan.mode === "batch",
+      isUnread: () => this.#context.isUnread(operator.uid, this.#descriptor.subtask),
       output: chain.output(0, ""),
       invalid: source.invalid === "side" ? chain.output(0, "invalid") : nowhere,
       onInvalid: () => scope.count("numRecordsInErrors"),
@@ -534,7 +553,7 @@ class TaskBuilder {
     while (open.length > 0) {
       const index = open.shift();
       if (index === undefined) continue;
-      const passes = this.#context.sourceWatermarks || this.#vertex.operators[index]?.kind !== "eventTime";
+      const passes = this.#context.sourceWatermarks === "alone" || this.#vertex.operators[index]?.kind !== "eventTime";
       members.push({ index, passes });
       if (!passes) continue;
       const operator = this.#driven.bindings[index]?.o;

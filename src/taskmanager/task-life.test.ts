@@ -41,6 +41,7 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"] }: Setup = {}) {
       return polls[polled - 1] ?? "wait";
     },
     watermark: () => (polled === 0 ? -Infinity : polled * 10),
+    isUnread: false,
     nextPollMs: () => Infinity,
     close: async () => void said("close source"),
   } as unknown as SourceDriver;

@@ -49,7 +49,7 @@ export type TaskParts = {
   /** Deepest first, so that what waits deepest goes on first. */
   readonly flatMaps: readonly FlatMapDriver[];
   /** In the order of the chain, each with the path of the watermarks it makes. */
-  readonly eventTimes: readonly { readonly driver: EventTimeDriver; readonly path: WatermarkPath }[];
+  readonly eventTimes: readonly TaskEventTime[];
   /** Those whose watermarks a test makes in their place. */
   readonly unheard: readonly EventTimeDriver[];
   readonly inputPath: WatermarkPath;
@@ -58,6 +58,13 @@ export type TaskParts = {
   readonly stores: readonly KeyedStateStore[];
   readonly loopOptions: (port: 0 | 1, input: LoopOptions["input"]) => LoopOptions;
   readonly metrics: TaskMetrics;
+};
+
+export type TaskEventTime = {
+  readonly driver: EventTimeDriver;
+  readonly path: WatermarkPath;
+  /** Watermarks of the source before it count beside its own: a test says them. */
+  readonly hears: boolean;
 };
 
 export type TurnResult = "more" | "idle" | "blocked" | "finished";
@@ -115,7 +122,9 @@ export class Task {
   constructor(parts: TaskParts) {
     this.parts = parts;
     const { eventTimes, gate } = parts;
-    for (const { driver } of eventTimes) driver.addChannels(gate?.channels.length ?? 0);
+    for (const { driver } of eventTimes) {
+      for (const channel of gate?.channels.keys() ?? []) driver.addChannel(channel);
+    }
     const [head] = parts.chain.options.bindings;
     this.#head = head?.o?.onBatch === undefined ? null : head.o;
   }
@@ -283,7 +292,7 @@ export class Task {
     const { combiner, inputPath, eventTimes, metrics } = this.parts;
     const index = gate.channels.indexOf(channel);
     if (element.kind === ELEMENT.watermark) combiner.onWatermark(index, element.value);
-    else if (element.kind === ELEMENT.idle) combiner.onIdle(index, element.value === 1);
+    else if (element.kind === ELEMENT.idle) this.#onIdle(index, element.value === 1);
     else {
       assert(element.kind === ELEMENT.end, `unexpected element ${element.kind}`);
       gate.onEnd(channel);
@@ -294,6 +303,16 @@ export class Task {
     inputPath.setIdle(combiner.idle);
     if (gate.open > 0) inputPath.advance(combiner.watermark);
     metrics.inputWatermark(combiner.watermark);
+  }
+
+  #onIdle(channel: number, idle: boolean): void {
+    const { combiner, eventTimes } = this.parts;
+    combiner.onIdle(channel, idle);
+    for (const { driver, hears } of eventTimes) {
+      if (!hears) continue;
+      if (idle) driver.leaveChannel(channel);
+      else driver.addChannel(channel);
+    }
   }
 
   #openBatch(channel: InputChannel, element: ReceivedElement): Pending {
@@ -397,12 +416,15 @@ export class Task {
   }
 
   #makeWatermarks(): void {
-    const { source, inputPath, eventTimes, clock } = this.parts;
-    if (source !== null) inputPath.advance(source.watermark());
-    for (const { driver, path } of eventTimes) {
-      const watermark = driver.watermark(clock.monotonicMs() - this.#stalledMs);
-      path.advance(watermark);
-      if (driver.idleChanged()) path.setIdle(driver.idle);
+    const { source, inputPath, eventTimes, combiner, clock } = this.parts;
+    if (source !== null) {
+      inputPath.advance(source.watermark());
+      inputPath.setIdle(source.isUnread);
+    }
+    for (const { driver, path, hears } of eventTimes) {
+      path.advance(driver.watermark(clock.monotonicMs() - this.#stalledMs));
+      if (hears) path.advance(source?.watermark() ?? combiner.watermark);
+      path.setIdle(driver.idle || source?.isUnread === true);
     }
   }
 

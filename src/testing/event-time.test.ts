@@ -86,7 +86,7 @@ describe("windows under test", () => {
     }
   });
 
-  test("an eventTime behind an exchange passes the test's watermarks on as well", async () => {
+  test("watermarks that the test alone says pass an eventTime behind an exchange, too", async () => {
     const behind = job({ name: "behind" }, (env) => {
       env
         .from("ticks", collection([], { type: Tick }))
@@ -97,7 +97,7 @@ describe("windows under test", () => {
         .aggregate({ trades: count() })
         .to("bars", blackhole());
     });
-    await using run = await testJob(behind, { parallelism: 3 });
+    await using run = await testJob(behind, { parallelism: 3, watermarks: "test" });
     for (let i = 0; i < 10; i += 1) run.source("ticks").push({ symbol: "A", price: 1, qty: 1, ts: i });
     run.source("ticks").watermark(59_998);
     assert.deepEqual(await run.sink("bars").rows(), []);
@@ -159,7 +159,7 @@ describe("with the watermarks of a run", () => {
         [silence(true), [{ device: "a", at: 90_000 }]],
         [silence(true, "1h"), [{ device: "a", at: 90_000 }]],
       ] as const) {
-        await using run = await testJob(declared, { watermarks: "eventTime", parallelism });
+        await using run = await testJob(declared, { parallelism });
         run.source("readings").push(...readings);
         await run.end();
         assert.deepEqual(await run.sink("alerts").rows(), found);
@@ -167,14 +167,85 @@ describe("with the watermarks of a run", () => {
     });
   }
 
-  test("the test has none to say", async () => {
-    await using run = await testJob(silence(true), { watermarks: "eventTime" });
-    assert.throws(() => run.source("readings").watermark(1), { code: "TEST_WATERMARK_UNHEARD" });
+  /** Counts per minute, and what is late. Behind an exchange, one subtask gives event time to all that is read. */
+  const minutes = (isBehind: boolean) =>
+    job({ name: "minutes" }, (env) => {
+      const read = env.from("readings", collection([], { type: Reading }));
+      const timed = read.eventTime({ at: "at", outOfOrder: "10s" });
+      const bars = (isBehind ? timed.parallelism(1) : timed)
+        .keyBy("device")
+        .window(tumbling("1m"))
+        .aggregate({ readings: count() });
+      bars.to("bars", blackhole());
+      bars.side.late.to("late", blackhole());
+    });
+  const reading = (at: number) => ({ device: "a", at });
+  const bar = (minute: number, readings: number) => {
+    return { device: "a", start: minute * 60_000, end: (minute + 1) * 60_000, readings };
+  };
+
+  for (const parallelism of [1, 3]) {
+    for (const isBehind of [false, true]) {
+      const title = `at parallelism ${parallelism}${isBehind ? ", behind an exchange" : ""}`;
+      test(`windows fire once records have passed them, and what comes after that is late, ${title}`, async () => {
+        for (let seed = 1; seed <= 5; seed += 1) {
+          await using run = await testJob(minutes(isBehind), { parallelism, seed });
+          const readings = run.source("readings");
+          readings.push(...[1_000, 65_000, 55_001, 69_999].map(reading));
+          assert.deepEqual(await run.sink("bars").take(), [], "event time has come to 59,998");
+          readings.push(reading(70_000));
+          assert.deepEqual(await run.sink("bars").take(), [bar(0, 2)]);
+          readings.push(reading(59_999));
+          assert.deepEqual(await run.sink("late").rows(), [reading(59_999)]);
+          await run.end();
+          assert.deepEqual(await run.sink("bars").take(), [bar(1, 3)]);
+        }
+      });
+
+      test(`the test takes event time further, and never holds it back, ${title}`, async () => {
+        await using run = await testJob(minutes(isBehind), { parallelism });
+        const readings = run.source("readings");
+        readings.push(reading(1_000));
+        readings.watermark(59_999);
+        assert.deepEqual(await run.sink("bars").take(), [bar(0, 1)]);
+        readings.push(reading(130_000));
+        readings.watermark(60_000);
+        readings.push(reading(119_999));
+        assert.deepEqual(await run.sink("late").rows(), [reading(119_999)], "event time has come to 119,999");
+        readings.watermark(179_999);
+        assert.deepEqual(await run.sink("bars").take(), [bar(2, 1)]);
+      });
+    }
+  }
+
+  for (const isBehind of [false, true]) {
+    const title = isBehind ? ", behind an exchange" : "";
+    test(`the slowest of the subtasks that are fed holds event time back, and those that are not do not${title}`, async () => {
+      for (let seed = 1; seed <= 5; seed += 1) {
+        await using run = await testJob(minutes(isBehind), { parallelism: 3, seed });
+        const readings = run.source("readings");
+        readings.pushTo(0, reading(130_000));
+        readings.pushTo(1, reading(1_000));
+        assert.deepEqual(await run.sink("bars").take(), []);
+        readings.pushTo(1, reading(70_000));
+        assert.deepEqual(await run.sink("bars").take(), [bar(0, 1)]);
+        readings.pushTo(1, reading(130_000));
+        assert.deepEqual(await run.sink("bars").take(), [bar(1, 1)], "nothing was pushed to the third");
+        readings.pushTo(2, reading(125_000));
+        readings.pushTo(0, reading(190_000));
+        readings.pushTo(1, reading(190_000));
+        assert.deepEqual(await run.sink("bars").take(), [], "and now something was");
+        assert.deepEqual(await run.sink("late").rows(), []);
+      }
+    });
+  }
+
+  test("who says them has to be known", async () => {
     await assert.rejects(testJob(silence(true), { watermarks: "mine" as never }), { code: "OPTION_INVALID" });
   });
 
   test("and where the test says them, event time comes to its greatest as well before the input ends", async () => {
-    await using run = await testJob(silence(true));
+    await using run = await testJob(silence(true), { watermarks: "test" });
     run.source("readings").push(...readings);
     await run.end();
     assert.deepEqual(await run.sink("alerts").rows(), [{ device: "a", at: 90_000 }]);

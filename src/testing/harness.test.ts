@@ -106,6 +106,66 @@ describe("a harness of one operator", () => {
     assert.deepEqual(minutes.side("late"), [reading("a", 8, 10)]);
   });
 
+  describe("has the watermarks of a run between its records", () => {
+    test("windows: one comes with each record, and what is beyond outOfOrder is late", async () => {
+      const minutes = await harness(sensors, "minutes");
+      for (const ts of [0, 59_999, 60_000, 10]) minutes.record(reading("a", 1, ts), { at: ts });
+      assert.deepEqual(minutes.output(), [{ device: "a", start: 0, end: 60_000, readings: 2, sum: 2 }]);
+      assert.deepEqual(minutes.side("late"), [reading("a", 1, 10)]);
+      minutes.watermark(5);
+      assert.deepEqual(minutes.output(), [], "event time is further already");
+    });
+
+    test("timers: one comes when event time has gone on by a step, so that others may be moved before", async () => {
+      const detector = await harness(sensors, "detector");
+      for (const ts of [0, 500, 60_900]) detector.record(reading("a", 20, ts), { at: ts });
+      assert.deepEqual(detector.output(), [{ device: "a", kind: "silence", at: 60_500 }]);
+      const coarse = job({ name: "coarse" }, (env) => {
+        env
+          .from("readings", collection([], { type: Reading }))
+          .eventTime({ at: "ts", every: "2m" })
+          .keyBy("device")
+          .process({
+            uid: "detector",
+            out: t.f64,
+            onRecord: ({ ts }, { timers }) => timers.set("silence", ts + 60_000),
+            onTimer: (timer, ctx) => ctx.emit(timer.at),
+          })
+          .to("alerts", blackhole());
+      });
+      const missing = await harness(coarse, "detector");
+      for (const ts of [0, 100_000, 500_000]) missing.record(reading("a", 20, ts), { at: ts });
+      assert.deepEqual(missing.output(), [160_000], "the first was moved before a watermark came");
+    });
+
+    test("the slower of two inputs holds event time back; one without eventTime, and a batch job, have none", async () => {
+      const joined = (mode: "stream" | "batch", isTimed: boolean) =>
+        job({ name: "joined", mode }, (env) => {
+          const timed = (uid: string) => env.from(uid, collection([], { type: Reading })).eventTime({ at: "ts" });
+          const right = isTimed ? timed("right") : env.from("right", collection([], { type: Reading }));
+          timed("left")
+            .keyBy("device")
+            .connect(right.keyBy("device"))
+            .process({
+              uid: "both",
+              out: t.f64,
+              onLeft: (_, ctx) => ctx.emit(ctx.watermark),
+              onRight: (_, ctx) => ctx.emit(ctx.watermark),
+            })
+            .to("out", blackhole());
+        });
+      const watermarks = async (mode: "stream" | "batch", isTimed: boolean) => {
+        const both = await harness(joined(mode, isTimed), "both");
+        both.record(reading("a", 1, 9_000), { at: 9_000 });
+        both.record(reading("a", 1, 4_000), { at: 4_000, input: 1 });
+        return both.output();
+      };
+      assert.deepEqual(await watermarks("stream", true), [-Infinity, 3_999]);
+      assert.deepEqual(await watermarks("stream", false), [-Infinity, -Infinity]);
+      assert.deepEqual(await watermarks("batch", true), [-Infinity, -Infinity]);
+    });
+  });
+
   test("runs a process function that belongs to no job yet, with keys given", async () => {
     const counter = await harness({
       uid: "counter",

@@ -1,5 +1,6 @@
 // `harness`: one keyed operator of a job on its own (a process function, a window), without tasks, exchanges or slots.
-// Every verb acts at once, so that a test reads like a script.
+// Every verb acts at once, so that a test reads like a script. Watermarks come as in a run, from the times of its
+// records (harness-watermarks.ts); the test can take event time further.
 
 import { isJob, type Job, job, jobBuild } from "../api/job.ts";
 import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
@@ -25,6 +26,7 @@ import { checkOptions, NUMBER } from "../types/check-options.ts";
 import { fieldOf } from "../types/field-path.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
 import { t } from "../types/t.ts";
+import { HarnessWatermarks } from "./harness-watermarks.ts";
 import { SimEnv } from "./sim-env.ts";
 import { stateValues } from "./state-view.ts";
 import { emptySource } from "./stub-source.ts";
@@ -51,7 +53,10 @@ export type RecordOptions = {
 export interface Harness {
   readonly now: number;
   record(record: unknown, options?: RecordOptions): void;
-  /** Event time has reached `atMs`; timers up to it fire. */
+  /**
+   * Event time has reached `atMs`, or is further already; timers up to it fire. Between records of a job with
+   * `eventTime` their times take it on by themselves, as in a run.
+   */
   watermark(atMs: number | Date): void;
   /** Lets processing time pass; timers fire one by one at their times. */
   advanceClock(by: Duration): void;
@@ -129,6 +134,7 @@ async function operatorHarness(
   const right =
     rightKey === undefined ? left : keyedInput(rightKey, own.rightKey, { id: `harness ${uid} 1`, operator: uid });
   return new OperatorHarness(operator, object, {
+    watermarks: new HarnessWatermarks(plan, uid),
     keys: [left, right],
     given: keys === "given",
     declared: (own.state ?? {}) as StateDeclarations,
@@ -137,6 +143,7 @@ async function operatorHarness(
 }
 
 type HarnessParts = {
+  readonly watermarks: HarnessWatermarks;
   readonly keys: readonly [KeyedInput, KeyedInput];
   /** Keys come with the records. */
   readonly given: boolean;
@@ -153,6 +160,8 @@ class OperatorHarness implements Harness {
   readonly #metrics = new MetricStore();
   #nowMs: number;
   #watermark = -Infinity;
+  /** The last one that the test has given. */
+  #said = -Infinity;
   /** Greatest event time of any record. */
   #greatest = -Infinity;
 
@@ -205,6 +214,7 @@ class OperatorHarness implements Harness {
     freezeRecord(record);
     const timeMs = at === undefined ? Number.NaN : Number(at);
     if (timeMs > this.#greatest) this.#greatest = timeMs;
+    this.#advance(this.#parts.watermarks.before(timeMs, input));
     if (this.#operator.onBatch !== undefined) {
       const batch = { count: 1, rows: [record], timestamps: Float64Array.of(timeMs), reader: null };
       assert(this.#operator.onBatch(batch, 0, input) === 1, "the record was not taken");
@@ -218,11 +228,17 @@ class OperatorHarness implements Harness {
 
   watermark(atMs: number | Date): void {
     const watermark = Number(atMs);
-    if (!(watermark >= this.#watermark)) {
+    if (!(watermark >= this.#said)) {
       throw new UserError("TEST_WATERMARK_BACK", `the watermark cannot go back to ${watermark}`, {
-        fix: `event time has reached ${this.#watermark} already; give a later time`,
+        fix: `event time has reached ${this.#said} already; give a later time`,
       });
     }
+    this.#said = watermark;
+    this.#advance(watermark);
+  }
+
+  #advance(watermark: number): void {
+    if (watermark <= this.#watermark) return;
     this.#watermark = watermark;
     while (!this.#operator.onWatermark(watermark));
   }
@@ -241,7 +257,7 @@ class OperatorHarness implements Harness {
   }
 
   end(): void {
-    this.watermark(Math.max(this.#watermark, this.#greatest)); // As a run does.
+    this.#advance(this.#greatest); // As a run does.
     this.watermark(Infinity);
     while (!this.#operator.onEndOfInput());
   }

@@ -1,5 +1,4 @@
-// What stands in for a source in tests: it emits what the test pushes, in that order, and gives the watermarks the test
-// says.
+// What stands in for a source in tests: it emits what the test pushes, in that order, and the watermarks that it says.
 //
 //   S1. Verbs are noted, and carried out in their order when the test waits. A watermark and an end are steps of their
 //       own: what came before them has flowed through the whole job, and so have they, before what comes after them is
@@ -7,6 +6,8 @@
 //   S2. Records fit the declared type of the source, as those that a real one reads do: others are refused when they
 //       are pushed.
 //   S3. It describes itself as the source it stands for, so that the plan keeps its hash.
+//   S4. Subtasks that the test feeds nothing while it feeds others hold event time back no more than those of a run
+//       that have nothing to read. One that it pushes to counts again before anything flows.
 
 import { callSite } from "../api/call-site.ts";
 import { assert, UserError } from "../base/errors.ts";
@@ -111,12 +112,22 @@ class StubReader implements SourceReader<unknown> {
 /** What the test has said and the job has not seen yet (S1). */
 export class TestScript {
   readonly #steps: { readonly act: () => void; readonly settles: boolean }[] = [];
+  readonly #first: (() => void)[] = [];
 
   add(act: () => void, settles: boolean): void {
     this.#steps.push({ act, settles });
   }
 
+  /** Comes before all steps that are there when the test waits, and flows through before the first of them. */
+  addFirst(act: () => void): void {
+    this.#first.push(act);
+  }
+
   async play(settle: () => Promise<void>): Promise<void> {
+    if (this.#first.length > 0) {
+      for (const act of this.#first.splice(0)) act();
+      await settle();
+    }
     for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
       if (step.settles) await settle();
       step.act();
@@ -133,8 +144,6 @@ type StubSourceOptions = {
   /** Picks the subtask that gets the records; every subtask gets the watermarks. */
   readonly target: number;
   readonly script: TestScript;
-  /** Who says how far event time has come. */
-  readonly watermarks: string;
 };
 
 export class StubSource implements Source<unknown> {
@@ -150,7 +159,8 @@ export class StubSource implements Source<unknown> {
   readonly #script: TestScript;
   readonly #batch: boolean;
   readonly #fits: RecordGuard | null;
-  readonly #watermarks: string;
+  /** Subtasks that records were pushed to. */
+  readonly #read = new Set<number>();
   #watermark = -Infinity;
   #ended = false;
 
@@ -164,7 +174,6 @@ export class StubSource implements Source<unknown> {
     this.#readers = Array.from({ length: options.parallelism }, () => new StubReader());
     this.#target = options.target % options.parallelism;
     this.#script = options.script;
-    this.#watermarks = options.watermarks;
     this.#batch = options.batch;
     this.#fits = this.type === null ? null : compileRecordGuard(this.type, "refuse", `test source ${uid}`);
   }
@@ -186,6 +195,7 @@ export class StubSource implements Source<unknown> {
   push(records: readonly unknown[], subtask: number = this.#target): void {
     const reader = this.#reader(subtask);
     this.#checkOpen();
+    if (records.length > 0) this.#reads(subtask);
     for (const record of records) if (this.#fits?.(record, true) === false) throw this.#misfit(record);
     this.#script.add(() => {
       for (const record of records) reader.push({ kind: "record", record });
@@ -199,11 +209,6 @@ export class StubSource implements Source<unknown> {
 
   watermark(atMs: number): void {
     this.#checkOpen();
-    if (this.#watermarks !== "test") {
-      throw new UserError("TEST_WATERMARK_UNHEARD", `watermarks of "${this.#uid}" are made by eventTime in this test`, {
-        fix: 'push records whose times take event time there, or leave watermarks: "eventTime" out of testJob',
-      });
-    }
     if (this.#batch) {
       throw new UserError("TEST_WATERMARK_BATCH", `"${this.#uid}" has no watermark before its end: batch mode`, {
         fix: "push the records and call end(), as the input of a batch job does",
@@ -216,6 +221,11 @@ export class StubSource implements Source<unknown> {
     }
     this.#watermark = atMs;
     this.#toAll({ kind: "watermark", atMs });
+  }
+
+  /** The test feeds other subtasks of the source, and not this one (S4). */
+  isUnread(subtask: number): boolean {
+    return this.#read.size > 0 && !this.#read.has(subtask) && !this.#ended;
   }
 
   end(): void {
@@ -232,6 +242,14 @@ export class StubSource implements Source<unknown> {
     return codecError(mismatch, `record pushed to "${this.#uid}"`, {
       fix: "push what the declared type of the source says; for a row that cannot be read there is invalid(row)",
       ...(location && { location }),
+    });
+  }
+
+  #reads(subtask: number): void {
+    if (this.#read.has(subtask)) return;
+    this.#read.add(subtask);
+    this.#script.addFirst(() => {
+      for (const reader of this.#readers) reader.wake();
     });
   }
 

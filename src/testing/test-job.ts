@@ -7,9 +7,10 @@
 //   T1. Nothing takes virtual time but `advanceClock`: whatever was pushed has flowed through when a verb that waits
 //       resolves.
 //   T2. Verbs take effect in their order: a record pushed after a watermark meets it wherever it goes.
-//   T3. Watermarks come from `source(uid).watermark` alone, and `eventTime` assigns times; its `outOfOrder`, `every`
-//       and `idle` have no effect. With `watermarks: "eventTime"` they are those of a run, and the test says none.
-//       Either way event time goes to its greatest when the input ends, and then to its end, as in a run.
+//   T3. Watermarks are those of a run: `eventTime` makes them from the times of what was pushed. The test can take
+//       event time further by `source(uid).watermark`, never hold it back. With `watermarks: "test"` it says all of
+//       them, and `outOfOrder`, `every` and `idle` have no effect. Either way event time goes to its greatest when the
+//       input ends, and then to its end, as in a run.
 //   T4. The first verb after the job has failed, whichever it is, rejects with the job's error; so does the end of the
 //       test.
 
@@ -44,10 +45,11 @@ export type TestJobOptions = {
   /** Decides the order in which tasks run, and which subtask of a source gets the records. Default: 1. */
   readonly seed?: number;
   /**
-   * Who says how far event time has come: the test, by `source(uid).watermark`, or `eventTime`, as in a run: a test
-   * cannot pass then what a run would miss. Default: `"test"`.
+   * Who says how far event time has come. `"eventTime"`: as in a run, so that a test cannot pass what a run would miss;
+   * `source(uid).watermark` takes it further. `"test"`: the test alone, by `source(uid).watermark`; `outOfOrder`,
+   * `every` and `idle` have no effect then. Default: `"eventTime"`.
    */
-  readonly watermarks?: "test" | "eventTime";
+  readonly watermarks?: "eventTime" | "test";
   readonly config?: Readonly<Record<string, Setting>>;
   /** Processing time at the start, epoch milliseconds or a Date. Default: 2026-01-01T00:00:00Z. */
   readonly startTime?: number | Date;
@@ -62,7 +64,10 @@ export interface TestSource<T> {
   pushTo(subtask: number, ...records: readonly T[]): void;
   /** A row that could not be read, as a real source gives it. */
   invalid(row: InvalidRow): void;
-  /** Event time has reached `atMs` (epoch milliseconds or a Date): nothing up to then is expected any more. */
+  /**
+   * Event time has reached `atMs` (epoch milliseconds or a Date), as records of a run that the test does not push would
+   * take it there: nothing up to then is expected any more.
+   */
   watermark(atMs: number | Date): void;
   /** Nothing more comes from this source. */
   end(): void;
@@ -109,7 +114,7 @@ const TEST_CONFIG: Readonly<Record<string, Setting>> = {
   [OPTIONS.networkMin.key]: "1mb",
   [OPTIONS.memoryPoison.key]: true,
 };
-const WATERMARKS = oneOf("test", "eventTime");
+const WATERMARKS = oneOf("eventTime", "test");
 const MACHINE_BYTES = 8 * 1024 ** 3;
 
 /** A bound that gives way to any key of the user's: none may need another one beside it. */
@@ -128,7 +133,7 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
     startTime: TIME,
   } as const;
   checkOptions({ of: "testJob", given: options, takes });
-  const { seed = 1, parallelism = 1, watermarks = "test" } = options;
+  const { seed = 1, parallelism = 1, watermarks = "eventTime" } = options;
   const env = new SimEnv({ seed, ...(options.startTime !== undefined && { startMs: Number(options.startTime) }) });
   const config = { ...options.config };
   const network = NETWORK_KEYS.some((key) => key in config) ? {} : NETWORK_BOUND;
@@ -141,7 +146,7 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
   const params = paramsText(options.params);
   const stubs = await builtFromCode(
     (given) => `testJob(job, ${given})`,
-    () => stubsOf(job, params, { seed, watermarks, configuration }),
+    () => stubsOf(job, params, { seed, configuration }),
   );
   const runner = localSlotRunner({
     env,
@@ -152,7 +157,8 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
         const sink = stubs.sinks.get(uid);
         return { ...functions, ...(source && { source }), ...(sink && { sink }) };
       },
-      sourceWatermarks: watermarks === "test",
+      sourceWatermarks: watermarks === "test" ? "alone" : "beside",
+      isUnread: (uid, subtask) => watermarks !== "test" && stubs.sources.get(uid)?.isUnread(subtask) === true,
       onStore: (uid, subtask, store) => stubs.states.addStore(uid, subtask, store),
     },
   });
@@ -184,7 +190,7 @@ type Stubs = {
 async function stubsOf(
   job: Job,
   params: Readonly<Record<string, string>>,
-  { seed, watermarks, configuration }: { seed: number; watermarks: string; configuration: Configuration },
+  { seed, configuration }: { seed: number; configuration: Configuration },
 ): Promise<Stubs> {
   const { plan, functions } = await jobBuild(job, params, planDefaults(configuration));
   const script = new TestScript();
@@ -199,7 +205,6 @@ async function stubsOf(
           parallelism,
           target: seed,
           script,
-          watermarks,
           batch: plan.mode === "batch",
         }),
       );

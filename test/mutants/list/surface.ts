@@ -7,6 +7,30 @@ const ARGUMENTS = "src/cli/arguments.ts";
 /** Of cli, client, storage and testing. */
 export const SURFACE: readonly Mutant[] = [
   {
+    name: "a subtask that a test feeds nothing holds event time back",
+    file: "src/testing/stub-source.ts",
+    find: "    return this.#read.size > 0 && !this.#read.has(subtask) && !this.#ended;\n",
+    replace: "    return this.#ended && !this.#read.has(subtask);\n",
+  },
+  {
+    name: "the first records of a further subtask come late for want of a word before them",
+    file: "src/testing/stub-source.ts",
+    find: "    this.#script.addFirst(() => {\n",
+    replace: "    if (this.#read.size === 1) this.#script.addFirst(() => {\n",
+  },
+  {
+    name: "a harness has watermarks in batch mode",
+    file: "src/testing/harness-watermarks.ts",
+    find: `  if (plan.mode === "batch" || eventTimes.includes(null) || found.length === 0) return null;\n`,
+    replace: "  if (eventTimes.includes(null) || found.length === 0) return null;\n",
+  },
+  {
+    name: "a harness has a watermark before each record where a run has one at each step",
+    file: "src/testing/harness-watermarks.ts",
+    find: "isMarked ? Math.max(...options.map(stepMs)) : 0",
+    replace: "0",
+  },
+  {
     name: "what was not synced survives a loss of power on the simulated disk",
     file: DISK,
     find: "    this.#loseUnsynced(this.#root);\n",

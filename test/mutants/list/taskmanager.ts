@@ -132,10 +132,18 @@ export const TASKMANAGER: readonly Mutant[] = [
     replace: "      void error;\n",
   },
   {
-    name: "a driver of event times says again and again that it is idle",
-    file: "src/taskmanager/event-time-driver.ts",
-    find: "    this.#idle = this.#generator.idle;\n",
+    name: "a watermark that a test says goes past the eventTime without taking it along",
+    file: "src/taskmanager/task.ts",
+    find: "      if (hears) path.advance(source?.watermark() ?? combiner.watermark);\n",
+    replace: "      if (hears && source !== null) path.advance(source.watermark());\n",
+    tests: ["src/testing/event-time.test.ts"],
+  },
+  {
+    name: "a channel that falls silent is counted again only with its next record",
+    file: "src/taskmanager/task.ts",
+    find: "      else driver.addChannel(channel);\n",
     replace: "",
+    tests: ["src/testing/event-time.test.ts"],
   },
   {
     name: "a watermark is delivered to the steps behind one that has not taken it",
