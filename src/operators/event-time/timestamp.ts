@@ -4,7 +4,7 @@
 // or in the weeks after 1970, or are a date written in digits, are refused, unless the user has said that they are
 // milliseconds.
 
-const MAX_MS = 8.64e15;
+import { TIME_MAX_MS } from "../../types/source-value.ts";
 
 /** By unit: how many of them are a millisecond, and what people call them. */
 const UNITS = {
@@ -47,7 +47,7 @@ export function timestampOf(value: unknown, unit: TimestampUnit | null): number 
 }
 
 function isLikely(ms: number, unit: TimestampUnit | null): boolean {
-  if (unit === "ms") return ms >= -MAX_MS && ms <= MAX_MS;
+  if (unit === "ms") return ms >= -TIME_MAX_MS && ms <= TIME_MAX_MS;
   if (!(ms > -FAR_MS && ms < FAR_MS)) return false;
   if (unit !== null) return true;
   if (ms < SECONDS_TO) return ms < SECONDS_FROM && !(ms >= DAYS_FROM && ms < DAYS_TO && isDay(ms));
@@ -119,7 +119,7 @@ function unitProblem(value: number | bigint | Date, unit: TimestampUnit | null):
     return { code: "TIMESTAMP_RANGE", message, fix: SET_ASIDE };
   }
   const ms = scaled(Number(value), taken);
-  const isTime = Math.abs(ms) <= MAX_MS;
+  const isTime = Math.abs(ms) <= TIME_MAX_MS;
   const wanted = isDate ? "make the Date of milliseconds" : `say which unit it is: unit: "${looks}"`;
   // Milliseconds are taken at the user's word.
   const meant = unit === null && isTime ? `, or unit: "ms" if it really is ${new Date(ms).getUTCFullYear()}` : "";
@@ -132,7 +132,7 @@ function unitProblem(value: number | bigint | Date, unit: TimestampUnit | null):
 }
 
 function digitsProblem(value: number, time: string): TimestampProblem {
-  const would = Math.abs(value) <= MAX_MS ? `: as milliseconds it would be ${new Date(value).toISOString()}` : "";
+  const would = Math.abs(value) <= TIME_MAX_MS ? `: as milliseconds it would be ${new Date(value).toISOString()}` : "";
   const meant = would === "" ? "" : ', or say unit: "ms" if it really is that';
   return {
     code: "TIMESTAMP_IN_DIGITS",

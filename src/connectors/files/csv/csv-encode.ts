@@ -9,6 +9,7 @@
 
 import { UserError } from "../../../base/errors.ts";
 import { ownField } from "../../../types/field-path.ts";
+import { numberOf } from "../../../types/source-value.ts";
 import type { TypeSpec } from "../../../types/type-spec.ts";
 import { jsonText } from "../json/json-encode.ts";
 import type { RowEncoder } from "../row-encoder.ts";
@@ -107,7 +108,8 @@ export class CsvEncoder implements RowEncoder {
     const text = Object.is(value, -0) ? "-0" : String(value);
     const kind = (type?.kind === "nullable" ? type.inner : type)?.kind;
     if (kind === "timestamp") {
-      if (!/^[\d.-]+$/.test(text)) throw unsupported(name, `${text} is no time`);
+      if (Number.isNaN(numberOf("timestamp", value)) || !/^[\d.-]+$/.test(text))
+        throw unsupported(name, `${text} is no time`);
       return text;
     }
     return this.#options.dialect.decimal === 44 ? text.replace(".", ",") : text;

@@ -7,6 +7,7 @@ import { UserError } from "../../../base/errors.ts";
 import { readAll } from "../../../operators/source.contract.ts";
 import { simWorld } from "../../../testing/world.ts";
 import { ownField } from "../../../types/field-path.ts";
+import { numberOf } from "../../../types/source-value.ts";
 import { type Type, t } from "../../../types/t.ts";
 import type { StructField, TypeSpec } from "../../../types/type-spec.ts";
 import { type CsvOptions, csv } from "./csv.ts";
@@ -106,7 +107,12 @@ const isHeld = (value: unknown): boolean =>
     ? !Number.isNaN(value.getTime())
     : typeof value !== "string" || (value.isWellFormed() && !value.includes("\0"));
 const areTimes = (rows: readonly unknown[], name: string): boolean =>
-  rows.map((row) => ownField(row, name)).every((value) => typeof value !== "number" || /^[\d.-]+$/.test(String(value)));
+  rows
+    .map((row) => ownField(row, name))
+    .every(
+      (value) =>
+        typeof value !== "number" || (!Number.isNaN(numberOf("timestamp", value)) && /^[\d.-]+$/.test(String(value))),
+    );
 
 describe("what CSV writes it reads back", () => {
   test("every value of every type, in every dialect, beside nulls and what looks like one, or it is refused", async () => {
@@ -192,5 +198,6 @@ describe("what CSV writes it reads back", () => {
     refused({ ...text, optional: true }, undefined, {}, /cannot tell a field that is absent from one that is null/);
     refused(nullable({ kind: "date" }), new Date(Number.NaN), {}, /invalid Date/);
     refused(nullable({ kind: "timestamp" }), Number.NaN, {}, /NaN is no time/);
+    refused(nullable({ kind: "timestamp" }), 8_640_000_000_000_001, {}, /8640000000000001 is no time/);
   });
 });
