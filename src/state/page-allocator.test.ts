@@ -37,6 +37,20 @@ test("pages are held once, accounts add up, and free blocks go back, under any o
   );
 });
 
+test("of all blocks that were full no more than two are kept once their pages are released, in whatever order", () => {
+  for (const isBackwards of [false, true]) {
+    const blocks = heapBlocks(8 * 16 * PAGE_BYTES, 16 * PAGE_BYTES);
+    const allocator = new PageAllocator(blocks);
+    const owner = account("a");
+    const held: number[] = [];
+    for (let page = allocator.allocate(owner); page !== -1; page = allocator.allocate(owner)) held.push(page);
+    assert.equal(blocks.leased(), 8);
+    for (const page of isBackwards ? held.reverse() : held) allocator.release(page, owner);
+    assert.ok(blocks.leased() <= 2, `${blocks.leased()} are kept`);
+    assert.equal(allocator.close(), 0);
+  }
+});
+
 test("a page that is released twice, or was never given out, is a bug that names the state", () => {
   const allocator = new PageAllocator(heapBlocks(64 * 1024));
   const owner = account("w");

@@ -55,3 +55,15 @@ test("pages that a burst has left behind are passed 64 at a time", () => {
   for (; table.size > 0; sweeps += 1) expiry.sweep();
   assert.equal(sweeps, Math.ceil(20_000 / table.layout.rowsPerPage / 64));
 });
+
+test("a write looks at no key group without rows", () => {
+  const { table, expiry } = setup(3, 32_768);
+  const scan = table.scanGroup.bind(table);
+  let scans = 0;
+  table.scanGroup = (...args) => {
+    scans += 1;
+    return scan(...args);
+  };
+  for (let n = 0; n < 1_000; n += 1) expiry.sweep();
+  assert.ok(scans <= 1_000 * (1 + 3), `${scans} groups`);
+});

@@ -70,6 +70,35 @@ function snapshotTests(make: StoreMaker): void {
     assert.throws(restore(F64, 3, other), { code: "STATE_VERSION_UNKNOWN" });
   });
 
+  test("what has expired is in no snapshot, swept already or not", () => {
+    const fill = ({ store, advance }: TestedStore, expiring: number): string[] => {
+      const value = store.value<number>(valueSpec("value", F64, 100), null);
+      const text = store.value<string>(valueSpec("text", STRING, 100), null);
+      const list = store.list<string>(listSpec("list", STRING, 100));
+      const map = store.map<string, number>(mapSpec("map", STRING, F64, 100));
+      const write = (key: number): void => {
+        value.set(key);
+        text.set("text");
+        list.add("item");
+        map.set(`of ${key}`, key);
+      };
+      for (let key = 0; key < expiring; key += 1) {
+        use(store, F64, key);
+        write(key);
+      }
+      use(store, F64, 1_000);
+      for (let key = 0; key < expiring; key += 1) map.set(`expired ${key}`, key);
+      advance(100);
+      write(1_000);
+      for (let key = 0; key < expiring; key += 1) {
+        use(store, F64, key);
+        map.clear();
+      }
+      return contentOf(store);
+    };
+    assert.deepEqual(fill(make({ key: F64 }), 40), fill(make({ key: F64 }), 0));
+  });
+
   test("what operators keep in tables of their own is part of the snapshot, by name", () => {
     const one = openPart(make({ key: STRING }).store, "panes");
     const key = "a long key of more than sixteen bytes";
@@ -210,6 +239,40 @@ function budgetTests(make: StoreMaker): void {
       for (const blocks of [3, 4, 6]) budgetTest(make({ key: F64, limitBytes: blocks * 64 * 1024 }), open);
     });
   }
+
+  test("what is too large for the rest of the budget leaves nothing of its key behind", () => {
+    const large = "x".repeat(400_000);
+    const writes: readonly ((store: KeyedStateStore) => (text: string) => void)[] = [
+      (store) => {
+        const state = store.value<string>(valueSpec("s", STRING), null);
+        return (text) => state.set(text);
+      },
+      (store) => {
+        const state = store.list<string>(listSpec("s", STRING));
+        return (text) => state.add(text);
+      },
+      (store) => {
+        const state = store.list<string>(listSpec("s", STRING));
+        return (text) => state.set([text, text]);
+      },
+      (store) => {
+        const state = store.map<string, string>(mapSpec("s", STRING, STRING));
+        return (text) => state.set("k", text);
+      },
+    ];
+    for (const open of writes) {
+      const { store, finish } = make({ key: F64, maxParallelism: 1, limitBytes: 6 * 64 * 1024 });
+      const write = open(store);
+      use(store, F64, 1);
+      write("small");
+      const before = snapshotOf(store, 0);
+      use(store, F64, 2);
+      assert.throws(() => write(large), { code: "STATE_BUDGET_EXCEEDED" });
+      assert.deepEqual(snapshotOf(store, 0), before);
+      assert.equal(store.usage().find(({ name }) => name === "s")?.entries, 1);
+      assert.equal(finish(), 0);
+    }
+  });
 
   test("timers are refused when the budget is used up, and those set stay", () => {
     const { store, finish } = make({ key: STRING, limitBytes: 512 * 1024 });

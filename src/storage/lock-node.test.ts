@@ -113,6 +113,55 @@ describe("a lock between processes", () => {
     assert.equal((await lockTry(path, "second")).kind, "locked", "a file without content is nobody's");
   });
 
+  test("is free when the machine has started again since, and nobody has its holder's number", async (context) => {
+    const path = lockPath(context);
+    const own = await lockTry(path, "first");
+    assert.ok(own.kind === "locked");
+    const content = JSON.parse(readFileSync(filesOf(path)[0]!, "utf8")) as Record<string, unknown>;
+    await own.release();
+    if (content.machine === null) return context.skip("this system does not tell machines apart");
+    writeFileSync(`${path}.1-abc`, JSON.stringify({ ...content, boot: "an earlier one" }));
+    const attempt = await lockTry(path, "second");
+    assert.equal(attempt.kind, "locked");
+    assert.equal(filesOf(path).length, 1);
+  });
+
+  test("is free once its holder was killed, also while nobody has asked what became of it", async (context) => {
+    const path = lockPath(context);
+    const program = `
+      import { lockTry } from ${JSON.stringify(new URL("./lock-node.ts", import.meta.url).href)};
+      console.log((await lockTry(process.argv[1], "child")).kind, process.pid);
+      setInterval(() => undefined, 1_000);`;
+    // The shell becomes a program that never asks.
+    const parent = spawn(
+      "sh",
+      ["-c", '"$0" --input-type=module -e "$1" "$2" & exec sleep 600', process.execPath, program, path],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    context.after(() => parent.kill("SIGKILL"));
+    const [text] = (await once(parent.stdout!, "data")) as [Buffer];
+    const [kind, pid] = text.toString().trim().split(" ");
+    assert.equal(kind, "locked");
+    process.kill(Number(pid), "SIGKILL");
+    // Until the signal has arrived.
+    while (existsSync(`/proc/${pid}/stat`) && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8")))
+      await new Promise(setImmediate);
+    assert.equal((await lockTry(path, "second")).kind, "locked");
+  });
+
+  test("is held by who has made a file and is about to write it", async (context) => {
+    const path = lockPath(context);
+    const own = await lockTry(path, "first");
+    assert.ok(own.kind === "locked");
+    const [file = ""] = filesOf(path);
+    const content = readFileSync(file, "utf8");
+    writeFileSync(file, "");
+    const refused = await lockTry(path, "second", async () => writeFileSync(file, content));
+    assert.ok(refused.kind === "held");
+    assert.equal(refused.by.holder, "first");
+    assert.deepEqual(filesOf(path), [file]);
+  });
+
   test("is held by whoever made a file that cannot be read, and says which one that is", async (context) => {
     const path = lockPath(context);
     const left = `${path}.1-abc`;

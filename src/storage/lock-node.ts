@@ -38,7 +38,8 @@ type LockFile = Place & Pick<LockHolder, "holder" | "host" | "pid" | "since">;
 const TRIES = 10;
 const PAUSE_MS = 50;
 
-export async function lockTry(path: string, holder: string): Promise<LockAttempt> {
+/** `pause`: between two tries. */
+export async function lockTry(path: string, holder: string, pause = randomPause): Promise<LockAttempt> {
   const directory = dirname(path);
   const prefix = `${basename(path)}.`;
   const name = `${prefix}${process.pid}-${randomBytes(6).toString("hex")}`;
@@ -158,6 +159,6 @@ async function textOf(file: string): Promise<string | null> {
   }
 }
 
-function pause(): Promise<void> {
+function randomPause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (0.5 + Math.random())));
 }

@@ -233,6 +233,21 @@ test("text of any alphabet keeps its units, whether it fits one byte each or not
   }
 });
 
+test("what is staged after the size was asked for is in the batch as well, in whatever alphabet", () => {
+  const spec = t.struct({ text: t.string }).spec;
+  const codec = compileBatchCodec(spec, REFUSE);
+  const writer = codec.createWriter();
+  const records = ["ascii", "é", "語", "", "😀"].map((text) => ({ text }));
+  for (const record of records) {
+    assert.ok(writer.append(record, 0));
+    assert.equal(writer.encodedSize() % 8, 0);
+  }
+  const { region, offset, size } = encodeAt(writer, 0);
+  const reader = codec.createReader();
+  reader.open(region, offset, size);
+  assertReads(spec, reader, records, null);
+});
+
 test("columns are found by their path and hold what the records hold", () => {
   const spec = t.struct({
     id: t.i32,

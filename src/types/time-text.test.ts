@@ -69,6 +69,20 @@ describe("times as text", () => {
     }
   });
 
+  test("a day is one where the calendar has it: leap years are those of the Gregorian one", () => {
+    for (const year of [4, 100, 400, 1582, 1600, 1700, 1896, 1900, 1999, 2000, 2024, 2100, 2400, 9999]) {
+      for (let month = 1; month <= 12; month += 1) {
+        for (const day of [1, 28, 29, 30, 31, 32]) {
+          const text = [year, month, day].map((part, at) => String(part).padStart(at === 0 ? 4 : 2, "0")).join("-");
+          const date = new Date(`${text.slice(0, 8)}01`);
+          date.setUTCDate(day);
+          const isDay = date.getUTCMonth() === month - 1;
+          assert.equal(parse(text), isDay ? date.getTime() : Number.NaN, text);
+        }
+      }
+    }
+  });
+
   test("what is no time is none", () => {
     const texts = [
       "",

@@ -63,6 +63,15 @@ describe("the splits of a file", () => {
     assert.deepEqual([rangeOf(only ?? assert.fail()), others], [[0, null], []]);
   });
 
+  test("are one where its bytes cannot be read from the middle: compressed, or in another encoding", async () => {
+    const world = simWorld(1);
+    world.env.disk.put(path, lines);
+    for (const options of [{ compression: "gzip" }, { compression: "zstd" }, { encoding: "latin1" }] as const) {
+      const source = jsonl(path, { type: Row, splitSize: 200, ...options }) as Source<unknown>;
+      assert.deepEqual((await allOf(await started(source, world), world)).map(rangeOf), [[0, null]]);
+    }
+  });
+
   test("E1: begin with a record where quotes may hold line breaks, whatever the texts", async () => {
     const cells = fc.array(fc.constantFrom("a", '"', "\n", "\r", ",", "xyz", '""'), { maxLength: 6 });
     await fc.assert(

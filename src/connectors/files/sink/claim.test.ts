@@ -124,6 +124,37 @@ describe("a single file", () => {
     assert.equal(text(world, "/data/out.csv"), "a\n2\n");
   });
 
+  test("belongs to the sink that wrote it: another one of that place is refused", async () => {
+    const world = simWorld(1);
+    const write = async (uid: string, jobId: string): Promise<void> => {
+      const writer = new WriterUnderTest(jsonl("/out.jsonl"), world, { uid, jobId });
+      await writer.open();
+      await writer.finish();
+    };
+    await write("one", "job-1");
+    await assert.rejects(write("two", "job-2"), { code: "SINK_TARGET_OCCUPIED" });
+    await write("one", "job-3");
+  });
+
+  test("is committed as often as it is asked for, durable each time, and missed when its data has gone", async () => {
+    const world = simWorld(1);
+    const { disk } = world.env;
+    const writer = new WriterUnderTest(jsonl("/data/out.jsonl"), world);
+    await writer.open();
+    await writer.write([{ n: 1 }]);
+    const committables = await writer.prepareCommit();
+    for (const times of [1, 2]) {
+      await writer.commit(committables);
+      assert.equal(text(world, "/data/out.jsonl"), '{"n":1}\n', `${times}`);
+    }
+    await writer.close();
+    disk.crash();
+    assert.equal(text(world, "/data/out.jsonl"), '{"n":1}\n');
+    disk.put("/data/out.jsonl", "something else");
+    const again = new WriterUnderTest(jsonl("/data/out.jsonl"), world);
+    await assert.rejects(again.commit(committables), { code: "SINK_COMMIT_LOST" });
+  });
+
   test("is whole or not there, whenever power is lost, and leftovers are swept", async () => {
     const rows = Array.from({ length: 50 }, (_, n) => ({ n }));
     const whole = rows.map((row) => `${JSON.stringify(row)}\n`).join("");

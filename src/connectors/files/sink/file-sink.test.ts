@@ -83,6 +83,19 @@ describe("part files", () => {
     await writer.finish();
     assert.deepEqual(shown(world.env), ["part-000-00000-job-1-0.jsonl", "part-000-00001-job-1-0.jsonl"]);
     assert.equal(text(world.env, "/out/part-000-00000-job-1-0.jsonl").split("\n").length - 1, 3);
+    // Rows of 8 bytes.
+    for (const [size, rows] of [
+      [16, [2, 2, 1]],
+      [17, [3, 2]],
+    ] as const) {
+      await writeRun(jsonl(`/by-${size}`, { roll: { size } }), world, numbers(0, 5));
+      const parts = shown(world.env, `/by-${size}`).map((name) => text(world.env, `/by-${size}/${name}`));
+      assert.deepEqual(
+        parts.map((part) => part.length / 8),
+        rows,
+        `${size} bytes`,
+      );
+    }
   });
 
   test("each CSV part has the header, and a run without rows leaves the directory only", async () => {
@@ -215,6 +228,45 @@ describe("a directory that holds files already", () => {
     await assert.rejects(new WriterUnderTest(csv("/out"), world, { uid: "two" }).open(), {
       code: "SINK_TARGET_SHARED",
     });
+  });
+});
+
+describe("a run that goes on from a snapshot of another one", () => {
+  const sink = jsonl("/out");
+
+  /** What a run has committed in checkpoints: it never ends. */
+  async function committed(world: World<SimEnv>, rows: readonly unknown[], options: WriterOptions): Promise<void> {
+    const writer = new WriterUnderTest(sink, world, options);
+    await writer.open();
+    await writer.write(rows);
+    await writer.commit(await writer.prepareCommit());
+    await writer.close();
+  }
+
+  test("keeps the parts of subtasks that it no longer has, and numbers its own behind", async () => {
+    const world = simWorld(1);
+    for (const subtaskIndex of [0, 1, 2, 3]) {
+      await committed(world, numbers(subtaskIndex, subtaskIndex + 1), { subtaskIndex, parallelism: 4 });
+    }
+    const next = { jobId: "job-2", restored: true, parallelism: 2 };
+    for (const subtaskIndex of [0, 1]) {
+      await committed(world, numbers(10 + subtaskIndex, 11 + subtaskIndex), { ...next, subtaskIndex });
+    }
+    assert.deepEqual(await readBack(world), [0, 1, 2, 3, 10, 11]);
+    assert.ok(shown(world.env).includes("part-001-00001-job-2-0.jsonl"), shown(world.env).join());
+  });
+
+  test("keeps those of all runs before it, however many, until one starts anew", async () => {
+    const world = simWorld(1);
+    await committed(world, numbers(0, 1), {});
+    for (const run of [1, 2, 3]) {
+      await committed(world, numbers(run, run + 1), { jobId: `job-${run + 1}`, restored: true });
+    }
+    assert.deepEqual(await readBack(world), [0, 1, 2, 3]);
+    await writeRun(sink, world, numbers(9, 10), { jobId: "job-9" });
+    assert.deepEqual(await readBack(world), [9]);
+    world.env.disk.crash();
+    assert.deepEqual(await readBack(world), [9], "durable once it was reported");
   });
 });
 
@@ -352,6 +404,8 @@ describe("crashes and faults while writing", () => {
       code: "SINK_COMMIT_LOST",
       message: /part-000-00000-job-1-0\.jsonl/,
     });
+    world.env.disk.put("/out/part-000-00000-job-1-0.jsonl", "something else");
+    await assert.rejects(writer.commit(committables), { code: "SINK_COMMIT_LOST" });
   });
 });
 

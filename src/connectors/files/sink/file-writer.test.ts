@@ -35,6 +35,7 @@ describe("what a writer takes", () => {
         const world = simWorld(1);
         await writeRun(jsonl("/out"), world, rows);
         assert.equal(shown(world), lines(rows), `${length} letters`);
+        assert.equal(world.env.disk.openHandles, 0);
       }
     });
   }
@@ -50,6 +51,27 @@ describe("what a writer takes", () => {
     await writer.commit(await writer.prepareCommit());
     assert.equal(shown(world), lines(rows));
     await writer.close();
+  });
+
+  test("is counted in bytes, each once", async () => {
+    const world = simWorld(1);
+    const sink = jsonl("/out", { roll: { rows: 3 } });
+    const { context } = new WriterUnderTest(sink, world);
+    let bytesOut = 0;
+    const count = (name: string, n = 1): void => {
+      if (name === "numBytesOut") bytesOut += n;
+    };
+    const writer = sink.createWriter({ ...context, metrics: { ...context.metrics, count } });
+    await settled(world, async () => {
+      await writer.open();
+      for (let n = 0; n < 10; n += 1) {
+        writer.write({ n }, Number.NaN);
+        if (n % 2 === 0) await writer.flush();
+      }
+      await writer.commit(await writer.prepareCommit());
+      await writer.close();
+    });
+    assert.equal(bytesOut, shown(world).length);
   });
 
   test("is gone from the disk once what was prepared of it is discarded", async () => {
@@ -70,13 +92,31 @@ describe("what a writer takes", () => {
     }
   });
 
+  test("is gone from the disk after an abort, however far its writing has come", async () => {
+    for (const path of ["/out", "/single/out.jsonl"]) {
+      for (let steps = 0; steps < 12; steps += 1) {
+        const world = simWorld(1);
+        world.env.disk.faults.latencyMaxMs = 5;
+        const writer = new WriterUnderTest(jsonl(path), world);
+        await writer.open();
+        for (let n = 0; n < 20; n += 1) writer.offer({ n, text: "x".repeat(30 * KIB) });
+        await world.env.advance(steps);
+        await writer.abort();
+        await writer.close();
+        await world.env.advance(100);
+        assert.deepEqual([inProgress(world), world.env.disk.openHandles], [[], 0], `aborted after ${steps} ms`);
+      }
+    }
+  });
+
   test("while a buffer is being written goes into another one", async () => {
     const world = simWorld(1);
     const writer = new WriterUnderTest(jsonl("/out"), world);
     await writer.open();
-    const rows = Array.from({ length: 900 }, (_, n) => ({ n, text: String(n).repeat(200) }));
-    for (const row of rows.slice(0, 500)) writer.offer(row);
-    for (const row of rows.slice(500)) if (!writer.offer(row)) await writer.flush();
+    const rows = Array.from({ length: 1_500 }, (_, n) => ({ n, text: String(n).repeat(200) }));
+    // What one record makes is written to its end, full or not: here some buffers.
+    for (const row of rows.slice(0, 1_200)) writer.offer(row);
+    for (const row of rows.slice(1_200)) if (!writer.offer(row)) await writer.flush();
     await writer.finish();
     assert.equal(shown(world), lines(rows));
   });
