@@ -78,6 +78,8 @@ describe("a job does not read what it writes", () => {
     for (const [from, to] of [
       ["data", "other"],
       ["data", "data-clean"],
+      ["data", "dat"],
+      ["data/x.jsonl", "data/x"],
       ["data", "data/_hidden"],
       ["data/*.jsonl", "data/clean"],
       ["data/in/**", "data/clean"],

@@ -46,6 +46,9 @@ export async function firstRecordOf(
     const found = firstRecordIn(file, held, false, format, coding);
     if (found !== null) return { ...found, held };
     if (held.length > recordBytesMax) {
+      // Where nothing is to be learnt from it, it is a bad row like any other.
+      const plain = format.first === "plain" ? firstRecordIn(file, held, true, format, coding) : null;
+      if (plain !== null) return { ...plain, held };
       throw new UserError("RECORD_TOO_LONG", `the first record of ${file} is longer than ${recordBytesMax} bytes`, {
         fix: "check that this is the right file and format, or raise the option `recordSizeMax`",
       });

@@ -95,6 +95,39 @@ describe("a reader of files", () => {
     assert.equal(world.env.disk.openHandles, 0);
   });
 
+  test("is closed once its files are, whatever it is about to do with them", async () => {
+    for (let ms = 0; ms < 12; ms += 1) {
+      const world = worldOf();
+      const { reader, poll } = setUp(world, source);
+      for (const file of Object.keys(files)) reader.addSplit(splitOf(file));
+      for (let at = 0; at < ms; at += 1) {
+        poll(1);
+        await world.env.advance(1);
+      }
+      let left = Number.NaN;
+      const closed = reader.close().then(() => {
+        left = world.env.disk.openHandles;
+      });
+      await world.settle();
+      await closed;
+      assert.equal(left, 0, `after ${ms} ms`);
+    }
+  });
+
+  test("fails where a file has become shorter than the position that it is to go on from", async () => {
+    const world = worldOf();
+    const { reader, toEnd } = setUp(world, source);
+    reader.addSplit({ id: "/in/a", position: { file: "/in/a", offset: 100, cut: false, line: 9, end: null } });
+    reader.noMoreSplits();
+    await assert.rejects(toEnd(), { code: "FILE_CHANGED" });
+    const whole = setUp(world, source);
+    const offset = files["/in/a"].length;
+    whole.reader.addSplit({ id: "/in/a", position: { file: "/in/a", offset, cut: false, line: 4, end: null } });
+    whole.reader.noMoreSplits();
+    await whole.toEnd();
+    assert.deepEqual(whole.seen.records, [], "one that was read to its end has ended");
+  });
+
   test("wakes its task for each split and when it hears that there will be no more", async () => {
     const world = worldOf();
     const { reader, seen, poll } = setUp(world, source);

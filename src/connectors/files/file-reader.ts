@@ -65,7 +65,8 @@ export class FileReader<T> implements SourceReader<T> {
 
   snapshot(): readonly SourceSplit[] {
     const current = this.#current;
-    return current === null ? this.#queue : [{ id: current.id, position: current.reader.position() }, ...this.#queue];
+    const first = current === null ? [] : [{ id: current.id, position: current.reader.position() }];
+    return [...first, ...this.#queue];
   }
 
   async close(): Promise<void> {

@@ -90,6 +90,76 @@ describe("the splits of a file", () => {
     );
   });
 
+  test("of a file that cannot be scanned are none: who asks is told why", async () => {
+    const world = simWorld(1);
+    world.env.disk.put(path, lines);
+    const splits = await started(csv(path, { splitSize: 50, readSize: 16 }) as Source<unknown>, world);
+    world.env.disk.faults.fail = (operation) => (operation === "read" ? "DISK_IO" : null);
+    assert.equal(splits.next(0), "wait");
+    await world.settle();
+    assert.throws(() => splits.next(0), { code: "DISK_IO" });
+  });
+
+  test("of a file that is scanned go out as the scan passes them, and each wakes who waits", async () => {
+    const world = simWorld(1);
+    world.env.disk.put(path, lines);
+    const { env } = world;
+    let wakes = 0;
+    const wake = (): void => {
+      wakes += 1;
+    };
+    const source = csv(path, { splitSize: 50, readSize: 16 }) as Source<unknown>;
+    const splits = source.createEnumerator({ env, disk: env.disk, uid: "in", parallelism: 2, wake });
+    await world.settle();
+    const starting = splits.start();
+    await world.settle();
+    await starting;
+    let isFirst = true;
+    for (let next = splits.next(0); next !== null; next = splits.next(0)) {
+      if (next !== "wait") {
+        if (isFirst) assert.equal((splits.snapshot() as unknown[]).length, 1, "the rest is not cut yet");
+        isFirst = false;
+        continue;
+      }
+      const before = wakes;
+      while (wakes === before) await env.advance(1);
+    }
+    assert.equal(isFirst, false);
+    await splits.close();
+  });
+
+  test("are closed with all that they have open, however far a scan has come", async () => {
+    for (let ms = 0; ms < 10; ms += 1) {
+      const world = simWorld(1);
+      world.env.disk.put(path, lines);
+      const splits = await started(csv(path, { splitSize: 50, readSize: 16 }) as Source<unknown>, world);
+      assert.equal(splits.next(0), "wait");
+      await world.env.advance(ms);
+      let left = Number.NaN;
+      const closed = splits.close().then(() => {
+        left = world.env.disk.openHandles;
+      });
+      await world.settle();
+      await closed;
+      assert.equal(left, 0, `after ${ms} ms`);
+    }
+  });
+
+  test("only follow the one before when nothing of another file is left", async () => {
+    const world = simWorld(1);
+    world.env.disk.put("/in/a", lines);
+    world.env.disk.put("/in/b", lines);
+    const splits = await started(jsonl("/in", { type: Row, splitSize: 500 }) as Source<unknown>, world);
+    const follows: boolean[] = [];
+    for (let next = splits.next(0); next !== null; next = splits.next(0)) {
+      follows.push(splits.onlyFollows?.(next as SourceSplit) ?? false);
+    }
+    const perFile = follows.length / 2;
+    assert.ok(perFile >= 2);
+    const expected = [...Array.from({ length: perFile }, () => false), ...Array.from({ length: perFile }, () => true)];
+    assert.deepEqual(follows, expected);
+  });
+
   test("that are given back are handed out again, before the others", async () => {
     const world = simWorld(1);
     world.env.disk.put(path, lines);
@@ -100,6 +170,21 @@ describe("the splits of a file", () => {
     const all = await allOf(splits, world);
     assert.deepEqual([rangeOf(all[0]!), rangeOf(all[1]!)], [rangeOf(first), rangeOf(second)]);
     assertWhole(all);
+  });
+
+  test("E2: a snapshot stays as it was taken, and as it was restored from", async () => {
+    const world = simWorld(1);
+    world.env.disk.put(path, lines);
+    const source = jsonl(path, { type: Row, splitSize: 200 }) as Source<unknown>;
+    const splits = await started(source, world);
+    const snapshot = splits.snapshot();
+    const before = JSON.stringify(snapshot);
+    splits.next(0);
+    assert.equal(JSON.stringify(snapshot), before);
+    const restored = enumerator(source, world);
+    restored.restore(snapshot);
+    restored.next(0);
+    assert.equal(JSON.stringify(snapshot), before);
   });
 
   test("E2: a snapshot at any moment holds what is not handed out, also in the middle of a scan", async () => {

@@ -74,7 +74,7 @@ export class FileSplits implements SplitEnumerator {
   }
 
   snapshot(): Json {
-    return this.#parts ?? [];
+    return [...(this.#parts ?? [])];
   }
 
   restore(state: Json): void {

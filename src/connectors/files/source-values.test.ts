@@ -140,6 +140,10 @@ describe("a number that no double holds", () => {
     assert.deepEqual((await read(line, null)).values, [BigInt(big)]);
     assert.deepEqual((await read(nested, t.any)).values, [{ a: [1, BigInt(big)] }]);
     assert.deepEqual((await read(nested, null)).values, [{ a: [1, BigInt(big)] }]);
+    for (const type of [t.any, null]) {
+      const deep = `{"v":[[1],[[${big}],{"b":[{"c":${big}}]}]]}`;
+      assert.deepEqual((await read(deep, type)).values, [[[1], [[BigInt(big)], { b: [{ c: BigInt(big) }] }]]]);
+    }
     assert.deepEqual((await read(line, t.list(t.i64).nullable())).values, []);
   });
 
@@ -158,6 +162,7 @@ describe("a number that no double holds", () => {
     assert.deepEqual((await read(`{"v":5}\n{"v":"5"}`, type)).values, [5, "5"]);
     assert.deepEqual((await read(`{"v":${big}}`, t.union(t.string, t.i64))).values, [BigInt(big)]);
     assert.deepEqual((await read(`{"v":5}`, t.union(t.string, t.null))).values, ["5"]);
+    assert.deepEqual((await read(`{"v":${big}}`, t.union(t.i64, t.f64))).values, [BigInt(big)]);
   });
 
   test("beyond their range makes the row invalid, declared or not", async () => {

@@ -65,6 +65,84 @@ const contents: Readonly<Record<string, { source: Source<unknown>; content: stri
   },
 };
 
+const MAX = 100;
+
+/** A record of so many bytes, its line break included if it has one, and what may follow it. */
+const SIZED: Readonly<Record<string, (length: number, end: "" | "\n") => string>> = {
+  csv: (length, end) => `h,i\n${"x".repeat(length - 2 - end.length)},y${end}`,
+  "JSON Lines": (length, end) => `{"h":"${"x".repeat(length - 8 - end.length)}"}${end}`,
+};
+
+/** Records and refused ones, in whatever pieces the file is read. */
+async function counts(format: string, content: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const readSize of [1, 16, 99, 100, 101, 102, "256kb"] as const) {
+    const options = { invalid: "side", recordSizeMax: MAX, readSize } as const;
+    const source = (format === "csv" ? csv(PATH, options) : jsonl(PATH, options)) as Source<unknown>;
+    const { records, invalid } = await rest(source, content, [splitOf()]);
+    found.push(`${records.length} taken, ${invalid.length} refused`);
+  }
+  return [...new Set(found)];
+}
+
+describe("a record of about the size that is allowed", () => {
+  for (const [format, sized] of Object.entries(SIZED)) {
+    test(`is taken or refused by its length alone, in whatever pieces ${format} is read`, async () => {
+      for (const length of [MAX - 2, MAX - 1, MAX, MAX + 1, MAX + 2]) {
+        const expected = length <= MAX ? "1 taken, 0 refused" : "0 taken, 1 refused";
+        for (const end of ["", "\n"] as const)
+          assert.deepEqual(await counts(format, sized(length, end)), [expected], `${length} bytes`);
+      }
+    });
+  }
+});
+
+describe("a poll", () => {
+  for (const [format, { source, content }] of Object.entries(contents)) {
+    test(`gives no more than it is asked for, nor after the output is full, of ${format} with bad rows`, async () => {
+      for (const [limit, room] of [
+        [1, 100],
+        [2, 100],
+        [100, 1],
+      ] as const) {
+        const world = simWorld(1);
+        world.env.disk.put(PATH, content);
+        const from = reader(source, world);
+        from.addSplit(splitOf());
+        from.noMoreSplits();
+        let given = 0;
+        const take = (): boolean => {
+          given += 1;
+          return given < room;
+        };
+        const output = { offer: take, invalid: take, enterSplit: () => undefined, leaveSplit: () => undefined };
+        for (let result: PollResult = "wait"; result !== "end"; ) {
+          given = 0;
+          result = from.poll(output, limit);
+          assert.ok(given <= Math.min(limit, room), `${given} at once`);
+          await world.settle();
+        }
+        await from.close();
+      }
+    });
+  }
+});
+
+describe("a stream", () => {
+  test("is not read again from the middle: what was read of it has gone", async () => {
+    const world = simWorld(1);
+    world.env.disk.put(PATH, "n,text\n1,a\n2,b\n");
+    const from = reader(csv(PATH) as Source<unknown>, world);
+    const position = { file: PATH, offset: 11, cut: false, line: 3, end: null, stream: true };
+    from.addSplit({ id: PATH, position });
+    from.noMoreSplits();
+    await world.settle();
+    const seen: Seen = { records: [], invalid: [] };
+    assert.throws(() => pollOnce(from, 10, seen), { code: "STREAM_NOT_REPEATABLE" });
+    await from.close();
+  });
+});
+
 describe("the position of a reader", () => {
   for (const [format, { source, content }] of Object.entries(contents)) {
     test(`leads to what was not emitted yet, between any two polls of ${format}, also while a long record is skipped`, async () => {

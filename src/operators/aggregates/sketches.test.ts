@@ -19,10 +19,14 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-function copyOf<S extends QuantileSketch | DistinctSketch>(sketch: S, error: number): S {
+function writtenOf(sketch: QuantileSketch | DistinctSketch): ByteCursor {
   const out = new ByteSink();
   sketch.write(out);
-  const input = new ByteCursor(out.copy());
+  return new ByteCursor(out.copy());
+}
+
+function copyOf<S extends QuantileSketch | DistinctSketch>(sketch: S, error: number): S {
+  const input = writtenOf(sketch);
   const read = sketch instanceof QuantileSketch ? QuantileSketch.read(input, error) : DistinctSketch.read(input, error);
   assert.equal(input.position, input.end);
   return read as S;
@@ -99,13 +103,17 @@ describe("the quantile sketch", () => {
       fc.property(fc.array(fc.array(fc.oneof(numbers, fc.double()), { maxLength: 60 }), { maxLength: 6 }), (parts) => {
         const whole = quantileSketch(parts.flat(), 0.01);
         const left = new QuantileSketch(0.01);
-        for (const part of parts) left.merge(copyOf(quantileSketch(part, 0.01), 0.01));
+        const written = new QuantileSketch(0.01);
+        for (const part of parts) {
+          left.merge(copyOf(quantileSketch(part, 0.01), 0.01));
+          written.mergeRead(writtenOf(quantileSketch(part, 0.01)));
+        }
         const right = parts.reduceRight((sum, part) => {
           const next = quantileSketch(part.toReversed(), 0.01);
           next.merge(sum);
           return next;
         }, new QuantileSketch(0.01));
-        for (const sketch of [left, right, copyOf(whole, 0.01)]) {
+        for (const sketch of [left, written, right, copyOf(whole, 0.01)]) {
           assert.equal(sketch.count, whole.count);
           for (const q of QS) assert.equal(sketch.quantile(q), whole.quantile(q));
         }
@@ -166,8 +174,13 @@ describe("the distinct-count sketch", () => {
       fc.property(fc.array(fc.array(values, { maxLength: 60 }), { maxLength: 6 }), (parts) => {
         const whole = distinctSketch(parts.flat(), 0.2);
         const merged = new DistinctSketch(0.2);
-        for (const part of parts.toReversed()) merged.merge(copyOf(distinctSketch(part.toReversed(), 0.2), 0.2));
+        const written = new DistinctSketch(0.2);
+        for (const part of parts.toReversed()) {
+          merged.merge(copyOf(distinctSketch(part.toReversed(), 0.2), 0.2));
+          written.mergeRead(writtenOf(distinctSketch(part, 0.2)));
+        }
         assert.equal(merged.estimate(), whole.estimate());
+        assert.equal(written.estimate(), whole.estimate());
         assert.equal(copyOf(whole, 0.2).estimate(), whole.estimate());
       }),
       { numRuns: 500 },

@@ -40,8 +40,7 @@ export class PaneClock {
     if (!Number.isFinite(timeMs)) return timeMs;
     const localMs = this.#zone === null ? timeMs : timeMs + this.#zone.offsetAt(timeMs);
     let pane = Math.floor((localMs - this.#offsetMs) / this.#sizeMs);
-    // Clocks that were put back show a time twice.
-    while (this.startOf(pane) > timeMs) pane -= 1;
+    // Clocks that were put back show a time twice: its first pane has ended by the second one.
     while (this.startOf(pane + 1) <= timeMs) pane += 1;
     this.#pane = pane;
     this.#startMs = this.startOf(pane);

@@ -95,6 +95,28 @@ describe("windows", () => {
     assert.deepEqual(Object.keys(driver.emitted[0]?.row ?? {}), ["key", "start", "end", "n", "total"]);
   });
 
+  test("go on where the slowest subtask was when they are restored from several", () => {
+    for (const window of [tumbling("10ms"), sliding("20ms", "10ms"), session("10ms")]) {
+      for (const ahead of [0, 1]) {
+        const driver = driverOf(window);
+        driver.restart(2);
+        const rows = (ts: number): Row[] => Array.from("abcdefgh", (key) => ({ key, value: 1, ts }));
+        send(driver, rows(5));
+        driver.watermark(1_000, ahead);
+        driver.watermark(100, 1 - ahead);
+        driver.restart(1);
+        driver.emitted.length = 0;
+        send(driver, rows(505));
+        assert.equal(driver.emitted.length, 0, "no window of them is over");
+        driver.watermark(Number.POSITIVE_INFINITY);
+        assert.equal(driver.counters.get("numLateRecordsDropped") ?? 0, 0);
+        const counted = driver.emitted.reduce((sum, { row }) => sum + Number(row.n), 0);
+        assert.equal(counted, window.kind === "sliding" ? 16 : 8, window.kind);
+        assert.equal(driver.close(), 0);
+      }
+    }
+  });
+
   test("cross gaps of years without looking at what lies between", () => {
     for (const window of [tumbling("1ms"), sliding("10ms", "1ms"), session("1ms")]) {
       const driver = driverOf(window);

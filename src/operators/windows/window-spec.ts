@@ -79,7 +79,7 @@ function offsetMs(options: WindowOptions, everyMs: number): number {
       fix: "use a whole number of milliseconds",
     });
   }
-  return ((ms % everyMs) + everyMs) % everyMs;
+  return ms % everyMs;
 }
 
 function zoneChecked(options: WindowOptions): string | null {

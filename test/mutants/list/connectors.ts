@@ -132,8 +132,8 @@ export const CONNECTORS: readonly Mutant[] = [
   {
     name: "a split that is queued is not in the snapshot",
     file: READER,
-    find: "return current === null ? this.#queue : [{ id: current.id, position: current.reader.position() }, ...this.#queue];",
-    replace: "return current === null ? this.#queue : [{ id: current.id, position: current.reader.position() }];",
+    find: "return [...first, ...this.#queue];",
+    replace: "return first.length === 0 ? [...this.#queue] : first;",
     tests: [`${FILES}/file-reader.test.ts`, ...CSV],
   },
   {

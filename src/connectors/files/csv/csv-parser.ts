@@ -208,9 +208,10 @@ class CsvParser implements RecordParser<unknown> {
     const issues = problemTexts(this.#scanner.problems);
     if (!isUtf8(bytes.subarray(position, next))) issues.push(NOT_UTF8);
     else if (!this.#ragged && this.#scanner.count !== this.#width) issues.push(this.#widthIssue());
-    if (this.#blanksAroundQuotes?.test(recordText(bytes, position, next)) === true) issues.push(TRIM_HINT);
-    if (issues.length > 0) issues.push(...lines);
-    else {
+    if (issues.length > 0) {
+      if (this.#blanksAroundQuotes?.test(recordText(bytes, position, next)) === true) issues.push(TRIM_HINT);
+      issues.push(...lines);
+    } else {
       this.#explain ??= csvExplainer(this.#columns.columns);
       issues.push(...this.#explain(this.#cells));
     }

@@ -282,6 +282,11 @@ describe("CSV cells", () => {
   });
 
   test("ragged rows are taken when the options say so", async () => {
+    assert.deepEqual((await read("a,b,c\n1,2,3\n4\n5,6\n", { ragged: true })).records, [
+      { a: "1", b: "2", c: "3" },
+      { a: "4", b: "", c: "" },
+      { a: "5", b: "6", c: "" },
+    ]);
     const { records, invalid } = await read("a,b,c\n1\n1,2,3,4\n", { ragged: true });
     assert.deepEqual(invalid, []);
     assert.deepEqual(records, [
@@ -392,7 +397,7 @@ describe("bad CSV rows", () => {
 });
 
 describe("what stands around the records", () => {
-  const lines = 'Report of "May\r\ncreated, 5\n\nname;price\nACME;1\nBOLT;2\n';
+  const lines = 'Report of "May\r\ncreated, 5\r\nof us\nname;price\nACME;1\nBOLT;2\n';
   const options = { skipLines: 3, delimiter: ";" };
 
   test("lines at the start of a file are passed over, whatever is in them and however the file is cut", async () => {
@@ -416,6 +421,11 @@ describe("what stands around the records", () => {
         );
       }
     }
+    for (const readSize of [1, 2, 4, 5, 19, 20]) {
+      for (const text of [lines, lines.replaceAll("\r", ""), lines.replaceAll("\n", "\r\n").replaceAll("\r\r", "\r")]) {
+        assert.deepEqual((await read(text, { ...options, readSize })).records, expected, `${readSize}`);
+      }
+    }
     assert.deepEqual((await read("x\ny\n1,2\n", { skipLines: 2, header: false })).records, [
       { column1: "1", column2: "2" },
     ]);
@@ -428,6 +438,19 @@ describe("what stands around the records", () => {
       invalid.map(({ line }) => line),
       [7],
     );
+  });
+
+  test("a first record without an end is refused once it is too long, and the rest of the file not read", async () => {
+    const world = simWorld(1);
+    world.env.disk.put("/f", "x".repeat(10_000));
+    let reads = 0;
+    world.env.disk.faults.fail = (operation) => {
+      if (operation === "read") reads += 1;
+      return null;
+    };
+    const source = csv("/f", { recordSizeMax: 300, readSize: 100 });
+    await assert.rejects(readAll<unknown>(source, world), { code: "RECORD_TOO_LONG", message: /\/f .* 300 bytes/ });
+    assert.ok(reads < 10, `${reads} reads`);
   });
 
   test("a file that has no more lines than that lacks its header", async () => {
@@ -472,6 +495,25 @@ describe("what stands around the records", () => {
       await assert.rejects(read("a, b\n1,2\n", { type: t.struct({ b }) }), {
         code: "CSV_COLUMN_MISSING",
         fix: /trim: true/,
+      });
+
+      test("a 32-bit number is the nearest one, and none beyond their range; infinities have to be written", async () => {
+        const type = t.struct({ n: t.f32 });
+        const { records, invalid } = await read(
+          "n\n0.1\n3.5e38\n-1e39\n400000000000000000000000000000000000000\nInfinity\n",
+          {
+            type,
+          },
+        );
+        assert.deepEqual(records, [{ n: Math.fround(0.1) }, { n: Number.POSITIVE_INFINITY }]);
+        assert.equal(invalid.length, 3);
+      });
+
+      test("a cell that does not fit its type is named, whatever stands in the quotes of others", async () => {
+        const type = t.struct({ n: t.f64, text: t.string });
+        const { records, invalid } = await read('n,text\nx,"a, ""b"""\n1,c\n', { type });
+        assert.deepEqual(records, [{ n: 1, text: "c" }]);
+        assert.deepEqual(invalid[0]?.issues, ['column "n": "x" is not a number']);
       });
     }
   });

@@ -87,9 +87,11 @@ describe("a JSON array", () => {
   test("may be larger than a record may be, and an element that is too long is passed over", async () => {
     const long = `{"a":"${"x".repeat(500)}"}`;
     const text = `[${'{"a":1},'.repeat(200)}${long},{"a":2}]`;
-    const { records, issues } = await read(text, { recordSizeMax: 100, readSize: 64 });
-    assert.equal(records.length, 201);
-    assert.match(issues.join(), /^1: longer than 100 B/);
+    for (const readSize of [1, 64, 500, "256kb"] as const) {
+      const { records, issues } = await read(text, { recordSizeMax: 100, readSize });
+      assert.equal(records.length, 201);
+      assert.match(issues.join(), /^1: longer than 100 B/);
+    }
   });
 
   test("however it is written, cut, read, stopped and restored gives each element once", async () => {

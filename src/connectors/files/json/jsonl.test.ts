@@ -241,7 +241,9 @@ describe("JSON text", () => {
       assert.throws(() => jsonText(value), { code: "JSON_VALUE_UNSUPPORTED", message });
     refused({ a: { b: () => 1 } }, /field "b": JSON cannot hold a function/);
     refused({ a: Symbol("x") }, /field "a"/);
-    refused(cycle, /JSON cannot hold an object that contains itself/);
+    refused({ a: [1, [Symbol("x")]] }, /field "0": JSON cannot hold a symbol/);
+    refused({ a: [() => 1] }, /field "0": JSON cannot hold a function/);
+    refused(cycle, /JSON cannot hold an object that contains itself$/);
     refused(new Map([["cycle", circular]]), /an object that contains itself/);
     class Secret {
       #x = 1;

@@ -47,7 +47,12 @@ describe("one file", () => {
   test("is the same by a relative path and an absolute one", async (context) => {
     const root = directory(context, "x");
     const here = relative(process.cwd(), `${root}/x`);
-    assert.equal((await find(root, here, `./${here}`, `${root}/x`, `${root}/./x`)).length, 1);
+    const found = await filesFind(nodeDisk(), [here, `./${here}`, `${root}/x`, `${root}/./x`]);
+    assert.deepEqual(
+      found.map(({ path }) => path),
+      [here],
+      "by the first of its names",
+    );
   });
 });
 
@@ -56,13 +61,21 @@ describe("symbolic links", () => {
     const root = directory(context, "data/a.csv", "data/sub/b.csv", "elsewhere/c.csv");
     symlinkSync("..", `${root}/data/sub/up`);
     symlinkSync("loop", `${root}/data/loop`);
+    symlinkSync("../..", `${root}/data/sub/top`);
     symlinkSync("there", `${root}/data/here`);
     symlinkSync("here", `${root}/data/there`);
     symlinkSync("../elsewhere", `${root}/data/far`);
-    const all = ["data/a.csv", "data/far/c.csv", "data/sub/b.csv"];
+    const all = ["data/a.csv", "data/far/c.csv", "data/sub/b.csv"]; // "top" leads to where no search came from.
     assert.deepEqual(await find(root, `${root}/data`), all);
     assert.deepEqual(await find(root, `${root}/data/**/*.csv`), all);
     assert.deepEqual(await find(root, `${root}/data/*/*.csv`), all.slice(1));
+  });
+
+  test("to a directory beside are followed, though the search has been in it by its own name", async (context) => {
+    const root = directory(context, "data/a/x.csv");
+    symlinkSync("a", `${root}/data/b`);
+    assert.deepEqual(await find(root, `${root}/data/**/b/*.csv`), ["data/b/x.csv"]);
+    assert.deepEqual(await find(root, `${root}/data`), ["data/a/x.csv"]);
   });
 
   test("that lead nowhere are named, with where they lead", async (context) => {

@@ -56,6 +56,7 @@ describe("paths", () => {
   test("patterns match within a name, ** matches directories, braces are alternatives", async () => {
     assert.deepEqual(await find(FILES, "/d/*.csv"), ["/d/a.csv", "/d/a10.csv", "/d/b.csv", "/d/q[1].csv"]);
     assert.deepEqual(await find(FILES, "/d/?.csv"), ["/d/a.csv", "/d/b.csv"]);
+    assert.deepEqual(await find(FILES, "/d/[as]*"), ["/d/a.csv", "/d/a10.csv"], "a directory is no file");
     assert.deepEqual(await find(FILES, "/d/[ab].csv"), ["/d/a.csv", "/d/b.csv"]);
     assert.deepEqual(await find(FILES, "/d/[!a]*.csv"), ["/d/b.csv", "/d/q[1].csv"]);
     assert.deepEqual(await find(FILES, "/d/**/*.csv"), [
