@@ -4,7 +4,20 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inEveryMode, MODES } from "../../test/api/every-mode.ts";
-import { blackhole, collection, count, generate, type Job, job, type Source, state, t } from "../index.ts";
+import {
+  blackhole,
+  collection,
+  count,
+  generate,
+  type Job,
+  job,
+  type Keyed,
+  type Source,
+  session,
+  state,
+  t,
+  tumbling,
+} from "../index.ts";
 
 const In = t.struct({ k: t.string, v: t.f64 });
 const ROWS = [
@@ -135,6 +148,40 @@ for (const [what, make] of Object.entries(MAKERS)) {
     }
   });
 }
+
+test("keys are held to their type, those of state as well", async () => {
+  const rows = collection([{ at: 0 }], { type: t.struct({ at: t.timestamp }) });
+  const keyed = (name: string, end: (stream: Keyed<{ at: number }, number, { key: number }>) => unknown) => () =>
+    job({ name }, (env) => {
+      const stream = env.from("in", rows).eventTime({ at: "at" });
+      end(stream.keyBy(() => 1.5, t.i32));
+    });
+  const process = (entry: number) => ({
+    uid: "process",
+    state: { m: state.map(t.i32, t.f64) },
+    out: t.f64,
+    onRecord: (_: unknown, ctx: { state: { m: { set(key: number, value: number): void } } }) => {
+      ctx.state.m.set(entry, 1);
+    },
+  });
+  const jobs = [
+    keyed("running", (stream) => stream.aggregate({ n: count() }).to("out", blackhole())),
+    keyed("window", (stream) => stream.window(tumbling("1m")).aggregate({ n: count() }).to("out", blackhole())),
+    keyed("session", (stream) => stream.window(session("1m")).aggregate({ n: count() }).to("out", blackhole())),
+    keyed("process", (stream) => stream.process(process(1)).to("out", blackhole())),
+    keyed("in order", (stream) => stream.inOrder().process(process(1)).to("out", blackhole())),
+    () =>
+      job({ name: "map state" }, (env) => {
+        env.from("in", rows).keyBy("at").process(process(1.5)).to("out", blackhole());
+      }),
+  ];
+  for (const make of jobs) {
+    for (const { error, mode } of await inEveryMode(make)) {
+      assert.equal(error?.code, "KEY_INVALID", `${make().name}, ${mode.name}`);
+      assert.match(error?.message ?? "", /the number 1\.5, where the key's type is i32/);
+    }
+  }
+});
 
 test("what a reduce gives is held to the type of its records", async () => {
   const reducing = () =>

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { keyCodec } from "./key-bytes.ts";
 import { compileKeyHash, hashAscii, hashBytes, hashNumbers, hashString, KEY_DOUBTFUL } from "./key-hash.ts";
-import { isNumberKey, KEY_TAG, keyInvalidError, keyProblem, keySpecProblem } from "./key-spec.ts";
+import { isNumberKey, KEY_TAG, keyFits, keyInvalidError, keyProblem, keySpecProblem } from "./key-spec.ts";
+import { specMismatch } from "./spec-mismatch.ts";
 import type { TypeSpec } from "./type-spec.ts";
 
 const f64: TypeSpec = { kind: "f64" };
@@ -179,11 +180,61 @@ test("what is no key hashes to KEY_DOUBTFUL and has a problem that names it", ()
     [struct({ a: f64 }), { a: Number.NaN }, /an object whose "a" is NaN/],
     [struct({ a: f64 }), {}, /an object whose "a" is undefined/],
     [struct({ a: f64 }), null, /null, where the key's type is struct/],
+    [{ kind: "i32" }, 1.5, /the number 1.5, where the key's type is i32/],
+    [{ kind: "i32" }, 2 ** 31, /the number 2147483648, where the key's type is i32/],
+    [{ kind: "f32" }, 0.1, /the number 0.1, where the key's type is f32/],
+    [{ kind: "timestamp" }, 9e15, /the number 9000000000000000, where the key's type is timestamp/],
+    [{ kind: "i64" }, 2n ** 63n, /the bigint "9223372036854775808", where the key's type is i64/],
+    [{ kind: "enum", values: ["a", "b"] }, "c", /the string "c", where the key's type is "a" | "b"/],
+    [{ kind: "string", form: "duration" }, "soon", /the string "soon", where the key's type is duration/],
+    [{ kind: "union", members: [f64, string] }, true, /the boolean "true", where the key's type is f64 | string/],
+    [{ kind: "nullable", inner: { kind: "i32" } }, 1.5, /the number 1.5, where the key's type is i32/],
+    [struct({ a: { kind: "i32" } }), { a: 1.5 }, /an object whose "a" is the number 1.5/],
   ];
   for (const [spec, key, message] of cases) {
     assert.equal(compileKeyHash(spec, "bad")(key), KEY_DOUBTFUL, String(message));
     assert.match(keyProblem(spec, key)!, message);
   }
+});
+
+test("a key is what its type takes, but for null and NaN", () => {
+  const types: TypeSpec[] = [
+    ...(["f64", "f32", "i32", "timestamp", "i64", "bigint", "bool", "string", "date"] as const).map((kind) => ({
+      kind,
+    })),
+    { kind: "string", form: "duration" },
+    { kind: "enum", values: ["", "a", "5s"] },
+    { kind: "union", members: [{ kind: "i32" }, { kind: "enum", values: ["a"] }] },
+  ];
+  const value = fc.oneof(
+    fc.constantFrom<unknown>(
+      -0,
+      2 ** 31 - 1,
+      2 ** 31,
+      8.64e15,
+      8.64e15 + 2,
+      0.1,
+      Infinity,
+      Number.NaN,
+      null,
+      undefined,
+    ),
+    fc.constantFrom<unknown>(2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), -(2n ** 63n) - 1n, "", "a", "5s", "b", true),
+    fc.integer(),
+    fc.double(),
+    fc.float(),
+    fc.date(),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...types), value, (spec, key) => {
+      const isNone = Number.isNaN(key) || Number.isNaN(key instanceof Date ? key.getTime() : 0);
+      const expected = specMismatch(spec, key) === null && !isNone;
+      assert.equal(keyFits(spec, key), expected);
+      assert.equal(keyProblem(spec, key) === null, expected);
+      assert.equal(compileKeyHash(spec, "fits")(key) === KEY_DOUBTFUL, !expected);
+    }),
+    { numRuns: 5000 },
+  );
 });
 
 test("a valid key that happens to hash to KEY_DOUBTFUL has no problem", () => {

@@ -20,12 +20,12 @@
 //   H1. Canonical bytes are injective per key type: equal bytes, equal keys. -0 and 0 are one key.
 //   H2. `compileKeyHash(spec)(key)`, `hashBytes` over the payload and the column forms give the same number.
 //   H3. NaN, invalid dates, undefined, null (outside a struct), functions, symbols and objects without a declared
-//       struct are no keys: they hash to KEY_DOUBTFUL. A valid key may hash to that number too (one in 2^32), so a
+//       struct are no keys, nor is what the declared type does not take: they hash to KEY_DOUBTFUL. A valid key may hash to that number too (one in 2^32), so a
 //       caller that sees it asks `keyProblem`, and nobody else pays for the check.
 
 import { assert } from "../base/errors.ts";
 import { ownFieldCode } from "./field-path.ts";
-import { KEY_TAG, keyFields, keySpecProblem } from "./key-spec.ts";
+import { KEY_TAG, keyFields, keyFits, keySpecProblem } from "./key-spec.ts";
 import type { StructSpec, TypeSpec } from "./type-spec.ts";
 
 /** What every invalid key hashes to, see H3. */
@@ -192,21 +192,32 @@ function compile(spec: TypeSpec, id: string): KeyHash {
     case "struct":
       return compileStruct(spec, id);
     case "string":
-    case "enum":
+      if (spec.form !== undefined) return compileFitting(spec, hashString);
       return (key) => (typeof key === "string" ? hashString(key) : KEY_DOUBTFUL);
+    case "enum":
+      return compileFitting(spec, hashString);
     case "bool":
       return hashBoolean;
     case "i64":
+      return compileFitting(spec, hashBigint);
     case "bigint":
       return (key) => (typeof key === "bigint" ? hashBigint(key) : KEY_DOUBTFUL);
     case "date":
       return compileDate();
     case "any":
-    case "union":
       return compileDynamic();
-    default:
+    case "union":
+      return compileFitting(spec, compileDynamic());
+    case "f64":
       return compileNumber(KEY_TAG.number);
+    default:
+      return compileFitting(spec, compileNumber(KEY_TAG.number));
   }
+}
+
+/** Of a type that does not take all texts, numbers or bigints. */
+function compileFitting<T>(spec: TypeSpec, hash: (key: T) => number): KeyHash {
+  return (key) => (keyFits(spec, key) ? hash(key as T) : KEY_DOUBTFUL);
 }
 
 function hashBoolean(key: unknown): number {

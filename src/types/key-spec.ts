@@ -1,7 +1,10 @@
 // Which types and values can be keys (types/key-hash.ts, H3), and the error for those that cannot.
 
+import { isDuration } from "../base/duration.ts";
 import { type ErrorDetail, UserError } from "../base/errors.ts";
 import { ownField } from "./field-path.ts";
+import { TIME_MAX_MS } from "./source-value.ts";
+import { specText } from "./spec-text.ts";
 import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
 
 /** Tags of the canonical form of keys; also the seeds of their hash. */
@@ -58,11 +61,10 @@ export function isNumberKey(spec: TypeSpec): boolean {
 export function keyProblem(spec: TypeSpec, key: unknown): string | null {
   if (spec.kind === "struct") return structProblem(spec, key);
   if (spec.kind === "nullable") return keyProblem(spec.inner, key);
-  const tag = keyTag(key);
+  if (keyFits(spec, key)) return null;
   const what = describeKey(key);
-  if (tag !== -1 && tag !== KEY_TAG.null && tagFits(spec, tag)) return null;
   if (spec.kind === "any") return what === "an object" ? `${what} without a declared key type` : what;
-  return tag === KEY_TAG.null || NO_KEYS.includes(what) ? what : `${what}, where the key's type is ${spec.kind}`;
+  return key === null || NO_KEYS.includes(what) ? what : `${what}, where the key's type is ${specText(spec)}`;
 }
 
 function structProblem(spec: StructSpec, key: unknown): string | null {
@@ -93,7 +95,7 @@ function describeKey(key: unknown): string {
 export function keyInvalidError(problem: string, detail: ErrorDetail, where = ""): UserError {
   const operator = detail.operator === undefined ? "" : ` of operator ${JSON.stringify(detail.operator)}`;
   return new UserError("KEY_INVALID", `the key${operator} is ${problem}${where === "" ? "" : `, ${where}`}`, {
-    fix: "return a string, a finite or infinite number, a boolean, a bigint or a Date from keyBy, declare a struct for a compound key, or filter such records out first",
+    fix: "return what the key's type says: a string, a number but NaN, a boolean, a bigint, a Date, or a struct that is declared; filter other records out first",
     ...detail,
   });
 }
@@ -115,25 +117,36 @@ export function keyTag(key: unknown): number {
   }
 }
 
-function tagFits(spec: TypeSpec, tag: number): boolean {
+/** Whether a value that is no struct is a key of its type: one that the type takes, and neither null nor NaN. */
+export function keyFits(spec: TypeSpec, key: unknown): boolean {
   switch (spec.kind) {
-    case "string":
-    case "enum":
-      return tag === KEY_TAG.string;
-    case "bool":
-      return tag === KEY_TAG.boolean;
-    case "i64":
-    case "bigint":
-      return tag === KEY_TAG.bigint;
-    case "date":
-      return tag === KEY_TAG.date;
-    case "union":
-      return spec.members.some((member) => tagFits(member, tag));
     case "any":
-      return true;
+      return keyTag(key) > KEY_TAG.null;
+    case "f64":
+      return typeof key === "number" && !Number.isNaN(key);
+    case "f32":
+      return typeof key === "number" && Math.fround(key) === key;
+    case "i32":
+      return typeof key === "number" && (key | 0) === key;
+    case "timestamp":
+      return typeof key === "number" && Math.abs(key) <= TIME_MAX_MS;
+    case "string":
+      return typeof key === "string" && (spec.form === undefined || isDuration(key));
+    case "enum":
+      return typeof key === "string" && spec.values.includes(key);
+    case "bool":
+      return typeof key === "boolean";
+    case "i64":
+      return typeof key === "bigint" && BigInt.asIntN(64, key) === key;
+    case "bigint":
+      return typeof key === "bigint";
+    case "date":
+      return keyTag(key) === KEY_TAG.date;
+    case "union":
+      return spec.members.some((member) => keyFits(member, key));
     case "nullable":
-      return tagFits(spec.inner, tag);
+      return keyFits(spec.inner, key);
     default:
-      return isNumberKey(spec) && tag === KEY_TAG.number;
+      return false;
   }
 }

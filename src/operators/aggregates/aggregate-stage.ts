@@ -11,7 +11,7 @@ import type { BatchReader, ColumnView } from "../../types/codec.ts";
 import { fieldCode } from "../../types/field-path.ts";
 import { type KeyCodec, keyCodec } from "../../types/key-bytes.ts";
 import { compileKeyHash, hashAscii, KEY_DOUBTFUL } from "../../types/key-hash.ts";
-import { isNumberKey, keyInvalidError, keyProblem } from "../../types/key-spec.ts";
+import { isNumberKey, keyFits, keyInvalidError, keyProblem } from "../../types/key-spec.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { recordField, type ValueCode, valueCode } from "../expressions/expr-code.ts";
 import { exprFields, exprText } from "../expressions/expr-spec.ts";
@@ -175,6 +175,8 @@ function stageScope(stage: AggregateStage, options: StageOptions): Readonly<Reco
     stageTimes: stage.times,
     stageRecords: stage.records,
     keyOf: key?.of,
+    keyType: type,
+    keyFits,
     codec: keyCodec(type) satisfies KeyCodec,
     hashKey: isNumberKey(type) ? null : compileKeyHash(type, `${label} stage`),
     hashAscii,
@@ -232,7 +234,8 @@ function rowKeyCode(key: KeyAccess | null): string {
 function valueKeyCode(key: KeyAccess, value: string, record: string): string {
   const check = `checkKey(key, ${record});`;
   if (isNumberKey(key.type)) {
-    return `const key = ${value}; if (typeof key !== "number" || key !== key) ${check} keyNumbers[i] = key;`;
+    const misfit = key.type.kind === "f64" ? 'typeof key !== "number" || key !== key' : "!keyFits(keyType, key)";
+    return `const key = ${value}; if (${misfit}) ${check} keyNumbers[i] = key;`;
   }
   return `const key = ${value}, hash = hashKey(key); if (hash === DOUBTFUL) ${check}
     hashes[i] = hash; keys.stage(i, key, codec);`;

@@ -116,4 +116,16 @@ export const TYPES: readonly Mutant[] = [
     find: "const optional = left.optional || right.optional;",
     replace: "const optional = left.optional && right.optional;",
   },
+  {
+    name: "a key of t.i64 beyond 64 bits is taken",
+    file: "src/types/key-spec.ts",
+    find: 'return typeof key === "bigint" && BigInt.asIntN(64, key) === key;',
+    replace: 'return typeof key === "bigint";',
+  },
+  {
+    name: "keys of an enum are hashed without a look at its values",
+    file: "src/types/key-hash.ts",
+    find: '    case "enum":\n      return compileFitting(spec, hashString);',
+    replace: '    case "enum":\n      return (key) => (typeof key === "string" ? hashString(key) : KEY_DOUBTFUL);',
+  },
 ];
