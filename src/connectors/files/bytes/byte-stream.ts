@@ -142,10 +142,10 @@ export class ReadAhead {
 /** What the first bytes of a file tell when it is no UTF-8 text at all. Null when it may be. */
 export function encodingProblem(file: string, start: Uint8Array, coding: FileCoding): UserError | null {
   const [first, second, third, fourth] = start;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    return new UserError("ENCODING_UNSUPPORTED", `${file} is UTF-16, not UTF-8`, {
-      fix: 'say `encoding: "utf-16"`',
-    });
+  const wide = wideEncoding(start);
+  if (wide !== null) {
+    const [encoding, fix] = wide;
+    return new UserError("ENCODING_UNSUPPORTED", `${file} is ${encoding}, not UTF-8`, { fix });
   }
   const isGzip = first === 0x1f && second === 0x8b;
   const isZstd = first === 0x28 && second === 0xb5 && third === 0x2f && fourth === 0xfd;
@@ -158,4 +158,14 @@ export function encodingProblem(file: string, start: Uint8Array, coding: FileCod
       fix: `rename it to end with "${ending}", or set the option \`compression: "${compression}"\``,
     },
   );
+}
+
+/** Encodings of two and four bytes a letter, and what to do: by their mark, or by the zeros beside the first two letters. */
+function wideEncoding([a, b, c, d]: Uint8Array): [encoding: string, fix: string] | null {
+  const marksWide = a === 0 && b === 0 && c === 0xfe && d === 0xff;
+  if (marksWide || (a === 0xff && b === 0xfe && c === 0 && d === 0)) return ["UTF-32", "convert it to UTF-8"];
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) return ["UTF-16", 'say `encoding: "utf-16"`'];
+  if (a && b === 0 && c && d === 0) return ["UTF-16 without a byte order mark", 'say `encoding: "utf-16le"`'];
+  if (a === 0 && b && c === 0 && d) return ["UTF-16 without a byte order mark", 'say `encoding: "utf-16be"`'];
+  return null;
 }

@@ -87,6 +87,20 @@ export function refuseOtherDelimiter(names: readonly string[], spec: StructSpec 
   });
 }
 
+/** A header whose first name in quotes ends before the delimiter of another file: `"a";"b"`. */
+export function refuseDelimiterAfterQuote(header: string, quote: number, file: string): void {
+  const sign = String.fromCharCode(quote);
+  const delimiter = [";", "\t", "|", ","].find((character) => header.includes(sign + character));
+  if (delimiter === undefined || !header.startsWith(sign)) return;
+  throw new UserError(
+    "CSV_HEADER_INVALID",
+    `the header of ${file} has ${JSON.stringify(delimiter)} after a closing quote`,
+    {
+      fix: `say \`delimiter: ${JSON.stringify(delimiter)}\``,
+    },
+  );
+}
+
 /** A header with blanks around names that would go with `trim`: those of quoted names would not. */
 export function refuseBlanks(names: readonly string[], trimmed: readonly string[], file: string): void {
   const name = names.find((text, index) => text !== trimmed[index]);

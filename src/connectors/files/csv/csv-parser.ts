@@ -26,6 +26,7 @@ import {
   headerInvalid,
   headerMissing,
   refuseBlanks,
+  refuseDelimiterAfterQuote,
   refuseOtherDelimiter,
 } from "./csv-columns.ts";
 import { CR, type CsvDialect, LF, NONE } from "./csv-dialect.ts";
@@ -85,7 +86,10 @@ function recordCells(record: Buffer, file: string, options: CsvFormatOptions): s
   cells.text = cells.bytes.toString("latin1");
   scanner.scan(cells.bytes, 0, record.length, true);
   const problem = isUtf8(record) ? problemTexts(scanner.problems)[0] : "bytes that are not UTF-8";
-  if (problem !== undefined && options.header) throw headerInvalid(file, problem);
+  if (problem !== undefined && options.header) {
+    if (scanner.problems & HAS_TEXT_AFTER_QUOTE) refuseDelimiterAfterQuote(cells.text, options.dialect.quote, file);
+    throw headerInvalid(file, problem);
+  }
   return Array.from({ length: scanner.count }, (_, index) => cells.string(index));
 }
 

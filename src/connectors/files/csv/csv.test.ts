@@ -93,6 +93,14 @@ describe("CSV columns", () => {
       code: "CSV_COLUMN_MISSING",
       fix: 'say `delimiter: ";"`',
     });
+    for (const header of ['"n";"text"', '"n";text', '\ufeff"n, m";"text"']) {
+      await assert.rejects(read(`${header}\n1;x\n`, { type: Row }), {
+        code: "CSV_HEADER_INVALID",
+        message: 'the header of /in.csv has ";" after a closing quote',
+        fix: 'say `delimiter: ";"`',
+      });
+    }
+    await assert.rejects(read('"n"x,text\n1,x\n'), { message: "the header of /in.csv has text after a closing quote" });
   });
 
   test("a header that names a column twice, or is damaged, fails with the file", async () => {
@@ -368,6 +376,20 @@ describe("bad CSV rows", () => {
       code: "ENCODING_UNSUPPORTED",
       message: /in\.csv is UTF-16/,
     });
+    for (const encoding of ["utf-16le", "utf-16be"]) {
+      const text = Buffer.from("n,text\n1,x\n", "utf-16le");
+      await assert.rejects(read(encoding === "utf-16le" ? text : text.swap16()), {
+        code: "ENCODING_UNSUPPORTED",
+        message: /in\.csv is UTF-16 without a byte order mark/,
+        fix: `say \`encoding: "${encoding}"\``,
+      });
+    }
+    for (const mark of [
+      [0xff, 0xfe, 0, 0],
+      [0, 0, 0xfe, 0xff],
+    ]) {
+      await assert.rejects(read(bytes(mark, "n\0\0\0")), { message: /in\.csv is UTF-32/, fix: "convert it to UTF-8" });
+    }
     await assert.rejects(read(bytes([0x1f, 0x8b, 8, 0])), {
       code: "ENCODING_UNSUPPORTED",
       message: /compressed with gzip/,
