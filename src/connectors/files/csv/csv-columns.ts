@@ -239,7 +239,7 @@ export function csvSpecCheck(spec: TypeSpec): StructSpec {
 }
 
 /** Explains a bad record: what is wrong with each bad cell. Reads every cell again, with a function per column. */
-export function csvExplainer(columns: readonly CsvColumn[]): (cells: CsvCells) => string[] {
+export function csvExplainer(columns: readonly CsvColumn[], trim: boolean): (cells: CsvCells) => string[] {
   const present = columns.filter((column) => column.index >= 0);
   const readers = present.map((column) => csvRowFunction([column], "explain"));
   return (cells) => {
@@ -247,18 +247,19 @@ export function csvExplainer(columns: readonly CsvColumn[]): (cells: CsvCells) =
     present.forEach((column, at) => {
       cells.failed = false;
       readers[at]!(cells);
-      if (cells.failed) issues.push(`column ${JSON.stringify(column.name)}: ${cellIssue(column, cells)}`);
+      if (cells.failed) issues.push(`column ${JSON.stringify(column.name)}: ${cellIssue(column, cells, trim)}`);
     });
     cells.failed = false;
     return issues;
   };
 }
 
-function cellIssue(column: CsvColumn, cells: CsvCells): string {
+function cellIssue(column: CsvColumn, cells: CsvCells, trim: boolean): string {
   const type = column.type.kind === "nullable" ? column.type.inner : column.type;
   const expected =
     type.kind === "enum" ? `one of ${type.values.join(", ")}` : (EXPECTED[type.kind] ?? 'a duration like "5m"');
   const text = cells.string(column.index);
   if (text === "") return `empty, expected ${expected}`;
-  return `${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)} is not ${expected}`;
+  const hint = !trim && /^[ \t]|[ \t]$/.test(text) ? ": say `trim: true` if the blanks do not count" : "";
+  return `${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)} is not ${expected}${hint}`;
 }

@@ -122,6 +122,7 @@ class CsvParser implements RecordParser<unknown> {
   readonly #columns: CsvColumns;
   readonly #width: number;
   readonly #ragged: boolean;
+  readonly #trim: boolean;
   readonly #comment: number;
   readonly #isBlankRecord: boolean;
   /** Null where blanks do not count. */
@@ -136,6 +137,7 @@ class CsvParser implements RecordParser<unknown> {
     this.#columns = columns;
     this.#width = columns.width;
     this.#ragged = options.ragged;
+    this.#trim = options.dialect.trim;
     this.#comment = options.dialect.comment;
     this.#blanksAroundQuotes = blanksAroundQuotes(options.dialect);
     const only = columns.width === 1 ? columns.columns.find((column) => column.index === 0) : undefined;
@@ -216,7 +218,7 @@ class CsvParser implements RecordParser<unknown> {
       if (this.#blanksAroundQuotes?.test(recordText(bytes, position, next)) === true) issues.push(TRIM_HINT);
       issues.push(...lines);
     } else {
-      this.#explain ??= csvExplainer(this.#columns.columns);
+      this.#explain ??= csvExplainer(this.#columns.columns, this.#trim);
       issues.push(...this.#explain(this.#cells));
     }
     return { raw: recordText(bytes, position, next), issues, ...where };

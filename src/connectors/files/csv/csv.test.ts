@@ -333,6 +333,18 @@ describe("bad CSV rows", () => {
     assert.equal(invalid.at(-1)?.raw, '9,"unclosed\n10,x');
   });
 
+  test("blanks around a value that does not fit are pointed out, unless they are trimmed", async () => {
+    const { issues } = await read("n,text\n 1,a\n2\t,b\n3 x,c\n", { type: Row });
+    const hint = "say `trim: true` if the blanks do not count";
+    assert.deepEqual(issues, [
+      `2: column "n": " 1" is not a number: ${hint}`,
+      `3: column "n": "2\\t" is not a number: ${hint}`,
+      '4: column "n": "3 x" is not a number',
+    ]);
+    const trimmed = await read('n,text\n 1 ,a\n" 2",b\n', { type: Row, trim: true });
+    assert.deepEqual(trimmed.issues, ['3: column "n": " 2" is not a number']);
+  });
+
   test("with one line a record, an unclosed quote costs one line only", async () => {
     const { records, issues } = await read('n,text\n1,"open\n2,x\n', { type: Row, multiline: false });
     assert.deepEqual(records, [{ n: 2, text: "x" }]);
