@@ -14,6 +14,7 @@ import { Configuration, type ConfigValues } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobMetrics } from "../protocol/job-messages.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
+import { isLoadingJob } from "../taskmanager/job-load-node.ts";
 import { threadSlotRunner } from "../taskmanager/slot-runner-node.ts";
 import { checkOptions, FUNCTION } from "../types/check-options.ts";
 import { describe } from "../types/describe.ts";
@@ -99,6 +100,7 @@ export async function start<J extends Job = Job>(
     given: options,
     takes: { params: true, parallelism: true, config: true, signal: true, print: FUNCTION, log: FUNCTION },
   });
+  if (isLoadingJob()) throw startedWhileLoading();
   const { params = {}, signal } = options;
   signal?.throwIfAborted();
   const cwd = process.cwd();
@@ -117,6 +119,13 @@ export async function start<J extends Job = Job>(
     bundle.dispose();
     throw error instanceof EngineError ? toldError(error, { bundle, plan: null }) : error;
   }
+}
+
+/** Each of its threads would load the file, and so start the job, without end. */
+function startedWhileLoading(): UserError {
+  return new UserError("START_WHILE_LOADING", "start was called while the file of a job was loaded", {
+    fix: "each thread of a job loads its file: keep the job in a file of its own, or call start within if (import.meta.main) { … }",
+  });
 }
 
 type Beginning = {

@@ -65,6 +65,13 @@ export function loadedUrl({ path, sha256 }: { readonly path: string; readonly sh
   return `${pathToFileURL(path).href}?bundle=${sha256.slice(0, 12)}`;
 }
 
+let importing = 0;
+
+/** Whether a job's module is being evaluated in this thread: what runs now may be its own top level. */
+export function isLoadingJob(): boolean {
+  return importing > 0;
+}
+
 /** Imports a bundle, or any other module by its URL. Throws MODULE_THREW and MODULE_EXPORT_MISSING. */
 export async function bundleImport(bundle: string): Promise<{ readonly default?: unknown }> {
   resolveEngineImports();
@@ -74,11 +81,14 @@ export async function bundleImport(bundle: string): Promise<{ readonly default?:
     url.search = "";
     bundleFiles.set(loaded, fileURLToPath(url));
   }
+  importing += 1;
   try {
     return (await import(loaded ?? bundle)) as { default?: unknown };
   } catch (error) {
     if (error instanceof EngineError) throw error;
     throw (await exportMissing(error)) ?? moduleThrew(error);
+  } finally {
+    importing -= 1;
   }
 }
 

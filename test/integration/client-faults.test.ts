@@ -33,6 +33,14 @@ async function count(rows: AsyncIterable<unknown>): Promise<number> {
 }
 
 describe("a job that was started from code", () => {
+  test("cannot start itself while its file is loaded, which would go on without end", async () => {
+    const starting = start(new URL("./fixtures/client/self-start.job.ts", import.meta.url));
+    await assert.rejects(starting, {
+      code: "START_WHILE_LOADING",
+      location: { file: "test/integration/fixtures/client/self-start.job.ts", line: 7, column: 7 },
+    });
+  });
+
   test("runs beside others, each with its own memory: one that keeps too much ends alone", async () => {
     const well = await Promise.all(
       [1, 2, 3].map((n) => {
