@@ -11,6 +11,10 @@ const EACH = ".map(…) works on each record; a sink of your own takes the resul
 const SORTED =
   ".keyBy(…).inOrder() gives the records of each key in event-time order; collect() lists them sorted in a window";
 
+const TIMES = '.eventTime({ at: "ts", outOfOrder: "5s" }) says when records happened, and how late they may come';
+const ROWS =
+  '.to("uid", rows()) hands the records to the program that started the job; the aggregate collect(…) lists those of a key';
+
 /** By name of the method. */
 export const ABSENT_METHODS = {
   join: JOINS,
@@ -28,14 +32,24 @@ export const ABSENT_METHODS = {
   max: AGGREGATES,
   mean: AGGREGATES,
   groupBy: '.keyBy("…") groups the records by a key',
+  fold: ".keyBy(…).reduce(uid, (left, right) => …) folds the records of a key",
   scan: ".keyBy(…).reduce(uid, (left, right) => …) folds the records of a key",
   forEach: EACH,
   tap: EACH,
+  peek: EACH,
   sort: SORTED,
   orderBy: SORTED,
   where: ".filter(…) keeps the records for which something is true",
   select: ".map(…) makes other records of them",
   windowAll: '.keyBy(() => "all", t.string).window(…) puts all records into the same windows',
+  countWindow: "windows are of event time: .keyBy(…).window(…); a .keyBy(…).process(…) can count records in its state",
+  withWatermark: TIMES,
+  assignTimestampsAndWatermarks: TIMES,
+  flatten: ".flatMap((list) => list) gives what is in each list",
+  collect: ROWS,
+  toArray: ROWS,
+  print: '.to("uid", print()) shows the records',
+  addSink: '.to("uid", sink) ends a stream in a sink',
   pipe: '.to("uid", sink) ends a stream in a sink',
   sink: '.to("uid", sink) ends a stream in a sink',
   sinkTo: '.to("uid", sink) ends a stream in a sink',

@@ -140,6 +140,7 @@ describe("what is no argument of a call is refused there, when the job is built"
       /"lat": it has late$/,
       (s) => s.eventTime({ at: "id" }).keyBy("id").window(tumbling("1m")).aggregate({ n: count() }).side.lat.to("x"),
     ],
+    ["SIDE_OUTPUT_UNKNOWN", /"late": it has none$/, (_, env) => env.from("x", csv("a")).side.late.to("y", print())],
     ["SINK_WITHOUT_INPUT", /^the sink string "x" has no input/, (_, env) => env.to("x", print())],
     ["SIDE_OUTPUT_OFF", /^the source "x" sets no invalid rows/, (_, env) => env.from("x", csv("a")).side.invalid],
   ];

@@ -8,7 +8,7 @@ import { checkSchema } from "../types/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/standard-schema.ts";
 import { callSite, userFrame } from "./call-site.ts";
 import { checkSourceType } from "./check-argument.ts";
-import { misspeltFix } from "./misplaced-call.ts";
+import { misspeltFix, sideOutputs } from "./misplaced-call.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
 import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan-builder.ts";
 import type { Split, Stream } from "./stream.ts";
@@ -160,13 +160,12 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
 
 /** Side outputs of a source that sets nothing aside: to read from them is a mistake. */
 function noInvalidRows(uid: string, kind: string): object {
-  return {
-    get invalid(): never {
-      throw new UserError("SIDE_OUTPUT_OFF", `the source "${uid}" sets no invalid rows aside`, {
-        fix: `ask for them where the source is made: ${kind}(…, { invalid: "side" })`,
-      });
-    },
+  const invalid = (): never => {
+    throw new UserError("SIDE_OUTPUT_OFF", `the source "${uid}" sets no invalid rows aside`, {
+      fix: `ask for them where the source is made: ${kind}(…, { invalid: "side" })`,
+    });
   };
+  return sideOutputs(Object.defineProperty({}, "invalid", { get: invalid }));
 }
 
 function isSource(value: unknown): value is Source<unknown> {

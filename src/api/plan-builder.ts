@@ -238,7 +238,7 @@ function checkNoWatermark({ options, location }: PlanNode): void {
 function declared(of: PlanNode | KeyedStep): string {
   if ("isRead" in of) return `${of.kind}(…)`;
   const called = of.explicitUid ?? of.name;
-  return called === null ? `a ${of.kind}` : `the ${of.kind} "${called}"`;
+  return called === null ? `${/^[aeiou]/.test(of.kind) ? "an" : "a"} ${of.kind}` : `the ${of.kind} "${called}"`;
 }
 
 function checkParallelism(node: PlanNode, uid: string, parallelism: number, maxParallelism: number): void {

@@ -35,7 +35,7 @@ const UNREAD: Record<string, { message: RegExp; build: (env: JobEnv) => unknown 
     },
   },
   "an aggregate": {
-    message: /an? aggregate/,
+    message: /what an aggregate gives/,
     build(env) {
       const from = env.from("in", rows());
       from.keyBy("k").aggregate({ n: count() });
