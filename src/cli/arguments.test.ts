@@ -72,6 +72,19 @@ test("what is mistyped is refused, with what was probably meant", () => {
   );
 });
 
+test("of options that exclude each other one is taken", () => {
+  for (const [left, right] of [
+    ["--dot", "--mermaid"],
+    ["--dot", "--json"],
+    ["--mermaid", "--json"],
+  ] as const) {
+    const either = `CLI_OPTIONS_EXCLUSIVE: millrace explain takes either ${left} or ${right} (leave one of them out)`;
+    assert.equal(refusal("explain", "job.ts", left, right), either);
+    assert.equal(refusal("explain", "job.ts", right, left), either);
+  }
+  assert.ok(parse("explain", "job.ts", "--dot", "--local").flags.has("dot"));
+});
+
 test("an unknown option may be meant for the job", () => {
   const meant = (...args: string[]) => /write (.*); else see/.exec(refusal("run", "job.ts", ...args))?.[1];
   assert.equal(meant("--in=data"), "--param in=data");

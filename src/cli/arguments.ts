@@ -11,6 +11,8 @@ export type OptionSpec = {
   /** What stands for the value in the help: "n". */
   readonly value?: string;
   readonly help: string;
+  /** Options that ask for something else in its place. */
+  readonly excludes?: readonly string[];
 };
 
 export type CommandSpec = {
@@ -69,6 +71,7 @@ export function commandLineParse(given: readonly string[], commands: readonly Co
     if (value === null) flags.add(token.name);
     else values[token.name] = [...(values[token.name] ?? []), value];
   }
+  checkExclusive(command, flags);
   const help = flags.has("help");
   return { command, positional: help ? "" : positional(command, positionals), flags, values, help, args: own };
 }
@@ -162,6 +165,16 @@ function optionValue(command: CommandSpec, spec: OptionSpec | undefined, token: 
   throw new UserError("CLI_OPTION_VALUE", `${rawName} needs a value`, {
     fix: `write ${rawName} ${spec.value ?? "value"}`,
   });
+}
+
+function checkExclusive({ name, options }: CommandSpec, flags: ReadonlySet<string>): void {
+  for (const flag of flags) {
+    const other = options[flag]?.excludes?.find((excluded) => flags.has(excluded));
+    if (other === undefined) continue;
+    throw new UserError("CLI_OPTIONS_EXCLUSIVE", `millrace ${name} takes either ${shown(flag)} or ${shown(other)}`, {
+      fix: "leave one of them out",
+    });
+  }
 }
 
 function unknownOption(command: CommandSpec, { name, rawName, value = "value" }: OptionToken): UserError {
