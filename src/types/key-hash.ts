@@ -20,8 +20,9 @@
 //   H1. Canonical bytes are injective per key type: equal bytes, equal keys. -0 and 0 are one key.
 //   H2. `compileKeyHash(spec)(key)`, `hashBytes` over the payload and the column forms give the same number.
 //   H3. NaN, invalid dates, undefined, null (outside a struct), functions, symbols and objects without a declared
-//       struct are no keys, nor is what the declared type does not take: they hash to KEY_DOUBTFUL. A valid key may hash to that number too (one in 2^32), so a
-//       caller that sees it asks `keyProblem`, and nobody else pays for the check.
+//       struct are no keys, nor is what the declared type does not take: they hash to KEY_DOUBTFUL. A valid key may
+//       hash to that number too (one in 2^32), so a caller that sees it asks `keyProblem`, and nobody else pays for
+//       the check.
 
 import { assert } from "../base/errors.ts";
 import { ownFieldCode } from "./field-path.ts";
