@@ -160,7 +160,7 @@ export function encodingProblem(file: string, start: Uint8Array, coding: FileCod
   );
 }
 
-/** Encodings of two and four bytes a letter, and what to do: by their mark, or by zeros beside the first two letters. */
+/** Encodings of two and four bytes a letter, and what to do: by the mark, or by zeros beside the first letters. */
 function wideEncoding([a, b, c, d]: Uint8Array): [encoding: string, fix: string] | null {
   const marksWide = a === 0 && b === 0 && c === 0xfe && d === 0xff;
   if (marksWide || (a === 0xff && b === 0xfe && c === 0 && d === 0)) return ["UTF-32", "convert it to UTF-8"];
