@@ -7,8 +7,18 @@ import { MetricStore } from "../metrics/metric-store.ts";
 import { activityCode } from "../metrics/task-activity.ts";
 import { jobCounts, operatorMetrics, poolMetrics, taskMetrics } from "./job-metrics.ts";
 
-const KINDS = { in: "source", parse: "parse", time: "eventTime", window: "window", out: "sink" };
-const PLAN = { operators: Object.entries(KINDS).map(([uid, kind]) => ({ uid, kind })) } as unknown as Plan;
+const KINDS = {
+  in: "source",
+  parse: "parse",
+  time: "eventTime",
+  window: "window",
+  ordered: "process",
+  other: "process",
+  out: "sink",
+};
+const PLAN = {
+  operators: Object.entries(KINDS).map(([uid, kind]) => ({ uid, kind, options: { inOrder: uid === "ordered" } })),
+} as unknown as Plan;
 
 /** Two subtasks in two slots; `fill` sets the metrics of each. */
 function store(fill: (scope: (operator: string | null) => MetricScope, subtask: number) => void): MetricStore {
@@ -35,6 +45,17 @@ test("counts add up over subtasks, each by the kind of its operator", () => {
   const { watermarkMs, ...counts } = jobCounts(metrics, PLAN);
   assert.deepEqual(counts, { rowsIn: 20, rowsOut: 10, late: 6, invalid: 6, skipped: 8, busyMs: 100 });
   assert.equal(watermarkMs, null);
+});
+
+test("records that go aside as late are late, too; a side output of a function's own that has this name is not", () => {
+  const metrics = store((scope) => {
+    scope("window").count("numRecordsOut.late", 3);
+    scope("ordered").count("numLateRecordsDropped", 5);
+    scope("ordered").count("numRecordsOut.late", 20);
+    scope("ordered").count("numRecordsOut", 100);
+    scope("other").count("numRecordsOut.late", 1_000);
+  });
+  assert.equal(jobCounts(metrics, PLAN).late, 56);
 });
 
 test("the watermark is the lowest of those that have begun", () => {

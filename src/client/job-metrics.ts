@@ -1,6 +1,6 @@
 // The numbers of a job, read from its metrics. Pure.
 
-import type { OperatorKind, Plan } from "../graph/plan.ts";
+import { canBeLate, type OperatorKind, type Plan, SIDE_LATE } from "../graph/plan.ts";
 import type { PoolStats } from "../memory/segment-pool.ts";
 import { type MetricRates, meterName } from "../metrics/metric-rates.ts";
 import type { MetricEntry, MetricStore } from "../metrics/metric-store.ts";
@@ -30,10 +30,12 @@ export function jobCounts(metrics: MetricStore, plan: Plan): JobCounts {
     return ({ operator }: MetricEntry): boolean => wanted.includes(kinds.get(operator ?? "") ?? "map");
   };
   const invalid = metrics.sum("numRecordsInErrors", of("source", "parse"));
+  const timed = new Set(plan.operators.filter(canBeLate).map(({ uid }) => uid));
+  const setAside = metrics.sum(`numRecordsOut.${SIDE_LATE}`, ({ operator }) => timed.has(operator ?? ""));
   return {
     rowsIn: metrics.sum("numRecordsOut", of("source")),
     rowsOut: metrics.sum("numRecordsOut", of("sink")),
-    late: metrics.sum("numLateRecordsDropped"),
+    late: metrics.sum("numLateRecordsDropped") + setAside,
     invalid,
     skipped: metrics.sum("numRecordsInErrors") - invalid,
     busyMs: metrics.sum("accumulateBusyTimeMs"),

@@ -118,6 +118,11 @@ export function isInOrder({ options }: Pick<PlanOperator, "options">): boolean {
   return (options as { inOrder?: unknown } | null)?.inOrder === true;
 }
 
+/** Whether records can come too late for an operator. */
+export function canBeLate(operator: Pick<PlanOperator, "kind" | "options">): boolean {
+  return operator.kind === "window" || isInOrder(operator);
+}
+
 /** Whether every source has an end. */
 export function isBounded({ operators }: Pick<Plan, "operators">): boolean {
   return operators.every(({ kind, options }) => {

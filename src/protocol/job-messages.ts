@@ -41,7 +41,7 @@ export type JobCounts = {
   /** Records that sources gave, and that sinks took. */
   readonly rowsIn: number;
   readonly rowsOut: number;
-  /** Too late for their window, and nobody read the late output. */
+  /** Too late for their window, or for an operator in event-time order: dropped, or gone to `side.late`. */
   readonly late: number;
   /** Could not be read, or failed their schema. */
   readonly invalid: number;

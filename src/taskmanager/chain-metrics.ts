@@ -4,6 +4,7 @@
 // so that most metrics here are further definitions of numbers that are written anyway (M4 of metric-registry.ts).
 
 import type { JobVertex } from "../graph/job-graph.ts";
+import { canBeLate } from "../graph/plan.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 
 type Exchange = { readonly from: string; readonly output: string };
@@ -90,9 +91,10 @@ export class ChainMetrics {
   /** What is counted seldom stands at 0 from the start, so that it is seen to be 0. */
   #defineRare(): void {
     const { vertex, scope } = this.#options;
-    for (const { uid, kind, onError } of vertex.operators) {
+    for (const operator of vertex.operators) {
+      const { uid, kind, onError } = operator;
       if (kind === "source" || kind === "parse" || onError !== "fail") scope(uid).count("numRecordsInErrors", 0);
-      if (kind === "window") scope(uid).count("numLateRecordsDropped", 0);
+      if (canBeLate(operator)) scope(uid).count("numLateRecordsDropped", 0);
     }
   }
 }

@@ -121,4 +121,10 @@ export const SURFACE: readonly Mutant[] = [
     find: `column: (before.at(-1) ?? "").length + 1 };`,
     replace: `column: before.join("\\n").length + 1 };`,
   },
+  {
+    name: "late records that go to side.late are not counted",
+    file: "src/client/job-metrics.ts",
+    find: ` + setAside,`,
+    replace: `,`,
+  },
 ];
