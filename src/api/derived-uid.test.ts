@@ -33,7 +33,7 @@ describe("derived uids", () => {
     ["nothing else", (rows) => rows],
     ["a filter before it", (rows) => rows.filter(col("price").gt(1))],
     ["several stateless operators before it", (rows) => rows.map(Tick, (row) => row).filter(() => true)],
-    ["a new distribution before it", (rows) => rows.rebalance()],
+    ["a new distribution before it", (rows) => rows.rebalance().filter(() => true)],
     ["event time before it", (rows) => rows.eventTime({ at: "ts" })],
     ["a sink beside it", (rows) => rows, (rows) => rows.to("copy", blackhole())],
     [

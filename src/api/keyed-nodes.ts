@@ -21,7 +21,7 @@ import { keyChoice, keyColumns, keyText, shippedFields } from "./key-choice.ts";
 import { checkSideNames } from "./on-error.ts";
 import { uidCheck } from "./plan-builder.ts";
 import type { KeyedStep, NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
-import { keyedEdges, type StreamOrigin } from "./stream-origin.ts";
+import { checkUnpartitioned, keyedEdges, type StreamOrigin } from "./stream-origin.ts";
 import { windowText } from "./window-text.ts";
 
 /** A keyed stream without its types; `inOrder`: its records reach the operator in the order of event time. */
@@ -36,6 +36,7 @@ export type KeyedParts = {
 
 /** What `keyBy` gives. */
 export function keyedParts(origin: StreamOrigin, by: readonly unknown[]): KeyedParts {
+  checkUnpartitioned(origin, "keyBy");
   const { key, of } = keyChoice(by, origin.type);
   const inputs = origin.outputs.map(({ node }) => ({ from: node }));
   const step = origin.builder.addStep("keyBy", inputs);

@@ -11,6 +11,7 @@ import type { Json } from "../operators/source.ts";
 import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from "../state/key-groups.ts";
 import { callSite } from "./call-site.ts";
 import { derivedUids } from "./derived-uid.ts";
+import { checkEffects } from "./option-effects.ts";
 import type { KeyedStep, NodeDeclaration, OperatorFunctions, PlanNode } from "./plan-node.ts";
 import { withCombiners } from "./pre-aggregation.ts";
 
@@ -195,9 +196,8 @@ export class PlanBuilder {
       });
     }
     const endless = this.#nodes.find((node) => node.kind === "source" && !sourceEnds(node));
-    if (mode !== "batch") return;
-    if (endless !== undefined) throw batchEndless(jobName, endless);
-    for (const node of this.#nodes) checkNoWatermark(node);
+    if (mode === "batch" && endless !== undefined) throw batchEndless(jobName, endless);
+    checkEffects(this.#nodes, mode);
   }
 }
 
@@ -212,26 +212,6 @@ function batchEndless(jobName: string, { explicitUid, location }: PlanNode): Use
       ...(location && { location }),
     },
   );
-}
-
-/** What concerns watermarks, by the names of plan and API. */
-const OF_WATERMARKS = {
-  outOfOrderMs: "outOfOrder",
-  idleMs: "idle",
-  everyMs: "every",
-  allowedLatenessMs: "allowLate",
-} as const;
-
-/** There is no watermark before the end of a batch, so that nothing is late. */
-function checkNoWatermark({ options, location }: PlanNode): void {
-  const given = options as Readonly<Record<string, unknown>> | null;
-  for (const [field, name] of Object.entries(OF_WATERMARKS)) {
-    if (!given?.[field]) continue;
-    throw new UserError("OPTION_WITHOUT_EFFECT", `${name} has no effect in a job with mode: "batch"`, {
-      fix: `leave ${name} out: there is no watermark before the end of the input, so that no record is late; or leave out mode: "batch"`,
-      ...(location && { location }),
-    });
-  }
 }
 
 /** An operator, or a call on the way to one, as its declaration reads. */

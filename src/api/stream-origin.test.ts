@@ -38,7 +38,7 @@ test("each stream of a union keeps its own partitioning", async () => {
 });
 
 test("partitioning after a union holds for all of it", async () => {
-  assert.deepEqual(await partitioners((a, b) => a.global().union(b.broadcast()).rescale()), [
+  assert.deepEqual(await partitioners((a, b) => a.union(b).rescale()), [
     ["a", { kind: "rescale" }],
     ["b", { kind: "rescale" }],
   ]);

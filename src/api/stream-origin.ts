@@ -1,6 +1,7 @@
 // Where streams come from, and the edges that connect them to new operators. Untyped: no generics here.
 
 import type { KeySpec, PartitionerSpec } from "../graph/plan.ts";
+import { withoutEffect } from "../types/check-options.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import type { NodeInput, OperatorFunctions, PlanNode } from "./plan-node.ts";
@@ -37,6 +38,25 @@ export function edgesOf(origin: StreamOrigin): NodeInput[] {
         : { kind: partitioning.kind };
     return { from: node, output, input: 0, partitioner, fields: null };
   });
+}
+
+/** The same stream, distributed this way. */
+export function partitioned(origin: StreamOrigin, partitioning: Partitioning): StreamOrigin {
+  checkUnpartitioned(origin, methodOf(partitioning));
+  return { ...origin, outputs: origin.outputs.map((output) => ({ ...output, partitioning })) };
+}
+
+const methodOf = ({ kind }: Partitioning): string => (kind === "custom" ? "partitionBy" : kind);
+
+/** Refuses what a call that says itself where records go would make void. */
+export function checkUnpartitioned({ outputs }: StreamOrigin, method: string): void {
+  const made = outputs.find(({ partitioning }) => partitioning.kind !== "forward")?.partitioning;
+  if (made === undefined) return;
+  throw withoutEffect(
+    `${methodOf(made)}(…)`,
+    `before ${method}, which says itself where each record goes`,
+    `leave .${methodOf(made)}(…) out, or put an operator between them`,
+  );
 }
 
 /** The functions that these edges need, by the roles that they name. */

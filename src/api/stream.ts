@@ -43,7 +43,7 @@ import { uidCheck } from "./plan-builder.ts";
 import type { NodeDeclaration, PlanNode } from "./plan-node.ts";
 import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
 import { SinkHandle } from "./sink-handle.ts";
-import { edgeFunctions, edgesOf, outputOf, type Partitioning, type StreamOrigin } from "./stream-origin.ts";
+import { edgeFunctions, edgesOf, outputOf, partitioned, type StreamOrigin } from "./stream-origin.ts";
 import type {
   AnyText,
   Asynchronous,
@@ -253,27 +253,29 @@ export class Stream<T> {
 
   /** Spreads records evenly over the next operator's subtasks, one after the other. */
   rebalance(): Stream<T> {
-    return this.#partitioned({ kind: "rebalance" });
+    return new Stream(partitioned(this.#origin, { kind: "rebalance" }));
   }
 
   /** As `rebalance`, but each subtask uses only its share of the next operator's subtasks. */
   rescale(): Stream<T> {
-    return this.#partitioned({ kind: "rescale" });
+    return new Stream(partitioned(this.#origin, { kind: "rescale" }));
   }
 
   /** Sends each record to all subtasks of the next operator. */
   broadcast(): Stream<T> {
-    return this.#partitioned({ kind: "broadcast" });
+    return new Stream(partitioned(this.#origin, { kind: "broadcast" }));
   }
 
   /** Sends all records to the first subtask of the next operator. */
   global(): Stream<T> {
-    return this.#partitioned({ kind: "global" });
+    return new Stream(partitioned(this.#origin, { kind: "global" }));
   }
 
   /** Sends each record to the subtask that the function names: a whole number from 0 to `subtasks` - 1. */
   partitionBy(partition: (record: Immutable<T>, subtasks: number) => number): Stream<T> {
-    return this.#partitioned({ kind: "custom", partition: checkFunction(partition, "partitionBy") });
+    return new Stream(
+      partitioned(this.#origin, { kind: "custom", partition: checkFunction(partition, "partitionBy") }),
+    );
   }
 
   /** Uid of the operator declared last: the name under which its state and its functions are found again. */
@@ -348,11 +350,6 @@ export class Stream<T> {
       );
     }
     return first.node;
-  }
-
-  #partitioned(partitioning: Partitioning): Stream<T> {
-    const outputs = this.#origin.outputs.map((output) => ({ ...output, partitioning }));
-    return new Stream({ ...this.#origin, outputs });
   }
 
   #next(

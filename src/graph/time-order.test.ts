@@ -93,7 +93,7 @@ describe("what an eventTime waits for", () => {
   });
 
   test("in batch mode: the end, always", async () => {
-    for (const rows of [files, logs, made, (env: JobEnv) => made(env).rebalance()])
+    for (const rows of [files, made, (env: JobEnv) => made(env).rebalance()])
       assert.equal(await orderOf(rows, "batch"), "end");
   });
 });

@@ -2,7 +2,7 @@
 // JavaScript has none. Whoever is misunderstood in silence loses data. Errors take their place in the user's file from
 // their stack (api/job.ts).
 
-import { UserError } from "../base/errors.ts";
+import { type SourceLocation, UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { describe } from "./describe.ts";
 
@@ -84,6 +84,19 @@ export function oneOf(...values: readonly string[]): OptionKind {
     accepts: (value) => values.includes(value as string),
     values,
   };
+}
+
+/** `where`: after "has no effect". */
+export function withoutEffect(
+  option: string,
+  where: string,
+  fix: string,
+  location: SourceLocation | null = null,
+): UserError {
+  return new UserError("OPTION_WITHOUT_EFFECT", `${option} has no effect ${where}`, {
+    fix,
+    ...(location && { location }),
+  });
 }
 
 function optionUnknown(of: string, name: string, takes: CheckedOptions["takes"]): UserError {

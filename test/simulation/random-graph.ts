@@ -99,7 +99,12 @@ const grown = (by: number, row: Row): Row => ({ id: row.id, tag: row.tag + "x".r
 
 const Counted = t.struct({ id: t.f64, tag: t.string });
 
-type Declared = { readonly stream: Stream<Row>; readonly partitioned: boolean };
+type Declared = {
+  readonly stream: Stream<Row>;
+  readonly partitioned: boolean;
+  /** A partitioned stream before it was. */
+  readonly plain?: Stream<Row>;
+};
 
 /** The job, and what its sinks received. */
 function declare(graph: Graph): { job: Job; received: Row[] } {
@@ -166,16 +171,28 @@ function apply({ from, step, settings }: Node, index: number, streams: readonly 
         partitioned: false,
       };
     case "count":
-      return { stream: set(counted(stream, step.modulus, index), settings), partitioned: false };
+      return { stream: set(counted(plainOf(streams[from]!), step.modulus, index), settings), partitioned: false };
     case "window":
       return { stream: windowed(stream, { step, index, settings }), partitioned: false };
     case "union":
       return united(stream, streams[step.with]!);
     case "partitionBy":
-      return { stream: stream.partitionBy((row, subtasks) => row.id % subtasks), partitioned: true };
-    default:
-      return { stream: stream[step.kind](), partitioned: true };
+      return distributed(streams[from]!, (plain) => plain.partitionBy((row, subtasks) => row.id % subtasks));
+    default: {
+      const { kind } = step;
+      return distributed(streams[from]!, (plain) => plain[kind]());
+    }
   }
+}
+
+/** What says itself where records go takes the stream as it was before another did: that would have no effect. */
+function plainOf({ stream, plain }: Declared): Stream<Row> {
+  return plain ?? stream;
+}
+
+function distributed(from: Declared, distribute: (plain: Stream<Row>) => Stream<Row>): Declared {
+  const plain = plainOf(from);
+  return { stream: distribute(plain), partitioned: true, plain };
 }
 
 /** A union of partitioned streams has no meaning of its own: they are united behind an operator each. */

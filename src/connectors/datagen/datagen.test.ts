@@ -62,6 +62,12 @@ describe("generated records", () => {
     assert.notDeepEqual(recordsOf(ticks(8)), forwards);
   });
 
+  test("a seed for records that take no random numbers is refused", () => {
+    const refused = { code: "OPTION_WITHOUT_EFFECT", message: /^seed / };
+    assert.throws(() => generate(1, (n) => n, { seed: 7 }), refused);
+    generate(1, (n, random) => n + random.next(), { seed: 7 });
+  });
+
   test("fields have the distributions that they are named after", () => {
     const records = recordsOf(ticks(3, 50_000));
     const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -4,7 +4,7 @@ import { checkFunction } from "../../api/check-function.ts";
 import { assert, UserError } from "../../base/errors.ts";
 import { mix32, SeededRandom } from "../../base/seeded-random.ts";
 import type { IndexedSource } from "../../operators/source.ts";
-import type { OptionKind } from "../../types/check-options.ts";
+import { type OptionKind, withoutEffect } from "../../types/check-options.ts";
 import { describe as describeValue } from "../../types/describe.ts";
 import { checkedLayout } from "../../types/schema-spec.ts";
 import type { Type } from "../../types/t.ts";
@@ -58,6 +58,13 @@ export function generate<T>(
 ): IndexedSource<T> {
   checkFunction(record, "generate");
   checkIndexedOptions("generate", options, { type: true });
+  if (options.seed !== undefined && record.length === 1) {
+    throw withoutEffect(
+      "seed",
+      "on records made of their index alone",
+      "leave seed out, or take random numbers: (index, random) => …",
+    );
+  }
   const { seed = 1, rate } = options;
   const random = new SeededRandom(seed);
   return indexedSource(

@@ -16,6 +16,7 @@ import type { RecordFormat } from "./record-format.ts";
 import type { RowEncoder } from "./row-encoder.ts";
 import { fileSink } from "./sink/file-sink.ts";
 import type { RollLimits } from "./sink/file-writer.ts";
+import { checkSourceOptions } from "./source-options.ts";
 
 /** Bytes, or text such as "16mb". */
 export type Size = number | string;
@@ -92,7 +93,11 @@ const SOURCE_ONLY = [
   "encoding",
   "skipLines",
   "array",
+  "ragged",
 ];
+/** They concern values of types. */
+const TYPED_ONLY = ["decimal", "nulls"];
+const SPLIT_BYTES = 16 * 1024 ** 2;
 
 function given(options: object, names: readonly string[]): readonly string[] {
   return names.filter((name) => (options as Record<string, unknown>)[name] !== undefined);
@@ -104,7 +109,7 @@ export function fileConnector<T>(
   { kind, type, format, encoder }: FileKind,
 ): Files<T> {
   const list = checkedPaths(kind, paths);
-  const splitBytes = sizeOption("splitSize", options.splitSize ?? "16mb");
+  const splitBytes = sizeOption("splitSize", options.splitSize ?? SPLIT_BYTES);
   const recordBytesMax = sizeOption("recordSizeMax", options.recordSizeMax ?? "16mb");
   const chunkBytes = sizeOption("readSize", options.readSize ?? "256kb");
   const codingOf = codings(options.compression ?? "auto", options.encoding ?? "utf-8");
@@ -118,9 +123,18 @@ export function fileConnector<T>(
     fits: true,
     describe: () => describeOptions(list, options),
     createEnumerator: (context) => {
-      const [sinkOnly] = given(options, SINK_ONLY);
-      if (sinkOnly !== undefined) throw optionInvalid(`${sinkOnly} of a source`, "leave it out: only a sink heeds it");
-      const splits = { ...reading, paths: list, splitBytes, format: format(`${context.uid}_splits`) };
+      checkSourceOptions({
+        paths: list,
+        sinkOnly: given(options, SINK_ONLY),
+        typedOnly: given(options, TYPED_ONLY),
+        isTyped: type !== null,
+        isSplit: splitBytes !== SPLIT_BYTES,
+        inTimeOrder: options.inTimeOrder === true,
+        isCompressed: options.compression === "gzip" || options.compression === "zstd",
+        isTranscoded: codingOf("").encoding !== null,
+      });
+      const { inTimeOrder = false } = options;
+      const splits = { ...reading, paths: list, splitBytes, inTimeOrder, format: format(`${context.uid}_splits`) };
       return new FileSplits(context, splits);
     },
     createReader: (context) => {

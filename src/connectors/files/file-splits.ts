@@ -23,6 +23,7 @@ export type FileSplitOptions = {
   readonly paths: readonly string[];
   readonly format: RecordFormat<unknown>;
   readonly splitBytes: number;
+  readonly inTimeOrder: boolean;
   readonly chunkBytes: number;
   readonly recordBytesMax: number;
   readonly codingOf: (file: string) => FileCoding;
@@ -47,6 +48,7 @@ export class FileSplits implements SplitEnumerator {
   async start(): Promise<void> {
     if (this.#parts !== null) return; // Restored: all there was to find is in the snapshot.
     const files = await filesFind(this.#context.disk, this.#options.paths);
+    this.#tellOfOneFile(files);
     this.#parts = files.flatMap((file) => this.#cut(file));
   }
 
@@ -84,6 +86,15 @@ export class FileSplits implements SplitEnumerator {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#scan;
+  }
+
+  /** Not refused: the path may be that of a directory in another run. */
+  #tellOfOneFile(files: readonly FoundFile[]): void {
+    const { paths, inTimeOrder } = this.#options;
+    const [path = ""] = paths;
+    if (!inTimeOrder || paths.length > 1 || files[0]?.path !== path) return;
+    const { env, uid } = this.#context;
+    env.log.write("warn", `inTimeOrder has no effect: ${path} is one file`, { source: uid });
   }
 
   #cut({ path: file, size, isStream }: FoundFile): Part[] {

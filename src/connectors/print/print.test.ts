@@ -122,6 +122,7 @@ describe("print", () => {
     ]);
     assert.deepEqual(await printed([], { table: { last: 2 } }), []);
     assert.throws(() => print({ table: { last: 0 } }), { code: "PRINT_TABLE_INVALID" });
+    assert.throws(() => print({ table: { last: 9 }, limit: 9 }), { code: "OPTION_WITHOUT_EFFECT", message: /^limit / });
   });
 
   test("what the type says is a time shows as a date, where one can show it", async () => {

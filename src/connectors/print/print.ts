@@ -4,7 +4,7 @@
 import { UserError } from "../../base/errors.ts";
 import { cutText, padTextEnd, padTextStart, textWidth } from "../../base/text-width.ts";
 import type { Sink, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
-import { checkOptions, type OptionKind, wholeNumberFrom } from "../../types/check-options.ts";
+import { checkOptions, type OptionKind, wholeNumberFrom, withoutEffect } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { tableLines } from "./row-table.ts";
 import { fieldType, valueText } from "./value-text.ts";
@@ -30,6 +30,9 @@ export function print(options: PrintOptions = {}): Sink<unknown> {
   checkOptions({ of: "print", given: options, takes: { limit: LIMIT, width: wholeNumberFrom(1), table: true }, code });
   if (options.table) checkOptions({ of: "table", given: options.table, takes: { last: true }, code });
   const { limit = Number.POSITIVE_INFINITY, width = 240, table = null } = options;
+  if (table !== null && options.limit !== undefined) {
+    throw withoutEffect("limit", "on a table", "leave limit out: table.last says how many rows there are");
+  }
   if (table !== null && !(Number.isInteger(table.last) && table.last > 0 && table.last <= TABLE_ROWS_MAX)) {
     throw new UserError("PRINT_TABLE_INVALID", `a table of the last ${table.last} records cannot be printed`, {
       fix: `give a whole number from 1 to ${TABLE_ROWS_MAX}: print({ table: { last: 20 } })`,

@@ -169,6 +169,11 @@ describe("windows", () => {
     assert.throws(() => tumbling("0.5ms"), { code: "WINDOW_DURATION" });
     assert.throws(() => session("0ms"), { code: "WINDOW_DURATION" });
     assert.throws(() => sliding("1s", "2s"), { code: "WINDOW_SLIDE" });
+    const zoned = session as (gap: "1s", options: object) => unknown;
+    assert.throws(() => zoned("1s", { zone: "Europe/Berlin" }), {
+      code: "OPTION_WITHOUT_EFFECT",
+      message: /^zone .* session/,
+    });
     assert.throws(() => tumbling("1s", { offset: "0.1ms" }), { code: "WINDOW_DURATION" });
     assert.throws(() => tumbling("1d", { zone: "Mars/Olympus" }), { code: "WINDOW_ZONE" });
     assert.throws(() => tumbling("5 min" as never), { code: "DURATION_MALFORMED" });

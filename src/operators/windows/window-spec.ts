@@ -2,7 +2,7 @@
 
 import { type Duration, durationMs } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
-import { checkOptions } from "../../types/check-options.ts";
+import { checkOptions, withoutEffect } from "../../types/check-options.ts";
 
 export type WindowSpec =
   /**
@@ -59,7 +59,12 @@ export function sliding(size: Duration, slide: Duration, options: WindowOptions 
  * One window per burst of activity of a key: a pause longer than `gap` ends it. Records exactly `gap` apart belong
  * together.
  */
-export function session(gap: Duration): SessionWindowSpec {
+export function session(gap: Duration): SessionWindowSpec;
+export function session(gap: Duration, options?: WindowOptions): SessionWindowSpec {
+  const [name] = Object.keys(options ?? {});
+  if (name !== undefined) {
+    throw withoutEffect(name, "on session windows", "leave it out: they begin with a record, and end with a pause");
+  }
   return { kind: "session", gapMs: wholeMs("gap", gap) };
 }
 

@@ -18,6 +18,19 @@ const SINK = [`${FILES}/sink/file-writer.test.ts`, `${FILES}/sink/file-sink.test
 
 export const CONNECTORS: readonly Mutant[] = [
   {
+    name: "options of an untyped source that only types heed pass in silence",
+    file: "src/connectors/files/source-options.ts",
+    find: "  if (typedOnly !== undefined && !options.isTyped) {\n",
+    replace: "  if (typedOnly !== undefined && options.isTyped) {\n",
+  },
+  {
+    name: "that a directory is in order of time is told of as without effect",
+    file: "src/connectors/files/file-splits.ts",
+    find: "    if (!inTimeOrder || paths.length > 1 || files[0]?.path !== path) return;\n",
+    replace: "    if (!inTimeOrder || paths.length > 1 || files.length > 1) return;\n",
+    tests: ["src/connectors/files/source-options.test.ts"],
+  },
+  {
     name: "the byte after a lone CR is not looked at again",
     file: BOUNDARY,
     find: "      position = end - 1;\n",

@@ -6,6 +6,24 @@ const GRAPH = "src/graph/job-graph.ts";
 /** Of api, graph and client. */
 export const PLAN: readonly Mutant[] = [
   {
+    name: "watermarks that go past a second eventTime count as taken",
+    file: "src/api/option-effects.ts",
+    find: `      if (node.kind !== "eventTime") open.push(node);\n`,
+    replace: "      open.push(node);\n",
+  },
+  {
+    name: "only what stands directly behind an eventTime counts as taking its watermarks",
+    file: "src/api/option-effects.ts",
+    find: `      if (node.kind !== "eventTime") open.push(node);\n`,
+    replace: "",
+  },
+  {
+    name: "a sink of one file gets several subtasks",
+    file: "src/api/option-effects.ts",
+    find: "  if (!isStdin && !isSingle) return;\n",
+    replace: "  if (!isStdin) return;\n",
+  },
+  {
     name: "the plan's hash is made without the parameters",
     file: BUILDER,
     find: "hash: canonicalHash(content), locations",

@@ -1,6 +1,7 @@
 // How a CSV file is written: its special characters. RFC 4180 by default.
 
 import { UserError } from "../../../base/errors.ts";
+import { withoutEffect } from "../../../types/check-options.ts";
 
 export type CsvDialectOptions = {
   /** One character between fields; "," by default, "\t" for tab-separated files. */
@@ -38,6 +39,9 @@ export const LF = 10;
 export const CR = 13;
 
 export function csvDialect(options: CsvDialectOptions): CsvDialect {
+  if (options.quote === false && options.escape !== undefined) {
+    throw withoutEffect("escape", "where there are no quotes: quote is false", "leave escape out, or name the quote");
+  }
   const delimiter = options.delimiter ?? ",";
   const special = new Map<string, string>();
   const byte = (name: string, character: string): number => {

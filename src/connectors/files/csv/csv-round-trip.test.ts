@@ -99,7 +99,7 @@ const dialects: fc.Arbitrary<CsvOptions> = fc
     header: fc.boolean(),
     nulls: fc.oneof(fc.constant([""]), fc.array(fc.constantFrom(...TOKENS), { maxLength: 3 })),
   })
-  .filter(({ delimiter, decimal }) => delimiter !== decimal)
+  .filter((options) => options.delimiter !== options.decimal && (options.quote !== false || !options.escape))
   .map((options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
 
 const isHeld = (value: unknown): boolean =>
