@@ -135,6 +135,7 @@ describe("a user function that throws", () => {
       await using run = await through((rows) => build(rows).onError("skip"), range(5));
       assert.deepEqual(await run.sink("out").rows(), [{ n: 0 }, { n: 1 }, { n: 3 }, { n: 4 }]);
       assert.equal(await run.metric("numRecordsInErrors"), 1);
+      assert.equal(await run.metric("numRecordsInErrors.RangeError: two is too much"), 1);
     });
 
     test(`${name}: onError("side") sets it aside with the reason`, async () => {
@@ -341,7 +342,7 @@ describe("parse", () => {
     {
       await using run = await through((rows) => rows.parse(Even, { invalid: "skip" }), [2, 3, 4]);
       assert.deepEqual(await run.sink("out").rows(), [{ n: 2 }, { n: 4 }]);
-      assert.equal(await run.metric("numRecordsInErrors"), 1);
+      assert.equal(await run.metric("numRecordsInErrors.n: odd"), 1);
     }
     const aside = (rows: Stream<Row>) => {
       const split = rows.parse(Even, { invalid: "side" });

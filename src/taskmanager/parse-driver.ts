@@ -1,6 +1,7 @@
 // Validates records against a schema inside a chain and applies the policy for invalid ones.
 
 import { UserError } from "../base/errors.ts";
+import type { IssueCounts } from "../metrics/issue-counts.ts";
 import type { Output } from "../operators/operator.ts";
 import type { InvalidPolicy, InvalidRow } from "../operators/source.ts";
 import type { StandardIssue, StandardSchema } from "../types/standard-schema.ts";
@@ -11,7 +12,7 @@ export type ParseOptions = {
   readonly uid: string;
   readonly schema: StandardSchema;
   readonly policy: InvalidPolicy;
-  readonly onInvalid: () => void;
+  readonly counts: Pick<IssueCounts, "add">;
 };
 
 export class ParseDriver {
@@ -42,7 +43,7 @@ export class ParseDriver {
         operator: uid,
       });
     }
-    this.#options.onInvalid();
+    this.#options.counts.add(issues);
     const row: InvalidRow = { raw: record, issues };
     if (policy === "side") this.invalid?.offer(row, timestampMs);
   }

@@ -24,7 +24,7 @@ type Driven = {
   readonly addSplit?: () => void;
   readonly policy?: InvalidPolicy;
   readonly invalid?: (row: unknown) => boolean;
-  readonly onInvalid?: () => void;
+  readonly onInvalid?: (issues: readonly string[]) => void;
 };
 
 /** A reader that keeps the splits it is given, and the driver of it with what the driver asked for. */
@@ -53,7 +53,7 @@ function driven(poll: Poll, { bounded = true, addSplit, policy = "fail", invalid
       },
     },
     invalid: { offer: (row) => invalid?.(row) ?? true },
-    onInvalid: () => onInvalid?.(),
+    counts: { add: (issues) => onInvalid?.(issues) },
     splits: {
       add: () => undefined,
       enter: () => undefined,
@@ -153,7 +153,7 @@ describe("D4: what a source says of event time", () => {
       ...options,
       output: { offer: () => true },
       invalid: { offer: () => true },
-      onInvalid: () => undefined,
+      counts: { add: () => undefined },
       splits: {
         add: (id) => said.push(`add ${id}`),
         enter: (id) => said.push(`enter ${id}`),
@@ -261,7 +261,7 @@ function drivenReader<T>(source: IndexedSource<T>, context: SourceReaderContext)
     batch: false,
     output: { offer: () => assert.fail("its records come from the loop") },
     invalid: { offer: () => true },
-    onInvalid: () => undefined,
+    counts: { add: () => undefined },
     splits: {
       add: () => undefined,
       enter: (split) => output?.enterSplit(split),
@@ -312,17 +312,17 @@ describe("a row that is not valid", () => {
   const row = { raw: "x", issues: ["no number", "too short"], file: "a.csv", line: 3 };
   const invalidBy = (policy: InvalidPolicy, room: boolean) => {
     const aside: unknown[] = [];
-    const counts: number[] = [];
+    const counts: (readonly string[])[] = [];
     const given: boolean[] = [];
     const { driver } = driven(
       (output) => {
         given.push(output.invalid(row));
         return "more";
       },
-      { policy, invalid: (one) => aside.push(one) > 0 && room, onInvalid: () => void counts.push(1) },
+      { policy, invalid: (one) => aside.push(one) > 0 && room, onInvalid: (issues) => void counts.push(issues) },
     );
     driver.onSplit(split("a"));
-    return { poll: () => driver.poll(10), aside, counted: () => counts.length, given };
+    return { poll: () => driver.poll(10), aside, counted: () => counts.length, counts, given };
   };
 
   test("fails the task with its place and all that is wrong, unless it is to be skipped or set aside", () => {
@@ -338,7 +338,7 @@ describe("a row that is not valid", () => {
   test("that is skipped is counted, and the reader goes on; one that is set aside may fill the output", () => {
     const skipped = invalidBy("skip", true);
     skipped.poll();
-    assert.deepEqual([skipped.given, skipped.aside, skipped.counted()], [[true], [], 1]);
+    assert.deepEqual([skipped.given, skipped.aside, skipped.counts], [[true], [], [row.issues]]);
     for (const room of [true, false]) {
       const aside = invalidBy("side", room);
       aside.poll();

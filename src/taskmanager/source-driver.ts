@@ -10,6 +10,7 @@
 
 import type { Clock } from "../base/env.ts";
 import { assert, UserError } from "../base/errors.ts";
+import type { IssueCounts } from "../metrics/issue-counts.ts";
 import { type IndexedRange, IndexedRanges, type RangeWork } from "../operators/indexed-ranges.ts";
 import type { Output } from "../operators/operator.ts";
 import type {
@@ -41,7 +42,7 @@ export type SourceDriverOptions = {
   /** The rest of the chain, and what follows `side.invalid`. */
   readonly output: Output;
   readonly invalid: Output;
-  readonly onInvalid: (row: InvalidRow) => void;
+  readonly counts: Pick<IssueCounts, "add">;
   readonly splits: {
     /** The reader has got it. */
     add(split: string): void;
@@ -221,7 +222,7 @@ export class SourceDriver {
   #onInvalid(row: InvalidRow): boolean {
     const { policy, invalid, uid } = this.#options;
     if (policy === "fail") throw invalidRow(uid, row);
-    this.#options.onInvalid(row);
+    this.#options.counts.add(row.issues);
     return policy === "skip" || invalid.offer(row, NaN);
   }
 }

@@ -181,7 +181,7 @@ class Subtask {
         },
       },
       invalid: { offer: () => true },
-      onInvalid: () => undefined,
+      counts: { add: () => undefined },
       splits: {
         add: (split) => time.addSplit(split),
         enter: (split) => time.enterSplit(split),

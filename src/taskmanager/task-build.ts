@@ -10,6 +10,7 @@ import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { outputType, recordType } from "../graph/record-type.ts";
 import { operatorsBefore } from "../graph/time-order.ts";
 import { carriesMarks } from "../graph/watermark-steps.ts";
+import { IssueCounts } from "../metrics/issue-counts.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import { InputGate } from "../network/input-gate.ts";
 import { ResultPartition } from "../network/result-partition.ts";
@@ -252,12 +253,11 @@ class TaskBuilder {
       }
       case "parse": {
         const policy = optionsOf<{ invalid: InvalidPolicy }>(operator).invalid;
-        const scope = this.#scope(uid);
         const driver = new ParseDriver({
           uid,
           schema: functions.schema as StandardSchema,
           policy,
-          onInvalid: () => scope.count("numRecordsInErrors"),
+          counts: new IssueCounts(this.#scope(uid)),
         });
         this.#driven.parses.push({ index, driver });
         return { p: driver };
@@ -350,12 +350,13 @@ class TaskBuilder {
   #onSkipped(index: number): (error: unknown, record: unknown, timestampMs: number) => void {
     const operator = this.#vertex.operators[index];
     assert(operator !== undefined, `no operator ${index}`);
-    const scope = this.#scope(operator.uid);
+    const counts = new IssueCounts(this.#scope(operator.uid));
     return (error, record, timestampMs) => {
       if (!concernsRecord(error)) throw userFailure(operator, error, record);
-      scope.count("numRecordsInErrors");
+      const message = messageOf(error);
+      counts.add([message]);
       if (operator.onError === "side")
-        this.#chain?.output(index, "errors").offer({ record, error: messageOf(error) }, timestampMs);
+        this.#chain?.output(index, "errors").offer({ record, error: message }, timestampMs);
     };
   }
 
@@ -483,7 +484,7 @@ class TaskBuilder {
       isUnread: () => this.#context.isUnread(operator.uid, this.#descriptor.subtask),
       output: chain.output(0, ""),
       invalid: source.invalid === "side" ? chain.output(0, "invalid") : nowhere,
-      onInvalid: () => scope.count("numRecordsInErrors"),
+      counts: new IssueCounts(scope),
       splits: {
         add: (split) => {
           for (const { driver: time } of this.#driven.eventTimes) time.addSplit(split);

@@ -54,6 +54,11 @@ test("rows that were left out are told of", () => {
   assert.match(text({ counts }), /^ {2}rows {3}5,104 in, 2,156 out, 1 late, 20,000 invalid, 3 skipped$/m);
 });
 
+test("rows that were left out are told of with their commonest issue, by operator", () => {
+  const operators = { in: { "numRecordsInErrors.short": 7, "numRecordsInErrors.bytes": 5_731 }, weekly: {} };
+  assert.match(text({ counts: { operators } as never }), / out\n {2}issue {2}5,731 × bytes {2}\(in\)\n {2}speed/);
+});
+
 test("files that do not follow one another in time, though the job says so, are told of", () => {
   const plan = { ...PLAN, operators: [...PLAN.operators, { uid: "in/eventTime", kind: "eventTime" }] } as Plan;
   const told = (count: number) =>

@@ -3,6 +3,7 @@
 import { memorySizeText } from "../../base/memory-size.ts";
 import { isToStdout } from "../../connectors/files/sink/target-path.ts";
 import type { Plan } from "../../graph/plan.ts";
+import { commonestIssue } from "../../metrics/issue-counts.ts";
 import type { JobEnd } from "../../protocol/job-messages.ts";
 import { countText, elapsedText, grouped } from "../terminal/number-text.ts";
 import type { Palette } from "../terminal/palette.ts";
@@ -31,11 +32,20 @@ export function summaryText(run: RunEnd, palette: Palette): string {
       "rows",
       `${grouped(counts.rowsIn)} in, ${grouped(counts.rowsOut)} out${odd.map(([count, word]) => (count > 0 ? `, ${grouped(count)} ${word}` : "")).join("")}`,
     ),
+    ...issueRows(run),
     ...promiseRows(run),
     ...(outcome === "finished" || counts.rowsIn > 0 ? [row("speed", `${countText(rate)} rows/s; ${memory}`)] : []),
     ...fileRows(run),
   ];
   return lines.join("\n");
+}
+
+/** What was wrong with most of the records that were left out or set aside. */
+function issueRows({ plan, end: { metrics } }: RunEnd): string[] {
+  return plan.operators.flatMap(({ uid }) => {
+    const commonest = commonestIssue(metrics.operators[uid] ?? {});
+    return commonest === null ? [] : [row("issue", `${grouped(commonest.count)} × ${commonest.issue}  (${uid})`)];
+  });
 }
 
 /** Records that showed that files do not follow one another in time, as `inTimeOrder` says. */

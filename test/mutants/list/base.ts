@@ -105,4 +105,28 @@ export const BASE: readonly Mutant[] = [
     find: "const least = before === 0 ? numbers[2] : Math.min(total[2] ?? 0, numbers[2] ?? 0);",
     replace: "const least = before === 0 ? numbers[2] : Math.max(total[2] ?? 0, numbers[2] ?? 0);",
   },
+  {
+    name: "what stood in a cell makes an issue of its own",
+    file: "src/metrics/issue-counts.ts",
+    find: '.replace(CELL, "$1…")',
+    replace: '.replace(CELL, "$&")',
+  },
+  {
+    name: "the hint behind a JSON value is left out of its issue",
+    file: "src/metrics/issue-counts.ts",
+    find: '"…" : ""}${hint}`',
+    replace: '"…" : ""}`',
+  },
+  {
+    name: "an operator has one issue more than it may",
+    file: "src/metrics/issue-counts.ts",
+    find: "this.#kinds.size === KINDS_MAX",
+    replace: "this.#kinds.size > KINDS_MAX",
+  },
+  {
+    name: "the rarest issue passes for the commonest",
+    file: "src/metrics/issue-counts.ts",
+    find: "count > (commonest?.count ?? 0)",
+    replace: "count < (commonest?.count ?? Infinity)",
+  },
 ];

@@ -91,7 +91,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "records that a schema refuses are not counted",
     file: "src/taskmanager/parse-driver.ts",
-    find: "    this.#options.onInvalid();\n",
+    find: "    this.#options.counts.add(issues);\n",
     replace: "",
   },
   {
