@@ -21,8 +21,10 @@ const PLAN = {
 } as unknown as Plan;
 
 /** Two subtasks in two slots; `fill` sets the metrics of each. */
-function store(fill: (scope: (operator: string | null) => MetricScope, subtask: number) => void): MetricStore {
-  const metrics = new MetricStore();
+function store(
+  fill: (scope: (operator: string | null) => MetricScope, subtask: number) => void,
+  metrics = new MetricStore(),
+): MetricStore {
   for (const subtask of [0, 1]) {
     const memory = metricMemory();
     const registry = new MetricRegistry(memory, (definition) => metrics.define(subtask, memory, [definition]));
@@ -104,6 +106,21 @@ test("metrics of operators: counters as sums with their rates, gauges as ranges,
     },
   );
   assert.deepEqual(window, {});
+});
+
+test("rates of operators are those of all their subtasks together", () => {
+  const clock = { nowMs: () => 0, monotonicMs: () => nowMs };
+  let nowMs = 0;
+  const metrics = new MetricStore(clock);
+  const rates = new MetricRates(metrics);
+  rates.start();
+  store((scope, subtask) => {
+    scope("out").count("numRecordsOut", subtask === 0 ? 30 : 50);
+    scope("out").mark("alerts", 2);
+  }, metrics);
+  nowMs = 10_000;
+  const { numRecordsOutPerSecond, alerts } = operatorMetrics(metrics, rates, PLAN).out ?? {};
+  assert.deepEqual([numRecordsOutPerSecond, alerts], [8, { count: 4, perSecond: 0.4 }]);
 });
 
 test("metrics of tasks come by vertex and subtask with their rates, all of them finite", () => {

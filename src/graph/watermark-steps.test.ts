@@ -46,6 +46,7 @@ test("and wherever a step is asked for, but behind a combiner", async () => {
   for (const edge of ["time → window", "time → ordered", "time → first", "first → second"]) {
     assert.ok(all.includes(edge), `${edge} of ${all.join(", ")}`);
   }
+  assert.ok(!all.includes("rows → time"), "there are none before there are times");
   const combined = await marked({ timers: false, every: "5s", parallelism: 2 });
   assert.ok(combined.includes("time → ordered"));
   assert.ok(!combined.some((edge) => edge.includes("combiner → window")));

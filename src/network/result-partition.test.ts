@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
+import { ScriptedSender, type SentEvent } from "../../test/network/scripted-sender.ts";
 import { UserError } from "../base/errors.ts";
-import { heapView } from "../base/memory-view.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
 import { keyGroupOf, operatorIndexOf } from "../state/key-groups.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
-import type { BatchCodec, BatchCodecOptions, BatchWriter } from "../types/codec.ts";
 import { compileKeyHash } from "../types/key-hash.ts";
 import { ShapeLearner } from "../types/shape-learner.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
@@ -18,96 +17,7 @@ import {
   selectFirst,
   selectRoundRobin,
 } from "./channel-selector.ts";
-import type { DataSender } from "./data-link.ts";
-import { type ControlKind, ELEMENT } from "./element.ts";
 import { ResultPartition } from "./result-partition.ts";
-
-type Event = { record: unknown; time: number } | { watermark: number } | { idle: number } | { end: true };
-
-/** A sender whose room the test decides; it reads back at once what it was given. */
-class ScriptedSender implements DataSender {
-  readonly kind: "local" | "simulated";
-  readonly events: Event[] = [];
-  /** Elements it still takes. */
-  room = Infinity;
-  unreleased = 0;
-  asked = 0;
-  batches = 0;
-  /** Batches that had been sent when the receiver was last told. */
-  announced = 0;
-  /** Bytes of the batches it encoded. */
-  readonly sizes: number[] = [];
-  #codec: BatchCodec | null;
-
-  constructor(kind: "local" | "simulated", codec: BatchCodec | null) {
-    this.kind = kind;
-    this.#codec = codec;
-  }
-
-  sendBatch(writer: BatchWriter): boolean {
-    if (!this.#take()) return false;
-    const view = heapView(writer.encodedSize());
-    const size = writer.encode(view, 0);
-    const reader = this.#codec!.createReader();
-    reader.open(view, 0, size);
-    for (let i = 0; i < reader.count; i += 1) this.events.push({ record: reader.record(i), time: reader.timestamp(i) });
-    this.batches += 1;
-    this.sizes.push(size);
-    return true;
-  }
-
-  sendRows(rows: readonly unknown[], times: Float64Array | null): boolean {
-    if (!this.#take()) return false;
-    rows.forEach((record, index) => {
-      this.events.push({ record, time: times?.[index] ?? Number.NaN });
-    });
-    this.batches += 1;
-    return true;
-  }
-
-  sendSchema(text: string): boolean {
-    if (!this.#take()) return false;
-    const { spec, options } = JSON.parse(text) as { spec: TypeSpec; options: BatchCodecOptions };
-    this.#codec = compileBatchCodec(spec, options, `scripted ${this.events.length}`);
-    return true;
-  }
-
-  sendControl(kind: ControlKind, value: number): boolean {
-    if (!this.#take()) return false;
-    if (kind === ELEMENT.watermark) this.events.push({ watermark: value });
-    else if (kind === ELEMENT.idle) this.events.push({ idle: value });
-    else this.events.push({ end: true });
-    return true;
-  }
-
-  pump(): boolean {
-    return true;
-  }
-
-  outUsage(): number {
-    return 0;
-  }
-
-  inFlight(): number {
-    return this.unreleased;
-  }
-
-  announce(): void {
-    this.announced = this.batches;
-  }
-
-  ringAtRelease(): boolean {
-    this.asked += 1;
-    return this.unreleased > 0;
-  }
-
-  #take(): boolean {
-    if (this.room <= 0) return false;
-    this.room -= 1;
-    this.unreleased += 1;
-    return true;
-  }
-}
 
 const SPEC = {
   kind: "struct",
@@ -128,6 +38,7 @@ type Setup = {
   bufferTimeoutMs?: number;
   overdraftRecordsMax?: number;
   recordBytesMax?: number;
+  marks?: boolean;
 };
 
 let partitions = 0;
@@ -144,6 +55,7 @@ function setUp(setup: Setup = {}) {
     senders,
     selector: setup.selector ?? selectFirst,
     timestamps: true,
+    marks: setup.marks ?? false,
     shape: learned ? new ShapeLearner(true, name) : CODEC,
     status,
     batchBytesMax: setup.batchBytesMax ?? 1_000,
@@ -368,6 +280,18 @@ describe("order within a channel", () => {
     assert.deepEqual(senders[1]!.events, [{ watermark: 7 }]);
   });
 
+  for (const marks of [true, false]) {
+    test(`a watermark ${marks ? "keeps its place among the records" : "comes behind them"}, encoded or by reference`, () => {
+      const { partition, senders } = setUp({ kinds: ["local", "simulated"], selector: selectRoundRobin(2, 0), marks });
+      for (const [id, watermark] of [5, 7, 9].entries()) {
+        for (const _ of senders) partition.emit(row(id), id);
+        partition.setWatermark(watermark);
+      }
+      partition.flushSome(0, true);
+      for (const sender of senders) assert.deepEqual(sender.marks, [marks ? [1, 5, 2, 7, 3, 9] : []]);
+    });
+  }
+
   test("the end of event time does not replace the last watermark: the end of the channel says it", () => {
     const { partition, senders } = setUp({});
     partition.setWatermark(7);
@@ -587,7 +511,7 @@ function emitSomeShape(
 }
 
 /** No record may come after a watermark that was set when it had been emitted: here, times grow with the watermarks. */
-function checkWatermarks(events: readonly Event[], message: string): void {
+function checkWatermarks(events: readonly SentEvent[], message: string): void {
   let seen = -Infinity;
   let late = 0;
   for (const event of events) {

@@ -86,6 +86,28 @@ describe("a source's coordinator", () => {
     ]);
   });
 
+  test("who asks while others are answered comes after those who wait already", async () => {
+    const ready = new Set([1]);
+    const { coordinator, answers, ask } = setUp((subtask) => (ready.has(subtask) ? split(`of ${subtask}`) : "wait"));
+    await coordinator.start();
+    ask(0);
+    coordinator.request({
+      subtask: 1,
+      answer: (given) => {
+        answers.push([1, given?.id ?? null]);
+        ask(2);
+      },
+      release: () => undefined,
+    });
+    assert.deepEqual(answers, [[1, "of 1"]]);
+    ready.add(2).add(0);
+    coordinator.retry();
+    assert.deepEqual(answers.slice(1), [
+      [0, "of 0"],
+      [2, "of 2"],
+    ]);
+  });
+
   test("an enumerator that wakes it from within next() is asked once per request, and gives its splits in order", async () => {
     const left = ["a", "b", "c"];
     const { coordinator, answers, ask } = setUp((subtask) => {
@@ -228,6 +250,12 @@ describe("C2: the watermark of a bounded source waits", () => {
     const enumerator = new Files("a@0", "b@0");
     Object.assign(enumerator, { onlyFollows: undefined });
     const { ask, take } = await coordinating(enumerator);
+    for (const subtask of [0, 1, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a@0", "1:b@0", "0:none"]);
+  });
+
+  test("of an endless source nobody waits, and nobody is released", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0"), { bounded: false, streams: "one" });
     for (const subtask of [0, 1, 0]) ask(subtask);
     assert.deepEqual(take(), ["0:a@0", "1:b@0", "0:none"]);
   });

@@ -107,6 +107,9 @@ describe("D3: what a reader forgets", () => {
     const splitless = driven(() => "wait", { bounded: false }).driver;
     splitless.onSplit(null);
     assert.equal(splitless.poll(10), "wait", "an endless source may have no splits at all");
+    const without = driven(() => "wait", { bounded: true }).driver;
+    without.onSplit(null);
+    assert.equal(without.poll(10), "end", "a bounded one without any has ended");
   });
 
   test("a split that is neither left nor in the snapshot of a reader that waits fails, and says what to do", () => {

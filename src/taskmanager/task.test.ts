@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { ReceivedElement } from "../network/data-link.ts";
+import { ELEMENT } from "../network/element.ts";
+import type { ResultPartition } from "../network/result-partition.ts";
 import { WatermarkCombiner } from "../operators/event-time/watermark-combiner.ts";
 import type { Operator } from "../operators/operator.ts";
 import type { TaskStatus } from "./chain.ts";
@@ -176,6 +179,134 @@ describe("a task's turn", () => {
       }
     });
   }
+});
+
+/** A task with two input channels that give what the test says, and what happens in it, in order. */
+function gated(script: readonly (readonly [channel: number, element: Partial<ReceivedElement>])[], more: object = {}) {
+  const log: string[] = [];
+  const queue = [...script];
+  const receiver = { release: () => log.push("released") };
+  const channels = [0, 1].map(() => ({ port: 0, receiver, reader: null, codec: null, ended: false }));
+  let open = channels.length;
+  const gate = {
+    channels,
+    get open() {
+      return open;
+    },
+    poll(into: { element: Partial<ReceivedElement> | null }) {
+      const [channel, element] = queue.shift() ?? [0, null];
+      into.element = element && { rows: null, times: null, marks: null, value: 0, ...element };
+      return element && channels[channel];
+    },
+    onEnd: () => {
+      open -= 1;
+    },
+    usage: () => 0,
+  };
+  const status: TaskStatus = { full: false, failure: null };
+  const clock = { nowMs: () => 0, monotonicMs: () => 0 };
+  const operator = {
+    onWatermark: (watermark: number) => log.push(`watermark ${watermark}`) > 0,
+    onIdle: () => log.push("idle") > 0,
+    nextProcessingTimeMs: () => 5,
+    onProcessingTime: () => true,
+    onEndOfInput: () => log.push("ended") > 0,
+  } as unknown as Operator;
+  const partition = { setWatermark: () => undefined, setIdle: (idle: boolean) => idle || log.push("active") };
+  const path = [
+    { kind: "operator", operator },
+    { kind: "partition", partition: partition as unknown as ResultPartition },
+  ] as const;
+  const loop = (rows: readonly unknown[], _times: unknown, from: number, to: number): number => {
+    log.push(...rows.slice(from, to).map((row) => `row ${row}`));
+    return to;
+  };
+  const task = new Task({
+    ...{ name: "task", clock, status, turn: new TurnClock(clock), gate, input: { channel: 0 }, source: null },
+    chain: { options: { bindings: [{}] }, operators: [], compileLoop: () => loop, endWatch: () => undefined },
+    ...{ partitions: [], sinks: [], flatMaps: [], eventTimes: [], unheard: [], stores: [], loopOptions: () => ({}) },
+    combiner: new WatermarkCombiner(channels.length),
+    inputPath: new WatermarkPath(path, status, () => undefined),
+    operators: [operator],
+    metrics: {
+      sent: (batches: number, bytes: number) => log.push(`sent ${batches} batches, ${bytes} bytes`),
+      usage: () => undefined,
+      wake: () => undefined,
+      received: () => undefined,
+      inputWatermark: () => undefined,
+    },
+    ...more,
+  } as unknown as TaskParts);
+  const run = (): string[] => {
+    for (let turns = 0; turns < 10; turns += 1) task.turn(BUDGET_MS);
+    return log.filter((entry) => entry !== "released" && !entry.startsWith("sent 0"));
+  };
+  return { task, run, log };
+}
+
+const watermark = (value: number) => ({ kind: ELEMENT.watermark, value });
+const idle = (value: 0 | 1) => ({ kind: ELEMENT.idle, value });
+const END = { kind: ELEMENT.end };
+
+describe("watermarks of a task's input", () => {
+  test("among the records of a batch are delivered between those, before the first and behind the last as well", () => {
+    const rows = { kind: ELEMENT.rows, rows: [1, 2, 3, 4], marks: [0, 5, 1, 10, 4, 30] };
+    const { run } = gated([
+      [1, watermark(100)],
+      [0, rows],
+    ]);
+    assert.deepEqual(run(), ["watermark 5", "row 1", "watermark 10", "row 2", "row 3", "row 4", "watermark 30"]);
+  });
+
+  test("among the records of a batch say that its channel is no longer idle", () => {
+    const { run } = gated([
+      [0, idle(1)],
+      [1, idle(1)],
+      [0, { kind: ELEMENT.rows, rows: [1], marks: [1, 10] }],
+    ]);
+    assert.deepEqual(run(), ["idle", "row 1", "watermark 10", "active"]);
+  });
+
+  test("go on when the channel that held them back has ended; the end of all is none", () => {
+    const held = [
+      [0, watermark(50)],
+      [1, watermark(10)],
+      [1, END],
+    ] as const;
+    assert.deepEqual(gated(held).run(), ["watermark 10", "watermark 50"]);
+    const ended = gated([...held, [0, END]]);
+    assert.deepEqual(ended.run(), ["watermark 10", "watermark 50", "watermark Infinity", "ended"]);
+  });
+
+  test("come at the end to the greatest time of all, also of what nobody hears of otherwise", () => {
+    const ends = [
+      [0, END],
+      [1, END],
+    ] as const;
+    const { run } = gated([[0, watermark(50)], ...ends], { unheard: [{ greatest: 20 }, { greatest: 70 }] });
+    assert.deepEqual(run(), ["watermark 70", "watermark Infinity", "ended"]);
+  });
+});
+
+test("a task that waits for its sinks wants no turn for its timers", () => {
+  const sink = { prepareCommit: () => new Promise(() => undefined), flushSome: () => undefined, failure: null };
+  const ends = [
+    [0, END],
+    [1, END],
+  ] as const;
+  const { task } = gated(ends, { sinks: [sink] });
+  assert.equal(task.nextProcessingTimeMs(), 5);
+  for (let turns = 0; turns < 10; turns += 1) task.turn(BUDGET_MS);
+  assert.equal(task.nextProcessingTimeMs(), Infinity);
+});
+
+test("what a task sends is counted over all its outputs", () => {
+  const partition = (batches: number, bytes: number) => ({
+    ...{ counts: { batches, bytes }, flushSome: () => undefined, nextFlushMs: () => Infinity, usage: () => 0 },
+  });
+  const { task, log } = gated([], { partitions: [partition(2, 300), partition(1, 50)] });
+  task.turn(BUDGET_MS);
+  assert.deepEqual(log, ["sent 3 batches, 350 bytes"]);
 });
 
 const IDLE_MS = 500;

@@ -70,6 +70,18 @@ test("nothing is delivered to a step while an output is full", () => {
   assert.equal(take().length, 4);
 });
 
+test("that there is input again is told also while it was on its way that there is none", () => {
+  const { path, status, take } = setUp();
+  path.setIdle(true);
+  status.full = true;
+  assert.equal(path.run(), false);
+  path.setIdle(false);
+  status.full = false;
+  assert.equal(path.isDue, true);
+  assert.equal(path.run(), true);
+  assert.deepEqual(take(), ["first idle", "partition idle", "last idle", "partition active"]);
+});
+
 test("that there is no input for now goes behind the watermark, and operators hear only of its beginning", () => {
   const { path, take } = setUp();
   path.setIdle(true);

@@ -6,12 +6,12 @@ import { t } from "../../types/t.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 import { type PrintOptions, print } from "./print.ts";
 
-type Printed = { readonly parallelism?: number; readonly type?: TypeSpec | null };
+type Printed = { readonly parallelism?: number; readonly type?: TypeSpec | null; readonly aborts?: boolean };
 
 async function printed(
   records: readonly unknown[],
   options: PrintOptions = {},
-  { parallelism = 1, type = null }: Printed = {},
+  { parallelism = 1, type = null, aborts = false }: Printed = {},
 ): Promise<string[]> {
   const lines: string[] = [];
   const { env } = simWorld(1);
@@ -34,7 +34,8 @@ async function printed(
   await writer.open();
   for (const record of records) assert.equal(writer.write(record, Number.NaN), true);
   await writer.flush();
-  assert.deepEqual(await writer.prepareCommit(), []);
+  if (aborts) await writer.abort();
+  else assert.deepEqual(await writer.prepareCommit(), []);
   await writer.close();
   return lines;
 }
@@ -78,6 +79,7 @@ describe("print", () => {
       'out  Map(1) { "a" => Set(1) { 1 } }',
     ]);
     assert.match(lines[5]!, /^out {2}Uint8Array \[0, 0, 0, 0, 0, 0, 0, 0, …\]$/);
+    assert.deepEqual(await printed([new Uint8Array(8)]), ["out  Uint8Array [0, 0, 0, 0, 0, 0, 0, 0]"]);
   });
 
   test("an object without fields of its own shows what it is", async () => {
@@ -104,6 +106,9 @@ describe("print", () => {
       "out/0  2",
       "out/0  … and 2 more",
     ]);
+    assert.deepEqual(await printed([1, 2, 3], { limit: 2, width: 1_000 }), ["out  1", "out  2", "out  … and 1 more"]);
+    assert.deepEqual(await printed([1, 2], { limit: 2 }), ["out  1", "out  2"]);
+    assert.deepEqual(await printed([12_345], { width: 1 }), ["…"]);
   });
 
   test("a table shows the last records, rounded, under one heading, once the job has ended", async () => {
@@ -121,6 +126,7 @@ describe("print", () => {
       "  2020-01-20      3.00        true",
     ]);
     assert.deepEqual(await printed([], { table: { last: 2 } }), []);
+    assert.deepEqual(await printed(rows, { table: { last: 2 } }, { aborts: true }), [], "nor when it has failed");
     assert.throws(() => print({ table: { last: 0 } }), { code: "PRINT_TABLE_INVALID" });
     assert.throws(() => print({ table: { last: 9 }, limit: 9 }), { code: "OPTION_WITHOUT_EFFECT", message: /^limit / });
   });

@@ -43,6 +43,20 @@ describe("rows", () => {
     await flush;
   });
 
+  test("that were sent stay as they are while further ones are written", async () => {
+    const sent: Uint8Array[] = [];
+    const deliver = async (bytes: Uint8Array): Promise<void> => void sent.push(bytes);
+    const writer = rows().createWriter({ deliver } as Partial<SinkWriterContext> as SinkWriterContext);
+    for (const row of [{ n: 1 }, { n: 2 }, { n: 3 }]) {
+      writer.write(row, NaN);
+      await writer.flush();
+    }
+    assert.deepEqual(
+      sent.map((bytes) => [...rowsOf(bytes)]),
+      [[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]],
+    );
+  });
+
   test("that are no data are refused where they are written", () => {
     assert.throws(() => writerOf([]).write({ f: () => 1 }, NaN), { code: "CODEC_UNSUPPORTED", message: /^f of the/ });
   });

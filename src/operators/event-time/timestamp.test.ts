@@ -73,6 +73,19 @@ describe("event times", () => {
     }
   });
 
+  test("of 1985 on taken for seconds are refused as milliseconds, from the first to the last that could be meant", () => {
+    for (const seconds of [5e8, 5e8 + 1, 1e10, 1e11 - 1]) {
+      assert.ok(Number.isNaN(timestampOf(seconds, null)), `${seconds}`);
+      assert.equal(timestampProblem(seconds, null).code, "TIMESTAMP_IN_SECONDS");
+    }
+    for (const ms of [5e8 - 1, 1e11]) assert.equal(timestampOf(ms, null), ms);
+  });
+
+  test("in bigints keep the part of a millisecond that their unit has", () => {
+    assert.equal(timestampOf(1_767_607_200_000_250n, "us"), 1_767_607_200_000.25);
+    assert.equal(timestampOf(1_767_607_200_000_500_000n, "ns"), 1_767_607_200_000.5);
+  });
+
   test("that are days and clocks in digits are refused, unless they are said to be milliseconds", () => {
     for (const [value, time] of [
       [20260105, "2026-01-05"],

@@ -95,9 +95,7 @@ export class WatermarkGenerator {
 
   /** Nothing has to be waited for any more but what the splits say. */
   release(): void {
-    if (!this.#held) return;
     this.#held = false;
-    for (const clock of this.#splits.values()) clock.activeMs = NaN;
   }
 
   /** Greatest event time that was observed, in whatever split; -Infinity for none. */
@@ -134,8 +132,7 @@ export class WatermarkGenerator {
 
   /** When a further split may turn idle, on the clock of `watermark`; Infinity: none. */
   nextCheckMs(): number {
-    let next = Infinity;
-    if (this.#held) return next;
+    let next = Infinity; // Of a generator that is held nobody has been seen to be active.
     for (const [split, { idle, activeMs }] of this.#splits) {
       if (!idle && !Number.isNaN(activeMs)) next = Math.min(next, activeMs + this.#idleMs(split));
     }

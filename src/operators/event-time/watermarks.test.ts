@@ -281,6 +281,20 @@ describe("watermarks made from event times", () => {
     assert.equal(generator.watermark(11), 4);
   });
 
+  test("B2: a split that was idle holds back from its next record on, for who asks among the records as well", () => {
+    const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: 100 });
+    for (const split of ["a", "b"]) generator.addSplit(split);
+    generator.watermark(0);
+    generator.enterSplit("b");
+    generator.observe(1_000);
+    assert.equal(generator.watermark(150), 999, "a is idle");
+    generator.enterSplit("a");
+    generator.observe(1_500);
+    generator.enterSplit("b");
+    generator.observe(3_000);
+    assert.equal(generator.reached(1_000), 1_499);
+  });
+
   test("B2: when all splits are idle the watermark is where the furthest has been, whichever fell idle last", () => {
     for (const lasting of ["ahead", "behind"]) {
       const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: 10 });

@@ -260,6 +260,20 @@ test("after rescaling, timers find event time at their own times, though other k
   }
 });
 
+test("after one restore and another records are late as before the first, whatever has come between", () => {
+  const driver = driven();
+  driver.watermark(100);
+  for (let restores = 0; restores < 3; restores += 1) driver.restart(1);
+  driver.records([{ record: { key: "a", id: 1, at: 50 }, timestampMs: 50 }], null);
+  assert.equal(driver.counters.get("numLateRecordsDropped"), 1);
+  driver.records([{ record: { key: "a", id: 2, at: 101 }, timestampMs: 101 }], null);
+  driver.watermark(101);
+  assert.deepEqual(
+    driver.emitted.map(({ row }) => row.what),
+    ["record 2"],
+  );
+});
+
 test("what waits is part of the state's budget, and is refused beyond it with the operator and the key to raise", () => {
   const driver = driven(128 * 1024);
   let stored = 0;

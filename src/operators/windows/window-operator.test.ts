@@ -167,6 +167,7 @@ describe("windows", () => {
   test("are refused when their sizes, offsets or zones make no sense", () => {
     assert.throws(() => tumbling("0s"), { code: "WINDOW_DURATION" });
     assert.throws(() => tumbling("0.5ms"), { code: "WINDOW_DURATION" });
+    assert.throws(() => tumbling("1.5ms"), { code: "WINDOW_DURATION" });
     assert.throws(() => session("0ms"), { code: "WINDOW_DURATION" });
     assert.throws(() => sliding("1s", "2s"), { code: "WINDOW_SLIDE" });
     const zoned = session as (gap: "1s", options: object) => unknown;
@@ -183,5 +184,11 @@ describe("windows", () => {
       offsetMs: 345_600_000,
       zone: null,
     });
+  });
+
+  test("of one zone are the same, however its name is written", () => {
+    for (const zone of ["Europe/Berlin", "europe/berlin", "EUROPE/BERLIN"]) {
+      assert.deepEqual(tumbling("1d", { zone }), tumbling("1d", { zone: "Europe/Berlin" }), zone);
+    }
   });
 });

@@ -41,15 +41,22 @@ const dialects: readonly CsvDialectOptions[] = [
   { comment: "#" },
   { trim: true, comment: "#" },
 ];
-const texts = fc.array(fc.constantFrom("a", "b", ",", '"', '""', "'", "\\", "#", " ", "\n", "\r", "\r\n"), {
-  maxLength: 30,
-});
+const CHARACTERS = ["a", "b", ",", '"', '""', "'", "\\", "#", " ", "\n", "\r", "\r\n"];
+
+/** Of all characters, and of those alone that mean something in the dialect. */
+function textsOf({ quote = '"', escape: sign, comment, trim }: CsvDialectOptions): fc.Arbitrary<string[]> {
+  const own = ["a", ",", "\n", quote || "b", sign ?? "\r", comment ?? "a", trim === true ? " " : "a"];
+  const of = (characters: readonly string[]) => fc.array(fc.constantFrom(...characters), { maxLength: 30 });
+  return fc.oneof(of(CHARACTERS), of(own));
+}
+
 const cuts = fc.array(fc.nat({ max: 40 }), { maxLength: 4 });
 
 describe("the ends of CSV records", () => {
   for (const options of dialects) {
     const dialect = csvDialect(options);
     const title = JSON.stringify(options);
+    const texts = textsOf(options);
 
     test(`are found in whatever pieces the bytes come, ${title}`, () => {
       fc.assert(

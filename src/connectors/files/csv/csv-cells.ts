@@ -139,9 +139,7 @@ export class CsvCells {
   }
 
   date(index: number): Date {
-    const date = dateOf(this.time(index));
-    if (date === null) this.failed = true;
-    return date ?? new Date(0);
+    return dateOf(this.time(index)) ?? new Date(0); // What is no time has failed.
   }
 
   member(index: number, values: ReadonlySet<string>): string {

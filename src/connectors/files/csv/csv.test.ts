@@ -543,6 +543,31 @@ describe("what stands around the records", () => {
         assert.equal(invalid.length, 3);
       });
 
+      test("the first of many wide rows keeps its quotes: doubled ones, and an empty text where null is empty", async () => {
+        const names = Array.from({ length: 70 }, (_, n) => `c${n}`);
+        const row = names.map((_, n) => (n % 2 === 0 ? '"a""b"' : n % 3 === 0 ? '""' : "")).join(",");
+        const type = t.struct(Object.fromEntries(names.map((name) => [name, t.string.nullable()])));
+        const expected = Object.fromEntries(
+          names.map((name, n) => [name, n % 2 === 0 ? 'a"b' : n % 3 === 0 ? "" : null] as const),
+        );
+        const { records } = await read(`${names.join(",")}\n${row}\n${row}\n`, { type });
+        assert.deepEqual(records, [expected, expected]);
+      });
+
+      test("an escaped line break is a line, and an escaped NUL a bad row", async () => {
+        const type = t.struct({ n: t.f64, text: t.string });
+        const options = { type, escape: "\\" };
+        const { records, invalid } = await read('n,text\n1,"a\\\nb"\nx,c\n2,"\\\0"\n', options);
+        assert.deepEqual(records, [{ n: 1, text: "a\nb" }]);
+        assert.deepEqual(
+          invalid.map(({ line, issues }) => [line, issues.join()]),
+          [
+            [4, 'column "n": "x" is not a number'],
+            [5, "a NUL byte"],
+          ],
+        );
+      });
+
       test("a cell that does not fit its type is named, whatever stands in the quotes of others", async () => {
         const type = t.struct({ n: t.f64, text: t.string });
         const { records, invalid } = await read('n,text\nx,"a, ""b"""\n1,c\n', { type });

@@ -1,0 +1,100 @@
+// A sender for tests of what stands before it.
+
+import { heapView } from "../../src/base/memory-view.ts";
+import type { DataSender } from "../../src/network/data-link.ts";
+import { type ControlKind, ELEMENT } from "../../src/network/element.ts";
+import { compileBatchCodec } from "../../src/types/batch-codec.ts";
+import type { BatchCodec, BatchCodecOptions, BatchWriter } from "../../src/types/codec.ts";
+import type { TypeSpec } from "../../src/types/type-spec.ts";
+
+/** What a sender was given. */
+export type SentEvent = { record: unknown; time: number } | { watermark: number } | { idle: number } | { end: true };
+
+/** A sender whose room the test decides; it reads back at once what it was given. */
+export class ScriptedSender implements DataSender {
+  readonly kind: "local" | "simulated";
+  readonly events: SentEvent[] = [];
+  /** Elements it still takes. */
+  room = Infinity;
+  unreleased = 0;
+  asked = 0;
+  batches = 0;
+  /** Batches that had been sent when the receiver was last told. */
+  announced = 0;
+  /** Bytes of the batches it encoded. */
+  readonly sizes: number[] = [];
+  /** Of each batch, the watermarks among its records. */
+  readonly marks: (readonly number[])[] = [];
+  #codec: BatchCodec | null;
+
+  constructor(kind: "local" | "simulated", codec: BatchCodec | null) {
+    this.kind = kind;
+    this.#codec = codec;
+  }
+
+  sendBatch(writer: BatchWriter): boolean {
+    if (!this.#take()) return false;
+    const view = heapView(writer.encodedSize());
+    const size = writer.encode(view, 0);
+    const reader = this.#codec!.createReader();
+    reader.open(view, 0, size);
+    for (let i = 0; i < reader.count; i += 1) this.events.push({ record: reader.record(i), time: reader.timestamp(i) });
+    this.batches += 1;
+    this.sizes.push(size);
+    this.marks.push([...reader.marks]);
+    return true;
+  }
+
+  sendRows(rows: readonly unknown[], times: Float64Array | null, marks: readonly number[] | null = null): boolean {
+    if (!this.#take()) return false;
+    this.marks.push([...(marks ?? [])]);
+    rows.forEach((record, index) => {
+      this.events.push({ record, time: times?.[index] ?? Number.NaN });
+    });
+    this.batches += 1;
+    return true;
+  }
+
+  sendSchema(text: string): boolean {
+    if (!this.#take()) return false;
+    const { spec, options } = JSON.parse(text) as { spec: TypeSpec; options: BatchCodecOptions };
+    this.#codec = compileBatchCodec(spec, options, `scripted ${this.events.length}`);
+    return true;
+  }
+
+  sendControl(kind: ControlKind, value: number): boolean {
+    if (!this.#take()) return false;
+    if (kind === ELEMENT.watermark) this.events.push({ watermark: value });
+    else if (kind === ELEMENT.idle) this.events.push({ idle: value });
+    else this.events.push({ end: true });
+    return true;
+  }
+
+  pump(): boolean {
+    return true;
+  }
+
+  outUsage(): number {
+    return 0;
+  }
+
+  inFlight(): number {
+    return this.unreleased;
+  }
+
+  announce(): void {
+    this.announced = this.batches;
+  }
+
+  ringAtRelease(): boolean {
+    this.asked += 1;
+    return this.unreleased > 0;
+  }
+
+  #take(): boolean {
+    if (this.room <= 0) return false;
+    this.room -= 1;
+    this.unreleased += 1;
+    return true;
+  }
+}
