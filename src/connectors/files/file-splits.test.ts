@@ -63,11 +63,11 @@ describe("the splits of a file", () => {
     assert.deepEqual([rangeOf(only ?? assert.fail()), others], [[0, null], []]);
   });
 
-  test("are one where its bytes cannot be read from the middle: compressed, or in another encoding", async () => {
+  test("are one where its bytes cannot be read from the middle", async () => {
     const world = simWorld(1);
-    world.env.disk.put(path, lines);
-    for (const options of [{ compression: "gzip" }, { compression: "zstd" }, { encoding: "latin1" }] as const) {
-      const source = jsonl(path, { type: Row, splitSize: 200, ...options }) as Source<unknown>;
+    for (const file of ["/in/a.gz", "/in/a.zst"]) {
+      world.env.disk.put(file, lines);
+      const source = jsonl(file, { type: Row, splitSize: 200 }) as Source<unknown>;
       assert.deepEqual((await allOf(await started(source, world), world)).map(rangeOf), [[0, null]]);
     }
   });

@@ -84,10 +84,12 @@ function oracle(key: string, readings: readonly Reading[], endMs: number): Line[
   return lines;
 }
 
-const operator = (lateOutput: boolean): InOrderOperator =>
+type Changes = { readonly functions?: ProcessFunctions; readonly freeze?: (record: unknown) => void };
+
+const operator = (lateOutput: boolean, { functions = WATCH, freeze }: Changes = {}): InOrderOperator =>
   new InOrderOperator({
     inner: new ProcessOperator({
-      functions: WATCH,
+      functions,
       state: STATE,
       sides: [],
       freeze: null,
@@ -98,7 +100,7 @@ const operator = (lateOutput: boolean): InOrderOperator =>
     }),
     types: [READING.spec],
     lateOutput,
-    freeze: null,
+    freeze: freeze ?? null,
     failure: (error) => error,
   });
 
@@ -286,6 +288,24 @@ test("what waits is part of the state's budget, and is refused beyond it with th
   assert.ok(stored > 100);
   assert.equal(driver.entries, stored);
   assert.equal(driver.close(), 0);
+});
+
+test("a record that has waited cannot be changed where records are checked, and can where nobody checks", () => {
+  const seen: boolean[] = [];
+  const functions: ProcessFunctions = {
+    onRecord(record) {
+      seen.push(Object.isFrozen(record));
+    },
+  };
+  for (const freeze of [Object.freeze, undefined]) {
+    const make = (): InOrderOperator => operator(false, { functions, ...(freeze && { freeze }) });
+    const keyOf = (record: unknown): string => (record as Reading).key;
+    const options = { make, keyType: { kind: "string" }, keyOf, room: () => Infinity, overrun: 0 } as const;
+    const driver = new OperatorDriver(options, 1);
+    driver.records([{ record: { key: "a", id: 1, at: 5 }, timestampMs: 5 }], null);
+    driver.watermark(5);
+  }
+  assert.deepEqual(seen, [true, false]);
 });
 
 test("a record without event time is refused", () => {

@@ -1,5 +1,8 @@
 import type { Mutant } from "../mutant.ts";
 
+const METRIC_STORE = "src/metrics/metric-store.ts";
+const METRICS_TESTS = ["src/metrics/metrics.test.ts", "src/metrics/metric-rates.test.ts"];
+
 /** Of base, config and metrics. */
 export const BASE: readonly Mutant[] = [
   {
@@ -128,5 +131,26 @@ export const BASE: readonly Mutant[] = [
     file: "src/metrics/issue-counts.ts",
     find: "count > (commonest?.count ?? 0)",
     replace: "count < (commonest?.count ?? Infinity)",
+  },
+  {
+    name: "time since the last mark of a task does not count",
+    file: METRIC_STORE,
+    find: 'return entry.operator === null && entry.kind === "counter" ? value + this.#underWay(entry) : value;',
+    replace: "return value;",
+    tests: METRICS_TESTS,
+  },
+  {
+    name: "numbers that a metric is the sum of are left out",
+    file: METRIC_STORE,
+    find: "if (entry.plus !== undefined) for (const index of entry.plus) value += this.#number(entry.slot, index);",
+    replace: "",
+    tests: METRICS_TESTS,
+  },
+  {
+    name: "a second definition of a slot forgets its numbers",
+    file: METRIC_STORE,
+    find: "if (!this.#values.has(slot)) this.#values.set(slot, new Float64Array(memory));",
+    replace: "this.#values.set(slot, new Float64Array(memory.byteLength / 8));",
+    tests: METRICS_TESTS,
   },
 ];

@@ -15,6 +15,10 @@ const ON_DISK = [`${FILES}/files-node.test.ts`];
 const CSV = [`${FILES}/csv/csv-boundary.test.ts`, `${FILES}/csv/csv-grammar.test.ts`, `${FILES}/csv/csv.test.ts`];
 const SPLIT_TESTS = [`${FILES}/split-reader.test.ts`, `${FILES}/csv/csv.test.ts`, `${FILES}/csv/csv-grammar.test.ts`];
 const SINK = [`${FILES}/sink/file-writer.test.ts`, `${FILES}/sink/file-sink.test.ts`];
+const ROW_BATCH = "src/connectors/rows/row-batch.ts";
+const PRINT = "src/connectors/print/print.ts";
+const ROWS_TESTS = ["src/connectors/rows/rows.test.ts"];
+const PRINT_TESTS = ["src/connectors/print/print.test.ts"];
 
 export const CONNECTORS: readonly Mutant[] = [
   {
@@ -297,5 +301,54 @@ export const CONNECTORS: readonly Mutant[] = [
     file: "src/connectors/datagen/datagen.ts",
     find: "              random.restart(seed, index);\n",
     replace: "",
+  },
+  {
+    name: "bytes of a batch of rows change with the next one",
+    file: ROW_BATCH,
+    find: "const bytes = this.#sink.copy();",
+    replace: "const bytes = this.#sink.bytes.subarray(0, this.#sink.position);",
+    tests: ROWS_TESTS,
+  },
+  {
+    name: "rows are delivered again with the next batch",
+    file: ROW_BATCH,
+    find: "    this.#sink.position = 0;\n    return bytes;",
+    replace: "    return bytes;",
+    tests: ROWS_TESTS,
+  },
+  {
+    name: "print shows a row more than its limit",
+    file: PRINT,
+    find: "if (this.#count > this.#limit) return;",
+    replace: "if (this.#count > this.#limit + 1) return;",
+    tests: PRINT_TESTS,
+  },
+  {
+    name: "a table of the last rows begins in their middle",
+    file: PRINT,
+    find: "const first = this.#count > this.#last ? this.#count % this.#last : 0;",
+    replace: "const first = 0;",
+    tests: PRINT_TESTS,
+  },
+  {
+    name: "a table that was not filled shows none of its rows twice",
+    file: PRINT,
+    find: "const hidden = this.#count - this.#limit;\n    if (hidden > 0)",
+    replace: "const hidden = this.#count - this.#limit;\n    if (hidden > 1)",
+    tests: PRINT_TESTS,
+  },
+  {
+    name: "a table of a job that failed is shown",
+    file: PRINT,
+    find: "    this.#count = 0;\n  }",
+    replace: "  }",
+    tests: PRINT_TESTS,
+  },
+  {
+    name: "a row may tell of a map's first eight entries only that there are more",
+    file: "src/connectors/print/value-text.ts",
+    find: "if (items.length > ITEMS_MAX) shown.push",
+    replace: "if (items.length >= ITEMS_MAX) shown.push",
+    tests: PRINT_TESTS,
   },
 ];

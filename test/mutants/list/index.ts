@@ -3,7 +3,11 @@
 import type { Mutant } from "../mutant.ts";
 import { BASE } from "./base.ts";
 import { CONNECTORS } from "./connectors.ts";
+import { CSV } from "./csv.ts";
+import { FILE_SINKS } from "./file-sinks.ts";
+import { FILE_SOURCES } from "./file-sources.ts";
 import { JOBMANAGER } from "./jobmanager.ts";
+import { JSON_FILES } from "./json.ts";
 import { MEMORY } from "./memory.ts";
 import { NETWORK } from "./network.ts";
 import { OPERATORS } from "./operators.ts";
@@ -12,6 +16,7 @@ import { STATE } from "./state.ts";
 import { SURFACE } from "./surface.ts";
 import { TASKMANAGER } from "./taskmanager.ts";
 import { TYPES } from "./types.ts";
+import { WINDOWS } from "./windows.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...BASE,
@@ -19,10 +24,15 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMORY,
   ...STATE,
   ...OPERATORS,
+  ...WINDOWS,
   ...PLAN,
   ...NETWORK,
   ...TASKMANAGER,
   ...JOBMANAGER,
   ...CONNECTORS,
+  ...FILE_SOURCES,
+  ...CSV,
+  ...JSON_FILES,
+  ...FILE_SINKS,
   ...SURFACE,
 ];

@@ -6,6 +6,7 @@ const GATE = "src/network/input-gate.ts";
 const RING = "src/network/ring-link.ts";
 const LOCAL = "src/network/local-link.ts";
 const STOCK = "src/network/segment-stock.ts";
+const RESULT_PARTITION_TESTS = ["src/network/result-partition.test.ts", "src/network/output-channel.test.ts"];
 
 export const NETWORK: readonly Mutant[] = [
   {
@@ -199,5 +200,40 @@ export const NETWORK: readonly Mutant[] = [
     file: "src/network/transport.ts",
     find: "if (message !== undefined && isOpen()) receive(message);",
     replace: "if (message !== undefined) receive(message);",
+  },
+  {
+    name: "a batch that is due in a moment is flushed at the next watch",
+    file: PARTITION,
+    find: "if (channel.stagedSinceMs >= 0 && !channel.refused)\n",
+    replace: "if (channel.stagedSinceMs >= 0)\n",
+    tests: RESULT_PARTITION_TESTS,
+  },
+  {
+    name: "a channel that said its end says it again",
+    file: PARTITION,
+    find: "for (; this.#ended < this.#channels.length; this.#ended += 1) {",
+    replace: "for (this.#ended = 0; this.#ended < this.#channels.length; this.#ended += 1) {",
+    tests: RESULT_PARTITION_TESTS,
+  },
+  {
+    name: "a partial batch is never sent early where time-outs are off",
+    file: PARTITION,
+    find: "return bufferTimeoutMs !== Infinity && this.#receiverIsFree",
+    replace: "return this.#receiverIsFree",
+    tests: RESULT_PARTITION_TESTS,
+  },
+  {
+    name: "marks are sent as watermarks at the end of the batch",
+    file: PARTITION,
+    find: "      if (marks) channel.mark(watermark);\n      else channel.setWatermark(watermark);",
+    replace: "      channel.setWatermark(watermark);\n      void marks;",
+    tests: RESULT_PARTITION_TESTS,
+  },
+  {
+    name: "a schema is not released",
+    file: "src/network/input-gate.ts",
+    find: "        channel.receiver.release();\n        element",
+    replace: "        element",
+    tests: ["src/network/input-gate.test.ts"],
   },
 ];

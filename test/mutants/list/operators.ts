@@ -7,6 +7,9 @@ const PROCESS = "src/operators/process/process-operator.ts";
 const GENERATOR = "src/operators/event-time/watermark-generator.ts";
 const COMBINER = "src/operators/event-time/watermark-combiner.ts";
 const RANGES = "src/operators/indexed-ranges.ts";
+const TIMESTAMP = "src/operators/event-time/timestamp.ts";
+const WATERMARKS_TESTS = ["src/operators/event-time/watermarks.test.ts"];
+const TIMESTAMP_TESTS = ["src/operators/event-time/timestamp.test.ts"];
 
 export const OPERATORS: readonly Mutant[] = [
   {
@@ -251,5 +254,65 @@ export const OPERATORS: readonly Mutant[] = [
     file: "src/operators/event-time/timestamp.ts",
     find: "ms < DAYS_TO && isDay(ms)",
     replace: "ms < DAYS_FROM && isDay(ms)",
+  },
+  {
+    name: "the steps of a split are those of another",
+    file: GENERATOR,
+    find: "current.nextStepMs = current.greatest + stepMs;",
+    replace: "current.nextStepMs = this.#watermark + stepMs;",
+    tests: [
+      "src/operators/event-time/watermarks.test.ts",
+      "src/taskmanager/event-time-driver.test.ts",
+      "src/taskmanager/source-event-time.test.ts",
+    ],
+  },
+  {
+    name: "a split that was idle is active one record late",
+    file: GENERATOR,
+    find: "if ((!idle || touched) && greatest < least) least = greatest;",
+    replace: "if (!idle && greatest < least) least = greatest;",
+    tests: WATERMARKS_TESTS,
+  },
+  {
+    name: "records behind the splits before are counted though they are within outOfOrder",
+    file: GENERATOR,
+    find: "floor: before - this.#options.outOfOrderMs - 1,",
+    replace: "floor: before,",
+    tests: ["src/operators/event-time/watermarks.test.ts", "src/taskmanager/event-time-driver.test.ts"],
+  },
+  {
+    name: "the first split keeps what was seen before it",
+    file: GENERATOR,
+    find: "    const isFirst = this.#splits.delete(WHOLE);\n",
+    replace: "    const isFirst = this.#splits.has(WHOLE);\n",
+    tests: WATERMARKS_TESTS,
+  },
+  {
+    name: "a time of -0 keeps its sign",
+    file: TIMESTAMP,
+    find: "? ms + 0 : NaN; //",
+    replace: "? ms : NaN; //",
+    tests: TIMESTAMP_TESTS,
+  },
+  {
+    name: "seconds lose a millisecond to rounding",
+    file: TIMESTAMP,
+    find: "return Math.abs(ms - whole) < 5e-4 ? whole : ms;",
+    replace: "return ms + 0 * whole;",
+    tests: TIMESTAMP_TESTS,
+  },
+  {
+    name: "bigint microseconds lose their fraction",
+    file: TIMESTAMP,
+    find: "return Number(value / perMs) + Number(value % perMs) / UNITS[unit].perMs;",
+    replace: "return Number(value / perMs);",
+    tests: TIMESTAMP_TESTS,
+  },
+  {
+    name: "seconds of 1985 pass as milliseconds",
+    file: TIMESTAMP,
+    find: "const SECONDS_FROM = 5e8;",
+    replace: "const SECONDS_FROM = 6e8;",
+    tests: TIMESTAMP_TESTS,
   },
 ];

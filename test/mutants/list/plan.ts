@@ -2,6 +2,11 @@ import type { Mutant } from "../mutant.ts";
 
 const BUILDER = "src/api/plan-builder.ts";
 const GRAPH = "src/graph/job-graph.ts";
+const WATERMARK_STEPS = "src/graph/watermark-steps.ts";
+const TIME_ORDER = "src/graph/time-order.ts";
+const WATERMARK_STEPS_TESTS = ["src/graph/watermark-steps.test.ts"];
+const TIME_ORDER_TESTS = ["src/graph/time-order.test.ts"];
+const JOB_GRAPH_TESTS = ["src/graph/job-graph.test.ts"];
 
 /** Of api, graph and client. */
 export const PLAN: readonly Mutant[] = [
@@ -112,5 +117,75 @@ export const PLAN: readonly Mutant[] = [
     file: "src/graph/plan-diff.ts",
     find: `for (const key of ["version", "name", "mode", "params"] as const) {`,
     replace: `for (const key of ["version", "name", "mode"] as const) {`,
+  },
+  {
+    name: "an endless source that has a step keeps no watermarks among its records",
+    file: WATERMARK_STEPS,
+    find: "reaches(edge.from, namesStep, (uid)",
+    replace: "reaches(edge.to, namesStep, (uid)",
+    tests: WATERMARK_STEPS_TESTS,
+  },
+  {
+    name: "a combiner sends watermarks among its rows",
+    file: WATERMARK_STEPS,
+    find: '  if (operators.get(edge.from)?.kind === "preAggregate") return false;\n',
+    replace: "",
+    tests: WATERMARK_STEPS_TESTS,
+  },
+  {
+    name: "timers behind inOrder ask for watermarks among the records",
+    file: WATERMARK_STEPS,
+    find: "operator === undefined || isInOrder(operator)",
+    replace: "operator === undefined",
+    tests: WATERMARK_STEPS_TESTS,
+  },
+  {
+    name: "a step of one's own is made longer by what may be out of order",
+    file: WATERMARK_STEPS,
+    find: "return everyMs ?? Math.max(STEP_MS, outOfOrderMs / STEPS_PER_DISORDER);",
+    replace: "return Math.max(everyMs ?? STEP_MS, outOfOrderMs / STEPS_PER_DISORDER);",
+    tests: WATERMARK_STEPS_TESTS,
+  },
+  {
+    name: "one of two sources decides whether the input ends",
+    file: TIME_ORDER,
+    find: "if (!sources.every(sourceEnds)) return",
+    replace: "if (!sources.some(sourceEnds)) return",
+    tests: TIME_ORDER_TESTS,
+  },
+  {
+    name: "an input that comes by a window is taken for one in order",
+    file: TIME_ORDER,
+    find: "return isDirect && isInOrder ?",
+    replace: "return isInOrder ?",
+    tests: TIME_ORDER_TESTS,
+  },
+  {
+    name: "sources whose files do not follow one another are taken for one stream",
+    file: TIME_ORDER,
+    find: "sources.every(isOneStream) &&",
+    replace: "sources.some(isOneStream) &&",
+    tests: TIME_ORDER_TESTS,
+  },
+  {
+    name: "who asked to begin a chain is chained",
+    file: GRAPH,
+    find: '  if (to.chaining === "head") return `"${to.name}" asked for a new chain`;\n',
+    replace: "",
+    tests: JOB_GRAPH_TESTS,
+  },
+  {
+    name: "who asked not to be chained is, to what follows",
+    file: GRAPH,
+    find: '  if (from.chaining === "never") return `"${from.name}" asked not to be chained`;\n',
+    replace: "",
+    tests: JOB_GRAPH_TESTS,
+  },
+  {
+    name: "operators of different maximum parallelism are chained",
+    file: GRAPH,
+    find: "  if (from.maxParallelism !== to.maxParallelism)\n    return `maximum parallelism differs (${from.maxParallelism} and ${to.maxParallelism})`;\n",
+    replace: "",
+    tests: JOB_GRAPH_TESTS,
   },
 ];

@@ -3,6 +3,10 @@ import type { Mutant } from "../mutant.ts";
 const DISK = "src/testing/sim-disk.ts";
 const SIM = "src/testing/sim-env.ts";
 const ARGUMENTS = "src/cli/arguments.ts";
+const ROW_QUEUE = "src/client/row-queue.ts";
+const JOB_METRICS = "src/client/job-metrics.ts";
+const ROW_QUEUE_TESTS = ["src/client/row-queue.test.ts"];
+const JOB_METRICS_TESTS = ["src/client/job-metrics.test.ts"];
 
 /** Of cli, client, storage and testing. */
 export const SURFACE: readonly Mutant[] = [
@@ -126,5 +130,77 @@ export const SURFACE: readonly Mutant[] = [
     file: "src/client/job-metrics.ts",
     find: ` + setAside,`,
     replace: `,`,
+  },
+  {
+    name: "a batch of rows is reported as read when its first row is",
+    file: ROW_QUEUE,
+    find: "      if (done !== true) return { done: false, value };\n      this.#rows = null;\n      this.#batches.shift();\n      this.#onRead(batch);",
+    replace:
+      "      if (done !== true) return { done: false, value };\n      this.#rows = null;\n      this.#batches.shift();",
+    tests: ROW_QUEUE_TESTS,
+  },
+  {
+    name: "the error of a job is for the first reader alone",
+    file: ROW_QUEUE,
+    find: "    if (this.#end.error !== null) throw this.#end.error;\n    return DONE;",
+    replace:
+      "    const { error } = this.#end;\n    this.#end = { error: null };\n    if (error !== null) throw error;\n    return DONE;",
+    tests: ROW_QUEUE_TESTS,
+  },
+  {
+    name: "a second reader takes rows from the first",
+    file: ROW_QUEUE,
+    find: "    if (this.#reader !== null) {\n      throw",
+    replace: "    if (this.#reader === reader) {\n      throw",
+    tests: ROW_QUEUE_TESTS,
+  },
+  {
+    name: "invalid rows count as skipped as well",
+    file: JOB_METRICS,
+    find: 'skipped: metrics.sum("numRecordsInErrors") - invalid,',
+    replace: 'skipped: metrics.sum("numRecordsInErrors"),',
+    tests: JOB_METRICS_TESTS,
+  },
+  {
+    name: "the lowest watermark is that of a task that has ended",
+    file: JOB_METRICS,
+    find: 'watermark !== -Infinity && metrics.activity(entry) !== "ended"',
+    replace: "watermark !== -Infinity",
+    tests: JOB_METRICS_TESTS,
+  },
+  {
+    name: "a task that has no watermark yet hides those of the others",
+    file: JOB_METRICS,
+    find: "if (watermark !== -Infinity && metrics",
+    replace: "if (metrics",
+    tests: JOB_METRICS_TESTS,
+  },
+  {
+    name: "the values of a gauge are added",
+    file: JOB_METRICS,
+    find: 'if (kind === "gauge")',
+    replace: 'if (kind === ("gage" as string))',
+    tests: JOB_METRICS_TESTS,
+  },
+  {
+    name: "rates of subtasks are not added",
+    file: JOB_METRICS,
+    find: "(sum, { index }) => sum + rates.perSecond(index), 0)",
+    replace: "(_sum, { index }) => rates.perSecond(index), 0)",
+    tests: JOB_METRICS_TESTS,
+  },
+  {
+    name: "a claim that fails leaves those before it held",
+    file: "src/client/targets/job-claim.ts",
+    find: "    await release();\n    throw error;",
+    replace: "    throw error;",
+    tests: ["src/client/targets/own-output.test.ts", "test/integration/running-again.test.ts"],
+  },
+  {
+    name: "a parameter that is undefined is given as a text",
+    file: "src/client/code-params.ts",
+    find: ".filter(([, value]) => value !== undefined)",
+    replace: ".filter(([, value]) => value !== null)",
+    tests: ["src/client/code-params.test.ts"],
   },
 ];

@@ -7,6 +7,19 @@ const SOURCE = "src/taskmanager/source-driver.ts";
 const SLOT = "src/taskmanager/slot.ts";
 const MANAGER = "src/taskmanager/task-manager.ts";
 const PATH = "src/taskmanager/watermark-path.ts";
+const SOURCE_COORDINATOR = "src/taskmanager/source-coordinator.ts";
+const RECORD_WATCH = "src/taskmanager/record-watch.ts";
+const ROW_OUTLET = "src/taskmanager/row-outlet.ts";
+const SOURCE_COORDINATOR_TESTS = ["src/taskmanager/source-coordinator.test.ts"];
+const SOURCE_DRIVER_TESTS = ["src/taskmanager/source-driver.test.ts"];
+const TASK_TESTS = [
+  "src/taskmanager/task.test.ts",
+  "src/taskmanager/task-life.test.ts",
+  "src/taskmanager/task-metrics.test.ts",
+];
+const TASK_LIFE_TESTS = ["src/taskmanager/task-life.test.ts", "src/taskmanager/task.test.ts"];
+const RECORD_WATCH_TESTS = ["src/taskmanager/record-watch.test.ts"];
+const ROW_OUTLET_TESTS = ["src/taskmanager/row-outlet.test.ts"];
 
 export const TASKMANAGER: readonly Mutant[] = [
   {
@@ -332,5 +345,211 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "    this.#watch.end();\n",
     replace: "",
     tests: ["src/taskmanager/record-watch.test.ts"],
+  },
+  {
+    name: "who asks a source's coordinator while it answers is forgotten",
+    file: SOURCE_COORDINATOR,
+    find: "this.#waiting = [...left, ...this.#waiting];",
+    replace: "this.#waiting = left;",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "who asks a source's coordinator while it answers comes first",
+    file: SOURCE_COORDINATOR,
+    find: "this.#waiting = [...left, ...this.#waiting];",
+    replace: "this.#waiting = [...this.#waiting, ...left];",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "an enumerator that wakes from within next is not tried again",
+    file: SOURCE_COORDINATOR,
+    find: "    this.#again = true;\n    if (this.#retrying) return;",
+    replace: "    if (this.#retrying) return;\n    this.#again = true;",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "a subtask is released a second time",
+    file: SOURCE_COORDINATOR,
+    find: "      this.#held.set(subtask, null);\n      held.release();",
+    replace: "      held.release();",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "subtasks of an endless source are released",
+    file: SOURCE_COORDINATOR,
+    find: "if (this.#options.source.bounded) this.#releaseAll();",
+    replace: "this.#releaseAll();",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "a reader that ends while there are more splits ends the source",
+    file: SOURCE,
+    find: "if (this.#splits.size > 0) this.#checkHeld();",
+    replace: "if (this.#splits.size > 1) this.#checkHeld();",
+    tests: SOURCE_DRIVER_TESTS,
+  },
+  {
+    name: "a reader's own watermark counts while it is held",
+    file: SOURCE,
+    find: "return this.#held ? -Infinity :",
+    replace: "return this.#held && this.#options.batch ? -Infinity :",
+    tests: ["src/taskmanager/source-driver.test.ts", "src/taskmanager/source-event-time.test.ts"],
+  },
+  {
+    name: "a bounded source without any split waits for ever",
+    file: SOURCE,
+    find: '(bounded || this.#hadSplit)) return "end";',
+    replace: 'this.#hadSplit) return "end";',
+    tests: SOURCE_DRIVER_TESTS,
+  },
+  {
+    name: "input that waits for room is stalled once only",
+    file: TASK,
+    find: "    this.#stalledSinceMs = NaN;\n  }\n\n  #resumeOnce",
+    replace: "  }\n\n  #resumeOnce",
+    tests: TASK_TESTS,
+  },
+  {
+    name: "a mark at the end of a batch is passed over",
+    file: TASK,
+    find: "pending.position < pending.count || pending.passed < pending.marks.length",
+    replace: "pending.position < pending.count",
+    tests: [
+      "src/taskmanager/task.test.ts",
+      "src/taskmanager/task-life.test.ts",
+      "src/taskmanager/task-metrics.test.ts",
+      "src/testing/event-time.test.ts",
+    ],
+  },
+  {
+    name: "records behind a mark overtake its watermark",
+    file: TASK,
+    find: "marks[pending.passed]! <= position",
+    replace: "marks[pending.passed]! < position",
+    tests: TASK_TESTS,
+  },
+  {
+    name: "an input that goes on by a mark stays idle",
+    file: TASK,
+    find: "    inputPath.setIdle(combiner.idle);\n    inputPath.advance(combiner.watermark);\n    return inputPath.isDue;",
+    replace: "    inputPath.advance(combiner.watermark);\n    return inputPath.isDue;",
+    tests: TASK_TESTS,
+  },
+  {
+    name: "the end of all channels but one is a watermark of its own",
+    file: TASK,
+    find: "if (gate.open > 0) inputPath.advance(combiner.watermark);",
+    replace: "if (gate.open > 1) inputPath.advance(combiner.watermark);",
+    tests: TASK_TESTS,
+  },
+  {
+    name: "a task that waits for its sinks wants turns for its timers",
+    file: TASK,
+    find: 'if (status.full || this.#phase === "preparing" || this.#phase === "finished") return next;',
+    replace: 'if (status.full || this.#phase === "finished") return next;',
+    tests: TASK_TESTS,
+  },
+  {
+    name: "the greatest time of a source that nobody hears counts for nothing",
+    file: TASK,
+    find: "unheard.reduce((most, driver) => Math.max(most, driver.greatest), combiner.greatest)",
+    replace: "unheard.reduce((most) => most, combiner.greatest)",
+    tests: [
+      "src/taskmanager/task.test.ts",
+      "src/taskmanager/task-life.test.ts",
+      "src/taskmanager/task-metrics.test.ts",
+      "src/testing/test-job.test.ts",
+      "src/testing/harness.test.ts",
+      "src/testing/event-time.test.ts",
+    ],
+  },
+  {
+    name: "what a task has prepared is dropped though it commits",
+    file: TASK,
+    find: "    this.#commits = true;\n",
+    replace: "",
+    tests: TASK_LIFE_TESTS,
+  },
+  {
+    name: "what a task has prepared stays after an abort",
+    file: TASK,
+    find: 'if (outcome === "abort" && !this.#commits) await this.#discard();',
+    replace: 'if (outcome === "abort" && this.#commits) await this.#discard();',
+    tests: TASK_LIFE_TESTS,
+  },
+  {
+    name: "sinks are asked to prepare twice",
+    file: TASK,
+    find: "this.#prepared ??= Promise.all(",
+    replace: "this.#prepared = Promise.all(",
+    tests: TASK_LIFE_TESTS,
+  },
+  {
+    name: "bytes of a task's batches are not counted",
+    file: TASK,
+    find: "      bytes += counts.bytes;\n",
+    replace: "",
+    tests: [
+      "src/taskmanager/task-metrics.test.ts",
+      "src/taskmanager/task.test.ts",
+      "src/taskmanager/task-life.test.ts",
+      "src/taskmanager/task-metrics.test.ts",
+    ],
+  },
+  {
+    name: "an idle word is forgotten while a watermark is delivered",
+    file: "src/taskmanager/watermark-path.ts",
+    find: "this.#idleDelivered = this.#deliveringIdle;",
+    replace: "this.#idleDelivered = this.#idle;",
+    tests: ["src/taskmanager/watermark-path.test.ts"],
+  },
+  {
+    name: "a record that was changed before the fourth after it is not looked at",
+    file: RECORD_WATCH,
+    find: "    if (watch.kept.length > KEPT) watch.kept.shift();",
+    replace: "    if (watch.kept.length > 1) watch.kept.shift();",
+    tests: RECORD_WATCH_TESTS,
+  },
+  {
+    name: "a watched record is compared with itself",
+    file: RECORD_WATCH,
+    find: "watch.kept.push({ record, copy: detached(record) });",
+    replace: "watch.kept.push({ record, copy: record });",
+    tests: RECORD_WATCH_TESTS,
+  },
+  {
+    name: "the operator that changed a record is not named",
+    file: RECORD_WATCH,
+    find: "if (last !== undefined) this.#expectSame(output, last, by);",
+    replace: "if (last !== undefined) this.#expectSame(output, last, null);",
+    tests: RECORD_WATCH_TESTS,
+  },
+  {
+    name: "rows that were read make no room",
+    file: ROW_OUTLET,
+    find: "    this.#unreadBytes -= bytes;\n    this.#letGo();",
+    replace: "    this.#unreadBytes -= bytes;",
+    tests: ROW_OUTLET_TESTS,
+  },
+  {
+    name: "rows of a slot that ends wait for a reader",
+    file: ROW_OUTLET,
+    find: "    this.#released = true;\n    this.#letGo();",
+    replace: "    this.#released = true;",
+    tests: ROW_OUTLET_TESTS,
+  },
+  {
+    name: "an outlet made after the release waits",
+    file: ROW_OUTLET,
+    find: "    if (this.#released) outlet.release();\n",
+    replace: "",
+    tests: ROW_OUTLET_TESTS,
+  },
+  {
+    name: "bytes that are sent are not bounded",
+    file: ROW_OUTLET,
+    find: "this.#unreadBytes < UNREAD_BYTES_MAX;",
+    replace: "this.#unreadBytes < 1e6 * UNREAD_BYTES_MAX;",
+    tests: ROW_OUTLET_TESTS,
   },
 ];

@@ -5,6 +5,8 @@ const READER = "src/types/batch-reader.ts";
 const BYTES = "src/types/byte-buffer.ts";
 const TIME = "src/types/time-text.ts";
 const WIDEN = "src/types/shape-widen.ts";
+const CHECK_OPTIONS = "src/types/check-options.ts";
+const CHECK_OPTIONS_TESTS = ["src/types/check-options.test.ts"];
 
 export const TYPES: readonly Mutant[] = [
   {
@@ -127,5 +129,33 @@ export const TYPES: readonly Mutant[] = [
     file: "src/types/key-hash.ts",
     find: '    case "enum":\n      return compileFitting(spec, hashString);',
     replace: '    case "enum":\n      return (key) => (typeof key === "string" ? hashString(key) : KEY_DOUBTFUL);',
+  },
+  {
+    name: "an option that an object inherits is known",
+    file: CHECK_OPTIONS,
+    find: "const kind = Object.hasOwn(takes, name) ? takes[name] : undefined;",
+    replace: "const kind = takes[name];",
+    tests: CHECK_OPTIONS_TESTS,
+  },
+  {
+    name: "options in an array are taken",
+    file: CHECK_OPTIONS,
+    find: "given === null || Array.isArray(given)",
+    replace: "given === null",
+    tests: CHECK_OPTIONS_TESTS,
+  },
+  {
+    name: "the least whole number is refused",
+    file: CHECK_OPTIONS,
+    find: "(value as number) >= least,",
+    replace: "(value as number) > least,",
+    tests: CHECK_OPTIONS_TESTS,
+  },
+  {
+    name: "an infinite number passes for one",
+    file: CHECK_OPTIONS,
+    find: "accepts: Number.isFinite };",
+    replace: 'accepts: (value) => typeof value === "number" && value === value };',
+    tests: CHECK_OPTIONS_TESTS,
   },
 ];

@@ -1,0 +1,267 @@
+import type { Mutant } from "../mutant.ts";
+
+const CSV_SCANNER = "src/connectors/files/csv/csv-scanner.ts";
+const CSV_PARSER = "src/connectors/files/csv/csv-parser.ts";
+const CSV_CELLS = "src/connectors/files/csv/csv-cells.ts";
+const CSV_ENCODE = "src/connectors/files/csv/csv-encode.ts";
+const CSV_COLUMNS = "src/connectors/files/csv/csv-columns.ts";
+const CSV_BOUNDARY = "src/connectors/files/csv/csv-boundary.ts";
+const CSV_BOUNDARY_TESTS = [
+  "src/connectors/files/csv/csv-boundary.test.ts",
+  "src/connectors/files/csv/csv.test.ts",
+  "src/connectors/files/csv/csv-round-trip.test.ts",
+  "src/connectors/files/csv/csv-grammar.test.ts",
+];
+const SOURCE_VALUES_TESTS = [
+  "src/connectors/files/source-values.test.ts",
+  "src/connectors/files/csv/csv-boundary.test.ts",
+  "src/connectors/files/csv/csv.test.ts",
+  "src/connectors/files/csv/csv-round-trip.test.ts",
+  "src/connectors/files/csv/csv-grammar.test.ts",
+];
+const CSV_ROUND_TRIP_TESTS = [
+  "src/connectors/files/csv/csv-round-trip.test.ts",
+  "src/connectors/files/csv/csv.test.ts",
+  "src/connectors/files/sink/file-sink.test.ts",
+];
+
+/** Of CSV, read and written. */
+export const CSV: readonly Mutant[] = [
+  {
+    name: "a quote at the end of the window closes a field that goes on",
+    file: CSV_SCANNER,
+    find: "if (position + 1 >= end && !final) return -1;",
+    replace: "if (position >= end && !final) return -1;",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a CR at the end of the window ends a record whose LF comes",
+    file: CSV_SCANNER,
+    find: "bytes[position] === LF ? position >= end : position + 1 >= end;",
+    replace: "position >= end;",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "quotes of fields beyond the 32nd are forgotten",
+    file: CSV_SCANNER,
+    find: "    kinds.set(this.kinds);\n",
+    replace: "",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a tab between fields is trimmed",
+    file: CSV_SCANNER,
+    find: "(byte === 32 || byte === 9) && byte !== this.#delimiter",
+    replace: "byte === 32 || byte === 9",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "an escape is undone before any byte",
+    file: CSV_SCANNER,
+    find: "position + 1 < end && (next === IS_QUOTE || next === IS_ESCAPE)",
+    replace: "position + 1 < end && next !== 99",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "line breaks in quotes are not counted",
+    file: CSV_SCANNER,
+    find: "else if (meaning === IS_LF || bytes[position + 1] !== LF) this.lines += 1;",
+    replace: "else if (meaning === IS_LF && bytes[position + 1] === LF) this.lines += 1;",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "text in quotes that is beyond ASCII is read byte by byte",
+    file: CSV_SCANNER,
+    find: "      byte = bytes[position]!;\n    }\n    this.bits |= bits;\n    return position;\n  }\n\n  #unclosed",
+    replace: "      byte = bytes[position]!;\n    }\n    return position + 0 * bits;\n  }\n\n  #unclosed",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a missing cell of a ragged row is that of the row before",
+    file: CSV_PARSER,
+    find: "if (this.#ragged) scanner.pad(this.#width);",
+    replace: "",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "lines inside a record are not counted",
+    file: CSV_PARSER,
+    find: "window.line += scanner.lines;",
+    replace: "window.line += 1;",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "bytes that are no UTF-8 pass in CSV",
+    file: CSV_PARSER,
+    find: "if (scanner.bits > 127 && !isUtf8(",
+    replace: "if (scanner.bits > 255 && !isUtf8(",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a row of the size limit is too long",
+    file: CSV_PARSER,
+    find: "scanner.problems !== 0 || next - window.position > window.recordBytesMax",
+    replace: "scanner.problems !== 0 || next - window.position >= window.recordBytesMax",
+    tests: ["src/connectors/files/split-reader.test.ts"],
+  },
+  {
+    name: "a row that stopped at the end of a range belongs to it and the next",
+    file: CSV_PARSER,
+    find: "if (position >= window.stopAt) return",
+    replace: "if (position > window.stopAt) return",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a decimal comma admits points as well",
+    file: CSV_CELLS,
+    find: 'text = text.includes(".") ? "" : text.replace(",", ".");',
+    replace: 'text = text.replace(",", ".");',
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "an integer beyond 32 bits wraps",
+    file: CSV_CELLS,
+    find: "    if (value !== (value | 0)) this.failed = true;\n",
+    replace: "",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "an integer of 64 bits wraps",
+    file: CSV_CELLS,
+    find: 'return this.#digits("i64", index);',
+    replace: 'return this.#digits("bigint", index);',
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "text beyond ASCII in a column is read byte by byte when it is short",
+    file: CSV_CELLS,
+    find: "if (bits > 127 || kinds[index] === ESCAPED)",
+    replace: "if (kinds[index] === ESCAPED)",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "an f32 of CSV beyond its range is infinite",
+    file: CSV_CELLS,
+    find: "if (Math.abs(value) === Number.POSITIVE_INFINITY && value !== number) this.failed = true;\n",
+    replace: "",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "a minus before a number that is read digit by digit is lost",
+    file: CSV_CELLS,
+    find: "return negative ? -value : value;",
+    replace: "return value;",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "blanks at the ends of a text are lost where the dialect trims",
+    file: CSV_ENCODE,
+    find: 'const around = dialect.trim ? "|^[ \\\\t]|[ \\\\t]$" : "";',
+    replace: 'const around = dialect.trim ? "|^[ \\\\t]" : "";',
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "a text that begins with the comment sign is written as a comment",
+    file: CSV_ENCODE,
+    find: 'const first = dialect.comment < 0 ? "" :',
+    replace: 'const first = dialect.comment >= 0 ? "" :',
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "a text that begins with a byte order mark loses it",
+    file: CSV_ENCODE,
+    find: "${around}|^\\\\ufeff",
+    replace: "${around}",
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "an escape sign in a text is not escaped",
+    file: CSV_ENCODE,
+    find: "dialect.escape < 0 ? text : text.replaceAll(String.fromCharCode(dialect.escape), (sign) => sign + sign);",
+    replace: "text;",
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "the minus of zero is lost in CSV",
+    file: CSV_ENCODE,
+    find: 'const text = Object.is(value, -0) ? "-0" : String(value);',
+    replace: "const text = String(value);",
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "decimal commas are written as points",
+    file: CSV_ENCODE,
+    find: 'this.#options.dialect.decimal === 44 ? text.replace(".", ",") : text',
+    replace: 'this.#options.dialect.decimal === 45 ? text.replace(".", ",") : text',
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "half of a surrogate pair is written",
+    file: CSV_ENCODE,
+    find: '  if (!text.isWellFormed()) return "the',
+    replace: '  if (text === "") return "the',
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "a field that the first record did not have is lost in silence",
+    file: CSV_ENCODE,
+    find: "    if (this.#options.columns === null) checkKeys(object, columns);\n",
+    replace: "",
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "a record of one empty text is a blank line",
+    file: CSV_ENCODE,
+    find: 'return line === "" && !blankIsNull',
+    replace: 'return line === "x" && !blankIsNull',
+    tests: CSV_ROUND_TRIP_TESTS,
+  },
+  {
+    name: "an absent optional field of CSV is null",
+    file: CSV_COLUMNS,
+    find: "const condition = column.optional && !admitsNull(column.type) ?",
+    replace: "const condition = column.optional && admitsNull(column.type) ?",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a header with a column twice is taken",
+    file: CSV_COLUMNS,
+    find: "if (twice !== undefined) throw",
+    replace: 'if (twice === "") throw',
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a column named __proto__ is no field",
+    file: CSV_COLUMNS,
+    find: 'if (name !== "__proto__") return',
+    replace: 'if (name !== "__proto_") return',
+    tests: [
+      "src/connectors/files/csv/csv-boundary.test.ts",
+      "src/connectors/files/csv/csv.test.ts",
+      "src/connectors/files/csv/csv-round-trip.test.ts",
+      "src/connectors/files/csv/csv-grammar.test.ts",
+      "src/connectors/files/source-values.test.ts",
+    ],
+  },
+  {
+    name: "blanks after a delimiter hide a quote from the scan",
+    file: CSV_BOUNDARY,
+    find: "[QUOTE]: QUOTED, [BLANK]: FIELD_START }",
+    replace: "[QUOTE]: QUOTED, [BLANK]: BARE }",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a quote after an escape ends a field in the scan",
+    file: CSV_BOUNDARY,
+    find: "set(ESCAPE_SEEN, QUOTED, {});",
+    replace: "set(ESCAPE_SEEN, QUOTED, { [QUOTE]: QUOTE_SEEN });",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+  {
+    name: "a comment may hold quotes that begin a field",
+    file: CSV_BOUNDARY,
+    find: "set(COMMENT, COMMENT, lineEnds);",
+    replace: "set(COMMENT, COMMENT, { ...lineEnds, [QUOTE]: QUOTED });",
+    tests: CSV_BOUNDARY_TESTS,
+  },
+];

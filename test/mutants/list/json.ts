@@ -1,0 +1,247 @@
+import type { Mutant } from "../mutant.ts";
+
+const JSON_ARRAY_PARSER = "src/connectors/files/json/json-array-parser.ts";
+const JSON_DECODE = "src/connectors/files/json/json-decode.ts";
+const JSON_READER = "src/connectors/files/json/json-reader.ts";
+const JSON_NUMBERS = "src/connectors/files/json/json-numbers.ts";
+const JSON_ENCODE = "src/connectors/files/json/json-encode.ts";
+const JSONL_PARSER = "src/connectors/files/json/jsonl-parser.ts";
+const SOURCE_VALUES_TESTS = [
+  "src/connectors/files/source-values.test.ts",
+  "src/connectors/files/json/json-array.test.ts",
+  "src/connectors/files/json/jsonl.test.ts",
+];
+const JSONL_TESTS = ["src/connectors/files/json/jsonl.test.ts", "src/connectors/files/sink/file-sink.test.ts"];
+
+/** Of JSON, read and written. */
+export const JSON_FILES: readonly Mutant[] = [
+  {
+    name: "a bracket in a text of an array counts",
+    file: JSON_ARRAY_PARSER,
+    find: "if (byte === QUOTE) this.#isText = true;\n    else if",
+    replace: "if",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "an escaped quote ends a text of an array",
+    file: JSON_ARRAY_PARSER,
+    find: "    if (this.#isEscaped) this.#isEscaped = false;\n    else if (byte === BACKSLASH) this.#isEscaped = true;\n    else if",
+    replace: "    if",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "text after the end of an array is passed over",
+    file: JSON_ARRAY_PARSER,
+    find: 'if (text === "]") return "done";',
+    replace: 'if (text.startsWith("]")) return "done";',
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "an array that does not end is told of again and again",
+    file: JSON_ARRAY_PARSER,
+    find: '    if (status !== "line") window.stopAt = end;\n',
+    replace: "",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "an element of any length is taken",
+    file: JSON_ARRAY_PARSER,
+    find: "if (next - start > recordBytesMax) return",
+    replace: "if (next - start < 0 * recordBytesMax) return",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "lines of an array are not counted",
+    file: JSON_ARRAY_PARSER,
+    find: "    window.line += breaks(window.bytes, window.position, next);\n",
+    replace: "",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "an array that begins without a bracket is taken",
+    file: JSON_ARRAY_PARSER,
+    find: "if (sign !== OPEN && sign !== COMMA) {",
+    replace: "if (sign === CLOSE) {",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "an element that filled the output is followed by another",
+    file: JSON_ARRAY_PARSER,
+    find: 'return output.offer(value, Number.NaN) ? null : "limit";',
+    replace: "return output.offer(value, Number.NaN) ? null : null;",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "digits that a member of a union has rounded are taken",
+    file: JSON_DECODE,
+    find: "      trace.rounded ||= attempt.rounded;\n",
+    replace: "",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "a number beyond doubles is infinite in a field of any type",
+    file: JSON_DECODE,
+    find: "everyNumber(value, Number.isFinite, 0) ? value : fail(",
+    replace: "everyNumber(value, Number.isFinite, 1001) ? value : fail(",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "an absent field is null",
+    file: JSON_DECODE,
+    find: "[name] : undefined, trace);",
+    replace: "[name] : null, trace);",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "a field that an object inherits is there",
+    file: JSON_DECODE,
+    find: "const isPresent = Object.hasOwn(value, name);",
+    replace: "const isPresent = name in value;",
+    tests: [
+      "src/connectors/files/source-values.test.ts",
+      "src/connectors/files/json/json-array.test.ts",
+      "src/connectors/files/json/jsonl.test.ts",
+      "src/types/own-names.test.ts",
+    ],
+  },
+  {
+    name: "an element that a typed array wraps is taken",
+    file: JSON_DECODE,
+    find: "    if (misfit < 0) return array;\n",
+    replace: "    if (misfit < 1) return array;\n",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "a union of texts and dates reads dates as texts",
+    file: JSON_DECODE,
+    find: "const decoders = strict ? strictly : [...strictly, ...members.map((member) => decoder(member, false))];",
+    replace: "const decoders = members.map((member) => decoder(member, false));",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "an item of a list is bad, and the issue does not say which",
+    file: JSON_DECODE,
+    find: '      if (trace.issue !== "") return under(trace, `[${index}]`);\n    }\n    return list;',
+    replace: '      if (trace.issue !== "") return undefined;\n    }\n    return list;',
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "a list goes on after its first bad item",
+    file: JSON_DECODE,
+    find: '      if (trace.issue !== "") return under(trace, `[${index}]`);\n    }\n    return list;',
+    replace: "    }\n    return list;",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "2 ** 53 + 1 is read as its neighbour where the type is not declared",
+    file: JSON_READER,
+    find: "      value = jsonExact(text);\n",
+    replace: "",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "1e400 is Infinity where the type is not declared",
+    file: JSON_READER,
+    find: "if (!everyNumber(value, Number.isFinite, 0)) this.issue",
+    replace: "if (!everyNumber(value, (n) => !Number.isNaN(n), 0)) this.issue",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "the issue of a line stays for the next one",
+    file: JSON_READER,
+    find: '    this.issue = "";\n    // Decoding',
+    replace: "    // Decoding",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "the second reading of a line keeps its first issue",
+    file: JSON_READER,
+    find: "      trace.issue = again.issue;\n",
+    replace: "",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "-(2 ** 53) - 1 passes as unrounded",
+    file: JSON_NUMBERS,
+    find: "value >= Number.MIN_SAFE_INTEGER;",
+    replace: "value >= -Number.MAX_VALUE;",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "big numbers in the fields of objects are rounded",
+    file: JSON_NUMBERS,
+    find: "    if (!everyNumber((value as Readonly<Record<string, unknown>>)[name], test, depth + 1)) return false;",
+    replace: "    if (!everyNumber((value as Readonly<Record<string, unknown>>)[name], test, depth + 1)) return true;",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "big numbers in lists are rounded",
+    file: JSON_NUMBERS,
+    find: "for (const item of value) if (!everyNumber(item, test, depth + 1)) return false;",
+    replace: "for (const item of value) if (!everyNumber(item, test, depth + 1)) return Array.isArray(item);",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "a Buffer is written as its toJSON",
+    file: JSON_ENCODE,
+    find: "const given = ArrayBuffer.isView(original) ? original : value;",
+    replace: "const given = value;",
+    tests: JSONL_TESTS,
+  },
+  {
+    name: "a Map with one text key is an object",
+    file: JSON_ENCODE,
+    find: "entries.every(([key])",
+    replace: "entries.some(([key])",
+    tests: JSONL_TESTS,
+  },
+  {
+    name: "a bigint in a list is not looked at",
+    file: JSON_ENCODE,
+    find: "value.every((item) => isPlain(item, depth + 1))",
+    replace: 'value.every((item) => isPlain(item, depth + 1) || typeof item === "symbol")',
+    tests: JSONL_TESTS,
+  },
+  {
+    name: "an object that contains itself is nested too deep for the stack",
+    file: JSON_ENCODE,
+    find: "if (depth > DEPTH_MAX) return false;",
+    replace: "if (depth > 1e9 + DEPTH_MAX) return false;",
+    tests: JSONL_TESTS,
+  },
+  {
+    name: "a blank line is a bad row",
+    file: JSONL_PARSER,
+    find: 'const isBlank = !isTooLong && text.trim() === "";',
+    replace: 'const isBlank = !isTooLong && text === "";',
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "blank lines do not count",
+    file: JSONL_PARSER,
+    find: "    window.line += 1;\n    if (isBlank) return null;",
+    replace: "    if (isBlank) return null;\n    window.line += 1;",
+    tests: SOURCE_VALUES_TESTS,
+  },
+  {
+    name: "a line that is too long by its line break is refused",
+    file: JSONL_PARSER,
+    find: "next - position > recordBytesMax",
+    replace: "next - position >= recordBytesMax",
+    tests: ["src/connectors/files/split-reader.test.ts"],
+  },
+  {
+    name: "a line belongs to both ranges when it begins at the cut",
+    file: JSONL_PARSER,
+    find: "if (position >= window.stopAt) return",
+    replace: "if (position > window.stopAt) return",
+    tests: [
+      "src/connectors/files/file-reader.test.ts",
+      "src/connectors/files/file-splits.test.ts",
+      "src/connectors/files/split-reader.test.ts",
+      "src/connectors/files/csv/csv.test.ts",
+      "src/connectors/files/json/jsonl.test.ts",
+      "src/connectors/files/csv/csv-grammar.test.ts",
+    ],
+  },
+];

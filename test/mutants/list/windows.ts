@@ -1,0 +1,317 @@
+import type { Mutant } from "../mutant.ts";
+
+const SESSION_WINDOW_OPERATOR = "src/operators/windows/session-window-operator.ts";
+const SESSION_STORE = "src/operators/windows/session-store.ts";
+const PANE_WINDOW_OPERATOR = "src/operators/windows/pane-window-operator.ts";
+const PANE_INPUT = "src/operators/windows/pane-input.ts";
+const UTC_OFFSET = "src/operators/windows/utc-offset.ts";
+const WINDOW_SPEC = "src/operators/windows/window-spec.ts";
+const IN_ORDER_OPERATOR = "src/operators/in-order/in-order-operator.ts";
+const SESSION_WINDOW_OPERATOR_TESTS = [
+  "src/operators/windows/session-window-operator.test.ts",
+  "src/operators/windows/session-tree.test.ts",
+];
+const WINDOW_OPERATOR_TESTS = ["src/operators/windows/window-operator.test.ts"];
+const PANE_WINDOW_OPERATOR_TESTS = [
+  "src/operators/windows/pane-window-operator.test.ts",
+  "src/operators/windows/pane-clock.test.ts",
+  "src/operators/windows/window-operator.test.ts",
+];
+const PANE_WINDOW_OPERATOR_AND_TESTS = [
+  "src/operators/windows/pane-window-operator.test.ts",
+  "src/operators/windows/pane-clock.test.ts",
+  "src/operators/windows/window-operator.test.ts",
+  "src/api/check-options.test.ts",
+  "src/api/plan-builder.test.ts",
+];
+const IN_ORDER_OPERATOR_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
+
+/** Of windows and of event-time order. */
+export const WINDOWS: readonly Mutant[] = [
+  {
+    name: "a session that ends when a record begins does not touch it",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "return later !== NONE && store.endOf(later) >= startMs ? later : NONE;",
+    replace: "return later !== NONE && store.endOf(later) > startMs ? later : NONE;",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a session that a record joins to a later one does not touch it at its end",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "return earlier !== NONE && store.endOf(earlier) >= startMs ?",
+    replace: "return earlier !== NONE && store.endOf(earlier) > startMs ?",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a session that a record of exactly its end may still join is late",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "if (endMs + this.#latenessMs <= this.#watermark) return false;",
+    replace: "if (endMs + this.#latenessMs < this.#watermark) return false;",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "two sessions that a record joins keep the end of the first",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "store.grow(into, store.startOf(into), endMs);",
+    replace: "store.grow(into, store.startOf(into), store.endOf(into));\n    void endMs;",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a session whose lateness is over is kept",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "if (endMs + this.#latenessMs <= this.#watermark) store.remove(session);",
+    replace: "if (endMs + this.#latenessMs < this.#watermark - 1) store.remove(session);",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "an updated session is not given again",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "if (isOver) this.#emit(session);\n",
+    replace: "if (isOver && !store.isFired(session)) this.#emit(session);\n",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a session that goes on after it was given is not given again at its new end",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "if (isOver !== store.isFired(session)) store.schedule(session, isOver);",
+    replace: "if (isOver) store.schedule(session, isOver);",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "firing that stopped begins the list again",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "        walk.at += 1;\n        if (!this.#visit(walk.rows[walk.at - 1]!)) return false;",
+    replace: "        if (!this.#visit(walk.rows[walk.at]!)) return false;\n        walk.at += 1;",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "restored sessions are where the furthest key group was",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "Math.min(this.#watermark, watermark) : watermark;",
+    replace: "Math.max(this.#watermark, watermark) : watermark;",
+    tests: WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a late record of a session moves its start",
+    file: SESSION_WINDOW_OPERATOR,
+    find: "store.grow(session, Math.min(timeMs, store.startOf(session)),",
+    replace: "store.grow(session, timeMs,",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "the list in which a watermark lies is looked at with the next one",
+    file: SESSION_STORE,
+    find: "return 2 * (Math.floor(watermark / this.#grainMs) + 1);",
+    replace: "return 2 * Math.floor(watermark / this.#grainMs);",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a session that grows is due at its old end",
+    file: SESSION_STORE,
+    find: "    if (moved === NONE) throw table.exceeded();\n    assert(moved",
+    replace: "    if (moved === NONE) throw table.exceeded();\n    if (!fired) return;\n    assert(moved",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "the head of a key without sessions stays",
+    file: SESSION_STORE,
+    find: "if (this.#tree.isEmpty(head)) this.#heads.remove(head);",
+    replace: "",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a restored session is in no list",
+    file: SESSION_STORE,
+    find: "    this.lists.add(this.groups.table.namespace(session));\n    this.#link(session, this.#stageKey(session), 0);",
+    replace: "    this.#link(session, this.#stageKey(session), 0);",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "lateness does not count for when a session is removed",
+    file: SESSION_STORE,
+    find: "(fired ? endMs + this.#latenessMs : endMs)",
+    replace: "endMs",
+    tests: SESSION_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "windows restored from several subtasks begin where the furthest was",
+    file: PANE_WINDOW_OPERATOR,
+    find: "frame.open = this.#restored ? Math.min(frame.open, open) : open;",
+    replace: "frame.open = this.#restored ? Math.max(frame.open, open) : open;",
+    tests: WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "restored panes are not known",
+    file: PANE_WINDOW_OPERATOR,
+    find: "(address) => panes.add(groups.table.namespace(address))",
+    replace: "(address) => void panes.has?.(address)",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "the pane of a late record is not known",
+    file: PANE_WINDOW_OPERATOR,
+    find: "    groups.resolve(1);\n    panes.add(pane);\n",
+    replace: "    groups.resolve(1);\n",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a pane of which rows are left is forgotten",
+    file: PANE_WINDOW_OPERATOR,
+    find: "if (count < ROWS_PER_STEP) panes.delete(pane);",
+    replace: "panes.delete(pane);",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a late record updates the window that is still open",
+    file: PANE_WINDOW_OPERATOR,
+    find: "Math.min(frame.open - frame.step, frame.lastWindowOf(pane))",
+    replace: "Math.min(frame.open, frame.lastWindowOf(pane))",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a late record updates windows that are no longer kept",
+    file: PANE_WINDOW_OPERATOR,
+    find: "const first = Math.max(frame.firstWindowOf(pane), frame.kept);",
+    replace: "const first = frame.firstWindowOf(pane);",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "watermarks without rows leave windows open behind them",
+    file: PANE_WINDOW_OPERATOR,
+    find: "    frame.open = Math.max(frame.open, open);\n",
+    replace: "",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a batch that paused goes on one record late",
+    file: PANE_WINDOW_OPERATOR,
+    find: "const next = Math.min(run + 1, end);",
+    replace: "const next = Math.min(run + 2, end);",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "the row of a late partial result is that of the batch's start",
+    file: PANE_INPUT,
+    find: "    this.#rows[0] = recordAt(batch, index);\n",
+    replace: "",
+    tests: ["src/operators/windows/pre-aggregate-operator.test.ts"],
+  },
+  {
+    name: "records among partial results are taken for such",
+    file: PANE_INPUT,
+    find: "while (index < end && isPartial(index) === first) index += 1;",
+    replace: "while (index < end && isPartial(from) === first) index += 1;",
+    tests: [
+      "src/operators/windows/pre-aggregate-operator.test.ts",
+      "src/operators/windows/pane-window-operator.test.ts",
+      "src/operators/windows/pane-clock.test.ts",
+      "src/operators/windows/window-operator.test.ts",
+      "test/integration/pre-aggregation.test.ts",
+    ],
+  },
+  {
+    name: "an instant at which clocks change has the offset of before",
+    file: UTC_OFFSET,
+    find: "return utcMs < changeMs ? before : after;",
+    replace: "return utcMs <= changeMs ? before : after;",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a change of clocks is found to the minute",
+    file: UTC_OFFSET,
+    find: "while (high - low > 1_000) {",
+    replace: "while (high - low > 60_000) {",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "years before 100 are those of the last century",
+    file: UTC_OFFSET,
+    find: "clock.setUTCFullYear(isBefore ? 1 - year : year, month - 1, day);",
+    replace: "Date.UTC(isBefore ? 1 - year : year, month - 1, day, hour, minute, second) + 0 * Number(clock);",
+    tests: PANE_WINDOW_OPERATOR_TESTS,
+  },
+  {
+    name: "a slide greater than the size is taken",
+    file: WINDOW_SPEC,
+    find: "if (slideMs > sizeMs) {",
+    replace: "if (slideMs > 2 * sizeMs) {",
+    tests: PANE_WINDOW_OPERATOR_AND_TESTS,
+  },
+  {
+    name: "a window of half a millisecond is taken",
+    file: WINDOW_SPEC,
+    find: "if (ms >= 1 && Number.isInteger(ms)) return ms;",
+    replace: "if (ms >= 1) return ms;",
+    tests: PANE_WINDOW_OPERATOR_AND_TESTS,
+  },
+  {
+    name: "a zone's name in small letters is kept as it was written",
+    file: WINDOW_SPEC,
+    find: 'return new Intl.DateTimeFormat("en", { timeZone: options.zone }).resolvedOptions().timeZone;',
+    replace: 'new Intl.DateTimeFormat("en", { timeZone: options.zone });\n    return options.zone;',
+    tests: PANE_WINDOW_OPERATOR_AND_TESTS,
+  },
+  {
+    name: "a record at the watermark of an ordered stream is on time",
+    file: IN_ORDER_OPERATOR,
+    find: "if (timestampMs <= this.#watermark || (",
+    replace: "if (timestampMs < this.#watermark || (",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+  {
+    name: "after a restore late records of an ordered stream are on time",
+    file: IN_ORDER_OPERATOR,
+    find: "timestampMs <= this.#passedBy(keyGroup(hash))",
+    replace: "timestampMs < this.#passedBy(keyGroup(hash)) - 1e9",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+  {
+    name: "a timer of the same time fires before the record",
+    file: IN_ORDER_OPERATOR,
+    find: "if (timerMs >= recordMs) this.#work(recordMs);",
+    replace: "if (timerMs > recordMs) this.#work(recordMs);",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+  {
+    name: "an ordered record sees the watermark of its own time",
+    file: IN_ORDER_OPERATOR,
+    find: "const beforeMs = Math.ceil(timeMs) - 1;",
+    replace: "const beforeMs = Math.floor(timeMs);",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+  {
+    name: "the snapshot of an ordered stream forgets what was restored before it",
+    file: IN_ORDER_OPERATOR,
+    find: "writeF64(out, Math.max(this.#watermark, this.#passedBy(keyGroup - keyGroups.first)));",
+    replace: "writeF64(out, this.#watermark);",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+  {
+    name: "a record of an ordered stream may be changed by its function",
+    file: IN_ORDER_OPERATOR,
+    find: "    freeze?.(value);\n",
+    replace: "    void freeze;\n",
+    tests: ["src/operators/in-order/in-order-operator.test.ts", "src/taskmanager/in-place.test.ts"],
+  },
+  {
+    name: "an ordered stream does not stop when its turn is over",
+    file: IN_ORDER_OPERATOR,
+    find: "if (steps > 0 && context.pause(1)) return false;",
+    replace: "if (steps > 1e9 && context.pause(1)) return false;",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+  {
+    name: "an ordered stream without late output does not count what is late",
+    file: IN_ORDER_OPERATOR,
+    find: 'else context.metrics.count("numLateRecordsDropped");',
+    replace: "",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+  {
+    name: "event time of the inner operator goes back",
+    file: IN_ORDER_OPERATOR,
+    find: "return this.#tell(Math.max(timeMs, this.#innerMs));",
+    replace: "return this.#tell(timeMs);",
+    tests: IN_ORDER_OPERATOR_TESTS,
+  },
+];
