@@ -173,7 +173,9 @@ const soup = fc
     ),
     { maxLength: 40 },
   )
-  .map((parts) => parts.join(""));
+  .map((parts) => parts.join(""))
+  // What looks like letters of two bytes each is refused as that.
+  .filter((text) => !/^(?:\0[^\0]\0[^\0]|[^\0]\0[^\0]\0)/.test(text));
 
 const dialects: fc.Arbitrary<CsvOptions> = fc.constantFrom<CsvOptions>(
   {},
