@@ -44,12 +44,14 @@ function reaches(uid: string, isWanted: (uid: string) => boolean, next: (uid: st
   return false;
 }
 
-function hasTimers(operator: PlanOperator | undefined): boolean {
+/** Whether watermarks have to keep their places for its timers (S2). */
+export function hasTimers(operator: PlanOperator | undefined): boolean {
   if (operator === undefined || isInOrder(operator)) return false;
   return (operator.options as { timers?: unknown } | null)?.timers === true;
 }
 
-function hasStep(operator: PlanOperator | undefined): boolean {
+/** Whether it is an `eventTime` that names a step. */
+export function hasStep(operator: PlanOperator | undefined): boolean {
   return (
     operator?.kind === "eventTime" && typeof (operator.options as { everyMs?: unknown } | null)?.everyMs === "number"
   );

@@ -8,7 +8,8 @@ import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { specText } from "../../types/spec-text.ts";
 import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
 import { operatorNames } from "./operator-names.ts";
-import { operatorText, partialRowsText, partitionerText, stateText, timeOrderText } from "./operator-text.ts";
+import { operatorText, partialRowsText, partitionerText, stateText } from "./operator-text.ts";
+import { timeTexts } from "./time-text.ts";
 
 export type ExplainTextOptions = {
   /** Width for lines that can be broken. */
@@ -69,7 +70,7 @@ class ExplanationText {
 
   /** An operator and what hangs on it in its task: one below the other, with branches where there are several. */
   #tree(uid: string, task: ExplainedTask, explanation: Explanation, depth = 0): string[] {
-    const lines = this.#operator(uid, task, explanation, depth);
+    const lines = this.#operator(uid, explanation, depth);
     const edges = this.#plan.edges.filter(({ from, to }) => from === uid && task.operators.includes(to));
     const [only] = edges;
     if (only !== undefined && edges.length === 1 && only.output === "") {
@@ -84,21 +85,22 @@ class ExplanationText {
     return [...lines, ...branches];
   }
 
-  #operator(uid: string, task: ExplainedTask, { timeOrders, calls }: Explanation, depth: number): string[] {
+  #operator(uid: string, explanation: Explanation, depth: number): string[] {
     const operator = this.#find(uid);
     const { name, kind, output, state, sides } = operator;
     const location = this.#plan.locations[uid];
     const place =
       location === undefined ? "" : `  ${this.#faint(`${location.file}:${location.line}:${location.column}`)}`;
     const title = name === uid || name === kind ? this.#name(uid) : `${this.#name(uid)} "${name}"`;
-    const order = timeOrders[uid];
-    const head = this.#find(task.operators[0] ?? "");
-    const waits = order === undefined ? "" : timeOrderText(order, { head, mode: this.#plan.mode });
     const emits = [
       ...(output === null || kind === "preAggregate" ? [] : [`gives ${specText(output)}`]),
       ...sides.map(({ name: side }) => `side.${side}`),
     ];
-    const texts = [operatorText(operator, calls[uid] ?? null), waits, emits.join("; ")];
+    const texts = [
+      operatorText(operator, explanation.calls[uid] ?? null),
+      ...timeTexts(operator, explanation),
+      emits.join("; "),
+    ];
     return [
       `  ${this.#strong(title)}  ${kind}${place}`,
       ...[...texts, ...state.map((spec) => `state ${stateText(spec)}`)]

@@ -42,12 +42,12 @@ const everything: Job = job({ name: "everything" }, (env) => {
     .flatMap((alert) => [alert])
     .name("twice")
     .onError("skip")
-    .rescale()
     .keyBy("symbol")
     .reduce("last", (_, right) => right)
     .rebalance()
     .map((alert) => alert)
     .disableChaining()
+    .rescale()
     .to("alerts", print());
 });
 

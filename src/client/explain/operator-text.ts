@@ -2,8 +2,7 @@
 
 import { windowText } from "../../api/window-text.ts";
 import { durationText } from "../../base/duration.ts";
-import { isInOrder, type KeySpec, type PartitionerSpec, type Plan, type PlanOperator } from "../../graph/plan.ts";
-import { isOneStream, sourceEnds, type TimeOrder } from "../../graph/time-order.ts";
+import { isInOrder, type KeySpec, type PartitionerSpec, type PlanOperator } from "../../graph/plan.ts";
 import { aggregateText, type NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import { type ExprSpec, exprText } from "../../operators/expressions/expr-spec.ts";
 import type { Json } from "../../operators/source.ts";
@@ -62,36 +61,6 @@ export function stateText(state: StateSpec): string {
 export function partialRowsText({ key, options }: PlanOperator): string {
   const pane = ((options ?? {}) as Options).window === null ? "" : " and pane";
   return `partial rows by ${key?.field ?? "key"}${pane}`;
-}
-
-/** When an `eventTime` gives watermarks, as far as the order of its input decides. `head`: of its task. */
-export function timeOrderText(
-  order: TimeOrder,
-  { head, mode }: { readonly head: PlanOperator; readonly mode: Plan["mode"] },
-): string {
-  switch (order) {
-    case "end":
-      return mode === "batch"
-        ? "no watermark before the end of the input, so that no record is late: batch mode"
-        : "no watermark before the end of the input: behind an exchange nobody knows what is still to come from which file; put eventTime in the task of its source";
-    case "splits":
-      return splitsText(head);
-    default:
-      return "";
-  }
-}
-
-function splitsText(source: PlanOperator): string {
-  if (!sourceEnds(source)) return "";
-  const { source: kind, inTimeOrder } = (source.options ?? {}) as Options;
-  const isFiles = kind === "csv" || kind === "jsonl";
-  if (isOneStream(source)) {
-    return inTimeOrder === true
-      ? "watermarks while later files wait: they follow one another in time (inTimeOrder)"
-      : "";
-  }
-  const promise = isFiles ? "; inTimeOrder: true if they follow one another in time" : "";
-  return `no watermark before every ${isFiles ? "file" : "split"} of ${source.uid} has been begun, so that none is late${promise}`;
 }
 
 type Options = Readonly<Record<string, Json>>;

@@ -203,4 +203,16 @@ export const SURFACE: readonly Mutant[] = [
     replace: ".filter(([, value]) => value !== null)",
     tests: ["src/client/code-params.test.ts"],
   },
+  {
+    name: "explain takes the pace of reading for certain when there are several subtasks",
+    file: "src/client/explain/time-text.ts",
+    find: `kind !== "preAggregate" && parallelism > 1`,
+    replace: `kind !== "preAggregate" && parallelism > 4`,
+  },
+  {
+    name: "explain says nothing of timers that wait for all files",
+    file: "src/client/explain/time-text.ts",
+    find: `if (order !== "end" && !waits) continue;`,
+    replace: `if (order !== "end") continue;`,
+  },
 ];
