@@ -141,6 +141,17 @@ describe("what is no argument of a call is refused there, when the job is built"
       (s) => s.eventTime({ at: "id" }).keyBy("id").window(tumbling("1m")).aggregate({ n: count() }).side.lat.to("x"),
     ],
     ["SIDE_OUTPUT_UNKNOWN", /"late": it has none$/, (_, env) => env.from("x", csv("a")).side.late.to("y", print())],
+    ...["start", "end"].map((name): [string, RegExp, (s: Anything) => void] => [
+      "WINDOW_KEY_NAME",
+      new RegExp(`^the key is called "${name}"`),
+      (s) =>
+        s
+          .map(() => ({ k: 1, [name]: 1 }))
+          .eventTime({ at: "k" })
+          .keyBy("k", name)
+          .window(tumbling("1m"))
+          .aggregate({ n: count() }),
+    ]),
     ["SINK_WITHOUT_INPUT", /^the sink string "x" has no input/, (_, env) => env.to("x", print())],
     ["SIDE_OUTPUT_OFF", /^the source "x" sets no invalid rows/, (_, env) => env.from("x", csv("a")).side.invalid],
   ];

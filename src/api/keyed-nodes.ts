@@ -99,7 +99,9 @@ export function windowNode(keyed: KeyedParts, settings: WindowSettings, aggregat
   const { origin, key, functions } = keyed;
   const { window, allowedLatenessMs } = settings;
   const given = aggregates as Aggregates<never>;
-  const set = aggregateSet(given, [...keyColumns(key), "start", "end"]);
+  const columns = keyColumns(key);
+  checkWindowKey(columns);
+  const set = aggregateSet(given, [...columns, ...WINDOW_COLUMNS]);
   checkAggregateFields(given, origin.type);
   const state = window.kind === "session" ? "sessions" : "windows";
   const types = aggregationTypes({ set, key, record: origin.type, state });
@@ -113,6 +115,22 @@ export function windowNode(keyed: KeyedParts, settings: WindowSettings, aggregat
     functions: { custom: set.custom, ...functions },
   };
   return added([keyed], declaration, types.output, { [SIDE_LATE]: origin.type });
+}
+
+/** Fields that the rows of windows have beside those of the key. */
+const WINDOW_COLUMNS: readonly string[] = ["start", "end"];
+
+/** A key of such a name would be lost in the row. */
+function checkWindowKey(columns: readonly string[]): void {
+  const name = columns.find((column) => WINDOW_COLUMNS.includes(column));
+  if (name === undefined) return;
+  throw new UserError(
+    "WINDOW_KEY_NAME",
+    `the key is called ${JSON.stringify(name)}, as a field that each window gives`,
+    {
+      fix: `key by a function, which gives the key another name, "key": .keyBy((record) => record.${name}, t.timestamp), or rename the field in a map before keyBy`,
+    },
+  );
 }
 
 /** A process function with its types erased. */

@@ -67,7 +67,7 @@ const windows = job({ name: "windows" }, (env) => {
     .aggregate({ n: count(), mean: mean("price") })
     .to("thirds", blackhole());
   tens
-    .keyBy("start")
+    .keyBy(({ start }) => start, t.timestamp)
     .window(tumbling("50ms"))
     .aggregate({ symbols: count(), most: max("n") })
     .to("fifties", blackhole());

@@ -93,6 +93,19 @@ describe("panes", () => {
     ]);
   });
 
+  test("of the first and the last time that there is are found in every zone", () => {
+    for (const zone of ["Europe/Berlin", "Pacific/Kiritimati", "America/New_York", "UTC", null]) {
+      for (const size of [HOUR, DAY, 7 * DAY]) {
+        const clock = new PaneClock(size, 0, zone);
+        for (const at of [-8.64e15, -8.64e15 + 1, 8.64e15 - 1, 8.64e15]) {
+          const pane = clock.paneOf(at);
+          assert.ok(clock.startOf(pane) <= at && at < clock.startOf(pane + 1), `${zone} ${size} ${at}`);
+          assert.ok(clock.startOf(pane + 1) - clock.startOf(pane) <= size + HOUR, `${zone} ${size} ${at}`);
+        }
+      }
+    }
+  });
+
   test("of long ago follow local clocks of then, to the second", () => {
     // Amsterdam was 19 min 32 s ahead until 1 July 1937, and an hour more in summer.
     const amsterdam = new PaneClock(DAY, 0, "Europe/Amsterdam");

@@ -4,9 +4,13 @@
 //   Z1. `offsetAt` is exact to the second at any instant: a day in which it changes is searched for the instant.
 //   Z2. A zone changes its offset at most once in 32 hours. (None ever did otherwise.)
 
+import { TIME_MAX_MS } from "../../types/source-value.ts";
+
 const DAY_MS = 86_400_000;
 /** More than any zone was ever ahead or behind, so that a local time lies within so much of the same number in UTC. */
 const REACH_MS = 16 * 3_600_000;
+/** Clocks of the first and last days that a Date holds cannot be told: those of the days beside them count. */
+const CLOCKS_MAX_MS = TIME_MAX_MS - 2 * DAY_MS;
 /** Days kept; far beyond what an operator has open at a time. */
 const DAYS_MAX = 4_096;
 
@@ -80,7 +84,8 @@ export class UtcOffset {
     return { changeMs: high, before, after };
   }
 
-  #measure(utcMs: number): number {
+  #measure(instantMs: number): number {
+    const utcMs = Math.min(Math.max(instantMs, -CLOCKS_MAX_MS), CLOCKS_MAX_MS);
     const parts: Record<string, number> = {};
     let isBefore = false;
     for (const { type, value } of this.#format.formatToParts(utcMs)) {
