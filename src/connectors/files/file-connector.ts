@@ -17,6 +17,7 @@ import type { RowEncoder } from "./row-encoder.ts";
 import { fileSink } from "./sink/file-sink.ts";
 import type { RollLimits } from "./sink/file-writer.ts";
 import { checkSourceOptions } from "./source-options.ts";
+import { typedEncoder } from "./typed-encoder.ts";
 
 /** Bytes, or text such as "16mb". */
 export type Size = number | string;
@@ -144,7 +145,7 @@ export function fileConnector<T>(
     ...fileSink({
       paths: list,
       extension: kind,
-      encoder,
+      encoder: type === null ? encoder : () => typedEncoder(encoder(), type, kind),
       mode: options.mode ?? null,
       roll: options.roll === undefined ? null : rollLimits(options.roll),
       sourceOnly: given(options, SOURCE_ONLY),
