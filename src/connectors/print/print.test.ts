@@ -111,6 +111,13 @@ describe("print", () => {
     assert.deepEqual(await printed([12_345], { width: 1 }), ["…"]);
   });
 
+  test("signs that a terminal would obey are shown as escapes, in lines and in tables", async () => {
+    const row = { a: "\u001b[2J\u0007\u009b1m" };
+    assert.deepEqual(await printed([row]), ['out  { a: "\\u001b[2J\\u0007\\u009b1m" }']);
+    const [table = ""] = await printed([row], { table: { last: 1 } });
+    assert.deepEqual(table.split("\n").at(-1), "  \\u001b[2J\\u0007\\u009b1m");
+  });
+
   test("a table shows the last records, rounded, under one heading, once the job has ended", async () => {
     const rows = [
       { week: "2020-01-06", vwap: 1.5, note: "dropped" },

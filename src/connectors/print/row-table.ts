@@ -4,7 +4,7 @@
 import { cutText, padTextEnd, padTextStart, textWidth } from "../../base/text-width.ts";
 import { ownField } from "../../types/field-path.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
-import { fieldType, isTime, valueText } from "./value-text.ts";
+import { fieldType, isTime, valueText, withoutControls } from "./value-text.ts";
 
 const CELL_WIDTH_MAX = 32;
 const GAP = "  ";
@@ -37,7 +37,7 @@ function isPlain(row: unknown): row is Record<string, unknown> {
 function column(name: string, values: readonly unknown[]): readonly string[] {
   const numbers = values.filter((value) => typeof value === "number");
   const decimals = decimalsOf(numbers);
-  const cells = [name, ...values.map((value) => cellText(value, decimals))];
+  const cells = [withoutControls(name), ...values.map((value) => cellText(value, decimals))];
   const width = Math.max(...cells.map(textWidth));
   const right = numbers.length > 0 && values.every((value) => value == null || typeof value === "number");
   return cells.map((cell) => (right ? padTextStart(cell, width) : padTextEnd(cell, width)));
@@ -56,5 +56,5 @@ function cellText(value: unknown, decimals: number): string {
     return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   }
   const text = (typeof value === "string" ? value : valueText(value)).replaceAll(/\s+/g, " ");
-  return cutText(text, CELL_WIDTH_MAX);
+  return cutText(withoutControls(text), CELL_WIDTH_MAX);
 }

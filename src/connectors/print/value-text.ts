@@ -13,7 +13,7 @@ const DATE_MAX_MS = 8.64e15;
 export function valueText(value: unknown, type: TypeSpec | null = null, depth = 0): string {
   switch (typeof value) {
     case "string":
-      return JSON.stringify(value.length > LENGTH_MAX ? `${value.slice(0, LENGTH_MAX)}…` : value);
+      return withoutControls(JSON.stringify(value.length > LENGTH_MAX ? `${value.slice(0, LENGTH_MAX)}…` : value));
     case "bigint":
       return `${value}n`;
     case "function":
@@ -87,4 +87,9 @@ function listText<T>(open: string, items: readonly T[], close: string, text: (it
   if (items.length > ITEMS_MAX) shown.push("…");
   if (shown.length === 0) return `${open}${close}`;
   return open.endsWith("[") ? `${open}${shown.join(", ")}${close}` : `${open} ${shown.join(", ")} ${close}`;
+}
+
+/** Signs that terminals obey, as escapes. */
+export function withoutControls(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -351,4 +351,10 @@ export const CONNECTORS: readonly Mutant[] = [
     replace: "if (items.length >= ITEMS_MAX) shown.push",
     tests: PRINT_TESTS,
   },
+  {
+    name: "a sink writes what its type does not take",
+    file: "src/connectors/files/typed-encoder.ts",
+    find: "if (fits(record, true)) return encoder.line(record);",
+    replace: "if (fits(record, true) || kind.length > 0) return encoder.line(record);",
+  },
 ];

@@ -423,6 +423,7 @@ describe("bad CSV rows", () => {
     refused({ delimiter: "ab" }, /delimiter: "ab"/);
     refused({ delimiter: "é" }, /delimiter: "é"/);
     refused({ delimiter: '"' }, /quote: "\\"" is the delimiter too/);
+    refused({ columns: ["a", "b", "a"] }, /columns: "a" is there twice/);
     refused({ decimal: "," }, /decimal: "," is the delimiter too/);
     refused({ splitSize: "lots" }, /splitSize: "lots"/);
     refused({ roll: { rows: 0 } }, /roll\.rows: 0/);

@@ -5,7 +5,7 @@ import { checkedLayout } from "../../../types/schema-spec.ts";
 import type { Type } from "../../../types/t.ts";
 import { checkFileOptions, type FileOptions, type Files, fileConnector } from "../file-connector.ts";
 import { csvSpecCheck } from "./csv-columns.ts";
-import { type CsvDialectOptions, csvDialect } from "./csv-dialect.ts";
+import { type CsvDialectOptions, csvDialect, optionInvalid } from "./csv-dialect.ts";
 import { CsvEncoder } from "./csv-encode.ts";
 import { csvFormat } from "./csv-parser.ts";
 
@@ -58,6 +58,9 @@ export function csv<T>(
   checkFileOptions("csv", options, CSV_OPTIONS);
   const spec = options.type === undefined ? null : checkedLayout(options.type, "the type of csv");
   const dialect = csvDialect(options);
+  const twice = options.columns?.find((name, index, all) => all.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw optionInvalid(`columns: ${JSON.stringify(twice)} is there twice`, "name each column once");
   const header = options.header ?? true;
   const nulls = options.nulls ?? [""];
   const fields = spec?.kind === "struct" ? spec.fields.map((field) => field.name) : null;
