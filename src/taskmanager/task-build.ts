@@ -42,6 +42,7 @@ import { holdingsClose, Task, type TaskHoldings, type TaskParts } from "./task.t
 import { TaskMetrics } from "./task-metrics.ts";
 import { TurnClock } from "./turn-clock.ts";
 import { concernsRecord, connectorCall, messageOf, userFailure } from "./user-failure.ts";
+import { waitingFilesTold } from "./waiting-files.ts";
 import { type PathStep, WatermarkPath } from "./watermark-path.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
@@ -148,6 +149,7 @@ class TaskBuilder {
       inputPath: this.#inputPath(),
       loopOptions: (port, input) => ({ input, port, key: this.#key(port), timestamps: true }),
       metrics,
+      onFailure: (error) => waitingFilesTold(error, this.#context.graph.plan),
     });
   }
 

@@ -93,6 +93,7 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"] }: Setup = {}) {
       () => undefined,
     ),
     operators: [operator],
+    onFailure: (error: unknown) => error,
     stores: [{ release: async () => void said("release store") } as unknown as KeyedStateStore],
     metrics: { sent: () => undefined, usage: () => undefined, wake: () => void log.push("woken") },
   } as unknown as TaskParts);

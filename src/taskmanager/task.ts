@@ -58,6 +58,8 @@ export type TaskParts = {
   readonly stores: readonly KeyedStateStore[];
   readonly loopOptions: (port: 0 | 1, input: LoopOptions["input"]) => LoopOptions;
   readonly metrics: TaskMetrics;
+  /** What to say of an error that comes before the first watermark. */
+  readonly onFailure: (error: unknown) => unknown;
 };
 
 export type TaskEventTime = {
@@ -132,7 +134,7 @@ export class Task {
   /** Runs until `deadlineMs` (monotonic) or until there is nothing to do. Throws when the task has failed. */
   turn(deadlineMs: number): TurnResult {
     this.parts.turn.begin(deadlineMs);
-    const result = this.#work(deadlineMs);
+    const result = this.#told(() => this.#work(deadlineMs));
     this.#flush(result === "idle");
     this.#measure(result !== "more");
     return result;
@@ -181,6 +183,16 @@ export class Task {
       await holdingsClose(this.parts, outcome);
     } finally {
       if (outcome === "abort" && !this.#commits) await this.#discard();
+    }
+  }
+
+  /** Errors say more where event time has not begun. */
+  #told<R>(run: () => R): R {
+    try {
+      return run();
+    } catch (error) {
+      const { inputPath, onFailure } = this.parts;
+      throw inputPath.delivered === -Infinity ? onFailure(error) : error;
     }
   }
 

@@ -23,6 +23,19 @@ const ROW_OUTLET_TESTS = ["src/taskmanager/row-outlet.test.ts"];
 
 export const TASKMANAGER: readonly Mutant[] = [
   {
+    name: "a state budget that is used up once windows are given is laid to files that wait",
+    file: "src/taskmanager/task.ts",
+    find: "      throw inputPath.delivered === -Infinity ? onFailure(error) : error;\n",
+    replace: "      throw inputPath.delivered < Infinity ? onFailure(error) : error;\n",
+    tests: ["src/taskmanager/waiting-files.test.ts"],
+  },
+  {
+    name: "files that follow one another are told to hold windows open",
+    file: "src/taskmanager/waiting-files.ts",
+    find: " && sourceEnds(operator) && !isOneStream(operator)",
+    replace: " && sourceEnds(operator)",
+  },
+  {
     name: "a commit is prepared without a last flush",
     file: SINK,
     find: "    await this.#named(() => this.#writer.flush());\n    return",

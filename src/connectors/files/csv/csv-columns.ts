@@ -1,5 +1,6 @@
 // Which cell of a record becomes which field, and the generated function that builds the record.
 
+import { STDIN_PATH } from "../../../base/disk.ts";
 import { assert, UserError } from "../../../base/errors.ts";
 import { nearest } from "../../../base/nearest.ts";
 import type { StructField, StructSpec, TypeSpec } from "../../../types/type-spec.ts";
@@ -116,8 +117,13 @@ export function refuseBlanks(names: readonly string[], trimmed: readonly string[
 
 export function headerMissing(file: string, skipLines: number): UserError {
   const where = skipLines === 0 ? "is empty" : `has nothing after its first ${skipLines} lines`;
-  return new UserError("CSV_HEADER_INVALID", `${file} ${where}, where a header line is due`, {
-    fix: "leave the file out, write its header line, or say `header: false`",
+  const isStdin = file === STDIN_PATH;
+  const name = isStdin ? "standard input" : file;
+  const give = isStdin
+    ? "see that the program before the pipe writes a header line"
+    : "leave the file out, write its header line";
+  return new UserError("CSV_HEADER_INVALID", `${name} ${where}, where a header line is due`, {
+    fix: `${give}, or say \`header: false\``,
   });
 }
 

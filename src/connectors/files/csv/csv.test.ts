@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { readAll, sourceContract } from "../../../operators/source.contract.ts";
 import { simWorld } from "../../../testing/world.ts";
 import { type Type, t } from "../../../types/t.ts";
+import { stdin } from "../standard-streams.ts";
 import { type CsvOptions, csv } from "./csv.ts";
 
 async function read<T>(content: string | Uint8Array, options: CsvOptions & { type?: Type<T> } = {}) {
@@ -491,6 +492,12 @@ describe("what stands around the records", () => {
   test("a file that has no more lines than that lacks its header", async () => {
     const fails = { code: "CSV_HEADER_INVALID", message: /nothing after its first 9 lines/ };
     await assert.rejects(read(lines, { skipLines: 9 }), fails);
+    const world = simWorld(1);
+    world.env.disk.put(stdin, "");
+    await assert.rejects(readAll<unknown>(csv(stdin), world), {
+      message: "standard input is empty, where a header line is due",
+      fix: "see that the program before the pipe writes a header line, or say `header: false`",
+    });
     assert.throws(() => csv("/f", { skipLines: -1 }), { code: "CONNECTOR_OPTION_INVALID" });
   });
 
