@@ -83,7 +83,8 @@ export class JobHandle implements AsyncDisposable {
 
   /**
    * The rows of a sink made by `rows()`. They wait to be read, and the job with them. One reader at a time; who reads
-   * later goes on where the last one stopped. Ends when the job has ended; throws the job's error when it has failed.
+   * later goes on where the last one stopped. Ends when the job has ended, at once when it was cancelled; throws the
+   * job's error when it has failed, after the rows that came before.
    */
   rows(uid: string): AsyncIterableIterator<unknown, undefined> {
     const queue = this.#queues.get(uid);

@@ -51,7 +51,6 @@ export class RowQueue {
   end(error: Error | null, drop: boolean): void {
     this.#end = { error };
     if (drop) this.#batches = [];
-    if (drop) this.#rows = null;
     this.#reader?.serve();
   }
 

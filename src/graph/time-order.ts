@@ -43,6 +43,11 @@ function isSource(vertex: JobVertex | undefined): boolean {
   return vertex?.operators[0]?.kind === "source";
 }
 
+/** No other `eventTime` stands between it and the sources. */
+export function isFirstEventTime(plan: Plan, uid: string): boolean {
+  return operatorsBefore(plan, uid).every(({ kind }) => kind !== "eventTime");
+}
+
 /** Everything that leads to an operator. */
 export function operatorsBefore(plan: Plan, uid: string): PlanOperator[] {
   const open = [uid];

@@ -8,7 +8,7 @@ import { OPTIONS } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
 import { isBounded, type PlanOperator } from "../graph/plan.ts";
 import { outputType, recordType } from "../graph/record-type.ts";
-import { operatorsBefore } from "../graph/time-order.ts";
+import { isFirstEventTime } from "../graph/time-order.ts";
 import { carriesMarks } from "../graph/watermark-steps.ts";
 import { IssueCounts } from "../metrics/issue-counts.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
@@ -155,20 +155,14 @@ class TaskBuilder {
 
   #timing(): Pick<TaskParts, "eventTimes" | "unheard"> {
     const { eventTimes } = this.#driven;
-    const { sourceWatermarks } = this.#context;
+    const { sourceWatermarks, graph } = this.#context;
     if (sourceWatermarks === "alone") return { eventTimes: [], unheard: eventTimes.map(({ driver }) => driver) };
     const timed = eventTimes.map(({ index, driver }) => ({
       driver,
       path: this.#path(index),
-      hears: sourceWatermarks === "beside" && this.#isFirstEventTime(index),
+      hears: sourceWatermarks === "beside" && isFirstEventTime(graph.plan, this.#vertex.operators[index]?.uid ?? ""),
     }));
     return { eventTimes: timed, unheard: [] };
-  }
-
-  /** No other event-time operator stands between it and the sources. */
-  #isFirstEventTime(index: number): boolean {
-    const uid = this.#vertex.operators[index]?.uid ?? "";
-    return operatorsBefore(this.#context.graph.plan, uid).every(({ kind }) => kind !== "eventTime");
   }
 
   /** What has been made so far. */
