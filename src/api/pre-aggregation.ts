@@ -46,11 +46,9 @@ export function withCombiners(plan: Operators): Operators {
       ...into.map((edge, index): PlanEdge => {
         return { ...edge, to: combiners[index]!.uid, partitioner: { kind: "forward" } };
       }),
-      ...combiners.map(({ uid, output }): PlanEdge => {
+      ...combiners.map(({ uid }): PlanEdge => {
         const key = { field: combination.keyName, type: operator.key?.type ?? null };
-        // Records have more than what travels.
-        const fields = output?.kind === "struct" ? output.fields.map(({ name }) => name) : null;
-        return { from: uid, output: "", to: operator.uid, input: 0, partitioner: { kind: "hash", key }, fields };
+        return { from: uid, output: "", to: operator.uid, input: 0, partitioner: { kind: "hash", key }, fields: null };
       }),
     );
   }

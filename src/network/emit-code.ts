@@ -16,6 +16,10 @@ export type EmitOptions = {
   readonly selector: ChannelSelector;
   readonly channels: readonly OutputChannel[];
   readonly batchBytesMax: number;
+  /** The field by which records of two kinds are told apart (CodecPair); null: they are of one kind. */
+  readonly tellingField: string | null;
+  /** Records of the other kind follow in the channel. */
+  readonly onTurn: (channel: number, isWithout: boolean) => void;
   /** The channel has reached its limit; `record` is the one staged last. */
   readonly onFull: (channel: number, record: unknown) => void;
   /** The record was not staged, because it does not fit the channel's codec or guard. */
@@ -23,22 +27,36 @@ export type EmitOptions = {
 };
 
 export function compileEmit(options: EmitOptions): Emit {
-  const { selector, channels } = options;
+  const { selector, channels, tellingField } = options;
   const locals = channels.map((channel) => channel.local);
+  const stageAny = stageCode(locals, options.batchBytesMax);
+  const stageOne = tellingField === null ? stageAny : kindsCode(tellingField, stageAny);
   const stage =
     selector.index === null
-      ? `for (let channel = 0; channel < ${channels.length}; channel += 1) { ${stageCode(locals, options.batchBytesMax)} }`
-      : `const channel = ${selector.index}; ${stageCode(locals, options.batchBytesMax)}`;
+      ? `for (let channel = 0; channel < ${channels.length}; channel += 1) { ${stageOne} }`
+      : `const channel = ${selector.index}; ${stageOne}`;
   const names = Object.keys(selector.bindings);
   const text = `"use strict"; // emit ${JSON.stringify(options.name)}
 ${selector.state}
+${tellingField === null ? "" : `function stageWith(channel, record, timestampMs) { ${turnCode(false)} ${stageAny} }`}
 return function emit(record, timestampMs) {
   ${selector.setup}
   ${stage}
 };
 //# sourceURL=millrace-emit-${encodeURIComponent(options.name)}.js`;
-  const make = new Function("channels", "onFull", "onMisfit", ...names, text);
-  return make(channels, options.onFull, options.onMisfit, ...names.map((name) => selector.bindings[name])) as Emit;
+  const make = new Function("channels", "onTurn", "onFull", "onMisfit", ...names, text);
+  const values = names.map((name) => selector.bindings[name]);
+  return make(channels, options.onTurn, options.onFull, options.onMisfit, ...values) as Emit;
+}
+
+/** Each kind has code of its own, in which V8 sees the calls of one codec only and can inline them. */
+function kindsCode(field: string, stage: string): string {
+  return `if (record[${JSON.stringify(field)}] !== undefined) stageWith(channel, record, timestampMs);
+    else { ${turnCode(true)} ${stage} }`;
+}
+
+function turnCode(isWithout: boolean): string {
+  return `if (channels[channel].isWithout !== ${isWithout}) onTurn(channel, ${isWithout});`;
 }
 
 function stageCode(locals: readonly boolean[], batchBytesMax: number): string {

@@ -27,6 +27,8 @@ export class OutputChannel {
   guard: RecordGuard = () => false;
   /** Links that encode: writer of the current shape, null before the first shape is known. */
   writer: BatchWriter | null = null;
+  /** Of a codec pair, which records are staged now. */
+  isWithout = false;
   /** When what is staged now was first seen by `age`, -1 when nothing was staged. */
   stagedSinceMs = -1;
   /** The link had no room at the last `flush`: it rings once it has, so that there is nothing to do before. */

@@ -6,6 +6,7 @@ import { UserError } from "../base/errors.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
 import { keyGroupOf, operatorIndexOf } from "../state/key-groups.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
+import type { CodecPair } from "../types/codec.ts";
 import { compileKeyHash } from "../types/key-hash.ts";
 import { ShapeLearner } from "../types/shape-learner.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
@@ -26,14 +27,25 @@ const SPEC = {
     { name: "text", type: { kind: "string" } },
   ],
 } as unknown as TypeSpec;
+const IGNORING = { timestamps: true, extraFields: "ignore" } as const;
 const CODEC = compileBatchCodec(SPEC, { timestamps: true, extraFields: "refuse" }, "partition-test");
 const row = (id: number, text = "t") => ({ id, text });
+
+/** Of two kinds, the second of which a projection of the first would fit, too. */
+const FIELDS = [{ name: "id", type: { kind: "f64" }, optional: false }] as const;
+const PART = { name: "part", type: { kind: "f64" }, optional: false } as const;
+const PAIR: CodecPair = {
+  field: "part",
+  with: compileBatchCodec({ kind: "struct", fields: [PART, ...FIELDS] }, IGNORING, "partition-test with"),
+  without: compileBatchCodec({ kind: "struct", fields: FIELDS }, IGNORING, "partition-test without"),
+};
 
 type Setup = {
   channels?: number;
   selector?: ChannelSelector;
   kinds?: readonly ("local" | "simulated")[];
   learned?: boolean;
+  pair?: boolean;
   batchBytesMax?: number;
   bufferTimeoutMs?: number;
   overdraftRecordsMax?: number;
@@ -44,9 +56,9 @@ type Setup = {
 let partitions = 0;
 
 function setUp(setup: Setup = {}) {
-  const { channels = 1, learned = false } = setup;
+  const { channels = 1, learned = false, pair = false } = setup;
   const kinds = setup.kinds ?? Array.from({ length: channels }, () => "simulated" as const);
-  const senders = kinds.map((kind) => new ScriptedSender(kind, learned ? null : CODEC));
+  const senders = kinds.map((kind) => new ScriptedSender(kind, learned ? null : pair ? PAIR.with : CODEC));
   const status = { full: false };
   partitions += 1;
   const name = `partition test ${partitions}`;
@@ -56,7 +68,7 @@ function setUp(setup: Setup = {}) {
     selector: setup.selector ?? selectFirst,
     timestamps: true,
     marks: setup.marks ?? false,
-    shape: learned ? new ShapeLearner(true, name) : CODEC,
+    shape: learned ? new ShapeLearner(true, name) : pair ? PAIR : CODEC,
     status,
     batchBytesMax: setup.batchBytesMax ?? 1_000,
     bufferTimeoutMs: setup.bufferTimeoutMs ?? 100,
@@ -339,6 +351,56 @@ describe("order within a channel", () => {
   });
 });
 
+describe("P7: records of two kinds", () => {
+  test("each encoded batch has one kind, and all come in order, though links seldom have room", () => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const random = new SeededRandom(seed);
+      const kinds = ["simulated", "local"] as const;
+      const setup = { kinds, selector: selectRoundRobin(2, 0), pair: true, batchBytesMax: 150 };
+      const { partition, senders, status } = setUp(setup);
+      const emitted = Array.from({ length: 80 }, (_, id) => {
+        const record = random.next() < 0.5 ? { id, part: -id } : { id, more: "stays behind" };
+        emitOne(random, [record, id], { partition, senders, status });
+        return record;
+      });
+      for (const sender of senders) sender.room = Infinity;
+      partition.end();
+      senders.forEach((sender, channel) => {
+        const expected = emitted.filter(({ id }) => id % 2 === channel);
+        const encoded = expected.map(({ id, part }) => (part === undefined ? { id } : { id, part }));
+        assert.deepEqual(
+          recordsOf(sender),
+          (channel === 0 ? encoded : expected).map((record) => ({ record, time: record.id })),
+          `SEED=${seed}`,
+        );
+        checkWatermarks(sender.events, `SEED=${seed}`);
+      });
+    }
+  });
+
+  test("while the kind stays the same, batches are as large as any, and no layout is announced", () => {
+    const { partition, sender } = setUp({ pair: true, batchBytesMax: 10_000 });
+    for (let id = 0; id < 100; id += 1) partition.emit({ id, part: 1 }, id);
+    for (let id = 0; id < 100; id += 1) partition.emit({ id }, id);
+    partition.end();
+    assert.equal(idsOf(sender).length, 200);
+    assert.deepEqual([sender.batches, sender.schemas], [2, 1]);
+  });
+
+  test("the reason against a record is that it does not fit its own kind, whichever came before it", () => {
+    for (const kind of ["simulated", "local"] as const) {
+      for (const before of [{ id: 1 }, { id: 1, part: 1 }]) {
+        const { partition } = setUp({ kinds: [kind], pair: true });
+        partition.emit(before, 1);
+        assert.throws(() => partition.emit({ id: "x" }, 2), {
+          code: "CODEC_MISMATCH",
+          message: "id: string \"x\" in { id: 'x' }",
+        });
+      }
+    }
+  });
+});
+
 describe("P4: what is refused does not depend on the link", () => {
   class Point {
     #x = 1;
@@ -495,19 +557,26 @@ const SHAPES: readonly ((id: number) => Record<string, unknown>)[] = [
   (id) => ({ id, nested: { at: new Date(id), big: BigInt(id) } }),
 ];
 
-/** Emits and returns one record; links may gain or lose room before it, a watermark and a flush may follow it. */
-function emitSomeShape(
-  random: SeededRandom,
-  id: number,
-  { partition, senders, status }: Pick<ReturnType<typeof setUp>, "partition" | "senders" | "status">,
-): unknown {
-  for (const sender of senders) if (random.next() < 0.5) sender.room = random.below(3);
+type Emitting = Pick<ReturnType<typeof setUp>, "partition" | "senders" | "status">;
+
+/** Emits and returns one record. */
+function emitSomeShape(random: SeededRandom, id: number, emitting: Emitting): unknown {
   const record = SHAPES[random.below(SHAPES.length)]!(id);
+  emitOne(random, [record, id], emitting);
+  return record;
+}
+
+/** Links may gain or lose room before the record, a watermark and a flush may follow it. */
+function emitOne(
+  random: SeededRandom,
+  [record, id]: readonly [unknown, number],
+  { partition, senders, status }: Emitting,
+): void {
+  for (const sender of senders) if (random.next() < 0.5) sender.room = random.below(3);
   partition.emit(record, id);
   if (random.next() < 0.2) partition.setWatermark(id);
   if (random.next() < 0.3) partition.flushSome(id, true);
   if (status.full && partition.drain()) status.full = false;
-  return record;
 }
 
 /** No record may come after a watermark that was set when it had been emitted: here, times grow with the watermarks. */

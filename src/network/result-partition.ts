@@ -13,10 +13,12 @@
 //   P5. The maximum size is one of records. A batch is larger than a segment only by the records that one call emitted
 //       beyond the room there was, and these are cut into further batches.
 //   P6. `flushSome` is called at the end of each turn; after it, every receiver has been told of what was sent to it.
+//   P7. Of two declared kinds of records (CodecPair) an encoded batch holds one: where they change, it ends, and the
+//       other layout is announced. By reference they follow one another.
 
 import { canonicalJson } from "../base/canonical-json.ts";
 import { UserError } from "../base/errors.ts";
-import type { BatchCodec, Mismatch } from "../types/codec.ts";
+import type { BatchCodec, CodecPair, Mismatch } from "../types/codec.ts";
 import { compileRecordGuard, LearnedGuard, type RecordGuard } from "../types/record-guard.ts";
 import type { ShapeLearner } from "../types/shape-learner.ts";
 import { specMismatch } from "../types/spec-mismatch.ts";
@@ -34,8 +36,8 @@ export type ResultPartitionOptions = {
   readonly senders: readonly DataSender[];
   readonly selector: ChannelSelector;
   readonly timestamps: boolean;
-  /** Declared shape of what is shipped, or the learner of an undeclared one. */
-  readonly shape: BatchCodec | ShapeLearner;
+  /** Declared shape of what is shipped, or two of them, or the learner of an undeclared one. */
+  readonly shape: BatchCodec | CodecPair | ShapeLearner;
   readonly status: OutputStatus;
   /** Bytes at which a batch is sent: what fits a segment. */
   readonly batchBytesMax: number;
@@ -80,12 +82,15 @@ export class ResultPartition {
     this.#learner = "learn" in options.shape ? options.shape : null;
     this.#learnedGuard = this.#learner === null ? null : new LearnedGuard(options.name);
     if ("createWriter" in options.shape) this.#setDeclared(options.shape);
+    if ("without" in options.shape) this.#setDeclared(options.shape.with);
     this.#partialWaitMs = Math.min(options.bufferTimeoutMs, PARTIAL_WAIT_MS_PER_CHANNEL * options.senders.length);
     this.emit = compileEmit({
       name: options.name,
       selector: options.selector,
       channels: this.#channels,
       batchBytesMax: options.batchBytesMax,
+      tellingField: "without" in options.shape ? options.shape.field : null,
+      onTurn: (channel, isWithout) => this.#turn(channel, isWithout),
       onFull: (channel, record) => this.#onFull(channel, record),
       onMisfit: (channel, record, timestampMs) => this.#onMisfit(channel, record, timestampMs),
     });
@@ -199,6 +204,17 @@ export class ResultPartition {
     if (bytes > maxBytes) throw refusal.tooLarge(record, bytes, maxBytes);
   }
 
+  /** The records of a channel are of the other kind from here on (P7). */
+  #turn(index: number, isWithout: boolean): void {
+    const channel = this.#channels[index];
+    const { shape, name } = this.#options;
+    if (channel === undefined || !("without" in shape)) return;
+    const codec = isWithout ? shape.without : shape.with;
+    channel.isWithout = isWithout;
+    if (channel.local) channel.guard = guardOf(codec, `${name} ${isWithout}`);
+    else channel.setCodec(codec, announcement(codec));
+  }
+
   #onMisfit(index: number, record: unknown, timestampMs: number): void {
     const channel = this.#channels[index];
     if (channel === undefined) return;
@@ -225,14 +241,15 @@ export class ResultPartition {
   /** Records of undeclared type are refused for what no codec can carry, whatever shape was learned. */
   #misfit(record: unknown): Error {
     const { shape, refusal } = this.#options;
-    const mismatch = "mismatch" in shape ? shape.mismatch(record) : specMismatch({ kind: "any" }, record, "exact");
+    const declared = "without" in shape ? shape.without : shape; // Of two kinds only this one is the user's.
+    const mismatch =
+      "mismatch" in declared ? declared.mismatch(record) : specMismatch({ kind: "any" }, record, "exact");
     return refusal.misfit(record, mismatch);
   }
 
   #setDeclared(codec: BatchCodec): void {
     this.#setCodec(codec, false);
-    if (!this.#channels.some((channel) => channel.local)) return;
-    this.#setGuard(compileRecordGuard(codec.spec, codec.options.extraFields, this.#options.name));
+    if (this.#channels.some((channel) => channel.local)) this.#setGuard(guardOf(codec, this.#options.name));
   }
 
   #setGuard(guard: RecordGuard): void {
@@ -240,9 +257,18 @@ export class ResultPartition {
   }
 
   #setCodec(codec: BatchCodec, announce: boolean): void {
-    const text = announce ? canonicalJson({ spec: codec.spec, options: codec.options }) : null;
+    const text = announce ? announcement(codec) : null;
     for (const channel of this.#channels) if (!channel.local) channel.setCodec(codec, text);
   }
+}
+
+function guardOf({ spec, options }: BatchCodec, label: string): RecordGuard {
+  return compileRecordGuard(spec, options.extraFields, label);
+}
+
+/** Tells a receiver the layout of what follows. */
+function announcement({ spec, options }: BatchCodec): string {
+  return canonicalJson({ spec, options });
 }
 
 function overdraft(records: number): UserError {

@@ -92,9 +92,16 @@ function operatorCode(chain: ChainShape, index: number, at: Record): string {
       return guardedCall(chain, index, at, `p${index}.start(f${index}(${at.record}), ${at.time}, ${at.record});`);
     case "sink":
       return `at = ${index}; C[${index}] += 1; if (!w${index}.write(${at.record}, ${at.time})) S.full = true;`;
-    default: // Operators with an object of their own, reached in a chain: those without a key (pre-aggregation).
-      return `at = ${index}; o${index}.onRecord(${at.record}, ${at.time}, undefined, 0, 0);`;
+    default:
+      return combinerCode(chain, index, at);
   }
+}
+
+/** The only operator with an object that is reached in a chain. What it lets pass is handed on here, without it. */
+function combinerCode(chain: ChainShape, index: number, at: Record): string {
+  const combiner = bindingName("o", index);
+  return `at = ${index}; if (${combiner}.passing > 0) { ${combiner}.passing -= 1; C[${index}] += 1;
+${outputCode(chain, index, "", at)} } else ${combiner}.onRecord(${at.record}, ${at.time});`;
 }
 
 function mapCode(chain: ChainShape, index: number, at: Record): string {

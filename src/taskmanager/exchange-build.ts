@@ -12,9 +12,10 @@ import {
   selectFirst,
   selectRoundRobin,
 } from "../network/channel-selector.ts";
+import { PANE } from "../operators/windows/partial-rows.ts";
 import { keyGroupOf } from "../state/key-groups.ts";
 import { compileBatchCodec } from "../types/batch-codec.ts";
-import type { BatchCodec, Strictness } from "../types/codec.ts";
+import type { BatchCodec, CodecPair, Strictness } from "../types/codec.ts";
 import { describe } from "../types/describe.ts";
 import { fieldCode } from "../types/field-path.ts";
 import { ShapeLearner } from "../types/shape-learner.ts";
@@ -35,11 +36,22 @@ export function shippedStrictness({ fields }: PlanEdge): Strictness {
   return fields === null ? "refuse" : "ignore";
 }
 
-/** The codec of an edge on either side, or the learner of its shapes. `label` is unique per use. */
-export function exchangeShape(edge: JobEdge, from: PlanOperator, label: string): BatchCodec | ShapeLearner {
+/** The codecs of an edge on either side, or the learner of its shapes. `label` is unique per use. */
+export function exchangeShape(edge: JobEdge, from: PlanOperator, label: string): BatchCodec | CodecPair | ShapeLearner {
   const spec = shippedSpec(edge, from);
   if (spec === null) return new ShapeLearner(true, label);
-  return compileBatchCodec(spec, { timestamps: true, extraFields: shippedStrictness(edge.edge) }, label);
+  const extraFields = shippedStrictness(edge.edge);
+  if (from.kind !== "preAggregate" || spec.kind !== "union")
+    return compileBatchCodec(spec, { timestamps: true, extraFields }, label);
+  const codec = (member: number): BatchCodec =>
+    compileBatchCodec(spec.members[member]!, { timestamps: true, extraFields: "ignore" }, `${label} ${member}`);
+  return { field: PANE, with: codec(0), without: codec(1) };
+}
+
+/** What the receiver of a shape begins with, other layouts are announced; null: all are. */
+export function codecAtFirst(shape: ReturnType<typeof exchangeShape>): BatchCodec | null {
+  if ("without" in shape) return shape.with;
+  return "createReader" in shape ? shape : null;
 }
 
 export type SelectorOptions = {

@@ -2,7 +2,7 @@
 // user's line is the one to mend, and with the record.
 
 import { UserError } from "../base/errors.ts";
-import { edgesInto, type Plan, type PlanEdge, type PlanOperator } from "../graph/plan.ts";
+import { edgesInto, type OperatorKind, type Plan, type PlanEdge, type PlanOperator } from "../graph/plan.ts";
 import type { Refusal } from "../network/result-partition.ts";
 import { AnyWriter } from "../types/any-writer.ts";
 import { ByteSink } from "../types/byte-buffer.ts";
@@ -43,14 +43,16 @@ function misfitText(mismatch: Mismatch | null): string {
     : `${what} is ${mismatch.actual}, not ${mismatch.expected}`;
 }
 
-/** The operator whose output the records are: filters and event time let records through as they are. */
+const PASSING: ReadonlySet<OperatorKind> = new Set(["filter", "eventTime", "preAggregate"]);
+
+/** The operator whose output the records are: filters, event time and combiners let records through as they are. */
 function makerOf(plan: Plan, edge: PlanEdge): string {
   const byUid = new Map<string, PlanOperator>(plan.operators.map((operator) => [operator.uid, operator]));
   let from = edge;
   for (;;) {
     const kind = byUid.get(from.from)?.kind;
     const [before, other] = edgesInto(plan, from.from);
-    const passes = from.output === "" && (kind === "filter" || kind === "eventTime");
+    const passes = from.output === "" && PASSING.has(kind ?? "map");
     if (!passes || before === undefined || other !== undefined) return from.from;
     from = before;
   }

@@ -28,7 +28,7 @@ import { ChainMetrics, type WatermarkMember } from "./chain-metrics.ts";
 import { combinerBuild } from "./combiner-build.ts";
 import { eventTimeBuild } from "./event-time-build.ts";
 import type { EventTimeDriver } from "./event-time-driver.ts";
-import { exchangeSelector, exchangeShape } from "./exchange-build.ts";
+import { codecAtFirst, exchangeSelector, exchangeShape } from "./exchange-build.ts";
 import { exchangeRefusal } from "./exchange-refusal.ts";
 import { filterProbe } from "./filter-probe.ts";
 import { FlatMapDriver } from "./flat-map-driver.ts";
@@ -443,7 +443,7 @@ class TaskBuilder {
         this.#operator(edge.from),
         `${this.#name} input ${input.edge}`,
       );
-      const codec = "createReader" in shape ? shape : null;
+      const codec = codecAtFirst(shape);
       return input.links.map((link) => ({ receiver: this.#context.links.receiver(link), port: edge.input, codec }));
     });
     let compiled = 0;

@@ -47,6 +47,9 @@ export interface BatchCodec {
   mismatch(record: unknown): Mismatch | null;
 }
 
+/** Codecs of records of two kinds, which travel in batches of their own: with a field of this name, and without it. */
+export type CodecPair = { readonly field: string; readonly with: BatchCodec; readonly without: BatchCodec };
+
 export interface BatchWriter {
   /** Records staged. A plain field: read it, never write it. */
   count: number;

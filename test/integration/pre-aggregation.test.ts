@@ -142,6 +142,28 @@ async function outcomes(script: readonly Step[], options: RunOptions): Promise<u
   return seen;
 }
 
+type WindowSeen = { rows: string[]; records: number; bytes: number };
+
+/** Four windows of 4,000 symbols, each with a trade by each sender: their rows, and what the edge had carried. */
+async function seldomRun(of: Job, combines: boolean): Promise<WindowSeen[]> {
+  await using run = await testJob(of, { parallelism: 2, config: { [KEY]: combines } });
+  const trades = run.source<Trade>("trades");
+  const windows: WindowSeen[] = [];
+  for (let window = 0; window < 4; window += 1) {
+    for (let n = 0; n < 8_000; n += 1) {
+      const symbol = n >> 1;
+      const trade = { symbol: `S${symbol}`, price: n, qty: n % 7 === 0 ? null : n, id: window * 8_000 + n };
+      trades.pushTo(n & 1, { ...trade, ts: window * 1_000 + n / 10_000 });
+    }
+    trades.watermark(window * 1_000 + 999);
+    const rows = (await run.sink("out").take()).map((row) => JSON.stringify(row)).sort();
+    const [records, bytes] = [await run.metric("numRecordsIn", "windows"), await run.metric("numBytesIn")];
+    if (combines) assert.equal(await run.metric("numRecordsOut", "windows/combiner"), records);
+    windows.push({ rows, records, bytes });
+  }
+  return windows;
+}
+
 describe("pre-aggregation before the exchange", () => {
   test("gives the same rows at the same watermarks, the same updates and late records, as without it", async () => {
     const settings = fc.record({
@@ -188,6 +210,28 @@ describe("pre-aggregation before the exchange", () => {
     await run.advanceClock("50ms");
     assert.equal(await run.metric("numRecordsIn", "windows"), 15);
   });
+
+  for (const [name, figures] of [
+    ["numbers, a quantile and the last of equal times", FIGURES],
+    ["a count, whose rows have all that travels of a record", { n: count() }],
+  ] as const) {
+    test(`where it saves nothing, records go as they would without it: ${name}`, async () => {
+      const seldom = job({ name: "seldom" }, (env) => {
+        const bySymbol = tradesOf(env, "trades").keyBy("symbol");
+        bySymbol.window(tumbling("1s")).aggregate(figures).uid("windows").to("out", blackhole());
+      });
+      const [on, off] = await Promise.all([seldomRun(seldom, true), seldomRun(seldom, false)]);
+      assert.deepEqual(
+        on.map(({ rows }) => rows),
+        off.map(({ rows }) => rows),
+      );
+      // The first window shows it that it saves nothing.
+      const [first, second, , last] = on as [(typeof on)[0], (typeof on)[0], unknown, (typeof on)[0]];
+      assert.equal(second.records - first.records, 8_000);
+      const [bytesOn, bytesOff] = [last.bytes - second.bytes, off[3]!.bytes - off[1]!.bytes];
+      assert.ok(bytesOn <= 1.01 * bytesOff, `${bytesOn} bytes instead of ${bytesOff}`);
+    });
+  }
 
   test("a batch job sends one row per key and sender", async () => {
     const totals = job({ name: "totals", mode: "batch" }, (env) => {

@@ -19,6 +19,8 @@ export class ScriptedSender implements DataSender {
   unreleased = 0;
   asked = 0;
   batches = 0;
+  /** Layouts that were announced. */
+  schemas = 0;
   /** Batches that had been sent when the receiver was last told. */
   announced = 0;
   /** Bytes of the batches it encoded. */
@@ -57,6 +59,7 @@ export class ScriptedSender implements DataSender {
 
   sendSchema(text: string): boolean {
     if (!this.#take()) return false;
+    this.schemas += 1;
     const { spec, options } = JSON.parse(text) as { spec: TypeSpec; options: BatchCodecOptions };
     this.#codec = compileBatchCodec(spec, options, `scripted ${this.events.length}`);
     return true;

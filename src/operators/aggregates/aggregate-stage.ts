@@ -259,9 +259,7 @@ function columnsCode(options: StageOptions, paths: readonly string[], columns: r
   const prelude = columns.map(columnPrelude).join("\n  ");
   const field = (path: string) => {
     const c = paths.indexOf(path);
-    const code = columnValue(columns[c]!, c, fields(path));
-    // Other rows of the batch may be without it, as partial rows are.
-    return mayMiss(fields(path)) ? code : { ...code, missing: null };
+    return columnValue(columns[c]!, c, fields(path));
   };
   return `return function stageColumns(reader, columns, from, at, count) {
   ${prelude}

@@ -1,5 +1,5 @@
-// What a pane operator reads: records, or what a combiner sends (pre-aggregate-operator.ts), partial results with
-// records between them.
+// What a pane operator reads: records, or what a combiner sends (pre-aggregate-operator.ts), partial results and
+// records. An encoded batch is of one kind; rows of both may follow one another by reference.
 
 import { UserError } from "../../base/errors.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
@@ -150,16 +150,11 @@ export class CombinedInput implements PaneInput {
 
   begin(batch: RecordBatch, from: number, end: number): number {
     const { rows, reader } = batch;
-    const column = reader?.column(PANE);
-    const nulls = column?.nulls;
-    const isPartial = (index: number): boolean => {
-      if (rows !== null) return (rows[index] as Record<string, unknown>)[PANE] !== undefined;
-      return nulls == null || nulls.bytes[nulls.base + index] === 0;
-    };
-    const first = isPartial(from);
+    const first = rows === null ? reader?.column(PANE) != null : isPartial(rows[from]);
     this.#input = first ? this.#partials : this.#records;
+    if (rows === null) return end;
     let index = from + 1;
-    while (index < end && isPartial(index) === first) index += 1;
+    while (index < end && isPartial(rows[index]) === first) index += 1;
     return index;
   }
 
@@ -186,6 +181,10 @@ export class CombinedInput implements PaneInput {
   accumulate(from: number, end: number, rows: Int32Array, offset: number): void {
     this.#input.accumulate(from, end, rows, offset);
   }
+}
+
+function isPartial(row: unknown): boolean {
+  return (row as Record<string, unknown>)[PANE] !== undefined;
 }
 
 /** The record at `index`, built anew when the batch is columns. */

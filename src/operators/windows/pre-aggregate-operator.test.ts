@@ -17,6 +17,7 @@ import {
 import { compileBatchCodec } from "../../types/batch-codec.ts";
 import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
 import type { BatchCodec } from "../../types/codec.ts";
+import type { StructField } from "../../types/type-spec.ts";
 import {
   aggregateSet,
   collect,
@@ -124,7 +125,8 @@ class Pipeline {
   #closed = 0;
   #watermarks = [-Infinity, -Infinity];
   readonly #options: CombinerOptions;
-  readonly #codec: BatchCodec | null;
+  /** By the kind of what is sent (kindOf); null: it goes by reference. */
+  readonly #codecs: readonly BatchCodec[] | null;
   readonly #room: () => number;
 
   constructor(sizes: PaneSizes, testCase: StreamCase, judging: Judging) {
@@ -138,7 +140,9 @@ class Pipeline {
     const known = { keyField: "key", type: ROW.spec, needed: ["key", "value", "id"] };
     const records = judging.sendsRecords ? sendsRecords(combination, known) : null;
     const type = combinedType(combination, { kind: "string" }, records);
-    this.#codec = testCase.columns ? compileBatchCodec(type, { timestamps: true, extraFields: "ignore" }) : null;
+    const members = type.kind === "union" ? type.members : [type];
+    const codecs = members.map((each) => compileBatchCodec(each, { timestamps: true, extraFields: "ignore" }));
+    this.#codecs = testCase.columns ? codecs : null;
     this.#combiners = [this.#combiner(), this.#combiner()];
     this.driver = new OperatorDriver(
       {
@@ -199,8 +203,25 @@ class Pipeline {
   }
 
   #deliver(): void {
-    for (const combiner of this.#combiners) this.driver.records(combiner.sent.splice(0) as never, this.#codec);
+    for (const combiner of this.#combiners) this.#deliverFrom(combiner.sent.splice(0));
   }
+
+  /** Encoded batches are of one kind, as an exchange makes them; rows by reference are not. */
+  #deliverFrom(sent: readonly Sent[]): void {
+    if (this.#codecs === null) this.driver.records(sent as never, null);
+    for (let from = 0; this.#codecs !== null && from < sent.length; ) {
+      const kind = kindOf(sent[from]!);
+      let end = from + 1;
+      while (end < sent.length && kindOf(sent[end]!) === kind) end += 1;
+      this.driver.records(sent.slice(from, end) as never, this.#codecs[kind]!);
+      from = end;
+    }
+  }
+}
+
+/** 0: a partial row, 1: a record as it is. */
+function kindOf({ record }: Sent): 0 | 1 {
+  return "#pane" in (record as object) ? 0 : 1;
 }
 
 /** How soon combiners are judged, how long they are off then, and what they send meanwhile. */
@@ -236,6 +257,7 @@ function check(sizes: PaneSizes, random: StreamCase, judging: Judging): void {
   assert.equal(pipeline.close(), 0);
 }
 
+const numberField = (name: string): StructField => ({ name, type: { kind: "f64" }, optional: false });
 const NUMBER_KEY = { field: "key", of: null, type: { kind: "f64" } } as const;
 
 describe("pre-aggregation", () => {
@@ -397,6 +419,30 @@ describe("pre-aggregation", () => {
     }
   });
 
+  test("the more often in a row it does not pay, the longer it is off; once it pays, that begins anew", () => {
+    const set = aggregateSet({ total: sum("value") }, ["key"]);
+    const options = { ...numbers, fields: fieldTypes(ROW.spec), key: NUMBER_KEY, set, sendsRecords: true };
+    const combiner = new Combiner({ ...options, judgeAfter: 10, offFor: 100 }, () => 1_000);
+    let now = 0;
+    /** Adds windows of ten keys until one is combined, and returns how many records went as they are before. */
+    const passed = (each: number): number => {
+      for (let records = 0; ; ) {
+        now += 1_000;
+        combiner.sent.length = 0;
+        for (let i = 0; i < 10 * each; i += 1) combiner.add({ key: i % 10, value: i, ts: now } as never);
+        combiner.watermark(now + 999);
+        const passing = combiner.sent.filter((sent) => kindOf(sent) === 1).length;
+        records += passing;
+        if (passing === 0) return records;
+      }
+    };
+    const offFor = Array.from({ length: 8 }, () => passed(1));
+    // The first of the records that it is off for goes as a row, and finds that nothing is held.
+    assert.deepEqual(offFor, [0, 99, 199, 399, 799, 1_599, 1_599, 1_599]);
+    passed(40);
+    assert.deepEqual([passed(1), passed(1)], [0, 99]);
+  });
+
   test("without windows it gives one row per key at the end, which batch aggregates take for records", () => {
     const set = aggregateSet({ n: count(), total: sum("v") }, ["key"]);
     const options = { ...numbers, set, key: NUMBER_KEY };
@@ -461,6 +507,19 @@ describe("pre-aggregation", () => {
     // in order.
     const last = sent.at(-1_000 - 20_000)?.record as Record<string, number>;
     assert.equal(last["#0"], 1);
+  });
+
+  test("sends records only where none can be taken for a partial row", () => {
+    const set = aggregateSet({ total: sum("v") }, ["key"]);
+    const recordsOf = (...more: StructField[]) => {
+      const type = { kind: "struct", fields: [...["key", "v", "w"].map(numberField), ...more] } as const;
+      return sendsRecords({ ...numbers, set }, { keyField: "key", type, needed: ["key", "v"] });
+    };
+    assert.deepEqual(
+      recordsOf()?.map(({ name }) => name),
+      ["key", "v"],
+    );
+    assert.equal(recordsOf(numberField("#pane")), null, "by reference it comes along");
   });
 
   test("is for windows of panes and accumulators that are small", () => {

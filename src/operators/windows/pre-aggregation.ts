@@ -1,6 +1,6 @@
 // When records are pre-aggregated before an exchange, and what travels then. The plan decides by it.
 
-import type { StructField, StructSpec, TypeSpec } from "../../types/type-spec.ts";
+import type { StructField, TypeSpec } from "../../types/type-spec.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
 import { aggregateLayout } from "../aggregates/aggregate-layout.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
@@ -30,21 +30,16 @@ export function canCombine({ window, lateOutput, keyName, set, fields }: Combina
 }
 
 /**
- * Type of what a combiner sends. `records`: the fields of a record that the operator needs, where records can go
- * between partial rows as they are (sendsRecords); no record has what partial rows have, nor they what records have
- * beside the key.
+ * Type of what a combiner sends: partial rows, or, where records can go between them as they are, one of the two.
+ * `records`: the fields of a record that the operator needs (sendsRecords).
  */
 export function combinedType(
   { set, fields, keyName }: Combination,
   keyType: TypeSpec,
   records: readonly StructField[] | null = null,
-): StructSpec {
+): TypeSpec {
   const partial = partialType(aggregateLayout(set, fields, true), keyName, keyType);
-  if (records === null) return partial;
-  const optional = [...partial.fields, ...records]
-    .filter((field) => field.name !== keyName)
-    .map((field) => ({ ...field, optional: true }));
-  return { kind: "struct", fields: [{ name: keyName, type: keyType, optional: false }, ...optional] };
+  return records === null ? partial : { kind: "union", members: [partial, { kind: "struct", fields: records }] };
 }
 
 export type KnownRecords = {
@@ -65,6 +60,7 @@ export function sendsRecords(
   if (window === null || keyField !== keyName || type?.kind !== "struct" || needed === null) return null;
   const fields = type.fields.filter(({ name }) => needed.includes(name));
   const key = fields.find(({ name }) => name === keyName);
-  const isClear = key !== undefined && !key.optional && !fields.some(({ name }) => name.startsWith("#"));
+  // By its pane a partial row is told from a record, which by reference travels whole.
+  const isClear = key !== undefined && !key.optional && !type.fields.some(({ name }) => name.startsWith("#"));
   return isClear ? fields : null;
 }

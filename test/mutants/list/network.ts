@@ -236,4 +236,22 @@ export const NETWORK: readonly Mutant[] = [
     replace: "        element",
     tests: ["src/network/input-gate.test.ts"],
   },
+  {
+    name: "a receiver is not told that records of the other kind follow",
+    file: PARTITION,
+    find: "else channel.setCodec(codec, announcement(codec));",
+    replace: "else channel.setCodec(codec, null);",
+  },
+  {
+    name: "each record of the second kind begins a batch",
+    file: PARTITION,
+    find: "    channel.isWithout = isWithout;\n",
+    replace: "",
+  },
+  {
+    name: "a record of the second kind is refused for not being one of the first",
+    file: PARTITION,
+    find: `const declared = "without" in shape ? shape.without : shape;`,
+    replace: `const declared = "without" in shape ? shape.with : shape;`,
+  },
 ];

@@ -6,6 +6,7 @@ const COMPONENT = "src/operators/aggregates/fixed-component.ts";
 const PROCESS = "src/operators/process/process-operator.ts";
 const GENERATOR = "src/operators/event-time/watermark-generator.ts";
 const COMBINER = "src/operators/event-time/watermark-combiner.ts";
+const IN_ORDER = "src/operators/in-order/in-order-operator.ts";
 const RANGES = "src/operators/indexed-ranges.ts";
 const TIMESTAMP = "src/operators/event-time/timestamp.ts";
 const WATERMARKS_TESTS = ["src/operators/event-time/watermarks.test.ts"];
@@ -86,10 +87,29 @@ export const OPERATORS: readonly Mutant[] = [
     replace: "",
   },
   {
+    name: "records pass while the combiner holds others of their group",
+    file: "src/operators/windows/pre-aggregate-operator.ts",
+    find: "this.#offFor > 0 && this.#isEmpty()) this.#pass();",
+    replace: "this.#offFor > 0) this.#pass();",
+  },
+  {
+    name: "a combiner that has paid again is off for long at its next failure",
+    file: "src/operators/windows/pre-aggregate-operator.ts",
+    find: "this.#offTimes = pays ? 1 : Math.min(",
+    replace: "this.#offTimes = pays ? this.#offTimes : Math.min(",
+  },
+  {
+    name: "a record with a field of partial rows' names is taken for one",
+    file: "src/operators/windows/pre-aggregation.ts",
+    find: `!type.fields.some(({ name }) => name.startsWith("#"))`,
+    replace: `!fields.some(({ name }) => name.startsWith("#"))`,
+    tests: ["src/operators/windows/pre-aggregate-operator.test.ts"],
+  },
+  {
     name: "the combiner stays on where its rows stand for few records",
     file: "src/operators/windows/pre-aggregate-operator.ts",
-    find: "this.#sentRecords < paysFrom * this.#sentRows",
-    replace: "this.#sentRecords < this.#sentRows",
+    find: "this.#sentRecords >= paysFrom * this.#sentRows",
+    replace: "this.#sentRecords >= this.#sentRows",
   },
   {
     name: "a part of a sketch replaces what was merged before",
@@ -314,5 +334,35 @@ export const OPERATORS: readonly Mutant[] = [
     find: "const SECONDS_FROM = 5e8;",
     replace: "const SECONDS_FROM = 6e8;",
     tests: TIMESTAMP_TESTS,
+  },
+  {
+    name: "a timer fires before the record of its time",
+    file: IN_ORDER,
+    find: "if (timerMs >= recordMs) this.#work(recordMs);",
+    replace: "if (timerMs > recordMs) this.#work(recordMs);",
+  },
+  {
+    name: "a record at the watermark waits for the next one",
+    file: IN_ORDER,
+    find: "const isLast = recordMs > watermark || recordMs === Infinity;",
+    replace: "const isLast = recordMs >= watermark || recordMs === Infinity;",
+  },
+  {
+    name: "a record at the watermark is not late",
+    file: IN_ORDER,
+    find: "if (timestampMs <= this.#watermark ||",
+    replace: "if (timestampMs < this.#watermark ||",
+  },
+  {
+    name: "at the end of the input event time stays at the last record",
+    file: IN_ORDER,
+    find: "(watermark === Infinity || timerMs > watermark)) return this.#come(watermark);",
+    replace: "(watermark === Infinity || timerMs > watermark)) return true;",
+  },
+  {
+    name: "after a restore event time is where the last of the key groups was",
+    file: IN_ORDER,
+    find: "this.#innerMs = Math.min(this.#innerMs, readF64(input));",
+    replace: "this.#innerMs = readF64(input);",
   },
 ];

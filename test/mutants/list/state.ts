@@ -8,6 +8,8 @@ const TABLE = "src/state/managed-table.ts";
 const VALUE = "src/state/managed-value.ts";
 const PAGES = "src/state/page-allocator.ts";
 const STORE = "src/state/keyed-store.ts";
+const SORTED = "src/state/sorted/sorted-table.ts";
+const IN_ORDER_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 export const STATE: readonly Mutant[] = [
   {
@@ -201,5 +203,26 @@ export const STATE: readonly Mutant[] = [
     file: "src/state/heap-entries.ts",
     find: "const kept = this.#read();",
     replace: "const kept = value;",
+  },
+  {
+    name: "of equal times the youngest comes first",
+    file: SORTED,
+    find: "    if (order !== 0) return order;\n",
+    replace: "    if (order !== 0) return -order;\n",
+    tests: IN_ORDER_TESTS,
+  },
+  {
+    name: "equal times go by arrival, whatever channels they came by",
+    file: SORTED,
+    find: "    this.#heap.push(row, channel);\n",
+    replace: "    this.#heap.push(row, 0);\n",
+    tests: IN_ORDER_TESTS,
+  },
+  {
+    name: "what arrives after a restore is older than what was restored",
+    file: SORTED,
+    find: "      this.#arrival = Math.max(this.#arrival, arrival + 1);\n",
+    replace: "",
+    tests: IN_ORDER_TESTS,
   },
 ];

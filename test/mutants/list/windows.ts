@@ -199,8 +199,8 @@ export const WINDOWS: readonly Mutant[] = [
   {
     name: "records among partial results are taken for such",
     file: PANE_INPUT,
-    find: "while (index < end && isPartial(index) === first) index += 1;",
-    replace: "while (index < end && isPartial(from) === first) index += 1;",
+    find: "while (index < end && isPartial(rows[index]) === first) index += 1;",
+    replace: "while (index < end && isPartial(rows[from]) === first) index += 1;",
     tests: [
       "src/operators/windows/pre-aggregate-operator.test.ts",
       "src/operators/windows/pane-window-operator.test.ts",
