@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ReceivedElement } from "./data-link.ts";
+import { heapView } from "../base/memory-view.ts";
+import { compileBatchCodec } from "../types/batch-codec.ts";
+import { t } from "../types/t.ts";
+import type { DataSender, ReceivedElement } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 import { LocalLink } from "./local-link.ts";
 import { OutputChannel } from "./output-channel.ts";
@@ -116,4 +119,39 @@ test("C5: a mark keeps its place among the rows, the last one at each, and trave
   assert.deepEqual(first?.marks, [0, 5, 2, 15]);
   assert.deepEqual([watermark?.kind, watermark?.value], [ELEMENT.watermark, 15]);
   assert.deepEqual([second?.rows, second?.marks], [[4], null]);
+});
+
+test("C5: a mark before the first record of a shape is before it in its batch, whether it came before the shape or not", () => {
+  for (const order of ["mark first", "shape first", "another shape first"] as const) {
+    const marks: number[][] = [];
+    const sender: DataSender = {
+      kind: "ring",
+      sendSchema: () => true,
+      sendRows: () => assert.fail(),
+      sendBatch: (writer) => {
+        const view = heapView(writer.encodedSize());
+        const reader = codec.createReader();
+        reader.open(view, 0, writer.encode(view, 0));
+        marks.push([...reader.marks]);
+        return true;
+      },
+      sendControl: () => true,
+      pump: () => true,
+      announce: () => undefined,
+      inFlight: () => 0,
+      outUsage: () => 0,
+      ringAtRelease: () => false,
+    };
+    const codec = compileBatchCodec(t.struct({ n: t.f64 }).spec, { timestamps: true, extraFields: "refuse" });
+    const channel = new OutputChannel({ sender, timestamps: true, counts: { batches: 0, bytes: 0 } });
+    if (order === "another shape first") channel.setCodec(codec, "a");
+    if (order !== "shape first") channel.mark(7);
+    channel.setCodec(codec, "b");
+    if (order === "shape first") channel.mark(7);
+    channel.writer?.append({ n: 1 }, 1);
+    channel.writer?.append({ n: 2 }, 2);
+    channel.mark(9);
+    assert.ok(channel.flush());
+    assert.deepEqual(marks, [[0, 7, 2, 9]], order);
+  }
 });

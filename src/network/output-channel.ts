@@ -42,6 +42,8 @@ export class OutputChannel {
   #schema: string | null = null;
   /** Local links only: as `BatchReader.marks`. */
   #marks: number[] = [];
+  /** The latest mark. */
+  #marked = -Infinity;
   #watermark = -Infinity;
   #watermarkSent = -Infinity;
   #idle = false;
@@ -76,6 +78,8 @@ export class OutputChannel {
     this.#codec = codec;
     this.#schema = announce;
     this.writer = codec.createWriter();
+    // It may have come before the first record of this shape, into a writer that is dropped, or before there was any.
+    if (this.#marked > -Infinity) this.writer.mark(this.#marked);
   }
 
   /** What is staged becomes a batch that waits; the next record begins another. */
@@ -109,6 +113,7 @@ export class OutputChannel {
   /** As `setWatermark`, for a receiver that has to know between which records it came (C5). */
   mark(watermark: number): void {
     this.setWatermark(watermark);
+    this.#marked = watermark;
     if (!this.local) {
       this.writer?.mark(watermark);
       return;

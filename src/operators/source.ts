@@ -22,9 +22,10 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /**
  * Part of a source's input, such as a file or a partition. `id` is unique within the source. `position` is the source's
- * own, plain data: where to begin, and in `snapshot()` where to go on.
+ * own, plain data: where to begin, and in `snapshot()` where to go on. `live`, of a bounded source: its records come in
+ * their own time, as from a pipe, so that it may fall idle; parts of what exists already never do. Default: false.
  */
-export type SourceSplit = { readonly id: string; readonly position: Json };
+export type SourceSplit = { readonly id: string; readonly position: Json; readonly live?: boolean };
 
 export interface EnumeratorContext {
   /** Clock, timers and randomness: use them in place of `Date.now()` and `setTimeout`, which tests cannot move. */

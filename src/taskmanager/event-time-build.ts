@@ -40,6 +40,7 @@ export function eventTimeBuild({ graph, vertex, operator, scope, log, onMisfit }
     bounded: source !== null && sourceEnds(source),
     onBehind: source !== null && isPromise(source) ? brokenPromise(source, scope, log) : null,
     stepMs: stepMs(options),
+    onlySteps: options.everyMs !== null && source !== null && sourceEnds(source),
     unit: options.unit,
     field: operator.output === null ? options.field : null,
     shownField: options.field,

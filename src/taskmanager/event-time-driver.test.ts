@@ -7,6 +7,7 @@ function setUp(options: Partial<EventTimeOptions> = {}): EventTimeDriver {
     uid: "times",
     outOfOrderMs: 10,
     stepMs: 1_000,
+    onlySteps: false,
     idleMs: 1_000,
     order: "splits",
     bounded: false,
@@ -36,6 +37,26 @@ describe("a driver of event times", () => {
     for (const at of [500, 550, 599, 600, 601, 300, 699, 700, 5_000]) driver.assign(at, {});
     assert.deepEqual(told, [489, 589, 689, 4_989]);
     assert.equal(driver.watermark(0), 4_989);
+  });
+
+  test("with watermarks at steps only, has none that depends on when it is asked, but of live splits", () => {
+    const driver = setUp({ stepMs: 100, onlySteps: true });
+    driver.addSplit("a", false);
+    assert.equal(driver.assign(450, {}), 450);
+    assert.equal(driver.watermark(0), 439, "nobody takes steps");
+    const told: number[] = [];
+    driver.onStep = (watermark) => told.push(watermark);
+    for (const at of [500, 550, 599]) {
+      driver.assign(at, {});
+      assert.equal(driver.watermark(0), 489);
+    }
+    assert.deepEqual(told, [489]);
+    driver.addSplit("pipe", true);
+    driver.leaveSplit("a");
+    driver.enterSplit("pipe");
+    driver.assign(650, {});
+    driver.assign(655, {});
+    assert.equal(driver.watermark(0), 644);
   });
 
   test("of the split that is behind, whichever the record belongs to", () => {
@@ -111,7 +132,7 @@ describe("a driver of event times", () => {
       ["end", -Infinity],
     ] as const) {
       const driver = setUp({ order, bounded: true });
-      driver.addSplit("a");
+      driver.addSplit("a", false);
       driver.assign(500, {});
       assert.equal(driver.watermark(0), -Infinity);
       driver.release();
@@ -131,7 +152,7 @@ describe("a driver of event times", () => {
         ["b", [490, 489, 10, 600, 50]],
         ["c", [700]],
       ] as const) {
-        driver.addSplit(split);
+        driver.addSplit(split, false);
         for (const time of times) driver.assign(time, {});
         driver.leaveSplit(split);
       }

@@ -21,6 +21,8 @@ export type EventTimeOptions = {
   readonly onBehind: ((count: number, split: string) => void) | null;
   /** Event time from one call of `onStep` to the next. */
   readonly stepMs: number;
+  /** No watermark between those of `onStep`: what is late then does not depend on how much is read at once. */
+  readonly onlySteps: boolean;
   /** What numbers stand for; null: nobody has said, so that they are milliseconds if they can be. */
   readonly unit: TimestampUnit | null;
   /** Path to look for in the first record; null: a function gives the time, or the type of the records is declared. */
@@ -38,11 +40,13 @@ export class EventTimeDriver {
   /** Told how far event time came before the record at hand, each time that it has gone on by a step; null: nobody. */
   onStep: ((watermark: number) => void) | null = null;
   #told = -Infinity;
+  #onlySteps: boolean;
   #misfits = 0;
 
   constructor(options: EventTimeOptions) {
     this.#options = options;
     this.#unit = options.unit;
+    this.#onlySteps = options.onlySteps;
     const { order, bounded } = options;
     // What waits for the end is never released.
     this.#generator = new WatermarkGenerator({
@@ -63,8 +67,9 @@ export class EventTimeDriver {
     return timestampMs;
   }
 
-  addSplit(split: string): void {
-    this.#generator.addSplit(split);
+  addSplit(split: string, isLive: boolean): void {
+    if (isLive) this.#onlySteps = false; // Nobody knows when its next record, and so its next step, will come.
+    this.#generator.addSplit(split, isLive);
   }
 
   enterSplit(split: string): void {
@@ -99,7 +104,8 @@ export class EventTimeDriver {
 
   /** The watermark at `nowMs`, of a clock that stands still while the task takes no input. */
   watermark(nowMs: number): number {
-    return this.#generator.watermark(nowMs);
+    const reached = this.#generator.watermark(nowMs);
+    return this.#onlySteps && this.onStep !== null ? this.#told : reached;
   }
 
   /** Greatest event time of all records so far. */

@@ -126,14 +126,17 @@ class Subtask {
   readonly #driver: SourceDriver;
   readonly #messages: (() => void)[] = [];
   #started = false;
+  /** Time passes between polls, so that splits whose turn has not come are silent for long. */
+  #nowMs = 0;
 
   constructor(index: number, { times, outOfOrderMs, emit, request }: SubtaskOptions) {
     this.index = index;
     const time = new EventTimeDriver({
       uid: "time",
       outOfOrderMs,
-      idleMs: Infinity,
+      idleMs: 20,
       stepMs: 1_000,
+      onlySteps: false,
       order: "splits",
       bounded: true,
       unit: "ms",
@@ -175,7 +178,7 @@ class Subtask {
       output: {
         offer: (record) => {
           const [file, at] = record as [number, number];
-          emit(file, at, time.watermark(0));
+          emit(file, at, time.watermark(this.#nowMs));
           time.assign(times[file]![at], record);
           return true;
         },
@@ -183,7 +186,7 @@ class Subtask {
       invalid: { offer: () => true },
       counts: { add: () => undefined },
       splits: {
-        add: (split) => time.addSplit(split),
+        add: (split) => time.addSplit(split.id, split.live === true),
         enter: (split) => time.enterSplit(split),
         leave: (split) => time.leaveSplit(split),
         release: () => time.release(),
@@ -203,9 +206,10 @@ class Subtask {
       this.#started = true;
       this.#driver.start();
     }
+    this.#nowMs += random.below(15);
     if (random.below(2) === 0) this.#messages.shift()?.();
     else if (this.#driver.poll(1 + random.below(4)) === "end") this.ended = true;
-    return this.#time.watermark(0);
+    return this.#time.watermark(this.#nowMs);
   }
 }
 

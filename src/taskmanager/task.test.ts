@@ -319,6 +319,7 @@ function sourceTask() {
   const driver = new EventTimeDriver({
     uid: "time",
     outOfOrderMs: 0,
+    onlySteps: false,
     stepMs: 1_000,
     idleMs: IDLE_MS,
     order: "splits",

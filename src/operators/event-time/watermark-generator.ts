@@ -8,15 +8,18 @@
 //       last.
 //   B3. A split that was left is forgotten; one that was given and has no record yet holds everything back.
 //   B4. Before the first split and after the last departure there is a split of no name. Of an endless source B2
-//       applies to it as well: who waits long for a split is idle, until it gets one. A bounded source has all of its
-//       input, and who waits is about to get some: it holds everything back.
+//       applies to it as well: who waits long for a split is idle, until it gets one.
 //   B5. While it is held there is no watermark, and nobody is idle.
+//   B6. A bounded source has all of its input: who waits for a split is about to get some, and a split that gives
+//       nothing waits for a disk. Both hold everything back. Only a live split, such as a pipe, may fall idle.
 
 type SplitClock = {
   greatest: number;
   touched: boolean;
   activeMs: number;
   idle: boolean;
+  /** B2, B6. Infinity: never idle. */
+  readonly idleMs: number;
   /** Event time at which `reached` is to be asked: for who asks among the records. */
   nextStepMs: number;
   /** Event time that the splits before it have left behind; -Infinity where splits do not follow one another. */
@@ -32,7 +35,7 @@ export type WatermarkOptions = {
   readonly outOfOrderMs: number;
   /** Infinity: never idle. */
   readonly idleMs: number;
-  /** Who has no split is about to get one (B4). Default: false. */
+  /** All input is there: B6. Default: false. */
   readonly bounded?: boolean;
   /** Held from the start, until `release`. Default: false. */
   readonly held?: boolean;
@@ -66,9 +69,9 @@ export class WatermarkGenerator {
   }
 
   /** The source has got `split`. A reader that does not say which split its records belong to has one only. */
-  addSplit(split: string): void {
+  addSplit(split: string, isLive = false): void {
     const isFirst = this.#splits.delete(WHOLE);
-    const clock = this.#splits.get(split) ?? this.#enter(split);
+    const clock = this.#splits.get(split) ?? this.#enter(split, isLive);
     if (isFirst) this.current = clock;
   }
 
@@ -133,23 +136,20 @@ export class WatermarkGenerator {
   /** When a further split may turn idle, on the clock of `watermark`; Infinity: none. */
   nextCheckMs(): number {
     let next = Infinity; // Of a generator that is held nobody has been seen to be active.
-    for (const [split, { idle, activeMs }] of this.#splits) {
-      if (!idle && !Number.isNaN(activeMs)) next = Math.min(next, activeMs + this.#idleMs(split));
+    for (const { idle, idleMs, activeMs } of this.#splits.values()) {
+      if (!idle && !Number.isNaN(activeMs)) next = Math.min(next, activeMs + idleMs);
     }
     return next;
   }
 
-  #idleMs(split: string): number {
-    return split === WHOLE && this.#options.bounded === true ? Infinity : this.#options.idleMs;
-  }
-
-  #enter(split: string): SplitClock {
+  #enter(split: string, isLive = false): SplitClock {
     const before = this.#options.follows === true ? this.#left : -Infinity;
     const clock: SplitClock = {
       greatest: before,
       touched: false,
       activeMs: NaN,
       idle: false,
+      idleMs: this.#options.bounded === true && !isLive ? Infinity : this.#options.idleMs,
       nextStepMs: -Infinity,
       floor: before - this.#options.outOfOrderMs - 1,
       behind: 0,
@@ -160,12 +160,12 @@ export class WatermarkGenerator {
 
   #noteActivity(nowMs: number): void {
     let active = 0;
-    for (const [split, clock] of this.#splits) {
+    for (const clock of this.#splits.values()) {
       if (clock.touched || Number.isNaN(clock.activeMs)) {
         clock.activeMs = nowMs;
         clock.touched = false;
         clock.idle = false;
-      } else if (nowMs - clock.activeMs >= this.#idleMs(split)) {
+      } else if (nowMs - clock.activeMs >= clock.idleMs) {
         clock.idle = true;
       }
       if (!clock.idle) active += 1;

@@ -254,4 +254,10 @@ export const NETWORK: readonly Mutant[] = [
     find: `const declared = "without" in shape ? shape.without : shape;`,
     replace: `const declared = "without" in shape ? shape.with : shape;`,
   },
+  {
+    name: "a mark before the first record of a shape is lost",
+    file: "src/network/output-channel.ts",
+    find: "    if (this.#marked > -Infinity) this.writer.mark(this.#marked);\n",
+    replace: "",
+  },
 ];

@@ -216,8 +216,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a split is idle a moment after the time set",
     file: GENERATOR,
-    find: "} else if (nowMs - clock.activeMs >= this.#idleMs(split)) {",
-    replace: "} else if (nowMs - clock.activeMs > this.#idleMs(split)) {",
+    find: "} else if (nowMs - clock.activeMs >= clock.idleMs) {",
+    replace: "} else if (nowMs - clock.activeMs > clock.idleMs) {",
   },
   {
     name: "a channel that goes on stays idle",
@@ -252,10 +252,16 @@ export const OPERATORS: readonly Mutant[] = [
     replace: "    this.#held = false;\n",
   },
   {
-    name: "a bounded source that waits for a split is idle",
+    name: "a split of a bounded source that waits for its disk is idle",
     file: GENERATOR,
-    find: "return split === WHOLE && this.#options.bounded === true ? Infinity : this.#options.idleMs;",
-    replace: "return this.#options.idleMs;",
+    find: "idleMs: this.#options.bounded === true && !isLive ? Infinity : this.#options.idleMs,",
+    replace: "idleMs: split === WHOLE && this.#options.bounded === true ? Infinity : this.#options.idleMs,",
+  },
+  {
+    name: "a pipe is never idle",
+    file: GENERATOR,
+    find: "idleMs: this.#options.bounded === true && !isLive ? Infinity : this.#options.idleMs,",
+    replace: "idleMs: this.#options.bounded === true ? Infinity : this.#options.idleMs,",
   },
   {
     name: "when all splits are idle the watermark stays with the slowest",
