@@ -114,7 +114,7 @@ test("a project compiles with its own settings", async () => {
   assert.equal(run.status, 0);
 });
 
-test("rows that do not fit are set aside with their reasons", async () => {
+test("rows that do not fit, and those that lack something, are set aside with their reasons", async () => {
   const project = join(scratch, "rows");
   await millrace(["init", "rows", "--template=csv-clean"], { cwd: scratch });
   await millrace(["run", "job.ts", "--local"], { cwd: project });
@@ -123,6 +123,11 @@ test("rows that do not fit are set aside with their reasons", async () => {
   const rows = parts.flatMap((part) => readFileSync(join(rejected, part), "utf8").trim().split("\n"));
   const lines = rows.map((row) => (JSON.parse(row) as { line: number; issues: string[] }).line);
   assert.deepEqual(lines, [4, 7, 10]);
+  const [incomplete = "", ...others] = readdirSync(join(project, "out/incomplete"))
+    .filter((name) => name.endsWith(".jsonl"))
+    .map((part) => readFileSync(join(project, "out/incomplete", part), "utf8"));
+  assert.equal((JSON.parse(incomplete) as { record: { id: string } }).record.id, "1010");
+  assert.deepEqual(others, []);
 });
 
 test("an empty directory is taken, also this one and a new repository; the template is market", async () => {
