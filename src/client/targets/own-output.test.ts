@@ -103,6 +103,11 @@ describe("a job does not read what it writes", () => {
     assert.equal(await told("data", "other/a.csv", "other/b.csv"), null);
   });
 
+  test("a job of which one sink is refused holds nothing of the others", async () => {
+    assert.equal(await told("data", "claimed", "claimed-too.jsonl"), "CONNECTOR_OPTION_INVALID");
+    assert.equal(await told("data", "claimed"), null);
+  });
+
   test("a sink does not write a file among the parts of another, where the next run would refuse it", async () => {
     assert.equal(await told("data", "nest", "nest/x.csv"), "SINK_TARGET_SHARED");
     assert.equal(await told("data", "nest/x.csv", "nest"), "SINK_TARGET_SHARED");

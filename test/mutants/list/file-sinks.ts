@@ -318,13 +318,6 @@ export const FILE_SINKS: readonly Mutant[] = [
     tests: FILE_SINK_TESTS,
   },
   {
-    name: "the last good claim is removed before the next is durable",
-    file: CLAIMS,
-    find: "if (old < before) await disk.remove",
-    replace: "if (old <= before) await disk.remove",
-    tests: FILE_SINK_TESTS,
-  },
-  {
     name: "claims are not in the directory after a crash",
     file: CLAIMS,
     find: "    throw error;\n  }\n  await disk.syncDirectory(directory);\n",

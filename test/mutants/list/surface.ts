@@ -194,7 +194,7 @@ export const SURFACE: readonly Mutant[] = [
     file: "src/client/targets/job-claim.ts",
     find: "    await release();\n    throw error;",
     replace: "    throw error;",
-    tests: ["src/client/targets/own-output.test.ts", "test/integration/running-again.test.ts"],
+    tests: ["src/client/targets/own-output.test.ts"],
   },
   {
     name: "a parameter that is undefined is given as a text",

@@ -52,7 +52,7 @@ describe("files in other encodings", () => {
         const lines = texts.map((v) => `${JSON.stringify({ v })}\n`).join("");
         const world = simWorld(1);
         world.env.disk.put("/f", encoding === "utf-16be" ? bigEndian(lines) : Buffer.from(lines, "utf16le"));
-        const source = jsonl("/f", { encoding, readSize, splitSize: 4 });
+        const source = jsonl("/f", { encoding, readSize });
         const { records } = await readAll<unknown>(source, world, { parallelism: 3, restartAfter });
         assert.deepEqual(
           records,

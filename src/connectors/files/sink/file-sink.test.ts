@@ -256,6 +256,14 @@ describe("a run that goes on from a snapshot of another one", () => {
     assert.ok(shown(world.env).includes("part-001-00001-job-2-0.jsonl"), shown(world.env).join());
   });
 
+  test("passes over a claim that a crash has torn: the one before it counts", async () => {
+    const world = simWorld(1);
+    await committed(world, numbers(0, 1), {});
+    world.env.disk.put("/out/.millrace-0-9.json", '{"uid":"out","job":"jo');
+    await committed(world, numbers(1, 2), { jobId: "job-2", restored: true });
+    assert.deepEqual(await readBack(world), [0, 1]);
+  });
+
   test("keeps those of all runs before it, however many, until one starts anew", async () => {
     const world = simWorld(1);
     await committed(world, numbers(0, 1), {});
