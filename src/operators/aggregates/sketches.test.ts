@@ -98,6 +98,17 @@ describe("the quantile sketch", () => {
     }
   });
 
+  test("adds what was written to what it has, of every sign, and of no size", () => {
+    const parts = [0, 5, -5, 0, Number.NEGATIVE_INFINITY, 7, 0, -7, Number.POSITIVE_INFINITY].map((value) =>
+      Array.from({ length: 40 }, () => value),
+    );
+    const written = new QuantileSketch(0.01);
+    for (const part of parts) written.mergeRead(writtenOf(quantileSketch(part, 0.01)));
+    const whole = quantileSketch(parts.flat(), 0.01);
+    assert.equal(written.count, whole.count);
+    for (let q = 0; q <= 1; q += 1 / 32) assert.equal(written.quantile(q), whole.quantile(q), `${q}`);
+  });
+
   test("gives equal quantiles however parts are merged, copied and ordered", () => {
     fc.assert(
       fc.property(fc.array(fc.array(fc.oneof(numbers, fc.double()), { maxLength: 60 }), { maxLength: 6 }), (parts) => {
