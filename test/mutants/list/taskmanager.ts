@@ -330,7 +330,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a split counts only once its reader has got to it",
     file: SOURCE,
-    find: "    this.#options.splits.add(split.id);\n",
+    find: "    this.#options.splits.add(split);\n",
     replace: "",
   },
   {
