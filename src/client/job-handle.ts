@@ -49,10 +49,10 @@ export class JobHandle implements AsyncDisposable {
   readonly #end: Promise<JobEnd>;
   readonly #result: Promise<JobSummary>;
   readonly #requests = new Map<number, (metrics: JobMetrics) => void>();
+  readonly #reminders = new Map<string, TimerHandle>();
   #resolveEnd: (end: JobEnd) => void = () => undefined;
   #requested = 0;
   #asked = false;
-  #reminder: TimerHandle | null = null;
 
   constructor(options: HandleOptions) {
     const { jobId, plan, connection } = options;
@@ -146,7 +146,7 @@ export class JobHandle implements AsyncDisposable {
   }
 
   #onEnd(end: JobEnd): void {
-    this.#reminder?.cancel();
+    for (const reminder of this.#reminders.values()) reminder.cancel();
     this.#options.onEnd?.();
     const error = end.error === null ? null : this.#error(end.error);
     const wasRead = [...this.#queues.values()].some((queue) => queue.wasRead);
@@ -170,13 +170,13 @@ export class JobHandle implements AsyncDisposable {
   /** A job that waits for a reader who never comes looks like one that hangs. */
   #remind(uid: string): void {
     const queue = this.#queues.get(uid);
-    if (queue === undefined || queue.wasRead || this.#reminder !== null) return;
+    if (queue === undefined || queue.wasRead || this.#reminders.has(uid)) return;
     if (queue.waitingBytes < UNREAD_BYTES_MAX) return;
     const { env, log } = this.#options;
     const remind = (): void => {
       if (!queue.wasRead) log(`job ${this.name} waits: nobody reads its rows; read rows("${uid}") of its handle`);
     };
-    this.#reminder = env.timers.after(NOBODY_READS_MS, remind, { background: true });
+    this.#reminders.set(uid, env.timers.after(NOBODY_READS_MS, remind, { background: true }));
   }
 }
 

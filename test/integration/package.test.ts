@@ -136,6 +136,38 @@ describe("the package", () => {
     }
   });
 
+  test("a program, compiled or in CommonJS, starts a compiled job or one that is not, and reads its rows", () => {
+    writeFileSync(
+      join(folder, "rows.job.ts"),
+      `import { collection, job, rows } from "millrace";
+      export default job({ name: "rows" }, (env) =>
+        env.from("in", collection([1, 2, 3])).map((n) => ({ n, half: n / 2 })).to("out", rows()));`,
+    );
+    const program = (file: string) => `(async () => {
+      const running = await start(${file}, { parallelism: 1 });
+      const read = [];
+      for await (const { n, half } of running.rows("out")) read.push(n + half);
+      console.log(read.join(), (await running.result).outcome);
+    })();`;
+    writeFileSync(
+      join(folder, "host.ts"),
+      `import { start as begin } from "millrace/client";
+      import type job from "./rows.job.js";
+      const start = begin<typeof job>;
+      ${program('new URL("./rows.job.js", import.meta.url)')}`,
+    );
+    compile("--outDir", "compiled", "rows.job.ts", "host.ts");
+    writeFileSync(
+      join(folder, "host.cjs"),
+      `const { start } = require("millrace/client");
+      ${program('require("node:path").join(__dirname, "rows.job.ts")')}`,
+    );
+    for (const host of ["compiled/host.js", "host.cjs"]) {
+      const run = spawnSync(process.execPath, [host], { cwd: folder, encoding: "utf8" });
+      assert.deepEqual([run.stdout, run.stderr, run.status], ["1.5,3,4.5 finished\n", "", 0], host);
+    }
+  });
+
   test("its command makes projects that depend on the package that it is of, run, and pass their tests", () => {
     for (const template of readdirSync(join(ROOT, "templates"), { withFileTypes: true })) {
       if (!template.isDirectory()) continue;

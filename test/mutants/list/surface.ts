@@ -4,8 +4,10 @@ const DISK = "src/testing/sim-disk.ts";
 const SIM = "src/testing/sim-env.ts";
 const ARGUMENTS = "src/cli/arguments.ts";
 const ROW_QUEUE = "src/client/row-queue.ts";
+const JOB_HANDLE = "src/client/job-handle.ts";
 const JOB_METRICS = "src/client/job-metrics.ts";
 const ROW_QUEUE_TESTS = ["src/client/row-queue.test.ts"];
+const JOB_HANDLE_TESTS = ["src/client/job-handle.test.ts"];
 const JOB_METRICS_TESTS = ["src/client/job-metrics.test.ts"];
 
 /** Of cli, client, storage and testing. */
@@ -153,6 +155,111 @@ export const SURFACE: readonly Mutant[] = [
     find: "    if (this.#reader !== null) {\n      throw",
     replace: "    if (this.#reader === reader) {\n      throw",
     tests: ROW_QUEUE_TESTS,
+  },
+  {
+    name: "a failure that nobody asks for is a rejection that nobody handles",
+    file: JOB_HANDLE,
+    find: "    this.#result.catch(() => undefined); // H1\n",
+    replace: "",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a failure that somebody hears of is logged as well",
+    file: JOB_HANDLE,
+    find: "error !== null && !this.#asked && !wasRead",
+    replace: "error !== null && !wasRead",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a failure that a reader of rows hears of is logged as well",
+    file: JOB_HANDLE,
+    find: "error !== null && !this.#asked && !wasRead",
+    replace: "error !== null && !this.#asked",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a failure that stop gives is logged as well",
+    file: JOB_HANDLE,
+    find: "    return this.result;\n",
+    replace: "    return this.#result;\n",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a failure that nobody hears of is not logged once cancel was called",
+    file: JOB_HANDLE,
+    find: "    await this.#end;\n",
+    replace: "    await this.end;\n",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "rows of a job that was stopped are dropped",
+    file: JOB_HANDLE,
+    find: 'end.outcome === "cancelled");',
+    replace: 'end.outcome !== "finished");',
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a cancel is done before nothing of the job is left",
+    file: JOB_HANDLE,
+    find: '    this.#options.connection.send({ kind: "cancel" });\n    await this.#end;',
+    replace: '    this.#options.connection.send({ kind: "cancel" });',
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "metrics are given in the order in which they were asked for",
+    file: JOB_HANDLE,
+    find: "this.#requests.get(message.request)?.(",
+    replace: "[...this.#requests.values()][0]?.(",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "an error of a job has places in its bundle",
+    file: JOB_HANDLE,
+    find: "return this.#options.told(errorFromData(data));",
+    replace: "return errorFromData(data);",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "of two sinks that nobody reads only one is named",
+    file: JOB_HANDLE,
+    find: "this.#reminders.has(uid)",
+    replace: "this.#reminders.size > 0",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a job that has ended is said to wait for a reader",
+    file: JOB_HANDLE,
+    find: "    for (const reminder of this.#reminders.values()) reminder.cancel();\n",
+    replace: "",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a job is said to wait for a reader who has come since",
+    file: JOB_HANDLE,
+    find: "      if (!queue.wasRead) log",
+    replace: "      log",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a reminder keeps a program up",
+    file: JOB_HANDLE,
+    find: "after(NOBODY_READS_MS, remind, { background: true })",
+    replace: "after(NOBODY_READS_MS, remind)",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "text for standard output goes to no program",
+    file: JOB_HANDLE,
+    find: " || isToStdout(options)),",
+    replace: "),",
+    tests: JOB_HANDLE_TESTS,
+  },
+  {
+    name: "a sink that gives no rows is one that the job has not",
+    file: JOB_HANDLE,
+    find: 'operator.uid === uid && operator.kind === "sink"',
+    replace: 'operator.uid === uid && operator.kind === "rows"',
+    tests: JOB_HANDLE_TESTS,
   },
   {
     name: "invalid rows count as skipped as well",
