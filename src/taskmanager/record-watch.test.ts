@@ -123,7 +123,7 @@ test("functions that change nothing pass, also with records that hold themselves
   for (const { error, mode } of await inEveryMode(make, SLOTS)) assert.equal(error, null, mode.name);
 });
 
-test("W1: which records are looked at depends on their order alone", () => {
+test("W1: which batches and records are looked at depends on their order alone", () => {
   const watch = new RecordWatch(1, () => new Error("changed"));
   const due = Array.from({ length: 1_000 }, (_, n) => n + 1).filter(() => watch.due(0));
   assert.equal(due.length, 16 + Math.floor(1_000 / 256));

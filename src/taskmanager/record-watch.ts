@@ -1,9 +1,9 @@
 // Looks at some records of each output, in slots: what was handed on has to stay as it is, because others may hold it.
 // (Under checks all records are frozen instead, freeze.ts: that names the line, but makes all code slower.)
 //
-//   W1. Which records are looked at depends on their order alone: the first of each of the first BATCHES_FIRST batches
-//       and then of one in BATCHES_EVERY; of records that are offered one by one, the first OFFERS_FIRST and then one
-//       in OFFERS_EVERY.
+//   W1. No chance decides which records are looked at: the first of each of the first BATCHES_FIRST batches and then of
+//       one in BATCHES_EVERY; of records that are offered one by one, the first OFFERS_FIRST and then one in
+//       OFFERS_EVERY. How many records are a batch depends on the pace of the job, so that later ones differ by run.
 //   W2. A record is copied before anybody has it, and compared after each of the chain's operators that it was given
 //       to, whenever one of the next KEPT records is looked at, and at the end of the input.
 //   W3. So a function that changes each record that it gets, or has given, fails the job at the first record; one that

@@ -25,7 +25,8 @@ export async function devCommand(session: Session, terminal: Terminal): Promise<
     });
   }
   const unwatch = await session.watch(() => changed.resolve("changed"));
-  while ((await Promise.race([changed.promise, interrupted])) === "changed") {
+  // Of two that have come, the first counts: who has said that it ends is not started again.
+  while ((await Promise.race([interrupted, changed.promise])) === "changed") {
     changed = Promise.withResolvers();
     run = runOf(line.args);
     const ended = once(run, "close").then(([code]) => code as number | null);

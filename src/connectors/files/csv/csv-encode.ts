@@ -3,8 +3,8 @@
 //   null, undefined   a bare null token (the empty cell)        Date      ISO 8601 in UTC
 //   ""                a quoted empty cell                       others    lists, objects, Maps, Sets as JSON text
 //
-//   W1. What is written reads back as the same value under the same options (property-tested); what could not is
-//       refused.
+//   W1. What is written of a type that a cell can hold (csvSpecCheck) reads back as the same value under the same
+//       options (property-tested); what could not is refused. Others, and t.any, read back as their text.
 //   W2. Whatever reads as a null, or as special, stands in quotes, where it is none.
 
 import { UserError } from "../../../base/errors.ts";

@@ -115,7 +115,7 @@ const areTimes = (rows: readonly unknown[], name: string): boolean =>
     );
 
 describe("what CSV writes it reads back", () => {
-  test("every value of every type, in every dialect, beside nulls and what looks like one, or it is refused", async () => {
+  test("every value of every type of a cell, in every dialect, beside nulls and what looks like one, or it is refused", async () => {
     let refused = 0;
     const cases = fields.chain((of) => fc.tuple(fc.constant(of), rowsOf(of), dialects));
     const property = fc.asyncProperty(cases, async ([of, rows, options]) => {
