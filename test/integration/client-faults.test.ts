@@ -118,12 +118,15 @@ describe("a job whose module or builder misbehaves", () => {
     });
   }
 
-  test("leaves a promise or a timer behind, and is started all the same", async () => {
-    for (const fault of ["late"]) {
-      process.env.BUILDER_FAULT = fault;
-      const running = await start(FAULTY_BUILDER);
-      assert.equal((await running.result).outcome, "finished");
-      delete process.env.BUILDER_FAULT;
-    }
+  test("leaves a timer behind, and is started all the same; a promise that is rejected fails the job with its line", async () => {
+    process.env.BUILDER_FAULT = "late";
+    assert.equal((await (await start(FAULTY_BUILDER)).result).outcome, "finished");
+    process.env.BUILDER_FAULT = "rejects";
+    const line = LINES.findIndex((text) => text.includes('fault === "rejects"')) + 1;
+    await assert.rejects(
+      start(FAULTY_BUILDER).then(({ result }) => result),
+      (error: EngineError) => error.code === "FUNCTION_THREW_LATE" && error.location?.line === line,
+    );
+    delete process.env.BUILDER_FAULT;
   });
 });
