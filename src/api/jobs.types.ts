@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import {
+  type AggregatingState,
   col,
   count,
   type Infer,
@@ -15,6 +16,8 @@ import {
   quantile,
   type Sink,
   type Source,
+  type StandardSchema,
+  type StateDeclaration,
   type Stream,
   session,
   sliding,
@@ -367,6 +370,47 @@ export const byDuration = job(
     keyed.window(tumbling(params.size)).allowLate(params.gap).aggregate({ n: count() });
   },
 );
+
+const Side = t.enum("buy", "sell");
+const Trade = t.struct({ side: Side, size: t.enum("big").nullable(), kinds: t.list(t.union(Side, t.f64)) });
+type Side = Infer<typeof Side>;
+
+/** Texts in what functions give are literals of the declared types. */
+export const literals = job({ name: "literals" }, (env) => {
+  const stream = env.from("ticks", ticks);
+  stream.map(Trade, ({ qty }) => ({ side: qty > 0 ? "buy" : "sell", size: qty > 9 ? "big" : null, kinds: ["buy", 1] }));
+  stream.map(t.union(Trade, t.struct({ side: t.enum("none") })), ({ qty }) => {
+    if (qty === 0) return { side: "none" };
+    return { side: "buy", size: "big", kinds: [] };
+  });
+  stream.flatMap(Trade, ({ qty }) => (qty > 0 ? [{ side: "buy", size: null, kinds: ["sell"] }] : []));
+  stream.flatMap(Trade, function* () {
+    yield { side: "buy", size: null, kinds: ["sell"] };
+  });
+  stream.keyBy(({ qty }) => ({ side: qty > 0 ? "buy" : "sell" }), t.struct({ side: Side }));
+  state.value(Trade, { init: () => ({ side: "buy", size: null, kinds: ["sell"] }) });
+  state.reducing(Trade, ({ side }) => ({ side: side === "buy" ? "sell" : "buy", size: null, kinds: ["sell"] }));
+  const Last = t.struct({ side: Side });
+  const last = state.aggregating(Last, {
+    create: () => ({ side: "buy" }),
+    add: (_, qty: number) => ({ side: qty > 0 ? "buy" : "sell" }),
+    merge: (_, right) => right,
+    result: ({ side }) => side,
+  });
+  expectType<StateDeclaration<AggregatingState<number, Side>>>()(last, true);
+  // @ts-expect-error No such value of the enum.
+  stream.map(Last, ({ qty }) => ({ side: qty > 0 ? "buy" : "none" }));
+});
+
+/** The schema may be any. */
+export const parsed = <S extends StandardSchema>(
+  stream: Stream<string>,
+  schema: S,
+  parse: (text: string) => Infer<S>,
+) => {
+  stream.flatMap(schema, (text) => [parse(text)]);
+  return stream.map(schema, parse);
+};
 
 export const refused = job({ name: "refused", params: t.struct({ n: t.f64 }) }, (env, params) => {
   const stream = env.from("ticks", ticks);

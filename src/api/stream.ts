@@ -17,7 +17,7 @@ import type { WindowBounds, WindowSpec } from "../operators/windows/window-spec.
 import { checkOptions, checkValue, NAME, oneOf } from "../types/check-options.ts";
 import { describe } from "../types/describe.ts";
 import { checkedLayout, checkSchema, layoutOf } from "../types/schema-spec.ts";
-import type { Infer, StandardSchema } from "../types/standard-schema.ts";
+import type { Infer, StandardSchema, WhenKnown } from "../types/standard-schema.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
 import type { AbsentMethods } from "./absent-methods.ts";
 import { callSite } from "./call-site.ts";
@@ -115,7 +115,10 @@ export class Stream<T> {
   map<O>(this: Records<T>, map: (record: Readonly<T>) => O): IfSynchronous<O, Stream<O>>;
   map<O extends PromiseLike<unknown>>(map: (record: T) => O): NotAsynchronous<O, Stream<O>>;
   map<O>(map: (record: T) => O): IfSynchronous<O, Stream<O>>;
-  map<S extends StandardSchema>(type: S, map: (record: Immutable<T>) => Infer<S> | NoPromise): Stream<Infer<S>>;
+  map<S extends StandardSchema>(
+    type: S,
+    map: WhenKnown<S, (record: Immutable<T>) => Infer<S> | NoPromise>,
+  ): Stream<Infer<S>>;
   map(first: unknown, second?: unknown): never {
     const type = second === undefined ? null : checkedLayout(first, "map");
     const map = checkFunction(second ?? first, "map");
@@ -143,7 +146,7 @@ export class Stream<T> {
   flatMap<O>(flatMap: (record: T) => Iterable<O>): Stream<O>;
   flatMap<S extends StandardSchema>(
     type: S,
-    flatMap: (record: Immutable<T>) => Iterable<Infer<S>> | NoPromise,
+    flatMap: WhenKnown<S, (record: Immutable<T>) => Iterable<Infer<S>> | NoPromise>,
   ): Stream<Infer<S>>;
   flatMap(first: unknown, second?: unknown): never {
     const type = second === undefined ? null : checkedLayout(first, "flatMap");
@@ -224,7 +227,7 @@ export class Stream<T> {
     ...more: K extends string ? M : K extends readonly string[] ? [] : [typeOfKey: never]
   ): Keyed<T, KeyByFields<T, K, M>, KeyRow<T, KeyNames<K, M>>>;
   keyBy<S extends StandardSchema>(
-    key: (record: Immutable<T>) => Infer<S>,
+    key: WhenKnown<S, (record: Immutable<T>) => Infer<S>>,
     type: S,
   ): Keyed<T, Infer<S>, { key: Infer<S> }>;
   keyBy(...by: unknown[]): never {

@@ -28,3 +28,10 @@ export type StandardIssue = {
 
 /** What a schema yields. */
 export type Infer<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];
+
+/**
+ * `F`, functions that give values of `S`, which another argument says. The compiler sees through a choice as soon as it
+ * knows `S`, and so before it looks at what they give: a text there is a literal of an enum, and not any `string`. The
+ * choice is between the same twice, so that `F` fits also where `S` is never known, in functions over any schema.
+ */
+export type WhenKnown<S extends StandardSchema, F> = [S] extends [never] ? F : F;

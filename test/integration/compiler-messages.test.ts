@@ -55,6 +55,10 @@ const MISTAKES: readonly (readonly [line: string, message: RegExp])[] = [
   ["ticks.take(5);", /there is no take: .*bound the source/],
   ["ticks.count();", /there is no count: .*aggregate/],
   ["ticks.aggregate({ n: count() });", /key it first: \.keyBy\(…\)\.aggregate/],
+  [
+    'ticks.map(t.struct({ side: t.enum("buy", "sell") }), () => ({ side: "by" }));',
+    /'"by"' is not assignable to.*"buy"/,
+  ],
   ["ticks.map(Tick, (tick) => ({ ...tick, price: '1' }));", /'string' is not assignable to type 'number'/],
 ];
 

@@ -13,7 +13,7 @@ import type {
 } from "../../state/keyed-state.ts";
 import { checkOptions, checkValue, FUNCTION, type OptionKind } from "../../types/check-options.ts";
 import { checkedLayout } from "../../types/schema-spec.ts";
-import type { StandardSchema } from "../../types/standard-schema.ts";
+import type { Infer, StandardSchema, WhenKnown } from "../../types/standard-schema.ts";
 import { checkAggregateFunction } from "../aggregates/aggregate.ts";
 import type { StateMaker } from "./user-call.ts";
 
@@ -33,14 +33,12 @@ export type StateDeclarations = { readonly [name: string]: StateDeclaration<unkn
 /** The handles that `ctx.state` has for a set of declarations. */
 export type StateHandles<S> = { readonly [K in keyof S]: S[K] extends StateDeclaration<infer Handle> ? Handle : never };
 
-type Output<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];
-
 /** Declares one value per key. With `init`, a key without a value has the initial one; without, `get()` gives null. */
 function value<S extends StandardSchema>(
   type: S,
-  options: TtlOptions & { readonly init: () => Output<S> },
-): StateDeclaration<ValueState<Output<S>>>;
-function value<S extends StandardSchema>(type: S, options?: TtlOptions): StateDeclaration<ValueState<Output<S> | null>>;
+  options: TtlOptions & { readonly init: WhenKnown<S, () => Infer<S>> },
+): StateDeclaration<ValueState<Infer<S>>>;
+function value<S extends StandardSchema>(type: S, options?: TtlOptions): StateDeclaration<ValueState<Infer<S> | null>>;
 function value(
   type: StandardSchema,
   options: TtlOptions & { readonly init?: () => unknown } = {},
@@ -52,7 +50,7 @@ function value(
 }
 
 /** Declares a list per key, in the order of addition. */
-function list<S extends StandardSchema>(item: S, options?: TtlOptions): StateDeclaration<ListState<Output<S>>> {
+function list<S extends StandardSchema>(item: S, options?: TtlOptions): StateDeclaration<ListState<Infer<S>>> {
   const layout = checkedLayout(item, "state.list");
   const ttlMs = checkedTtl("state.list", options);
   const specFor = (name: string) => ({ kind: "list", name, item: layout, ttlMs }) as const;
@@ -64,7 +62,7 @@ function map<K extends StandardSchema, V extends StandardSchema>(
   key: K,
   mapValue: V,
   options?: TtlOptions,
-): StateDeclaration<MapState<Output<K>, Output<V>>> {
+): StateDeclaration<MapState<Infer<K>, Infer<V>>> {
   const keyLayout = checkedLayout(key, "the key of state.map");
   const valueLayout = checkedLayout(mapValue, "the value of state.map");
   const ttlMs = checkedTtl("state.map", options);
@@ -75,9 +73,9 @@ function map<K extends StandardSchema, V extends StandardSchema>(
 /** Declares a value per key into which `add` folds further ones. */
 function reducing<S extends StandardSchema>(
   type: S,
-  reduce: (left: Output<S>, right: Output<S>) => Output<S>,
+  reduce: WhenKnown<S, (left: Infer<S>, right: Infer<S>) => Infer<S>>,
   options?: TtlOptions,
-): StateDeclaration<ReducingState<Output<S>>> {
+): StateDeclaration<ReducingState<Infer<S>>> {
   const layout = checkedLayout(type, "state.reducing");
   const what = "the second argument of state.reducing";
   checkValue({ what, value: reduce, kind: FUNCTION, code: "FUNCTION_EXPECTED" });
@@ -88,7 +86,7 @@ function reducing<S extends StandardSchema>(
     specOf: specFor,
     handleOf(store, name) {
       const who = `the function of the state "${name}"`;
-      return store.reducing(specFor(name), (left: Output<S>, right) => refusePromise(reduce(left, right), who));
+      return store.reducing(specFor(name), (left: Infer<S>, right) => refusePromise(reduce(left, right), who));
     },
   };
 }
@@ -96,7 +94,7 @@ function reducing<S extends StandardSchema>(
 /** Declares an accumulator per key, of the given type. */
 function aggregating<S extends StandardSchema, In, Out>(
   accumulator: S,
-  functions: AggregateFunction<In, Output<S>, Out>,
+  functions: WhenKnown<S, AggregateFunction<In, Infer<S>, Out>>,
   options?: TtlOptions,
 ): StateDeclaration<AggregatingState<In, Out>> {
   const layout = checkedLayout(accumulator, "state.aggregating");
