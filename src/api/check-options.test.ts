@@ -302,6 +302,7 @@ describe("a value that no builder takes is refused where it is written", () => {
       /start/,
       () => anyGen.timestamp(),
     ],
+    [CONNECTOR, "csv takes its options in an object, not a type alone", /\{ type: … \}/, () => anyCsv("in.csv", Row)],
     [CONNECTOR, "the first argument of collection is undefined", /an array/, () => anyCollection()],
     [CONNECTOR, "the option limit of print is number -1", /from 0 on/, () => anyPrint({ limit: -1 })],
     [CONNECTOR, "table takes its options in an object, not number 20", /last/, () => anyPrint({ table: 20 })],

@@ -10,6 +10,14 @@ test("the name with the fewest edits is meant, and none when all are too far", (
   assert.equal(nearest("qt", known), "qty");
   assert.equal(nearest("volume", known), null);
   assert.equal(nearest("x", []), null);
+  for (const [name, other] of [
+    ["ts", "id"],
+    ["id", ""],
+    ["x", "y"],
+    ["qty", "buy"],
+  ] as const) {
+    assert.equal(nearest(name, [other]), null, "more than half of it would have to be another");
+  }
 });
 
 test("of equally near names the first is meant", () => {

@@ -2,14 +2,15 @@
 
 /**
  * The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours; case is free), or null
- * when even that one is too far: more than two edits and more than a third of the longer name, or more than
- * `editsMax`. The first of equals wins.
+ * when even that one is too far: more than two edits and more than a third of the longer name, more than half of it, or
+ * more than `editsMax`. The first of equals wins.
  */
 export function nearest(name: string, candidates: Iterable<string>, editsMax = Infinity): string | null {
   let best: string | null = null;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const limit = Math.min(editsMax, Math.max(2, Math.floor(Math.max(name.length, candidate.length) / 3)));
+    const longer = Math.max(name.length, candidate.length);
+    const limit = Math.min(editsMax, Math.max(2, Math.floor(longer / 3)), Math.floor(longer / 2));
     if (Math.abs(name.length - candidate.length) > limit) continue;
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance <= limit && distance < bestDistance) {

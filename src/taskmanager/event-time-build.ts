@@ -8,6 +8,7 @@ import { isOneStream, sourceEnds, timeOrder } from "../graph/time-order.ts";
 import { stepMs } from "../graph/watermark-steps.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
+import type { Behind } from "../operators/event-time/watermark-generator.ts";
 import { optionsOf } from "./chain.ts";
 import { EventTimeDriver } from "./event-time-driver.ts";
 
@@ -53,17 +54,21 @@ function isPromise(source: PlanOperator): boolean {
   return isOneStream(source) && optionsOf<{ inTimeOrder?: boolean }>(source).inTimeOrder === true;
 }
 
-/** Counts the records that break the promise, and names the first file that holds some. */
-function brokenPromise(source: PlanOperator, scope: MetricScope, log: Log): (count: number, split: string) => void {
+/** Counts the records that break the promise; of the first file that holds some, tells which file came too far. */
+function brokenPromise(source: PlanOperator, scope: MetricScope, log: Log): (split: string, behind: Behind) => void {
   scope.count("numRecordsBehindFiles", 0);
   let isTold = false;
-  return (count, split) => {
+  return (split, { count, after, afterMs }) => {
     scope.count("numRecordsBehindFiles", count);
     if (isTold) return;
     isTold = true;
-    const file = split.replace(/@\d+$/, "");
-    log.write("warn", `${file} holds rows that are older than the files before it allow: inTimeOrder does not hold`, {
+    const rows = `${fileOf(split)} holds rows that are older than ${fileOf(after)} allows`;
+    log.write("warn", `${rows}, which comes to ${new Date(afterMs).toISOString()}: inTimeOrder does not hold`, {
       source: source.uid,
     });
   };
+}
+
+function fileOf(split: string): string {
+  return split.replace(/@\d+$/, "");
 }

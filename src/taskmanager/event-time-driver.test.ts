@@ -144,20 +144,28 @@ describe("a driver of event times", () => {
   });
 
   test("counts the records that files before theirs left behind, where files are promised to follow one another", () => {
-    const told: [count: number, split: string][] = [];
-    for (const onBehind of [null, (count: number, split: string) => void told.push([count, split])]) {
+    const told: unknown[] = [];
+    for (const onBehind of [null, (...one: readonly unknown[]) => void told.push(one)]) {
       const driver = setUp({ onBehind });
       for (const [split, times] of [
         ["a", [480, 500, 470, 100]],
         ["b", [490, 489, 10, 600, 50]],
         ["c", [700]],
+        ["d", [595, 690]],
+        ["e", [600, 689, 690]],
       ] as const) {
         driver.addSplit(split, false);
         for (const time of times) driver.assign(time, {});
         driver.leaveSplit(split);
       }
     }
-    assert.deepEqual(told, [[3, "b"]], "489, 10 and 50: the file before had come to 500, and 10 ms are allowed");
+    const b = { count: 3, after: "a", afterMs: 500 }; // 489, 10 and 50: 10 ms are allowed.
+    const d = { count: 1, after: "c", afterMs: 700 };
+    assert.deepEqual(told, [
+      ["b", b],
+      ["d", d],
+      ["e", { ...d, count: 2 }],
+    ]);
   });
 
   test("behind an exchange holds to the slowest of its channels until that ends, if each is in order", () => {

@@ -3,7 +3,7 @@
 import { UserError } from "../base/errors.ts";
 import type { TimeOrder } from "../graph/time-order.ts";
 import { type TimestampUnit, timestampOf, timestampProblem } from "../operators/event-time/timestamp.ts";
-import { WatermarkGenerator } from "../operators/event-time/watermark-generator.ts";
+import { type Behind, WatermarkGenerator } from "../operators/event-time/watermark-generator.ts";
 import { fieldAbsent, pathsBesideIn } from "../operators/expressions/field-presence.ts";
 import { recordText } from "./user-failure.ts";
 
@@ -15,10 +15,10 @@ export type EventTimeOptions = {
   /** The source in the same task ends; false where there is none. */
   readonly bounded: boolean;
   /**
-   * Told of records that the splits before theirs have left behind, and of which split they are; null: splits are not
-   * promised to follow one another.
+   * Told of the records of a split that those before it have left behind; null: splits are not promised to follow one
+   * another.
    */
-  readonly onBehind: ((count: number, split: string) => void) | null;
+  readonly onBehind: ((split: string, behind: Behind) => void) | null;
   /** Event time from one call of `onStep` to the next. */
   readonly stepMs: number;
   /** No watermark between those of `onStep`: what is late then does not depend on how much is read at once. */
@@ -77,9 +77,8 @@ export class EventTimeDriver {
   }
 
   leaveSplit(split: string): void {
-    const { onBehind } = this.#options;
-    const behind = onBehind === null ? 0 : this.#generator.behind(split);
-    if (behind > 0) onBehind?.(behind, split);
+    const behind = this.#generator.behind(split);
+    if (behind !== null) this.#options.onBehind?.(split, behind);
     this.#generator.leaveSplit(split);
   }
 

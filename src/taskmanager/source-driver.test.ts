@@ -6,6 +6,7 @@ import { sourceContract } from "../operators/source.contract.ts";
 import type {
   IndexedSource,
   InvalidPolicy,
+  InvalidRow,
   PollResult,
   Source,
   SourceOutput,
@@ -313,13 +314,13 @@ for (const rate of [undefined, 5_000]) {
 
 describe("a row that is not valid", () => {
   const row = { raw: "x", issues: ["no number", "too short"], file: "a.csv", line: 3 };
-  const invalidBy = (policy: InvalidPolicy, room: boolean) => {
+  const invalidBy = (policy: InvalidPolicy, room: boolean, bad: InvalidRow = row) => {
     const aside: unknown[] = [];
     const counts: (readonly string[])[] = [];
     const given: boolean[] = [];
     const { driver } = driven(
       (output) => {
-        given.push(output.invalid(row));
+        given.push(output.invalid(bad));
         return "more";
       },
       { policy, invalid: (one) => aside.push(one) > 0 && room, onInvalid: (issues) => void counts.push(issues) },
@@ -334,7 +335,15 @@ describe("a row that is not valid", () => {
       code: "ROW_INVALID",
       operator: "in",
       message: "a.csv:3: no number; too short in 'x'",
+      fix: /^mend the row, or read on with invalid: "skip"/,
     });
+    for (const [issue, option] of [
+      ["bytes that are not UTF-8 (see the option `encoding`)", "encoding"],
+      ["not JSON: ends early; if the file is one JSON array, say `array: true`", "array"],
+    ]) {
+      const { poll } = invalidBy("fail", true, { ...row, issues: ["odd", issue ?? ""] });
+      assert.throws(poll, { fix: new RegExp(`^give the source the option \`${option}\`, mend the row, `) });
+    }
     assert.deepEqual([failing.aside, failing.counted()], [[], 0]);
   });
 

@@ -57,6 +57,8 @@ export type SourceDriverOptions = {
 
 /** Characters of a row that its error shows: the issues say which column, and file and line where to look. */
 const RAW_TEXT_MAX = 80;
+/** An option of the source that an issue names, behind which the row may be a good one. */
+const OPTION_HINT = /\b(?:say|option) `(\w+)/;
 
 export class SourceDriver {
   readonly #options: SourceDriverOptions;
@@ -244,8 +246,10 @@ function rawText(raw: unknown): string {
 
 function invalidRow(uid: string, row: InvalidRow): UserError {
   const place = row.file === undefined ? "" : `${row.file}${row.line === undefined ? "" : `:${row.line}`}: `;
-  return new UserError("ROW_INVALID", `${place}${row.issues.join("; ")} in ${rawText(row.raw)}`, {
-    fix: 'mend the row, or read on with invalid: "skip" (counted) or invalid: "side" (set aside in side.invalid)',
+  const issues = row.issues.join("; ");
+  const option = OPTION_HINT.exec(issues)?.[1];
+  return new UserError("ROW_INVALID", `${place}${issues} in ${rawText(row.raw)}`, {
+    fix: `${option === undefined ? "" : `give the source the option \`${option}\`, `}mend the row, or read on with invalid: "skip" (counted) or invalid: "side" (set aside in side.invalid)`,
     operator: uid,
   });
 }

@@ -32,6 +32,11 @@ export function checkOptions({ of, given, takes, code = "OPTION_INVALID" }: Chec
       fix: `write them as { name: value }; it has ${namesText(takes)}`,
     });
   }
+  if (Object.hasOwn(takes, "type") && "~standard" in given) {
+    throw new UserError(code, `${of} takes its options in an object, not a type alone`, {
+      fix: "write it as { type: … }",
+    });
+  }
   for (const [name, value] of Object.entries(given)) {
     const kind = Object.hasOwn(takes, name) ? takes[name] : undefined;
     if (kind === undefined) throw optionUnknown(of, name, takes);

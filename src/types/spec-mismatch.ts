@@ -126,7 +126,7 @@ function checkExtraFields(walk: Walk, spec: StructSpec, value: Readonly<Record<s
     if (walk.found.length >= walk.limit) return;
     if (names.has(key)) continue;
     const before = walk.found.length;
-    walk.found.push({ ...absent(spec), expected: "no such field", actual: describe(value[key]) });
+    walk.found.push({ ...absent(spec), expected: "a field of the type", actual: describe(value[key]) });
     within(walk, before, fieldPath("", key), key);
   }
   if (walk.found.length > 0) return;

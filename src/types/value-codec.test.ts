@@ -164,7 +164,7 @@ test("what does not fit is refused with its path, the type expected and the valu
     ],
     [
       { ...fine, colour: "red" },
-      'CODEC_MISMATCH: colour of the value does not fit its type: expected no such field, got string "red"',
+      'CODEC_MISMATCH: colour of the value does not fit its type: expected a field of the type, got string "red"',
     ],
     [
       { ...fine, tags: new Map([["x", new Set(["odd"])]]) },

@@ -26,6 +26,16 @@ type SplitClock = {
   readonly floor: number;
   /** Records at or before that. */
   behind: number;
+  /** The split that came furthest of those before it. */
+  readonly after: string;
+};
+
+/** Records that came after event time had passed them in the splits before theirs. */
+export type Behind = {
+  readonly count: number;
+  /** The split before that has come furthest, and how far. */
+  readonly after: string;
+  readonly afterMs: number;
 };
 
 /** The split of records that come without one (B4). */
@@ -53,6 +63,8 @@ export class WatermarkGenerator {
   #held: boolean;
   /** Greatest event time of the splits that were left. */
   #left = -Infinity;
+  /** The split that it is from. */
+  #furthest = WHOLE;
 
   constructor(options: WatermarkOptions) {
     this.#options = options;
@@ -85,15 +97,20 @@ export class WatermarkGenerator {
     const clock = this.#splits.get(split);
     if (clock !== undefined) {
       if (!this.#held) this.#advance(); // What it has seen counts, before it is forgotten.
-      this.#left = Math.max(this.#left, clock.greatest);
+      if (clock.greatest > this.#left) {
+        this.#left = clock.greatest;
+        this.#furthest = split;
+      }
     }
     this.#splits.delete(split);
     if (this.#splits.size === 0) this.current = this.#enter(WHOLE);
   }
 
-  /** Records of an open split that came after event time had passed them in the splits before it. */
-  behind(split: string): number {
-    return this.#splits.get(split)?.behind ?? 0;
+  /** Of an open split; null when it has no such records. */
+  behind(split: string): Behind | null {
+    const clock = this.#splits.get(split);
+    if (clock === undefined || clock.behind === 0) return null;
+    return { count: clock.behind, after: clock.after, afterMs: clock.floor + this.#options.outOfOrderMs + 1 };
   }
 
   /** Nothing has to be waited for any more but what the splits say. */
@@ -153,6 +170,7 @@ export class WatermarkGenerator {
       nextStepMs: -Infinity,
       floor: before - this.#options.outOfOrderMs - 1,
       behind: 0,
+      after: this.#furthest,
     };
     this.#splits.set(split, clock);
     return clock;

@@ -153,4 +153,10 @@ export const BASE: readonly Mutant[] = [
     replace: "this.#values.set(slot, new Float64Array(memory.byteLength / 8));",
     tests: METRICS_TESTS,
   },
+  {
+    name: "a name of which nothing is left is a near one",
+    file: "src/base/nearest.ts",
+    find: "Math.max(2, Math.floor(longer / 3)), Math.floor(longer / 2));",
+    replace: "Math.max(2, Math.floor(longer / 3)));",
+  },
 ];

@@ -357,4 +357,11 @@ export const CONNECTORS: readonly Mutant[] = [
     find: "if (fits(record, true)) return encoder.line(record);",
     replace: "if (fits(record, true) || kind.length > 0) return encoder.line(record);",
   },
+  {
+    name: "a first line without any declared column passes for the header line",
+    file: "src/connectors/files/csv/csv-columns.ts",
+    find: "const isHeader = unused.length < names.length;",
+    replace: "const isHeader = unused.length <= names.length;",
+    tests: ["src/connectors/files/csv/csv-columns.test.ts"],
+  },
 ];

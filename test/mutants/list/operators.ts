@@ -371,4 +371,11 @@ export const OPERATORS: readonly Mutant[] = [
     find: "this.#innerMs = Math.min(this.#innerMs, readF64(input));",
     replace: "this.#innerMs = readF64(input);",
   },
+  {
+    name: "of files that break the promise of their order, the last one before is blamed, not the furthest",
+    file: "src/operators/event-time/watermark-generator.ts",
+    find: "        this.#furthest = split;\n      }\n",
+    replace: "      }\n      this.#furthest = split;\n",
+    tests: ["src/taskmanager/event-time-driver.test.ts"],
+  },
 ];

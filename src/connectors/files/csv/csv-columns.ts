@@ -69,7 +69,19 @@ function missingFix(wanted: string, names: readonly string[], spec: StructSpec):
   const unused = names.filter((name) => spec.fields.every((field) => field.name !== name));
   const similar = nearest(wanted, unused);
   if (similar !== null) return `did you mean ${JSON.stringify(similar)}?`;
-  return "declare the columns that the file has; when it has no header line, say `header: false`";
+  const isHeader = unused.length < names.length;
+  const first = isHeader
+    ? "declare the columns that the file has"
+    : "when other lines stand before its header line, say `skipLines: 1`";
+  return `${first}; when it has no header line, say \`header: false\``;
+}
+
+/** A header line that is an object: the file is none of CSV. */
+export function refuseJson(header: string, file: string): void {
+  if (!/^[[{]\s*["{]/.test(header.trim())) return;
+  throw new UserError("CSV_HEADER_INVALID", `the header line of ${file} is JSON`, {
+    fix: 'read it with jsonl("…"); if it is CSV, name the columns with the option `columns`',
+  });
 }
 
 export function headerInvalid(file: string, what: string): UserError {

@@ -27,6 +27,7 @@ import {
   headerMissing,
   refuseBlanks,
   refuseDelimiterAfterQuote,
+  refuseJson,
   refuseOtherDelimiter,
 } from "./csv-columns.ts";
 import { CR, type CsvDialect, LF, NONE } from "./csv-dialect.ts";
@@ -65,6 +66,7 @@ export function csvFormat(options: CsvFormatOptions): RecordFormat<unknown> {
 function columnsOf(first: Buffer | null, file: string, options: CsvFormatOptions): CsvColumns {
   const { header, columns, spec } = options;
   if (header && first === null) throw headerMissing(file, options.skipLines);
+  if (header && columns === null) refuseJson(String(first), file);
   const cells = first === null ? [] : recordCells(first, file, options);
   if (header && columns !== null && columns.length !== cells.length) {
     throw headerInvalid(file, `${cells.length} columns, where the option \`columns\` names ${columns.length}`);

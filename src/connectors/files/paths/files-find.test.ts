@@ -180,7 +180,21 @@ describe("paths", () => {
       code: "FILE_MISSING",
       message: "there is no file f/a.csv, nor a directory f in /",
     });
+    await assert.rejects(find(["/data/a.csv"], "/dato/a.csv"), {
+      message: "there is no file /dato/a.csv, nor a directory /dato",
+      fix: "did you mean the directory /data?",
+    });
     await assert.rejects(find(FILES, "/d/*.json"), { code: "FILES_NONE", message: "no file matches /d/*.json" });
+    await assert.rejects(find(FILES, "*.json"), { message: "no file matches *.json in /", fix: /^check the pattern/ });
+    await assert.rejects(find(["/logs/clicks/a.csv"], "logs/click/*.csv"), {
+      code: "FILES_NONE",
+      message: "no file matches logs/click/*.csv, nor is there a directory logs/click in /",
+      fix: "did you mean the directory logs/clicks?",
+    });
+    await assert.rejects(find(FILES, "/e/f/*.csv"), {
+      message: "no file matches /e/f/*.csv, nor is there a directory /e/f",
+      fix: /^check the pattern/,
+    });
     await assert.rejects(find(FILES, "s3://bucket/x"), { code: "PATH_UNSUPPORTED" });
     await assert.rejects(find(FILES, `/d/${"{a,b}".repeat(12)}`), { code: "FILES_NONE" });
   });

@@ -72,10 +72,13 @@ async function filesOf(disk: Disk, path: string, walk = new Walk(disk)): Promise
   if (pattern === null) throw await missing(disk, path);
   const files = await walk.pattern(pattern);
   if (files.length > 0) return sorted(files);
-  throw new UserError("FILES_NONE", `no file matches ${path}`, { fix: noneFix(path) });
+  const { there, place, similar } = await placeOf(disk, path, pattern.fixed);
+  const nor = there ? "" : `, nor is there a directory ${pattern.fixed}`;
+  const fix = similar === null ? patternFix(path) : `did you mean the directory ${similar}?`;
+  throw new UserError("FILES_NONE", `no file matches ${path}${nor}${place}`, { fix });
 }
 
-function noneFix(path: string): string {
+function patternFix(path: string): string {
   const escaped = /[[{(]/.test(path) ? `; signs that stand for themselves need a \\: ${patternEscape(path)}` : "";
   const names = 'names that begin with "." or "_" have to be written out, and ** stands for any directories';
   return `check the pattern; ${names}${escaped}`;
@@ -83,15 +86,27 @@ function noneFix(path: string): string {
 
 async function missing(disk: Disk, path: string): Promise<UserError> {
   const [directory, name] = splitPath(path);
-  const isThere = (await disk.stat(directory))?.kind === "directory";
-  const similar = isThere ? nearest(name, await disk.list(directory)) : null;
+  const { there, place, similar } = await placeOf(disk, path, directory);
+  const named = there ? await similarIn(disk, directory, name) : similar;
   const fix =
-    similar === null
+    named === null
       ? "check the path; relative paths start at the directory the job was started in"
-      : `did you mean ${join(directory, similar)}?`;
-  const where = path.startsWith("/") ? "" : ` in ${disk.directory}`;
-  const what = isThere ? "" : `, nor a directory ${directory}`;
-  return new UserError("FILE_MISSING", `there is no file ${path}${what}${where}`, { fix });
+      : `did you mean ${there ? "" : "the directory "}${named}?`;
+  const what = there ? "" : `, nor a directory ${directory}`;
+  return new UserError("FILE_MISSING", `there is no file ${path}${what}${place}`, { fix });
+}
+
+/** Whether the directory of a path is there, where a relative path begins, and what else may have been meant by it. */
+async function placeOf(disk: Disk, path: string, directory: string) {
+  const there = (await disk.stat(directory))?.kind === "directory";
+  const place = path.startsWith("/") ? "" : ` in ${disk.directory}`;
+  return { there, place, similar: there ? null : await similarIn(disk, ...splitPath(directory)) };
+}
+
+async function similarIn(disk: Disk, directory: string, name: string): Promise<string | null> {
+  if ((await disk.stat(directory))?.kind !== "directory") return null;
+  const similar = nearest(name, await disk.list(directory));
+  return similar === null ? null : join(directory, similar);
 }
 
 function linkBroken(path: string, target: string): UserError {
