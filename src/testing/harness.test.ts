@@ -181,6 +181,7 @@ describe("a harness of one operator", () => {
     counter.record("z", { key: 7 });
     assert.deepEqual(counter.output(), ["k: x 1", "k: y 2", "7: z 1"]);
     assert.deepEqual(counter.state("k"), { count: 2 });
+    assert.throws(() => counter.record("x"), { code: "KEY_INVALID" });
   });
 
   test("refuses what is no keyed operator, keys that are none, and watermarks that go back", async () => {
@@ -188,7 +189,24 @@ describe("a harness of one operator", () => {
     const detector = await harness(sensors, "detector");
     detector.watermark(5);
     assert.throws(() => detector.watermark(4), { code: "TEST_WATERMARK_BACK" });
-    assert.throws(() => detector.record({ device: undefined, celsius: 1, ts: 1 }), { code: "KEY_INVALID" });
+    for (const time of ["x", Number.NaN, new Date("x")] as never[]) {
+      assert.throws(() => detector.watermark(time), { code: "OPTION_INVALID", fix: /epoch milliseconds or a Date/ });
+      assert.throws(() => detector.record(reading("a", 1, 1), { at: time }), { code: "OPTION_INVALID" });
+    }
+  });
+
+  test("refuses records that do not fit the type of its input, and what comes after the end", async () => {
+    const detector = await harness(sensors, "detector");
+    assert.throws(() => detector.record({ device: "a", celsius: "x", ts: 1 }, { at: 1 }), {
+      code: "CODEC_MISMATCH",
+      message: 'celsius of the record given to "detector" does not fit its type: expected f64, got string "x"',
+    });
+    assert.deepEqual(detector.state("a"), { seen: 0 });
+    detector.end();
+    assert.throws(() => detector.record(reading("a", 1, 1), { at: 1 }), {
+      code: "TEST_SOURCE_ENDED",
+      message: 'the input of "detector" has ended, nothing can follow',
+    });
   });
 
   test("what is misspelt is refused: options, uids, side outputs", async () => {

@@ -7,7 +7,7 @@ import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, UserError } from "../base/errors.ts";
 import { builtFromCode, type ParamValues, paramsText } from "../client/code-params.ts";
-import type { PlanOperator } from "../graph/plan.ts";
+import type { Plan, PlanOperator } from "../graph/plan.ts";
 import { recordType } from "../graph/record-type.ts";
 import { MetricRegistry, metricMemory } from "../metrics/metric-registry.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
@@ -24,13 +24,15 @@ import { keyedInput } from "../taskmanager/keyed-input.ts";
 import { operatorBuild } from "../taskmanager/operator-build.ts";
 import { checkOptions, NUMBER } from "../types/check-options.ts";
 import { fieldOf } from "../types/field-path.ts";
+import { compileRecordGuard, type RecordGuard } from "../types/record-guard.ts";
 import type { StandardSchema } from "../types/standard-schema.ts";
 import { t } from "../types/t.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
 import { HarnessWatermarks } from "./harness-watermarks.ts";
 import { SimEnv } from "./sim-env.ts";
 import { stateValues } from "./state-view.ts";
 import { emptySource } from "./stub-source.ts";
-import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
+import { checkJob, checkMetricName, checkRecord, inputEnded, TIME, timeMsOf, uidUnknown } from "./test-input.ts";
 
 export type HarnessOptions = {
   readonly seed?: number;
@@ -136,15 +138,24 @@ async function operatorHarness(
   return new OperatorHarness(operator, object, {
     watermarks: new HarnessWatermarks(plan, uid),
     keys: [left, right],
+    inputs: [inputOf(plan, operator, 0), inputOf(plan, operator, 1)],
     given: keys === "given",
     declared: (own.state ?? {}) as StateDeclarations,
     options,
   });
 }
 
+type HarnessInput = { readonly type: TypeSpec | null; readonly fits: RecordGuard | null };
+
+function inputOf(plan: Plan, operator: PlanOperator, input: 0 | 1): HarnessInput {
+  const type = recordType(plan, operator, input);
+  return { type, fits: type === null ? null : compileRecordGuard(type, "refuse", `harness ${operator.uid} ${input}`) };
+}
+
 type HarnessParts = {
   readonly watermarks: HarnessWatermarks;
   readonly keys: readonly [KeyedInput, KeyedInput];
+  readonly inputs: readonly [HarnessInput, HarnessInput];
   /** Keys come with the records. */
   readonly given: boolean;
   readonly declared: StateDeclarations;
@@ -211,8 +222,12 @@ class OperatorHarness implements Harness {
   record(record: unknown, options: RecordOptions = {}): void {
     checkOptions({ of: "record", given: options, takes: { at: true, key: true, input: true } });
     const { at, key, input = 0 } = options;
+    const { uid } = this.#plan;
+    if (this.#said === Infinity) throw inputEnded(`the input of "${uid}"`);
+    const { fits, type } = this.#parts.inputs[input];
+    checkRecord(fits, type, record, `record given to "${uid}"`);
     freezeRecord(record);
-    const timeMs = at === undefined ? Number.NaN : Number(at);
+    const timeMs = at === undefined ? Number.NaN : timeMsOf("the time of a record", at);
     if (timeMs > this.#greatest) this.#greatest = timeMs;
     this.#advance(this.#parts.watermarks.before(timeMs, input));
     if (this.#operator.onBatch !== undefined) {
@@ -227,7 +242,7 @@ class OperatorHarness implements Harness {
   }
 
   watermark(atMs: number | Date): void {
-    const watermark = Number(atMs);
+    const watermark = timeMsOf("the watermark", atMs);
     if (!(watermark >= this.#said)) {
       throw new UserError("TEST_WATERMARK_BACK", `the watermark cannot go back to ${watermark}`, {
         fix: `event time has reached ${this.#said} already; give a later time`,

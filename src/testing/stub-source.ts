@@ -9,8 +9,7 @@
 //   S4. Subtasks that the test feeds nothing while it feeds others hold event time back no more than those of a run
 //       that have nothing to read. One that it pushes to counts again before anything flows.
 
-import { callSite } from "../api/call-site.ts";
-import { assert, UserError } from "../base/errors.ts";
+import { UserError } from "../base/errors.ts";
 import type {
   InvalidPolicy,
   InvalidRow,
@@ -23,10 +22,9 @@ import type {
   SourceSplit,
   SplitEnumerator,
 } from "../operators/source.ts";
-import { codecError } from "../types/codec-error.ts";
 import { compileRecordGuard, type RecordGuard } from "../types/record-guard.ts";
-import { specMismatch } from "../types/spec-mismatch.ts";
 import type { TypeSpec } from "../types/type-spec.ts";
+import { checkBadRow, checkRecord, inputEnded } from "./test-input.ts";
 
 type Item =
   | { readonly kind: "record"; readonly record: unknown }
@@ -196,7 +194,7 @@ export class StubSource implements Source<unknown> {
     const reader = this.#reader(subtask);
     this.#checkOpen();
     if (records.length > 0) this.#reads(subtask);
-    for (const record of records) if (this.#fits?.(record, true) === false) throw this.#misfit(record);
+    for (const record of records) checkRecord(this.#fits, this.type, record, `record pushed to "${this.#uid}"`);
     this.#script.add(() => {
       for (const record of records) reader.push({ kind: "record", record });
     }, false);
@@ -204,6 +202,7 @@ export class StubSource implements Source<unknown> {
 
   pushInvalid(row: InvalidRow): void {
     this.#checkOpen();
+    checkBadRow(row);
     this.#script.add(() => this.#reader(this.#target).push({ kind: "invalid", row }), false);
   }
 
@@ -234,17 +233,6 @@ export class StubSource implements Source<unknown> {
     this.#toAll({ kind: "end" });
   }
 
-  /** Told at the line of the test, and not where the record is read (S2). */
-  #misfit(record: unknown): UserError {
-    assert(this.type !== null, "records of any type fit");
-    const mismatch = specMismatch(this.type, record) ?? { path: "", expected: "", actual: "", unsupported: false };
-    const location = callSite();
-    return codecError(mismatch, `record pushed to "${this.#uid}"`, {
-      fix: "push what the declared type of the source says; for a row that cannot be read there is invalid(row)",
-      ...(location && { location }),
-    });
-  }
-
   #reads(subtask: number): void {
     if (this.#read.has(subtask)) return;
     this.#read.add(subtask);
@@ -261,9 +249,7 @@ export class StubSource implements Source<unknown> {
 
   #checkOpen(): void {
     if (!this.#ended) return;
-    throw new UserError("TEST_SOURCE_ENDED", `source "${this.#uid}" has ended, nothing can follow`, {
-      fix: "push before end()",
-    });
+    throw inputEnded(`source "${this.#uid}"`);
   }
 
   #reader(subtask: number): StubReader {

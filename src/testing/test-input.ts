@@ -1,18 +1,60 @@
 // What tests pass to `testJob` and `harness`, checked: an assertion about a misspelt name would hold for ever.
 
+import { callSite } from "../api/call-site.ts";
 import { isJob } from "../api/job.ts";
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { meterName } from "../metrics/metric-rates.ts";
 import type { MetricEntry } from "../metrics/metric-store.ts";
-import type { OptionKind } from "../types/check-options.ts";
+import type { InvalidRow } from "../operators/source.ts";
+import { checkValue, type OptionKind, TEXTS } from "../types/check-options.ts";
+import { codecError } from "../types/codec-error.ts";
 import { describe } from "../types/describe.ts";
+import type { RecordGuard } from "../types/record-guard.ts";
+import { specMismatch } from "../types/spec-mismatch.ts";
+import type { TypeSpec } from "../types/type-spec.ts";
 
 /** A number or a Date. */
 export const TIME: OptionKind = {
   takes: "epoch milliseconds or a Date",
   accepts: (value) => Number.isFinite(value instanceof Date ? value.getTime() : value),
 };
+
+/** In milliseconds; Infinity is the end of time. */
+export function timeMsOf(what: string, at: unknown): number {
+  const timeMs = at instanceof Date ? at.getTime() : at;
+  if (typeof timeMs === "number" && !Number.isNaN(timeMs)) return timeMs;
+  checkValue({ what, value: at, kind: { ...TIME, accepts: () => false } });
+  return Number.NaN;
+}
+
+const BAD_ROW: OptionKind = {
+  takes: 'what side.invalid would get: { raw, issues: ["…"] }, with file and line if they matter',
+  accepts: (value) => {
+    const { raw, issues, file, line } = Object(value) as Partial<InvalidRow>;
+    const isPlace = ["string", "undefined"].includes(typeof file) && ["number", "undefined"].includes(typeof line);
+    return raw !== undefined && TEXTS.accepts(issues) && isPlace;
+  },
+};
+
+export function checkBadRow(row: unknown): void {
+  checkValue({ what: "the row given to invalid", value: row, kind: BAD_ROW });
+}
+
+/** Refuses at the line of the test, and not where the record is read. `what`: after "the". */
+export function checkRecord(fits: RecordGuard | null, type: TypeSpec | null, record: unknown, what: string): void {
+  if (fits === null || type === null || fits(record, true)) return;
+  const mismatch = specMismatch(type, record) ?? { path: "", expected: "", actual: "", unsupported: false };
+  const location = callSite();
+  throw codecError(mismatch, what, {
+    fix: "give what the declared type says; for a row that cannot be read a source has invalid(row)",
+    ...(location && { location }),
+  });
+}
+
+export function inputEnded(of: string): UserError {
+  return new UserError("TEST_SOURCE_ENDED", `${of} has ended, nothing can follow`, { fix: "push before end()" });
+}
 
 export function checkJob(of: "testJob" | "harness", given: unknown): void {
   if (isJob(given)) return;

@@ -191,7 +191,13 @@ describe("a job under test that fails", () => {
     run.source("ticks").watermark(100);
     run.source("ticks").watermark(100);
     assert.throws(() => run.source("ticks").watermark(99), { code: "TEST_WATERMARK_BACK" });
-    assert.throws(() => run.source("ticks").watermark(Number.NaN), { code: "TEST_WATERMARK_BACK" });
+    for (const time of ["x", Number.NaN, new Date("x")] as never[])
+      assert.throws(() => run.source("ticks").watermark(time), { code: "OPTION_INVALID", fix: /epoch milliseconds/ });
+    for (const row of [{}, null, "x", { raw: "x" }, { raw: "x", issues: "bad" }, { raw: "x", issues: [], line: "2" }])
+      assert.throws(() => run.source("ticks").invalid(row as never), {
+        code: "OPTION_INVALID",
+        fix: /\{ raw, issues: \["…"\] \}/,
+      });
   });
 
   test("a record that is not of the source's declared type is refused at the line that pushes it", async () => {

@@ -33,7 +33,7 @@ import { SimEnv } from "./sim-env.ts";
 import { StateViews } from "./state-view.ts";
 import { StubSink } from "./stub-sink.ts";
 import { StubSource, TestScript } from "./stub-source.ts";
-import { checkJob, checkMetricName, TIME, uidUnknown } from "./test-input.ts";
+import { checkJob, checkMetricName, TIME, timeMsOf, uidUnknown } from "./test-input.ts";
 
 type Setting = string | number | boolean;
 
@@ -242,7 +242,7 @@ class RunningTestJob implements TestJob {
       push: (...records) => source.push(records),
       pushTo: (subtask, ...records) => source.push(records, subtask),
       invalid: (row) => source.pushInvalid(row),
-      watermark: (atMs) => source.watermark(Number(atMs)),
+      watermark: (atMs) => source.watermark(timeMsOf("the watermark", atMs)),
       end: () => source.end(),
     };
   }
