@@ -19,6 +19,18 @@ export const SURFACE: readonly Mutant[] = [
     replace: "    return this.#ended && !this.#read.has(subtask);\n",
   },
   {
+    name: "a bad row without issues is taken from a test",
+    file: "src/testing/test-input.ts",
+    find: "return raw !== undefined && TEXTS.accepts(issues) && isPlace;",
+    replace: "return raw !== undefined && isPlace;",
+  },
+  {
+    name: "a harness takes records after the end of its input",
+    file: "src/testing/harness.ts",
+    find: "if (this.#said === Infinity) throw inputEnded(",
+    replace: "if (this.#said === -1) throw inputEnded(",
+  },
+  {
     name: "the first records of a further subtask come late for want of a word before them",
     file: "src/testing/stub-source.ts",
     find: "    this.#script.addFirst(() => {\n",
