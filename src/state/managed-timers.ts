@@ -37,6 +37,8 @@ type Domain = FiredTimer["domain"];
 const NONE = -1;
 const EVENT = 0;
 const PROCESSING = 1;
+const ADVICE =
+  "set fewer timers, and delete those that are done with (they lie in managed memory whatever state.backend.type says)";
 /** Timers moved to later times that a look at the next one puts right: there may be one for each key. */
 const MOVED_PER_LOOK = 64;
 
@@ -59,6 +61,7 @@ export class ManagedTimers implements KeyedTimers {
     const { allocator } = options;
     this.#current = current;
     this.#names = new TimerNames(options.operator, options.heapBudget);
+    const account = { operator: options.operator, state: "timers", bytes: 0, advice: ADVICE };
     this.#table = new ManagedTable(
       {
         name: "timers",
@@ -69,7 +72,7 @@ export class ManagedTimers implements KeyedTimers {
         valueWords: 2,
         initial: null,
       },
-      options,
+      { ...options, account },
     );
     this.#timeWord = this.#table.layout.valueWord;
     this.#indexAt = (this.#timeWord + 1) * 2;

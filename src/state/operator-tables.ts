@@ -11,9 +11,14 @@ import type { StateUsage } from "./keyed-state.ts";
 import type { KeyedPart, KeyedTables } from "./keyed-tables.ts";
 import { ManagedTable, type TableOptions } from "./managed-table.ts";
 import { TableHeads } from "./namespace-heads.ts";
+import type { MemoryAccount } from "./page-allocator.ts";
 import type { TableSpec } from "./row-layout.ts";
 import { type SortedSpec, SortedTable } from "./sorted/sorted-table.ts";
 import { readMore, writeBytes } from "./state-snapshot.ts";
+
+/** Nobody can clear what operators keep for themselves, and it has no ttl. */
+const ADVICE =
+  "use fewer keys, shorter windows or gaps, or a smaller outOfOrder (it lies in managed memory whatever state.backend.type says)";
 
 /** `key`: type of the operator's keys. */
 export type OperatorTablesOptions = Omit<TableOptions, "account"> & { readonly key: TypeSpec };
@@ -33,8 +38,7 @@ export class OperatorTables implements KeyedTables {
   }
 
   table(spec: TableSpec): ManagedTable {
-    const account = { operator: this.#options.operator, state: spec.name, bytes: 0 };
-    const options = { ...this.#options, account };
+    const options = { ...this.#options, account: this.#account(spec.name) };
     const heads = spec.listed ? new TableHeads(spec.name, options) : null;
     const table = new ManagedTable(spec, options, heads);
     this.#tables.push(table);
@@ -43,11 +47,15 @@ export class OperatorTables implements KeyedTables {
   }
 
   sorted(spec: SortedSpec): SortedTable {
-    const account = { operator: this.#options.operator, state: spec.name, bytes: 0 };
-    const sorted = new SortedTable(spec, this.#options.key, { ...this.#options, account });
+    const options = { ...this.#options, account: this.#account(spec.name) };
+    const sorted = new SortedTable(spec, this.#options.key, options);
     this.#sorted.push(sorted);
     this.attach(sorted);
     return sorted;
+  }
+
+  #account(state: string): MemoryAccount {
+    return { operator: this.#options.operator, state, bytes: 0, advice: ADVICE };
   }
 
   attach(part: KeyedPart): void {

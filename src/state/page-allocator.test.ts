@@ -96,3 +96,29 @@ test("the segment pool's limit for the slot is the budget, and its blocks come b
   assert.equal(allocator.close(), 0);
   assert.equal(pool.closeOwner(owner), 0);
 });
+
+test("who cannot grow is told who holds more, the greatest first, and what helps", () => {
+  const allocator = new PageAllocator(heapBlocks(64 * 4096));
+  const held = (operator: string, state: string, pages: number, advice?: string): MemoryAccount => {
+    const one = { operator, state, bytes: 0, ...(advice !== undefined && { advice }) };
+    for (let n = 0; n < pages; n += 1) assert.ok(allocator.allocate(one) >= 0);
+    return one;
+  };
+  const small = held("op", "small", 2);
+  const gone = held("op", "gone", 0);
+  for (let n = 0; n < 3; n += 1) allocator.release(allocator.allocate(gone), gone);
+  const equal = held("b", "equal", 2, "send less");
+  for (const [operator, state, pages] of [
+    ["a", "third", 5],
+    ["op", "first", 20],
+    ["a", "fourth", 4],
+    ["a", "second", 9],
+  ] as const)
+    held(operator, state, pages);
+  const rest =
+    'cannot grow beside "first" with 80 KiB, "second" of "a" with 36 KiB, "third" of "a" with 20 KiB: the slot';
+  const error = allocator.exceeded(small);
+  assert.ok(error.message.startsWith(`state "small" of operator "op" holds 8 KiB and ${rest}`), error.message);
+  assert.match(error.fix ?? "", /keep less: clear state that is done with, or give it a ttl\.$/);
+  assert.match(allocator.exceeded(equal).fix ?? "", /keep less: send less\.$/);
+});

@@ -36,9 +36,18 @@ export interface BlockSource {
 }
 
 /** Who pays for pages. */
-export type MemoryAccount = { readonly operator: string; readonly state: string; bytes: number };
+export type MemoryAccount = {
+  readonly operator: string;
+  readonly state: string;
+  bytes: number;
+  /** What helps beside more memory. Default: what helps for state that the user has declared. */
+  readonly advice?: string;
+};
 
 const NONE = -1;
+const ADVICE = "clear state that is done with, or give it a ttl";
+/** So many of the other accounts are named in an error. */
+const HOLDERS_SHOWN = 3;
 
 export class PageAllocator {
   readonly view: MemoryView;
@@ -58,6 +67,8 @@ export class PageAllocator {
   /** One bit per page: held. Catches what is released twice (A1). */
   readonly #held: Int32Array;
   readonly #own: MemoryAccount;
+  /** Those that hold pages, or did. Bounded by the states of the slot. */
+  readonly #accounts = new Set<MemoryAccount>();
   /** First of the blocks with free pages. */
   #open = NONE;
   #pages = 0;
@@ -106,6 +117,7 @@ export class PageAllocator {
     const number = page / PAGE_WORDS;
     this.#held[number >>> 5]! |= 1 << (number & 31);
     this.#pages += 1;
+    if (account.bytes === 0) this.#accounts.add(account);
     account.bytes += PAGE_BYTES;
     return page;
   }
@@ -136,16 +148,26 @@ export class PageAllocator {
   /** The error for a refused allocation of an account. */
   exceeded(account: MemoryAccount): UserError {
     const { limitBytes, blockBytes, configKey } = this.#source;
-    const { operator, state, bytes } = account;
+    const { operator, state, bytes, advice = ADVICE } = account;
     const share = `the slot's share of managed memory, ${memorySizeText(limitBytes)}`;
     const message =
       limitBytes < blockBytes
         ? `operator "${operator}" keeps state, and ${share}, is less than a block of ${memorySizeText(blockBytes)}`
-        : `state "${state}" of operator "${operator}" holds ${memorySizeText(bytes)} and cannot grow: ${share}, is used up`;
+        : `state "${state}" of operator "${operator}" holds ${memorySizeText(bytes)} and cannot grow${this.#beside(account)}: ${share}, is used up`;
     return new UserError("STATE_BUDGET_EXCEEDED", message, {
       operator,
-      fix: `Raise ${configKey}, which the slots share, or keep less: clear state that is done with, or give it a ttl.`,
+      fix: `Raise ${configKey}, which the slots share, or keep less: ${advice}.`,
     });
+  }
+
+  /** Who holds more than this account: the greatest, by name. */
+  #beside({ bytes, operator: own }: MemoryAccount): string {
+    const greater = [...this.#accounts].filter((other) => other.bytes > bytes && other !== this.#own);
+    const shown = greater.sort((left, right) => right.bytes - left.bytes).slice(0, HOLDERS_SHOWN);
+    const names = shown.map(({ operator, state, bytes: held }) => {
+      return `"${state}"${operator === own ? "" : ` of "${operator}"`} with ${memorySizeText(held)}`;
+    });
+    return names.length === 0 ? "" : ` beside ${names.join(", ")}`;
   }
 
   #addBlock(): boolean {

@@ -277,12 +277,18 @@ function budgetTests(make: StoreMaker): void {
   test("timers are refused when the budget is used up, and those set stay", () => {
     const { store, finish } = make({ key: STRING, limitBytes: 512 * 1024 });
     let n = 0;
-    assert.throws(() => {
-      for (; ; n += 1) {
-        use(store, STRING, `key ${n}`);
-        store.timers.event.set(`name ${n % 10}`, n);
-      }
-    }, /state "timers" of operator "contract"/);
+    assert.throws(
+      () => {
+        for (; ; n += 1) {
+          use(store, STRING, `key ${n}`);
+          store.timers.event.set(`name ${n % 10}`, n);
+        }
+      },
+      {
+        message: /state "timers" of operator "contract"/,
+        fix: /set fewer timers/,
+      },
+    );
     assert.equal(store.timers.count, n);
     assert.equal(fireAll(store, "event", Infinity).length, n);
     use(store, STRING, "again");

@@ -49,6 +49,8 @@ describe("windows that outgrow their memory", () => {
     const error = await endOf({});
     assert.equal(error?.code, "STATE_BUDGET_EXCEEDED");
     assert.match(error.message, WAITS);
+    assert.match(error.fix ?? "", /keep less: use fewer keys, .* smaller outOfOrder/);
+    assert.doesNotMatch(error.fix ?? "", /ttl/, "nobody can clear it");
     assert.match(
       error.fix ?? "",
       /^If the files follow one another in time, say inTimeOrder: true for "logs": .* Raise /,

@@ -13,6 +13,19 @@ const IN_ORDER_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 export const STATE: readonly Mutant[] = [
   {
+    name: "the least holders are named, not the greatest",
+    file: PAGES,
+    find: "greater.sort((left, right) => right.bytes - left.bytes)",
+    replace: "greater.sort((left, right) => left.bytes - right.bytes)",
+  },
+  {
+    name: "what operators keep for themselves is to be cleared by the user",
+    file: "src/state/operator-tables.ts",
+    find: "bytes: 0, advice: ADVICE }",
+    replace: "bytes: 0 }",
+    tests: ["src/taskmanager/waiting-files.test.ts"],
+  },
+  {
     name: "the last key group belongs to nobody",
     file: "src/state/key-groups.ts",
     find: "last: Math.floor(((index + 1) * maxParallelism - 1) / parallelism),",
