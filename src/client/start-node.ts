@@ -16,7 +16,7 @@ import type { JobMetrics } from "../protocol/job-messages.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
 import { isLoadingJob } from "../taskmanager/job-load-node.ts";
 import { threadSlotRunner } from "../taskmanager/slot-runner-node.ts";
-import { checkOptions, FUNCTION } from "../types/check-options.ts";
+import { checkOptions, FUNCTION, NUMBER } from "../types/check-options.ts";
 import { describe } from "../types/describe.ts";
 import { type Bundle, moduleBundle } from "./bundle/bundle-node.ts";
 import { builtFromCode, type ParamValue, paramsText } from "./code-params.ts";
@@ -98,7 +98,7 @@ export async function start<J extends Job = Job>(
   checkOptions({
     of: "start",
     given: options,
-    takes: { params: true, parallelism: true, config: true, signal: true, print: FUNCTION, log: FUNCTION },
+    takes: { params: true, parallelism: NUMBER, config: true, signal: true, print: FUNCTION, log: FUNCTION },
   });
   if (isLoadingJob()) throw startedWhileLoading();
   const { params = {}, signal } = options;

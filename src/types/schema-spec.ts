@@ -33,7 +33,7 @@ export function checkedLayout(type: unknown, what: string): TypeSpec {
 
 /** What somebody meant who gave what is no type; null: hard to say. */
 function typeFix(given: unknown): string | null {
-  if (given === undefined) return "give one of the t.* types of docs/types.md, such as t.string or t.bool";
+  if (given === undefined) return "give one of the t.* types, such as t.string or t.bool";
   const fields = typeof given === "object" && given !== null ? Object.entries(given) : [];
   if (fields.length === 0 || !fields.every(([, value]) => isSchema(value))) return null;
   return `make a type of the fields: t.struct({ ${fields.map(([name]) => `${name}: …`).join(", ")} })`;

@@ -242,6 +242,7 @@ describe("what is given to start", () => {
     await assert.rejects(refusal(job as unknown as URL), { code: "START_FILE_INVALID", message: /a job itself/ });
     await assert.rejects(refusal(NUMBERS, { paralelism: 2 }), { code: "OPTION_UNKNOWN", fix: /parallelism/ });
     await assert.rejects(refusal(NUMBERS, { parallelism: 0 }), { code: "CONFIG_BAD_VALUE" });
+    await assert.rejects(refusal(NUMBERS, { parallelism: "2" as never }), { code: "OPTION_INVALID", fix: /a number/ });
     await assert.rejects(refusal(NUMBERS, { config: { "no.such.key": 1 } }), { code: "CONFIG_UNKNOWN_KEY" });
     await assert.rejects(refusal(NUMBERS, { params: { cuont: 1 } }), { code: "PARAMS_UNKNOWN" });
     await assert.rejects(refusal(NUMBERS, { params: { count: "many" } }), {
