@@ -201,7 +201,7 @@ describe("a value that no builder takes is refused where it is written", () => {
       /function/,
       (s) => s.keyBy("id").process({ ...process, onTimer: null }),
     ],
-    [SCHEMA, "state.value takes a type, not undefined", /docs\/types\.md/, () => anyState.value()],
+    [SCHEMA, "state.value takes a type, not undefined", /such as t\.string/, () => anyState.value()],
     [SCHEMA, "the value of state.map takes a type, not undefined", /t\.\*/, () => anyState.map(t.string)],
     [OPTION, "the option init of state.value is number 0", /a function/, () => anyState.value(t.f64, { init: 0 })],
     ["DURATION_MALFORMED", 'not a duration: "a week"', /"5s"/, () => anyState.list(t.f64, { ttl: "a week" })],

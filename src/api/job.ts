@@ -139,6 +139,7 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
     options: {
       source: source.kind,
       bounded: source.bounded,
+      ...(source.live === true && { live: true }),
       ...(source.streams === "one" && { streams: source.streams }),
       invalid: source.invalid,
       ...(typeof described === "object" && described !== null && !Array.isArray(described) ? described : {}),

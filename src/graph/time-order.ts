@@ -34,6 +34,11 @@ export function sourceEnds({ options }: Pick<PlanOperator, "options">): boolean 
   return (options as { bounded?: unknown }).bounded === true;
 }
 
+/** Records of the source come in their own time. */
+export function isLive({ options }: Pick<PlanOperator, "options">): boolean {
+  return (options as { live?: unknown } | null)?.live === true;
+}
+
 /** The splits of the source follow one another in event time. */
 export function isOneStream({ options }: Pick<PlanOperator, "options">): boolean {
   return (options as { streams?: unknown }).streams === "one";

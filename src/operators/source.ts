@@ -22,10 +22,9 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /**
  * Part of a source's input, such as a file or a partition. `id` is unique within the source. `position` is the source's
- * own, plain data: where to begin, and in `snapshot()` where to go on. `live`, of a bounded source: its records come in
- * their own time, as from a pipe, so that it may fall idle; parts of what exists already never do. Default: false.
+ * own, plain data: where to begin, and in `snapshot()` where to go on.
  */
-export type SourceSplit = { readonly id: string; readonly position: Json; readonly live?: boolean };
+export type SourceSplit = { readonly id: string; readonly position: Json };
 
 export interface EnumeratorContext {
   /** Clock, timers and randomness: use them in place of `Date.now()` and `setTimeout`, which tests cannot move. */
@@ -157,6 +156,11 @@ export interface Source<T> {
   readonly type: TypeSpec | null;
   /** Whether it ends. */
   readonly bounded: boolean;
+  /**
+   * Of a bounded source: its records come in their own time, as those of standard input, so that its splits may fall
+   * idle. Parts of what exists already never do: who gives nothing waits for a disk. Default: false.
+   */
+  readonly live?: boolean;
   /**
    * "one": the splits follow one another in event time, in the order in which they are handed out, as the parts of one
    * log do; watermarks go on while later ones wait. Default "several": each goes through time by itself, and the

@@ -4,7 +4,7 @@ import type { Log } from "../base/env.ts";
 import type { UserError } from "../base/errors.ts";
 import type { JobGraph, JobVertex } from "../graph/job-graph.ts";
 import type { PlanOperator } from "../graph/plan.ts";
-import { isOneStream, sourceEnds, timeOrder } from "../graph/time-order.ts";
+import { isLive, isOneStream, operatorsBefore, sourceEnds, timeOrder } from "../graph/time-order.ts";
 import { stepMs } from "../graph/watermark-steps.ts";
 import type { MetricScope } from "../metrics/metric-registry.ts";
 import type { TimestampUnit } from "../operators/event-time/timestamp.ts";
@@ -39,9 +39,11 @@ export function eventTimeBuild({ graph, vertex, operator, scope, log, onMisfit }
     idleMs: options.idleMs ?? Infinity,
     order: timeOrder(graph, operator),
     bounded: source !== null && sourceEnds(source),
+    live: operatorsBefore(graph.plan, operator.uid).some(isLive),
     onBehind: source !== null && isPromise(source) ? brokenPromise(source, scope, log) : null,
     stepMs: stepMs(options),
-    onlySteps: options.everyMs !== null && source !== null && sourceEnds(source),
+    // Of a live source nobody knows when its next record, and so its next step, will come.
+    onlySteps: options.everyMs !== null && source !== null && sourceEnds(source) && !isLive(source),
     unit: options.unit,
     field: operator.output === null ? options.field : null,
     shownField: options.field,

@@ -8,6 +8,7 @@ function setUp(options: Partial<EventTimeOptions> = {}): EventTimeDriver {
     outOfOrderMs: 10,
     stepMs: 1_000,
     onlySteps: false,
+    live: false,
     idleMs: 1_000,
     order: "splits",
     bounded: false,
@@ -39,9 +40,9 @@ describe("a driver of event times", () => {
     assert.equal(driver.watermark(0), 4_989);
   });
 
-  test("with watermarks at steps only, has none that depends on when it is asked, but of live splits", () => {
+  test("with watermarks at steps only, has none that depends on when it is asked", () => {
     const driver = setUp({ stepMs: 100, onlySteps: true });
-    driver.addSplit("a", false);
+    driver.addSplit("a");
     assert.equal(driver.assign(450, {}), 450);
     assert.equal(driver.watermark(0), 439, "nobody takes steps");
     const told: number[] = [];
@@ -51,12 +52,22 @@ describe("a driver of event times", () => {
       assert.equal(driver.watermark(0), 489);
     }
     assert.deepEqual(told, [489]);
-    driver.addSplit("pipe", true);
-    driver.leaveSplit("a");
-    driver.enterSplit("pipe");
-    driver.assign(650, {});
-    driver.assign(655, {});
-    assert.equal(driver.watermark(0), 644);
+  });
+
+  test("what is bounded falls idle only where its records come in their own time, behind an exchange too", () => {
+    for (const [order, bounded] of [
+      ["splits", true],
+      ["channels", false],
+    ] as const) {
+      for (const live of [true, false]) {
+        const driver = setUp({ order, bounded, live });
+        driver.release();
+        driver.addChannel(0);
+        driver.watermark(0);
+        driver.watermark(5_000);
+        assert.equal(driver.idle, live, `${order}, live: ${live}`);
+      }
+    }
   });
 
   test("of the split that is behind, whichever the record belongs to", () => {
@@ -132,7 +143,7 @@ describe("a driver of event times", () => {
       ["end", -Infinity],
     ] as const) {
       const driver = setUp({ order, bounded: true });
-      driver.addSplit("a", false);
+      driver.addSplit("a");
       driver.assign(500, {});
       assert.equal(driver.watermark(0), -Infinity);
       driver.release();
@@ -154,7 +165,7 @@ describe("a driver of event times", () => {
         ["d", [595, 690]],
         ["e", [600, 689, 690]],
       ] as const) {
-        driver.addSplit(split, false);
+        driver.addSplit(split);
         for (const time of times) driver.assign(time, {});
         driver.leaveSplit(split);
       }

@@ -14,6 +14,8 @@ export type EventTimeOptions = {
   readonly order: TimeOrder;
   /** The source in the same task ends; false where there is none. */
   readonly bounded: boolean;
+  /** Of a bounded source, in the same task or before it: records come in their own time. */
+  readonly live: boolean;
   /**
    * Told of the records of a split that those before it have left behind; null: splits are not promised to follow one
    * another.
@@ -40,19 +42,17 @@ export class EventTimeDriver {
   /** Told how far event time came before the record at hand, each time that it has gone on by a step; null: nobody. */
   onStep: ((watermark: number) => void) | null = null;
   #told = -Infinity;
-  #onlySteps: boolean;
   #misfits = 0;
 
   constructor(options: EventTimeOptions) {
     this.#options = options;
     this.#unit = options.unit;
-    this.#onlySteps = options.onlySteps;
-    const { order, bounded } = options;
+    const { order, bounded, live } = options;
     // What waits for the end is never released.
     this.#generator = new WatermarkGenerator({
       ...options,
       follows: options.onBehind !== null,
-      bounded: bounded || order === "channels",
+      bounded: !live && (bounded || order === "channels"),
       held: bounded || order === "end",
     });
   }
@@ -67,9 +67,8 @@ export class EventTimeDriver {
     return timestampMs;
   }
 
-  addSplit(split: string, isLive: boolean): void {
-    if (isLive) this.#onlySteps = false; // Nobody knows when its next record, and so its next step, will come.
-    this.#generator.addSplit(split, isLive);
+  addSplit(split: string): void {
+    this.#generator.addSplit(split);
   }
 
   enterSplit(split: string): void {
@@ -104,7 +103,7 @@ export class EventTimeDriver {
   /** The watermark at `nowMs`, of a clock that stands still while the task takes no input. */
   watermark(nowMs: number): number {
     const reached = this.#generator.watermark(nowMs);
-    return this.#onlySteps && this.onStep !== null ? this.#told : reached;
+    return this.#options.onlySteps && this.onStep !== null ? this.#told : reached;
   }
 
   /** Greatest event time of all records so far. */

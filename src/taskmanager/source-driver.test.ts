@@ -159,7 +159,7 @@ describe("D4: what a source says of event time", () => {
       invalid: { offer: () => true },
       counts: { add: () => undefined },
       splits: {
-        add: ({ id }) => said.push(`add ${id}`),
+        add: (id) => said.push(`add ${id}`),
         enter: (id) => said.push(`enter ${id}`),
         leave: (id) => said.push(`leave ${id}`),
         release: () => said.push("release"),

@@ -45,7 +45,7 @@ export type SourceDriverOptions = {
   readonly counts: Pick<IssueCounts, "add">;
   readonly splits: {
     /** The reader has got it. */
-    add(split: SourceSplit): void;
+    add(split: string): void;
     enter(split: string): void;
     leave(split: string): void;
     /** Everything that the reader may still get has been begun (D4). */
@@ -157,7 +157,7 @@ export class SourceDriver {
 
   #add(split: SourceSplit): void {
     this.#splits.add(split.id);
-    this.#options.splits.add(split);
+    this.#options.splits.add(split.id);
     this.#hadSplit = true;
     if (this.#ranges === null) this.#options.reader.addSplit(split);
     else this.#ranges.add(split);

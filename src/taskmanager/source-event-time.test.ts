@@ -137,6 +137,7 @@ class Subtask {
       idleMs: 20,
       stepMs: 1_000,
       onlySteps: false,
+      live: false,
       order: "splits",
       bounded: true,
       unit: "ms",
@@ -186,7 +187,7 @@ class Subtask {
       invalid: { offer: () => true },
       counts: { add: () => undefined },
       splits: {
-        add: (split) => time.addSplit(split.id, split.live === true),
+        add: (split) => time.addSplit(split),
         enter: (split) => time.enterSplit(split),
         leave: (split) => time.leaveSplit(split),
         release: () => time.release(),

@@ -483,7 +483,7 @@ class TaskBuilder {
       counts: new IssueCounts(scope),
       splits: {
         add: (split) => {
-          for (const { driver: time } of this.#driven.eventTimes) time.addSplit(split.id, split.live === true);
+          for (const { driver: time } of this.#driven.eventTimes) time.addSplit(split);
         },
         release: () => {
           for (const { driver: time } of this.#driven.eventTimes) time.release();

@@ -320,6 +320,7 @@ function sourceTask() {
     uid: "time",
     outOfOrderMs: 0,
     onlySteps: false,
+    live: false,
     stepMs: 1_000,
     idleMs: IDLE_MS,
     order: "splits",

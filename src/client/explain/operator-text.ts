@@ -70,7 +70,7 @@ function kindParts(operator: PlanOperator, call: string): string[] {
   const key = operator.key === null ? "" : keyText(operator.key);
   switch (operator.kind) {
     case "source": {
-      const { source, bounded, invalid, streams: _, ...rest } = options;
+      const { source, bounded, live: _live, invalid, streams: _streams, ...rest } = options;
       return [named(source, rest), bounded === true ? "bounded" : "endless", INVALID[String(invalid)] ?? ""];
     }
     case "sink": {

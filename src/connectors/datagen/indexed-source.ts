@@ -52,6 +52,7 @@ export function indexedSource<T>(
     kind,
     type,
     bounded: count !== Number.POSITIVE_INFINITY,
+    live: ratePerSecond !== Number.POSITIVE_INFINITY,
     streams: "one",
     invalid: "fail",
     count,

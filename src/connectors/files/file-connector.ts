@@ -1,5 +1,6 @@
 // What CSV and JSON Lines have in common: one object that is a source in `env.from(…)` and a sink in `.to(…)`.
 
+import { STDIN_PATH } from "../../base/disk.ts";
 import { type Duration, durationMs } from "../../base/duration.ts";
 import { memorySizeParse } from "../../base/memory-size.ts";
 import type { Sink } from "../../operators/sink.ts";
@@ -119,6 +120,7 @@ export function fileConnector<T>(
     kind,
     type,
     bounded: true,
+    live: list.includes(STDIN_PATH),
     streams: options.inTimeOrder === true ? "one" : "several",
     invalid: reading.invalid,
     fits: true,

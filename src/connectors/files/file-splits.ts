@@ -176,5 +176,5 @@ function boundaryFrom(boundary: RecordBoundary, chunk: Uint8Array, from: number,
 }
 
 function splitOf(position: FilePosition): SourceSplit {
-  return { id: `${position.file}@${position.offset}`, position, ...(position.stream && { live: true }) };
+  return { id: `${position.file}@${position.offset}`, position };
 }

@@ -11,7 +11,7 @@
 //       applies to it as well: who waits long for a split is idle, until it gets one.
 //   B5. While it is held there is no watermark, and nobody is idle.
 //   B6. A bounded source has all of its input: who waits for a split is about to get some, and a split that gives
-//       nothing waits for a disk. Both hold everything back. Only a live split, such as a pipe, may fall idle.
+//       nothing waits for a disk. Both hold everything back.
 
 type SplitClock = {
   greatest: number;
@@ -81,9 +81,9 @@ export class WatermarkGenerator {
   }
 
   /** The source has got `split`. A reader that does not say which split its records belong to has one only. */
-  addSplit(split: string, isLive = false): void {
+  addSplit(split: string): void {
     const isFirst = this.#splits.delete(WHOLE);
-    const clock = this.#splits.get(split) ?? this.#enter(split, isLive);
+    const clock = this.#splits.get(split) ?? this.#enter(split);
     if (isFirst) this.current = clock;
   }
 
@@ -159,14 +159,14 @@ export class WatermarkGenerator {
     return next;
   }
 
-  #enter(split: string, isLive = false): SplitClock {
+  #enter(split: string): SplitClock {
     const before = this.#options.follows === true ? this.#left : -Infinity;
     const clock: SplitClock = {
       greatest: before,
       touched: false,
       activeMs: NaN,
       idle: false,
-      idleMs: this.#options.bounded === true && !isLive ? Infinity : this.#options.idleMs,
+      idleMs: this.#options.bounded === true ? Infinity : this.#options.idleMs,
       nextStepMs: -Infinity,
       floor: before - this.#options.outOfOrderMs - 1,
       behind: 0,

@@ -254,14 +254,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a split of a bounded source that waits for its disk is idle",
     file: GENERATOR,
-    find: "idleMs: this.#options.bounded === true && !isLive ? Infinity : this.#options.idleMs,",
+    find: "idleMs: this.#options.bounded === true ? Infinity : this.#options.idleMs,",
     replace: "idleMs: split === WHOLE && this.#options.bounded === true ? Infinity : this.#options.idleMs,",
-  },
-  {
-    name: "a pipe is never idle",
-    file: GENERATOR,
-    find: "idleMs: this.#options.bounded === true && !isLive ? Infinity : this.#options.idleMs,",
-    replace: "idleMs: this.#options.bounded === true ? Infinity : this.#options.idleMs,",
   },
   {
     name: "when all splits are idle the watermark stays with the slowest",

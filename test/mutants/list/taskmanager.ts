@@ -330,7 +330,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a split counts only once its reader has got to it",
     file: SOURCE,
-    find: "    this.#options.splits.add(split);\n",
+    find: "    this.#options.splits.add(split.id);\n",
     replace: "",
   },
   {
@@ -564,5 +564,11 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "this.#unreadBytes < UNREAD_BYTES_MAX;",
     replace: "this.#unreadBytes < 1e6 * UNREAD_BYTES_MAX;",
     tests: ROW_OUTLET_TESTS,
+  },
+  {
+    name: "standard input and records with a rate are never idle",
+    file: "src/taskmanager/event-time-driver.ts",
+    find: "bounded: !live && (bounded ||",
+    replace: "bounded: (bounded ||",
   },
 ];
