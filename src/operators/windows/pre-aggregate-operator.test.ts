@@ -225,11 +225,17 @@ function kindOf({ record }: Sent): 0 | 1 {
 }
 
 /** How soon combiners are judged, how long they are off then, and what they send meanwhile. */
-type Judging = { readonly judgeAfter: number; readonly offFor: number; readonly sendsRecords: boolean };
+type Judging = {
+  readonly judgeAfter: number;
+  readonly offFor: number;
+  readonly paysFrom: number;
+  readonly sendsRecords: boolean;
+};
 
 const judgings: fc.Arbitrary<Judging> = fc.record({
   judgeAfter: fc.oneof(fc.constant(1_000), fc.integer({ min: 1, max: 3 })),
   offFor: fc.integer({ min: 1, max: 20 }),
+  paysFrom: fc.constantFrom(1, 1.2, 2, 32),
   sendsRecords: fc.boolean(),
 });
 
@@ -349,6 +355,11 @@ describe("pre-aggregation", () => {
         { ...numbers, fields, set, key: NUMBER_KEY, limitBytes: 2 ** 17, judgeAfter: 256, sendsRecords: isSent },
         () => 1_000,
       );
+      // Where records can go as they are, it is used once it seems to pay.
+      do {
+        combiner.sent.length = 0;
+        combiner.add({ key: 0, v: -1, ts: 5 } as never);
+      } while (combiner.sent.length > 0);
       let keys = 0;
       for (; combiner.sent.length === 0; keys += 1) combiner.add({ key: keys, v: keys, ts: 5 } as never);
       const held = keys - combiner.sent.length;
@@ -387,6 +398,19 @@ describe("pre-aggregation", () => {
       for (const { row } of operator.emitted) assert.equal(row.last, keys + (row.key as number));
     });
 
+  test("B5: no record overtakes the rows of a snapshot", () => {
+    const set = aggregateSet({ total: sum("value") }, ["key"]);
+    const options = { ...numbers, fields: fieldTypes(ROW.spec), key: NUMBER_KEY, set };
+    const before = new Combiner(options, () => 1_000);
+    for (let key = 0; key < 100; key += 1) before.add({ key, value: 1, ts: 5 } as never);
+    const after = new Combiner({ ...options, sendsRecords: true }, () => 1_000);
+    after.operator.restore(new ByteCursor(before.snapshot()));
+    after.add({ key: 99, value: 2, ts: 5 } as never);
+    after.watermark(Infinity);
+    const totals = after.sent.filter(({ record }) => (record as { key: unknown }).key === 99).map(kindOf);
+    assert.deepEqual([after.sent.length, totals], [101, [0, 0]]);
+  });
+
   describe("is used where it pays", () => {
     /** What it sends of windows in which each of `keys` has `each` records. */
     function sentOf(aggregates: Parameters<typeof aggregateSet>[0], { keys, each }: { keys: number; each: number }) {
@@ -407,14 +431,15 @@ describe("pre-aggregation", () => {
       ["distinct counts", { d: distinctCount("value") }],
       ["sums", { total: sum("value") }],
     ] as const) {
-      test(`${name}: records go as they are where a row stands for few of them, but for a trial now and then`, () => {
+      test(`${name}: records go as they are where a row would stand for few of them`, () => {
         const { records, partial } = sentOf(aggregates, { keys: 1_500, each: 3 });
-        assert.ok(partial >= 1_024 && partial <= 6_000, `${partial} rows`);
-        assert.ok(records > 15_000, `${records} records`);
+        assert.deepEqual([records, partial], [31_500, 0]);
       });
 
-      test(`${name}: rows go where each stands for many records`, () => {
-        assert.deepEqual(sentOf(aggregates, { keys: 50, each: 200 }), { records: 0, partial: 150 });
+      test(`${name}: rows go where each stands for many records, as soon as that is known`, () => {
+        const { records, partial } = sentOf(aggregates, { keys: 50, each: 200 });
+        assert.ok(records > 0 && records < 10_000, `${records} records`);
+        assert.equal(partial, 150);
       });
     }
   });
@@ -424,23 +449,26 @@ describe("pre-aggregation", () => {
     const options = { ...numbers, fields: fieldTypes(ROW.spec), key: NUMBER_KEY, set, sendsRecords: true };
     const combiner = new Combiner({ ...options, judgeAfter: 10, offFor: 100 }, () => 1_000);
     let now = 0;
-    /** Adds windows of ten keys until one is combined, and returns how many records went as they are before. */
-    const passed = (each: number): number => {
-      for (let records = 0; ; ) {
-        now += 1_000;
-        combiner.sent.length = 0;
-        for (let i = 0; i < 10 * each; i += 1) combiner.add({ key: i % 10, value: i, ts: now } as never);
-        combiner.watermark(now + 999);
-        const passing = combiner.sent.filter((sent) => kindOf(sent) === 1).length;
-        records += passing;
-        if (passing === 0) return records;
+    /** A window of ten keys; how many of its records went as they are. */
+    const windowOf = (each: number): number => {
+      now += 1_000;
+      combiner.sent.length = 0;
+      for (let i = 0; i < 10 * each; i += 1) combiner.add({ key: i % 10, value: i, ts: now } as never);
+      combiner.watermark(now + 999);
+      return combiner.sent.filter((sent) => kindOf(sent) === 1).length;
+    };
+    /** Adds windows that do not pay until it is switched off; for how many records it still is then. */
+    const offFor = (): number => {
+      for (;;) {
+        const before = combiner.operator.passing;
+        windowOf(1);
+        if (combiner.operator.passing > before) return combiner.operator.passing;
       }
     };
-    const offFor = Array.from({ length: 8 }, () => passed(1));
-    // The first of the records that it is off for goes as a row, and finds that nothing is held.
-    assert.deepEqual(offFor, [0, 99, 199, 399, 799, 1_599, 1_599, 1_599]);
-    passed(40);
-    assert.deepEqual([passed(1), passed(1)], [0, 99]);
+    assert.deepEqual(Array.from({ length: 7 }, offFor), [100, 200, 400, 800, 1_600, 1_600, 1_600]);
+    while (windowOf(40) > 0);
+    // The first of the records that it is off for goes as a row, and finds that nothing is held; nine others have gone.
+    assert.deepEqual([offFor(), offFor()], [90, 200]);
   });
 
   test("without windows it gives one row per key at the end, which batch aggregates take for records", () => {

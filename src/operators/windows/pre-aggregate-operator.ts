@@ -10,10 +10,11 @@
 //   B2. A record whose pane has a window that this task's watermark has ended is sent at once, as a row of its own:
 //       whether it is late is for the receiver to say, whose watermark may be behind.
 //   B3. The table is bounded: when it is full, or managed memory is, the rows that were swept longest ago make room.
-//   B4. It is used where it pays: where fewer than PAYS_FROM records stand behind each row that it sends, it is
-//       switched off for a while, and each record is sent at once: as a row of its own while anything is held, then as
-//       it is. Records and rows travel in batches of their own, so they change places no more often than that. Rows are
-//       counted, not time.
+//   B4. It is used where it pays: where PAYS_FROM records would stand behind each row that it sends. Where records can be
+//       sent as they are, they are at first, while a survey (reduction-survey.ts) finds that out. Where fewer stand behind
+//       the rows that it does send, it is switched off for a while, and each record is sent at once: as a row of its own
+//       while anything is held, then as it is. Records and rows travel in batches of their own, so they change places no
+//       more often than that. Rows are counted, not time.
 //   B5. What is sent of one key and pane is in the order of its records, so that equal times keep their order.
 //
 // Without windows (aggregates of batch jobs) all records are of one pane, which the watermark Infinity ends.
@@ -33,6 +34,7 @@ import { PaneFrame } from "./pane-frame.ts";
 import { timestampMissing } from "./pane-input.ts";
 import { PaneSet } from "./pane-set.ts";
 import { type PartialRow, PartialRows, partialType } from "./partial-rows.ts";
+import { ReductionSurvey } from "./reduction-survey.ts";
 import type { PaneWindowSpec } from "./window-spec.ts";
 
 export type PreAggregateOptions = {
@@ -55,6 +57,8 @@ export type PreAggregateOptions = {
   readonly limitBytes?: number;
   readonly judgeAfter?: number;
   readonly offFor?: number;
+  /** Records per row from which on it pays; PAYS_FROM by default. */
+  readonly paysFrom?: number;
 };
 
 /** Enough for some 20,000 groups, and little enough for the second-level cache. */
@@ -106,6 +110,10 @@ export class PreAggregateOperator implements Operator {
   /** Records that are staged. */
   #staged = 0;
   #rowsMax = 0;
+  /** Null: nobody asks whether it would pay. */
+  #survey: ReductionSurvey | null = null;
+  /** Records that are staged for the survey alone: they have been sent. */
+  #surveyed = 0;
   /** When what is held has to go; Infinity as long as nobody has asked since there was nothing. */
   #flushAtMs = Infinity;
   /** Accumulators of a single record. */
@@ -155,6 +163,7 @@ export class PreAggregateOperator implements Operator {
     this.#scratch = groups.layout.empty.slice();
     const codec = compileValueCodec(partialType(groups.layout, keyName, key.type), label);
     this.#opened = { context, groups, partials: new PartialRows(groups, keyName, label), codec };
+    this.#beginSurvey();
   }
 
   onRecord(record: unknown, timestampMs: number): void {
@@ -162,6 +171,11 @@ export class PreAggregateOperator implements Operator {
     if (this.passing > 0) {
       this.passing -= 1;
       context.output.offer(record, timestampMs); // Whoever takes it looks whether it fits.
+      return;
+    }
+    if (this.#survey !== null) {
+      this.#stageForSurvey(record, timestampMs);
+      context.output.offer(record, timestampMs);
       return;
     }
     const { check } = this.#options;
@@ -190,6 +204,7 @@ export class PreAggregateOperator implements Operator {
     if (!this.#sendRestored(Infinity)) return false;
     const open = frame.openAt(watermark);
     if (open <= frame.open) return true;
+    this.#completeSurvey(frame.settledBefore(open));
     this.#combine();
     if (!this.#sendPanes(frame.settledBefore(open))) return false;
     frame.open = open;
@@ -202,7 +217,8 @@ export class PreAggregateOperator implements Operator {
 
   /** The time of what is held starts when it is first asked for here: a task asks after each batch. */
   nextProcessingTimeMs(): number {
-    if (this.#opened === null || this.#isEmpty()) this.#flushAtMs = Infinity;
+    const isSurveyed = this.#surveyed > 0 || this.#survey?.isEmpty === false;
+    if (this.#opened === null || (this.#isEmpty() && !isSurveyed)) this.#flushAtMs = Infinity;
     else if (this.#flushAtMs === Infinity) {
       this.#flushAtMs = this.#opened.context.env.clock.nowMs() + this.#options.flushAfterMs;
     }
@@ -238,6 +254,7 @@ export class PreAggregateOperator implements Operator {
     const open = readF64(input);
     if (this.#frame !== null) this.#frame.open = this.#isRestored ? Math.min(this.#frame.open, open) : open;
     this.#isRestored = true;
+    this.#endSurvey(); // Records must not overtake these rows.
     for (let left = readU32(input); left > 0; left -= 1) this.#restored.push(codec.read(input) as PartialRow);
   }
 
@@ -309,6 +326,67 @@ export class PreAggregateOperator implements Operator {
   #pass(): void {
     this.passing = this.#offFor;
     this.#offFor = 0;
+    this.#beginSurvey();
+  }
+
+  #beginSurvey(): void {
+    if (!this.#options.sendsRecords) return;
+    const { judgeAfter = JUDGE_AFTER } = this.#options;
+    this.#survey = new ReductionSurvey({ paysFrom: this.#paysFrom(), judgeAfter, rowsMax: this.#rowsMax });
+  }
+
+  #stageForSurvey(record: unknown, timestampMs: number): void {
+    const { groups } = this.#open();
+    const at = this.#surveyed;
+    groups.stage.stageRecord(at, record, timestampMs);
+    groups.stage.keys.namespaces[at] = this.#paneOf(timestampMs);
+    this.#surveyed = at + 1;
+    if (this.#surveyed === STAGE_CAPACITY) this.#lookAtSurvey();
+  }
+
+  /** The rows of the panes before `end` would be sent now. */
+  #completeSurvey(end: number): void {
+    if (this.#survey === null) return;
+    this.#countSurveyed();
+    this.#survey.complete(end);
+    this.#lookAtSurvey();
+  }
+
+  #countSurveyed(): void {
+    const { groups } = this.#open();
+    const { keys } = groups.stage;
+    groups.hashKeys(this.#surveyed);
+    for (let i = 0; i < this.#surveyed; i += 1) this.#survey?.add(keys.hashes[i]!, keys.namespaces[i]!);
+    groups.clear();
+    this.#surveyed = 0;
+  }
+
+  #lookAtSurvey(): void {
+    this.#countSurveyed();
+    const pays = this.#survey?.pays() ?? null;
+    if (pays === null) return;
+    this.#endSurvey();
+    if (pays) return;
+    this.#switchOff();
+    this.#pass();
+  }
+
+  #endSurvey(): void {
+    if (this.#surveyed > 0) this.#open().groups.clear();
+    this.#surveyed = 0;
+    this.#survey = null;
+  }
+
+  /** Off for longer each time, until it pays again. */
+  #switchOff(): void {
+    const { offFor = OFF_FOR } = this.#options;
+    this.#offFor = offFor * this.#offTimes;
+    this.#offTimes = Math.min(2 * this.#offTimes, OFF_TIMES_MAX);
+  }
+
+  #paysFrom(): number {
+    const { paysFrom } = this.#options;
+    return paysFrom ?? (this.#open().groups.layout.slotWord === -1 ? PAYS_FROM.numbers : PAYS_FROM.objects);
   }
 
   /** While the combiner is off: what the table still holds of the staged record's group goes before it (B5). */
@@ -325,6 +403,7 @@ export class PreAggregateOperator implements Operator {
   /** Sends everything. False: stopped early, because the output is full or the turn is over. */
   #sendAll(): boolean {
     if (!this.#sendRestored(Infinity)) return false;
+    this.#completeSurvey(Infinity);
     this.#combine();
     return this.#sendPanes(Infinity);
   }
@@ -393,13 +472,10 @@ export class PreAggregateOperator implements Operator {
   #judge(records: number): void {
     this.#sentRows += 1;
     this.#sentRecords += records;
-    const { judgeAfter = JUDGE_AFTER, offFor = OFF_FOR } = this.#options;
+    const { judgeAfter = JUDGE_AFTER } = this.#options;
     if (this.#sentRows < judgeAfter) return;
-    const { layout } = this.#open().groups;
-    const paysFrom = layout.slotWord === -1 ? PAYS_FROM.numbers : PAYS_FROM.objects;
-    const pays = this.#sentRecords >= paysFrom * this.#sentRows;
-    if (!pays) this.#offFor = offFor * this.#offTimes;
-    this.#offTimes = pays ? 1 : Math.min(2 * this.#offTimes, OFF_TIMES_MAX);
+    if (this.#sentRecords < this.#paysFrom() * this.#sentRows) this.#switchOff();
+    else this.#offTimes = 1;
     this.#sentRows = 0;
     this.#sentRecords = 0;
   }

@@ -95,8 +95,26 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a combiner that has paid again is off for long at its next failure",
     file: "src/operators/windows/pre-aggregate-operator.ts",
-    find: "this.#offTimes = pays ? 1 : Math.min(",
-    replace: "this.#offTimes = pays ? this.#offTimes : Math.min(",
+    find: "    else this.#offTimes = 1;\n",
+    replace: "",
+  },
+  {
+    name: "a combiner is tried without a survey",
+    file: "src/operators/windows/pre-aggregate-operator.ts",
+    find: "if (!this.#options.sendsRecords) return;",
+    replace: "if (this.#options.sendsRecords) return;",
+  },
+  {
+    name: "a survey goes on beside restored rows, which records overtake",
+    file: "src/operators/windows/pre-aggregate-operator.ts",
+    find: "    this.#endSurvey(); // Records must not overtake these rows.\n",
+    replace: "",
+  },
+  {
+    name: "groups that are no longer counted stay",
+    file: "src/operators/windows/reduction-survey.ts",
+    find: "      if (hash % this.#share === 0) continue;\n",
+    replace: "      continue;\n",
   },
   {
     name: "a record with a field of partial rows' names is taken for one",
@@ -108,8 +126,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "the combiner stays on where its rows stand for few records",
     file: "src/operators/windows/pre-aggregate-operator.ts",
-    find: "this.#sentRecords >= paysFrom * this.#sentRows",
-    replace: "this.#sentRecords >= this.#sentRows",
+    find: "this.#sentRecords < this.#paysFrom() * this.#sentRows",
+    replace: "this.#sentRecords < this.#sentRows",
   },
   {
     name: "a part of a sketch replaces what was merged before",
