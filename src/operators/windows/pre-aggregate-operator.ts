@@ -10,11 +10,11 @@
 //   B2. A record whose pane has a window that this task's watermark has ended is sent at once, as a row of its own:
 //       whether it is late is for the receiver to say, whose watermark may be behind.
 //   B3. The table is bounded: when it is full, or managed memory is, the rows that were swept longest ago make room.
-//   B4. It is used where it pays: where PAYS_FROM records would stand behind each row that it sends. Where records can be
-//       sent as they are, they are at first, while a survey (reduction-survey.ts) finds that out. Where fewer stand behind
-//       the rows that it does send, it is switched off for a while, and each record is sent at once: as a row of its own
-//       while anything is held, then as it is. Records and rows travel in batches of their own, so they change places no
-//       more often than that. Rows are counted, not time.
+//   B4. It is used where it pays: where PAYS_FROM records would stand behind each row that it sends. Where records can
+//       be sent as they are, they are at first, while a survey (reduction-survey.ts) finds that out. Where fewer stand
+//       behind the rows that it does send, it is switched off for a while, and each record is sent at once: as a row of
+//       its own while anything is held, then as it is. Records and rows travel in batches of their own, so they change
+//       places no more often than that. Rows are counted, not time.
 //   B5. What is sent of one key and pane is in the order of its records, so that equal times keep their order.
 //
 // Without windows (aggregates of batch jobs) all records are of one pane, which the watermark Infinity ends.
