@@ -4,7 +4,8 @@
 //   V1. A group is a key and a pane. Which are counted depends on the hash of the key alone: of all, then of every
 //       second, every fourth, as there are more, so that the count of a group is that of all its records.
 //   V2. A group is complete when its row would be sent: at the end of its pane, after the buffer time-out, or when
-//       there would be no room for more. It is judged by complete groups, or as soon as those that are open come to enough.
+//       there would be no room for more. It is judged by complete groups, or as soon as those that are open come to
+//       enough.
 
 /** Groups that are counted at a time. */
 const GROUPS_MAX = 512;
