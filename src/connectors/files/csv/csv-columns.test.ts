@@ -38,6 +38,8 @@ describe("a first line that is no header line", () => {
       }
     }
     assert.deepEqual(await read("{n},[x]\n1,2\n", {}), [{ "{n}": "1", "[x]": "2" }]);
+    assert.deepEqual(await read("[{,x\n1,2\n", {}), [{ "[{": "1", x: "2" }]);
+    assert.deepEqual(await read('{"n,x\n1,2\n', { quote: "'" }), [{ '{"n': "1", x: "2" }]);
     assert.deepEqual(await read('{"n"}\n1\n', { quote: false, columns: ["n"] }), [{ n: "1" }]);
   });
 });

@@ -76,9 +76,9 @@ function missingFix(wanted: string, names: readonly string[], spec: StructSpec):
   return `${first}; when it has no header line, say \`header: false\``;
 }
 
-/** A header line that is an object: the file is none of CSV. */
+/** A header line that is an object: the file is none of CSV. Where `"` quotes, no name begins like that. */
 export function refuseJson(header: string, file: string): void {
-  if (!/^[[{]\s*["{]/.test(header.trim())) return;
+  if (!/^[[{]\s*\{?\s*"/.test(header.trim())) return;
   throw new UserError("CSV_HEADER_INVALID", `the header line of ${file} is JSON`, {
     fix: 'read it with jsonl("…"); if it is CSV, name the columns with the option `columns`',
   });

@@ -36,6 +36,7 @@ export type CsvDialect = {
 
 export const NONE = -1;
 export const LF = 10;
+export const DOUBLE_QUOTE = 34;
 export const CR = 13;
 
 export function csvDialect(options: CsvDialectOptions): CsvDialect {

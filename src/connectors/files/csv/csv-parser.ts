@@ -30,7 +30,7 @@ import {
   refuseJson,
   refuseOtherDelimiter,
 } from "./csv-columns.ts";
-import { CR, type CsvDialect, LF, NONE } from "./csv-dialect.ts";
+import { CR, type CsvDialect, DOUBLE_QUOTE, LF, NONE } from "./csv-dialect.ts";
 import { CsvScanner, HAS_NUL, HAS_STRAY_QUOTE, HAS_TEXT_AFTER_QUOTE, HAS_UNCLOSED_QUOTE } from "./csv-scanner.ts";
 
 export type CsvFormatOptions = {
@@ -64,9 +64,9 @@ export function csvFormat(options: CsvFormatOptions): RecordFormat<unknown> {
 }
 
 function columnsOf(first: Buffer | null, file: string, options: CsvFormatOptions): CsvColumns {
-  const { header, columns, spec } = options;
+  const { header, columns, spec, dialect } = options;
   if (header && first === null) throw headerMissing(file, options.skipLines);
-  if (header && columns === null) refuseJson(String(first), file);
+  if (header && columns === null && dialect.quote === DOUBLE_QUOTE) refuseJson(String(first), file);
   const cells = first === null ? [] : recordCells(first, file, options);
   if (header && columns !== null && columns.length !== cells.length) {
     throw headerInvalid(file, `${cells.length} columns, where the option \`columns\` names ${columns.length}`);
