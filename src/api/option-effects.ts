@@ -3,7 +3,7 @@
 //   E1. What depends on parameters, on the parallelism of a run or on what is on the disk is not refused, and neither
 //       is an option that says what holds without it.
 
-import { STDIN_PATH } from "../base/disk.ts";
+import { areStdin } from "../base/disk.ts";
 import { isInOrder } from "../graph/plan.ts";
 import type { Sink } from "../operators/sink.ts";
 import { withoutEffect } from "../types/check-options.ts";
@@ -72,7 +72,7 @@ function checkHeard(eventTime: PlanNode, nodes: readonly PlanNode[]): void {
 function checkOneSubtask({ kind, functions, options, parallelism, location }: PlanNode): void {
   if (parallelism === null || parallelism === 1) return;
   const { paths } = (options ?? {}) as { paths?: readonly string[] };
-  const isStdin = kind === "source" && paths?.every((path) => path === STDIN_PATH) === true;
+  const isStdin = kind === "source" && paths !== undefined && areStdin(paths);
   const isSingle = kind === "sink" && (functions.sink as Sink<unknown>).parallelism === 1;
   if (!isStdin && !isSingle) return;
   const [what, done] = isStdin ? ["source", "standard input is read"] : ["sink", "what it writes to is written"];

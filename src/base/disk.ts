@@ -14,6 +14,11 @@ export type FileStat = {
 
 /** The paths that stand for the standard streams of the process, on every system. */
 export const STDIN_PATH = "/dev/stdin";
+
+/** Whether a source of these paths reads nothing but standard input. */
+export function areStdin(paths: readonly string[]): boolean {
+  return paths.every((path) => path === STDIN_PATH);
+}
 export const STDOUT_PATH = "/dev/stdout";
 
 export interface FileHandle extends AsyncDisposable {

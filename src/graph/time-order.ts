@@ -34,6 +34,11 @@ export function sourceEnds({ options }: Pick<PlanOperator, "options">): boolean 
   return (options as { bounded?: unknown }).bounded === true;
 }
 
+/** Event time waits until every split of the source has been begun: each goes through time by itself. */
+export function waitsForSplits(source: Pick<PlanOperator, "options">): boolean {
+  return sourceEnds(source) && !isOneStream(source);
+}
+
 /** Records of the source come in their own time. */
 export function isLive({ options }: Pick<PlanOperator, "options">): boolean {
   return (options as { live?: unknown } | null)?.live === true;

@@ -33,17 +33,19 @@ export function eventTimeBuild({ graph, vertex, operator, scope, log, onMisfit }
   const options = optionsOf<EventTimeSettings>(operator);
   const [head] = vertex.operators;
   const source = head?.kind === "source" ? head : null;
+  const bounded = source !== null && sourceEnds(source);
+  const live = operatorsBefore(graph.plan, operator.uid).some(isLive);
   return new EventTimeDriver({
     uid: operator.uid,
     outOfOrderMs: options.outOfOrderMs,
     idleMs: options.idleMs ?? Infinity,
     order: timeOrder(graph, operator),
-    bounded: source !== null && sourceEnds(source),
-    live: operatorsBefore(graph.plan, operator.uid).some(isLive),
+    bounded,
+    live,
     onBehind: source !== null && isPromise(source) ? brokenPromise(source, scope, log) : null,
     stepMs: stepMs(options),
     // Of a live source nobody knows when its next record, and so its next step, will come.
-    onlySteps: options.everyMs !== null && source !== null && sourceEnds(source) && !isLive(source),
+    onlySteps: options.everyMs !== null && bounded && !live,
     unit: options.unit,
     field: operator.output === null ? options.field : null,
     shownField: options.field,

@@ -134,7 +134,12 @@ export class Task {
   /** Runs until `deadlineMs` (monotonic) or until there is nothing to do. Throws when the task has failed. */
   turn(deadlineMs: number): TurnResult {
     this.parts.turn.begin(deadlineMs);
-    const result = this.#told(() => this.#work(deadlineMs));
+    let result: TurnResult;
+    try {
+      result = this.#work(deadlineMs);
+    } catch (error) {
+      throw this.#told(error);
+    }
     this.#flush(result === "idle");
     this.#measure(result !== "more");
     return result;
@@ -187,13 +192,9 @@ export class Task {
   }
 
   /** Errors say more where event time has not begun. */
-  #told<R>(run: () => R): R {
-    try {
-      return run();
-    } catch (error) {
-      const { inputPath, onFailure } = this.parts;
-      throw inputPath.delivered === -Infinity ? onFailure(error) : error;
-    }
+  #told(error: unknown): unknown {
+    const { inputPath, onFailure } = this.parts;
+    return inputPath.delivered === -Infinity ? onFailure(error) : error;
   }
 
   #work(deadlineMs: number): TurnResult {

@@ -2,15 +2,15 @@
 
 import { types } from "node:util";
 import { EngineError, UserError } from "../base/errors.ts";
-import { isInOrder, type Plan, type PlanOperator } from "../graph/plan.ts";
-import { isOneStream, operatorsBefore, sourceEnds } from "../graph/time-order.ts";
+import { canBeLate, type Plan, type PlanOperator } from "../graph/plan.ts";
+import { operatorsBefore, waitsForSplits } from "../graph/time-order.ts";
 
 /** The error of an operator that had no watermark yet, with the way out if its input is files that it waits for. */
 export function waitingFilesTold(error: unknown, plan: Plan): unknown {
   if (types.isProxy(error) || !(error instanceof EngineError)) return error;
   if (error.code !== "STATE_BUDGET_EXCEEDED" || plan.mode === "batch") return error;
   const operator = plan.operators.find(({ uid }) => uid === error.operator);
-  if (operator === undefined || (operator.kind !== "window" && !isInOrder(operator))) return error;
+  if (operator === undefined || !canBeLate(operator)) return error;
   const files = operatorsBefore(plan, operator.uid).find(readsFiles);
   if (files === undefined) return error;
   const [what, waits] = operator.kind === "window" ? ["windows", "stay open"] : ["records", "wait"];
@@ -31,5 +31,5 @@ export function waitingFilesTold(error: unknown, plan: Plan): unknown {
 /** Files, each of which goes through event time by itself. */
 function readsFiles(operator: PlanOperator): boolean {
   const { paths } = (operator.options ?? {}) as { paths?: unknown };
-  return operator.kind === "source" && Array.isArray(paths) && sourceEnds(operator) && !isOneStream(operator);
+  return operator.kind === "source" && Array.isArray(paths) && waitsForSplits(operator);
 }

@@ -1,9 +1,8 @@
 // Which types and values can be keys (types/key-hash.ts, H3), and the error for those that cannot.
 
-import { isDuration } from "../base/duration.ts";
 import { type ErrorDetail, UserError } from "../base/errors.ts";
 import { ownField } from "./field-path.ts";
-import { TIME_MAX_MS } from "./source-value.ts";
+import { scalarFits } from "./source-value.ts";
 import { specText } from "./spec-text.ts";
 import type { StructField, StructSpec, TypeSpec } from "./type-spec.ts";
 
@@ -123,23 +122,15 @@ export function keyFits(spec: TypeSpec, key: unknown): boolean {
     case "any":
       return keyTag(key) > KEY_TAG.null;
     case "f64":
-      return typeof key === "number" && !Number.isNaN(key);
     case "f32":
-      return typeof key === "number" && Math.fround(key) === key;
     case "i32":
-      return typeof key === "number" && (key | 0) === key;
     case "timestamp":
-      return typeof key === "number" && Math.abs(key) <= TIME_MAX_MS;
-    case "string":
-      return typeof key === "string" && (spec.form === undefined || isDuration(key));
-    case "enum":
-      return typeof key === "string" && spec.values.includes(key);
-    case "bool":
-      return typeof key === "boolean";
     case "i64":
-      return typeof key === "bigint" && BigInt.asIntN(64, key) === key;
     case "bigint":
-      return typeof key === "bigint";
+    case "bool":
+    case "string":
+    case "enum":
+      return !Number.isNaN(key) && scalarFits(spec, key);
     case "date":
       return keyTag(key) === KEY_TAG.date;
     case "union":

@@ -4,6 +4,10 @@
 //       nobody wrote and times that no Date can hold are none.
 //   V2. A t.f32 is the nearest 32-bit number. Codecs do not round: a number that is computed is rounded by Math.fround.
 
+import { isDuration } from "../base/duration.ts";
+import { unreachable } from "../base/errors.ts";
+import type { TypeSpec } from "./type-spec.ts";
+
 /** A `Date` holds times up to this one, before and after 1970: 100 million days. */
 export const TIME_MAX_MS = 8.64e15;
 
@@ -26,4 +30,35 @@ export function bigintOf(kind: "i64" | "bigint", text: string): bigint | null {
   if (!/^[+-]?\d+$/.test(text)) return null;
   const value = BigInt(text.startsWith("+") ? text.slice(1) : text);
   return kind === "bigint" || value === BigInt.asIntN(64, value) ? value : null;
+}
+
+type Scalar = Extract<
+  TypeSpec,
+  { kind: "f64" | "f32" | "i32" | "timestamp" | "i64" | "bigint" | "bool" | "string" | "enum" }
+>;
+
+/** Whether a type without parts takes a value. */
+export function scalarFits(spec: Scalar, value: unknown): boolean {
+  switch (spec.kind) {
+    case "f64":
+      return typeof value === "number";
+    case "timestamp":
+      return typeof value === "number" && Math.abs(value) <= TIME_MAX_MS;
+    case "f32":
+      return typeof value === "number" && Object.is(Math.fround(value), value);
+    case "i32":
+      return typeof value === "number" && (value | 0) === value;
+    case "i64":
+      return typeof value === "bigint" && BigInt.asIntN(64, value) === value;
+    case "bigint":
+      return typeof value === "bigint";
+    case "bool":
+      return typeof value === "boolean";
+    case "string":
+      return typeof value === "string" && (spec.form === undefined || isDuration(value));
+    case "enum":
+      return typeof value === "string" && spec.values.includes(value);
+    default:
+      return unreachable(spec);
+  }
 }

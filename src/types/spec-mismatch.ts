@@ -2,14 +2,12 @@
 // what this finds no fault with, they take, and what they refuse, this explains (property-tested).
 
 import { types } from "node:util";
-import { isDuration } from "../base/duration.ts";
-import { unreachable } from "../base/errors.ts";
 import { AnyWriter } from "./any-writer.ts";
 import { ByteSink } from "./byte-buffer.ts";
 import type { Mismatch, Strictness } from "./codec.ts";
 import { describe, foreignClass } from "./describe.ts";
 import { keyOrder } from "./field-order.ts";
-import { TIME_MAX_MS } from "./source-value.ts";
+import { scalarFits } from "./source-value.ts";
 import { fieldPath, specText } from "./spec-text.ts";
 import type { StructSpec, TypeSpec } from "./type-spec.ts";
 import { isTypedArrayOf } from "./typed-array-bytes.ts";
@@ -72,34 +70,16 @@ type Leaf = Exclude<TypeSpec, { kind: "nullable" | "union" | "any" | "list" | "s
 
 function leafFits(walk: Walk, spec: Leaf, value: unknown): boolean {
   switch (spec.kind) {
-    case "f64":
-      return typeof value === "number";
-    case "timestamp":
-      return typeof value === "number" && Math.abs(value) <= TIME_MAX_MS;
-    case "f32":
-      return typeof value === "number" && Object.is(Math.fround(value), value);
-    case "i32":
-      return typeof value === "number" && (value | 0) === value;
-    case "i64":
-      return typeof value === "bigint" && BigInt.asIntN(64, value) === value;
-    case "bigint":
-      return typeof value === "bigint";
-    case "bool":
-      return typeof value === "boolean";
-    case "string":
-      return typeof value === "string" && (spec.form === undefined || isDuration(value));
     case "null":
       return value === null;
     case "undefined":
       return value === undefined;
-    case "enum":
-      return typeof value === "string" && spec.values.includes(value);
     case "date":
       return types.isDate(value) && isBare(walk, value, Date.prototype);
     case "bytes":
       return isTypedArrayOf(spec.array, value);
     default:
-      return unreachable(spec);
+      return scalarFits(spec, value);
   }
 }
 

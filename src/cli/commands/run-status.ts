@@ -3,6 +3,7 @@
 import { durationText } from "../../base/duration.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
 import type { JobCounts, JobMetrics, TaskMetricValues } from "../../protocol/job-messages.ts";
+import { TIME_MAX_MS } from "../../types/source-value.ts";
 import { countText } from "../terminal/number-text.ts";
 
 export type StatusSample = {
@@ -77,5 +78,5 @@ function watermarkText(watermarkMs: number, nowMs: number): string {
 }
 
 function timeText(ms: number): string {
-  return Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString().slice(0, 16).replace("T", " ") : String(ms);
+  return Math.abs(ms) < TIME_MAX_MS ? new Date(ms).toISOString().slice(0, 16).replace("T", " ") : String(ms);
 }

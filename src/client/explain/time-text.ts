@@ -2,7 +2,7 @@
 // late, and where it makes chance of which records are late. Pure.
 
 import { canBeLate, edgesInto, type Plan, type PlanOperator, SIDE_LATE } from "../../graph/plan.ts";
-import { isOneStream, operatorsBefore, sourceEnds } from "../../graph/time-order.ts";
+import { operatorsBefore, sourceEnds, waitsForSplits } from "../../graph/time-order.ts";
 import { hasStep, hasTimers } from "../../graph/watermark-steps.ts";
 import type { Explanation } from "./explain.ts";
 
@@ -32,7 +32,7 @@ function orderText({ uid }: PlanOperator, explained: Explained): string {
 
 function splitsText(source: PlanOperator): string {
   if (!sourceEnds(source)) return "";
-  if (isOneStream(source)) {
+  if (!waitsForSplits(source)) {
     return (source.options as { inTimeOrder?: unknown }).inTimeOrder === true
       ? "watermarks while later files wait: they follow one another in time (inTimeOrder)"
       : "";
@@ -57,7 +57,7 @@ function timersText(operator: PlanOperator, explained: Explained): string {
   for (const { uid } of eventTimesBefore(plan, operator)) {
     const source = headOf(uid, explained);
     const order = timeOrders[uid];
-    const waits = order === "splits" && sourceEnds(source) && !isOneStream(source);
+    const waits = order === "splits" && waitsForSplits(source);
     if (order !== "end" && !waits) continue;
     const until = waits ? `${everySplit(source)} has been begun` : "the end of the input";
     return `no timer in event time fires before ${until}; .inOrder() behind keyBy has each fire between the records`;

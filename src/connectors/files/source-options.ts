@@ -1,6 +1,6 @@
 // Options of files that a source would ignore: refused when it starts, because the same object can be a sink.
 
-import { STDIN_PATH } from "../../base/disk.ts";
+import { areStdin } from "../../base/disk.ts";
 import type { EngineError } from "../../base/errors.ts";
 import { withoutEffect } from "../../types/check-options.ts";
 import { optionInvalid } from "./csv/csv-dialect.ts";
@@ -33,14 +33,14 @@ export function checkSourceOptions(options: SourceOptions): void {
   }
   const unread = options.isSplit ? uncut(options) : null;
   if (unread !== null) throw unread;
-  if (options.inTimeOrder && isStdin(options.paths)) {
+  if (options.inTimeOrder && areStdin(options.paths)) {
     throw withoutEffect("inTimeOrder", "on standard input", "leave it out: one stream is in order by itself");
   }
 }
 
 /** What is read as a whole is not cut into pieces. */
 function uncut({ paths, isCompressed, isTranscoded }: SourceOptions): EngineError | null {
-  const what = isStdin(paths)
+  const what = areStdin(paths)
     ? "standard input"
     : isCompressed
       ? "compressed files"
@@ -48,8 +48,4 @@ function uncut({ paths, isCompressed, isTranscoded }: SourceOptions): EngineErro
         ? "files in another encoding than UTF-8"
         : null;
   return what === null ? null : withoutEffect("splitSize", `on ${what}`, "leave it out: they are read as a whole");
-}
-
-function isStdin(paths: readonly string[]): boolean {
-  return paths.every((path) => path === STDIN_PATH);
 }

@@ -2,12 +2,12 @@
 // shows as a date.
 
 import { inspect } from "node:util";
+import { TIME_MAX_MS } from "../../types/source-value.ts";
 import type { TypeSpec } from "../../types/type-spec.ts";
 
 const LENGTH_MAX = 64;
 const ITEMS_MAX = 8;
 const DEPTH_MAX = 3;
-const DATE_MAX_MS = 8.64e15;
 
 /** `type` is null when it is not declared. */
 export function valueText(value: unknown, type: TypeSpec | null = null, depth = 0): string {
@@ -29,7 +29,7 @@ export function valueText(value: unknown, type: TypeSpec | null = null, depth = 
 
 /** A timestamp that a date can show without a loss. */
 export function isTime(value: unknown, type: TypeSpec | null): value is number {
-  return bare(type)?.kind === "timestamp" && Number.isInteger(value) && Math.abs(Number(value)) <= DATE_MAX_MS;
+  return bare(type)?.kind === "timestamp" && Number.isInteger(value) && Math.abs(Number(value)) <= TIME_MAX_MS;
 }
 
 /** The type of a record's field; null when it is not declared. */

@@ -18,8 +18,6 @@ type SplitClock = {
   touched: boolean;
   activeMs: number;
   idle: boolean;
-  /** B2, B6. Infinity: never idle. */
-  readonly idleMs: number;
   /** Event time at which `reached` is to be asked: for who asks among the records. */
   nextStepMs: number;
   /** Event time that the splits before it have left behind; -Infinity where splits do not follow one another. */
@@ -55,6 +53,8 @@ export type WatermarkOptions = {
 
 export class WatermarkGenerator {
   readonly #options: WatermarkOptions;
+  /** B2, B6. Infinity: never idle. */
+  readonly #idleMs: number;
   readonly #splits = new Map<string, SplitClock>();
   /** Clock of the split that records belong to now. A plain field: `observe` runs once per record. */
   current: SplitClock;
@@ -68,6 +68,7 @@ export class WatermarkGenerator {
 
   constructor(options: WatermarkOptions) {
     this.#options = options;
+    this.#idleMs = options.bounded === true ? Infinity : options.idleMs;
     this.#held = options.held === true;
     this.current = this.#enter(WHOLE);
   }
@@ -153,8 +154,8 @@ export class WatermarkGenerator {
   /** When a further split may turn idle, on the clock of `watermark`; Infinity: none. */
   nextCheckMs(): number {
     let next = Infinity; // Of a generator that is held nobody has been seen to be active.
-    for (const { idle, idleMs, activeMs } of this.#splits.values()) {
-      if (!idle && !Number.isNaN(activeMs)) next = Math.min(next, activeMs + idleMs);
+    for (const { idle, activeMs } of this.#splits.values()) {
+      if (!idle && !Number.isNaN(activeMs)) next = Math.min(next, activeMs + this.#idleMs);
     }
     return next;
   }
@@ -166,7 +167,6 @@ export class WatermarkGenerator {
       touched: false,
       activeMs: NaN,
       idle: false,
-      idleMs: this.#options.bounded === true ? Infinity : this.#options.idleMs,
       nextStepMs: -Infinity,
       floor: before - this.#options.outOfOrderMs - 1,
       behind: 0,
@@ -183,7 +183,7 @@ export class WatermarkGenerator {
         clock.activeMs = nowMs;
         clock.touched = false;
         clock.idle = false;
-      } else if (nowMs - clock.activeMs >= clock.idleMs) {
+      } else if (nowMs - clock.activeMs >= this.#idleMs) {
         clock.idle = true;
       }
       if (!clock.idle) active += 1;

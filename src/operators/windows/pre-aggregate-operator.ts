@@ -174,7 +174,7 @@ export class PreAggregateOperator implements Operator {
       return;
     }
     if (this.#survey !== null) {
-      this.#stageForSurvey(record, timestampMs);
+      this.#stageForSurvey(this.#survey, record, timestampMs);
       context.output.offer(record, timestampMs);
       return;
     }
@@ -204,9 +204,10 @@ export class PreAggregateOperator implements Operator {
     if (!this.#sendRestored(Infinity)) return false;
     const open = frame.openAt(watermark);
     if (open <= frame.open) return true;
-    this.#completeSurvey(frame.settledBefore(open));
+    const settled = frame.settledBefore(open);
+    this.#completeSurvey(settled);
     this.#combine();
-    if (!this.#sendPanes(frame.settledBefore(open))) return false;
+    if (!this.#sendPanes(settled)) return false;
     frame.open = open;
     return true;
   }
@@ -254,7 +255,7 @@ export class PreAggregateOperator implements Operator {
     const open = readF64(input);
     if (this.#frame !== null) this.#frame.open = this.#isRestored ? Math.min(this.#frame.open, open) : open;
     this.#isRestored = true;
-    this.#endSurvey(); // Records must not overtake these rows.
+    this.#survey = null; // Records must not overtake these rows.
     for (let left = readU32(input); left > 0; left -= 1) this.#restored.push(codec.read(input) as PartialRow);
   }
 
@@ -335,46 +336,42 @@ export class PreAggregateOperator implements Operator {
     this.#survey = new ReductionSurvey({ paysFrom: this.#paysFrom(), judgeAfter, rowsMax: this.#rowsMax });
   }
 
-  #stageForSurvey(record: unknown, timestampMs: number): void {
+  #stageForSurvey(survey: ReductionSurvey, record: unknown, timestampMs: number): void {
     const { groups } = this.#open();
     const at = this.#surveyed;
     groups.stage.stageRecord(at, record, timestampMs);
     groups.stage.keys.namespaces[at] = this.#paneOf(timestampMs);
     this.#surveyed = at + 1;
-    if (this.#surveyed === STAGE_CAPACITY) this.#lookAtSurvey();
+    if (this.#surveyed < STAGE_CAPACITY) return;
+    this.#countSurveyed(survey);
+    this.#judgeSurvey(survey);
   }
 
   /** The rows of the panes before `end` would be sent now. */
   #completeSurvey(end: number): void {
-    if (this.#survey === null) return;
-    this.#countSurveyed();
-    this.#survey.complete(end);
-    this.#lookAtSurvey();
+    const survey = this.#survey;
+    if (survey === null) return;
+    this.#countSurveyed(survey);
+    survey.complete(end);
+    this.#judgeSurvey(survey);
   }
 
-  #countSurveyed(): void {
+  #countSurveyed(survey: ReductionSurvey): void {
     const { groups } = this.#open();
     const { keys } = groups.stage;
     groups.hashKeys(this.#surveyed);
-    for (let i = 0; i < this.#surveyed; i += 1) this.#survey?.add(keys.hashes[i]!, keys.namespaces[i]!);
+    for (let i = 0; i < this.#surveyed; i += 1) survey.add(keys.hashes[i]!, keys.namespaces[i]!);
     groups.clear();
     this.#surveyed = 0;
   }
 
-  #lookAtSurvey(): void {
-    this.#countSurveyed();
-    const pays = this.#survey?.pays() ?? null;
+  #judgeSurvey(survey: ReductionSurvey): void {
+    const pays = survey.pays();
     if (pays === null) return;
-    this.#endSurvey();
+    this.#survey = null;
     if (pays) return;
     this.#switchOff();
     this.#pass();
-  }
-
-  #endSurvey(): void {
-    if (this.#surveyed > 0) this.#open().groups.clear();
-    this.#surveyed = 0;
-    this.#survey = null;
   }
 
   /** Off for longer each time, until it pays again. */

@@ -107,7 +107,7 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a survey goes on beside restored rows, which records overtake",
     file: "src/operators/windows/pre-aggregate-operator.ts",
-    find: "    this.#endSurvey(); // Records must not overtake these rows.\n",
+    find: "    this.#survey = null; // Records must not overtake these rows.\n",
     replace: "",
   },
   {
@@ -234,8 +234,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a split is idle a moment after the time set",
     file: GENERATOR,
-    find: "} else if (nowMs - clock.activeMs >= clock.idleMs) {",
-    replace: "} else if (nowMs - clock.activeMs > clock.idleMs) {",
+    find: "} else if (nowMs - clock.activeMs >= this.#idleMs) {",
+    replace: "} else if (nowMs - clock.activeMs > this.#idleMs) {",
   },
   {
     name: "a channel that goes on stays idle",
@@ -272,8 +272,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a split of a bounded source that waits for its disk is idle",
     file: GENERATOR,
-    find: "idleMs: this.#options.bounded === true ? Infinity : this.#options.idleMs,",
-    replace: "idleMs: split === WHOLE && this.#options.bounded === true ? Infinity : this.#options.idleMs,",
+    find: "nowMs - clock.activeMs >= this.#idleMs",
+    replace: "nowMs - clock.activeMs >= (this.#splits.has(WHOLE) ? this.#idleMs : this.#options.idleMs)",
   },
   {
     name: "when all splits are idle the watermark stays with the slowest",

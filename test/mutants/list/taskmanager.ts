@@ -25,15 +25,16 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a state budget that is used up once windows are given is laid to files that wait",
     file: "src/taskmanager/task.ts",
-    find: "      throw inputPath.delivered === -Infinity ? onFailure(error) : error;\n",
-    replace: "      throw inputPath.delivered < Infinity ? onFailure(error) : error;\n",
+    find: "    return inputPath.delivered === -Infinity ? onFailure(error) : error;\n",
+    replace: "    return inputPath.delivered < Infinity ? onFailure(error) : error;\n",
     tests: ["src/taskmanager/waiting-files.test.ts"],
   },
   {
     name: "files that follow one another are told to hold windows open",
-    file: "src/taskmanager/waiting-files.ts",
-    find: " && sourceEnds(operator) && !isOneStream(operator)",
-    replace: " && sourceEnds(operator)",
+    file: "src/graph/time-order.ts",
+    find: "return sourceEnds(source) && !isOneStream(source);",
+    replace: "return sourceEnds(source);",
+    tests: ["src/taskmanager/waiting-files.test.ts"],
   },
   {
     name: "a commit is prepared without a last flush",

@@ -120,9 +120,9 @@ export const TYPES: readonly Mutant[] = [
   },
   {
     name: "a key of t.i64 beyond 64 bits is taken",
-    file: "src/types/key-spec.ts",
-    find: 'return typeof key === "bigint" && BigInt.asIntN(64, key) === key;',
-    replace: 'return typeof key === "bigint";',
+    file: "src/types/source-value.ts",
+    find: 'return typeof value === "bigint" && BigInt.asIntN(64, value) === value;',
+    replace: 'return typeof value === "bigint";',
   },
   {
     name: "keys of an enum are hashed without a look at its values",
