@@ -1,5 +1,5 @@
 // The first difference between a value and the copy that was made of it (state/detached-value.ts): what a copy keeps as
-// it is counts as the same.
+// it is counts as the same, and so do 0 and -0: of whole numbers the checks of types make 0 (types/record-guard.ts, U3).
 
 import { types } from "node:util";
 import { describe } from "../types/describe.ts";
@@ -16,7 +16,7 @@ class Comparing {
   #seen: Set<object> | null = null;
 
   values(was: unknown, is: unknown, path: string): Difference | null {
-    if (Object.is(was, is)) return null;
+    if (isSame(was, is)) return null;
     if (typeof was !== "object" || typeof is !== "object" || was === null || is === null) return differs(path, was, is);
     if (this.#seen?.has(was)) return null;
     if (path !== "") this.#seen = (this.#seen ?? new Set()).add(was); // most records are flat
@@ -30,13 +30,17 @@ class Comparing {
     for (const key of keysOf(was, is)) {
       const before = (was as Record<string, unknown>)[key];
       const now = (is as Record<string, unknown>)[key];
-      if (Object.is(before, now)) continue;
+      if (isSame(before, now)) continue;
       const to = Array.isArray(is) || ArrayBuffer.isView(is) ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`;
       const found = this.values(before, now, to);
       if (found !== null) return found;
     }
     return null;
   }
+}
+
+function isSame(was: unknown, is: unknown): boolean {
+  return was === is || Object.is(was, is);
 }
 
 function keysOf(was: object, is: object): readonly string[] {

@@ -354,6 +354,13 @@ export const TASKMANAGER: readonly Mutant[] = [
     tests: ["src/taskmanager/kept-types.test.ts"],
   },
   {
+    name: "a whole number of -0 that the check of its type made 0 passes for a change",
+    file: "src/taskmanager/record-difference.ts",
+    find: "return was === is || Object.is(was, is);",
+    replace: "return Object.is(was, is);",
+    tests: ["src/taskmanager/record-watch.test.ts"],
+  },
+  {
     name: "records that were watched are not looked at again at the end",
     file: "src/taskmanager/chain.ts",
     find: "    this.#watch.end();\n",
