@@ -1,5 +1,5 @@
 // The first difference between a value and the copy that was made of it (state/detached-value.ts): what a copy keeps as
-// it is counts as the same, and so do 0 and -0: of whole numbers the checks of types make 0 (types/record-guard.ts, U3).
+// it is counts as the same, and so does 0 for -0, which checks of whole numbers make of it (types/record-guard.ts, U3).
 
 import { types } from "node:util";
 import { describe } from "../types/describe.ts";
