@@ -4,8 +4,8 @@ import { UserError } from "../base/errors.ts";
 import { refuseAsync } from "../base/synchronous.ts";
 import { callSite } from "./call-site.ts";
 
-/** The function, if it is one and synchronous. */
-export function checkFunction(value: unknown, what: string): unknown {
+/** The function, if it is one and synchronous. `example`: of a call with one. */
+export function checkFunction(value: unknown, what: string, example = `${what}((record) => …)`): unknown {
   const location = callSite();
   const detail = location === null ? {} : { location };
   if (typeof value !== "function") {
@@ -13,7 +13,7 @@ export function checkFunction(value: unknown, what: string): unknown {
       "FUNCTION_EXPECTED",
       `${what} takes a function, not ${value === null ? "null" : typeof value}`,
       {
-        fix: `give a function, for example ${what}((record) => …)`,
+        fix: `give a function, for example ${example}`,
         ...detail,
       },
     );

@@ -198,7 +198,7 @@ describe("a value that no builder takes is refused where it is written", () => {
     [
       "FUNCTION_EXPECTED",
       "process.onTimer takes a function, not null",
-      /function/,
+      /process\(\{ uid, out, onTimer\(/,
       (s) => s.keyBy("id").process({ ...process, onTimer: null }),
     ],
     [SCHEMA, "state.value takes a type, not undefined", /such as t\.string/, () => anyState.value()],
@@ -282,7 +282,7 @@ describe("a value that no builder takes is refused where it is written", () => {
       () => anyCsv("f", { type: Foreign }),
     ],
     [SCHEMA, 'the type of generate takes a type, not string "x"', /t\.\*/, () => anyGenerate(1, one, { type: "x" })],
-    ["FUNCTION_EXPECTED", "generate takes a function, not undefined", /function/, () => anyGenerate(1)],
+    ["FUNCTION_EXPECTED", "generate takes a function, not undefined", /generate\(1e6, \(index\)/, () => anyGenerate(1)],
     [
       "DATAGEN_INVALID",
       'the option seed of generate is string "x"',

@@ -81,16 +81,18 @@ export function aggregateNode(keyed: KeyedParts, aggregates: unknown): MadeNode 
   return added([keyed], declaration, types.output);
 }
 
+const REDUCE_EXAMPLE = '.reduce("sums", (a, b) => …)';
+
 export function reduceNode(keyed: KeyedParts, uid: unknown, reduce: unknown): MadeNode {
   const { origin, key, functions } = keyed;
   const { type } = origin;
   const declaration: NodeDeclaration = {
     kind: "reduce",
-    explicitUid: uidCheck(typeof uid === "function" ? undefined : uid, "reduce", '.reduce("sums", (a, b) => …)'),
+    explicitUid: uidCheck(typeof uid === "function" ? undefined : uid, "reduce", REDUCE_EXAMPLE),
     output: type,
     state: [{ kind: "reducing", name: "value", type: type ?? { kind: "any" }, ttlMs: null }],
     inputs: keyedEdges(origin, key, 0),
-    functions: { reduce: checkFunction(reduce, "reduce"), ...functions },
+    functions: { reduce: checkFunction(reduce, "reduce", REDUCE_EXAMPLE), ...functions },
   };
   return added([keyed], declaration, type);
 }
@@ -147,7 +149,13 @@ export function keyedProcess(
   process: ProcessDeclaration & { readonly onRecord: unknown },
 ): MadeNode {
   checkProcess(process, "onRecord");
-  return processNode([keyed], process, { onRecord: checkFunction(process.onRecord, "process.onRecord") });
+  return processNode([keyed], process, {
+    onRecord: checkFunction(
+      process.onRecord,
+      "process.onRecord",
+      "process({ uid, out, onRecord(record, context) { … } })",
+    ),
+  });
 }
 
 export function connectedProcess(
@@ -157,8 +165,8 @@ export function connectedProcess(
 ): MadeNode {
   checkProcess(process, "onLeft", "onRight");
   return processNode([left, right], process, {
-    onLeft: checkFunction(process.onLeft, "process.onLeft"),
-    onRight: checkFunction(process.onRight, "process.onRight"),
+    onLeft: checkFunction(process.onLeft, "process.onLeft", "process({ uid, out, onLeft(record, context) { … } })"),
+    onRight: checkFunction(process.onRight, "process.onRight", "process({ uid, out, onRight(record, context) { … } })"),
   });
 }
 
@@ -169,7 +177,10 @@ function processNode(
   given: Readonly<Record<string, unknown>>,
 ): MadeNode {
   const { onTimer } = process;
-  const functions = { ...given, ...(onTimer !== undefined && { onTimer: checkFunction(onTimer, "process.onTimer") }) };
+  const timed = onTimer !== undefined && {
+    onTimer: checkFunction(onTimer, "process.onTimer", "process({ uid, out, onTimer({ at }, context) { … } })"),
+  };
+  const functions = { ...given, ...timed };
   const [left, right] = keyed;
   const declared = process.state ?? {};
   const sides = Object.fromEntries(

@@ -56,7 +56,7 @@ export function generate<T>(
   record: (index: number, random: SeededRandom) => T,
   options: Omit<IndexedOptions, "count"> & { readonly type?: Type<T> } = {},
 ): IndexedSource<T> {
-  checkFunction(record, "generate");
+  checkFunction(record, "generate", "generate(1e6, (index) => …)");
   checkIndexedOptions("generate", options, { type: true });
   if (options.seed !== undefined && record.length === 1) {
     throw withoutEffect(
