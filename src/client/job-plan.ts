@@ -39,6 +39,6 @@ export function withSlots(configuration: Configuration, graph: JobGraph): Config
     checkSlots(graph, configuration.get(OPTIONS.numberOfTaskSlots));
     return configuration;
   }
-  const { slots } = checkSlots(graph, Infinity);
+  const { slots } = checkSlots(graph, null);
   return configuration.with({ origin: { kind: "job" }, values: { [OPTIONS.numberOfTaskSlots.key]: slots } });
 }

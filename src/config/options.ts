@@ -4,11 +4,14 @@
 
 import { boolean, duration, fraction, integer, memorySize, oneOf, option } from "./option.ts";
 
+/** Slots of one TaskManager, at most. */
+export const SLOTS_MAX = 256;
+
 export const OPTIONS = {
   // Slots and parallelism
   numberOfTaskSlots: option({
     key: "taskmanager.numberOfTaskSlots",
-    type: integer({ min: 1, max: 256 }),
+    type: integer({ min: 1, max: SLOTS_MAX }),
     default: "1",
     doc: "Slots of a TaskManager: threads, each with its own V8 heap and an equal share of the managed memory.",
   }),

@@ -15,3 +15,15 @@ test("too few slots are refused with what each group needs, and with the paralle
   });
   assert.throws(() => checkSlots(graph, 1), { fix: /--parallelism 1,/ });
 });
+
+test("more slots than there can be are refused with the parallelism that would do, and no advice to have as many", () => {
+  const needing = (...parallelisms: number[]) =>
+    ({ vertices: parallelisms.map((each, group) => vertex(each, `${group}`)) }) as unknown as JobGraph;
+  assert.equal(checkSlots(needing(256), null).slots, 256);
+  assert.throws(() => checkSlots(needing(500), null), {
+    code: "SLOTS_MISSING",
+    message: /needs 500 slots, .* and there are 256 at most$/,
+    fix: /^run with --parallelism 256, and operators that say \.parallelism\(n\) with no more$/,
+  });
+  assert.throws(() => checkSlots(needing(200, 200), 256), { fix: /^run with --parallelism 128,/ });
+});

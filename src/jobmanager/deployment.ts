@@ -2,7 +2,7 @@
 
 import { UserError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
-import { OPTIONS } from "../config/options.ts";
+import { OPTIONS, SLOTS_MAX } from "../config/options.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
 import type { OwnerId } from "../memory/pool-report.ts";
 import type { SegmentPool } from "../memory/segment-pool.ts";
@@ -32,24 +32,25 @@ export type DeploymentOptions = {
   readonly attempt: number;
 };
 
-/** Refuses a job that needs more slots than there are. */
-export function checkSlots(graph: JobGraph, available: number): SlotAssignment {
+/** Refuses a job that needs more slots than there are; `available` null: nobody has said how many there are. */
+export function checkSlots(graph: JobGraph, available: number | null): SlotAssignment {
   const assignment = slotAssignment(graph);
-  if (assignment.slots > available) {
-    const groups = assignment.groups.map((group) => `"${group.name}" ${group.slots}`).join(", ");
-    throw new UserError(
-      "SLOTS_MISSING",
-      `the job needs ${assignment.slots} slots, one for each subtask of a slot-sharing group (${groups}), and ` +
-        `${OPTIONS.numberOfTaskSlots.key} says ${available}`,
-      {
-        fix:
-          `set ${OPTIONS.numberOfTaskSlots.key} to ${assignment.slots}, or leave it out: there are then as many as the ` +
-          `job needs; or run with --parallelism ${Math.max(1, Math.floor(available / assignment.groups.length))}, and ` +
-          "operators that say .parallelism(n) with no more",
-      },
-    );
-  }
-  return assignment;
+  const { slots, groups } = assignment;
+  const most = available ?? SLOTS_MAX;
+  if (slots <= most) return assignment;
+  const each = groups.map((group) => `"${group.name}" ${group.slots}`).join(", ");
+  const { key } = OPTIONS.numberOfTaskSlots;
+  const there = available === null ? `there are ${SLOTS_MAX} at most` : `${key} says ${available}`;
+  const more = `set ${key} to ${slots}, or leave it out: there are then as many as the job needs; or `;
+  throw new UserError(
+    "SLOTS_MISSING",
+    `the job needs ${slots} slots, one for each subtask of a slot-sharing group (${each}), and ${there}`,
+    {
+      fix:
+        `${slots <= SLOTS_MAX ? more : ""}run with --parallelism ${Math.max(1, Math.floor(most / groups.length))}, and ` +
+        "operators that say .parallelism(n) with no more",
+    },
+  );
 }
 
 export function deploymentOf(options: DeploymentOptions): Deployment {
