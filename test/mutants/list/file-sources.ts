@@ -267,8 +267,14 @@ export const FILE_SOURCES: readonly Mutant[] = [
   {
     name: "a broken link is passed over",
     file: FILES_FIND,
-    find: "      if (link !== null) throw linkBroken(path, link);\n      return stat;",
-    replace: "      void link;\n      return stat;",
+    find: "      if (link !== null) throw linkBroken(path, link);\n      if (stat",
+    replace: "      void link;\n      if (stat",
+  },
+  {
+    name: "a file whose name is no UTF-8 is passed over",
+    file: FILES_FIND,
+    find: "if (stat === null && path.includes(NOT_UTF8))",
+    replace: "if (stat !== null && path.includes(NOT_UTF8))",
   },
   {
     name: "a directory that a pattern matches counts as a file",

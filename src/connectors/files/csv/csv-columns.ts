@@ -5,6 +5,7 @@ import { assert, UserError } from "../../../base/errors.ts";
 import { nearest } from "../../../base/nearest.ts";
 import type { StructField, StructSpec, TypeSpec } from "../../../types/type-spec.ts";
 import type { CsvCells } from "./csv-cells.ts";
+import type { CsvDialect } from "./csv-dialect.ts";
 
 export type CsvColumn = {
   readonly name: string;
@@ -78,9 +79,11 @@ function missingFix(wanted: string, names: readonly string[], spec: StructSpec):
 
 /** A header line that is an object: the file is none of CSV. Where `"` quotes, no name begins like that. */
 export function refuseJson(header: string, file: string): void {
-  if (!/^[[{]\s*\{?\s*"/.test(header.trim())) return;
+  const begin = /^([[{])\s*\{?\s*"/.exec(header.trim());
+  if (begin === null) return;
+  const form = begin[1] === "[" ? ", { array: true }" : "";
   throw new UserError("CSV_HEADER_INVALID", `the header line of ${file} is JSON`, {
-    fix: 'read it with jsonl("…"); if it is CSV, name the columns with the option `columns`',
+    fix: `read it with jsonl("…"${form}); if it is CSV, name the columns with the option \`columns\``,
   });
 }
 
@@ -101,9 +104,10 @@ export function refuseOtherDelimiter(names: readonly string[], spec: StructSpec 
 }
 
 /** A header whose first name in quotes ends before the delimiter of another file: `"a";"b"`. */
-export function refuseDelimiterAfterQuote(header: string, quote: number, file: string): void {
-  const sign = String.fromCharCode(quote);
-  const delimiter = [";", "\t", "|", ","].find((character) => header.includes(sign + character));
+export function refuseDelimiterAfterQuote(header: string, dialect: CsvDialect, file: string): void {
+  const [sign, own] = [String.fromCharCode(dialect.quote), String.fromCharCode(dialect.delimiter)];
+  const others = [";", "\t", "|", ","].filter((character) => character !== own);
+  const delimiter = others.find((character) => header.includes(sign + character));
   if (delimiter === undefined || !header.startsWith(sign)) return;
   throw new UserError(
     "CSV_HEADER_INVALID",
@@ -117,14 +121,13 @@ export function refuseDelimiterAfterQuote(header: string, quote: number, file: s
 /** A header with blanks around names that would go with `trim`: those of quoted names would not. */
 export function refuseBlanks(names: readonly string[], trimmed: readonly string[], file: string): void {
   const name = names.find((text, index) => text !== trimmed[index]);
-  if (name === undefined) return;
-  throw new UserError(
-    "CSV_HEADER_INVALID",
-    `the header of ${file} has blanks around the name ${JSON.stringify(name)}`,
-    {
-      fix: "say `trim: true`; if the blanks count, name the columns with the option `columns`",
-    },
-  );
+  if (name !== undefined) throw headerBlanks(file, `the name ${JSON.stringify(name)}`);
+}
+
+export function headerBlanks(file: string, what: string): UserError {
+  return new UserError("CSV_HEADER_INVALID", `the header of ${file} has blanks around ${what}`, {
+    fix: "say `trim: true`; if the blanks count, name the columns with the option `columns`",
+  });
 }
 
 export function headerMissing(file: string, skipLines: number): UserError {

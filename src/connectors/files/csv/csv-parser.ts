@@ -23,6 +23,7 @@ import {
   csvColumns,
   csvExplainer,
   csvRowFunction,
+  headerBlanks,
   headerInvalid,
   headerMissing,
   refuseBlanks,
@@ -89,7 +90,8 @@ function recordCells(record: Buffer, file: string, options: CsvFormatOptions): s
   scanner.scan(cells.bytes, 0, record.length, true);
   const problem = isUtf8(record) ? problemTexts(scanner.problems)[0] : "bytes that are not UTF-8";
   if (problem !== undefined && options.header) {
-    if (scanner.problems & HAS_TEXT_AFTER_QUOTE) refuseDelimiterAfterQuote(cells.text, options.dialect.quote, file);
+    if (scanner.problems & HAS_TEXT_AFTER_QUOTE) refuseDelimiterAfterQuote(cells.text, options.dialect, file);
+    if (blanksAroundQuotes(options.dialect)?.test(cells.text) === true) throw headerBlanks(file, "quotes");
     throw headerInvalid(file, problem);
   }
   return Array.from({ length: scanner.count }, (_, index) => cells.string(index));

@@ -102,6 +102,14 @@ describe("CSV columns", () => {
       });
     }
     await assert.rejects(read('"n"x,text\n1,x\n'), { message: "the header of /in.csv has text after a closing quote" });
+    for (const header of ['"n" , "text"', '"n" ,text', 'n, "text"', '"n","text" ']) {
+      await assert.rejects(read(`${header}\n1,x\n`, { type: Row }), {
+        code: "CSV_HEADER_INVALID",
+        message: "the header of /in.csv has blanks around quotes",
+        fix: "say `trim: true`; if the blanks count, name the columns with the option `columns`",
+      });
+      assert.equal((await read(`${header}\n1,x\n`, { type: Row, trim: true })).records.length, 1);
+    }
   });
 
   test("a header that names a column twice, or is damaged, fails with the file", async () => {

@@ -121,3 +121,21 @@ describe("symbolic links", () => {
     });
   });
 });
+
+describe("names that are not UTF-8", () => {
+  test("are refused by name, not passed over", async (context) => {
+    const root = directory(context, "data/a.csv", "data/b.txt");
+    const name = Buffer.concat([Buffer.from(`${root}/data/caf`), Buffer.from([0xe9]), Buffer.from(".csv")]); // Latin-1
+    writeFileSync(name, "x");
+    const named = { name: "UserError", code: "PATH_NOT_UTF8", message: /data\/caf\ufffd\.csv cannot be read/ };
+    await assert.rejects(find(root, `${root}/data`), named);
+    await assert.rejects(find(root, `${root}/data/*.csv`), named);
+    await assert.rejects(find(root, `${root}/*/*.csv`), named);
+    assert.deepEqual(await find(root, `${root}/data/*.txt`), ["data/b.txt"]);
+  });
+
+  test("are not those that hold the sign for them", async (context) => {
+    const root = directory(context, "data/caf\ufffd.csv");
+    assert.deepEqual(await find(root, `${root}/data`), ["data/caf\ufffd.csv"]);
+  });
+});

@@ -7,6 +7,7 @@
 //   F1. A file is found once, however it is spelt: files are told apart by their real paths.
 //   F2. Links are followed. One that leads back to a directory above it, or to itself, holds nothing new and is passed
 //       over; one that leads nowhere is an error that names it.
+//   F3. What a directory lists and nobody can open by its name is an error, not a file that has gone.
 
 import type { Disk, FileStat } from "../../../base/disk.ts";
 import { EngineError, ExternalError, UserError } from "../../../base/errors.ts";
@@ -38,11 +39,11 @@ export async function filesFind(disk: Disk, paths: readonly string[]): Promise<r
 /** Where a search comes by: directories as the path has them and by their real paths, and the files found. */
 export type Reached = { readonly directories: ReadonlyMap<string, string>; readonly files: readonly string[] };
 
-/** Throws LINK_BROKEN; of what else cannot be found, the search itself tells, when the job runs. */
+/** Throws what is wrong with one entry; of what else cannot be found, the search itself tells, when the job runs. */
 export async function filesReached(disk: Disk, path: string): Promise<Reached> {
   const walk = new Walk(disk);
   const files = await filesOf(disk, path, walk).catch((error: unknown) => {
-    if (!(error instanceof EngineError) || error.code === "LINK_BROKEN") throw error;
+    if (!(error instanceof EngineError) || WRONG_WITH_ENTRY.has(error.code)) throw error;
     return [];
   });
   return { directories: walk.entered, files: files.filter(({ isStream }) => !isStream).map((file) => file.path) };
@@ -114,6 +115,21 @@ function linkBroken(path: string, target: string): UserError {
     fix: "mend or remove the link, or give a pattern that leaves it out",
   });
 }
+
+/** What stands in a listed name for bytes that are no text: by that name nothing is found. */
+const NOT_UTF8 = "\ufffd";
+
+function nameUnreadable(path: string): UserError {
+  return new UserError(
+    "PATH_NOT_UTF8",
+    `${path} cannot be read: its name is not UTF-8 (${NOT_UTF8} stands for what is not)`,
+    {
+      fix: "rename it, or give a pattern that leaves it out",
+    },
+  );
+}
+
+const WRONG_WITH_ENTRY: ReadonlySet<string> = new Set(["LINK_BROKEN", "PATH_NOT_UTF8"]);
 
 type BelowPattern = Extract<NamePattern, { kind: "below" }>;
 
@@ -190,9 +206,10 @@ class Walk {
       const stat = await this.#disk.stat(path);
       const link = stat === null ? await this.#disk.readLink(path) : null;
       if (link !== null) throw linkBroken(path, link);
+      if (stat === null && path.includes(NOT_UTF8)) throw nameUnreadable(path); // F3
       return stat;
     } catch (error) {
-      if (!(error instanceof EngineError) || error.code === "LINK_BROKEN") throw error;
+      if (!(error instanceof EngineError) || WRONG_WITH_ENTRY.has(error.code)) throw error;
       const link = await this.#disk.readLink(path).catch(() => null);
       if (link === null) throw error;
       if (error.code === "PATH_INVALID") return null; // F2
