@@ -7,12 +7,12 @@
 // and two strings of each record. Not measured: memory traffic of a real exchange (one region, warm in the cache).
 
 import { memoryView } from "../src/base/memory-view.ts";
-import { compileBatchCodec } from "../src/types/batch-codec.ts";
-import { ByteCursor, ByteSink } from "../src/types/byte-buffer.ts";
-import type { BatchCodec } from "../src/types/codec.ts";
-import { ShapeLearner } from "../src/types/shape-learner.ts";
+import { compileBatchCodec } from "../src/types/batch/batch-codec.ts";
+import { ByteCursor, ByteSink } from "../src/types/bytes/byte-buffer.ts";
+import type { BatchCodec } from "../src/types/bytes/codec.ts";
+import { ShapeLearner } from "../src/types/shapes/shape-learner.ts";
 import { t } from "../src/types/t.ts";
-import { compileValueCodec } from "../src/types/value-codec.ts";
+import { compileValueCodec } from "../src/types/values/value-codec.ts";
 
 const BATCH = 200;
 const BATCHES_PER_ROUND = 500;

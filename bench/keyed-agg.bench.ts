@@ -8,7 +8,7 @@ import { aggregateSet, count, max, sum } from "../src/operators/aggregates/aggre
 import { AggregateTable, STAGE_CAPACITY } from "../src/operators/aggregates/aggregate-table.ts";
 import { fieldTypes } from "../src/operators/expressions/field-types.ts";
 import type { RecordBatch } from "../src/operators/operator.ts";
-import { compileBatchCodec } from "../src/types/batch-codec.ts";
+import { compileBatchCodec } from "../src/types/batch/batch-codec.ts";
 import { t } from "../src/types/t.ts";
 import { operatorTables } from "../test/operators/operator-tables.ts";
 

@@ -10,8 +10,8 @@ import { jobPlan } from "../src/client/job-plan.ts";
 import { Configuration } from "../src/config/configuration.ts";
 import type { Job } from "../src/index.ts";
 import { nodeDisk } from "../src/storage/node-disk.ts";
-import { localSlotRunner } from "../src/taskmanager/slot-runner-local.ts";
-import { threadSlotRunner } from "../src/taskmanager/slot-runner-node.ts";
+import { localSlotRunner } from "../src/taskmanager/runner/slot-runner-local.ts";
+import { threadSlotRunner } from "../src/taskmanager/runner/slot-runner-node.ts";
 import type { Measured } from "./result.ts";
 
 export type RunOptions = {

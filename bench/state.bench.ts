@@ -5,15 +5,15 @@
 // Every case gets the same pseudo-random keys. Contestants take turns in ROUNDS rounds; a line shows the median round
 // in CPU nanoseconds per record, and the memory per key after the last one. Filling is a round of its own, not shown.
 
-import { heapBlocks } from "../src/state/block-source.ts";
-import { heapStore } from "../src/state/heap-store.ts";
-import { KeyBatch } from "../src/state/key-batch.ts";
-import type { KeyedStateStore } from "../src/state/keyed-state.ts";
-import type { KeyedStoreOptions } from "../src/state/keyed-store.ts";
-import { managedStore } from "../src/state/managed-store.ts";
-import { ManagedTable } from "../src/state/managed-table.ts";
-import { PageAllocator } from "../src/state/page-allocator.ts";
-import { compileKeyHash, hashAscii, mixEnd } from "../src/types/key-hash.ts";
+import type { KeyedStateStore } from "../src/state/contract/keyed-state.ts";
+import { heapStore } from "../src/state/heap/heap-store.ts";
+import { KeyBatch } from "../src/state/keys/key-batch.ts";
+import { managedStore } from "../src/state/managed/managed-store.ts";
+import { heapBlocks } from "../src/state/pages/block-source.ts";
+import { PageAllocator } from "../src/state/pages/page-allocator.ts";
+import type { KeyedStoreOptions } from "../src/state/store/keyed-store.ts";
+import { ManagedTable } from "../src/state/table/managed-table.ts";
+import { compileKeyHash, hashAscii, mixEnd } from "../src/types/keys/key-hash.ts";
 import { t } from "../src/types/t.ts";
 
 const KEYS = Number(process.argv[2] ?? 1_000_000);

@@ -10,7 +10,7 @@ import { fieldTypes } from "../src/operators/expressions/field-types.ts";
 import type { OperatorContext } from "../src/operators/operator.ts";
 import { windowOperator } from "../src/operators/windows/window-operator.ts";
 import { session, sliding, tumbling, type WindowSpec } from "../src/operators/windows/window-spec.ts";
-import { compileBatchCodec } from "../src/types/batch-codec.ts";
+import { compileBatchCodec } from "../src/types/batch/batch-codec.ts";
 import { t } from "../src/types/t.ts";
 import { operatorTables } from "../test/operators/operator-tables.ts";
 

@@ -102,7 +102,7 @@ export type {
   ReducingState,
   TimerService,
   ValueState,
-} from "./state/keyed-state.ts";
-export type { Infer, StandardSchema } from "./types/standard-schema.ts";
+} from "./state/contract/keyed-state.ts";
+export type { Infer, StandardSchema } from "./types/spec/standard-schema.ts";
+export type { TypedArrayName, TypeSpec } from "./types/spec/type-spec.ts";
 export { type OptionalType, type Type, t } from "./types/t.ts";
-export type { TypedArrayName, TypeSpec } from "./types/type-spec.ts";

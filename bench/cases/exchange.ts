@@ -11,7 +11,7 @@
 
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { heapView } from "../../src/base/memory-view.ts";
-import { compileBatchCodec } from "../../src/types/batch-codec.ts";
+import { compileBatchCodec } from "../../src/types/batch/batch-codec.ts";
 import exchange from "../jobs/exchange.ts";
 import { Trade, trade } from "../jobs/records.ts";
 import { type Measured, median, ratioOf, report, resultOf } from "../result.ts";

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { inEveryMode, MODES } from "../../test/api/every-mode.ts";
 import { BUILD_DEFAULTS, jobRefusal } from "../../test/api/job-refusal.ts";
 import { blackhole, collection, count, type JobEnv, job, print, session, state, sum, t, tumbling } from "../index.ts";
-import { compileKeyHash } from "../types/key-hash.ts";
+import { compileKeyHash } from "../types/keys/key-hash.ts";
 import { jobBuild } from "./job.ts";
 
 const Trade = t.struct({

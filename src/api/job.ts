@@ -3,17 +3,17 @@
 import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
 import { checkOptions, oneOf } from "../types/check-options.ts";
-import { describe } from "../types/describe.ts";
-import { checkSchema } from "../types/schema-spec.ts";
-import type { Infer, StandardSchema } from "../types/standard-schema.ts";
-import { callSite, userFrame } from "./call-site.ts";
-import { checkSourceType } from "./check-argument.ts";
-import { misspeltFix, sideOutputs } from "./misplaced-call.ts";
+import { describe } from "../types/spec/describe.ts";
+import { checkSchema } from "../types/spec/schema-spec.ts";
+import type { Infer, StandardSchema } from "../types/spec/standard-schema.ts";
+import { callSite, userFrame } from "./checks/call-site.ts";
+import { checkSourceType } from "./checks/check-argument.ts";
+import { misspeltFix, sideOutputs } from "./checks/misplaced-call.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
-import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan-builder.ts";
+import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan/plan-builder.ts";
+import { outputOf } from "./plan/stream-origin.ts";
 import type { Split, Stream } from "./stream.ts";
 import { METHODS, Stream as StreamClass } from "./stream.ts";
-import { outputOf } from "./stream-origin.ts";
 
 /** Where a job's streams start. */
 export interface JobEnv {

@@ -2,11 +2,11 @@
 
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
-import { layoutOf } from "../types/schema-spec.ts";
-import { bigintOf, dateOf, numberOf } from "../types/source-value.ts";
-import type { StandardIssue, StandardSchema } from "../types/standard-schema.ts";
-import { timeParse } from "../types/time-text.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import { layoutOf } from "../types/spec/schema-spec.ts";
+import { bigintOf, dateOf, numberOf } from "../types/spec/source-value.ts";
+import type { StandardIssue, StandardSchema } from "../types/spec/standard-schema.ts";
+import { timeParse } from "../types/spec/time-text.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 
 export type ParamsText = Readonly<Record<string, string>>;
 

@@ -2,8 +2,8 @@
 
 import type { StateHandles } from "../operators/process/state-declaration.ts";
 import type { UserMetrics } from "../operators/process/user-metrics.ts";
-import type { FiredTimer, TimerService } from "../state/keyed-state.ts";
-import type { Infer, StandardSchema } from "../types/standard-schema.ts";
+import type { FiredTimer, TimerService } from "../state/contract/keyed-state.ts";
+import type { Infer, StandardSchema } from "../types/spec/standard-schema.ts";
 import type { Immutable } from "./stream-types.ts";
 
 /** `errors` is the side output of `onError("side")`. */

@@ -1,7 +1,7 @@
 // Settings of a sink, the end of a stream.
 
 import { checkValue, NAME } from "../types/check-options.ts";
-import type { PlanNode } from "./plan-node.ts";
+import type { PlanNode } from "./plan/plan-node.ts";
 
 declare const row: unique symbol;
 

@@ -15,15 +15,16 @@ import type { Sink } from "../operators/sink.ts";
 import type { InvalidPolicy, InvalidRow } from "../operators/source.ts";
 import type { WindowBounds, WindowSpec } from "../operators/windows/window-spec.ts";
 import { checkOptions, checkValue, NAME, oneOf } from "../types/check-options.ts";
-import { describe } from "../types/describe.ts";
-import { checkedLayout, checkSchema, layoutOf } from "../types/schema-spec.ts";
-import type { Infer, StandardSchema, WhenKnown } from "../types/standard-schema.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
-import type { AbsentMethods } from "./absent-methods.ts";
-import { callSite } from "./call-site.ts";
-import { checkEventTime, checkSameKeys, checkStreams, checkWindow } from "./check-argument.ts";
-import { checkFunction } from "./check-function.ts";
-import { checkFields } from "./field-check.ts";
+import { describe } from "../types/spec/describe.ts";
+import { checkedLayout, checkSchema, layoutOf } from "../types/spec/schema-spec.ts";
+import type { Infer, StandardSchema, WhenKnown } from "../types/spec/standard-schema.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
+import type { AbsentMethods } from "./checks/absent-methods.ts";
+import { callSite } from "./checks/call-site.ts";
+import { checkEventTime, checkSameKeys, checkStreams, checkWindow } from "./checks/check-argument.ts";
+import { checkFunction } from "./checks/check-function.ts";
+import { checkFields } from "./checks/field-check.ts";
+import { refuseMisplaced, sideOutputs } from "./checks/misplaced-call.ts";
 import {
   aggregateNode,
   checkTimed,
@@ -36,14 +37,13 @@ import {
   stepFrom,
   type WindowSettings,
   windowNode,
-} from "./keyed-nodes.ts";
-import { refuseMisplaced, sideOutputs } from "./misplaced-call.ts";
-import { checkOnError, SIDE_ERRORS } from "./on-error.ts";
-import { uidCheck } from "./plan-builder.ts";
-import type { NodeDeclaration, PlanNode } from "./plan-node.ts";
+} from "./plan/keyed-nodes.ts";
+import { checkOnError, SIDE_ERRORS } from "./plan/on-error.ts";
+import { uidCheck } from "./plan/plan-builder.ts";
+import type { NodeDeclaration, PlanNode } from "./plan/plan-node.ts";
+import { edgeFunctions, edgesOf, outputOf, partitioned, type StreamOrigin } from "./plan/stream-origin.ts";
 import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
 import { SinkHandle } from "./sink-handle.ts";
-import { edgeFunctions, edgesOf, outputOf, partitioned, type StreamOrigin } from "./stream-origin.ts";
 import type {
   AnyText,
   Asynchronous,

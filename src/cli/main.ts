@@ -6,13 +6,13 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { EngineError } from "../base/errors.ts";
 import { errorReports } from "../client/errors/error-report.ts";
-import { type CommandLine, commandHelp, commandLineParse, overviewHelp } from "./arguments.ts";
-import { COMMANDS } from "./commands.ts";
 import { errorText } from "./errors/error-text.ts";
-import { EXIT } from "./exit-codes.ts";
-import { Interrupts } from "./interrupts.ts";
+import { type CommandLine, commandHelp, commandLineParse, overviewHelp } from "./session/arguments.ts";
+import { COMMANDS } from "./session/commands.ts";
+import { EXIT } from "./session/exit-codes.ts";
+import { Interrupts } from "./session/interrupts.ts";
+import { guardUserCode } from "./session/user-code.ts";
 import { Terminal } from "./terminal/terminal.ts";
-import { guardUserCode } from "./user-code.ts";
 
 const REPORT_VERSION = 1;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -73,7 +73,7 @@ async function command(args: readonly string[]): Promise<number> {
     terminal.data(commandHelp(line.command, docsPage()));
     return EXIT.ok;
   }
-  const { Session } = await import("./session.ts");
+  const { Session } = await import("./session/session.ts");
   const session = new Session(line);
   const asJson = line.flags.has("json");
   guardUserCode({ note: (text) => terminal.note(text), onLateError: (error) => onLateError(error, session) });
@@ -100,7 +100,7 @@ async function command(args: readonly string[]): Promise<number> {
   }
 }
 
-type Session = InstanceType<typeof import("./session.ts").Session>;
+type Session = InstanceType<typeof import("./session/session.ts").Session>;
 
 async function dispatch(session: Session): Promise<number> {
   switch (session.line.command.name) {

@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { type SourceLocation, UserError } from "../base/errors.ts";
 import { type ConfigLayer, layerCheck } from "../config/configuration.ts";
 import { keyPlace } from "../config/key-place.ts";
-import { bundleImport } from "../taskmanager/job-load-node.ts";
+import { bundleImport } from "../taskmanager/runner/job-load-node.ts";
 import { moduleBundle } from "./bundle/bundle-node.ts";
 import { fileText } from "./bundle/bundle-sources-node.ts";
 

@@ -15,7 +15,7 @@ import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manage
 import type { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
 import type { SinkClaim } from "../operators/sink.ts";
-import type { SlotRunner } from "../taskmanager/slot-runner.ts";
+import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import { TaskManager } from "../taskmanager/task-manager.ts";
 import { type PlannedJob, withSlots } from "./job-plan.ts";
 

@@ -10,7 +10,7 @@ import { directTransport } from "../network/transport.ts";
 import { errorData } from "../protocol/error-data.ts";
 import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
 import { taskIdOf } from "../protocol/slot-messages.ts";
-import { UNREAD_BYTES_MAX } from "../taskmanager/row-outlet.ts";
+import { UNREAD_BYTES_MAX } from "../taskmanager/drivers/row-outlet.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { JobHandle, rowSinks } from "./job-handle.ts";
 

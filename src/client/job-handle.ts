@@ -12,7 +12,7 @@ import type { Plan } from "../graph/plan.ts";
 import type { Connection } from "../network/transport.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
 import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
-import { UNREAD_BYTES_MAX } from "../taskmanager/row-outlet.ts";
+import { UNREAD_BYTES_MAX } from "../taskmanager/drivers/row-outlet.ts";
 import { RowQueue, type RowsFromJob } from "./row-queue.ts";
 
 /** What a job came to. */

@@ -2,7 +2,7 @@
 
 import { type Job, jobBuild } from "../api/job.ts";
 import type { ParamsText } from "../api/params.ts";
-import type { PlanDefaults } from "../api/plan-builder.ts";
+import type { PlanDefaults } from "../api/plan/plan-builder.ts";
 import type { Disk } from "../base/disk.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";

@@ -7,8 +7,8 @@ import { assert } from "../base/errors.ts";
 import { Configuration } from "../config/configuration.ts";
 import { errorData } from "../protocol/error-data.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
-import { jobLoad } from "../taskmanager/job-load-node.ts";
-import { exitCalled, threwLate } from "../taskmanager/user-failure.ts";
+import { exitCalled, threwLate } from "../taskmanager/failures/user-failure.ts";
+import { jobLoad } from "../taskmanager/runner/job-load-node.ts";
 import { jobPlan } from "./job-plan.ts";
 import type { FromPlanner, PlannerStart } from "./planner-node.ts";
 

@@ -11,8 +11,8 @@
 
 import type { SourceLocation } from "../base/errors.ts";
 import type { Json } from "../operators/source.ts";
-import type { StateSpec } from "../state/keyed-state.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import type { StateSpec } from "../state/contract/keyed-state.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 
 export const PLAN_VERSION = 1;
 

@@ -1,7 +1,7 @@
 // Types of the records at an operator's ends, as far as the plan knows them.
 
 import { canonicalJson } from "../base/canonical-json.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 import type { Plan, PlanEdge, PlanOperator } from "./plan.ts";
 
 type Operators = Pick<Plan, "operators" | "edges">;

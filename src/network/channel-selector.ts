@@ -1,7 +1,7 @@
 // Which channel a record goes to, as the text of an expression over `record`, for the generated emit function.
 
 import type { UserError } from "../base/errors.ts";
-import { KEY_DOUBTFUL } from "../types/key-hash.ts";
+import { KEY_DOUBTFUL } from "../types/keys/key-hash.ts";
 
 export type ChannelSelector = {
   /** Code that runs before the choice; may be empty. Uses only `record` and `bindings`. */

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SeededRandom } from "../base/seeded-random.ts";
-import { compileBatchCodec } from "../types/batch-codec.ts";
+import { compileBatchCodec } from "../types/batch/batch-codec.ts";
 import type { DataReceiver, DataSender } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 

@@ -13,7 +13,7 @@
 //   L6. A batch that was taken arrives, whether or not something follows it: its sender calls `pump` when rung until it
 //       is through.
 
-import type { BatchWriter, MemoryView } from "../types/codec.ts";
+import type { BatchWriter, MemoryView } from "../types/bytes/codec.ts";
 import type { ControlKind, ElementKind } from "./element.ts";
 
 /** Wakes the slot on the other side. Safe to call from any thread that holds it. */

@@ -8,8 +8,8 @@
 //   G3. The watermark of an input never goes back, and a finished channel does not hold it back.
 
 import { assert, InternalError } from "../base/errors.ts";
-import type { BatchCodec, BatchCodecOptions, BatchReader } from "../types/codec.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import type { BatchCodec, BatchCodecOptions, BatchReader } from "../types/bytes/codec.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 import type { DataReceiver, ReceivedElement } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 

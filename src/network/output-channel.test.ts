@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { heapView } from "../base/memory-view.ts";
-import { compileBatchCodec } from "../types/batch-codec.ts";
+import { compileBatchCodec } from "../types/batch/batch-codec.ts";
 import { t } from "../types/t.ts";
 import type { DataSender, ReceivedElement } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";

@@ -7,7 +7,7 @@
 //       limit and one record.
 //   C5. A mark is a watermark that keeps its place among the records, also within a batch.
 
-import type { BatchCodec, BatchWriter } from "../types/codec.ts";
+import type { BatchCodec, BatchWriter } from "../types/bytes/codec.ts";
 import type { RecordGuard } from "../types/record-guard.ts";
 import type { DataSender } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";

@@ -4,12 +4,12 @@ import { inspect } from "node:util";
 import { ScriptedSender, type SentEvent } from "../../test/network/scripted-sender.ts";
 import { UserError } from "../base/errors.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
-import { keyGroupOf, operatorIndexOf } from "../state/key-groups.ts";
-import { compileBatchCodec } from "../types/batch-codec.ts";
-import type { CodecPair } from "../types/codec.ts";
-import { compileKeyHash } from "../types/key-hash.ts";
-import { ShapeLearner } from "../types/shape-learner.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import { keyGroupOf, operatorIndexOf } from "../state/keys/key-groups.ts";
+import { compileBatchCodec } from "../types/batch/batch-codec.ts";
+import type { CodecPair } from "../types/bytes/codec.ts";
+import { compileKeyHash } from "../types/keys/key-hash.ts";
+import { ShapeLearner } from "../types/shapes/shape-learner.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 import {
   type ChannelSelector,
   selectAll,

@@ -18,10 +18,10 @@
 
 import { canonicalJson } from "../base/canonical-json.ts";
 import { UserError } from "../base/errors.ts";
-import type { BatchCodec, CodecPair, Mismatch } from "../types/codec.ts";
+import type { BatchCodec, CodecPair, Mismatch } from "../types/bytes/codec.ts";
 import { compileRecordGuard, LearnedGuard, type RecordGuard } from "../types/record-guard.ts";
-import type { ShapeLearner } from "../types/shape-learner.ts";
-import { specMismatch } from "../types/spec-mismatch.ts";
+import type { ShapeLearner } from "../types/shapes/shape-learner.ts";
+import { specMismatch } from "../types/values/spec-mismatch.ts";
 import type { ChannelSelector } from "./channel-selector.ts";
 import type { DataSender } from "./data-link.ts";
 import { compileEmit, type Emit } from "./emit-code.ts";

@@ -20,7 +20,7 @@
 
 import { assert } from "../base/errors.ts";
 import { heapView, type MemoryView } from "../base/memory-view.ts";
-import type { BatchWriter } from "../types/codec.ts";
+import type { BatchWriter } from "../types/bytes/codec.ts";
 import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "./data-link.ts";
 import { type ControlKind, ELEMENT, type ElementKind } from "./element.ts";
 import type { SegmentStock } from "./segment-stock.ts";

@@ -9,8 +9,8 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Emitted, OperatorDriver } from "../../test/operators/operator-driver.ts";
 import { ROW, type Row, type Step, type StreamCase, streamCases } from "../../test/operators/window-streams.ts";
-import type { KeyedStore, KeyedStoreOptions } from "../state/keyed-store.ts";
-import { compileBatchCodec } from "../types/batch-codec.ts";
+import type { KeyedStore, KeyedStoreOptions } from "../state/store/keyed-store.ts";
+import { compileBatchCodec } from "../types/batch/batch-codec.ts";
 import type { Operator } from "./operator.ts";
 
 export type OperatorSubject = {

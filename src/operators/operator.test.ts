@@ -2,16 +2,16 @@
 
 import type { Emitted } from "../../test/operators/operator-driver.ts";
 import { commonOptions, ROW, type Row, type StreamCase } from "../../test/operators/window-streams.ts";
-import { heapStore } from "../state/heap-store.ts";
+import { heapStore } from "../state/heap/heap-store.ts";
 import { t } from "../types/t.ts";
 import { aggregateSet, collect, count, sum } from "./aggregates/aggregate.ts";
-import { AggregateOperator } from "./aggregates/aggregate-operator.ts";
-import { ReduceOperator } from "./aggregates/reduce-operator.ts";
 import { fieldTypes } from "./expressions/field-types.ts";
 import { InOrderOperator } from "./in-order/in-order-operator.ts";
 import { type OperatorSubject, operatorContract } from "./operator.contract.ts";
 import { type ProcessContext, type ProcessFunctions, ProcessOperator } from "./process/process-operator.ts";
 import { type StateHandles, state } from "./process/state-declaration.ts";
+import { AggregateOperator } from "./running/aggregate-operator.ts";
+import { ReduceOperator } from "./running/reduce-operator.ts";
 import { PreAggregateOperator } from "./windows/pre-aggregate-operator.ts";
 import { windowOperator } from "./windows/window-operator.ts";
 import { type PaneWindowSpec, session, sliding, tumbling, type WindowSpec } from "./windows/window-spec.ts";

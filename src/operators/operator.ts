@@ -22,8 +22,8 @@
 // of the task. This contract is for the others: process functions, windows, aggregates, joins.
 
 import type { Env } from "../base/env.ts";
-import type { KeyedStateStore } from "../state/keyed-state.ts";
-import type { BatchReader, ByteReader, ByteWriter } from "../types/codec.ts";
+import type { KeyedStateStore } from "../state/contract/keyed-state.ts";
+import type { BatchReader, ByteReader, ByteWriter } from "../types/bytes/codec.ts";
 
 export interface Output {
   /** Takes the record; false when the output is full now (O1). `timestampMs` is NaN for a record without event time. */

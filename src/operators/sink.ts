@@ -14,7 +14,7 @@
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 import type { OperatorMetrics } from "./operator.ts";
 import type { Json } from "./source.ts";
 

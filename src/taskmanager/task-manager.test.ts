@@ -10,7 +10,7 @@ import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { FromSlot } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
-import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
+import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
 import { TaskManager } from "./task-manager.ts";
 
 const GIB = 1024 ** 3;

@@ -7,7 +7,7 @@
 //       cannot be ended keeps it: it may still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
 
-import { userFrame } from "../api/call-site.ts";
+import { userFrame } from "../api/checks/call-site.ts";
 import type { Env } from "../base/env.ts";
 import { assert, type EngineError, InternalError, UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
@@ -19,10 +19,10 @@ import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
 import { metricMemory } from "../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../network/doorbell.ts";
 import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
-import { HELD_FACTOR_MAX } from "./heap-guard.ts";
+import { neverReturned, outOfHeap, withCulprit } from "./failures/user-failure.ts";
 import { MemoryGuard } from "./memory-guard.ts";
-import type { SlotExit, SlotHandle, SlotRunner } from "./slot-runner.ts";
-import { neverReturned, outOfHeap, withCulprit } from "./user-failure.ts";
+import { HELD_FACTOR_MAX } from "./runner/heap-guard.ts";
+import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskManagerOptions = {

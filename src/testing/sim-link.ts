@@ -12,7 +12,7 @@ import { heapView, type MemoryView } from "../base/memory-view.ts";
 import type { SeededRandom } from "../base/seeded-random.ts";
 import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "../network/data-link.ts";
 import { type ControlKind, ELEMENT, type ElementKind } from "../network/element.ts";
-import type { BatchWriter } from "../types/codec.ts";
+import type { BatchWriter } from "../types/bytes/codec.ts";
 
 export type SimLinkOptions = {
   readonly env: Env;

@@ -7,7 +7,7 @@ import type { DataReceiver, DataSender, Doorbell } from "../network/data-link.ts
 import type { ElementKind } from "../network/element.ts";
 import { LocalLink } from "../network/local-link.ts";
 import type { LinkSpec } from "../protocol/slot-messages.ts";
-import type { LinkBuilder } from "../taskmanager/links.ts";
+import type { LinkBuilder } from "../taskmanager/build/links.ts";
 import { SimLink } from "./sim-link.ts";
 
 export type SimLinksOptions = {

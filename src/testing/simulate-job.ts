@@ -19,7 +19,7 @@ import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobResult } from "../jobmanager/job-master.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
-import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
+import { localSlotRunner } from "../taskmanager/runner/slot-runner-local.ts";
 import { ambientTrap } from "./ambient-trap-node.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import { SimEnv } from "./sim-env.ts";

@@ -1,12 +1,12 @@
 // Reads the keyed state of operators under test: what a user declared, by name, for one key.
 
-import type { BuiltPlan } from "../api/plan-builder.ts";
+import type { BuiltPlan } from "../api/plan/plan-builder.ts";
 import { UserError } from "../base/errors.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
-import { keyGroupOf, operatorIndexOf } from "../state/key-groups.ts";
-import type { KeyedStateStore } from "../state/keyed-state.ts";
-import { compileKeyHash, type KeyHash } from "../types/key-hash.ts";
+import type { KeyedStateStore } from "../state/contract/keyed-state.ts";
+import { keyGroupOf, operatorIndexOf } from "../state/keys/key-groups.ts";
+import { compileKeyHash, type KeyHash } from "../types/keys/key-hash.ts";
 
 type View = {
   readonly operator: PlanOperator;

@@ -23,7 +23,7 @@ import type {
   SplitEnumerator,
 } from "../operators/source.ts";
 import { compileRecordGuard, type RecordGuard } from "../types/record-guard.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 import { checkBadRow, checkRecord, inputEnded } from "./test-input.ts";
 
 type Item =

@@ -1,6 +1,6 @@
 // What tests pass to `testJob` and `harness`, checked: an assertion about a misspelt name would hold for ever.
 
-import { callSite } from "../api/call-site.ts";
+import { callSite } from "../api/checks/call-site.ts";
 import { isJob } from "../api/job.ts";
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
@@ -8,11 +8,11 @@ import { meterName } from "../metrics/metric-rates.ts";
 import type { MetricEntry } from "../metrics/metric-store.ts";
 import type { InvalidRow } from "../operators/source.ts";
 import { checkValue, type OptionKind, TEXTS } from "../types/check-options.ts";
-import { codecError } from "../types/codec-error.ts";
-import { describe } from "../types/describe.ts";
 import type { RecordGuard } from "../types/record-guard.ts";
-import { specMismatch } from "../types/spec-mismatch.ts";
-import type { TypeSpec } from "../types/type-spec.ts";
+import { describe } from "../types/spec/describe.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
+import { codecError } from "../types/values/codec-error.ts";
+import { specMismatch } from "../types/values/spec-mismatch.ts";
 
 /** A number or a Date. */
 export const TIME: OptionKind = {

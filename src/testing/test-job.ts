@@ -27,7 +27,7 @@ import type { JobResult } from "../jobmanager/job-master.ts";
 import type { MetricEntry } from "../metrics/metric-store.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
-import { localSlotRunner } from "../taskmanager/slot-runner-local.ts";
+import { localSlotRunner } from "../taskmanager/runner/slot-runner-local.ts";
 import { checkOptions, NUMBER, oneOf } from "../types/check-options.ts";
 import { SimEnv } from "./sim-env.ts";
 import { StateViews } from "./state-view.ts";

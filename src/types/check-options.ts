@@ -4,7 +4,7 @@
 
 import { type SourceLocation, UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
-import { describe } from "./describe.ts";
+import { describe } from "./spec/describe.ts";
 
 /** What an option takes. */
 export type OptionKind = {

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { durationMs, isDuration } from "../base/duration.ts";
 import { compileRecordGuard } from "./record-guard.ts";
-import { specMismatch } from "./spec-mismatch.ts";
 import { t } from "./t.ts";
+import { specMismatch } from "./values/spec-mismatch.ts";
 
 test("what a duration is does not depend on who asks", () => {
   const { spec } = t.struct({ d: t.duration });

@@ -6,7 +6,7 @@ import { blackhole, col, collect, count, csv, generate, job, jsonl, state, t } f
 import { readAll } from "../operators/source.contract.ts";
 import { harness, testJob } from "../testing/index.ts";
 import { simWorld } from "../testing/world.ts";
-import { fieldCode, fieldOf, ownField } from "./field-path.ts";
+import { fieldCode, fieldOf, ownField } from "./spec/field-path.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: names that no type declares
 type Anything = any;

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { anySpec, graphValue, plainValue, valuesOf } from "../../test/arbitraries/typed-values.ts";
-import { AnyCheck } from "./any-check.ts";
-import { AnyWriter } from "./any-writer.ts";
-import { compileBatchCodec } from "./batch-codec.ts";
-import { ByteSink } from "./byte-buffer.ts";
+import { AnyCheck } from "./any/any-check.ts";
+import { AnyWriter } from "./any/any-writer.ts";
+import { compileBatchCodec } from "./batch/batch-codec.ts";
+import { ByteSink } from "./bytes/byte-buffer.ts";
 import { compileRecordGuard, LearnedGuard } from "./record-guard.ts";
-import { ShapeLearner } from "./shape-learner.ts";
+import { ShapeLearner } from "./shapes/shape-learner.ts";
 import { t } from "./t.ts";
 
 class Point {

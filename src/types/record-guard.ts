@@ -9,13 +9,13 @@
 //
 // Measured on a record of 7 fields, 3 of them strings (Node 24): 4 to 6 ns, most of which counts the keys.
 
-import { AnyCheck } from "./any-check.ts";
-import type { Strictness } from "./codec.ts";
-import { ShapeWidener } from "./shape-learner.ts";
-import { countGuard, structGuard } from "./struct-guard.ts";
-import type { StructSpec, TypeSpec } from "./type-spec.ts";
-import { isTypedArrayOf } from "./typed-array-bytes.ts";
-import { ValueSource } from "./value-source.ts";
+import { AnyCheck } from "./any/any-check.ts";
+import type { Strictness } from "./bytes/codec.ts";
+import { isTypedArrayOf } from "./bytes/typed-array-bytes.ts";
+import { ShapeWidener } from "./shapes/shape-learner.ts";
+import type { StructSpec, TypeSpec } from "./spec/type-spec.ts";
+import { countGuard, structGuard } from "./values/struct-guard.ts";
+import { ValueSource } from "./values/value-source.ts";
 
 /** `first`: of a batch; symbols as keys are looked for there only, as `append` does. */
 export type RecordGuard = (record: unknown, first: boolean) => boolean;

@@ -3,10 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { anySpec } from "../../test/arbitraries/typed-values.ts";
 import { canonicalHash } from "../base/canonical-json.ts";
-import { specProblem } from "./spec-check.ts";
-import { specText } from "./spec-text.ts";
+import { specText } from "./spec/spec-text.ts";
+import type { TypeSpec } from "./spec/type-spec.ts";
 import { t } from "./t.ts";
-import type { TypeSpec } from "./type-spec.ts";
+import { specProblem } from "./values/spec-check.ts";
 
 /** The same spec with the properties of every part in reverse order. */
 function reversed(value: unknown): unknown {

@@ -7,13 +7,13 @@
 
 import type { Duration } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
-import { ByteCursor, ByteSink } from "./byte-buffer.ts";
-import { checkedLayout } from "./schema-spec.ts";
-import { specProblem } from "./spec-check.ts";
-import { specIssues } from "./spec-mismatch.ts";
-import type { Infer, StandardIssue, StandardProps, StandardResult } from "./standard-schema.ts";
-import type { StructField, TypedArrayName, TypeSpec } from "./type-spec.ts";
-import { compileValueProgram, type ValueProgram } from "./value-codec.ts";
+import { ByteCursor, ByteSink } from "./bytes/byte-buffer.ts";
+import { checkedLayout } from "./spec/schema-spec.ts";
+import type { Infer, StandardIssue, StandardProps, StandardResult } from "./spec/standard-schema.ts";
+import type { StructField, TypedArrayName, TypeSpec } from "./spec/type-spec.ts";
+import { specProblem } from "./values/spec-check.ts";
+import { specIssues } from "./values/spec-mismatch.ts";
+import { compileValueProgram, type ValueProgram } from "./values/value-codec.ts";
 
 /** A type of values `T`. */
 export interface Type<T> {

@@ -1,6 +1,6 @@
 // What `t.*` infers: checked by the compiler, never run.
 
-import type { StandardSchema } from "./standard-schema.ts";
+import type { StandardSchema } from "./spec/standard-schema.ts";
 import { type Infer, type Type, t } from "./t.ts";
 
 type Equal<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false;

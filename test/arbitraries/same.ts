@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { types } from "node:util";
-import type { TypeSpec } from "../../src/types/type-spec.ts";
+import type { TypeSpec } from "../../src/types/spec/type-spec.ts";
 
 /** Null when `actual` cannot be told from `expected`; else where they differ. */
 export function difference(actual: unknown, expected: unknown): string | null {

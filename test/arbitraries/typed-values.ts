@@ -1,9 +1,9 @@
 // Random types with random values of them, for property tests of codecs. Shrinks towards one field of one simple type.
 
 import fc from "fast-check";
-import { TIME_MAX_MS } from "../../src/types/source-value.ts";
-import type { StructField, TypedArrayName, TypeSpec } from "../../src/types/type-spec.ts";
-import { TYPED_ARRAY } from "../../src/types/typed-array-bytes.ts";
+import { TYPED_ARRAY } from "../../src/types/bytes/typed-array-bytes.ts";
+import { TIME_MAX_MS } from "../../src/types/spec/source-value.ts";
+import type { StructField, TypedArrayName, TypeSpec } from "../../src/types/spec/type-spec.ts";
 
 /** Names that trap code generators and object literals. */
 const FIELD_NAMES = [

@@ -7,7 +7,7 @@ import { memoryView } from "../../src/base/memory-view.ts";
 import { DOORBELL_WORDS, SharedDoorbell } from "../../src/network/doorbell.ts";
 import { ELEMENT } from "../../src/network/element.ts";
 import { RingReceiver, ringLinkMemory } from "../../src/network/ring-link.ts";
-import { compileBatchCodec } from "../../src/types/batch-codec.ts";
+import { compileBatchCodec } from "../../src/types/batch/batch-codec.ts";
 import { RING_SPEC, type RingSetup, textOf } from "./fixtures/ring-setup.ts";
 
 const CHANNELS = 3;

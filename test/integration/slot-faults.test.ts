@@ -12,8 +12,8 @@ import { type EmbeddedJob, embeddedStart } from "../../src/client/embedded.ts";
 import { jobPlan } from "../../src/client/job-plan.ts";
 import { Configuration } from "../../src/config/configuration.ts";
 import { nodeDisk } from "../../src/storage/node-disk.ts";
-import type { SlotRunner } from "../../src/taskmanager/slot-runner.ts";
-import { threadSlotRunner } from "../../src/taskmanager/slot-runner-node.ts";
+import type { SlotRunner } from "../../src/taskmanager/runner/slot-runner.ts";
+import { threadSlotRunner } from "../../src/taskmanager/runner/slot-runner-node.ts";
 import faults from "./fixtures/faults/faults.job.ts";
 
 const MODULE = new URL("./fixtures/faults/faults.job.ts", import.meta.url);

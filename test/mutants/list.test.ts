@@ -46,7 +46,7 @@ describe("the list of planted mistakes", () => {
   });
 
   test("the tests close to a source are those of its folder that reach it, the closest first", () => {
-    assert.equal(nearestTests("src/taskmanager/heap-guard.ts")[0], "src/taskmanager/heap-guard.test.ts");
+    assert.equal(nearestTests("src/taskmanager/runner/heap-guard.ts")[0], "src/taskmanager/runner/heap-guard.test.ts");
     const [first, ...others] = nearestTests("src/memory/segment-pool.ts");
     assert.match(first ?? "", /^src\/memory\/segment-pool\./);
     assert.ok(others.length > 0 && others.every((path) => path.startsWith("src/memory/")));

@@ -3,9 +3,9 @@
 import { heapView } from "../../src/base/memory-view.ts";
 import type { DataSender } from "../../src/network/data-link.ts";
 import { type ControlKind, ELEMENT } from "../../src/network/element.ts";
-import { compileBatchCodec } from "../../src/types/batch-codec.ts";
-import type { BatchCodec, BatchCodecOptions, BatchWriter } from "../../src/types/codec.ts";
-import type { TypeSpec } from "../../src/types/type-spec.ts";
+import { compileBatchCodec } from "../../src/types/batch/batch-codec.ts";
+import type { BatchCodec, BatchCodecOptions, BatchWriter } from "../../src/types/bytes/codec.ts";
+import type { TypeSpec } from "../../src/types/spec/type-spec.ts";
 
 /** What a sender was given. */
 export type SentEvent = { record: unknown; time: number } | { watermark: number } | { idle: number } | { end: true };

@@ -4,15 +4,15 @@
 
 import { heapView } from "../../src/base/memory-view.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../../src/operators/operator.ts";
-import { heapBlocks } from "../../src/state/block-source.ts";
-import { type KeyGroupRange, keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../../src/state/key-groups.ts";
-import type { KeyedStore, KeyedStoreOptions } from "../../src/state/keyed-store.ts";
-import { managedStore } from "../../src/state/managed-store.ts";
-import { PageAllocator } from "../../src/state/page-allocator.ts";
-import { ByteCursor, ByteSink } from "../../src/types/byte-buffer.ts";
-import type { BatchCodec } from "../../src/types/codec.ts";
-import { compileKeyHash } from "../../src/types/key-hash.ts";
-import type { TypeSpec } from "../../src/types/type-spec.ts";
+import { type KeyGroupRange, keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../../src/state/keys/key-groups.ts";
+import { managedStore } from "../../src/state/managed/managed-store.ts";
+import { heapBlocks } from "../../src/state/pages/block-source.ts";
+import { PageAllocator } from "../../src/state/pages/page-allocator.ts";
+import type { KeyedStore, KeyedStoreOptions } from "../../src/state/store/keyed-store.ts";
+import { ByteCursor, ByteSink } from "../../src/types/bytes/byte-buffer.ts";
+import type { BatchCodec } from "../../src/types/bytes/codec.ts";
+import { compileKeyHash } from "../../src/types/keys/key-hash.ts";
+import type { TypeSpec } from "../../src/types/spec/type-spec.ts";
 
 export type Emitted = { readonly row: Record<string, unknown>; readonly timestampMs: number };
 export type DriverRecord = { readonly record: unknown; readonly timestampMs: number; readonly input?: 0 | 1 };

@@ -1,9 +1,9 @@
 // Tables over a region of their own: for tests and benches of operators, without a store around them.
 
-import { heapBlocks } from "../../src/state/block-source.ts";
-import type { KeyGroupRange } from "../../src/state/key-groups.ts";
-import { OperatorTables } from "../../src/state/operator-tables.ts";
-import { PageAllocator } from "../../src/state/page-allocator.ts";
+import type { KeyGroupRange } from "../../src/state/keys/key-groups.ts";
+import { heapBlocks } from "../../src/state/pages/block-source.ts";
+import { PageAllocator } from "../../src/state/pages/page-allocator.ts";
+import { OperatorTables } from "../../src/state/store/operator-tables.ts";
 
 export type TablesOptions = {
   readonly limitBytes: number;

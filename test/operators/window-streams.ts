@@ -14,7 +14,7 @@ import {
   sum,
 } from "../../src/operators/aggregates/aggregate.ts";
 import { fieldTypes } from "../../src/operators/expressions/field-types.ts";
-import { compileBatchCodec } from "../../src/types/batch-codec.ts";
+import { compileBatchCodec } from "../../src/types/batch/batch-codec.ts";
 import { t } from "../../src/types/t.ts";
 import type { OperatorDriver } from "./operator-driver.ts";
 

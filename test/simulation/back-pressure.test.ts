@@ -8,7 +8,7 @@ import { jobPlan } from "../../src/client/job-plan.ts";
 import { Configuration } from "../../src/config/configuration.ts";
 import { OPTIONS } from "../../src/config/options.ts";
 import { count, generate, type Job, job, type Sink, tumbling } from "../../src/index.ts";
-import { localSlotRunner } from "../../src/taskmanager/slot-runner-local.ts";
+import { localSlotRunner } from "../../src/taskmanager/runner/slot-runner-local.ts";
 import { SimEnv } from "../../src/testing/sim-env.ts";
 import { simulateJob } from "../../src/testing/simulate-job.ts";
 

@@ -6,8 +6,8 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { EXIT } from "../exit-codes.ts";
-import type { Session } from "../session.ts";
+import { EXIT } from "../session/exit-codes.ts";
+import type { Session } from "../session/session.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -4,9 +4,9 @@ import { type Explanation, explain } from "../../client/explain/explain.ts";
 import { explainDot, explainMermaid } from "../../client/explain/explain-graph.ts";
 import { explainText } from "../../client/explain/explain-text.ts";
 import { jobPlan } from "../../client/job-plan.ts";
-import { type CommandLine, nextCommand, pairs } from "../arguments.ts";
-import { EXIT } from "../exit-codes.ts";
-import type { Session } from "../session.ts";
+import { type CommandLine, nextCommand, pairs } from "../session/arguments.ts";
+import { EXIT } from "../session/exit-codes.ts";
+import type { Session } from "../session/session.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 function explainedAs(explanation: Explanation, { flags }: CommandLine, terminal: Terminal): string {

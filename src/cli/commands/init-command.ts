@@ -14,8 +14,8 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ExternalError, UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { type CommandLine, lastValue, quoted } from "../arguments.ts";
-import { EXIT } from "../exit-codes.ts";
+import { type CommandLine, lastValue, quoted } from "../session/arguments.ts";
+import { EXIT } from "../session/exit-codes.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /** Of the engine: a clone, or an installed package. */

@@ -3,7 +3,7 @@
 import { durationText } from "../../base/duration.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
 import type { JobCounts, JobMetrics, TaskMetricValues } from "../../protocol/job-messages.ts";
-import { TIME_MAX_MS } from "../../types/source-value.ts";
+import { TIME_MAX_MS } from "../../types/spec/source-value.ts";
 import { countText } from "../terminal/number-text.ts";
 
 export type StatusSample = {

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../../base/errors.ts";
-import { bundleImport, jobLoad } from "../../taskmanager/job-load-node.ts";
+import { bundleImport, jobLoad } from "../../taskmanager/runner/job-load-node.ts";
 import { type Bundle, moduleBundle } from "./bundle-node.ts";
 
 describe("bundles", () => {

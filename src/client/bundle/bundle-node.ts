@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { BuildFailure, BuildOptions, Message, OutputFile, PartialMessage, Plugin } from "esbuild";
 import { assert, ExternalError, type SourceLocation, UserError } from "../../base/errors.ts";
-import { bundleUrl, engineUrl, loadedUrl } from "../../taskmanager/job-load-node.ts";
+import { bundleUrl, engineUrl, loadedUrl } from "../../taskmanager/runner/job-load-node.ts";
 import { BundleSources } from "./bundle-sources-node.ts";
 import { JOB_DIRECTORY, packagePaths } from "./package-paths-node.ts";
 

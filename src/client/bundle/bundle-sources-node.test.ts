@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { userFrame } from "../../api/call-site.ts";
-import { bundleImport } from "../../taskmanager/job-load-node.ts";
+import { userFrame } from "../../api/checks/call-site.ts";
+import { bundleImport } from "../../taskmanager/runner/job-load-node.ts";
 import { type Bundle, moduleBundle } from "./bundle-node.ts";
 
 const FILES = {

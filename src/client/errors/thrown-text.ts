@@ -1,6 +1,6 @@
 // What was thrown, as text: it may be anything, also an object whose getters throw. Pure.
 
-import { messageOf } from "../../taskmanager/user-failure.ts";
+import { messageOf } from "../../taskmanager/failures/user-failure.ts";
 
 const UNREADABLE = "a value that cannot be read";
 

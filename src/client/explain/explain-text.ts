@@ -5,7 +5,7 @@
 
 import { wrappedLines } from "../../base/wrapped-lines.ts";
 import type { Plan, PlanOperator } from "../../graph/plan.ts";
-import { specText } from "../../types/spec-text.ts";
+import { specText } from "../../types/spec/spec-text.ts";
 import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
 import { operatorNames } from "./operator-names.ts";
 import { operatorText, partialRowsText, partitionerText, stateText } from "./operator-text.ts";

@@ -6,8 +6,8 @@ import type { JobEdge, JobGraph, JobVertex } from "../../graph/job-graph.ts";
 import type { PartitionerSpec, Plan, PlanOperator } from "../../graph/plan.ts";
 import { type TimeOrder, timeOrder } from "../../graph/time-order.ts";
 import { channelTargets, slotAssignment } from "../../jobmanager/topology.ts";
-import { shippedSpec } from "../../taskmanager/exchange-build.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { shippedSpec } from "../../taskmanager/build/exchange-build.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { callText } from "./call-text.ts";
 
 export const EXPLANATION_VERSION = 1;

@@ -1,14 +1,14 @@
 // What an operator does, in a line of words for people. Pure.
 
-import { windowText } from "../../api/window-text.ts";
+import { windowText } from "../../api/plan/window-text.ts";
 import { durationText } from "../../base/duration.ts";
 import { isInOrder, type KeySpec, type PartitionerSpec, type PlanOperator } from "../../graph/plan.ts";
 import { aggregateText, type NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import { type ExprSpec, exprText } from "../../operators/expressions/expr-spec.ts";
 import type { Json } from "../../operators/source.ts";
 import type { WindowSpec } from "../../operators/windows/window-spec.ts";
-import type { StateSpec } from "../../state/keyed-state.ts";
-import { specText } from "../../types/spec-text.ts";
+import type { StateSpec } from "../../state/contract/keyed-state.ts";
+import { specText } from "../../types/spec/spec-text.ts";
 
 const INVALID: Readonly<Record<string, string>> = {
   fail: "invalid rows fail the job",

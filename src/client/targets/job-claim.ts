@@ -1,6 +1,6 @@
 // What a job needs for itself before it runs: places to write to that it does not read, and that no other run has.
 
-import type { BuiltPlan } from "../../api/plan-builder.ts";
+import type { BuiltPlan } from "../../api/plan/plan-builder.ts";
 import type { Disk } from "../../base/disk.ts";
 import { EngineError } from "../../base/errors.ts";
 import { isBounded } from "../../graph/plan.ts";

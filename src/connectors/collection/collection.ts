@@ -11,7 +11,7 @@ import type {
   SplitEnumerator,
 } from "../../operators/source.ts";
 import { checkOptions, checkValue, type OptionKind } from "../../types/check-options.ts";
-import { checkedLayout } from "../../types/schema-spec.ts";
+import { checkedLayout } from "../../types/spec/schema-spec.ts";
 import type { Type } from "../../types/t.ts";
 
 /** The items of an array. Each subtask reads one piece of it, in order; with one subtask that is the whole array. */

@@ -1,14 +1,14 @@
 // `datagen(…)` and `generate(…)`: seeded records for demonstrations, tests and load.
 
-import { checkFunction } from "../../api/check-function.ts";
+import { checkFunction } from "../../api/checks/check-function.ts";
 import { assert, UserError } from "../../base/errors.ts";
 import { mix32, SeededRandom } from "../../base/seeded-random.ts";
 import type { IndexedSource } from "../../operators/source.ts";
 import { type OptionKind, withoutEffect } from "../../types/check-options.ts";
-import { describe as describeValue } from "../../types/describe.ts";
-import { checkedLayout } from "../../types/schema-spec.ts";
+import { describe as describeValue } from "../../types/spec/describe.ts";
+import { checkedLayout } from "../../types/spec/schema-spec.ts";
+import type { StructField, TypeSpec } from "../../types/spec/type-spec.ts";
 import type { Type } from "../../types/t.ts";
-import type { StructField, TypeSpec } from "../../types/type-spec.ts";
 import { type Field, fieldFor, indexSalt } from "./fields.ts";
 import { checkIndexedOptions, type IndexedOptions, indexedSource } from "./indexed-source.ts";
 

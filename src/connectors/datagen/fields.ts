@@ -8,7 +8,7 @@ import { UserError } from "../../base/errors.ts";
 import { mix32, SeededRandom } from "../../base/seeded-random.ts";
 import type { Json } from "../../operators/source.ts";
 import { checkOptions } from "../../types/check-options.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 
 /** How one field of the records is made. */
 export type Field<V> = {

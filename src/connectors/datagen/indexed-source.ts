@@ -15,8 +15,8 @@ import type {
   SplitEnumerator,
 } from "../../operators/source.ts";
 import { checkOptions, NUMBER, type OptionKind } from "../../types/check-options.ts";
-import { describe as describeValue } from "../../types/describe.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { describe as describeValue } from "../../types/spec/describe.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 
 export type IndexedOptions = {
   /** Records in all; without it the source never ends. */

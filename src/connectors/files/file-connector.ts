@@ -6,19 +6,19 @@ import { memorySizeParse } from "../../base/memory-size.ts";
 import type { Sink } from "../../operators/sink.ts";
 import type { InvalidPolicy, Json, Source } from "../../operators/source.ts";
 import { checkOptions, FLAG, type OptionKind, oneOf } from "../../types/check-options.ts";
-import { describe } from "../../types/describe.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { describe } from "../../types/spec/describe.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { FileCoding } from "./bytes/byte-stream.ts";
 import { encodingOf } from "./bytes/transcode.ts";
-import { optionInvalid } from "./csv/csv-dialect.ts";
-import { FileReader } from "./file-reader.ts";
-import { FileSplits } from "./file-splits.ts";
-import type { RecordFormat } from "./record-format.ts";
-import type { RowEncoder } from "./row-encoder.ts";
+import { optionInvalid } from "./format/csv-dialect.ts";
+import type { RecordFormat } from "./format/record-format.ts";
+import type { RowEncoder } from "./format/row-encoder.ts";
+import { typedEncoder } from "./format/typed-encoder.ts";
 import { fileSink } from "./sink/file-sink.ts";
 import type { RollLimits } from "./sink/file-writer.ts";
-import { checkSourceOptions } from "./source-options.ts";
-import { typedEncoder } from "./typed-encoder.ts";
+import { FileReader } from "./source/file-reader.ts";
+import { FileSplits } from "./source/file-splits.ts";
+import { checkSourceOptions } from "./source/source-options.ts";
 
 /** Bytes, or text such as "16mb". */
 export type Size = number | string;

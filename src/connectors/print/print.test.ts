@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { SinkWriterContext } from "../../operators/sink.ts";
 import { simWorld } from "../../testing/world.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { t } from "../../types/t.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
 import { type PrintOptions, print } from "./print.ts";
 
 type Printed = { readonly parallelism?: number; readonly type?: TypeSpec | null; readonly aborts?: boolean };

@@ -5,7 +5,7 @@ import { UserError } from "../../base/errors.ts";
 import { cutText, padTextEnd, padTextStart, textWidth } from "../../base/text-width.ts";
 import type { Sink, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
 import { checkOptions, type OptionKind, wholeNumberFrom, withoutEffect } from "../../types/check-options.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { tableLines } from "./row-table.ts";
 import { fieldType, valueText } from "./value-text.ts";
 

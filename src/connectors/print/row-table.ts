@@ -2,8 +2,8 @@
 // alike and to the right.
 
 import { cutText, padTextEnd, padTextStart, textWidth } from "../../base/text-width.ts";
-import { ownField } from "../../types/field-path.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { ownField } from "../../types/spec/field-path.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { fieldType, isTime, valueText, withoutControls } from "./value-text.ts";
 
 const CELL_WIDTH_MAX = 32;

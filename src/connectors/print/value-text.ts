@@ -2,8 +2,8 @@
 // shows as a date.
 
 import { inspect } from "node:util";
-import { TIME_MAX_MS } from "../../types/source-value.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { TIME_MAX_MS } from "../../types/spec/source-value.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 
 const LENGTH_MAX = 64;
 const ITEMS_MAX = 8;

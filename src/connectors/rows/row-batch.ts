@@ -1,7 +1,7 @@
-// Rows on their way out of a job: value after value, as bytes of the format for any value (types/any-format.ts).
+// Rows on their way out of a job: value after value, as bytes of the format for any value (types/any/any-format.ts).
 
-import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
-import { compileValueCodec } from "../../types/value-codec.ts";
+import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
+import { compileValueCodec } from "../../types/values/value-codec.ts";
 
 const BATCH_BYTES = 32 * 1024;
 

@@ -8,7 +8,7 @@
 //   L1. The layout is a function of the specs and of the declared types: the same in every subtask and every run.
 
 import { assert, UserError } from "../../base/errors.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { type ExprSpec, exprFields, exprText } from "../expressions/expr-spec.ts";
 import { exprMayMiss, exprType, type FieldTypes, isNumber, mayMiss } from "../expressions/field-types.ts";
 import type { AggregateSet } from "./aggregate.ts";

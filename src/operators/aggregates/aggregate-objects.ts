@@ -1,15 +1,15 @@
 // The objects of accumulators that are not numbers, beside the rows that own them.
 //
 // A row holds the number of its slot in one of its words; a slot is one object per heap component of the layout. Their
-// memory is estimated by their definitions (state/heap-size.ts) and charged to a budget of the JavaScript heap.
+// memory is estimated by their definitions (state/budget/heap-size.ts) and charged to a budget of the JavaScript heap.
 //
 //   J1. A slot belongs to one row. It is opened with the row's first record and closed with the row.
 //   J2. `bytes` is the sum of the estimates of all objects.
 
 import { UserError } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
-import type { HeapBudget } from "../../state/heap-budget.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import type { HeapBudget } from "../../state/budget/heap-budget.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { HeapComponent } from "./aggregate-layout.ts";
 
 /** The places of an object in the lists of objects and of their sizes. */

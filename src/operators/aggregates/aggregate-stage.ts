@@ -6,13 +6,13 @@
 //   S2. A key that is none (NaN, null, …) throws KEY_INVALID before anything of its run reaches a table.
 
 import { UserError } from "../../base/errors.ts";
-import { KeyBatch } from "../../state/key-batch.ts";
-import type { BatchReader, ColumnView } from "../../types/codec.ts";
-import { fieldCode } from "../../types/field-path.ts";
-import { type KeyCodec, keyCodec } from "../../types/key-bytes.ts";
-import { compileKeyHash, hashAscii, KEY_DOUBTFUL } from "../../types/key-hash.ts";
-import { isNumberKey, keyFits, keyInvalidError, keyProblem } from "../../types/key-spec.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { KeyBatch } from "../../state/keys/key-batch.ts";
+import type { BatchReader, ColumnView } from "../../types/bytes/codec.ts";
+import { type KeyCodec, keyCodec } from "../../types/keys/key-bytes.ts";
+import { compileKeyHash, hashAscii, KEY_DOUBTFUL } from "../../types/keys/key-hash.ts";
+import { isNumberKey, keyFits, keyInvalidError, keyProblem } from "../../types/keys/key-spec.ts";
+import { fieldCode } from "../../types/spec/field-path.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { recordField, type ValueCode, valueCode } from "../expressions/expr-code.ts";
 import { exprFields, exprText } from "../expressions/expr-spec.ts";
 import { FieldProbe, takenFields } from "../expressions/field-presence.ts";

@@ -14,15 +14,15 @@
 // Snapshot of a key group: f64 rows, then per row: u32 key size, key, [f64 namespace], extra words and accumulators as
 // f64, objects.
 
-import { KeyBatch } from "../../state/key-batch.ts";
-import type { KeyedTables } from "../../state/keyed-tables.ts";
-import type { ManagedTable } from "../../state/managed-table.ts";
-import type { RowCursor } from "../../state/row-pages.ts";
-import { ByteCursor, ByteSink, readF64, readU32, take, writeF64, writeU32 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
-import { type KeyCodec, keyCodec } from "../../types/key-bytes.ts";
-import { compileKeyHash } from "../../types/key-hash.ts";
-import { isNumberKey } from "../../types/key-spec.ts";
+import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
+import { KeyBatch } from "../../state/keys/key-batch.ts";
+import type { ManagedTable } from "../../state/table/managed-table.ts";
+import type { RowCursor } from "../../state/table/row-pages.ts";
+import { ByteCursor, ByteSink, readF64, readU32, take, writeF64, writeU32 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import { type KeyCodec, keyCodec } from "../../types/keys/key-bytes.ts";
+import { compileKeyHash } from "../../types/keys/key-hash.ts";
+import { isNumberKey } from "../../types/keys/key-spec.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import type { AggregateSet } from "./aggregate.ts";
 import { type AggregateLayout, aggregateLayout } from "./aggregate-layout.ts";

@@ -6,9 +6,9 @@
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 import { refuseAsync } from "../../base/synchronous.ts";
-import type { AggregateFunction } from "../../state/keyed-state.ts";
+import type { AggregateFunction } from "../../state/contract/keyed-state.ts";
 import { checkOptions } from "../../types/check-options.ts";
-import { describe } from "../../types/describe.ts";
+import { describe } from "../../types/spec/describe.ts";
 import { type Expr, isExpr, type Orderable } from "../expressions/expr.ts";
 import { type ExprSpec, fieldSpec } from "../expressions/expr-spec.ts";
 import type { Fields, FieldValue, MayMiss, Need } from "../expressions/needs.ts";

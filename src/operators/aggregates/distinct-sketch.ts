@@ -12,10 +12,10 @@
 //       aggregates read one after each record.
 
 import { UserError } from "../../base/errors.ts";
-import { readByte, readI32, readU32, take, writeByte, writeI32, writeU32 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
-import { describe } from "../../types/describe.ts";
-import { mixEnd, mixWord } from "../../types/key-hash.ts";
+import { readByte, readI32, readU32, take, writeByte, writeI32, writeU32 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import { mixEnd, mixWord } from "../../types/keys/key-hash.ts";
+import { describe } from "../../types/spec/describe.ts";
 
 /** Registers per kept hash: where keeping hashes would take more memory than the registers, it ends. */
 const REGISTERS_PER_HASH = 16;

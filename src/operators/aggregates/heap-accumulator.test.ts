@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heapGrowth } from "../../state/heap-growth.contract.ts";
-import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
+import { assertRatio, heapGrowth } from "../../state/suites/heap-growth.contract.ts";
+import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
 import {
   collectAccumulator,
   customAccumulator,
@@ -51,14 +51,14 @@ for (const [what, accumulator, value] of CASES) {
     test(`the estimate of ${what}, ${count} of them, is near what V8 takes`, () => {
       for (let n = 0; n < 200; n += 1) filled(accumulator, count, value, -n * count); // shapes and code are made
       const length = 40_000 / count;
-      const { made, bytes, bufferBytes } = heapGrowth(() =>
-        Array.from({ length }, (_, i) => filled(accumulator, count, value, i * count)),
-      );
-      const estimate = made.reduce((sum: number, one) => sum + accumulator.bytes(one), 0);
       // What the user makes was measured when it was smaller by up to a third.
       const least = accumulator === counts || accumulator === growing ? 0.55 : 0.8;
-      const ratio = estimate / (bytes + bufferBytes);
-      assert.ok(ratio >= least && ratio <= 3, `${ratio} times what V8 takes`);
+      assertRatio(least, 3, () => {
+        const { made, bytes, bufferBytes } = heapGrowth(() =>
+          Array.from({ length }, (_, i) => filled(accumulator, count, value, i * count)),
+        );
+        return made.reduce((sum: number, one) => sum + accumulator.bytes(one), 0) / (bytes + bufferBytes);
+      });
     });
   }
 

@@ -3,12 +3,12 @@
 //   H1. `merge` leaves `from` as it is, and shares nothing with it that a later add or merge would change.
 //   H2. What `write` wrote, `read` gives back.
 
-import { detached } from "../../state/detached-value.ts";
-import { HeapSize, isMeasureDue } from "../../state/heap-size.ts";
-import { readF64, readU32, writeF64, writeU32 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter, ValueCodec } from "../../types/codec.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
-import { compileValueCodec } from "../../types/value-codec.ts";
+import { detached } from "../../state/budget/detached-value.ts";
+import { HeapSize, isMeasureDue } from "../../state/budget/heap-size.ts";
+import { readF64, readU32, writeF64, writeU32 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter, ValueCodec } from "../../types/bytes/codec.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import { compileValueCodec } from "../../types/values/value-codec.ts";
 import type { CustomAggregate } from "./aggregate.ts";
 import { DistinctSketch, ValueHash } from "./distinct-sketch.ts";
 import { QuantileSketch } from "./quantile-sketch.ts";

@@ -11,8 +11,8 @@
 //   Q3. A sign has at most `bucketsMax` buckets (magnitudes over 18 decimal orders). Beyond, magnitudes smaller than
 //       10^-18 of the largest are counted as that: Q1 does not hold for them.
 
-import { readCount, readF64, writeF64, writeU32 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import { readCount, readF64, writeF64, writeU32 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 
 /** Groups of up to so many values are exact. */
 export const EXACT = 32;

@@ -3,12 +3,13 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { valuesOf } from "../../../test/arbitraries/typed-values.ts";
 import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
-import { specMismatch } from "../../types/spec-mismatch.ts";
-import { specText } from "../../types/spec-text.ts";
+import { specText } from "../../types/spec/spec-text.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { t } from "../../types/t.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { specMismatch } from "../../types/values/spec-mismatch.ts";
 import { col } from "../expressions/expr.ts";
 import { fieldTypes } from "../expressions/field-types.ts";
+import { AggregateOperator } from "../running/aggregate-operator.ts";
 import {
   type Aggregates,
   aggregate,
@@ -30,7 +31,6 @@ import {
   weightedMean,
 } from "./aggregate.ts";
 import { aggregateLayout } from "./aggregate-layout.ts";
-import { AggregateOperator } from "./aggregate-operator.ts";
 import { accumulatorType, resultType } from "./result-type.ts";
 
 const Row = t.struct({

@@ -3,7 +3,7 @@
 //   R1. Every row fits the type: the exchange behind has a codec of it, which refuses what does not fit. So a result is
 //       nullable wherever its code can give null (aggregate-layout.ts), and its type is unknown when in doubt.
 
-import type { StructField, TypeSpec } from "../../types/type-spec.ts";
+import type { StructField, TypeSpec } from "../../types/spec/type-spec.ts";
 import { type ExprSpec, exprFields, exprText } from "../expressions/expr-spec.ts";
 import { exprMayMiss, exprType, type FieldTypes, fieldTypes, isNumber } from "../expressions/field-types.ts";
 import type { AggregateLayout, Component } from "./aggregate-layout.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
+import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
 import { DistinctSketch, ValueHash } from "./distinct-sketch.ts";
 import { EXACT, QuantileSketch } from "./quantile-sketch.ts";
 

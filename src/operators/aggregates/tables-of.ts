@@ -1,7 +1,7 @@
 // The tables of a keyed operator, from its context.
 
 import { assert } from "../../base/errors.ts";
-import type { KeyedTables } from "../../state/keyed-tables.ts";
+import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
 import type { OperatorContext } from "../operator.ts";
 
 export function tablesOf(context: OperatorContext): KeyedTables {

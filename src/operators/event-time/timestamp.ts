@@ -4,7 +4,7 @@
 // or in the weeks after 1970, or are a date written in digits, are refused, unless the user has said that they are
 // milliseconds.
 
-import { TIME_MAX_MS } from "../../types/source-value.ts";
+import { TIME_MAX_MS } from "../../types/spec/source-value.ts";
 
 /** By unit: how many of them are a millisecond, and what people call them. */
 const UNITS = {

@@ -6,7 +6,7 @@
 // operand is computed twice.
 
 import { unreachable } from "../../base/errors.ts";
-import { fieldCode } from "../../types/field-path.ts";
+import { fieldCode } from "../../types/spec/field-path.ts";
 import type { BinaryOperator, ExprSpec, UnaryOperator } from "./expr-spec.ts";
 
 /**

@@ -32,7 +32,7 @@ export type BinaryOperator =
   | "endsWith"
   | "contains";
 
-/** `path` is a field name, nested ones joined by "." (types/field-path.ts). */
+/** `path` is a field name, nested ones joined by "." (types/spec/field-path.ts). */
 export type ExprSpec =
   | { readonly kind: "field"; readonly path: string }
   | { readonly kind: "literal"; readonly value: Literal }

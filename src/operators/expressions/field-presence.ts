@@ -6,8 +6,8 @@
 
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { hasField, pathNames, pathSteps } from "../../types/field-path.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import { hasField, pathNames, pathSteps } from "../../types/spec/field-path.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { ExprSpec } from "./expr-spec.ts";
 
 /** What stands where `path` leads nowhere: the paths that exist there; null when the path may lead somewhere. */

@@ -1,7 +1,7 @@
 // Types of fields and expressions, as far as the record's type is known.
 
-import { pathSteps } from "../../types/field-path.ts";
-import type { StructSpec, TypeSpec } from "../../types/type-spec.ts";
+import { pathSteps } from "../../types/spec/field-path.ts";
+import type { StructSpec, TypeSpec } from "../../types/spec/type-spec.ts";
 import { type ExprSpec, exprFields } from "./expr-spec.ts";
 
 /** Type of the field at a path; null when it is only known from the records. */

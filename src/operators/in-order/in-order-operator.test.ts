@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
-import { compileBatchCodec } from "../../types/batch-codec.ts";
+import { compileBatchCodec } from "../../types/batch/batch-codec.ts";
 import { t } from "../../types/t.ts";
 import { type ProcessContext, type ProcessFunctions, ProcessOperator } from "../process/process-operator.ts";
 import { type StateHandles, state } from "../process/state-declaration.ts";

@@ -15,11 +15,11 @@
 //       records that are more out of order than `outOfOrder` allows: when watermarks come decides which are late.
 
 import { assert, UserError } from "../../base/errors.ts";
-import type { KeyedTimers } from "../../state/keyed-state.ts";
-import type { SortedPlace, SortedTable } from "../../state/sorted/sorted-table.ts";
-import { readF64, writeF64 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
-import type { TypeSpec } from "../../types/type-spec.ts";
+import type { KeyedTimers } from "../../state/contract/keyed-state.ts";
+import type { SortedPlace, SortedTable } from "../../state/table/sorted-table.ts";
+import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 
 /** Name of the state in which records wait. */

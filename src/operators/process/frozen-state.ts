@@ -1,7 +1,7 @@
 // State that user code holds under checks: what it gives and takes is frozen, so that a change in place, which is never
 // stored, throws at the user's line.
 
-import type { ListState, MapState, ValueState } from "../../state/keyed-state.ts";
+import type { ListState, MapState, ValueState } from "../../state/contract/keyed-state.ts";
 import type { StateMaker } from "./user-call.ts";
 
 export type Freeze = (value: unknown) => void;

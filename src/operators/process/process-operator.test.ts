@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { heapBlocks } from "../../state/block-source.ts";
-import { managedStore } from "../../state/managed-store.ts";
-import { PageAllocator } from "../../state/page-allocator.ts";
-import { compileKeyHash } from "../../types/key-hash.ts";
+import { managedStore } from "../../state/managed/managed-store.ts";
+import { heapBlocks } from "../../state/pages/block-source.ts";
+import { PageAllocator } from "../../state/pages/page-allocator.ts";
+import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import type { OperatorContext } from "../operator.ts";
 import { type ProcessContext, ProcessOperator, type ProcessTimer } from "./process-operator.ts";
 

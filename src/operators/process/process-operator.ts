@@ -14,8 +14,8 @@
 import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
 import { promiseReturned } from "../../base/synchronous.ts";
-import type { FiredTimer, KeyedStateStore, TimerService } from "../../state/keyed-state.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import type { FiredTimer, KeyedStateStore, TimerService } from "../../state/contract/keyed-state.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 import { type Freeze, frozenState } from "./frozen-state.ts";
 import type { StateDeclarations } from "./state-declaration.ts";

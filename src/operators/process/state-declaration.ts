@@ -10,10 +10,10 @@ import type {
   ReducingState,
   StateSpec,
   ValueState,
-} from "../../state/keyed-state.ts";
+} from "../../state/contract/keyed-state.ts";
 import { checkOptions, checkValue, FUNCTION, type OptionKind } from "../../types/check-options.ts";
-import { checkedLayout } from "../../types/schema-spec.ts";
-import type { Infer, StandardSchema, WhenKnown } from "../../types/standard-schema.ts";
+import { checkedLayout } from "../../types/spec/schema-spec.ts";
+import type { Infer, StandardSchema, WhenKnown } from "../../types/spec/standard-schema.ts";
 import { checkAggregateFunction } from "../aggregates/aggregate.ts";
 import type { StateMaker } from "./user-call.ts";
 

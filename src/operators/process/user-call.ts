@@ -14,7 +14,7 @@ import type {
   StateSpec,
   TimerService,
   ValueState,
-} from "../../state/keyed-state.ts";
+} from "../../state/contract/keyed-state.ts";
 
 /** Plain fields: they are set once per record. */
 export class UserCall {

@@ -16,8 +16,8 @@
 //       had been.
 
 import { assert } from "../../base/errors.ts";
-import { readF64, writeF64 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
 import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";

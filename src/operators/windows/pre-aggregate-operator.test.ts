@@ -14,10 +14,10 @@ import {
   type StreamCase,
   streamCases,
 } from "../../../test/operators/window-streams.ts";
-import { compileBatchCodec } from "../../types/batch-codec.ts";
-import { ByteCursor, ByteSink } from "../../types/byte-buffer.ts";
-import type { BatchCodec } from "../../types/codec.ts";
-import type { StructField } from "../../types/type-spec.ts";
+import { compileBatchCodec } from "../../types/batch/batch-codec.ts";
+import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
+import type { BatchCodec } from "../../types/bytes/codec.ts";
+import type { StructField } from "../../types/spec/type-spec.ts";
 import {
   aggregateSet,
   collect,
@@ -30,9 +30,9 @@ import {
   quantile,
   sum,
 } from "../aggregates/aggregate.ts";
-import { AggregateOperator } from "../aggregates/aggregate-operator.ts";
 import { fieldTypes } from "../expressions/field-types.ts";
 import type { OperatorContext } from "../operator.ts";
+import { AggregateOperator } from "../running/aggregate-operator.ts";
 import { PaneWindowOperator } from "./pane-window-operator.ts";
 import { PreAggregateOperator, type PreAggregateOptions } from "./pre-aggregate-operator.ts";
 import { canCombine, combinedType, sendsRecords } from "./pre-aggregation.ts";

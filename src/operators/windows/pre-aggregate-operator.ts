@@ -20,10 +20,10 @@
 // Without windows (aggregates of batch jobs) all records are of one pane, which the watermark Infinity ends.
 
 import { assert } from "../../base/errors.ts";
-import type { RowCursor } from "../../state/row-pages.ts";
-import { readF64, readU32, writeF64, writeU32 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter, ValueCodec } from "../../types/codec.ts";
-import { compileValueCodec } from "../../types/value-codec.ts";
+import type { RowCursor } from "../../state/table/row-pages.ts";
+import { readF64, readU32, writeF64, writeU32 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter, ValueCodec } from "../../types/bytes/codec.ts";
+import { compileValueCodec } from "../../types/values/value-codec.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
 import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";

@@ -1,6 +1,6 @@
 // When records are pre-aggregated before an exchange, and what travels then. The plan decides by it.
 
-import type { StructField, TypeSpec } from "../../types/type-spec.ts";
+import type { StructField, TypeSpec } from "../../types/spec/type-spec.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
 import { aggregateLayout } from "../aggregates/aggregate-layout.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";

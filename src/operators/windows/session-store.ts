@@ -15,9 +15,9 @@
 //   S4. Trees and heads are derived: a snapshot has session rows only.
 
 import { assert } from "../../base/errors.ts";
-import { KeyBatch } from "../../state/key-batch.ts";
-import type { KeyedTables } from "../../state/keyed-tables.ts";
-import type { ManagedTable } from "../../state/managed-table.ts";
+import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
+import { KeyBatch } from "../../state/keys/key-batch.ts";
+import type { ManagedTable } from "../../state/table/managed-table.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import { PaneSet } from "./pane-set.ts";
 import { SessionTree } from "./session-tree.ts";

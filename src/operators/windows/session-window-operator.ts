@@ -12,8 +12,8 @@
 //   W4. A session is removed once its end is past its lateness.
 
 import { assert } from "../../base/errors.ts";
-import { readF64, writeF64 } from "../../types/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/codec.ts";
+import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
 import { tablesOf } from "../aggregates/tables-of.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";

@@ -30,9 +30,9 @@
 //       those before it from the last to the first, for a left part of each window, the others from the first to the
 //       last, for the right parts. So it costs what the panes and the windows cost, not their product.
 
-import { KeyBatch } from "../../state/key-batch.ts";
-import type { KeyedTables } from "../../state/keyed-tables.ts";
-import type { ManagedTable } from "../../state/managed-table.ts";
+import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
+import { KeyBatch } from "../../state/keys/key-batch.ts";
+import type { ManagedTable } from "../../state/table/managed-table.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import type { OperatorContext } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";

@@ -137,7 +137,7 @@ export const BASE: readonly Mutant[] = [
     file: METRIC_STORE,
     find: 'return entry.operator === null && entry.kind === "counter" ? value + this.#underWay(entry) : value;',
     replace: "return value;",
-    tests: ["src/taskmanager/task-metrics.test.ts"],
+    tests: ["src/taskmanager/task/task-metrics.test.ts"],
   },
   {
     name: "numbers that a metric is the sum of are left out",

@@ -4,16 +4,20 @@ const FILES = "src/connectors/files";
 const BOUNDARY = `${FILES}/csv/csv-boundary.ts`;
 const ENCODE = `${FILES}/csv/csv-encode.ts`;
 const CELLS = `${FILES}/csv/csv-cells.ts`;
-const SPLIT = `${FILES}/split-reader.ts`;
-const SPLITS = `${FILES}/file-splits.ts`;
-const READER = `${FILES}/file-reader.ts`;
+const SPLIT = `${FILES}/source/split-reader.ts`;
+const SPLITS = `${FILES}/source/file-splits.ts`;
+const READER = `${FILES}/source/file-reader.ts`;
 const BYTES = `${FILES}/bytes/byte-stream.ts`;
 const WRITER = `${FILES}/sink/file-writer.ts`;
 const TARGET = `${FILES}/sink/file-target.ts`;
 
 const ON_DISK = [`${FILES}/files-node.test.ts`];
 const CSV = [`${FILES}/csv/csv-boundary.test.ts`, `${FILES}/csv/csv-grammar.test.ts`, `${FILES}/csv/csv.test.ts`];
-const SPLIT_TESTS = [`${FILES}/split-reader.test.ts`, `${FILES}/csv/csv.test.ts`, `${FILES}/csv/csv-grammar.test.ts`];
+const SPLIT_TESTS = [
+  `${FILES}/source/split-reader.test.ts`,
+  `${FILES}/csv/csv.test.ts`,
+  `${FILES}/csv/csv-grammar.test.ts`,
+];
 const SINK = [`${FILES}/sink/file-writer.test.ts`, `${FILES}/sink/file-sink.test.ts`];
 const ROW_BATCH = "src/connectors/rows/row-batch.ts";
 const PRINT = "src/connectors/print/print.ts";
@@ -23,16 +27,16 @@ const PRINT_TESTS = ["src/connectors/print/print.test.ts"];
 export const CONNECTORS: readonly Mutant[] = [
   {
     name: "options of an untyped source that only types heed pass in silence",
-    file: "src/connectors/files/source-options.ts",
+    file: "src/connectors/files/source/source-options.ts",
     find: "  if (typedOnly !== undefined && !options.isTyped) {\n",
     replace: "  if (typedOnly !== undefined && options.isTyped) {\n",
   },
   {
     name: "that a directory is in order of time is told of as without effect",
-    file: "src/connectors/files/file-splits.ts",
+    file: "src/connectors/files/source/file-splits.ts",
     find: "    if (!inTimeOrder || paths.length > 1 || files[0]?.path !== path) return;\n",
     replace: "    if (!inTimeOrder || paths.length > 1 || files.length > 1) return;\n",
-    tests: ["src/connectors/files/source-options.test.ts"],
+    tests: ["src/connectors/files/source/source-options.test.ts"],
   },
   {
     name: "the byte after a lone CR is not looked at again",
@@ -60,7 +64,7 @@ export const CONNECTORS: readonly Mutant[] = [
     file: BOUNDARY,
     find: "if (to <= from || this.#state === QUOTED || this.#state === QUOTE_SEEN || this.#state === ESCAPE_SEEN) return from;",
     replace: "if (to <= from) return from;",
-    tests: [...CSV, `${FILES}/file-splits.test.ts`],
+    tests: [...CSV, `${FILES}/source/file-splits.test.ts`],
   },
   {
     name: "CR LF ends two records",
@@ -144,21 +148,21 @@ export const CONNECTORS: readonly Mutant[] = [
     file: SPLITS,
     find: "this.#parts = [...parts, ...(this.#parts ?? [])];",
     replace: "this.#parts = [...(this.#parts ?? [])];\n    void parts;",
-    tests: [`${FILES}/file-splits.test.ts`],
+    tests: [`${FILES}/source/file-splits.test.ts`],
   },
   {
     name: "a split that is queued is not in the snapshot",
     file: READER,
     find: "return [...first, ...this.#queue];",
     replace: "return first.length === 0 ? [...this.#queue] : first;",
-    tests: [`${FILES}/file-reader.test.ts`, ...CSV],
+    tests: [`${FILES}/source/file-reader.test.ts`, ...CSV],
   },
   {
     name: "files with other headers share a parser",
     file: READER,
     find: `const key = first?.toString("latin1") ?? "";`,
     replace: `const key = first?.length.toString() ?? "";`,
-    tests: [`${FILES}/file-reader.test.ts`, ...CSV],
+    tests: [`${FILES}/source/file-reader.test.ts`, ...CSV],
   },
   {
     name: "both chunks of a stream lie in one buffer",
@@ -262,7 +266,7 @@ export const CONNECTORS: readonly Mutant[] = [
     file: `${FILES}/json/json-numbers.ts`,
     find: "return value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER;",
     replace: "return value <= Number.MAX_VALUE && value >= Number.MIN_SAFE_INTEGER;",
-    tests: [`${FILES}/source-values.test.ts`],
+    tests: [`${FILES}/source/source-values.test.ts`],
   },
   {
     name: "a number that equals a null token is written without quotes",
@@ -353,7 +357,7 @@ export const CONNECTORS: readonly Mutant[] = [
   },
   {
     name: "a sink writes what its type does not take",
-    file: "src/connectors/files/typed-encoder.ts",
+    file: "src/connectors/files/format/typed-encoder.ts",
     find: "if (fits(record, true)) return encoder.line(record);",
     replace: "if (fits(record, true) || kind.length > 0) return encoder.line(record);",
   },

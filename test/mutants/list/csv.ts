@@ -13,7 +13,7 @@ const CSV_BOUNDARY_TESTS = [
   "src/connectors/files/csv/csv-grammar.test.ts",
 ];
 const SOURCE_VALUES_TESTS = [
-  "src/connectors/files/source-values.test.ts",
+  "src/connectors/files/source/source-values.test.ts",
   "src/connectors/files/csv/csv-boundary.test.ts",
   "src/connectors/files/csv/csv.test.ts",
   "src/connectors/files/csv/csv-round-trip.test.ts",
@@ -95,7 +95,7 @@ export const CSV: readonly Mutant[] = [
     file: CSV_PARSER,
     find: "scanner.problems !== 0 || next - window.position > window.recordBytesMax",
     replace: "scanner.problems !== 0 || next - window.position >= window.recordBytesMax",
-    tests: ["src/connectors/files/split-reader.test.ts"],
+    tests: ["src/connectors/files/source/split-reader.test.ts"],
   },
   {
     name: "a row that stopped at the end of a range belongs to it and the next",
@@ -233,7 +233,7 @@ export const CSV: readonly Mutant[] = [
       "src/connectors/files/csv/csv.test.ts",
       "src/connectors/files/csv/csv-round-trip.test.ts",
       "src/connectors/files/csv/csv-grammar.test.ts",
-      "src/connectors/files/source-values.test.ts",
+      "src/connectors/files/source/source-values.test.ts",
     ],
   },
   {

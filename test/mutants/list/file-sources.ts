@@ -1,21 +1,21 @@
 import type { Mutant } from "../mutant.ts";
 
-const FILE_SPLITS = "src/connectors/files/file-splits.ts";
-const FILE_READER = "src/connectors/files/file-reader.ts";
-const SPLIT_READER = "src/connectors/files/split-reader.ts";
-const FILE_PROBE = "src/connectors/files/file-probe.ts";
-const RECORD_FORMAT = "src/connectors/files/record-format.ts";
+const FILE_SPLITS = "src/connectors/files/source/file-splits.ts";
+const FILE_READER = "src/connectors/files/source/file-reader.ts";
+const SPLIT_READER = "src/connectors/files/source/split-reader.ts";
+const FILE_PROBE = "src/connectors/files/source/file-probe.ts";
+const RECORD_FORMAT = "src/connectors/files/format/record-format.ts";
 const FILES_FIND = "src/connectors/files/paths/files-find.ts";
 const FILE_READER_TESTS = [
-  "src/connectors/files/file-reader.test.ts",
-  "src/connectors/files/file-splits.test.ts",
-  "src/connectors/files/split-reader.test.ts",
+  "src/connectors/files/source/file-reader.test.ts",
+  "src/connectors/files/source/file-splits.test.ts",
+  "src/connectors/files/source/split-reader.test.ts",
   "src/connectors/files/csv/csv.test.ts",
   "src/connectors/files/json/jsonl.test.ts",
   "src/connectors/files/csv/csv-grammar.test.ts",
 ];
-const SPLIT_READER_TESTS = ["src/connectors/files/split-reader.test.ts"];
-const FILE_SPLITS_TESTS = ["src/connectors/files/file-splits.test.ts"];
+const SPLIT_READER_TESTS = ["src/connectors/files/source/split-reader.test.ts"];
+const FILE_SPLITS_TESTS = ["src/connectors/files/source/file-splits.test.ts"];
 
 /** Of sources of files: which files, their splits, and how they are read. */
 export const FILE_SOURCES: readonly Mutant[] = [

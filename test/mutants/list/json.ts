@@ -7,7 +7,7 @@ const JSON_NUMBERS = "src/connectors/files/json/json-numbers.ts";
 const JSON_ENCODE = "src/connectors/files/json/json-encode.ts";
 const JSONL_PARSER = "src/connectors/files/json/jsonl-parser.ts";
 const SOURCE_VALUES_TESTS = [
-  "src/connectors/files/source-values.test.ts",
+  "src/connectors/files/source/source-values.test.ts",
   "src/connectors/files/json/json-array.test.ts",
   "src/connectors/files/json/jsonl.test.ts",
 ];
@@ -98,7 +98,7 @@ export const JSON_FILES: readonly Mutant[] = [
     find: "const isPresent = Object.hasOwn(value, name);",
     replace: "const isPresent = name in value;",
     tests: [
-      "src/connectors/files/source-values.test.ts",
+      "src/connectors/files/source/source-values.test.ts",
       "src/connectors/files/json/json-array.test.ts",
       "src/connectors/files/json/jsonl.test.ts",
       "src/types/own-names.test.ts",
@@ -228,7 +228,7 @@ export const JSON_FILES: readonly Mutant[] = [
     file: JSONL_PARSER,
     find: "next - position > recordBytesMax",
     replace: "next - position >= recordBytesMax",
-    tests: ["src/connectors/files/split-reader.test.ts"],
+    tests: ["src/connectors/files/source/split-reader.test.ts"],
   },
   {
     name: "a line belongs to both ranges when it begins at the cut",
@@ -236,9 +236,9 @@ export const JSON_FILES: readonly Mutant[] = [
     find: "if (position >= window.stopAt) return",
     replace: "if (position > window.stopAt) return",
     tests: [
-      "src/connectors/files/file-reader.test.ts",
-      "src/connectors/files/file-splits.test.ts",
-      "src/connectors/files/split-reader.test.ts",
+      "src/connectors/files/source/file-reader.test.ts",
+      "src/connectors/files/source/file-splits.test.ts",
+      "src/connectors/files/source/split-reader.test.ts",
       "src/connectors/files/csv/csv.test.ts",
       "src/connectors/files/json/jsonl.test.ts",
       "src/connectors/files/csv/csv-grammar.test.ts",

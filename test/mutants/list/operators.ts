@@ -191,7 +191,7 @@ export const OPERATORS: readonly Mutant[] = [
   },
   {
     name: "a reduce that threw on a record emits for it",
-    file: "src/operators/aggregates/reduce-operator.ts",
+    file: "src/operators/running/reduce-operator.ts",
     find: "      this.#options.onThrow(error, record, timestampMs);\n      return;",
     replace: "      this.#options.onThrow(error, record, timestampMs);",
   },
@@ -254,14 +254,14 @@ export const OPERATORS: readonly Mutant[] = [
     file: RANGES,
     find: "if (least === null || range.next < least.next) least = range;",
     replace: "if (least === null || range.next > least.next) least = range;",
-    tests: ["src/taskmanager/source-driver.test.ts", "src/connectors/datagen/datagen.test.ts"],
+    tests: ["src/taskmanager/drivers/source-driver.test.ts", "src/connectors/datagen/datagen.test.ts"],
   },
   {
     name: "the first record of a source with a rate comes one late",
     file: RANGES,
     find: "return Math.floor(((nowMs - this.#startMs) / 1_000) * this.#ratePerSecond) + 1;",
     replace: "return Math.floor(((nowMs - this.#startMs) / 1_000) * this.#ratePerSecond);",
-    tests: ["src/taskmanager/source-driver.test.ts", "src/connectors/datagen/datagen.test.ts"],
+    tests: ["src/taskmanager/drivers/source-driver.test.ts", "src/connectors/datagen/datagen.test.ts"],
   },
   {
     name: "the watermark of a bounded source is released at once",
@@ -300,8 +300,8 @@ export const OPERATORS: readonly Mutant[] = [
     replace: "current.nextStepMs = this.#watermark + stepMs;",
     tests: [
       "src/operators/event-time/watermarks.test.ts",
-      "src/taskmanager/event-time-driver.test.ts",
-      "src/taskmanager/source-event-time.test.ts",
+      "src/taskmanager/drivers/event-time-driver.test.ts",
+      "src/taskmanager/drivers/source-event-time.test.ts",
     ],
   },
   {
@@ -316,7 +316,7 @@ export const OPERATORS: readonly Mutant[] = [
     file: GENERATOR,
     find: "floor: before - this.#options.outOfOrderMs - 1,",
     replace: "floor: before,",
-    tests: ["src/operators/event-time/watermarks.test.ts", "src/taskmanager/event-time-driver.test.ts"],
+    tests: ["src/operators/event-time/watermarks.test.ts", "src/taskmanager/drivers/event-time-driver.test.ts"],
   },
   {
     name: "the first split keeps what was seen before it",
@@ -388,6 +388,6 @@ export const OPERATORS: readonly Mutant[] = [
     file: "src/operators/event-time/watermark-generator.ts",
     find: "        this.#furthest = split;\n      }\n",
     replace: "      }\n      this.#furthest = split;\n",
-    tests: ["src/taskmanager/event-time-driver.test.ts"],
+    tests: ["src/taskmanager/drivers/event-time-driver.test.ts"],
   },
 ];

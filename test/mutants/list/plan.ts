@@ -1,6 +1,6 @@
 import type { Mutant } from "../mutant.ts";
 
-const BUILDER = "src/api/plan-builder.ts";
+const BUILDER = "src/api/plan/plan-builder.ts";
 const GRAPH = "src/graph/job-graph.ts";
 const WATERMARK_STEPS = "src/graph/watermark-steps.ts";
 const TIME_ORDER = "src/graph/time-order.ts";
@@ -12,19 +12,19 @@ const JOB_GRAPH_TESTS = ["src/graph/job-graph.test.ts"];
 export const PLAN: readonly Mutant[] = [
   {
     name: "watermarks that go past a second eventTime count as taken",
-    file: "src/api/option-effects.ts",
+    file: "src/api/plan/option-effects.ts",
     find: `      if (node.kind !== "eventTime") open.push(node);\n`,
     replace: "      open.push(node);\n",
   },
   {
     name: "only what stands directly behind an eventTime counts as taking its watermarks",
-    file: "src/api/option-effects.ts",
+    file: "src/api/plan/option-effects.ts",
     find: `      if (node.kind !== "eventTime") open.push(node);\n`,
     replace: "",
   },
   {
     name: "a sink of one file gets several subtasks",
-    file: "src/api/option-effects.ts",
+    file: "src/api/plan/option-effects.ts",
     find: "  if (!isStdin && !isSingle) return;\n",
     replace: "  if (!isStdin) return;\n",
   },
@@ -33,45 +33,45 @@ export const PLAN: readonly Mutant[] = [
     file: BUILDER,
     find: "hash: canonicalHash(content), locations",
     replace: "hash: canonicalHash({ ...content, params: null }), locations",
-    tests: ["src/api/plan-builder.test.ts"],
+    tests: ["src/api/plan/plan-builder.test.ts"],
   },
   {
     name: "the plan's hash depends on where operators were declared",
     file: BUILDER,
     find: "hash: canonicalHash(content), locations",
     replace: "hash: canonicalHash({ ...content, locations: planned.locations }), locations",
-    tests: ["src/api/plan-builder.test.ts"],
+    tests: ["src/api/plan/plan-builder.test.ts"],
   },
   {
     name: "side outputs stand in the order of their declaration",
     file: BUILDER,
     find: "sides: [...node.sides].sort((a, b) => (a.name < b.name ? -1 : 1)),",
     replace: "sides: node.sides,",
-    tests: ["src/api/plan-builder.test.ts"],
+    tests: ["src/api/plan/plan-builder.test.ts"],
   },
   {
     name: "an operator's slot group is not that of its input",
     file: BUILDER,
     find: "for (let at: PlanNode | undefined = node; at; at = at.inputs[0]?.from)\n      if (at.slotGroup !== null)",
     replace: "for (let at: PlanNode | undefined = node; at; at = undefined)\n      if (at.slotGroup !== null)",
-    tests: ["src/api/plan-builder.test.ts"],
+    tests: ["src/api/plan/plan-builder.test.ts"],
   },
   {
     name: "more subtasks than key groups are taken",
     file: BUILDER,
     find: "if (parallelism > maxParallelism) {",
     replace: "if (parallelism > maxParallelism + 1) {",
-    tests: ["src/api/plan-builder.test.ts"],
+    tests: ["src/api/plan/plan-builder.test.ts"],
   },
   {
     name: "a stateful operator's uid depends on others beside it",
-    file: "src/api/derived-uid.ts",
+    file: "src/api/plan/derived-uid.ts",
     find: "const uid = node.explicitUid === null && node.signature === null ? unusedUid(wanted, owners) : wanted;",
     replace: "const uid = node.explicitUid === null ? unusedUid(wanted, owners) : wanted;",
   },
   {
     name: "two operators of one uid are taken",
-    file: "src/api/derived-uid.ts",
+    file: "src/api/plan/derived-uid.ts",
     find: "    if (other) throw duplicateUid(uid, node, other);\n",
     replace: "    void other;\n",
   },

@@ -1,14 +1,14 @@
 import type { Mutant } from "../mutant.ts";
 
-const EXPIRY = "src/state/row-expiry.ts";
-const HEAP = "src/state/timer-heap.ts";
-const TIMERS = "src/state/managed-timers.ts";
-const LIST = "src/state/managed-list.ts";
-const TABLE = "src/state/managed-table.ts";
-const VALUE = "src/state/managed-value.ts";
-const PAGES = "src/state/page-allocator.ts";
-const STORE = "src/state/keyed-store.ts";
-const SORTED = "src/state/sorted/sorted-table.ts";
+const EXPIRY = "src/state/managed/row-expiry.ts";
+const HEAP = "src/state/pages/timer-heap.ts";
+const TIMERS = "src/state/timers/managed-timers.ts";
+const LIST = "src/state/managed/managed-list.ts";
+const TABLE = "src/state/table/managed-table.ts";
+const VALUE = "src/state/managed/managed-value.ts";
+const PAGES = "src/state/pages/page-allocator.ts";
+const STORE = "src/state/store/keyed-store.ts";
+const SORTED = "src/state/table/sorted-table.ts";
 const IN_ORDER_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 export const STATE: readonly Mutant[] = [
@@ -20,14 +20,14 @@ export const STATE: readonly Mutant[] = [
   },
   {
     name: "what operators keep for themselves is to be cleared by the user",
-    file: "src/state/operator-tables.ts",
+    file: "src/state/store/operator-tables.ts",
     find: "bytes: 0, advice: ADVICE }",
     replace: "bytes: 0 }",
-    tests: ["src/taskmanager/waiting-files.test.ts"],
+    tests: ["src/taskmanager/drivers/waiting-files.test.ts"],
   },
   {
     name: "the last key group belongs to nobody",
-    file: "src/state/key-groups.ts",
+    file: "src/state/keys/key-groups.ts",
     find: "last: Math.floor(((index + 1) * maxParallelism - 1) / parallelism),",
     replace: "last: Math.floor(((index + 1) * maxParallelism) / parallelism) - 1,",
   },
@@ -189,31 +189,31 @@ export const STATE: readonly Mutant[] = [
   },
   {
     name: "map entries on the heap that are overwritten keep their first time",
-    file: "src/state/heap-map.ts",
+    file: "src/state/heap/heap-map.ts",
     find: "    item.bytes += growth;\n    item.stamp = stamp;",
     replace: "    item.bytes += growth;",
   },
   {
     name: "a map on the heap counts entries that have expired",
-    file: "src/state/heap-map.ts",
+    file: "src/state/heap/heap-map.ts",
     find: "for (const item of items.values()) if (!this.#entries.isExpired(item)) size += 1;",
     replace: "for (const _item of items.values()) size += 1;",
   },
   {
     name: "the values of a map on the heap are the user's own objects",
-    file: "src/state/heap-map.ts",
+    file: "src/state/heap/heap-map.ts",
     find: "return item === undefined ? ABSENT : this.#values.copy(item.value);",
     replace: "return item === undefined ? ABSENT : item.value;",
   },
   {
     name: "the heap store gives out the value that it keeps",
-    file: "src/state/heap-value.ts",
+    file: "src/state/heap/heap-value.ts",
     find: "return entry === undefined ? ABSENT : this.#values.copy(entry.value);",
     replace: "return entry === undefined ? ABSENT : entry.value;",
   },
   {
     name: "the heap store keeps the value that its writer still has",
-    file: "src/state/heap-entries.ts",
+    file: "src/state/heap/heap-entries.ts",
     find: "const kept = this.#read();",
     replace: "const kept = value;",
   },

@@ -2,7 +2,7 @@ import type { Mutant } from "../mutant.ts";
 
 const DISK = "src/testing/sim-disk.ts";
 const SIM = "src/testing/sim-env.ts";
-const ARGUMENTS = "src/cli/arguments.ts";
+const ARGUMENTS = "src/cli/session/arguments.ts";
 const ROW_QUEUE = "src/client/row-queue.ts";
 const JOB_HANDLE = "src/client/job-handle.ts";
 const JOB_METRICS = "src/client/job-metrics.ts";
@@ -110,7 +110,7 @@ export const SURFACE: readonly Mutant[] = [
   },
   {
     name: "an interrupt that npm hands on ends the job at once",
-    file: "src/cli/interrupts.ts",
+    file: "src/cli/session/interrupts.ts",
     find: "if (nowMs - this.#receivedMs >= SAME_SIGNAL_MS)",
     replace: "if (nowMs - this.#receivedMs >= 0)",
   },

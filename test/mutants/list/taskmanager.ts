@@ -1,40 +1,40 @@
 import type { Mutant } from "../mutant.ts";
 
-const TASK = "src/taskmanager/task.ts";
-const SINK = "src/taskmanager/sink-driver.ts";
-const FLAT_MAP = "src/taskmanager/flat-map-driver.ts";
-const SOURCE = "src/taskmanager/source-driver.ts";
-const SLOT = "src/taskmanager/slot.ts";
+const TASK = "src/taskmanager/task/task.ts";
+const SINK = "src/taskmanager/drivers/sink-driver.ts";
+const FLAT_MAP = "src/taskmanager/drivers/flat-map-driver.ts";
+const SOURCE = "src/taskmanager/drivers/source-driver.ts";
+const SLOT = "src/taskmanager/slot/slot.ts";
 const MANAGER = "src/taskmanager/task-manager.ts";
-const PATH = "src/taskmanager/watermark-path.ts";
-const SOURCE_COORDINATOR = "src/taskmanager/source-coordinator.ts";
-const RECORD_WATCH = "src/taskmanager/record-watch.ts";
-const ROW_OUTLET = "src/taskmanager/row-outlet.ts";
-const SOURCE_COORDINATOR_TESTS = ["src/taskmanager/source-coordinator.test.ts"];
-const SOURCE_DRIVER_TESTS = ["src/taskmanager/source-driver.test.ts"];
+const PATH = "src/taskmanager/chain/watermark-path.ts";
+const SOURCE_COORDINATOR = "src/taskmanager/drivers/source-coordinator.ts";
+const RECORD_WATCH = "src/taskmanager/chain/record-watch.ts";
+const ROW_OUTLET = "src/taskmanager/drivers/row-outlet.ts";
+const SOURCE_COORDINATOR_TESTS = ["src/taskmanager/drivers/source-coordinator.test.ts"];
+const SOURCE_DRIVER_TESTS = ["src/taskmanager/drivers/source-driver.test.ts"];
 const TASK_TESTS = [
-  "src/taskmanager/task.test.ts",
-  "src/taskmanager/task-life.test.ts",
-  "src/taskmanager/task-metrics.test.ts",
+  "src/taskmanager/task/task.test.ts",
+  "src/taskmanager/task/task-life.test.ts",
+  "src/taskmanager/task/task-metrics.test.ts",
 ];
-const TASK_LIFE_TESTS = ["src/taskmanager/task-life.test.ts", "src/taskmanager/task.test.ts"];
-const RECORD_WATCH_TESTS = ["src/taskmanager/record-watch.test.ts"];
-const ROW_OUTLET_TESTS = ["src/taskmanager/row-outlet.test.ts"];
+const TASK_LIFE_TESTS = ["src/taskmanager/task/task-life.test.ts", "src/taskmanager/task/task.test.ts"];
+const RECORD_WATCH_TESTS = ["src/taskmanager/chain/record-watch.test.ts"];
+const ROW_OUTLET_TESTS = ["src/taskmanager/drivers/row-outlet.test.ts"];
 
 export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a state budget that is used up once windows are given is laid to files that wait",
-    file: "src/taskmanager/task.ts",
+    file: "src/taskmanager/task/task.ts",
     find: "    return inputPath.delivered === -Infinity ? onFailure(error) : error;\n",
     replace: "    return inputPath.delivered < Infinity ? onFailure(error) : error;\n",
-    tests: ["src/taskmanager/waiting-files.test.ts"],
+    tests: ["src/taskmanager/drivers/waiting-files.test.ts"],
   },
   {
     name: "files that follow one another are told to hold windows open",
     file: "src/graph/time-order.ts",
     find: "return sourceEnds(source) && !isOneStream(source);",
     replace: "return sourceEnds(source);",
-    tests: ["src/taskmanager/waiting-files.test.ts"],
+    tests: ["src/taskmanager/drivers/waiting-files.test.ts"],
   },
   {
     name: "a commit is prepared without a last flush",
@@ -107,29 +107,29 @@ export const TASKMANAGER: readonly Mutant[] = [
     file: FLAT_MAP,
     find: "const isSmall = items.length <= SMALL;",
     replace: "const isSmall = items.length >= SMALL;",
-    tests: ["src/taskmanager/task.test.ts"],
+    tests: ["src/taskmanager/task/task.test.ts"],
   },
   {
     name: "an invalid record that is set aside has no time",
-    file: "src/taskmanager/parse-driver.ts",
+    file: "src/taskmanager/drivers/parse-driver.ts",
     find: "this.invalid?.offer(row, timestampMs);",
     replace: "this.invalid?.offer(row, NaN);",
   },
   {
     name: "records that a schema refuses are not counted",
-    file: "src/taskmanager/parse-driver.ts",
+    file: "src/taskmanager/drivers/parse-driver.ts",
     find: "    this.#options.counts.add(issues);\n",
     replace: "",
   },
   {
     name: "one subtask's wait holds up the others at a source's coordinator",
-    file: "src/taskmanager/source-coordinator.ts",
+    file: "src/taskmanager/drivers/source-coordinator.ts",
     find: "const left = asked.filter((request) => !this.#tryAnswer(request));",
     replace: "let left = asked; while (left[0] !== undefined && this.#tryAnswer(left[0])) left = left.slice(1);",
   },
   {
     name: "requests for splits are answered before the enumerator has started",
-    file: "src/taskmanager/source-coordinator.ts",
+    file: "src/taskmanager/drivers/source-coordinator.ts",
     find: "    if (!this.#started) return;\n",
     replace: "",
   },
@@ -150,7 +150,7 @@ export const TASKMANAGER: readonly Mutant[] = [
     file: SOURCE,
     find: `return policy === "skip" || invalid.offer(row, NaN);`,
     replace: `return policy !== "skip" && invalid.offer(row, NaN);`,
-    tests: ["src/taskmanager/source-driver.test.ts", "src/testing/test-job.test.ts"],
+    tests: ["src/taskmanager/drivers/source-driver.test.ts", "src/testing/test-job.test.ts"],
   },
   {
     name: "a failure of addSplit is lost",
@@ -160,14 +160,14 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "a watermark that a test says goes past the eventTime without taking it along",
-    file: "src/taskmanager/task.ts",
+    file: "src/taskmanager/task/task.ts",
     find: "      if (hears) path.advance(source?.watermark() ?? combiner.watermark);\n",
     replace: "      if (hears && source !== null) path.advance(source.watermark());\n",
     tests: ["src/testing/event-time.test.ts"],
   },
   {
     name: "a channel that falls silent is counted again only with its next record",
-    file: "src/taskmanager/task.ts",
+    file: "src/taskmanager/task/task.ts",
     find: "      else driver.addChannel(channel);\n",
     replace: "",
     tests: ["src/testing/event-time.test.ts"],
@@ -294,37 +294,37 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "a heap guard never lets garbage be collected before it judges",
-    file: "src/taskmanager/heap-guard.ts",
+    file: "src/taskmanager/runner/heap-guard.ts",
     find: "    collect();\n    const heldBytes = usedBytes();\n    if (heldBytes <= budgetBytes) return null;",
     replace: "    const heldBytes = usedBytes();\n    if (heldBytes <= budgetBytes) return null;",
   },
   {
     name: "a turn that is over begins anew with the next question",
-    file: "src/taskmanager/turn-clock.ts",
+    file: "src/taskmanager/drivers/turn-clock.ts",
     find: "this.#left = isOver ? 0 : this.#every;",
     replace: "this.#left = this.#every;",
   },
   {
     name: "a run of keys goes on behind the record that filled an output",
-    file: "src/taskmanager/key-run.ts",
+    file: "src/taskmanager/chain/key-run.ts",
     find: "this.size = worked < taken ? worked : Math.min(KEY_RUN_MAX, this.size * 2);",
     replace: "this.size = Math.min(KEY_RUN_MAX, this.size * 2);",
   },
   {
     name: "a link between slots rings the slot it comes from",
-    file: "src/taskmanager/links.ts",
+    file: "src/taskmanager/build/links.ts",
     find: "receiver: this.#doorbell(link.peer),",
     replace: "receiver: this.#doorbell(this.#options.ownSlot),",
   },
   {
     name: "both ends of a link inside a slot get a queue each",
-    file: "src/taskmanager/links.ts",
+    file: "src/taskmanager/build/links.ts",
     find: "      this.#locals.set(id, link);\n",
     replace: "",
   },
   {
     name: "a subtask is released though other files have not been begun",
-    file: "src/taskmanager/source-coordinator.ts",
+    file: "src/taskmanager/drivers/source-coordinator.ts",
     find: 'return this.#options.source.streams === "one" || this.#enumerator.onlyFollows?.(split) === true;',
     replace: "return true || this.#enumerator.onlyFollows?.(split) === true;",
   },
@@ -348,24 +348,24 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "records of a source of one's own are taken to fit their type",
-    file: "src/taskmanager/output-guards.ts",
+    file: "src/taskmanager/chain/output-guards.ts",
     find: '["source", "map", "flatMap", "process"]',
     replace: '["map", "flatMap", "process"]',
-    tests: ["src/taskmanager/kept-types.test.ts"],
+    tests: ["src/taskmanager/task/kept-types.test.ts"],
   },
   {
     name: "a whole number of -0 that the check of its type made 0 passes for a change",
-    file: "src/taskmanager/record-difference.ts",
+    file: "src/taskmanager/chain/record-difference.ts",
     find: "return was === is || Object.is(was, is);",
     replace: "return Object.is(was, is);",
-    tests: ["src/taskmanager/record-watch.test.ts"],
+    tests: ["src/taskmanager/chain/record-watch.test.ts"],
   },
   {
     name: "records that were watched are not looked at again at the end",
-    file: "src/taskmanager/chain.ts",
+    file: "src/taskmanager/chain/chain.ts",
     find: "    this.#watch.end();\n",
     replace: "",
-    tests: ["src/taskmanager/record-watch.test.ts"],
+    tests: ["src/taskmanager/chain/record-watch.test.ts"],
   },
   {
     name: "who asks a source's coordinator while it answers is forgotten",
@@ -414,7 +414,7 @@ export const TASKMANAGER: readonly Mutant[] = [
     file: SOURCE,
     find: "return this.#held ? -Infinity :",
     replace: "return this.#held && this.#options.batch ? -Infinity :",
-    tests: ["src/taskmanager/source-driver.test.ts", "src/taskmanager/source-event-time.test.ts"],
+    tests: ["src/taskmanager/drivers/source-driver.test.ts", "src/taskmanager/drivers/source-event-time.test.ts"],
   },
   {
     name: "a bounded source without any split waits for ever",
@@ -436,9 +436,9 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "pending.position < pending.count || pending.passed < pending.marks.length",
     replace: "pending.position < pending.count",
     tests: [
-      "src/taskmanager/task.test.ts",
-      "src/taskmanager/task-life.test.ts",
-      "src/taskmanager/task-metrics.test.ts",
+      "src/taskmanager/task/task.test.ts",
+      "src/taskmanager/task/task-life.test.ts",
+      "src/taskmanager/task/task-metrics.test.ts",
       "src/testing/event-time.test.ts",
     ],
   },
@@ -476,9 +476,9 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "unheard.reduce((most, driver) => Math.max(most, driver.greatest), combiner.greatest)",
     replace: "unheard.reduce((most) => most, combiner.greatest)",
     tests: [
-      "src/taskmanager/task.test.ts",
-      "src/taskmanager/task-life.test.ts",
-      "src/taskmanager/task-metrics.test.ts",
+      "src/taskmanager/task/task.test.ts",
+      "src/taskmanager/task/task-life.test.ts",
+      "src/taskmanager/task/task-metrics.test.ts",
       "src/testing/test-job.test.ts",
       "src/testing/harness.test.ts",
       "src/testing/event-time.test.ts",
@@ -511,18 +511,18 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "      bytes += counts.bytes;\n",
     replace: "",
     tests: [
-      "src/taskmanager/task-metrics.test.ts",
-      "src/taskmanager/task.test.ts",
-      "src/taskmanager/task-life.test.ts",
-      "src/taskmanager/task-metrics.test.ts",
+      "src/taskmanager/task/task-metrics.test.ts",
+      "src/taskmanager/task/task.test.ts",
+      "src/taskmanager/task/task-life.test.ts",
+      "src/taskmanager/task/task-metrics.test.ts",
     ],
   },
   {
     name: "an idle word is forgotten while a watermark is delivered",
-    file: "src/taskmanager/watermark-path.ts",
+    file: "src/taskmanager/chain/watermark-path.ts",
     find: "this.#idleDelivered = this.#deliveringIdle;",
     replace: "this.#idleDelivered = this.#idle;",
-    tests: ["src/taskmanager/watermark-path.test.ts"],
+    tests: ["src/taskmanager/chain/watermark-path.test.ts"],
   },
   {
     name: "a record that was changed before the fourth after it is not looked at",
@@ -575,7 +575,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "standard input and records with a rate are never idle",
-    file: "src/taskmanager/event-time-driver.ts",
+    file: "src/taskmanager/drivers/event-time-driver.ts",
     find: "bounded: !live && (bounded ||",
     replace: "bounded: (bounded ||",
   },

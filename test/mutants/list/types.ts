@@ -1,10 +1,10 @@
 import type { Mutant } from "../mutant.ts";
 
-const WRITER = "src/types/batch-writer.ts";
-const READER = "src/types/batch-reader.ts";
-const BYTES = "src/types/byte-buffer.ts";
-const TIME = "src/types/time-text.ts";
-const WIDEN = "src/types/shape-widen.ts";
+const WRITER = "src/types/batch/batch-writer.ts";
+const READER = "src/types/batch/batch-reader.ts";
+const BYTES = "src/types/bytes/byte-buffer.ts";
+const TIME = "src/types/spec/time-text.ts";
+const WIDEN = "src/types/shapes/shape-widen.ts";
 const CHECK_OPTIONS = "src/types/check-options.ts";
 const CHECK_OPTIONS_TESTS = ["src/types/check-options.test.ts"];
 
@@ -120,13 +120,13 @@ export const TYPES: readonly Mutant[] = [
   },
   {
     name: "a key of t.i64 beyond 64 bits is taken",
-    file: "src/types/source-value.ts",
+    file: "src/types/spec/source-value.ts",
     find: 'return typeof value === "bigint" && BigInt.asIntN(64, value) === value;',
     replace: 'return typeof value === "bigint";',
   },
   {
     name: "keys of an enum are hashed without a look at its values",
-    file: "src/types/key-hash.ts",
+    file: "src/types/keys/key-hash.ts",
     find: '    case "enum":\n      return compileFitting(spec, hashString);',
     replace: '    case "enum":\n      return (key) => (typeof key === "string" ? hashString(key) : KEY_DOUBTFUL);',
   },

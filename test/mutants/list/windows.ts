@@ -22,7 +22,7 @@ const PANE_WINDOW_OPERATOR_AND_TESTS = [
   "src/operators/windows/pane-clock.test.ts",
   "src/operators/windows/window-operator.test.ts",
   "src/api/check-options.test.ts",
-  "src/api/plan-builder.test.ts",
+  "src/api/plan/plan-builder.test.ts",
 ];
 const IN_ORDER_OPERATOR_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
@@ -291,7 +291,7 @@ export const WINDOWS: readonly Mutant[] = [
     file: IN_ORDER_OPERATOR,
     find: "    freeze?.(value);\n",
     replace: "    void freeze;\n",
-    tests: ["src/operators/in-order/in-order-operator.test.ts", "src/taskmanager/in-place.test.ts"],
+    tests: ["src/operators/in-order/in-order-operator.test.ts", "src/taskmanager/task/in-place.test.ts"],
   },
   {
     name: "an ordered stream does not stop when its turn is over",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { type CsvDialectOptions, csvDialect } from "../format/csv-dialect.ts";
 import { CsvBoundary } from "./csv-boundary.ts";
-import { type CsvDialectOptions, csvDialect } from "./csv-dialect.ts";
 
 /** Where records end, by regular expressions. Blank lines and comments end one, too. */
 function recordEnds(text: string, { quote = '"', escape: sign, comment, trim = false }: CsvDialectOptions): number[] {

@@ -3,8 +3,8 @@
 //
 // A table-driven automaton that decides like `CsvScanner` (G1), and can stop anywhere and go on with the next bytes.
 
-import type { RecordBoundary } from "../record-format.ts";
-import { CR, type CsvDialect, LF } from "./csv-dialect.ts";
+import { CR, type CsvDialect, LF } from "../format/csv-dialect.ts";
+import type { RecordBoundary } from "../format/record-format.ts";
 
 // States.
 const RECORD_START = 0;

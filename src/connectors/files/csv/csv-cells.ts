@@ -7,8 +7,8 @@
 // Hot path: `number` about 10 ns, `string` about 15 ns for up to 12 ASCII characters, 60 ns beyond.
 
 import { isDuration } from "../../../base/duration.ts";
-import { bigintOf, dateOf, numberOf } from "../../../types/source-value.ts";
-import { timeParse } from "../../../types/time-text.ts";
+import { bigintOf, dateOf, numberOf } from "../../../types/spec/source-value.ts";
+import { timeParse } from "../../../types/spec/time-text.ts";
 import { BARE, type CsvScanner, ESCAPED } from "./csv-scanner.ts";
 
 /** Exact in double precision: a mantissa below 2^53 divided by one of them is rounded once, as Number(text) would. */

@@ -3,9 +3,9 @@
 import { STDIN_PATH } from "../../../base/disk.ts";
 import { assert, UserError } from "../../../base/errors.ts";
 import { nearest } from "../../../base/nearest.ts";
-import type { StructField, StructSpec, TypeSpec } from "../../../types/type-spec.ts";
+import type { StructField, StructSpec, TypeSpec } from "../../../types/spec/type-spec.ts";
+import type { CsvDialect } from "../format/csv-dialect.ts";
 import type { CsvCells } from "./csv-cells.ts";
-import type { CsvDialect } from "./csv-dialect.ts";
 
 export type CsvColumn = {
   readonly name: string;

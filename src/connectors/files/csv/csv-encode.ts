@@ -8,13 +8,13 @@
 //   W2. Whatever reads as a null, or as special, stands in quotes, where it is none.
 
 import { UserError } from "../../../base/errors.ts";
-import { ownField } from "../../../types/field-path.ts";
-import { numberOf } from "../../../types/source-value.ts";
-import type { TypeSpec } from "../../../types/type-spec.ts";
+import { ownField } from "../../../types/spec/field-path.ts";
+import { numberOf } from "../../../types/spec/source-value.ts";
+import type { TypeSpec } from "../../../types/spec/type-spec.ts";
+import type { CsvDialect } from "../format/csv-dialect.ts";
+import type { RowEncoder } from "../format/row-encoder.ts";
 import { jsonText } from "../json/json-encode.ts";
-import type { RowEncoder } from "../row-encoder.ts";
 import { admitsNull, blankIsNull } from "./csv-columns.ts";
-import type { CsvDialect } from "./csv-dialect.ts";
 
 export type CsvEncodeOptions = {
   readonly dialect: CsvDialect;

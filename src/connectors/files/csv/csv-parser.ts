@@ -2,7 +2,8 @@
 
 import { isUtf8 } from "node:buffer";
 import type { InvalidRow, SourceOutput } from "../../../operators/source.ts";
-import type { StructSpec } from "../../../types/type-spec.ts";
+import type { StructSpec } from "../../../types/spec/type-spec.ts";
+import { CR, type CsvDialect, DOUBLE_QUOTE, LF, NONE } from "../format/csv-dialect.ts";
 import {
   lineBreaks,
   linesIssue,
@@ -13,7 +14,7 @@ import {
   type RecordWindow,
   recordText,
   tooLong,
-} from "../record-format.ts";
+} from "../format/record-format.ts";
 import { CsvBoundary } from "./csv-boundary.ts";
 import { CsvCells } from "./csv-cells.ts";
 import {
@@ -31,7 +32,6 @@ import {
   refuseJson,
   refuseOtherDelimiter,
 } from "./csv-columns.ts";
-import { CR, type CsvDialect, DOUBLE_QUOTE, LF, NONE } from "./csv-dialect.ts";
 import { CsvScanner, HAS_NUL, HAS_STRAY_QUOTE, HAS_TEXT_AFTER_QUOTE, HAS_UNCLOSED_QUOTE } from "./csv-scanner.ts";
 
 export type CsvFormatOptions = {

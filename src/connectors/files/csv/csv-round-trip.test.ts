@@ -6,12 +6,12 @@ import { recordFrom, valuesOf } from "../../../../test/arbitraries/typed-values.
 import { UserError } from "../../../base/errors.ts";
 import { readAll } from "../../../operators/source.contract.ts";
 import { simWorld } from "../../../testing/world.ts";
-import { ownField } from "../../../types/field-path.ts";
-import { numberOf } from "../../../types/source-value.ts";
+import { ownField } from "../../../types/spec/field-path.ts";
+import { numberOf } from "../../../types/spec/source-value.ts";
+import type { StructField, TypeSpec } from "../../../types/spec/type-spec.ts";
 import { type Type, t } from "../../../types/t.ts";
-import type { StructField, TypeSpec } from "../../../types/type-spec.ts";
+import { csvDialect } from "../format/csv-dialect.ts";
 import { type CsvOptions, csv } from "./csv.ts";
-import { csvDialect } from "./csv-dialect.ts";
 import { CsvEncoder } from "./csv-encode.ts";
 
 type Fields = readonly StructField[];

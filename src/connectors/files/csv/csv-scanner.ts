@@ -18,7 +18,7 @@
 //
 // Hot path: about 1 ns per byte. Fields land in `starts`, `ends` and `kinds`, which are reused from record to record.
 
-import { CR, type CsvDialect, LF } from "./csv-dialect.ts";
+import { CR, type CsvDialect, LF } from "../format/csv-dialect.ts";
 
 export const BARE = 0;
 const QUOTED = 1;

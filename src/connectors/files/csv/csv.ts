@@ -1,11 +1,11 @@
 // `csv(…)`: comma-separated files, in any dialect.
 
 import { FLAG, type OptionKind, oneOf, TEXTS } from "../../../types/check-options.ts";
-import { checkedLayout } from "../../../types/schema-spec.ts";
+import { checkedLayout } from "../../../types/spec/schema-spec.ts";
 import type { Type } from "../../../types/t.ts";
 import { checkFileOptions, type FileOptions, type Files, fileConnector } from "../file-connector.ts";
+import { type CsvDialectOptions, csvDialect, optionInvalid } from "../format/csv-dialect.ts";
 import { csvSpecCheck } from "./csv-columns.ts";
-import { type CsvDialectOptions, csvDialect, optionInvalid } from "./csv-dialect.ts";
 import { CsvEncoder } from "./csv-encode.ts";
 import { csvFormat } from "./csv-parser.ts";
 

@@ -8,7 +8,7 @@
 // between two records tells by itself what is due.
 
 import type { SourceOutput } from "../../../operators/source.ts";
-import type { TypeSpec } from "../../../types/type-spec.ts";
+import type { TypeSpec } from "../../../types/spec/type-spec.ts";
 import {
   LineCounter,
   type ParseStatus,
@@ -18,7 +18,7 @@ import {
   type RecordWindow,
   recordText,
   tooLong,
-} from "../record-format.ts";
+} from "../format/record-format.ts";
 import { JsonReader } from "./json-reader.ts";
 
 const QUOTE = 34;

@@ -11,10 +11,10 @@
 
 import { isDuration } from "../../../base/duration.ts";
 import { unreachable } from "../../../base/errors.ts";
-import { bigintOf, dateOf, numberOf } from "../../../types/source-value.ts";
-import { fieldPath } from "../../../types/spec-text.ts";
-import { timeParse } from "../../../types/time-text.ts";
-import type { StructSpec, TypedArrayName, TypeSpec } from "../../../types/type-spec.ts";
+import { bigintOf, dateOf, numberOf } from "../../../types/spec/source-value.ts";
+import { fieldPath } from "../../../types/spec/spec-text.ts";
+import { timeParse } from "../../../types/spec/time-text.ts";
+import type { StructSpec, TypedArrayName, TypeSpec } from "../../../types/spec/type-spec.ts";
 import { rawJson } from "./json-encode.ts";
 import { everyNumber, isUnrounded, WITHIN_RANGE } from "./json-numbers.ts";
 

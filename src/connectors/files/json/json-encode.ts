@@ -11,8 +11,8 @@
 //   the rest             an error: functions, symbols, errors, promises, instances of classes, ArrayBuffers, cycles
 
 import { UserError } from "../../../base/errors.ts";
-import { describe } from "../../../types/describe.ts";
-import type { RowEncoder } from "../row-encoder.ts";
+import { describe } from "../../../types/spec/describe.ts";
+import type { RowEncoder } from "../format/row-encoder.ts";
 
 export const jsonlEncoder: RowEncoder = {
   begin: () => "",

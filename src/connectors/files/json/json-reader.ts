@@ -1,8 +1,8 @@
 // The text of one JSON value as a record: parsed, checked against the declared type, numbers exact.
 
 import { isUtf8 } from "node:buffer";
-import type { TypeSpec } from "../../../types/type-spec.ts";
-import { NOT_UTF8 } from "../record-format.ts";
+import type { TypeSpec } from "../../../types/spec/type-spec.ts";
+import { NOT_UTF8 } from "../format/record-format.ts";
 import { type JsonDecode, jsonDecoder } from "./json-decode.ts";
 import { everyNumber, isUnrounded, jsonExact, WITHIN_RANGE } from "./json-numbers.ts";
 

@@ -1,7 +1,7 @@
 // JSON Lines as a record format: one JSON value a line, checked against the declared type when there is one.
 
 import type { SourceOutput } from "../../../operators/source.ts";
-import type { TypeSpec } from "../../../types/type-spec.ts";
+import type { TypeSpec } from "../../../types/spec/type-spec.ts";
 import {
   type ParseStatus,
   type RecordBoundary,
@@ -10,7 +10,7 @@ import {
   type RecordWindow,
   recordText,
   tooLong,
-} from "../record-format.ts";
+} from "../format/record-format.ts";
 import { JsonReader } from "./json-reader.ts";
 
 const LF = 10;

@@ -1,7 +1,7 @@
 // `jsonl(…)`: files with one JSON value a line.
 
 import { FLAG } from "../../../types/check-options.ts";
-import { checkedLayout } from "../../../types/schema-spec.ts";
+import { checkedLayout } from "../../../types/spec/schema-spec.ts";
 import type { Type } from "../../../types/t.ts";
 import { checkFileOptions, type FileOptions, type Files, fileConnector } from "../file-connector.ts";
 import { jsonArrayFormat } from "./json-array-parser.ts";

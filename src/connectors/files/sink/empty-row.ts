@@ -1,6 +1,6 @@
 // What stands for a row where there is none: so that a file without rows has its header.
 
-import type { TypeSpec } from "../../../types/type-spec.ts";
+import type { TypeSpec } from "../../../types/spec/type-spec.ts";
 
 /** Null where the columns are not known. */
 export function rowWithoutValues(type: TypeSpec | null | undefined): object | null {

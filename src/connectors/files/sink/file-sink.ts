@@ -3,8 +3,8 @@
 import { STDOUT_PATH } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
 import type { Sink, SinkClaim, SinkClaimContext } from "../../../operators/sink.ts";
-import { optionInvalid } from "../csv/csv-dialect.ts";
-import type { RowEncoder } from "../row-encoder.ts";
+import { optionInvalid } from "../format/csv-dialect.ts";
+import type { RowEncoder } from "../format/row-encoder.ts";
 import { FileTarget, type TargetMode } from "./file-target.ts";
 import { FileWriter, type RollLimits } from "./file-writer.ts";
 import { SingleFile } from "./single-file.ts";

@@ -8,7 +8,7 @@
 
 import type { FileHandle } from "../../../base/disk.ts";
 import type { Committable, SinkWriter, SinkWriterContext } from "../../../operators/sink.ts";
-import type { RowEncoder } from "../row-encoder.ts";
+import type { RowEncoder } from "../format/row-encoder.ts";
 import { rowWithoutValues } from "./empty-row.ts";
 import { type FileCommit, type FileTarget, fileCommit, type PendingFile } from "./file-target.ts";
 import { type SingleCommit, type SingleFile, singleCommit } from "./single-file.ts";

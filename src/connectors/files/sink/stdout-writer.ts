@@ -3,7 +3,7 @@
 
 import type { SinkWriter, SinkWriterContext } from "../../../operators/sink.ts";
 import { RowBatch } from "../../rows/row-batch.ts";
-import type { RowEncoder } from "../row-encoder.ts";
+import type { RowEncoder } from "../format/row-encoder.ts";
 import { rowWithoutValues } from "./empty-row.ts";
 
 const PIECE_LENGTH = 32 * 1024;

@@ -1,0 +1,68 @@
+// Ctrl-C and its like: the first stops the job in good order, the second ends the process at once.
+
+import type { EngineError } from "../../base/errors.ts";
+import { EXIT } from "./exit-codes.ts";
+
+/** What can be ended from outside. */
+export type Endable = {
+  stop(): void;
+  fail(error: EngineError): void;
+  /** A thread of the job cannot be ended. */
+  readonly stranded: boolean;
+};
+
+export type InterruptOptions = {
+  readonly exit: (code: number) => void;
+  readonly note: (text: string) => void;
+  /** Begins to listen for signals; gives what ends it. */
+  readonly listen: (onSignal: (reason: string) => void) => () => void;
+  readonly nowMs: () => number;
+};
+
+/** npm, timeout and the like hand on a signal that the terminal has sent already: people press slower than that. */
+const SAME_SIGNAL_MS = 300;
+
+/**
+ * Listens only while a job runs and its thread takes turns: code that does not return must die of Ctrl-C, as Node does
+ * by itself.
+ */
+export class Interrupts {
+  readonly #options: InterruptOptions;
+  #job: Endable | null = null;
+  #receivedMs: number | null = null;
+  /** Set while signals are listened for. */
+  #unlisten: (() => void) | null = null;
+
+  constructor(options: InterruptOptions) {
+    this.#options = options;
+  }
+
+  /** The job that runs. */
+  get job(): Endable | null {
+    return this.#job;
+  }
+
+  start(job: Endable): void {
+    this.#job = job;
+    this.hear(true);
+  }
+
+  /** False: signals do what they do by themselves. Does nothing before a job runs. */
+  hear(signals: boolean): void {
+    if (this.#job === null || signals === (this.#unlisten !== null)) return;
+    this.#unlisten?.();
+    this.#unlisten = signals ? this.#options.listen((reason) => this.onSignal(reason)) : null;
+  }
+
+  /** `reason` is told to the user. */
+  onSignal(reason: string): void {
+    const nowMs = this.#options.nowMs();
+    if (this.#receivedMs !== null) {
+      if (nowMs - this.#receivedMs >= SAME_SIGNAL_MS) this.#options.exit(EXIT.interrupted);
+      return;
+    }
+    this.#receivedMs = nowMs;
+    this.#options.note(`${reason}: stopping the job; once more ends it at once`);
+    this.#job?.stop();
+  }
+}

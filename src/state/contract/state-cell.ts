@@ -1,0 +1,47 @@
+// What one declared state is inside a store: the operations on the current key, and what the store does with it as a
+// whole.
+//
+// Both stores have a cell per kind of state; reducing and aggregating state are value cells with a function around them
+// (state-handles.ts). Groups are counted from the operator's first key group.
+
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import type { StateSpec, StateUsage } from "./keyed-state.ts";
+
+/** What `get` gives when nothing is stored: any other value could be one. */
+export const ABSENT: unique symbol = Symbol("absent");
+
+export interface ValueCell {
+  get(): unknown;
+  set(value: unknown): void;
+  clear(): void;
+}
+
+export interface ListCell {
+  add(item: unknown): void;
+  get(): unknown[];
+  set(items: readonly unknown[]): void;
+  clear(): void;
+}
+
+export interface MapCell {
+  get(key: unknown): unknown;
+  set(key: unknown, value: unknown): void;
+  has(key: unknown): boolean;
+  delete(key: unknown): void;
+  /** A copy, in no order. */
+  entries(): [unknown, unknown][];
+  size(): number;
+  clear(): void;
+}
+
+/** Entries of a group in the form of snapshots: state-snapshot.ts. */
+export interface CellStorage {
+  readonly spec: StateSpec;
+  usage(): StateUsage;
+  snapshot(group: number, out: ByteWriter): void;
+  /** The next entry, whose key was made current. */
+  restoreEntry(input: ByteReader): void;
+  /** Brings what lookups of these keys need into the processor's cache. */
+  prefetch(hashes: Int32Array, count: number): void;
+  release(): void;
+}

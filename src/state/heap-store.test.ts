@@ -1,4 +1,0 @@
-import { keyedStateContract } from "./keyed-state.contract.ts";
-import { makeHeap } from "./store-makers.contract.ts";
-
-keyedStateContract(makeHeap);

@@ -1,4 +1,0 @@
-import { keyedStateContract } from "./keyed-state.contract.ts";
-import { makeManaged } from "./store-makers.contract.ts";
-
-keyedStateContract(makeManaged);

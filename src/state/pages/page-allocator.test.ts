@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { SegmentPool } from "../../memory/segment-pool.ts";
+import { heapBlocks, poolBlocks } from "./block-source.ts";
+import { type MemoryAccount, PAGE_BYTES, PageAllocator } from "./page-allocator.ts";
+
+const account = (state: string): MemoryAccount => ({ operator: "op", state, bytes: 0 });
+
+test("pages are held once, accounts add up, and free blocks go back, under any order of calls", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(1000)), { maxLength: 200 }), (steps) => {
+      const blocks = heapBlocks(8 * 16 * PAGE_BYTES, 16 * PAGE_BYTES);
+      const allocator = new PageAllocator(blocks);
+      const owner = account("a");
+      const held: number[] = [];
+      for (const [take, pick] of steps) {
+        if (take) {
+          const page = allocator.allocate(owner);
+          if (page === -1) assert.equal(held.length, 8 * 16 - 1);
+          else held.push(page);
+        } else if (held.length > 0) {
+          const [page] = held.splice(pick % held.length, 1);
+          allocator.release(page!, owner);
+        }
+        assert.equal(new Set(held).size, held.length);
+        assert.ok(!held.includes(allocator.zeroPage));
+        assert.equal(owner.bytes, held.length * PAGE_BYTES);
+        assert.equal(allocator.usedBytes, (held.length + 1) * PAGE_BYTES);
+      }
+      for (const page of held) allocator.release(page, owner);
+      assert.ok(blocks.leased() <= 2, "at most one block is kept besides that of the zero page");
+      assert.equal(allocator.close(), 0);
+      assert.equal(blocks.leased(), 0);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("of all blocks that were full no more than two are kept once their pages are released, in whatever order", () => {
+  for (const isBackwards of [false, true]) {
+    const blocks = heapBlocks(8 * 16 * PAGE_BYTES, 16 * PAGE_BYTES);
+    const allocator = new PageAllocator(blocks);
+    const owner = account("a");
+    const held: number[] = [];
+    for (let page = allocator.allocate(owner); page !== -1; page = allocator.allocate(owner)) held.push(page);
+    assert.equal(blocks.leased(), 8);
+    for (const page of isBackwards ? held.reverse() : held) allocator.release(page, owner);
+    assert.ok(blocks.leased() <= 2, `${blocks.leased()} are kept`);
+    assert.equal(allocator.close(), 0);
+  }
+});
+
+test("a page that is released twice, or was never given out, is a bug that names the state", () => {
+  const allocator = new PageAllocator(heapBlocks(64 * 1024));
+  const owner = account("w");
+  const page = allocator.allocate(owner);
+  allocator.release(page, owner);
+  assert.throws(() => allocator.release(page, owner), /page \d+ of op\/w is not held/);
+});
+
+test("closing reports what was not given back", () => {
+  const allocator = new PageAllocator(heapBlocks(64 * 1024));
+  allocator.allocate(account("leak"));
+  assert.equal(allocator.close(), PAGE_BYTES);
+});
+
+test("without any memory the error names the operator that needs it", () => {
+  assert.throws(() => new PageAllocator(heapBlocks(0), "keeper"), {
+    code: "STATE_BUDGET_EXCEEDED",
+    operator: "keeper",
+    message: /^operator "keeper" keeps state, and the slot's share of managed memory, 0 B, is less than a block of/,
+  });
+});
+
+test("the segment pool's limit for the slot is the budget, and its blocks come back", () => {
+  const pool = SegmentPool.create({
+    name: "managed memory",
+    configKey: "taskmanager.memory.managed.size",
+    segments: 4,
+    segmentSize: 1 << 20,
+    groupLimits: [2],
+  });
+  const owner = pool.registerOwner({ job: "j", task: "t", purpose: "state" }, 1);
+  const allocator = new PageAllocator(poolBlocks(pool, owner, 2 << 20));
+  const payer = account("sum");
+  const pages: number[] = [];
+  for (let page = allocator.allocate(payer); page !== -1; page = allocator.allocate(payer)) {
+    allocator.view.f64.fill(1, page, page + 512);
+    pages.push(page);
+  }
+  assert.equal(pages.length, 2 * 256 - 1);
+  assert.ok(allocator.view.f64.subarray(allocator.zeroPage, allocator.zeroPage + 512).every((word) => word === 0));
+  assert.match(allocator.exceeded(payer).message, /state "sum" of operator "op" holds .*2.?M/i);
+  for (const page of pages) allocator.release(page, payer);
+  assert.equal(allocator.close(), 0);
+  assert.equal(pool.closeOwner(owner), 0);
+});
+
+test("who cannot grow is told who holds more, the greatest first, and what helps", () => {
+  const allocator = new PageAllocator(heapBlocks(64 * 4096));
+  const held = (operator: string, state: string, pages: number, advice?: string): MemoryAccount => {
+    const one = { operator, state, bytes: 0, ...(advice !== undefined && { advice }) };
+    for (let n = 0; n < pages; n += 1) assert.ok(allocator.allocate(one) >= 0);
+    return one;
+  };
+  const small = held("op", "small", 2);
+  const gone = held("op", "gone", 0);
+  for (let n = 0; n < 3; n += 1) allocator.release(allocator.allocate(gone), gone);
+  const equal = held("b", "equal", 2, "send less");
+  for (const [operator, state, pages] of [
+    ["a", "third", 5],
+    ["op", "first", 20],
+    ["a", "fourth", 4],
+    ["a", "second", 9],
+  ] as const)
+    held(operator, state, pages);
+  const rest =
+    'cannot grow beside "first" with 80 KiB, "second" of "a" with 36 KiB, "third" of "a" with 20 KiB: the slot';
+  const error = allocator.exceeded(small);
+  assert.ok(error.message.startsWith(`state "small" of operator "op" holds 8 KiB and ${rest}`), error.message);
+  assert.match(error.fix ?? "", /keep less: clear state that is done with, or give it a ttl\.$/);
+  assert.match(allocator.exceeded(equal).fix ?? "", /keep less: send less\.$/);
+});

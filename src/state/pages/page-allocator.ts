@@ -1,0 +1,203 @@
+// Pages of 4 KiB for the state of one slot, carved from blocks of its share of managed memory.
+//
+// All managed memory of a TaskManager is one region of shared memory, so that one set of views reaches every page, and
+// the address of a page is its index in the Float64Array: a plain integer below 2^30 (8 GiB). Pages are charged to
+// accounts (one per state of an operator); what an account holds is what the dashboard and the errors show.
+//
+//   region   │ block 0 │ block 1 │ block 2 │ …      a block: 1 MiB, leased from the pool as a whole
+//   block    │p0│p1│p2│…│p255│                      carved from the left, free pages chained through their first word
+//
+// Owns: blocks and who holds which page of them. Does not own: what lies in a page; nothing is cleared when it changes
+// hands.
+//
+//   A1. A page is free or held by one account; `account.bytes` is the sum of its pages.
+//   A2. A refused allocation changes nothing.
+//   A3. A block goes back to the pool once all its pages are free, except the last one that has free pages.
+
+import { assert, UserError } from "../../base/errors.ts";
+import { memorySizeText } from "../../base/memory-size.ts";
+import type { MemoryView } from "../../base/memory-view.ts";
+
+/** Size of a page in 8-byte words, the unit of all addresses here. */
+export const PAGE_WORDS = 512;
+export const PAGE_BYTES = PAGE_WORDS * 8;
+
+/** Where blocks come from: the managed segment pool, or a plain region in tests. */
+export interface BlockSource {
+  readonly view: MemoryView;
+  readonly blockBytes: number;
+  /** What this slot may hold in all. */
+  readonly limitBytes: number;
+  /** The configuration key that raises the limit. */
+  readonly configKey: string;
+  /** Byte offset of a block in the region, -1 when there is none left for this slot. */
+  allocate(): number;
+  release(offset: number): void;
+}
+
+/** Who pays for pages. */
+export type MemoryAccount = {
+  readonly operator: string;
+  readonly state: string;
+  bytes: number;
+  /** What helps beside more memory. Default: what helps for state that the user has declared. */
+  readonly advice?: string;
+};
+
+const NONE = -1;
+const ADVICE = "clear state that is done with, or give it a ttl";
+/** So many of the other accounts are named in an error. */
+const HOLDERS_SHOWN = 3;
+
+export class PageAllocator {
+  readonly view: MemoryView;
+  /** A page of zeros that nobody writes: the index of every empty table. */
+  readonly zeroPage: number;
+  readonly #source: BlockSource;
+  readonly #i32: Int32Array;
+  readonly #blockWords: number;
+  readonly #pagesPerBlock: number;
+  // By block number: free pages, pages carved so far, head of the chain of free pages, neighbours among the blocks with
+  // free pages.
+  readonly #free: Int32Array;
+  readonly #carved: Int32Array;
+  readonly #chain: Int32Array;
+  readonly #previous: Int32Array;
+  readonly #next: Int32Array;
+  /** One bit per page: held. Catches what is released twice (A1). */
+  readonly #held: Int32Array;
+  readonly #own: MemoryAccount;
+  /** Those that hold pages, or did. Bounded by the states of the slot. */
+  readonly #accounts = new Set<MemoryAccount>();
+  /** First of the blocks with free pages. */
+  #open = NONE;
+  #pages = 0;
+
+  /** `operator`: the first that needs pages, for the error when there are none at all. */
+  constructor(source: BlockSource, operator = "slot") {
+    const { view, blockBytes } = source;
+    this.#own = { operator, state: "state index", bytes: 0 };
+    assert(blockBytes % PAGE_BYTES === 0, `blocks of ${blockBytes} bytes do not divide into pages`);
+    assert(view.f64.length <= 2 ** 30, `a region of ${view.f64.length} words is more than addresses reach`);
+    const blocks = Math.floor((view.f64.length * 8) / blockBytes);
+    this.view = view;
+    this.#source = source;
+    this.#i32 = view.i32;
+    this.#blockWords = blockBytes / 8;
+    this.#pagesPerBlock = blockBytes / PAGE_BYTES;
+    this.#free = new Int32Array(blocks);
+    this.#carved = new Int32Array(blocks);
+    this.#chain = new Int32Array(blocks);
+    this.#previous = new Int32Array(blocks);
+    this.#next = new Int32Array(blocks);
+    this.#held = new Int32Array((blocks * this.#pagesPerBlock + 31) >>> 5);
+    this.zeroPage = this.allocate(this.#own);
+    if (this.zeroPage === NONE) throw this.exceeded(this.#own);
+    this.view.f64.fill(0, this.zeroPage, this.zeroPage + PAGE_WORDS);
+  }
+
+  /** Bytes in pages that are held. */
+  get usedBytes(): number {
+    return this.#pages * PAGE_BYTES;
+  }
+
+  /** Address of a page with unknown content, -1 when the budget is used up. Budget: 10 ns. */
+  allocate(account: MemoryAccount): number {
+    if (this.#open === NONE && !this.#addBlock()) return NONE;
+    const block = this.#open;
+    let page = this.#chain[block]!;
+    if (page === NONE) {
+      page = block * this.#blockWords + this.#carved[block]! * PAGE_WORDS;
+      this.#carved[block]! += 1;
+    } else {
+      this.#chain[block] = this.#i32[page * 2]!;
+    }
+    this.#free[block]! -= 1;
+    if (this.#free[block] === 0) this.#unlink(block);
+    const number = page / PAGE_WORDS;
+    this.#held[number >>> 5]! |= 1 << (number & 31);
+    this.#pages += 1;
+    if (account.bytes === 0) this.#accounts.add(account);
+    account.bytes += PAGE_BYTES;
+    return page;
+  }
+
+  release(page: number, account: MemoryAccount): void {
+    const number = page / PAGE_WORDS;
+    const bit = 1 << (number & 31);
+    assert((this.#held[number >>> 5]! & bit) !== 0, `page ${page} of ${account.operator}/${account.state} is not held`);
+    this.#held[number >>> 5]! ^= bit;
+    this.#pages -= 1;
+    account.bytes -= PAGE_BYTES;
+    const block = Math.floor(page / this.#blockWords);
+    this.#i32[page * 2] = this.#chain[block]!;
+    this.#chain[block] = page;
+    this.#free[block]! += 1;
+    if (this.#free[block] === 1) this.#link(block);
+    const isOnlyOpen = this.#open === block && this.#next[block] === NONE;
+    if (this.#free[block] === this.#pagesPerBlock && !isOnlyOpen) this.#removeBlock(block);
+  }
+
+  /** Gives the blocks back. Every page must have been released: what is left is a leak, and its bytes are returned. */
+  close(): number {
+    this.release(this.zeroPage, this.#own);
+    while (this.#open !== NONE && this.#free[this.#open] === this.#pagesPerBlock) this.#removeBlock(this.#open);
+    return this.usedBytes;
+  }
+
+  /** The error for a refused allocation of an account. */
+  exceeded(account: MemoryAccount): UserError {
+    const { limitBytes, blockBytes, configKey } = this.#source;
+    const { operator, state, bytes, advice = ADVICE } = account;
+    const share = `the slot's share of managed memory, ${memorySizeText(limitBytes)}`;
+    const message =
+      limitBytes < blockBytes
+        ? `operator "${operator}" keeps state, and ${share}, is less than a block of ${memorySizeText(blockBytes)}`
+        : `state "${state}" of operator "${operator}" holds ${memorySizeText(bytes)} and cannot grow${this.#beside(account)}: ${share}, is used up`;
+    return new UserError("STATE_BUDGET_EXCEEDED", message, {
+      operator,
+      fix: `Raise ${configKey}, which the slots share, or keep less: ${advice}.`,
+    });
+  }
+
+  /** Who holds more than this account: the greatest, by name. */
+  #beside({ bytes, operator: own }: MemoryAccount): string {
+    const greater = [...this.#accounts].filter((other) => other.bytes > bytes && other !== this.#own);
+    const shown = greater.sort((left, right) => right.bytes - left.bytes).slice(0, HOLDERS_SHOWN);
+    const names = shown.map(({ operator, state, bytes: held }) => {
+      return `"${state}"${operator === own ? "" : ` of "${operator}"`} with ${memorySizeText(held)}`;
+    });
+    return names.length === 0 ? "" : ` beside ${names.join(", ")}`;
+  }
+
+  #addBlock(): boolean {
+    const offset = this.#source.allocate();
+    if (offset === -1) return false;
+    const block = offset / (this.#blockWords * 8);
+    this.#free[block] = this.#pagesPerBlock;
+    this.#carved[block] = 0;
+    this.#chain[block] = NONE;
+    this.#link(block);
+    return true;
+  }
+
+  #removeBlock(block: number): void {
+    this.#unlink(block);
+    this.#source.release(block * this.#blockWords * 8);
+  }
+
+  #link(block: number): void {
+    this.#previous[block] = NONE;
+    this.#next[block] = this.#open;
+    if (this.#open !== NONE) this.#previous[this.#open] = block;
+    this.#open = block;
+  }
+
+  #unlink(block: number): void {
+    const previous = this.#previous[block]!;
+    const next = this.#next[block]!;
+    if (previous === NONE) this.#open = next;
+    else this.#next[previous] = next;
+    if (next !== NONE) this.#previous[next] = previous;
+  }
+}

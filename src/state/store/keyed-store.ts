@@ -1,0 +1,216 @@
+// The keyed state of one operator in one subtask: its declared states in one kind of cell, its timers, its tables.
+//
+// Both kinds of store are this class with other cells (managed-store.ts, heap-store.ts). Timers and tables lie in
+// managed memory either way.
+//
+//   S1. A state of a name has one type for the life of the store; asking again with the same type gives the same state.
+//   S2. A snapshot names the types of its states. What it has and the job does not (yet) declare is kept, and goes into
+//       the next snapshot; a declaration that differs from it is refused with STATE_TYPE_CHANGED.
+
+import { canonicalJson } from "../../base/canonical-json.ts";
+import type { Clock } from "../../base/env.ts";
+import { InternalError, UserError } from "../../base/errors.ts";
+import { corrupt, readString, readU32, writeByte, writeString, writeU32 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import { compileKeyHash, type KeyHash } from "../../types/keys/key-hash.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import type { HeapBudget } from "../budget/heap-budget.ts";
+import type {
+  AggregateFunction,
+  AggregatingState,
+  KeyedStateStore,
+  KeyedTimers,
+  ListState,
+  MapState,
+  ReducedState,
+  StateSpec,
+  StateUsage,
+  ValueState,
+} from "../contract/keyed-state.ts";
+import type { CellStorage, ListCell, MapCell, ValueCell } from "../contract/state-cell.ts";
+import { readKeyBytes, readMore } from "../format/state-snapshot.ts";
+import type { CurrentKey } from "../keys/current-key.ts";
+import { type KeyGroupRange, keyGroupOf } from "../keys/key-groups.ts";
+import type { PageAllocator } from "../pages/page-allocator.ts";
+import { ManagedTimers } from "../timers/managed-timers.ts";
+import { OperatorTables } from "./operator-tables.ts";
+import { AggregatingHandle, ListHandle, MapHandle, ReducingHandle, ValueHandle } from "./state-handles.ts";
+
+const MAGIC = 0x474b524d; // "MRKG"
+const VERSION = 1;
+
+export type KeyedStoreOptions = {
+  /** Uid of the operator. */
+  readonly operator: string;
+  /** Type of its key. */
+  readonly key: TypeSpec;
+  readonly maxParallelism: number;
+  readonly keyGroups: KeyGroupRange;
+  readonly allocator: PageAllocator;
+  readonly clock: Clock;
+  /** Any 32-bit integer: makes the tables' second hash unpredictable. */
+  readonly seed: number;
+  /** Heap of the slot for state: values of the heap store, and what operators keep beside their tables. */
+  readonly heapBudget: HeapBudget;
+};
+
+/** Makes the cells of one kind of store. */
+export interface CellFactory {
+  readonly kind: "managed" | "heap";
+  value(spec: StateSpec, type: TypeSpec): CellStorage & ValueCell;
+  list(spec: Extract<StateSpec, { kind: "list" }>): CellStorage & ListCell;
+  map(spec: Extract<StateSpec, { kind: "map" }>): CellStorage & MapCell;
+}
+
+type SnapshotHeader = { readonly key: TypeSpec; readonly states: readonly StateSpec[] };
+
+export class KeyedStore implements KeyedStateStore {
+  readonly kind: "managed" | "heap";
+  readonly tables: OperatorTables;
+  readonly #options: KeyedStoreOptions;
+  readonly #factory: CellFactory;
+  readonly #current: CurrentKey;
+  readonly #keyHash: KeyHash;
+  readonly #cells = new Map<string, CellStorage>();
+  readonly #timers: ManagedTimers;
+
+  constructor(options: KeyedStoreOptions, current: CurrentKey, factory: CellFactory) {
+    this.kind = factory.kind;
+    this.#options = options;
+    this.#factory = factory;
+    this.#current = current;
+    this.#keyHash = compileKeyHash(options.key, `${options.operator}_restore`);
+    this.#timers = new ManagedTimers(current, options);
+    this.tables = new OperatorTables(options, options.heapBudget);
+  }
+
+  get timers(): KeyedTimers {
+    return this.#timers;
+  }
+
+  setKey(key: unknown, hash: number): void {
+    this.#current.set(key, hash);
+  }
+
+  prefetch(hashes: Int32Array, count: number): void {
+    for (const cell of this.#cells.values()) cell.prefetch(hashes, count);
+  }
+
+  value<T>(spec: Extract<StateSpec, { kind: "value" }>, initial: (() => T) | null): ValueState<T> {
+    return new ValueHandle(this.#cell(spec) as unknown as ValueCell, initial);
+  }
+
+  list<T>(spec: Extract<StateSpec, { kind: "list" }>): ListState<T> {
+    return new ListHandle(this.#cell(spec) as unknown as ListCell);
+  }
+
+  map<K, V>(spec: Extract<StateSpec, { kind: "map" }>): MapState<K, V> {
+    return new MapHandle(this.#cell(spec) as unknown as MapCell);
+  }
+
+  reducing<T>(spec: Extract<StateSpec, { kind: "reducing" }>, reduce: (left: T, right: T) => T): ReducedState<T> {
+    return new ReducingHandle(this.#cell(spec) as unknown as ValueCell, reduce);
+  }
+
+  aggregating<In, Acc, Out>(
+    spec: Extract<StateSpec, { kind: "aggregating" }>,
+    aggregate: AggregateFunction<In, Acc, Out>,
+  ): AggregatingState<In, Out> {
+    return new AggregatingHandle(this.#cell(spec) as unknown as ValueCell, aggregate);
+  }
+
+  usage(): readonly StateUsage[] {
+    return [...[...this.#cells.values()].map((cell) => cell.usage()), ...this.tables.usage(), this.#timers.usage()];
+  }
+
+  snapshot(keyGroup: number, out: ByteWriter): void {
+    const group = keyGroup - this.#options.keyGroups.first;
+    const cells = [...this.#cells.values()];
+    const header: SnapshotHeader = { key: this.#options.key, states: cells.map((cell) => cell.spec) };
+    writeU32(out, MAGIC);
+    writeU32(out, VERSION);
+    writeString(out, canonicalJson(header));
+    for (const cell of cells) {
+      cell.snapshot(group, out);
+      writeByte(out, 0);
+    }
+    this.#timers.snapshot(group, out);
+    writeByte(out, 0);
+    this.tables.snapshot(keyGroup, out);
+  }
+
+  restore(keyGroup: number, input: ByteReader): void {
+    const { states } = this.#readHeader(input);
+    for (const spec of states) {
+      const cell = this.#cell(spec);
+      this.#restoreEntries(keyGroup, input, () => cell.restoreEntry(input));
+    }
+    this.#restoreEntries(keyGroup, input, () => this.#timers.restoreEntry(input));
+    this.tables.restore(keyGroup, input);
+  }
+
+  release(): void {
+    for (const cell of this.#cells.values()) cell.release();
+    this.#timers.release();
+    this.tables.release();
+  }
+
+  #readHeader(input: ByteReader): SnapshotHeader {
+    if (readU32(input) !== MAGIC) corrupt("no key group of keyed state");
+    const version = readU32(input);
+    if (version !== VERSION) {
+      throw new InternalError("STATE_VERSION_UNKNOWN", `keyed state of version ${version}, known is ${VERSION}`, {
+        fix: "Restore it with the version of Millrace that wrote it, or a later one.",
+      });
+    }
+    const header = JSON.parse(readString(input)) as SnapshotHeader;
+    this.#expectSame("its key", header.key, this.#options.key);
+    return header;
+  }
+
+  #restoreEntries(keyGroup: number, input: ByteReader, restoreEntry: () => void): void {
+    const { maxParallelism } = this.#options;
+    while (readMore(input)) {
+      const key = readKeyBytes(input, this.#current.codec);
+      const hash = this.#keyHash(key);
+      if (keyGroupOf(hash, maxParallelism) !== keyGroup) corrupt(`a key of another group than ${keyGroup}`);
+      this.#current.set(key, hash);
+      restoreEntry();
+    }
+  }
+
+  #cell(spec: StateSpec): CellStorage {
+    const known = this.#cells.get(spec.name);
+    if (known !== undefined) {
+      this.#expectSame(`state "${spec.name}"`, known.spec, spec);
+      return known;
+    }
+    const cell = this.#makeCell(spec);
+    this.#cells.set(spec.name, cell);
+    return cell;
+  }
+
+  #makeCell(spec: StateSpec): CellStorage {
+    switch (spec.kind) {
+      case "value":
+      case "reducing":
+        return this.#factory.value(spec, spec.type);
+      case "aggregating":
+        return this.#factory.value(spec, spec.accumulator);
+      case "list":
+        return this.#factory.list(spec);
+      case "map":
+        return this.#factory.map(spec);
+    }
+  }
+
+  #expectSame(what: string, left: unknown, right: unknown): void {
+    if (canonicalJson(left) === canonicalJson(right)) return;
+    const { operator } = this.#options;
+    throw new UserError(
+      "STATE_TYPE_CHANGED",
+      `${what} of operator "${operator}" is declared as ${canonicalJson(right)}, but was ${canonicalJson(left)}`,
+      { operator, fix: "Declare it as it was, or give the state another name." },
+    );
+  }
+}

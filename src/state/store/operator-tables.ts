@@ -1,0 +1,124 @@
+// The tables and parts that an operator has attached to its store (keyed-tables.ts).
+//
+//   parts of a key group   (1 · string name · u32 size · bytes)… 0
+
+import { assert, UserError } from "../../base/errors.ts";
+import {
+  ByteCursor,
+  ByteSink,
+  readString,
+  readU32,
+  take,
+  writeByte,
+  writeString,
+} from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import type { HeapBudget } from "../budget/heap-budget.ts";
+import type { StateUsage } from "../contract/keyed-state.ts";
+import type { KeyedPart, KeyedTables } from "../contract/keyed-tables.ts";
+import { readMore, writeBytes } from "../format/state-snapshot.ts";
+import type { MemoryAccount } from "../pages/page-allocator.ts";
+import { ManagedTable, type TableOptions } from "../table/managed-table.ts";
+import { TableHeads } from "../table/namespace-heads.ts";
+import type { TableSpec } from "../table/row-layout.ts";
+import { type SortedSpec, SortedTable } from "../table/sorted-table.ts";
+
+/** Nobody can clear what operators keep for themselves, and it has no ttl. */
+const ADVICE =
+  "use fewer keys, shorter windows or gaps, or a smaller outOfOrder (it lies in managed memory whatever state.backend.type says)";
+
+/** `key`: type of the operator's keys. */
+export type OperatorTablesOptions = Omit<TableOptions, "account"> & { readonly key: TypeSpec };
+
+export class OperatorTables implements KeyedTables {
+  readonly heap: HeapBudget;
+  readonly #options: OperatorTablesOptions;
+  readonly #tables: ManagedTable[] = [];
+  readonly #heads: TableHeads[] = [];
+  readonly #sorted: SortedTable[] = [];
+  readonly #parts = new Map<string, KeyedPart>();
+  readonly #sink = new ByteSink();
+
+  constructor(options: OperatorTablesOptions, heap: HeapBudget) {
+    this.#options = options;
+    this.heap = heap;
+  }
+
+  table(spec: TableSpec): ManagedTable {
+    const options = { ...this.#options, account: this.#account(spec.name) };
+    const heads = spec.listed ? new TableHeads(spec.name, options) : null;
+    const table = new ManagedTable(spec, options, heads);
+    this.#tables.push(table);
+    if (heads !== null) this.#heads.push(heads);
+    return table;
+  }
+
+  sorted(spec: SortedSpec): SortedTable {
+    const options = { ...this.#options, account: this.#account(spec.name) };
+    const sorted = new SortedTable(spec, this.#options.key, options);
+    this.#sorted.push(sorted);
+    this.attach(sorted);
+    return sorted;
+  }
+
+  #account(state: string): MemoryAccount {
+    return { operator: this.#options.operator, state, bytes: 0, advice: ADVICE };
+  }
+
+  attach(part: KeyedPart): void {
+    assert(!this.#parts.has(part.name), `part ${part.name} of ${this.#options.operator} is attached twice`);
+    this.#parts.set(part.name, part);
+  }
+
+  usage(): StateUsage[] {
+    const all = [...this.#tables, ...this.#sorted.map(({ table }) => table)];
+    const tables = all.map(({ spec, size, account }) => ({
+      name: spec.name,
+      entries: size,
+      bytes: account.bytes,
+    }));
+    return tables.map((table) => ({ ...table, bytes: table.bytes + (this.#parts.get(table.name)?.bytes ?? 0) }));
+  }
+
+  snapshot(keyGroup: number, out: ByteWriter): void {
+    const sink = this.#sink;
+    for (const part of this.#parts.values()) {
+      sink.position = 0;
+      part.snapshot(keyGroup, sink);
+      writeByte(out, 1);
+      writeString(out, part.name);
+      writeBytes(out, sink.bytes, 0, sink.position);
+    }
+    writeByte(out, 0);
+  }
+
+  restore(keyGroup: number, input: ByteReader): void {
+    while (readMore(input)) {
+      const name = readString(input);
+      const size = readU32(input);
+      const start = take(input, size);
+      const part = this.#parts.get(name);
+      if (part === undefined) throw this.#unknown(name);
+      part.restore(keyGroup, new ByteCursor(input.bytes, start, start + size));
+    }
+  }
+
+  release(): void {
+    for (const part of this.#parts.values()) this.heap.usedBytes -= part.bytes;
+    this.#parts.clear();
+    for (const table of [...this.#tables, ...this.#heads, ...this.#sorted]) table.release();
+  }
+
+  #unknown(name: string): UserError {
+    const { operator } = this.#options;
+    return new UserError(
+      "STATE_TYPE_CHANGED",
+      `the snapshot has ${name} for operator "${operator}", which is of another kind now`,
+      {
+        operator,
+        fix: "Give the operator another uid, or start without this state.",
+      },
+    );
+  }
+}

@@ -1,0 +1,43 @@
+// The two kinds of store as the contract suites use them: with memory of their own and a clock that is moved by hand.
+
+import { heapStore } from "../heap/heap-store.ts";
+import { managedStore } from "../managed/managed-store.ts";
+import { heapBlocks } from "../pages/block-source.ts";
+import { PageAllocator } from "../pages/page-allocator.ts";
+import type { KeyedStore, KeyedStoreOptions } from "../store/keyed-store.ts";
+import { MAX_PARALLELISM, type StoreMaker, type StoreSetup, type TestedStore } from "./tested-store.contract.ts";
+
+const LIMIT_BYTES = 32 << 20;
+
+export const makeManaged: StoreMaker = (setup) => make(setup, managedStore);
+
+export const makeHeap: StoreMaker = (setup) => make(setup, heapStore);
+
+function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStore): TestedStore {
+  const limitBytes = setup.limitBytes ?? LIMIT_BYTES;
+  const maxParallelism = setup.maxParallelism ?? MAX_PARALLELISM;
+  const blocks = heapBlocks(limitBytes);
+  const allocator = new PageAllocator(blocks);
+  const heapBudget = { limitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
+  let nowMs = 1000;
+  const store = open({
+    operator: "contract",
+    key: setup.key,
+    maxParallelism,
+    keyGroups: setup.keyGroups ?? { first: 0, last: maxParallelism - 1 },
+    allocator,
+    clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
+    seed: 3,
+    heapBudget,
+  });
+  return {
+    store,
+    advance: (ms) => {
+      nowMs += ms;
+    },
+    finish: () => {
+      store.release();
+      return allocator.close() + blocks.leased() + heapBudget.usedBytes;
+    },
+  };
+}

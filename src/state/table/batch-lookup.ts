@@ -1,0 +1,196 @@
+// Finding the rows of many keys at once, in passes over at most LOOKUP_MAX of them.
+//
+//   locate    hash, key group, first index entry of each key      small arrays only, no cache miss
+//   load      the index entries, then the rows they point to      one miss each; the loads of different keys overlap
+//   compare   what was loaded with what is looked for
+//
+// The loads stand in loops of their own, without branches: a branch on a value that is not there yet would be
+// mispredicted for the keys that are not in their first slot (three in ten at half load), and each time the loads
+// behind it would start again. That alone took the lookup of 1 M random keys from 200 to 90 ns, hashing and update
+// included.
+
+import { InternalError } from "../../base/errors.ts";
+import type { MemoryView } from "../../base/memory-view.ts";
+import type { KeyBatch } from "../keys/key-batch.ts";
+import { type KeyGroupRange, murmurStep } from "../keys/key-groups.ts";
+import { ENTRIES_PER_PAGE, INDEX_SHIFT, ROW_BITS, type RowIndex } from "./row-index.ts";
+import { mixNamespace, type RowKeys } from "./row-keys.ts";
+import { PAGE_HEADER_WORDS, type RowLayout, type TableSpec } from "./row-layout.ts";
+import type { RowPages } from "./row-pages.ts";
+
+/** Keys that one run of the passes takes: the scratch arrays stay in the first-level cache. */
+export const LOOKUP_MAX = 512;
+const LAST_SLOT = ENTRIES_PER_PAGE - 1;
+
+export type LookupParts = {
+  readonly view: MemoryView;
+  readonly spec: TableSpec;
+  readonly layout: RowLayout;
+  readonly index: RowIndex;
+  readonly rows: RowPages;
+  readonly keys: RowKeys;
+  readonly keyGroups: KeyGroupRange;
+  readonly maxParallelism: number;
+  /** An address whose words are all 0, to load from where there is no row. */
+  readonly zero: number;
+};
+
+export class BatchLookup {
+  /**
+   * Positions in the batch of the keys that the last `find` did not find. They may be there, further from their first
+   * entry.
+   */
+  readonly missed = new Int32Array(LOOKUP_MAX);
+  readonly #parts: LookupParts;
+  /** Max parallelism - 1 when that is a power of two, else -1. */
+  readonly #groupMask: number;
+  // By position in the run.
+  readonly #groups = new Int32Array(LOOKUP_MAX);
+  readonly #hashes = new Int32Array(LOOKUP_MAX);
+  readonly #positions = new Int32Array(LOOKUP_MAX);
+  readonly #entries = new Int32Array(LOOKUP_MAX);
+  readonly #addresses = new Int32Array(LOOKUP_MAX);
+  readonly #firsts = new Float64Array(LOOKUP_MAX);
+  readonly #lasts = new Float64Array(LOOKUP_MAX);
+
+  constructor(parts: LookupParts) {
+    const { maxParallelism } = parts;
+    this.#parts = parts;
+    this.#groupMask = (maxParallelism & (maxParallelism - 1)) === 0 ? maxParallelism - 1 : -1;
+  }
+
+  /**
+   * Writes the addresses of the keys `from` to `end` to `rows`. Returns how many were missed; their address is not
+   * written.
+   */
+  find(batch: KeyBatch, from: number, end: number, rows: Int32Array): number {
+    this.#locate(batch.hashes, this.#parts.spec.namespaced ? batch : null, from, end);
+    this.#loadEntries(end - from);
+    this.#loadRows(end - from);
+    return this.#parts.spec.key === "number"
+      ? this.#numbers(batch, from, end, rows)
+      : this.#bytes(batch, from, end, rows);
+  }
+
+  /** Loads what `find` would load, by the hashes alone. */
+  prefetch(hashes: Int32Array, from: number, end: number): void {
+    this.#locate(hashes, null, from, end);
+    this.#loadEntries(end - from);
+    this.#loadRows(end - from);
+  }
+
+  /** Budget: 12 ns. */
+  #locate(keyHashes: Int32Array, namespaced: KeyBatch | null, from: number, end: number): void {
+    const { index, keyGroups, maxParallelism } = this.#parts;
+    const { masks } = index;
+    const { bases, entries } = index.directory;
+    const groups = this.#groups;
+    const hashes = this.#hashes;
+    const positions = this.#positions;
+    const { first } = keyGroups;
+    const groupCount = masks.length;
+    const groupMask = this.#groupMask;
+    for (let i = from; i < end; i += 1) {
+      const keyHash = keyHashes[i]!;
+      const step = murmurStep(keyHash);
+      const group = (groupMask === -1 ? step % maxParallelism : step & groupMask) - first;
+      if (group >>> 0 >= groupCount) this.#wrongGroup(group);
+      let hash = keyHash;
+      if (namespaced !== null) {
+        namespaced.namespaces[i]! += 0; // -0 becomes 0
+        hash = mixNamespace(hash, namespaced.namespaceWords[i * 2]!, namespaced.namespaceWords[i * 2 + 1]!);
+      }
+      const slot = hash & masks[group]!;
+      groups[i - from] = group;
+      hashes[i - from] = hash;
+      positions[i - from] = entries[bases[group]! + (slot >>> INDEX_SHIFT)]! + (slot & LAST_SLOT);
+    }
+  }
+
+  /** Loads index entries, goes on to the next ones of the page while their tags differ, and makes addresses. */
+  #loadEntries(count: number): void {
+    const { view, rows, layout, zero } = this.#parts;
+    const { i32 } = view;
+    const { bases, entries } = rows.directory;
+    const { rowShift, stride } = layout;
+    const slotMask = (1 << rowShift) - 1;
+    const hashes = this.#hashes;
+    const positions = this.#positions;
+    const loaded = this.#entries;
+    for (let n = 0; n < count; n += 1) loaded[n] = i32[positions[n]!]!;
+    for (let n = 0; n < count; n += 1) {
+      const hash = hashes[n]!;
+      let entry = loaded[n]!;
+      let position = positions[n]!;
+      while (entry !== 0 && ((entry ^ hash) >>> 24 !== 0 || (entry & ROW_BITS) === 0)) {
+        if ((position & LAST_SLOT) === LAST_SLOT) entry = 0;
+        else entry = i32[++position]!;
+      }
+      const row = (entry & ROW_BITS) - 1;
+      const page = row < 0 ? 0 : entries[bases[this.#groups[n]!]! + (row >>> rowShift)]!;
+      this.#addresses[n] = row < 0 ? zero : page + PAGE_HEADER_WORDS + (row & slotMask) * stride;
+    }
+  }
+
+  /** Loads the first and the last word of each row: rows of up to eight words lie in two lines of the cache at most. */
+  #loadRows(count: number): void {
+    const { view, layout } = this.#parts;
+    const { f64 } = view;
+    const last = layout.stride - 1;
+    const addresses = this.#addresses;
+    const firsts = this.#firsts;
+    const lasts = this.#lasts;
+    for (let n = 0; n < count; n += 1) {
+      const address = addresses[n]!;
+      firsts[n] = f64[address]!;
+      lasts[n] = f64[address + last]!;
+    }
+  }
+
+  #numbers(batch: KeyBatch, from: number, end: number, rows: Int32Array): number {
+    const { view, spec, layout, zero } = this.#parts;
+    const { f64 } = view;
+    const { numbers, namespaces } = batch;
+    const namespaceWord = spec.namespaced ? layout.namespaceWord : 0;
+    const keys = this.#firsts;
+    const addresses = this.#addresses;
+    const missed = this.missed;
+    let count = 0;
+    for (let i = from; i < end; i += 1) {
+      const address = addresses[i - from]!;
+      const isKey = keys[i - from] === numbers[i] && address !== zero;
+      if (isKey && (namespaceWord === 0 || f64[address + namespaceWord] === namespaces[i])) {
+        rows[i] = address;
+      } else {
+        missed[count] = i;
+        count += 1;
+      }
+    }
+    return count;
+  }
+
+  #bytes(batch: KeyBatch, from: number, end: number, rows: Int32Array): number {
+    const { keys, zero } = this.#parts;
+    const addresses = this.#addresses;
+    const missed = this.missed;
+    let count = 0;
+    for (let i = from; i < end; i += 1) {
+      const address = addresses[i - from]!;
+      if (address !== zero && keys.matches(this.#groups[i - from]!, address, batch, i)) {
+        rows[i] = address;
+      } else {
+        missed[count] = i;
+        count += 1;
+      }
+    }
+    return count;
+  }
+
+  #wrongGroup(group: number): never {
+    const { first, last } = this.#parts.keyGroups;
+    throw new InternalError(
+      "ASSERTION",
+      `a key of group ${group + first} reached a table of the groups ${first} to ${last}`,
+    );
+  }
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { SinkWriter } from "../../operators/sink.ts";
+import { SinkDriver } from "./sink-driver.ts";
+
+type Method = "open" | "flush" | "prepareCommit" | "commit" | "abort" | "close";
+
+/** A writer that takes `room` records between two flushes, and whose flushes the test lets end. */
+function setUp(options: { room?: number; rejects?: Method; throws?: Method } = {}) {
+  const { room = 2, rejects, throws } = options;
+  const calls: string[] = [];
+  const flushes: (() => void)[] = [];
+  let held = 0;
+  let wakes = 0;
+  const called = (method: Method): Promise<void> => {
+    calls.push(method);
+    if (throws === method) throw new Error(`${method} gave up`);
+    if (rejects === method) return Promise.reject(new Error(`${method} failed`));
+    return Promise.resolve();
+  };
+  const writer: SinkWriter<unknown> = {
+    open: () => called("open"),
+    write: (record) => {
+      calls.push(`write ${record}`);
+      held += 1;
+      return held % room !== 0;
+    },
+    flush: async () => {
+      const flushed = called("flush");
+      await new Promise<void>((resolve) => flushes.push(resolve));
+      calls.push("flushed");
+      await flushed;
+    },
+    prepareCommit: async () => {
+      await called("prepareCommit");
+      return [`${held} records`];
+    },
+    commit: (committables) => called("commit").then(() => void calls.push(...committables.map(String))),
+    abort: () => called("abort"),
+    close: () => called("close"),
+  };
+  const driver = new SinkDriver({
+    uid: "out",
+    writer,
+    wake: () => {
+      wakes += 1;
+    },
+  });
+  /** Lets flushes end, as many as begin, and whatever follows them. */
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn += 1) {
+      flushes.shift()?.();
+      await Promise.resolve();
+    }
+  };
+  return { driver, calls, settle, wakes: () => wakes };
+}
+
+describe("a sink driver", () => {
+  test("D1: flushes once at a time, is full until that has ended, and wakes the task then", async () => {
+    const { driver, calls, settle, wakes } = setUp();
+    assert.equal(driver.write(1, NaN), true);
+    assert.equal(driver.write(2, NaN), false);
+    assert.equal(driver.full, true);
+    driver.flushSome();
+    driver.flushSome();
+    assert.deepEqual(calls, ["write 1", "write 2", "flush"]);
+    await Promise.resolve();
+    assert.deepEqual([driver.full, wakes()], [true, 0]);
+    await settle();
+    assert.deepEqual([driver.full, wakes()], [false, 1]);
+    assert.deepEqual(calls.slice(3), ["flushed"]);
+  });
+
+  test("has nothing to flush before a record came, nor after everything was flushed", async () => {
+    const { driver, calls, settle } = setUp();
+    driver.flushSome();
+    assert.deepEqual(calls, []);
+    driver.write(1, NaN);
+    driver.flushSome();
+    await settle();
+    driver.flushSome();
+    assert.deepEqual(calls, ["write 1", "flush", "flushed"]);
+  });
+
+  test("what is written during a flush is flushed by the next one", async () => {
+    const { driver, calls, settle } = setUp({ room: 100 });
+    driver.write(1, NaN);
+    driver.flushSome();
+    driver.write(2, NaN);
+    driver.flushSome();
+    assert.deepEqual(calls, ["write 1", "flush", "write 2"]);
+    await settle();
+    driver.flushSome();
+    assert.deepEqual(calls.slice(3), ["flushed", "flush"]);
+  });
+
+  test("before a commit is prepared, the flush under way has ended and what came after it is flushed, too", async () => {
+    const { driver, calls, settle } = setUp({ room: 100 });
+    driver.write(1, NaN);
+    driver.flushSome();
+    driver.write(2, NaN);
+    const prepared = driver.prepareCommit();
+    await settle();
+    assert.deepEqual(await prepared, ["2 records"]);
+    assert.deepEqual(calls, ["write 1", "flush", "write 2", "flushed", "flush", "flushed", "prepareCommit"]);
+    await driver.commit(await prepared);
+    assert.deepEqual(calls.slice(7), ["commit", "2 records"]);
+  });
+
+  test("is aborted only after the flush under way", async () => {
+    const { driver, calls, settle } = setUp();
+    driver.write(1, NaN);
+    driver.flushSome();
+    const aborted = driver.abort();
+    await settle();
+    await aborted;
+    assert.deepEqual(calls, ["write 1", "flush", "flushed", "abort"]);
+  });
+
+  test("D2: a flush that failed wakes the task, is its failure, and nothing is prepared after it", async () => {
+    const { driver, calls, settle, wakes } = setUp({ rejects: "flush" });
+    driver.write(1, NaN);
+    driver.flushSome();
+    await settle();
+    assert.equal((driver.failure as { code?: string }).code, "SINK_FAILED");
+    assert.equal(wakes(), 1);
+    driver.write(2, NaN);
+    driver.flushSome();
+    const failure = driver.failure;
+    await assert.rejects(driver.prepareCommit(), (error) => error === failure);
+    assert.deepEqual(calls, ["write 1", "flush", "flushed", "write 2"]);
+  });
+
+  for (const how of ["rejects", "throws"] as const) {
+    for (const method of ["open", "prepareCommit", "commit", "abort", "close"] as const) {
+      test(`names the sink when ${method} ${how}`, async () => {
+        const { driver, settle } = setUp({ [how]: method });
+        const failed = method === "commit" ? driver.commit([]) : driver[method]();
+        const checked = assert.rejects(failed, { code: "SINK_FAILED", operator: "out" });
+        await settle();
+        await checked;
+      });
+    }
+  }
+});

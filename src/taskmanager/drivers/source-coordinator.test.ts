@@ -1,0 +1,268 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Source, SourceSplit, SplitEnumerator } from "../../operators/source.ts";
+import { SourceCoordinator } from "./source-coordinator.ts";
+
+type Next = (subtask: number) => SourceSplit | "wait" | null;
+
+function setUp(next: Next, start: () => Promise<void> = async () => undefined) {
+  const failures: unknown[] = [];
+  let closed = 0;
+  const enumerator: SplitEnumerator = {
+    start,
+    next,
+    snapshot: () => null,
+    addBack: () => undefined,
+    restore: () => undefined,
+    close: async () => {
+      closed += 1;
+    },
+  };
+  const coordinator = new SourceCoordinator({
+    enumerator,
+    source: { bounded: false },
+    operator: "in",
+    failed: (error) => failures.push(error),
+  });
+  const answers: [subtask: number, split: string | null][] = [];
+  const ask = (subtask: number): void =>
+    coordinator.request({
+      subtask,
+      answer: (split) => answers.push([subtask, split?.id ?? null]),
+      release: () => assert.fail("an endless source holds nobody"),
+    });
+  return { coordinator, answers, ask, failures, closed: () => closed };
+}
+
+const split = (id: string): SourceSplit => ({ id, position: null });
+
+describe("a source's coordinator", () => {
+  test("answers each request once, in the order they came, and nobody before the enumerator has started", async () => {
+    let given = 0;
+    const started = Promise.withResolvers<void>();
+    const { coordinator, answers, ask } = setUp(
+      () => {
+        given += 1;
+        return split(`${given}`);
+      },
+      () => started.promise,
+    );
+    ask(1);
+    ask(0);
+    const starting = coordinator.start();
+    coordinator.retry();
+    assert.deepEqual(answers, []);
+    started.resolve();
+    await starting;
+    ask(1);
+    coordinator.retry();
+    assert.deepEqual(answers, [
+      [1, "1"],
+      [0, "2"],
+      [1, "3"],
+    ]);
+  });
+
+  test("who has to wait holds up nobody else, keeps its place, and is answered when the enumerator wakes it", async () => {
+    const ready = new Set([1, 2]);
+    const { coordinator, answers, ask } = setUp((subtask) => (ready.has(subtask) ? split(`of ${subtask}`) : "wait"));
+    await coordinator.start();
+    ask(0);
+    ask(1);
+    ask(3);
+    ask(2);
+    assert.deepEqual(answers, [
+      [1, "of 1"],
+      [2, "of 2"],
+    ]);
+    coordinator.retry();
+    assert.equal(answers.length, 2);
+    ready.add(3).add(0);
+    coordinator.retry();
+    coordinator.retry();
+    assert.deepEqual(answers.slice(2), [
+      [0, "of 0"],
+      [3, "of 3"],
+    ]);
+  });
+
+  test("who asks while others are answered comes after those who wait already", async () => {
+    const ready = new Set([1]);
+    const { coordinator, answers, ask } = setUp((subtask) => (ready.has(subtask) ? split(`of ${subtask}`) : "wait"));
+    await coordinator.start();
+    ask(0);
+    coordinator.request({
+      subtask: 1,
+      answer: (given) => {
+        answers.push([1, given?.id ?? null]);
+        ask(2);
+      },
+      release: () => undefined,
+    });
+    assert.deepEqual(answers, [[1, "of 1"]]);
+    ready.add(2).add(0);
+    coordinator.retry();
+    assert.deepEqual(answers.slice(1), [
+      [0, "of 0"],
+      [2, "of 2"],
+    ]);
+  });
+
+  test("an enumerator that wakes it from within next() is asked once per request, and gives its splits in order", async () => {
+    const left = ["a", "b", "c"];
+    const { coordinator, answers, ask } = setUp((subtask) => {
+      if (left.length === 3 && subtask === 0) return "wait";
+      const id = left.shift();
+      coordinator.retry(); // What `wake` does.
+      return id === undefined ? null : split(id);
+    });
+    ask(0);
+    ask(1);
+    ask(2);
+    await coordinator.start();
+    assert.deepEqual(answers, [
+      [1, "a"],
+      [2, "b"],
+      [0, "c"],
+    ]);
+  });
+
+  test("an enumerator that wakes it and has nothing, without end, fails the job", async () => {
+    const { coordinator, answers, ask, failures } = setUp(() => {
+      coordinator.retry();
+      return "wait";
+    });
+    await coordinator.start();
+    ask(0);
+    assert.deepEqual([answers, (failures[0] as { code: string }).code], [[], "SOURCE_FAILED"]);
+    assert.match(String(failures[0]), /calls wake/);
+  });
+
+  test("says that there are no more", async () => {
+    const { coordinator, answers, ask } = setUp(() => null);
+    await coordinator.start();
+    ask(0);
+    assert.deepEqual(answers, [[0, null]]);
+  });
+
+  test("names the source when its enumerator does not start, throws, or gives what is no split", async () => {
+    const broken = setUp(
+      () => null,
+      () => Promise.reject(new Error("no such place")),
+    );
+    await assert.rejects(broken.coordinator.start(), { code: "SOURCE_FAILED", operator: "in" });
+    const throwing = setUp(() => {
+      throw new Error("gave up");
+    });
+    await throwing.coordinator.start();
+    throwing.ask(0);
+    assert.deepEqual([throwing.answers, throwing.failures.length], [[], 1]);
+    assert.equal((throwing.failures[0] as { code: string }).code, "SOURCE_FAILED");
+    for (const given of [undefined, {}, { id: 5 }, "next"]) {
+      const { coordinator, answers, failures, ask } = setUp(() => given as never);
+      await coordinator.start();
+      ask(0);
+      assert.deepEqual(answers, []);
+      assert.equal((failures[0] as { code: string }).code, "SOURCE_SPLIT_INVALID");
+    }
+  });
+
+  test("closes its enumerator", async () => {
+    const { coordinator, closed } = setUp(() => null);
+    await coordinator.close();
+    assert.equal(closed(), 1);
+  });
+});
+
+/** Splits `file@range`, handed out in this order. */
+class Files implements SplitEnumerator {
+  readonly splits: string[];
+
+  constructor(...splits: string[]) {
+    this.splits = splits;
+  }
+
+  async start(): Promise<void> {}
+
+  next(): SourceSplit | null {
+    const id = this.splits.shift();
+    return id === undefined ? null : { id, position: null };
+  }
+
+  onlyFollows({ id }: SourceSplit): boolean {
+    return this.splits.every((split) => split.split("@")[0] === id.split("@")[0]);
+  }
+
+  addBack(): void {}
+
+  snapshot(): null {
+    return null;
+  }
+
+  restore(): void {}
+
+  async close(): Promise<void> {}
+}
+
+type Streams = Pick<Source<unknown>, "bounded" | "streams">;
+
+async function coordinating(enumerator: SplitEnumerator, source: Streams = { bounded: true }) {
+  const said: string[] = [];
+  const coordinator = new SourceCoordinator({
+    enumerator,
+    source,
+    operator: "in",
+    failed: (error) => assert.fail(String(error)),
+  });
+  const ask = (subtask: number): void =>
+    coordinator.request({
+      subtask,
+      answer: (split) => said.push(`${subtask}:${split?.id ?? "none"}`),
+      release: () => said.push(`${subtask} released`),
+    });
+  await coordinator.start();
+  return { ask, take: () => said.splice(0) };
+}
+
+describe("C2: the watermark of a bounded source waits", () => {
+  test("a subtask is released after its answer, when all that is left goes on where its last split ends", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0", "b@1", "b@2"));
+    ask(0);
+    assert.deepEqual(take(), ["0:a@0"]);
+    ask(1);
+    assert.deepEqual(take(), ["1:b@0", "1 released"]);
+    ask(1);
+    assert.deepEqual(take(), ["1:b@1"], "once and for all");
+    ask(0);
+    assert.deepEqual(take(), ["0:b@2", "0 released"]);
+    ask(0);
+    ask(1);
+    assert.deepEqual(take(), ["0:none", "1:none"]);
+  });
+
+  test("who reads the first of many is released when the last has been begun by another", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0", "c@0"));
+    for (const subtask of [0, 1, 1]) ask(subtask);
+    assert.deepEqual(take(), ["0:a@0", "1:b@0", "1:c@0", "0 released", "1 released"]);
+  });
+
+  test("of an enumerator that does not say what is left nobody is released before there is no more", async () => {
+    const enumerator = new Files("a@0", "b@0");
+    Object.assign(enumerator, { onlyFollows: undefined });
+    const { ask, take } = await coordinating(enumerator);
+    for (const subtask of [0, 1, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a@0", "1:b@0", "0:none"]);
+  });
+
+  test("of an endless source nobody waits, and nobody is released", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0"), { bounded: false, streams: "one" });
+    for (const subtask of [0, 1, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a@0", "1:b@0", "0:none"]);
+  });
+
+  test("where all splits are one stream everybody is released with the first", async () => {
+    const { ask, take } = await coordinating(new Files("a@0", "b@0"), { bounded: true, streams: "one" });
+    ask(0);
+    assert.deepEqual(take(), ["0:a@0", "0 released"]);
+  });
+});

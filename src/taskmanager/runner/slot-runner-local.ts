@@ -1,0 +1,111 @@
+// Runs slots in the calling thread, one turn at a time, on the environment's timers: the local executor and the
+// simulation.
+
+import type { Job } from "../../api/job.ts";
+import type { Env } from "../../base/env.ts";
+import type { Configuration } from "../../config/configuration.ts";
+import type { Doorbell } from "../../network/data-link.ts";
+import { directTransport, type Transport } from "../../network/transport.ts";
+import type { FromSlot, ToSlot } from "../../protocol/slot-messages.ts";
+import type { LinkBuilder } from "../build/links.ts";
+import type { JobStubs } from "../slot/job-factory.ts";
+import type { Slot } from "../slot/slot.ts";
+import { slotHost } from "./slot-host.ts";
+import type { SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
+
+export type LocalRunnerOptions = {
+  readonly env: Env;
+  readonly load: (bundle: string | null) => Promise<Job>;
+  /** Control messages and links of the simulation. */
+  readonly transport?: Transport;
+  readonly links?: (slot: number, doorbells: readonly Doorbell[], configuration: Configuration) => LinkBuilder;
+  /** Environment of a slot; that of the runner by default. The simulation gives each slot a clock of its own. */
+  readonly slotEnv?: (slot: number) => Env;
+  readonly stubs?: JobStubs;
+};
+
+/** Gives a slot turns: at once while it is busy, when it is rung, or when its time has come. */
+class SlotLoop implements Doorbell {
+  slot: Slot | null = null;
+  readonly #env: Env;
+  #scheduled = false;
+  #rung = false;
+  #timer: { cancel(): void } | null = null;
+  #stopped = false;
+
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  ring(): void {
+    this.#rung = true;
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#env.timers.soon(() => this.#run());
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    this.#rung = false;
+    if (this.slot === null || this.#stopped) return;
+    const turn = this.slot.turn();
+    if (turn.busy || this.#rung) this.#schedule();
+    else if (turn.sleepMs !== Infinity) this.#timer = this.#env.timers.after(turn.sleepMs, () => this.#schedule());
+  }
+}
+
+export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
+  const { env, transport = directTransport(env) } = options;
+  const loops: SlotLoop[] = [];
+  const loopOf = (index: number): SlotLoop => {
+    loops[index] ??= new SlotLoop(env);
+    return loops[index];
+  };
+  return {
+    residentBytes: () => null,
+    start(start: SlotStart): SlotHandle {
+      const loop = loopOf(start.index);
+      const doorbells = Array.from({ length: start.slots }, (_, index) => loopOf(index));
+      const { links, stubs, slotEnv = () => env } = options;
+      const { near, far } = transport.connect<ToSlot, FromSlot>(`slot ${start.index}`);
+      const slot = slotHost({
+        env: slotEnv(start.index),
+        start,
+        doorbells,
+        load: options.load,
+        send: (message) => far.send(message),
+        wake: () => loop.ring(),
+        ...(stubs && { stubs }),
+        ...(links && { links: (configuration: Configuration) => links(start.index, doorbells, configuration) }),
+      });
+      loop.slot = slot;
+      far.onMessage((message) => {
+        slot.onMessage(message);
+        loop.ring();
+      });
+      far.send({ kind: "ready" });
+      return {
+        control: near,
+        ring: () => loop.ring(),
+        terminate: async () => {
+          near.close();
+          far.close();
+          loop.stop();
+        },
+        stackSample: async () => null,
+        heldBytes: async () => 0,
+      };
+    },
+  };
+}

@@ -1,0 +1,83 @@
+// A slot's worker thread: its messages, its turns, and what user code must not do in it. Loaded by slot-worker.ts.
+
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { parentPort, workerData } from "node:worker_threads";
+import { nodeEnv } from "../../base/env-node.ts";
+import { assert } from "../../base/errors.ts";
+import { SharedDoorbell } from "../../network/doorbell.ts";
+import { portConnection } from "../../network/port-connection.ts";
+import type { FromSlot, ToSlot } from "../../protocol/slot-messages.ts";
+import { nodeDisk } from "../../storage/node-disk.ts";
+import { exitCalled, outOfHeap, threwLate, withCulprit } from "../failures/user-failure.ts";
+import type { Slot } from "../slot/slot.ts";
+import { AllocationSample } from "./allocation-sample-node.ts";
+import { HeapGuard } from "./heap-guard.ts";
+import { jobLoad } from "./job-load-node.ts";
+import { slotHost } from "./slot-host.ts";
+import type { SlotStart } from "./slot-runner.ts";
+
+assert(parentPort !== null, "a slot runs in a worker thread only");
+const control = portConnection<FromSlot, ToSlot>(parentPort);
+const start = workerData as SlotStart;
+const words = new Int32Array(start.doorbells);
+const bells = Array.from({ length: start.slots }, (_, index) => new SharedDoorbell(words, index * 2));
+const bell = new SharedDoorbell(words, start.index * 2);
+const send = (message: FromSlot): void => control.send(message);
+const env = nodeEnv(nodeDisk(), { writeLog: (line) => send({ kind: "log", line }) });
+
+const slot: Slot = slotHost({ env, start, doorbells: bells, load: jobLoad, send, wake: () => bell.ring() });
+
+control.onMessage((message) => {
+  slot.onMessage(message);
+  bell.ring();
+});
+process.on("uncaughtException", (error) => slot.fail(null, threwLate("threw", error)));
+process.on("unhandledRejection", (reason) => slot.fail(null, threwLate("rejected a promise", reason)));
+process.exit = (code) => {
+  const error = exitCalled(code);
+  slot.fail(null, error);
+  throw error;
+};
+
+setFlagsFromString("--expose-gc");
+const heapGuard = new HeapGuard({
+  budgetBytes: start.heap.budgetBytes,
+  usedBytes: () => getHeapStatistics().used_heap_size,
+  collect: runInNewContext("gc") as () => void,
+  sample: new AllocationSample(),
+});
+
+function checkHeap(): void {
+  const overrun = heapGuard.overrun(env.clock.monotonicMs());
+  if (overrun === null) return;
+  slot.fail(null, withCulprit(outOfHeap(start.heap.budgetBytes), overrun.stack, slot.chains));
+}
+
+/** Turns while there is work; then sleep until somebody rings or a time has come. */
+function loop(): void {
+  if (slot.closed) {
+    control.close();
+    return;
+  }
+  checkHeap();
+  if (slot.turn().busy || !fellAsleep()) setImmediate(loop);
+}
+
+/** D1 of doorbell.ts: announce sleep, look once more, then wait. */
+function fellAsleep(): boolean {
+  const counter = bell.fallAsleep();
+  const { busy, sleepMs } = slot.turn();
+  const rung = busy || slot.closed ? null : bell.wait(counter, sleepMs);
+  if (rung === null) bell.wakeUp();
+  else void rung.then(awake);
+  return rung !== null;
+}
+
+function awake(): void {
+  bell.wakeUp();
+  loop();
+}
+
+send({ kind: "ready" });
+loop();

@@ -1,0 +1,155 @@
+// Rebuilds a job in a slot and makes its tasks.
+
+import { type Job, jobBuild } from "../../api/job.ts";
+import type { Env } from "../../base/env.ts";
+import { assert, UserError } from "../../base/errors.ts";
+import { Configuration } from "../../config/configuration.ts";
+import { OPTIONS } from "../../config/options.ts";
+import { type JobGraph, jobGraphOf, planParse } from "../../graph/job-graph.ts";
+import type { Plan, PlanOperator } from "../../graph/plan.ts";
+import { firstDifference, planDiff } from "../../graph/plan-diff.ts";
+import type { MetricRegistry } from "../../metrics/metric-registry.ts";
+import type { EnumeratorContext, Source } from "../../operators/source.ts";
+import type { FromSlot, JobDescriptor, TaskDescriptor } from "../../protocol/slot-messages.ts";
+import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
+import type { LinkBuilder } from "../build/links.ts";
+import {
+  type OperatorFunctions,
+  type SourceWatermarks,
+  type TaskBuildContext,
+  taskBuild,
+} from "../build/task-build.ts";
+import { RowOutlets } from "../drivers/row-outlet.ts";
+import { SourceCoordinator } from "../drivers/source-coordinator.ts";
+import { connectorCall } from "../failures/user-failure.ts";
+import type { SlotTask, TaskFactory } from "./slot.ts";
+
+export type JobFactoryOptions = {
+  readonly env: Env;
+  /** The job of a bundle, or the one that is already here. */
+  readonly load: (bundle: string | null) => Promise<Job>;
+  readonly links: (configuration: Configuration) => LinkBuilder;
+  /** Keyed state for the operators of one deployment. */
+  readonly states: (configuration: Configuration, job: JobDescriptor) => StateFactory;
+  readonly metrics: MetricRegistry;
+  readonly send: (message: FromSlot) => void;
+  readonly wake: () => void;
+  /** Fails the slot from outside a turn. */
+  readonly fail: (error: unknown) => void;
+  readonly stubs: JobStubs | null;
+};
+
+/** What a test puts in place of parts of a job, or looks at, without changing its plan. */
+export type JobStubs = {
+  /** An operator's functions, with stubs among them. */
+  readonly functions: (uid: string, functions: OperatorFunctions) => OperatorFunctions;
+  readonly sourceWatermarks: SourceWatermarks;
+  /** Nothing is read by this subtask of a source for now: event time goes on without it. */
+  readonly isUnread: (uid: string, subtask: number) => boolean;
+  readonly onStore: (uid: string, subtask: number, store: KeyedStateStore) => void;
+};
+
+export interface StateFactory {
+  storeFor(operator: PlanOperator, subtask: number): KeyedStateStore;
+  release(): Promise<void>;
+}
+
+export function jobFactory(options: JobFactoryOptions): TaskFactory {
+  return {
+    async deploy(job, descriptors) {
+      const configuration = new Configuration(job.config);
+      const { graph, functions } = await rebuild(options, job, configuration);
+      const states = options.states(configuration, job);
+      const links = options.links(configuration);
+      const { env, metrics, wake, send } = options;
+      const outlets = new RowOutlets(send);
+      const context: TaskBuildContext = {
+        env,
+        configuration,
+        jobId: job.jobId,
+        graph,
+        functions,
+        checks: job.checks || configuration.get(OPTIONS.freezeRecords),
+        links,
+        sourceWatermarks: options.stubs?.sourceWatermarks ?? "unheard",
+        isUnread: (uid, subtask) => options.stubs?.isUnread(uid, subtask) === true,
+        storeFor: (operator, subtask) => {
+          const store = states.storeFor(operator, subtask);
+          options.stubs?.onStore(operator.uid, subtask, store);
+          return store;
+        },
+        metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
+        wake,
+        print: (lines) => send({ kind: "print", lines }),
+        deliver: ({ id }, sink, rows) => outlets.of(id, sink).deliver(rows),
+        requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
+      };
+      const tasks: SlotTask[] = [];
+      try {
+        for (const descriptor of descriptors) tasks.push({ descriptor, task: await taskBuild(context, descriptor) });
+        return {
+          tasks,
+          coordinators: coordinators(options, { graph, functions }, descriptors),
+          outlets,
+          release: () => states.release(),
+        };
+      } catch (error) {
+        // Nobody else knows of what was built so far. What goes wrong in closing it comes from the first failure.
+        await Promise.allSettled(tasks.map(({ task }) => task.close("abort")));
+        await states.release();
+        throw error;
+      }
+    },
+  };
+}
+
+async function rebuild(
+  options: JobFactoryOptions,
+  job: JobDescriptor,
+  configuration: Configuration,
+): Promise<{ graph: JobGraph; functions: ReadonlyMap<string, OperatorFunctions> }> {
+  const declared = await options.load(job.bundle);
+  const { plan, functions } = await jobBuild(declared, job.params, job.defaults);
+  if (plan.hash !== job.planHash) throw planDiffers(planParse(job.planText), plan);
+  const graph = jobGraphOf(plan, { chaining: configuration.get(OPTIONS.operatorChaining) });
+  const { stubs } = options;
+  if (stubs === null) return { graph, functions };
+  return { graph, functions: new Map([...functions].map(([uid, own]) => [uid, stubs.functions(uid, own)])) };
+}
+
+function coordinators(
+  options: JobFactoryOptions,
+  { graph, functions }: { graph: JobGraph; functions: ReadonlyMap<string, OperatorFunctions> },
+  descriptors: readonly TaskDescriptor[],
+): ReadonlyMap<number, SourceCoordinator> {
+  const made = new Map<number, SourceCoordinator>();
+  for (const { vertex, subtask } of descriptors) {
+    const head = graph.vertices[vertex]?.operators[0];
+    if (subtask !== 0 || head?.kind !== "source") continue;
+    const source = functions.get(head.uid)?.source as Source<unknown> | undefined;
+    assert(source !== undefined, `no source for ${head.uid}`);
+    const { env } = options;
+    const context: EnumeratorContext = {
+      env,
+      disk: env.disk,
+      uid: head.uid,
+      parallelism: head.parallelism,
+      wake: () => made.get(vertex)?.retry(),
+    };
+    const enumerator = connectorCall("source", head.uid, () => source.createEnumerator(context));
+    made.set(vertex, new SourceCoordinator({ enumerator, source, operator: head.uid, failed: options.fail }));
+  }
+  return made;
+}
+
+function planDiffers(expected: Plan, actual: Plan): UserError {
+  const operator = firstDifference(expected, actual);
+  return new UserError(
+    "PLAN_DIFFERS",
+    `the job built here differs from the one submitted:\n${planDiff(expected, actual)}`,
+    {
+      fix: "builders must do the same each time: take what varies (time, randomness, environment, files) from params",
+      ...(operator !== null && { operator }),
+    },
+  );
+}

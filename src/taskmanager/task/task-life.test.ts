@@ -1,0 +1,199 @@
+// T3, T4 and the end of a task: in which order its parts hear of what.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ResultPartition } from "../../network/result-partition.ts";
+import { WatermarkCombiner } from "../../operators/event-time/watermark-combiner.ts";
+import type { Operator } from "../../operators/operator.ts";
+import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
+import type { TaskStatus } from "../chain/chain.ts";
+import { WatermarkPath } from "../chain/watermark-path.ts";
+import { FlatMapDriver } from "../drivers/flat-map-driver.ts";
+import type { SinkDriver } from "../drivers/sink-driver.ts";
+import type { SourceDriver } from "../drivers/source-driver.ts";
+import { TurnClock } from "../drivers/turn-clock.ts";
+import { Task, type TaskParts } from "./task.ts";
+
+type Setup = {
+  /** What breaks, by the names in the log. */
+  readonly breaks?: readonly string[];
+  /** How often a partition has no room for its end. */
+  readonly refusals?: number;
+  readonly polls?: readonly ("more" | "wait" | "end")[];
+};
+
+/** A task of a source, an operator, a partition and two sinks, which write down what they hear. */
+function setUp({ breaks = [], refusals = 0, polls = ["end"] }: Setup = {}) {
+  const log: string[] = [];
+  const said = (what: string): string => {
+    log.push(what);
+    if (breaks.includes(what)) throw new Error(`${what} broke`);
+    return what;
+  };
+  const clock = { nowMs: () => 0, monotonicMs: () => 0 };
+  const status: TaskStatus = { full: false, failure: null };
+  const turn = new TurnClock(clock);
+  const left = { refusals };
+  let polled = 0;
+  const source = {
+    poll: () => {
+      polled += 1;
+      return polls[polled - 1] ?? "wait";
+    },
+    watermark: () => (polled === 0 ? -Infinity : polled * 10),
+    isUnread: false,
+    nextPollMs: () => Infinity,
+    close: async () => void said("close source"),
+  } as unknown as SourceDriver;
+  const operator = {
+    onWatermark: (watermark: number) => said(`watermark ${watermark}`) !== "",
+    onEndOfInput: () => said("end of input") !== "",
+    nextProcessingTimeMs: () => Infinity,
+    close: () => void said("close operator"),
+  } as unknown as Operator;
+  const partition = {
+    counts: { batches: 0, bytes: 0 },
+    setWatermark: (watermark: number) => void said(`partition ${watermark}`),
+    flushSome: () => undefined,
+    nextFlushMs: () => Infinity,
+    usage: () => 0,
+    drain: () => true,
+    end: () => {
+      left.refusals -= 1;
+      if (left.refusals >= 0) return false;
+      return said("partition ends") !== "";
+    },
+  } as unknown as ResultPartition;
+  const sinks = ["a", "b"].map((name) => {
+    return {
+      uid: name,
+      full: false,
+      failure: null,
+      flushSome: () => undefined,
+      prepareCommit: async () => [said(`prepare ${name}`)],
+      commit: async ([what]: string[]) => void said(`commit ${name} (${what})`),
+      abort: async () => void said(`abort ${name}`),
+      close: async () => void said(`close ${name}`),
+      discard: async ([what]: string[]) => void said(`discard ${name} (${what})`),
+    } as unknown as SinkDriver;
+  });
+  const flatMap = new FlatMapDriver({ uid: "flatMap", status, turn, onThrow: () => undefined });
+  const task = new Task({
+    ...{ name: "task", clock, status, turn, source, gate: null, partitions: [partition], sinks, flatMaps: [flatMap] },
+    chain: { options: { bindings: [] }, endWatch: () => undefined },
+    combiner: new WatermarkCombiner(1),
+    eventTimes: [],
+    unheard: [],
+    inputPath: new WatermarkPath(
+      [
+        { kind: "operator", operator },
+        { kind: "partition", partition },
+      ],
+      status,
+      () => undefined,
+    ),
+    operators: [operator],
+    onFailure: (error: unknown) => error,
+    stores: [{ release: async () => void said("release store") } as unknown as KeyedStateStore],
+    metrics: { sent: () => undefined, usage: () => undefined, wake: () => void log.push("woken") },
+  } as unknown as TaskParts);
+  return { task, log, status, take: () => log.splice(0) };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe("the life of a task", () => {
+  test("T4: at the end come the last watermark, what operators give then, the end of the exchanges, and the sinks", async () => {
+    const { task, take } = setUp({ polls: ["more", "end"] });
+    assert.equal(task.turn(5), "idle");
+    assert.deepEqual(take(), [
+      ...["watermark 10", "partition 10", "watermark 20", "partition 20"],
+      ...["watermark Infinity", "partition Infinity", "end of input", "partition ends", "prepare a", "prepare b"],
+    ]);
+    await settled();
+    assert.deepEqual(take(), ["woken"]);
+    assert.equal(task.turn(5), "finished");
+    await task.commit();
+    assert.deepEqual(take(), ["commit a (prepare a)", "commit b (prepare b)"]);
+  });
+
+  test("its sinks are asked once, and not before every exchange has taken its end", async () => {
+    const { task, take } = setUp({ refusals: 2 });
+    assert.equal(task.turn(5), "blocked");
+    assert.equal(task.turn(5), "blocked");
+    assert.ok(!take().includes("prepare a"));
+    assert.equal(task.turn(5), "idle");
+    assert.deepEqual(take(), ["partition ends", "prepare a", "prepare b"]);
+    task.turn(5);
+    await task.stop();
+    assert.deepEqual(take(), ["woken", "commit a (prepare a)", "commit b (prepare b)"]);
+  });
+
+  test("it commits after its end and not before; one that is stopped shows what its sinks have", async () => {
+    const { task, take } = setUp({ polls: ["wait"] });
+    task.turn(5);
+    await assert.rejects(task.commit(), { code: "ASSERTION" });
+    take();
+    await task.stop();
+    assert.deepEqual(take(), ["prepare a", "prepare b", "commit a (prepare a)", "commit b (prepare b)"]);
+  });
+
+  test("a sink that cannot prepare fails the task at its next turn, and wakes it for that", async () => {
+    const { task, take } = setUp({ breaks: ["prepare b"] });
+    task.turn(5);
+    await settled();
+    assert.equal(take().at(-1), "woken");
+    assert.throws(() => task.turn(5), /prepare b broke/);
+  });
+
+  test("a failure kept out of a user function's way, or of a flush, fails the task before anything else", () => {
+    const kept = setUp({ polls: ["more"] });
+    kept.status.failure = new Error("kept") as never;
+    assert.throws(() => kept.task.turn(5), /kept/);
+    assert.deepEqual(kept.take(), []);
+    const flushed = setUp({ polls: ["more"] });
+    flushed.task.parts.sinks[1]!.failure = new Error("disk full");
+    assert.throws(() => flushed.task.turn(5), /disk full/);
+  });
+
+  test("closing gives everything back: what was not committed is aborted first, what was is not", async () => {
+    const aborted = setUp();
+    await aborted.task.close("abort");
+    const sinks = ["abort a", "close a", "abort b", "close b"];
+    assert.deepEqual(aborted.take(), ["close source", ...sinks, "close operator", "release store"]);
+    const committed = setUp();
+    await committed.task.close("committed");
+    assert.deepEqual(committed.take(), ["close source", "close a", "close b", "close operator", "release store"]);
+  });
+
+  test("what was prepared and will never be committed is discarded; what a commit has begun to show is not", async () => {
+    const aborted = setUp();
+    aborted.task.turn(5);
+    await settled();
+    aborted.take();
+    await aborted.task.close("abort");
+    assert.deepEqual(aborted.take().slice(-2), ["discard a (prepare a)", "discard b (prepare b)"]);
+    for (const breaks of [[], ["commit b (prepare b)"]]) {
+      const { task, take } = setUp({ breaks });
+      task.turn(5);
+      await settled();
+      task.turn(5);
+      await task.commit().catch(() => undefined);
+      await task.close("abort");
+      assert.deepEqual(
+        take().filter((call) => call.startsWith("discard")),
+        [],
+      );
+    }
+    const unprepared = setUp({ breaks: ["prepare b"] });
+    unprepared.task.turn(5);
+    await unprepared.task.close("abort");
+    assert.equal(unprepared.take().at(-1), "release store");
+  });
+
+  test("what fails while it is closed keeps nothing else from being closed, and the first failure is told", async () => {
+    const { task, take } = setUp({ breaks: ["close source", "abort a", "close operator"] });
+    await assert.rejects(task.close("abort"), /close source broke/);
+    assert.deepEqual(take().slice(1), ["abort a", "close a", "abort b", "close b", "close operator", "release store"]);
+  });
+});
