@@ -34,8 +34,10 @@ export type ChainShape = {
   exchanges(operator: number, output: string): readonly number[];
   /** Index in `C` of the records that left by an output; -1 for a side output that nobody takes. */
   count(operator: number, output: string): number;
-  /** Freeze records, so that a mutation fails at the user's line; else some are watched (`W`, record-watch.ts). */
+  /** Freeze records, so that a mutation fails at the user's line. */
   readonly checks: boolean;
+  /** Whether some records of an output are watched (`W`, record-watch.ts). */
+  watches(operator: number, output: string): boolean;
   /** Number of the guard of an output's records; -1 when it has none. */
   guard(operator: number, output: string): number;
 };
@@ -58,7 +60,7 @@ type Record = { readonly record: string; readonly time: string; readonly look: L
 
 /** Everything that happens to a record that leaves `operator` through `output`. */
 function outputCode(chain: ChainShape, operator: number, output: string, at: Record): string {
-  const watched = chain.checks || at.look === "next" ? -1 : chain.count(operator, output);
+  const watched = at.look !== "next" && chain.watches(operator, output) ? chain.count(operator, output) : -1;
   const lines = [watched < 0 ? "" : watchCode(watched, at)];
   for (const exchange of chain.exchanges(operator, output)) {
     lines.push(`${exchangeName(exchange)}(${at.record}, ${at.time});`);

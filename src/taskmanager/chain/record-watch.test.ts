@@ -3,7 +3,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inEveryMode, MODES } from "../../../test/api/every-mode.ts";
-import { blackhole, collection, generate, type Job, job, type Stream, t } from "../../index.ts";
+import {
+  blackhole,
+  collection,
+  count,
+  generate,
+  type Job,
+  job,
+  last,
+  type Sink,
+  type Stream,
+  sum,
+  t,
+} from "../../index.ts";
 import { difference } from "./record-difference.ts";
 import { RecordWatch } from "./record-watch.ts";
 
@@ -134,6 +146,29 @@ test("whole numbers of -0, which the check of a link by reference makes 0, are n
         .to("one", blackhole());
     });
   for (const { error, mode } of await inEveryMode(make, SLOTS)) assert.equal(error, null, mode.name);
+});
+
+/** A sink that changes what it gets. */
+const changing = (): Sink<unknown> => {
+  const sink = blackhole();
+  const write = (record: unknown) => Object.assign(record as object, { n: -1 }) !== null;
+  return { ...sink, createWriter: (context) => ({ ...sink.createWriter(context), write }) };
+};
+
+test("rows of numbers that the engine makes are the only sink's own; where others hold them they are watched", async () => {
+  type Aggregates = Parameters<ReturnType<Stream<Row>["keyBy"]>["aggregate"]>[0];
+  const codes = async (aggregates: Aggregates, more: (sums: { to: Stream<Row>["to"] }) => void = () => undefined) => {
+    const make = () =>
+      made((from) => {
+        const sums = from.keyBy("k").aggregate(aggregates).uid("sums");
+        sums.to("one", changing());
+        more(sums as never);
+      });
+    return new Set((await inEveryMode(make, SLOTS)).map(({ error }) => error?.code));
+  };
+  assert.deepEqual([...(await codes({ n: count(), sum: sum("v") }))], [undefined]);
+  assert.deepEqual([...(await codes({ n: count() }, (sums) => sums.to("two", blackhole())))], ["RECORD_MUTATED"]);
+  assert.deepEqual([...(await codes({ n: count(), last: last("tags") }))], ["RECORD_MUTATED"]);
 });
 
 test("W1: which batches and records are looked at depends on their order alone", () => {

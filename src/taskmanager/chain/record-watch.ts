@@ -8,9 +8,10 @@
 //       to, whenever one of the next KEPT records is looked at, and at the end of the input.
 //   W3. So a function that changes each record that it gets, or has given, fails the job at the first record; one that
 //       changes few may pass.
+//   W4. Rows of numbers that the engine makes for one sink are that sink's own, and not watched (chain.ts).
 //
 // Measured on records of 7 fields: 5 µs to copy, keep and compare one, so 20 ns per batch and less than 1 ns per record
-// that is offered by itself.
+// that is offered by itself. Where nobody else looks at such a record, V8 has to make it as well, for some 15 ns: W4.
 
 import { UserError } from "../../base/errors.ts";
 import { detached } from "../../state/budget/detached-value.ts";

@@ -361,6 +361,13 @@ export const TASKMANAGER: readonly Mutant[] = [
     tests: ["src/taskmanager/chain/record-watch.test.ts"],
   },
   {
+    name: "rows that two sinks hold are not watched",
+    file: "src/taskmanager/chain/chain.ts",
+    find: "const isAlone = others.length === 0 &&",
+    replace: "const isAlone =",
+    tests: ["src/taskmanager/chain/record-watch.test.ts"],
+  },
+  {
     name: "records that were watched are not looked at again at the end",
     file: "src/taskmanager/chain/chain.ts",
     find: "    this.#watch.end();\n",
