@@ -16,6 +16,7 @@ import { HeapGuard } from "./heap-guard.ts";
 import { jobLoad } from "./job-load-node.ts";
 import { slotHost } from "./slot-host.ts";
 import type { SlotStart } from "./slot-runner.ts";
+import { TurnLoop } from "./turn-loop.ts";
 
 assert(parentPort !== null, "a slot runs in a worker thread only");
 const control = portConnection<FromSlot, ToSlot>(parentPort);
@@ -54,30 +55,16 @@ function checkHeap(): void {
   slot.fail(null, withCulprit(outOfHeap(start.heap.budgetBytes), overrun.stack, slot.chains));
 }
 
-/** Turns while there is work; then sleep until somebody rings or a time has come. */
-function loop(): void {
-  if (slot.closed) {
-    control.close();
-    return;
-  }
-  checkHeap();
-  if (slot.turn().busy || !fellAsleep()) setImmediate(loop);
-}
-
-/** D1 of doorbell.ts: announce sleep, look once more, then wait. */
-function fellAsleep(): boolean {
-  const counter = bell.fallAsleep();
-  const { busy, sleepMs } = slot.turn();
-  const rung = busy || slot.closed ? null : bell.wait(counter, sleepMs);
-  if (rung === null) bell.wakeUp();
-  else void rung.then(awake);
-  return rung !== null;
-}
-
-function awake(): void {
-  bell.wakeUp();
-  loop();
-}
+const turns = new TurnLoop({
+  bell,
+  turn: () => {
+    checkHeap();
+    return slot.turn();
+  },
+  isOver: () => slot.closed,
+  onOver: () => control.close(),
+  soon: setImmediate,
+});
 
 send({ kind: "ready" });
-loop();
+turns.run();
