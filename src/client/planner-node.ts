@@ -116,6 +116,7 @@ function plannerWorker({ bundle, params, configuration, output }: PlannerOptions
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
     execArgv: [], // What the test runner or a debugger gave to this process is not for it.
+    trackUnmanagedFds: false, // As in a slot: it would close what has become another thread's.
     stdout: output !== null,
     stderr: output !== null,
   });

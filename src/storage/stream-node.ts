@@ -1,5 +1,8 @@
 // Streams among the paths: standard input, named pipes, `<(…)` of a shell, devices. They are read once, from their
 // start to their end, and what waits for them can be given up.
+//
+// A descriptor is owned by the stream that is made of it, which closes it. Node's count of what a worker thread has
+// opened by number does not know that: threads that read streams are started without it (`trackUnmanagedFds`).
 
 import { closeSync, constants, createReadStream, fstatSync, open, openSync } from "node:fs";
 import { Socket } from "node:net";

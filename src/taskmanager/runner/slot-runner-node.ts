@@ -71,6 +71,9 @@ export function threadSlotRunner(
         },
         // Workers must not inherit what the test runner or a debugger gave to this process.
         execArgv: [],
+        // At its end a thread would close descriptors by number that it had opened, also those that others have closed
+        // since (a socket that was made of one): by then the number is another thread's file.
+        trackUnmanagedFds: false,
         stdout: output !== null,
         stderr: output !== null,
       });
