@@ -80,6 +80,48 @@ export function asOperator<T>(operator: string, run: () => T): T {
   }
 }
 
+/**
+ * What went wrong first: a `SuppressedError` says that something was thrown and that cleaning up after it failed as
+ * well, and has no text of its own.
+ */
+export function firstThrown(thrown: unknown): unknown {
+  let at = thrown;
+  while (!types.isProxy(at) && at instanceof SuppressedError) at = at.suppressed;
+  return at;
+}
+
+/** The causes of an error and the errors that it gathers, outermost first, at most `max`. */
+export function causesBehind(error: Error, max: number): readonly unknown[] {
+  const found: unknown[] = [];
+  const add = (thrown: unknown): void => {
+    const cause = firstThrown(thrown);
+    if (cause === undefined || cause === null || found.length >= max) return;
+    found.push(cause);
+    if (!types.isProxy(cause) && cause instanceof Error) addBehind(cause);
+  };
+  const addBehind = (at: Error): void => {
+    for (const one of gatheredIn(at)) add(one);
+    add(read(() => at.cause));
+  };
+  addBehind(error);
+  return found;
+}
+
+/** What an `AggregateError` gathers; of any other error nothing. */
+export function gatheredIn(error: Error): readonly unknown[] {
+  const errors = error instanceof AggregateError ? read(() => error.errors) : [];
+  return Array.isArray(errors) ? errors : [];
+}
+
+/** Errors of users may run code of their own at a look. */
+function read(look: () => unknown): unknown {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Ends a `switch` over a union: a new member does not compile until it is handled. */
 export function unreachable(value: never): never {
   throw new InternalError("UNREACHABLE", `unreachable: ${JSON.stringify(value)}`);

@@ -1,10 +1,12 @@
 // Errors as plain data, to cross threads and processes with code, place and causes intact.
 
 import {
+  causesBehind,
   EngineError,
   type ErrorDetail,
   type ErrorDomain,
   ExternalError,
+  firstThrown,
   InternalError,
   type SourceLocation,
   UserError,
@@ -24,7 +26,8 @@ export type EngineErrorData = {
 
 const CAUSES_MAX = 10;
 
-export function errorData(error: unknown): EngineErrorData {
+export function errorData(thrown: unknown): EngineErrorData {
+  const error = firstThrown(thrown);
   const engine =
     error instanceof EngineError
       ? error
@@ -32,11 +35,10 @@ export function errorData(error: unknown): EngineErrorData {
           cause: error,
         });
   const causes: { name: string; message: string; stack: string }[] = [];
-  for (let at = engine.cause; at instanceof Error && causes.length < CAUSES_MAX; at = at.cause) {
-    causes.push({ name: at.name, message: at.message, stack: at.stack ?? "" });
+  for (const at of causesBehind(engine, CAUSES_MAX)) {
+    if (at instanceof Error) causes.push({ name: at.name, message: at.message, stack: at.stack ?? "" });
+    else causes.push({ name: "Error", message: String(at), stack: "" });
   }
-  if (engine.cause !== undefined && causes.length === 0)
-    causes.push({ name: "Error", message: String(engine.cause), stack: "" });
   return {
     code: engine.code,
     domain: engine.domain,

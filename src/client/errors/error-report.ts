@@ -3,7 +3,7 @@
 // Which place: where the engine says it happened (`location`), unless that is in a package; else the innermost cause's
 // first frame in the user's files, and so on outwards; else where the operator concerned was declared.
 
-import { EngineError, InternalError, type SourceLocation } from "../../base/errors.ts";
+import { causesBehind, EngineError, firstThrown, InternalError, type SourceLocation } from "../../base/errors.ts";
 import type { Plan } from "../../graph/plan.ts";
 import type { BundleSources } from "../bundle/bundle-sources-node.ts";
 import { readText, thrownText } from "./thrown-text.ts";
@@ -70,7 +70,8 @@ function errorReport(error: EngineError, context: ErrorContext): ErrorReport {
   };
 }
 
-function engineError(error: unknown): EngineError {
+function engineError(thrown: unknown): EngineError {
+  const error = firstThrown(thrown);
   if (error instanceof EngineError) return error;
   return new InternalError("UNEXPECTED", typeof error === "string" ? error : thrownText(error), { cause: error });
 }
@@ -82,21 +83,11 @@ function isTold(text: string, message: string): boolean {
 
 /** The error and its causes, outermost first. */
 function causesOf(error: Error): readonly { readonly text: string; readonly stack: string }[] {
-  const causes: { text: string; stack: string }[] = [];
-  for (let at: unknown = error; at instanceof Error && causes.length < CAUSES_MAX; at = causeOf(at)) {
-    const cause = at;
+  return [error, ...causesBehind(error, CAUSES_MAX)].flatMap((cause) => {
+    if (!(cause instanceof Error)) return [];
     const text = readText(() => cause.message || cause.name) ?? thrownText(cause);
-    causes.push({ text, stack: readText(() => cause.stack) ?? "" });
-  }
-  return causes;
-}
-
-function causeOf(error: Error): unknown {
-  try {
-    return error.cause;
-  } catch {
-    return null;
-  }
+    return [{ text, stack: readText(() => cause.stack) ?? "" }];
+  });
 }
 
 function located(location: SourceLocation, { sources }: ErrorContext): SourceLocation {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inEveryMode, MODES } from "../../../test/api/every-mode.ts";
+import { causesBehind } from "../../base/errors.ts";
 import { blackhole, collection, type Job, job, print, t } from "../../index.ts";
 
 const managed = MODES.filter(({ store }) => store === "managed");
@@ -50,6 +51,43 @@ describe("what a function throws is told with its operator, however it resists",
       for (const { error, printed, mode } of await inEveryMode(() => throwing("skip"), managed)) {
         assert.equal(error, null, mode.name);
         assert.deepEqual(printed, ["out { n: 2 }"], mode.name);
+      }
+    });
+  }
+});
+
+describe("errors that hold others are told by those", () => {
+  const cleanUp = { [Symbol.dispose]: trap };
+  const thrown: Record<string, { readonly throws: () => void; readonly told: RegExp; readonly causes: string[] }> = {
+    "what was thrown first, when cleaning up after it failed as well": {
+      throws: () => {
+        using _ = cleanUp;
+        throw new RangeError("first");
+      },
+      told: /threw RangeError: first/,
+      causes: ["first"],
+    },
+    "each of those that an error without a message gathers": {
+      throws: () => {
+        throw new AggregateError([new Error("address one"), new Error("address two", { cause: new Error("why") })]);
+      },
+      told: /threw AggregateError: Error: address one; Error: address two/,
+      causes: ["", "address one", "address two", "why"],
+    },
+  };
+  for (const [what, { throws, told, causes }] of Object.entries(thrown)) {
+    test(what, async () => {
+      const throwing = (): Job =>
+        job({ name: "held" }, (env) => {
+          env
+            .from("in", collection([1]))
+            .filter(() => throws() ?? true)
+            .to("out", print());
+        });
+      for (const { error, mode } of await inEveryMode(throwing, managed)) {
+        assert.match(error?.message ?? "", told, mode.name);
+        const [...found] = error === null ? [] : causesBehind(error, 10).map((cause) => (cause as Error).message);
+        assert.deepEqual(found, causes, mode.name);
       }
     });
   }

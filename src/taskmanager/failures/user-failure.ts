@@ -3,7 +3,7 @@
 import { inspect, types } from "node:util";
 import { userFrame } from "../../api/checks/call-site.ts";
 import { durationText } from "../../base/duration.ts";
-import { EngineError, ExternalError, UserError, withOperator } from "../../base/errors.ts";
+import { EngineError, ExternalError, firstThrown, gatheredIn, UserError, withOperator } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
 import { OPTIONS } from "../../config/options.ts";
 import type { JobVertex } from "../../graph/job-graph.ts";
@@ -11,6 +11,7 @@ import { obeysOnError, type PlanOperator } from "../../graph/plan.ts";
 import type { ProcessTimer } from "../../operators/process/process-operator.ts";
 
 const RECORD_TEXT_MAX = 500;
+const GATHERED_MAX = 3;
 
 /** A record as people can read it, bounded. */
 export function recordText(record: unknown): string {
@@ -93,7 +94,8 @@ type FailureParts = {
  * What was thrown, if it can be read. A proxy, and an error whose text throws, run code of their own at each look: they
  * are told as what they are.
  */
-function readable(thrown: unknown): unknown {
+function readable(raised: unknown): unknown {
+  const thrown = firstThrown(raised);
   if (types.isProxy(thrown)) return new Error("(a Proxy was thrown, of which nothing can be told)");
   if (!(thrown instanceof Error)) return thrown;
   try {
@@ -182,7 +184,12 @@ export function exitCalled(code: unknown): UserError {
 
 export function messageOf(thrown: unknown): string {
   const error = readable(thrown);
-  return error instanceof Error ? `${error.name}: ${error.message}` : recordText(error);
+  return error instanceof Error ? `${error.name}: ${error.message || gatheredText(error)}` : recordText(error);
+}
+
+/** Node gathers what each address of a host said in an error without a message. */
+function gatheredText(error: Error): string {
+  return gatheredIn(error).slice(0, GATHERED_MAX).map(messageOf).join("; ");
 }
 
 /** V8's messages for writes to a frozen object; only strict mode throws them, and modules are strict. */
