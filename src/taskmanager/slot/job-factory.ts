@@ -13,12 +13,8 @@ import type { EnumeratorContext, Source } from "../../operators/source.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { LinkBuilder } from "../build/links.ts";
-import {
-  type OperatorFunctions,
-  type SourceWatermarks,
-  type TaskBuildContext,
-  taskBuild,
-} from "../build/task-build.ts";
+import type { OperatorFunctions, SourceWatermarks, TaskBuildContext } from "../build/subtask.ts";
+import { taskBuild } from "../build/task-build.ts";
 import { RowOutlets } from "../drivers/row-outlet.ts";
 import { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import { connectorCall } from "../failures/user-failure.ts";

@@ -1,0 +1,21 @@
+// Makes the receiving end of a task's exchanges.
+
+import { InputGate } from "../../network/input-gate.ts";
+import { compileBatchCodec } from "../../types/batch/batch-codec.ts";
+import { codecAtFirst, exchangeShape } from "./exchange-build.ts";
+import type { Subtask } from "./subtask.ts";
+
+/** Null for a task that begins with a source. */
+export function gateBuild(subtask: Subtask): InputGate | null {
+  const { name, context } = subtask;
+  const { inputs } = subtask.descriptor;
+  if (inputs.length === 0) return null;
+  const channels = inputs.flatMap((input) => {
+    const edge = subtask.edge(input.edge);
+    const { from, input: port } = edge.edge;
+    const codec = codecAtFirst(exchangeShape(edge, subtask.operator(from), `${name} input ${input.edge}`));
+    return input.links.map((link) => ({ receiver: context.links.receiver(link), port, codec }));
+  });
+  let compiled = 0;
+  return new InputGate(channels, (spec, options) => compileBatchCodec(spec, options, `${name} shape ${++compiled}`));
+}

@@ -1,0 +1,32 @@
+// Makes the driver of a sink, and with it the sink's writer.
+
+import { isBounded, type PlanOperator } from "../../graph/plan.ts";
+import { recordType } from "../../graph/record-type.ts";
+import type { Sink, SinkWriterContext } from "../../operators/sink.ts";
+import { SinkDriver } from "../drivers/sink-driver.ts";
+import { connectorCall } from "../failures/user-failure.ts";
+import type { Subtask } from "./subtask.ts";
+
+export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver {
+  const { uid, parallelism } = operator;
+  const { context, descriptor, plan } = subtask;
+  const { env, jobId, wake, print, deliver } = context;
+  const sink = subtask.functions(uid).sink as Sink<unknown>;
+  const opened: SinkWriterContext = {
+    env,
+    disk: env.disk,
+    uid,
+    jobId,
+    subtaskIndex: descriptor.subtask,
+    parallelism,
+    attempt: descriptor.attempt,
+    restored: false,
+    bounded: isBounded(plan),
+    recordType: recordType(plan, operator),
+    metrics: subtask.scope(uid),
+    print,
+    deliver: (rows) => deliver(descriptor, uid, rows),
+  };
+  const writer = connectorCall("sink", uid, () => sink.createWriter(opened));
+  return new SinkDriver({ uid, writer, wake });
+}
