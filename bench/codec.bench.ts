@@ -194,7 +194,7 @@ function valueContestant(name: string, type: typeof Seven | typeof t.any): Conte
 }
 
 function learned(make: (i: number) => object): BatchCodec {
-  return new ShapeLearner(false, "bench").learn(make(1));
+  return new ShapeLearner({ timestamps: false }, "bench").learn(make(1));
 }
 
 const USE = "r.price + r.note.length + r.symbol.charCodeAt(0) + r.user.charCodeAt(3)";

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SeededRandom } from "../base/seeded-random.ts";
 import { compileBatchCodec } from "../types/batch/batch-codec.ts";
+import type { RowKind } from "../types/bytes/row-kind.ts";
 import type { DataReceiver, DataSender } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 
@@ -32,7 +33,7 @@ const CODEC = compileBatchCodec(
       { name: "text", type: { kind: "string" } },
     ],
   } as never,
-  { timestamps: true, extraFields: "refuse" },
+  { timestamps: true, kinds: true, extraFields: "refuse" },
   "data-link-contract",
 );
 
@@ -41,7 +42,7 @@ const LARGE_BYTES = 50_000;
 
 type Row = { id: number; text: string };
 type Sent =
-  | { kind: "data"; rows: Row[]; times: number[]; marks: number[] }
+  | { kind: "data"; rows: Row[]; times: number[]; kinds: number[]; marks: number[] }
   | { kind: "control"; control: number; value: number }
   | { kind: "schema"; text: string };
 
@@ -62,12 +63,16 @@ class Ends {
     const { sender } = this.link;
     if (sent.kind === "control") return sender.sendControl(sent.control as never, sent.value);
     if (sent.kind === "schema") return this.#carries === "rows" || sender.sendSchema(sent.text);
-    if (this.#carries === "rows") return sender.sendRows(sent.rows, Float64Array.from(sent.times), sent.marks);
+    if (this.#carries === "rows") {
+      const { rows, times, kinds, marks } = sent;
+      const changes = kinds.some((kind) => kind !== 0) ? Uint8Array.from(kinds) : null;
+      return sender.sendRows({ rows, times: Float64Array.from(times), kinds: changes, marks });
+    }
     this.#writer.reset();
     sent.rows.forEach((row, index) => {
       const at = sent.marks.indexOf(index);
       if (at >= 0 && at % 2 === 0) this.#writer.mark(sent.marks[at + 1]!);
-      assert.ok(this.#writer.append(row, sent.times[index]!));
+      assert.ok(this.#writer.append(row, sent.times[index]!, sent.kinds[index] as RowKind));
     });
     const taken = sender.sendBatch(this.#writer);
     assert.equal(this.#writer.count, taken ? 0 : sent.rows.length, "L2: a refused batch stays with its sender");
@@ -79,13 +84,16 @@ class Ends {
     const element = this.link.receiver.poll();
     if (element === null) return false;
     if (element.rows !== null) {
-      const { rows, times, marks } = element;
-      this.received.push({ kind: "data", rows: rows as Row[], times: [...(times ?? [])], marks: [...(marks ?? [])] });
+      const { times, marks } = element;
+      const rows = element.rows as Row[];
+      const kinds = rows.map((_, index) => element.kinds?.[index] ?? 0);
+      this.received.push({ kind: "data", rows, times: [...(times ?? [])], kinds, marks: [...(marks ?? [])] });
     } else if (element.kind === ELEMENT.batch) {
       this.#reader.open(element.view!, element.offset, element.size);
       const rows = Array.from({ length: this.#reader.count }, (_, index) => this.#reader.record(index) as Row);
       const times = rows.map((_, index) => this.#reader.timestamp(index));
-      this.received.push({ kind: "data", rows, times, marks: [...this.#reader.marks] });
+      const kinds = rows.map((_, index) => this.#reader.kind(index));
+      this.received.push({ kind: "data", rows, times, kinds, marks: [...this.#reader.marks] });
     } else if (element.kind === ELEMENT.schema) {
       const text = element.view!.bytes.toString("utf8", element.offset, element.offset + element.size);
       this.received.push({ kind: "schema", text });
@@ -126,7 +134,9 @@ function dataOf(random: SeededRandom, from: number, rows = 1 + random.below(30),
   }));
   // Before some of the rows, one of two is marked; values are no places.
   const marks = random.next() < 0.5 ? [] : made.flatMap((_, index) => (index % 2 === 0 ? [index, index + 0.5] : []));
-  return { kind: "data", rows: made, times: made.map((row) => row.id * 10), marks };
+  const changes = random.next() < 0.5;
+  const kinds = made.map(() => (changes ? random.below(4) : 0));
+  return { kind: "data", rows: made, times: made.map((row) => row.id * 10), kinds, marks };
 }
 
 function somethingOf(random: SeededRandom, index: number, carries: "rows" | "batches"): Sent {
@@ -272,7 +282,7 @@ export function dataLinkContract(name: string, options: LinkOptions): void {
     test("L6: a batch larger than all memory of the link arrives though nothing follows it", async () => {
       const ends = new Ends(options, 12);
       const text = "ß".repeat(LARGE_BYTES);
-      const large: Sent = { kind: "data", rows: [{ id: 1, text }], times: [10], marks: [0, 7] };
+      const large: Sent = { kind: "data", rows: [{ id: 1, text }], times: [10], kinds: [3], marks: [0, 7] };
       assert.ok(ends.send(large));
       for (let steps = 0; ends.received.length === 0; steps += 1) {
         assert.ok(steps < 10_000, "it never arrives");

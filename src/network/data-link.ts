@@ -21,6 +21,17 @@ export interface Doorbell {
   ring(): void;
 }
 
+/** Records by reference, which nobody changes. */
+export type RowRun = {
+  readonly rows: readonly unknown[];
+  /** Event times; null: none. */
+  readonly times: Float64Array | null;
+  /** Kinds (RowKind); null: all are inserts. */
+  readonly kinds: Uint8Array | null;
+  /** Watermarks between the rows, as `BatchReader.marks`; null: none. */
+  readonly marks: readonly number[] | null;
+};
+
 /** Reused by its receiver: read it before `release`, never keep it. */
 export type ReceivedElement = {
   kind: ElementKind;
@@ -29,10 +40,10 @@ export type ReceivedElement = {
   view: MemoryView | null;
   offset: number;
   size: number;
-  /** Rows: the objects and their event times (null: none). */
+  /** Rows, as `RowRun`. */
   rows: readonly unknown[] | null;
   times: Float64Array | null;
-  /** Watermarks between the rows, as `BatchReader.marks`; null: none. */
+  kinds: Uint8Array | null;
   marks: readonly number[] | null;
 };
 
@@ -41,7 +52,7 @@ export interface DataSender {
   /** Encodes and sends what the writer holds, and empties it; false: no room, nothing happened. */
   sendBatch(writer: BatchWriter): boolean;
   /** By reference; links between threads or processes do not have it. */
-  sendRows(rows: readonly unknown[], times: Float64Array | null, marks?: readonly number[] | null): boolean;
+  sendRows(run: RowRun): boolean;
   sendSchema(text: string): boolean;
   sendControl(kind: ControlKind, value: number): boolean;
   /** Rings the receiver, unless it has been rung for everything that was sent. */

@@ -6,16 +6,20 @@
 //
 // Budget: 15 ns per record beyond the codec's `append` or the guard, no allocation.
 
+import type { RowKind } from "../types/bytes/row-kind.ts";
 import type { ChannelSelector } from "./channel-selector.ts";
 import type { OutputChannel } from "./output-channel.ts";
 
-export type Emit = (record: unknown, timestampMs: number) => void;
+/** Without kinds, of an edge of inserts alone, `kind` is not looked at. */
+export type Emit = (record: unknown, timestampMs: number, kind?: RowKind) => void;
 
 export type EmitOptions = {
   readonly name: string;
   readonly selector: ChannelSelector;
   readonly channels: readonly OutputChannel[];
   readonly batchBytesMax: number;
+  /** Whether records may be other than inserts. */
+  readonly kinds: boolean;
   /** The field by which records of two kinds are told apart (CodecPair); null: they are of one kind. */
   readonly tellingField: string | null;
   /** Records of the other kind follow in the channel. */
@@ -23,13 +27,14 @@ export type EmitOptions = {
   /** The channel has reached its limit; `record` is the one staged last. */
   readonly onFull: (channel: number, record: unknown) => void;
   /** The record was not staged, because it does not fit the channel's codec or guard. */
-  readonly onMisfit: (channel: number, record: unknown, timestampMs: number) => void;
+  readonly onMisfit: (channel: number, record: unknown, timestampMs: number, kind?: RowKind) => void;
 };
 
 export function compileEmit(options: EmitOptions): Emit {
-  const { selector, channels, tellingField } = options;
+  const { selector, channels, tellingField, kinds } = options;
   const locals = channels.map((channel) => channel.local);
-  const stageAny = stageCode(locals, options.batchBytesMax);
+  const stageAny = stageCode(locals, options);
+  const parameters = kinds ? "record, timestampMs, kind = 0" : "record, timestampMs";
   const stageOne = tellingField === null ? stageAny : kindsCode(tellingField, stageAny);
   const stage =
     selector.index === null
@@ -39,7 +44,7 @@ export function compileEmit(options: EmitOptions): Emit {
   const text = `"use strict"; // emit ${JSON.stringify(options.name)}
 ${selector.state}
 ${tellingField === null ? "" : `function stageWith(channel, record, timestampMs) { ${turnCode(false)} ${stageAny} }`}
-return function emit(record, timestampMs) {
+return function emit(${parameters}) {
   ${selector.setup}
   ${stage}
 };
@@ -59,12 +64,13 @@ function turnCode(isWithout: boolean): string {
   return `if (channels[channel].isWithout !== ${isWithout}) onTurn(channel, ${isWithout});`;
 }
 
-function stageCode(locals: readonly boolean[], batchBytesMax: number): string {
+function stageCode(locals: readonly boolean[], { batchBytesMax, kinds }: EmitOptions): string {
+  const args = kinds ? "record, timestampMs, kind" : "record, timestampMs";
   const local = `const to = channels[channel];
-    if (!to.guard(record, to.count === 0)) onMisfit(channel, record, timestampMs);
-    else if (to.stageRow(record, timestampMs)) onFull(channel, record);`;
+    if (!to.guard(record, to.count === 0)) onMisfit(channel, ${args});
+    else if (to.${kinds ? "stageChange" : "stageRow"}(${args})) onFull(channel, record);`;
   const encoded = `const writer = channels[channel].writer;
-    if (writer === null || !writer.append(record, timestampMs)) onMisfit(channel, record, timestampMs);
+    if (writer === null || !writer.append(${args})) onMisfit(channel, ${args});
     else if (writer.bytes >= ${batchBytesMax}) onFull(channel, record);`;
   if (locals.every((isLocal) => isLocal)) return local;
   if (locals.every((isLocal) => !isLocal)) return encoded;

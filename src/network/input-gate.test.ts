@@ -25,7 +25,8 @@ function localGate(ports: readonly (0 | 1)[]) {
 
 test("G1: channels take turns, so that a busy one starves no other", () => {
   const { links, gate } = localGate([0, 0, 1]);
-  for (const [index, link] of links.entries()) for (let i = 0; i < 2; i += 1) link.sendRows([index], null);
+  for (const [index, link] of links.entries())
+    for (let i = 0; i < 2; i += 1) link.sendRows({ rows: [index], times: null, kinds: null, marks: null });
   const order: number[] = [];
   const into: { element: ReceivedElement | null } = { element: null };
   for (let channel = gate.poll(into); channel !== null; channel = gate.poll(into)) {
@@ -104,7 +105,7 @@ function ringEnds(name: string) {
     senders: [sender],
     selector: selectFirst,
     timestamps: true,
-    shape: new ShapeLearner(true, name),
+    shape: new ShapeLearner({ timestamps: true }, name),
     status: { full: false },
     batchBytesMax: 3_000,
     bufferTimeoutMs: 10,

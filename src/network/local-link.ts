@@ -4,7 +4,7 @@
 // over is safe; rows are consumed soon after, which keeps them out of the old generation.
 
 import { assert } from "../base/errors.ts";
-import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "./data-link.ts";
+import type { DataReceiver, DataSender, Doorbell, ReceivedElement, RowRun } from "./data-link.ts";
 import { type ControlKind, ELEMENT } from "./element.ts";
 
 /** Batches of rows in flight per link. With two of 256 rows, the turns of the two tasks cost 10 ns per record more. */
@@ -26,15 +26,25 @@ export class LocalLink implements DataSender, DataReceiver {
     this.#receiver = ends.receiver;
   }
 
-  sendRows(rows: readonly unknown[], times: Float64Array | null, marks: readonly number[] | null = null): boolean {
+  sendRows({ rows, times, kinds, marks }: RowRun): boolean {
     if (this.#rowBatches === ROW_BATCHES_MAX) return this.#refuse();
     this.#rowBatches += 1;
-    return this.#push({ kind: ELEMENT.rows, value: 0, view: null, offset: 0, size: 0, rows, times, marks });
+    return this.#push({ kind: ELEMENT.rows, value: 0, view: null, offset: 0, size: 0, rows, times, kinds, marks });
   }
 
   sendControl(kind: ControlKind, value: number): boolean {
     if (this.#queue.length >= ELEMENTS_MAX) return this.#refuse();
-    return this.#push({ kind, value, view: null, offset: 0, size: 0, rows: null, times: null, marks: null });
+    return this.#push({
+      kind,
+      value,
+      view: null,
+      offset: 0,
+      size: 0,
+      rows: null,
+      times: null,
+      kinds: null,
+      marks: null,
+    });
   }
 
   sendBatch(): boolean {

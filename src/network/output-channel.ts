@@ -6,14 +6,18 @@
 //   C4. What one call emits beyond the room there is becomes several batches (`cut`), none of them much larger than the
 //       limit and one record.
 //   C5. A mark is a watermark that keeps its place among the records, also within a batch.
+//   C6. The kind of a record travels beside its time; a batch of inserts alone carries none.
 
 import type { BatchCodec, BatchWriter } from "../types/bytes/codec.ts";
+import { ROW_KIND, type RowKind } from "../types/bytes/row-kind.ts";
 import type { RecordGuard } from "../types/record-guard.ts";
 import type { DataSender } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
 
 /** Records per batch that travels by reference: enough to amortise the hand-over, few enough to die young. */
 const ROWS_PER_BATCH = 512;
+
+const NO_KINDS = new Uint8Array(0);
 
 export type ChannelCounts = { batches: number; bytes: number };
 
@@ -22,6 +26,8 @@ export class OutputChannel {
   /** Local links only: rows of the batch being filled; grows past its first size while the link is full. */
   rows: unknown[] = [];
   times: Float64Array;
+  /** Of `rows`; nothing in it until a change is staged, and then all kinds of the batch. */
+  kinds: Uint8Array = NO_KINDS;
   count = 0;
   /** Local links only: whether a record could be carried by a link that encodes. */
   guard: RecordGuard = () => false;
@@ -70,6 +76,15 @@ export class OutputChannel {
     this.rows[this.count] = record;
     this.count += 1;
     return this.count >= ROWS_PER_BATCH;
+  }
+
+  /** As `stageRow`, for records that may be other than inserts. */
+  stageChange(record: unknown, timestampMs: number, kind: RowKind): boolean {
+    if (kind !== ROW_KIND.insert || this.kinds.length > 0) {
+      if (this.count >= this.kinds.length) this.#growKinds();
+      this.kinds[this.count] = kind;
+    }
+    return this.stageRow(record, timestampMs);
   }
 
   /** The shape that following records have. `announce` null: both sides know it from the plan. */
@@ -200,13 +215,22 @@ export class OutputChannel {
     if (this.count === 0) return true;
     const rows = this.count === this.rows.length ? this.rows : this.rows.slice(0, this.count);
     const times = this.#timestamps ? this.times.subarray(0, this.count) : null;
-    if (!this.sender.sendRows(rows, times, this.#marks.length === 0 ? null : this.#marks)) return false;
+    const kinds = this.kinds.length === 0 ? null : this.kinds.subarray(0, this.count);
+    const marks = this.#marks.length === 0 ? null : this.#marks;
+    if (!this.sender.sendRows({ rows, times, kinds, marks })) return false;
     this.counts.batches += 1;
     this.count = 0;
     if (this.#marks.length > 0) this.#marks = [];
+    this.kinds = NO_KINDS;
     this.rows = new Array(ROWS_PER_BATCH);
     if (this.#timestamps) this.times = new Float64Array(ROWS_PER_BATCH);
     return true;
+  }
+
+  #growKinds(): void {
+    const grown = new Uint8Array(Math.max(ROWS_PER_BATCH, 2 * this.count));
+    grown.set(this.kinds);
+    this.kinds = grown;
   }
 
   #growTimes(): void {

@@ -68,7 +68,7 @@ function setUp(setup: Setup = {}) {
     selector: setup.selector ?? selectFirst,
     timestamps: true,
     marks: setup.marks ?? false,
-    shape: learned ? new ShapeLearner(true, name) : pair ? PAIR : CODEC,
+    shape: learned ? new ShapeLearner({ timestamps: true }, name) : pair ? PAIR : CODEC,
     status,
     batchBytesMax: setup.batchBytesMax ?? 1_000,
     bufferTimeoutMs: setup.bufferTimeoutMs ?? 100,

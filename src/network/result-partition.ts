@@ -19,6 +19,7 @@
 import { canonicalJson } from "../base/canonical-json.ts";
 import { UserError } from "../base/errors.ts";
 import type { BatchCodec, CodecPair, Mismatch } from "../types/bytes/codec.ts";
+import { ROW_KIND, type RowKind } from "../types/bytes/row-kind.ts";
 import { compileRecordGuard, LearnedGuard, type RecordGuard } from "../types/record-guard.ts";
 import type { ShapeLearner } from "../types/shapes/shape-learner.ts";
 import { specMismatch } from "../types/values/spec-mismatch.ts";
@@ -36,6 +37,8 @@ export type ResultPartitionOptions = {
   readonly senders: readonly DataSender[];
   readonly selector: ChannelSelector;
   readonly timestamps: boolean;
+  /** Records may be other than inserts; the shape says so, too. Default: they are not. */
+  readonly kinds?: boolean;
   /** Declared shape of what is shipped, or two of them, or the learner of an undeclared one. */
   readonly shape: BatchCodec | CodecPair | ShapeLearner;
   readonly status: OutputStatus;
@@ -89,10 +92,11 @@ export class ResultPartition {
       selector: options.selector,
       channels: this.#channels,
       batchBytesMax: options.batchBytesMax,
+      kinds: options.kinds ?? false,
       tellingField: "without" in options.shape ? options.shape.field : null,
       onTurn: (channel, isWithout) => this.#turn(channel, isWithout),
       onFull: (channel, record) => this.#onFull(channel, record),
-      onMisfit: (channel, record, timestampMs) => this.#onMisfit(channel, record, timestampMs),
+      onMisfit: (...misfit) => this.#onMisfit(...misfit),
     });
   }
 
@@ -215,26 +219,26 @@ export class ResultPartition {
     else channel.setCodec(codec, announcement(codec));
   }
 
-  #onMisfit(index: number, record: unknown, timestampMs: number): void {
+  #onMisfit(index: number, record: unknown, timestampMs: number, kind: RowKind = ROW_KIND.insert): void {
     const channel = this.#channels[index];
     if (channel === undefined) return;
     const full = channel.local
-      ? this.#stageByReference(channel, record, timestampMs)
-      : this.#stageInWiderShape(channel, record, timestampMs);
+      ? this.#stageByReference(channel, record, timestampMs, kind)
+      : this.#stageInWiderShape(channel, record, timestampMs, kind);
     if (full) this.#onFull(index, record);
   }
 
-  #stageByReference(channel: OutputChannel, record: unknown, timestampMs: number): boolean {
+  #stageByReference(channel: OutputChannel, record: unknown, timestampMs: number, kind: RowKind): boolean {
     const guard = this.#learnedGuard;
     if (guard?.admit(record) !== true) throw this.#misfit(record);
     this.#setGuard(guard.fits);
-    return channel.stageRow(record, timestampMs);
+    return channel.stageChange(record, timestampMs, kind);
   }
 
-  #stageInWiderShape(channel: OutputChannel, record: unknown, timestampMs: number): boolean {
+  #stageInWiderShape(channel: OutputChannel, record: unknown, timestampMs: number, kind: RowKind): boolean {
     if (this.#learner === null) throw this.#misfit(record);
     this.#setCodec(this.#learner.learn(record), true);
-    if (channel.writer?.append(record, timestampMs) !== true) throw this.#misfit(record);
+    if (channel.writer?.append(record, timestampMs, kind) !== true) throw this.#misfit(record);
     return channel.writer.bytes >= this.#options.batchBytesMax;
   }
 

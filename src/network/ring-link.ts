@@ -244,6 +244,7 @@ export class RingReceiver implements DataReceiver {
     size: 0,
     rows: null,
     times: null,
+    kinds: null,
     marks: null,
   };
   #head = 0;

@@ -137,5 +137,5 @@ export class SimLink implements DataSender, DataReceiver {
 
 function elementOf(kind: ElementKind, content: { view?: MemoryView; size?: number; value?: number }): ReceivedElement {
   const { view = null, size = 0, value = 0 } = content;
-  return { kind, value, view, offset: 0, size, rows: null, times: null, marks: null };
+  return { kind, value, view, offset: 0, size, rows: null, times: null, kinds: null, marks: null };
 }

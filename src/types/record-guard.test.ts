@@ -90,7 +90,7 @@ test("U1: a learned guard refuses exactly the records that no codec can carry, w
   });
   const property = fc.property(records, (values) => {
     const guard = new LearnedGuard("test");
-    const learner = new ShapeLearner(false, "test");
+    const learner = new ShapeLearner({ timestamps: false }, "test");
     for (const value of values) {
       const carried =
         learner.codec?.createWriter().append(value, 0) || learner.learn(value).createWriter().append(value, 0);

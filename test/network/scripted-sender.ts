@@ -1,14 +1,19 @@
 // A sender for tests of what stands before it.
 
 import { heapView } from "../../src/base/memory-view.ts";
-import type { DataSender } from "../../src/network/data-link.ts";
+import type { DataSender, RowRun } from "../../src/network/data-link.ts";
 import { type ControlKind, ELEMENT } from "../../src/network/element.ts";
 import { compileBatchCodec } from "../../src/types/batch/batch-codec.ts";
 import type { BatchCodec, BatchCodecOptions, BatchWriter } from "../../src/types/bytes/codec.ts";
+import { ROW_KIND, type RowKind } from "../../src/types/bytes/row-kind.ts";
 import type { TypeSpec } from "../../src/types/spec/type-spec.ts";
 
 /** What a sender was given. */
-export type SentEvent = { record: unknown; time: number } | { watermark: number } | { idle: number } | { end: true };
+export type SentEvent =
+  | { record: unknown; time: number; kind?: RowKind }
+  | { watermark: number }
+  | { idle: number }
+  | { end: true };
 
 /** A sender whose room the test decides; it reads back at once what it was given. */
 export class ScriptedSender implements DataSender {
@@ -40,18 +45,18 @@ export class ScriptedSender implements DataSender {
     const size = writer.encode(view, 0);
     const reader = this.#codec!.createReader();
     reader.open(view, 0, size);
-    for (let i = 0; i < reader.count; i += 1) this.events.push({ record: reader.record(i), time: reader.timestamp(i) });
+    for (let i = 0; i < reader.count; i += 1) this.#record(reader.record(i), reader.timestamp(i), reader.kind(i));
     this.batches += 1;
     this.sizes.push(size);
     this.marks.push([...reader.marks]);
     return true;
   }
 
-  sendRows(rows: readonly unknown[], times: Float64Array | null, marks: readonly number[] | null = null): boolean {
+  sendRows({ rows, times, kinds, marks }: RowRun): boolean {
     if (!this.#take()) return false;
     this.marks.push([...(marks ?? [])]);
     rows.forEach((record, index) => {
-      this.events.push({ record, time: times?.[index] ?? Number.NaN });
+      this.#record(record, times?.[index] ?? Number.NaN, (kinds?.[index] ?? ROW_KIND.insert) as RowKind);
     });
     this.batches += 1;
     return true;
@@ -92,6 +97,10 @@ export class ScriptedSender implements DataSender {
   ringAtRelease(): boolean {
     this.asked += 1;
     return this.unreleased > 0;
+  }
+
+  #record(record: unknown, time: number, kind: RowKind): void {
+    this.events.push(kind === ROW_KIND.insert ? { record, time } : { record, time, kind });
   }
 
   #take(): boolean {

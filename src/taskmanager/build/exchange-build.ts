@@ -39,7 +39,7 @@ export function shippedStrictness({ fields }: PlanEdge): Strictness {
 /** The codecs of an edge on either side, or the learner of its shapes. `label` is unique per use. */
 export function exchangeShape(edge: JobEdge, from: PlanOperator, label: string): BatchCodec | CodecPair | ShapeLearner {
   const spec = shippedSpec(edge, from);
-  if (spec === null) return new ShapeLearner(true, label);
+  if (spec === null) return new ShapeLearner({ timestamps: true }, label);
   const extraFields = shippedStrictness(edge.edge);
   if (from.kind !== "preAggregate" || spec.kind !== "union")
     return compileBatchCodec(spec, { timestamps: true, extraFields }, label);

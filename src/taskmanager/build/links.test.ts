@@ -25,7 +25,7 @@ test("both ends of a link inside a slot are one queue, and other links are other
   const [sender] = links.senders([{ kind: "local", id: "0/1/1" }], []);
   const receiver = links.receiver({ kind: "local", id: "0/1/1" });
   const other = links.receiver({ kind: "local", id: "0/1/2" });
-  assert.ok(sender?.sendRows([{ id: 1 }], null));
+  assert.ok(sender?.sendRows({ rows: [{ id: 1 }], times: null, kinds: null, marks: null }));
   assert.deepEqual(rung, [1], "its own slot is rung");
   assert.equal(other.poll(), null);
   assert.deepEqual(receiver.poll()?.rows, [{ id: 1 }]);

@@ -195,7 +195,7 @@ function gated(script: readonly (readonly [channel: number, element: Partial<Rec
     },
     poll(into: { element: Partial<ReceivedElement> | null }) {
       const [channel, element] = queue.shift() ?? [0, null];
-      into.element = element && { rows: null, times: null, marks: null, value: 0, ...element };
+      into.element = element && { rows: null, times: null, kinds: null, marks: null, value: 0, ...element };
       return element && channels[channel];
     },
     onEnd: () => {

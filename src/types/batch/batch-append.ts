@@ -24,7 +24,8 @@ export function appendSource(source: ValueSource, layout: BatchLayout): string {
   const parts: Parts = { locals: [], checks: [], stores: [], texts: [], blobs: [] };
   checkNode(source, parts, layout.root, "record");
   const name = source.code.name("append");
-  source.code.add(`function ${name}(record, timestampMs) {\n${appendBody(source, layout, parts)}\n}`);
+  const kind = layout.kinds ? ", kind = 0" : "";
+  source.code.add(`function ${name}(record, timestampMs${kind}) {\n${appendBody(source, layout, parts)}\n}`);
   return name;
 }
 
@@ -43,6 +44,7 @@ function appendBody(source: ValueSource, layout: BatchLayout, parts: Parts): str
   lines.push(`if (n === this.capacity) this.grow();`);
   if (layout.timestamps >= 0) parts.stores.push(`wide[n + ${layout.timestamps} * capacity] = timestampMs;`);
   lines.push(...views(parts.stores), ...parts.stores);
+  if (layout.kinds) lines.push(`this.kinds[n] = kind; this.changes |= kind;`);
   const sizes = [`${layout.recordBytes}`];
   if (counts.text > 0) {
     lines.push(

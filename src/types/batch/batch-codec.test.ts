@@ -5,6 +5,7 @@ import { assertSame, assertSameIn } from "../../../test/arbitraries/same.ts";
 import { anySpec, plainValue, recordFrom, valuesOf } from "../../../test/arbitraries/typed-values.ts";
 import { memoryView } from "../../base/memory-view.ts";
 import type { BatchCodec, BatchCodecOptions, BatchReader, BatchWriter, MemoryView } from "../bytes/codec.ts";
+import type { RowKind } from "../bytes/row-kind.ts";
 import type { TypeSpec } from "../spec/type-spec.ts";
 import { t } from "../t.ts";
 import { compileBatchCodec } from "./batch-codec.ts";
@@ -38,18 +39,26 @@ function assertReads(
   reader: BatchReader,
   records: readonly unknown[],
   times: readonly number[] | null,
+  kindOf: (index: number) => RowKind = () => 0,
 ): void {
   assert.equal(reader.count, records.length);
   for (let i = records.length - 1; i >= 0; i--) {
     assertSameIn(spec, reader.record(i), records[i]);
     assert.equal(reader.timestamp(i), times === null ? Number.NaN : times[i]);
+    assert.equal(reader.kind(i), kindOf(i));
   }
+}
+
+function kindsOf(cycle: readonly RowKind[] | null): (index: number) => RowKind {
+  return (index) => cycle?.[index % cycle.length] ?? 0;
 }
 
 const typedRecords = anySpec.chain((spec) =>
   fc.record({
     spec: fc.constant(spec),
     timestamps: fc.boolean(),
+    // None, all inserts, or what comes in turn.
+    kinds: fc.constantFrom<readonly RowKind[] | null>(null, [0], [2], [0, 2], [2, 0, 1, 3]),
     extraFields: fc.constantFrom("refuse" as const, "ignore" as const),
     // Making a type costs more than making values of it: hence many values of each.
     batches: fc.array(fc.array(valuesOf(spec), { maxLength: 220, size: "max" }), { minLength: 1, maxLength: 3 }),
@@ -59,15 +68,16 @@ const typedRecords = anySpec.chain((spec) =>
 
 test("100,000 random records of random types come back as they were, batch after batch, at any place", () => {
   let cases = 0;
-  const property = fc.property(typedRecords, ({ spec, timestamps, extraFields, batches, slot }) => {
-    const codec = compileBatchCodec(spec, { timestamps, extraFields });
+  const property = fc.property(typedRecords, ({ spec, timestamps, kinds, extraFields, batches, slot }) => {
+    const codec = compileBatchCodec(spec, { timestamps, extraFields, kinds: kinds !== null });
     const writer = codec.createWriter();
     const reader = codec.createReader();
-    for (const records of batches) {
-      for (const [index, record] of records.entries()) assert.ok(writer.append(record, index * 1.5));
+    for (const [turn, records] of batches.entries()) {
+      const kindOf = kindsOf(turn === 1 ? null : kinds); // The second batch is one of inserts.
+      for (const [index, record] of records.entries()) assert.ok(writer.append(record, index * 1.5, kindOf(index)));
       const { region, offset, size } = encodeAt(writer, slot);
       reader.open(region, offset, size);
-      assertReads(spec, reader, records, timestamps ? records.map((_, index) => index * 1.5) : null);
+      assertReads(spec, reader, records, timestamps ? records.map((_, index) => index * 1.5) : null, kindOf);
       cases += records.length;
     }
   });
@@ -121,7 +131,7 @@ function account(codec: BatchCodec, { region, offset }: Place, size: number): un
   try {
     reader.open(region, offset, size);
     const found: unknown[] = [];
-    for (let i = 0; i < reader.count; i++) found.push(reader.record(i), reader.timestamp(i));
+    for (let i = 0; i < reader.count; i++) found.push(reader.record(i), reader.timestamp(i), reader.kind(i));
     for (const name of "abcdefgh") {
       const column = reader.column(name);
       if (column?.kind !== "text") continue;
@@ -137,10 +147,11 @@ function account(codec: BatchCodec, { region, offset }: Place, size: number): un
 
 test("damaged batches give an error or some records, and nothing outside of them is read", () => {
   const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
-  const property = fc.property(typedRecords, damage, fc.boolean(), ({ spec, timestamps, batches }, flips, short) => {
-    const codec = compileBatchCodec(spec, { timestamps, extraFields: "refuse" });
+  const property = fc.property(typedRecords, damage, fc.boolean(), (typed, flips, short) => {
+    const { spec, timestamps, kinds, batches } = typed;
+    const codec = compileBatchCodec(spec, { timestamps, extraFields: "refuse", kinds: kinds !== null });
     const writer = codec.createWriter();
-    for (const record of batches[0]!) writer.append(record, 1);
+    for (const record of batches[0]!) writer.append(record, 1, kinds?.at(-1));
     const { region, offset, size } = encodeAt(writer, 2);
     const bytes = Buffer.from(region.bytes.subarray(offset, offset + size));
     for (const [at, byte] of flips) bytes[at % size] = byte;
@@ -203,6 +214,48 @@ test("what is said between records keeps its place, the last word at each, and i
     assert.deepEqual(reader.record(2), { a: 2, s: "ää" });
     assert.throws(() => reader.open(region, offset, size - 8), { code: "CODEC_CORRUPT" });
   }
+});
+
+test("kinds take a byte per record in batches that hold other rows than inserts, and nothing in the others", () => {
+  const spec = t.struct({ a: t.f64 }).spec;
+  const sizes = [false, true].map((kinds) => {
+    const writer = compileBatchCodec(spec, { ...REFUSE, kinds }, `kinds ${kinds}`).createWriter();
+    return [0, 2, 0].map((kind) => {
+      for (let a = 0; a < 80; a += 1) assert.ok(writer.append({ a }, 0, kind as RowKind));
+      const { bytes } = writer;
+      const { size } = encodeAt(writer, 0);
+      assert.ok(bytes >= size, "what is announced is enough");
+      return size;
+    });
+  });
+  const [plain = 0] = sizes[0]!;
+  assert.deepEqual(sizes, [
+    [plain, plain, plain],
+    [plain, plain + 80, plain],
+  ]);
+});
+
+test("the generated code of a batch without kinds knows nothing of them", () => {
+  const spec = t.struct({ a: t.f64, s: t.string.optional() }).spec;
+  const text = (kinds: boolean): string => {
+    const { append } = compileBatchCodec(spec, { ...REFUSE, kinds }, "text").createWriter() as unknown as {
+      append: () => boolean;
+    };
+    return append.toString();
+  };
+  assert.doesNotMatch(text(false), /kind/);
+  assert.equal(
+    text(true).replace(", kind = 0", "").replace("this.kinds[n] = kind; this.changes |= kind;\n", ""),
+    text(false).replace("this.bytes += 13", "this.bytes += 14"),
+  );
+});
+
+test("a batch with kinds is refused where there are none", () => {
+  const spec = t.struct({ a: t.f64 }).spec;
+  const writer = compileBatchCodec(spec, { ...REFUSE, kinds: true }).createWriter();
+  writer.append({ a: 1 }, 0, 3);
+  const { region, offset, size } = encodeAt(writer, 0);
+  assert.throws(() => compileBatchCodec(spec, REFUSE).createReader().open(region, offset, size), /another type/);
 });
 
 test("text of any alphabet keeps its units, whether it fits one byte each or not", () => {
@@ -404,6 +457,7 @@ test("fingerprints tell specs and options apart, and are the same for the same o
   const prints = [
     compileBatchCodec(spec, REFUSE),
     compileBatchCodec(spec, { ...REFUSE, timestamps: true }),
+    compileBatchCodec(spec, { ...REFUSE, kinds: true }),
     compileBatchCodec(spec, { ...REFUSE, extraFields: "exact" }),
     compileBatchCodec(t.struct({ b: t.string, a: t.f64 }).spec, REFUSE),
     compileBatchCodec(t.struct({ a: t.f64, b: t.string.optional() }).spec, REFUSE),

@@ -11,14 +11,14 @@ import { ColumnReader, type ReadRecord } from "./batch-reader.ts";
 import { recordSource } from "./batch-record.ts";
 import { type Append, ColumnWriter } from "./batch-writer.ts";
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** `label` keeps the generated code of one use apart from that of another: equal texts share their type feedback. */
 export function compileBatchCodec(spec: TypeSpec, options: BatchCodecOptions, label = ""): BatchCodec {
-  const { timestamps, extraFields } = options;
-  const fingerprint = canonicalHash({ format: FORMAT, spec, timestamps, extraFields }).slice(0, 32);
+  const { timestamps, extraFields, kinds = false } = options;
+  const fingerprint = canonicalHash({ format: FORMAT, spec, timestamps, extraFields, kinds }).slice(0, 32);
   const tag = Number.parseInt(fingerprint.slice(0, 8), 16) | 0;
-  const layout = batchLayout(spec, timestamps);
+  const layout = batchLayout(spec, options);
   const source = new ValueSource(extraFields);
   const result = `{ append: ${appendSource(source, layout)}, record: ${recordSource(source, layout)} }`;
   const generated = source.code.build(`batch-codec-${fingerprint}-${label}`, result) as {

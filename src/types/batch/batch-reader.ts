@@ -9,6 +9,7 @@
 
 import { ByteCursor, corrupt } from "../bytes/byte-buffer.ts";
 import type { BatchReader, ColumnView, MemoryView, NullsView, TextView } from "../bytes/codec.ts";
+import { ROW_KIND, type RowKind } from "../bytes/row-kind.ts";
 import { pathSteps } from "../spec/field-path.ts";
 import {
   BATCH_MAGIC,
@@ -17,6 +18,8 @@ import {
   type ColumnNode,
   HEADER_BYTES,
   headerCheck,
+  KINDS_FLAG,
+  MARKS_SHIFT,
   newBatchParts,
   TEXT_ASCII,
   TEXT_FORM_BITS,
@@ -60,6 +63,7 @@ export class ColumnReader implements BatchReader {
   #units: number;
   #blobBytes: number;
   #form: number;
+  #hasKinds: boolean;
   #markCount: number;
   #endsChecked: boolean;
   /** Records of average length that make a piece of text. */
@@ -90,6 +94,7 @@ export class ColumnReader implements BatchReader {
     this.#units = 0;
     this.#blobBytes = 0;
     this.#form = TEXT_ASCII;
+    this.#hasKinds = false;
     this.#markCount = 0;
     this.#endsChecked = false;
     this.#chunkRecords = 1;
@@ -124,6 +129,11 @@ export class ColumnReader implements BatchReader {
     if (index >>> 0 >= this.count) this.outOfRange(index);
     const column = this.#layout.timestamps;
     return column < 0 ? Number.NaN : this.f64[this.wideBase + column * this.count + index]!;
+  }
+
+  kind(index: number): RowKind {
+    if (index >>> 0 >= this.count) this.outOfRange(index);
+    return this.#hasKinds ? ((this.octets[this.#offset + this.#parts.kinds + index]! & 3) as RowKind) : ROW_KIND.insert;
   }
 
   column(path: string): ColumnView | null {
@@ -177,13 +187,15 @@ export class ColumnReader implements BatchReader {
   #openParts(i32: Int32Array, at: number, size: number): void {
     const count = i32[at + 2]!;
     this.#form = i32[at + 3]! & ((1 << TEXT_FORM_BITS) - 1);
-    this.#markCount = i32[at + 3]! >> TEXT_FORM_BITS;
+    this.#hasKinds = (i32[at + 3]! & KINDS_FLAG) !== 0;
+    this.#markCount = i32[at + 3]! >> MARKS_SHIFT;
     this.#units = i32[at + 4]!;
     this.#blobBytes = i32[at + 5]!;
     const negative = this.#markCount < 0 || count < 0 || this.#units < 0 || this.#blobBytes < 0;
     if (negative || this.#form < TEXT_ASCII || this.#form > TEXT_UTF16) corrupt("the header of a batch is damaged");
-    const sizes = { count, units: this.#units, blobBytes: this.#blobBytes, form: this.#form, marks: this.#markCount };
-    batchParts(this.#layout, sizes, this.#parts);
+    if (this.#hasKinds && !this.#layout.kinds) corrupt("a batch with kinds where there are none");
+    const [units, blobBytes, form, hasKinds] = [this.#units, this.#blobBytes, this.#form, this.#hasKinds];
+    batchParts(this.#layout, { count, units, blobBytes, form, hasKinds, marks: this.#markCount }, this.#parts);
     if (i32[at + 1] !== size || this.#parts.size !== size) corrupt(`a batch of ${this.#parts.size} bytes in ${size}`);
   }
 

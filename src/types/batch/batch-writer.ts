@@ -10,15 +10,17 @@
 import { assert } from "../../base/errors.ts";
 import { ByteSink, WIDE_TEXT } from "../bytes/byte-buffer.ts";
 import type { BatchWriter, MemoryView } from "../bytes/codec.ts";
+import type { RowKind } from "../bytes/row-kind.ts";
 import {
   BATCH_MAGIC,
   type BatchLayout,
   batchParts,
   headerCheck,
+  KINDS_FLAG,
   MARK_BYTES,
+  MARKS_SHIFT,
   newBatchParts,
   TEXT_ASCII,
-  TEXT_FORM_BITS,
   TEXT_LATIN1,
   TEXT_UTF16,
 } from "./batch-layout.ts";
@@ -29,7 +31,7 @@ import {
  */
 type Rope = { text: string };
 
-export type Append = (this: ColumnWriter, record: unknown, timestampMs: number) => boolean;
+export type Append = (this: ColumnWriter, record: unknown, timestampMs: number, kind?: RowKind) => boolean;
 
 const CAPACITY_FIRST = 32;
 const BATCH_BYTES_MAX = 2 ** 31;
@@ -47,6 +49,9 @@ export class ColumnWriter implements BatchWriter {
   words: Int32Array;
   floats: Float32Array;
   octets: Uint8Array;
+  /** Of layouts with kinds: the kind of each record, and all of them in one, 0 as long as they are inserts. */
+  kinds: Uint8Array;
+  changes: number;
   /** Ends of all strings and blobs so far, record by record, after a leading 0. */
   textEnds: Int32Array;
   blobEnds: Int32Array;
@@ -72,6 +77,8 @@ export class ColumnWriter implements BatchWriter {
     this.words = new Int32Array(0);
     this.floats = new Float32Array(0);
     this.octets = new Uint8Array(0);
+    this.kinds = new Uint8Array(0);
+    this.changes = 0;
     this.textEnds = new Int32Array(1);
     this.blobEnds = new Int32Array(1);
     this.rope = { text: "" };
@@ -86,11 +93,12 @@ export class ColumnWriter implements BatchWriter {
 
   /** Called by `append` when the columns are full. */
   grow(): void {
-    const { counts } = this.#layout;
+    const { counts, kinds } = this.#layout;
     const old = {
       wide: this.wideInts,
       words: this.words,
       octets: this.octets,
+      kinds: this.kinds,
       text: this.textEnds,
       blob: this.blobEnds,
     };
@@ -99,7 +107,7 @@ export class ColumnWriter implements BatchWriter {
     const textEnds = to * counts.text + 1;
     const blobEnds = to * counts.blob + 1;
     const words = to * (2 * counts.wide + counts.word) + textEnds + blobEnds;
-    const memory = new ArrayBuffer(4 * words + to * counts.byte);
+    const memory = new ArrayBuffer(4 * words + to * (counts.byte + (kinds ? 1 : 0)));
     let at = 0;
     const next = (length: number, bytes: number): [number, number] => {
       at += length * bytes;
@@ -114,12 +122,14 @@ export class ColumnWriter implements BatchWriter {
     this.textEnds = new Int32Array(memory, ...next(textEnds, 4));
     this.blobEnds = new Int32Array(memory, ...next(blobEnds, 4));
     this.octets = new Uint8Array(memory, ...next(to * counts.byte, 1));
+    this.kinds = new Uint8Array(memory, ...next(kinds ? to : 0, 1));
     this.#staging = Buffer.from(memory);
     this.capacity = to;
     // As integers: copying numbers as f64 may change the bits of an i64 that looks like a NaN.
     for (let c = 0; c < counts.wide; c++) this.wideInts.set(old.wide.subarray(c * from, (c + 1) * from), c * to);
     for (let c = 0; c < counts.word; c++) this.words.set(old.words.subarray(c * from, (c + 1) * from), c * to);
     for (let c = 0; c < counts.byte; c++) this.octets.set(old.octets.subarray(c * from, (c + 1) * from), c * to);
+    this.kinds.set(old.kinds);
     this.textEnds.set(old.text);
     this.blobEnds.set(old.blob);
   }
@@ -141,7 +151,14 @@ export class ColumnWriter implements BatchWriter {
     const blobBytes = this.blobEnds[this.count * this.#layout.counts.blob]!;
     batchParts(
       this.#layout,
-      { count: this.count, units, blobBytes, form: this.#sealedForm, marks: this.#marks.length / 2 },
+      {
+        count: this.count,
+        units,
+        blobBytes,
+        form: this.#sealedForm,
+        hasKinds: this.changes !== 0,
+        marks: this.#marks.length / 2,
+      },
       this.#parts,
     );
     return this.#parts.size;
@@ -171,6 +188,7 @@ export class ColumnWriter implements BatchWriter {
 
   reset(): void {
     this.count = 0;
+    this.changes = 0;
     this.#marks.length = 0;
     this.bytes = this.#layout.baseBytes + 7;
     this.rope = { text: "" };
@@ -185,7 +203,8 @@ export class ColumnWriter implements BatchWriter {
     i32[at] = BATCH_MAGIC;
     i32[at + 1] = this.#parts.size;
     i32[at + 2] = this.count;
-    i32[at + 3] = this.#sealedForm | (this.#marks.length << (TEXT_FORM_BITS - 1));
+    const marks = this.#marks.length / 2;
+    i32[at + 3] = this.#sealedForm | (this.changes === 0 ? 0 : KINDS_FLAG) | (marks << MARKS_SHIFT);
     i32[at + 4] = this.textEnds[this.count * counts.text]!;
     i32[at + 5] = this.blobEnds[this.count * counts.blob]!;
     i32[at + 6] = this.#tag;
@@ -194,11 +213,12 @@ export class ColumnWriter implements BatchWriter {
 
   #encodeColumns(target: Buffer, offset: number): void {
     const { counts } = this.#layout;
-    const { wide, word, byte, textEnds, blobEnds } = this.#parts;
+    const { wide, word, byte, kinds, textEnds, blobEnds } = this.#parts;
     const n = this.count;
     this.#copyColumns(this.wide, counts.wide, target, offset + wide);
     this.#copyColumns(this.words, counts.word, target, offset + word);
     this.#copyColumns(this.octets, counts.byte, target, offset + byte);
+    this.#copyColumns(this.kinds, this.changes === 0 ? 0 : 1, target, offset + kinds);
     if (counts.text > 0) this.#copy(this.textEnds.byteOffset, 4 * (n * counts.text + 1), target, offset + textEnds);
     if (counts.blob > 0) this.#copy(this.blobEnds.byteOffset, 4 * (n * counts.blob + 1), target, offset + blobEnds);
   }

@@ -10,6 +10,7 @@
 
 import type { MemoryView } from "../../base/memory-view.ts";
 import type { TypeSpec } from "../spec/type-spec.ts";
+import type { RowKind } from "./row-kind.ts";
 
 export type { MemoryView };
 
@@ -33,6 +34,8 @@ export type Strictness = "refuse" | "ignore" | "exact";
 export type BatchCodecOptions = {
   /** Whether each record carries an event time; adds an f64 column. */
   readonly timestamps: boolean;
+  /** Whether records may be other than inserts; adds a byte to each record of batches that hold such. Default: no. */
+  readonly kinds?: boolean;
   readonly extraFields: Strictness;
 };
 
@@ -56,7 +59,7 @@ export interface BatchWriter {
   /** Bytes that `encode` would need now if all text is ASCII; the trigger for flushing. */
   bytes: number;
   /** Stages one record. False: it does not fit, and nothing was staged. Grows without bound: the caller flushes. */
-  append(record: unknown, timestampMs: number): boolean;
+  append(record: unknown, timestampMs: number, kind?: RowKind): boolean;
   /** Says something between the records so far and those that follow; later words at one place replace earlier ones. */
   mark(value: number): void;
   /** Exact size of what `encode` will write; a multiple of 8. */
@@ -76,6 +79,8 @@ export interface BatchReader {
   record(index: number): unknown;
   /** Event time of the record at `index`, NaN when it has none. */
   timestamp(index: number): number;
+  /** Kind of the record at `index`. */
+  kind(index: number): RowKind;
   /**
    * Column access for generated operators; null when the field has no fixed-width or text column. `path` is the field
    * name, nested ones joined by ".".

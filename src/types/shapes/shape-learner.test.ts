@@ -11,7 +11,7 @@ import { ShapeLearner } from "./shape-learner.ts";
 /** Sends records the way a channel does: what is staged goes out before the shape changes. */
 class Channel {
   readonly received: unknown[] = [];
-  readonly learner = new ShapeLearner(false);
+  readonly learner = new ShapeLearner({ timestamps: false });
   #codec: BatchCodec | null = null;
   #writer: BatchWriter | null = null;
 
@@ -35,7 +35,7 @@ class Channel {
 }
 
 function learned(...records: readonly unknown[]): string {
-  const learner = new ShapeLearner(false);
+  const learner = new ShapeLearner({ timestamps: false });
   for (const record of records) learner.learn(record);
   return specText(learner.codec!.spec);
 }
@@ -158,7 +158,7 @@ test("a record that no codec can carry is refused with its place, and changes no
 });
 
 test("a first record that no codec can carry is refused with its place too", () => {
-  const learner = new ShapeLearner(true);
+  const learner = new ShapeLearner({ timestamps: true });
   for (const record of [{ at: { x: new WeakMap() } }, Promise.resolve(1), () => 1]) {
     const codec = learner.learn(record);
     assert.equal(codec.createWriter().append(record, 0), false);
@@ -168,6 +168,9 @@ test("a first record that no codec can carry is refused with its place too", () 
 
 test("two learners that see the same records make the same codecs", () => {
   const records = [{ a: 1 }, { a: "x", b: [] }, { b: [1] }, 7];
-  const [left, right] = [new ShapeLearner(true, "left"), new ShapeLearner(true, "right")];
+  const [left, right] = [
+    new ShapeLearner({ timestamps: true }, "left"),
+    new ShapeLearner({ timestamps: true }, "right"),
+  ];
   for (const record of records) assert.equal(left.learn(record).fingerprint, right.learn(record).fingerprint);
 });

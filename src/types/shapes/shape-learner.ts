@@ -10,7 +10,7 @@
 
 import { canonicalJson } from "../../base/canonical-json.ts";
 import { compileBatchCodec } from "../batch/batch-codec.ts";
-import type { BatchCodec } from "../bytes/codec.ts";
+import type { BatchCodec, BatchCodecOptions } from "../bytes/codec.ts";
 import type { TypeSpec } from "../spec/type-spec.ts";
 import { closeShape, shapeOf } from "./shape-of.ts";
 import { ANY, relaxShape, widenShape } from "./shape-widen.ts";
@@ -51,13 +51,13 @@ export class ShapeLearner {
   /** The current shape's codec, null before the first record. */
   codec: BatchCodec | null;
   readonly #widener = new ShapeWidener();
-  readonly #timestamps: boolean;
+  readonly #options: BatchCodecOptions;
   readonly #label: string;
 
   /** `label` tells the generated code of one edge from that of another. */
-  constructor(timestamps: boolean, label = "") {
+  constructor(options: Omit<BatchCodecOptions, "extraFields">, label = "") {
     this.codec = null;
-    this.#timestamps = timestamps;
+    this.#options = { ...options, extraFields: "exact" };
     this.#label = label;
   }
 
@@ -69,8 +69,7 @@ export class ShapeLearner {
   learn(record: unknown): BatchCodec {
     const spec = this.#widener.widen(record);
     if (spec === null && this.codec !== null) return this.codec; // The same shape: no codec can carry this record.
-    const options = { timestamps: this.#timestamps, extraFields: "exact" } as const;
-    this.codec = compileBatchCodec(spec ?? ANY, options, this.#label);
+    this.codec = compileBatchCodec(spec ?? ANY, this.#options, this.#label);
     return this.codec;
   }
 }

@@ -6,6 +6,7 @@ const GATE = "src/network/input-gate.ts";
 const RING = "src/network/ring-link.ts";
 const LOCAL = "src/network/local-link.ts";
 const STOCK = "src/network/segment-stock.ts";
+const KINDS_TESTS = ["src/network/row-kinds.test.ts"];
 const RESULT_PARTITION_TESTS = ["src/network/result-partition.test.ts", "src/network/output-channel.test.ts"];
 
 export const NETWORK: readonly Mutant[] = [
@@ -259,5 +260,33 @@ export const NETWORK: readonly Mutant[] = [
     file: "src/network/output-channel.ts",
     find: "    if (this.#marked > -Infinity) this.writer.mark(this.#marked);\n",
     replace: "",
+  },
+  {
+    name: "rows by reference that follow a batch with changes take over its kinds",
+    file: CHANNEL,
+    find: "    this.kinds = NO_KINDS;\n",
+    replace: "",
+    tests: KINDS_TESTS,
+  },
+  {
+    name: "an insert behind a change is staged without its kind",
+    file: CHANNEL,
+    find: "    if (kind !== ROW_KIND.insert || this.kinds.length > 0) {",
+    replace: "    if (kind !== ROW_KIND.insert) {",
+    tests: KINDS_TESTS,
+  },
+  {
+    name: "a record that widens the shape loses its kind",
+    file: PARTITION,
+    find: "    if (channel.writer?.append(record, timestampMs, kind) !== true) throw",
+    replace: "    if (channel.writer?.append(record, timestampMs) !== true) throw",
+    tests: KINDS_TESTS,
+  },
+  {
+    name: "a record that widens the shape by reference loses its kind",
+    file: PARTITION,
+    find: "    return channel.stageChange(record, timestampMs, kind);",
+    replace: "    return channel.stageChange(record, timestampMs, ROW_KIND.insert);",
+    tests: KINDS_TESTS,
   },
 ];

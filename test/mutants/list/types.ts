@@ -158,4 +158,25 @@ export const TYPES: readonly Mutant[] = [
     replace: 'accepts: (value) => typeof value === "number" && value === value };',
     tests: CHECK_OPTIONS_TESTS,
   },
+  {
+    name: "a batch of inserts behind one with changes carries kinds",
+    file: WRITER,
+    find: "    this.changes = 0;\n    this.#marks",
+    replace: "    this.#marks",
+    tests: ["src/types/batch/batch-codec.test.ts"],
+  },
+  {
+    name: "kinds are lost when the columns grow",
+    file: WRITER,
+    find: "    this.kinds.set(old.kinds);\n",
+    replace: "",
+    tests: ["src/types/batch/batch-codec.test.ts"],
+  },
+  {
+    name: "two changes of different kinds cancel out in the flag",
+    file: "src/types/batch/batch-append.ts",
+    find: "this.changes |= kind;",
+    replace: "this.changes ^= kind;",
+    tests: ["src/types/batch/batch-codec.test.ts"],
+  },
 ];
