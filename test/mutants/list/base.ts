@@ -159,4 +159,11 @@ export const BASE: readonly Mutant[] = [
     find: "Math.max(2, Math.floor(longer / 3)), Math.floor(longer / 2));",
     replace: "Math.max(2, Math.floor(longer / 3)));",
   },
+  {
+    name: "cleaning up hides what was thrown first",
+    file: "src/base/errors.ts",
+    find: "at = at.suppressed;",
+    replace: "at = at.error;",
+    tests: ["src/taskmanager/failures/odd-throws.test.ts"],
+  },
 ];

@@ -334,4 +334,11 @@ export const SURFACE: readonly Mutant[] = [
     find: `if (order !== "end" && !waits) continue;`,
     replace: `if (order !== "end") continue;`,
   },
+  {
+    name: "the thread that plans closes at its end what has become another's file",
+    file: "src/client/planner-node.ts",
+    find: "trackUnmanagedFds: false,",
+    replace: "trackUnmanagedFds: true,",
+    tests: ["test/integration/descriptors.test.ts"],
+  },
 ];

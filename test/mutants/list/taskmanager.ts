@@ -30,20 +30,6 @@ export const TASKMANAGER: readonly Mutant[] = [
     tests: ["test/integration/descriptors.test.ts"],
   },
   {
-    name: "the thread that plans closes at its end what has become another's file",
-    file: "src/client/planner-node.ts",
-    find: "trackUnmanagedFds: false,",
-    replace: "trackUnmanagedFds: true,",
-    tests: ["test/integration/descriptors.test.ts"],
-  },
-  {
-    name: "cleaning up hides what was thrown first",
-    file: "src/base/errors.ts",
-    find: "at = at.suppressed;",
-    replace: "at = at.error;",
-    tests: ["src/taskmanager/failures/odd-throws.test.ts"],
-  },
-  {
     name: "a state budget that is used up once windows are given is laid to files that wait",
     file: "src/taskmanager/task/task.ts",
     find: "    return inputPath.delivered === -Infinity ? onFailure(error) : error;\n",
