@@ -5,7 +5,7 @@
 //   │ 32 B   │ n × each      │ n × each      │ n·s + 1   │ n·b + 1   │ n × each      │ k·n   │      │       │ 16·m │
 //   └────────┴───────────────┴───────────────┴───────────┴───────────┴───────────────┴───────┴──────┴───────┴──────┘
 //   header   u32 magic, size, n (records), flags, units of text, bytes of blobs, codec tag, check
-//   flags    bits 0–1 form of the text: 0 ascii, 1 latin1, 2 utf16 (then text starts at an even byte); bit 2: k (kinds);
+//   flags    bits 0–1 form of the text: 0 ascii, 1 latin1, 2 utf16 (then text starts at an even byte); bit 2: k;
 //            above: m (marks)
 //   kinds    row-kind.ts, a byte per record; without them all records are inserts
 //   text     all strings of the batch, record by record; string k of s in record i ends at unit ends[i·s + k + 1]
