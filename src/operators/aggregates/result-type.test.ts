@@ -60,6 +60,7 @@ const AGGREGATES = {
   deep: sum("inner.deep"),
   least: min("x"),
   most: max("perhaps"),
+  newest: max("at"),
   weighted: weightedMean("x", "perhaps"),
   variance: variance("n"),
   deviation: stddev("f"),
@@ -161,6 +162,10 @@ describe("types of results", () => {
     assert.equal(text({ n: count(), s: sum("x"), m: min("x") }), "{ key: string, n: f64, s: f64, m: f64 | null }");
     assert.equal(text({ s: sum("perhaps"), l: last("n") }), "{ key: string, s: f64 | null, l: i32 }");
     assert.equal(text({ d: first("day"), t: collect("note") }), "{ key: string, d: date, t: list<string> }");
+    assert.equal(
+      text({ from: min("at"), to: max("at") }),
+      "{ key: string, from: timestamp | null, to: timestamp | null }",
+    );
     assert.equal(text({ l: last(col("small").orElse(0.5)) }), "{ key: string, l: f64 }");
   });
 

@@ -65,6 +65,7 @@ function aggregateType(spec: AggregateSpec, fields: FieldTypes, record: TypeSpec
       return nullableIf(exprMayMiss(spec.input, fields), NUMBER);
     case "min": // Of nothing but NaN: null.
     case "max":
+      return nullableIf(true, valueType(spec.input, fields)?.kind === "timestamp" ? TIME : NUMBER);
     case "variance":
     case "stddev":
     case "weightedMean":

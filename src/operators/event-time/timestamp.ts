@@ -5,6 +5,7 @@
 // milliseconds.
 
 import { TIME_MAX_MS } from "../../types/spec/source-value.ts";
+import { isTimeInDigits, timeInDigits } from "../../types/spec/time-in-digits.ts";
 
 /** By unit: how many of them are a millisecond, and what people call them. */
 const UNITS = {
@@ -21,10 +22,6 @@ export const TIMESTAMP_UNITS = Object.keys(UNITS) as readonly TimestampUnit[];
 // Seconds since 1985 to 5138, taken as milliseconds, would lie in January 1970 to March 1973: hardly ever meant.
 const SECONDS_FROM = 5e8;
 const SECONDS_TO = 1e11;
-// Days from 1900 to 2099 in digits, YYYYMMDD: as milliseconds they would lie in 35 minutes of 1970-01-01; with HHMMSS
-// behind them in the 26th century.
-const DAYS_FROM = 19_000_101;
-const DAYS_TO = 21_000_000;
 /** The same seconds as microseconds; as milliseconds it is the year 17814. The year 9999 is before it. */
 const FAR_MS = 5e14;
 
@@ -50,25 +47,7 @@ function isLikely(ms: number, unit: TimestampUnit | null): boolean {
   if (unit === "ms") return ms >= -TIME_MAX_MS && ms <= TIME_MAX_MS;
   if (!(ms > -FAR_MS && ms < FAR_MS)) return false;
   if (unit !== null) return true;
-  if (ms < SECONDS_TO) return ms < SECONDS_FROM && !(ms >= DAYS_FROM && ms < DAYS_TO && isDay(ms));
-  return !(ms >= DAYS_FROM * 1e6 && ms < DAYS_TO * 1e6 && digitsTime(ms) !== null);
-}
-
-/** Whether `value` is the digits of a day: 20260105 for 2026-01-05. */
-function isDay(value: number): boolean {
-  const day = value % 100;
-  const month = Math.trunc(value / 100) % 100;
-  return Number.isInteger(value) && month >= 1 && month <= 12 && day >= 1 && day <= 31;
-}
-
-/** `2026-01-05` of 20260105, `2026-01-05T10:00:59` of 20260105100059, also with milliseconds; null: of no digits. */
-function digitsTime(value: number): string | null {
-  const match = /^((?:19|20)\d\d)(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(?:\d{3})?)?$/.exec(String(value));
-  if (match === null || !isDay(Number(match[0].slice(0, 8)))) return null;
-  const [, year, month, day, hour, minute, second] = match;
-  if (hour === undefined) return `${year}-${month}-${day}`;
-  const isClock = Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60;
-  return isClock ? `${year}-${month}-${day}T${hour}:${minute}:${second}` : null;
+  return (ms < SECONDS_FROM || ms >= SECONDS_TO) && !isTimeInDigits(ms);
 }
 
 /** What a number of another unit is short of whole milliseconds by less than half a microsecond is rounding. */
@@ -111,7 +90,7 @@ export function timestampProblem(value: unknown, unit: TimestampUnit | null): Ti
 function unitProblem(value: number | bigint | Date, unit: TimestampUnit | null): TimestampProblem {
   const isDate = value instanceof Date;
   const taken = isDate ? "ms" : (unit ?? "ms");
-  const digits = unit === null && !isDate ? digitsTime(Number(value)) : null;
+  const digits = unit === null && !isDate ? timeInDigits(Number(value)) : null;
   if (digits !== null) return digitsProblem(Number(value), digits);
   const looks = unitOf(Math.abs(Number(value)));
   if (looks === null || looks === taken) {

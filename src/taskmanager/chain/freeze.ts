@@ -14,34 +14,42 @@ const CHANGING = {
   ),
 };
 
+/** All the way down. That an object is frozen does not say it: a user may have frozen it alone. */
+const FROZEN = new WeakSet<object>();
+
 /**
  * Freezes plain objects, arrays, maps, sets and dates all the way down. The bytes of typed arrays cannot be frozen and
  * are left alone.
  */
 export function freezeRecord(record: unknown): void {
-  if (typeof record !== "object" || record === null || Object.isFrozen(record)) return;
+  if (typeof record !== "object" || record === null || FROZEN.has(record)) return;
   const open: object[] = [record];
   const add = (part: unknown): void => {
     if (typeof part === "object" && part !== null) open.push(part);
   };
   for (let steps = 0; open.length > 0 && steps < STEPS_MAX; steps += 1) {
     const value = open.pop();
-    if (value === undefined || ArrayBuffer.isView(value) || Object.isFrozen(value)) continue;
+    if (value === undefined || ArrayBuffer.isView(value) || FROZEN.has(value)) continue;
     if (types.isMap(value)) {
       value.forEach((item, key) => {
         add(key);
         add(item);
       });
-      Object.defineProperties(value, CHANGING.map);
+      keepFrom(value, CHANGING.map);
     } else if (types.isSet(value)) {
       value.forEach(add);
-      Object.defineProperties(value, CHANGING.set);
+      keepFrom(value, CHANGING.set);
     } else if (types.isDate(value)) {
-      Object.defineProperties(value, CHANGING.date);
+      keepFrom(value, CHANGING.date);
     }
-    Object.freeze(value);
+    FROZEN.add(Object.freeze(value));
     for (const item of Object.values(value)) add(item);
   }
+}
+
+/** A user who has frozen a map himself can still change it: nothing can be put before its methods. */
+function keepFrom(value: object, changing: PropertyDescriptorMap): void {
+  if (Object.isExtensible(value)) Object.defineProperties(value, changing);
 }
 
 /** Hidden from enumeration: codecs refuse a map with properties of its own. */

@@ -5,10 +5,14 @@
 //   clock     09:30   09:30:15   09:30:15.25   09:30:15,250   24:00   24:00:00, the end of the day
 //   zone      Z   UTC   GMT   +05   +0530   +05:30, of at most 23:59
 //
+// Epoch milliseconds that look like a day in digits, 20260105 or 20260105100059, are refused: they are hardly ever
+// meant.
+//
 // Without a zone the time is UTC, whatever the machine's zone is: the same file gives the same records everywhere. What
 // is finer than milliseconds is cut off, towards the past.
 
 import { numberOf } from "./source-value.ts";
+import { isTimeInDigits } from "./time-in-digits.ts";
 
 const DIGIT_0 = 48;
 const DAY_MS = 86_400_000;
@@ -20,7 +24,10 @@ export function timeParse(text: string, start: number, end: number): number {
     return isoParse(text, start, end);
   }
   const part = text.slice(start, end);
-  if (/^[+-]?\d+(\.\d+)?$/.test(part)) return numberOf("timestamp", Number(part));
+  if (/^[+-]?\d+(\.\d+)?$/.test(part)) {
+    const ms = numberOf("timestamp", Number(part));
+    return isTimeInDigits(ms) ? Number.NaN : ms;
+  }
   // What Date writes for years before 0 and after 9999.
   return /^[+-]\d{6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(part) ? Date.parse(part) : Number.NaN;
 }

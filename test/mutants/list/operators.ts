@@ -290,8 +290,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a day written in digits is taken for milliseconds",
     file: "src/operators/event-time/timestamp.ts",
-    find: "ms < DAYS_TO && isDay(ms)",
-    replace: "ms < DAYS_FROM && isDay(ms)",
+    find: " && !isTimeInDigits(ms)",
+    replace: "",
   },
   {
     name: "the steps of a split are those of another",

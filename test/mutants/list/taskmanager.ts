@@ -23,6 +23,12 @@ const ROW_OUTLET_TESTS = ["src/taskmanager/drivers/row-outlet.test.ts"];
 
 export const TASKMANAGER: readonly Mutant[] = [
   {
+    name: "what lies in a record that its user has frozen can be changed",
+    file: "src/taskmanager/chain/freeze.ts",
+    find: "record === null || FROZEN.has(record)",
+    replace: "record === null || Object.isFrozen(record)",
+  },
+  {
     name: "a slot's thread closes at its end what has become another's file",
     file: "src/taskmanager/runner/slot-runner-node.ts",
     find: "trackUnmanagedFds: false,",

@@ -101,6 +101,12 @@ export const TYPES: readonly Mutant[] = [
     replace: `return (match[1] === "-" ? minutes : -minutes) * 60_000;`,
   },
   {
+    name: "a day in digits is read as a time in 1970",
+    file: "src/types/spec/time-text.ts",
+    find: "isTimeInDigits(ms) ? Number.NaN : ms",
+    replace: "ms",
+  },
+  {
     name: "a fraction of a second of fewer than three digits is taken as milliseconds",
     file: TIME,
     find: "for (let at = start, digitMs = 100; at < end",

@@ -3,6 +3,7 @@
 import { STDIN_PATH } from "../../../base/disk.ts";
 import { assert, UserError } from "../../../base/errors.ts";
 import { nearest } from "../../../base/nearest.ts";
+import { timeInDigits } from "../../../types/spec/time-in-digits.ts";
 import type { StructField, StructSpec, TypeSpec } from "../../../types/spec/type-spec.ts";
 import type { CsvDialect } from "../format/csv-dialect.ts";
 import type { CsvCells } from "./csv-cells.ts";
@@ -275,12 +276,18 @@ export function csvExplainer(columns: readonly CsvColumn[], trim: boolean): (cel
   };
 }
 
+function timeHint({ kind }: TypeSpec, text: string): string {
+  const time = kind === "timestamp" || kind === "date" ? timeInDigits(Number(text)) : null;
+  return time === null ? "" : `: as milliseconds it would be in another century, write ${time}`;
+}
+
 function cellIssue(column: CsvColumn, cells: CsvCells, trim: boolean): string {
   const type = column.type.kind === "nullable" ? column.type.inner : column.type;
   const expected =
     type.kind === "enum" ? `one of ${type.values.join(", ")}` : (EXPECTED[type.kind] ?? 'a duration like "5m"');
   const text = cells.string(column.index);
   if (text === "") return `empty, expected ${expected}`;
-  const hint = !trim && /^[ \t]|[ \t]$/.test(text) ? ": say `trim: true` if the blanks do not count" : "";
+  const hint =
+    !trim && /^[ \t]|[ \t]$/.test(text) ? ": say `trim: true` if the blanks do not count" : timeHint(type, text);
   return `${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)} is not ${expected}${hint}`;
 }

@@ -10,6 +10,7 @@
 import { UserError } from "../../../base/errors.ts";
 import { ownField } from "../../../types/spec/field-path.ts";
 import { numberOf } from "../../../types/spec/source-value.ts";
+import { isTimeInDigits } from "../../../types/spec/time-in-digits.ts";
 import type { TypeSpec } from "../../../types/spec/type-spec.ts";
 import type { CsvDialect } from "../format/csv-dialect.ts";
 import type { RowEncoder } from "../format/row-encoder.ts";
@@ -110,7 +111,7 @@ export class CsvEncoder implements RowEncoder {
     if (kind === "timestamp") {
       if (Number.isNaN(numberOf("timestamp", value)) || !/^[\d.-]+$/.test(text))
         throw unsupported(name, `${text} is no time`);
-      return text;
+      return isTimeInDigits(value) ? new Date(value).toISOString() : text;
     }
     return this.#options.dialect.decimal === 44 ? text.replace(".", ",") : text;
   }

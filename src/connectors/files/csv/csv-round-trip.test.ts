@@ -185,6 +185,16 @@ describe("what CSV writes it reads back", () => {
     assert.deepEqual(await readBack(written(of, rows, options), of, options), rows);
   });
 
+  test("times whose milliseconds look like a day in digits are written as dates", async () => {
+    const of: Fields = [{ name: "at", type: { kind: "timestamp" }, optional: false }];
+    const rows = [20_260_105, 20_260_105.5, 20_260_199, 20_260_105_100_059].map((at) => ({ at }));
+    assert.equal(
+      written(of, rows, {}),
+      "at\n1970-01-01T05:37:40.105Z\n20260105.5\n20260199\n2612-01-07T22:58:20.059Z\n",
+    );
+    assert.deepEqual(await readBack(written(of, rows, {}), of, {}), rows);
+  });
+
   test("what cannot be read back is refused by column and reason", () => {
     const refused = (of: StructField, value: unknown, options: CsvOptions, message: RegExp) =>
       assert.throws(() => written([of], [value === undefined ? {} : { [of.name]: value }], options), {

@@ -13,6 +13,7 @@ import { isDuration } from "../../../base/duration.ts";
 import { unreachable } from "../../../base/errors.ts";
 import { bigintOf, dateOf, numberOf } from "../../../types/spec/source-value.ts";
 import { fieldPath } from "../../../types/spec/spec-text.ts";
+import { timeInDigits } from "../../../types/spec/time-in-digits.ts";
 import { timeParse } from "../../../types/spec/time-text.ts";
 import type { StructSpec, TypedArrayName, TypeSpec } from "../../../types/spec/type-spec.ts";
 import { rawJson } from "./json-encode.ts";
@@ -156,7 +157,8 @@ function time(value: unknown, trace: JsonTrace): number {
     const ms = numberOf("timestamp", Number(value));
     if (!Number.isNaN(ms)) return ms;
   }
-  fail(trace, TIME, value);
+  const written = typeof value === "string" ? timeInDigits(Number(value)) : null;
+  fail(trace, written === null ? TIME : `${TIME}, a day as ${written}`, value);
   return Number.NaN;
 }
 
