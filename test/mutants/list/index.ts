@@ -4,6 +4,7 @@ import type { Mutant } from "../mutant.ts";
 import { BASE } from "./base.ts";
 import { CONNECTORS } from "./connectors.ts";
 import { CSV } from "./csv.ts";
+import { DRIVERS } from "./drivers.ts";
 import { FILE_SINKS } from "./file-sinks.ts";
 import { FILE_SOURCES } from "./file-sources.ts";
 import { JOBMANAGER } from "./jobmanager.ts";
@@ -27,6 +28,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...WINDOWS,
   ...PLAN,
   ...NETWORK,
+  ...DRIVERS,
   ...TASKMANAGER,
   ...JOBMANAGER,
   ...CONNECTORS,
