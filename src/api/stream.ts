@@ -8,7 +8,6 @@ import { UserError } from "../base/errors.ts";
 import type { ErrorPolicy } from "../graph/plan.ts";
 import type { AggregateResults, Aggregates } from "../operators/aggregates/aggregate.ts";
 import { type Expr, isExpr } from "../operators/expressions/expr.ts";
-import { exprFields } from "../operators/expressions/expr-spec.ts";
 import type { Fields } from "../operators/expressions/needs.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { Sink } from "../operators/sink.ts";
@@ -23,7 +22,7 @@ import type { AbsentMethods } from "./checks/absent-methods.ts";
 import { callSite } from "./checks/call-site.ts";
 import { checkEventTime, checkSameKeys, checkStreams, checkWindow } from "./checks/check-argument.ts";
 import { checkFunction } from "./checks/check-function.ts";
-import { checkFields } from "./checks/field-check.ts";
+import { checkFields, checkFilter } from "./checks/field-check.ts";
 import { refuseMisplaced, sideOutputs } from "./checks/misplaced-call.ts";
 import {
   aggregateNode,
@@ -133,7 +132,7 @@ export class Stream<T> {
   // The last, because its errors are those that the compiler shows.
   filter(filter: (record: T) => boolean): Stream<T>;
   filter(filter: unknown): never {
-    if (isExpr(filter)) checkFields("filter", this.#origin.type, exprFields(filter.spec));
+    if (isExpr(filter)) checkFilter(filter.spec, this.#origin.type);
     const declaration: NodeDeclaration = isExpr(filter)
       ? { kind: "filter", options: { expression: filter.spec as never } }
       : { kind: "filter", functions: { filter: checkFunction(filter, "filter") } };

@@ -2,8 +2,11 @@
 
 import { UserError } from "../../base/errors.ts";
 import type { Aggregates } from "../../operators/aggregates/aggregate.ts";
-import { aggregateReads } from "../../operators/aggregates/aggregate-spec.ts";
+import { aggregateExpressions } from "../../operators/aggregates/aggregate-spec.ts";
+import { type ExprSpec, exprFields } from "../../operators/expressions/expr-spec.ts";
 import { fieldAdvice, pathsBeside } from "../../operators/expressions/field-presence.ts";
+import { fieldTypes } from "../../operators/expressions/field-types.ts";
+import { checkCondition, checkOperands } from "../../operators/expressions/operand-check.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { userFrame } from "./call-site.ts";
 
@@ -15,11 +18,19 @@ export function checkFields(what: string, record: TypeSpec | null, paths: Iterab
   }
 }
 
-/** The same; the place is that of the aggregate. */
+/** The same for the fields of a condition; throws EXPRESSION_OPERAND, too. */
+export function checkFilter(condition: ExprSpec, record: TypeSpec | null): void {
+  checkFields("filter", record, exprFields(condition));
+  checkCondition("filter", condition, fieldTypes(record));
+}
+
+/** The same for what aggregates compute; the place is that of the aggregate. */
 export function checkAggregateFields(aggregates: Aggregates<never>, record: TypeSpec | null): void {
   for (const [name, { spec, written }] of Object.entries(aggregates)) {
     try {
-      checkFields(`aggregate ${name}`, record, aggregateReads(spec));
+      const expressions = aggregateExpressions(spec);
+      checkFields(`aggregate ${name}`, record, expressions.flatMap(exprFields));
+      for (const each of expressions) checkOperands(`aggregate ${name}`, each, fieldTypes(record));
     } catch (error) {
       const place = userFrame(written.stack ?? "");
       if (error instanceof UserError && place !== null) error.location = place;

@@ -58,11 +58,11 @@ export function aggregateFields(aggregates: readonly NamedAggregate[]): readonly
   return [...paths];
 }
 
-/** Fields that an aggregate names, whether or not it also takes whole records. */
-export function aggregateReads(spec: AggregateSpec): readonly string[] {
+/** What an aggregate computes from records, whether or not it also takes them as a whole. */
+export function aggregateExpressions(spec: AggregateSpec): readonly ExprSpec[] {
   const inputs: readonly (ExprSpec | null)[] =
     spec.kind === "minBy" || spec.kind === "maxBy" ? [spec.input, spec.pick] : (aggregateInputs(spec) ?? []);
-  return inputs.flatMap((input) => (input === null ? [] : exprFields(input)));
+  return inputs.filter((input) => input !== null);
 }
 
 /** For `explain`: "vwap = weightedMean(price, qty)". */

@@ -14,6 +14,20 @@ const TIMESTAMP_TESTS = ["src/operators/event-time/timestamp.test.ts"];
 
 export const OPERATORS: readonly Mutant[] = [
   {
+    name: "operands of one kind that no expression takes are compared",
+    file: "src/operators/expressions/operand-check.ts",
+    find: "if (kinds.size <= 1 && !kinds.has(undefined)) return;",
+    replace: "if (kinds.size <= 1) return;",
+    tests: ["src/operators/expressions/operand-check.test.ts"],
+  },
+  {
+    name: "a filter takes an expression that is no condition",
+    file: "src/operators/expressions/operand-check.ts",
+    find: '  new Checker(what, spec, fields).takes(spec, "boolean");\n',
+    replace: "",
+    tests: ["src/operators/expressions/operand-check.test.ts"],
+  },
+  {
     name: "the end of a pane belongs to it",
     file: "src/operators/windows/pane-clock.ts",
     find: "if (timeMs >= this.#startMs && timeMs < this.#endMs) return this.#pane;",

@@ -135,8 +135,7 @@ class JsonArrayParser implements RecordParser<unknown> {
     const { bytes, position, end } = window;
     const text = bytes.toString("utf8", position, end).trim();
     if (text === "]") return "done";
-    const issue = text.startsWith("]") ? "text after the end of the array" : "the array does not end";
-    const status = this.#invalid(window, { start: position, next: end, issue }, output);
+    const status = this.#invalid(window, { start: position, next: end, issue: lastIssue(text) }, output);
     if (status !== "line") window.stopAt = end;
     return status;
   }
@@ -163,6 +162,11 @@ class JsonArrayParser implements RecordParser<unknown> {
     window.line += breaks(window.bytes, window.position, next);
     window.position = next;
   }
+}
+
+function lastIssue(text: string): string {
+  if (text.startsWith("]")) return "text after the end of the array";
+  return /^[[,]/.test(text) ? "the array does not end" : "not a JSON array";
 }
 
 function breaks(bytes: Buffer, from: number, to: number): number {

@@ -70,8 +70,8 @@ describe("a JSON array", () => {
       ['[{"a":1},', 1, "the array does not end"],
       ['[{"a":1}]\n[{"a":2}]', 1, "text after the end of the array"],
       ['[{"a":1}], 5, 6', 1, "text after the end of the array"],
-      ["", 0, "the array does not end"],
-      ['{"a":1}\n{"a":2}\n', 0, "the array does not end"],
+      ["", 0, "not a JSON array"],
+      ['{"a":1}\n{"a":2}\n', 0, "not a JSON array"],
       ['{"a":1}, {"a":2}', 0, "not a JSON array"],
     ] as const) {
       const { records: found, issues } = await read(text);
