@@ -2,6 +2,8 @@
 //
 //   D1. A slot says that it sleeps, then looks for work once more, then waits for the counter to move: no ring is lost.
 //   D2. Ringing a slot that is awake costs one atomic load.
+//   D3. Only the slot itself says whether it sleeps: were that left to who rings it, one that ends before it has woken
+//       the slot would leave a bell that nobody can ring.
 
 import type { Doorbell } from "./data-link.ts";
 
@@ -22,7 +24,6 @@ export class SharedDoorbell implements Doorbell {
 
   ring(): void {
     if (Atomics.load(this.#words, this.#at + SLEEPING) === 0) return;
-    Atomics.store(this.#words, this.#at + SLEEPING, 0);
     Atomics.add(this.#words, this.#at + COUNTER, 1);
     Atomics.notify(this.#words, this.#at + COUNTER);
   }

@@ -35,9 +35,8 @@ const ENTRY_WORDS = 8;
 const TAIL = 0;
 const HEAD = 16;
 const RETURNS_TAIL = 32;
-const RETURNS_HEAD = 48;
-const STARVED = 64;
-const ENTRIES_AT = 80;
+const STARVED = 48;
+const ENTRIES_AT = 64;
 const RETURNS_AT = ENTRIES_AT + ENTRIES * ENTRY_WORDS;
 const WORDS = RETURNS_AT + ENTRIES;
 
@@ -178,7 +177,6 @@ export class RingSender implements DataSender {
       this.#stock.put(this.#i32[RETURNS_AT + (this.#returnsHead & (ENTRIES - 1))]!, this.#segmentsOut);
       this.#returnsHead = (this.#returnsHead + 1) | 0;
     }
-    Atomics.store(this.#i32, RETURNS_HEAD, this.#returnsHead);
   }
 
   #take(): number {

@@ -16,6 +16,7 @@ import { PLAN } from "./plan.ts";
 import { STATE } from "./state.ts";
 import { SURFACE } from "./surface.ts";
 import { TASKMANAGER } from "./taskmanager.ts";
+import { THREADS } from "./threads.ts";
 import { TYPES } from "./types.ts";
 import { WINDOWS } from "./windows.ts";
 
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...WINDOWS,
   ...PLAN,
   ...NETWORK,
+  ...THREADS,
   ...DRIVERS,
   ...TASKMANAGER,
   ...JOBMANAGER,

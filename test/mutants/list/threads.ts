@@ -1,0 +1,88 @@
+// Protocols over memory that threads share: what is caught by running their steps in all orders.
+
+import type { Mutant } from "../mutant.ts";
+
+const RING = "src/network/ring-link.ts";
+const DOORBELL = "src/network/doorbell.ts";
+const RING_STEPS = ["test/interleaving/ring.test.ts"];
+const DOORBELL_STEPS = ["test/interleaving/doorbell.test.ts", ...RING_STEPS];
+
+export const THREADS: readonly Mutant[] = [
+  {
+    name: "a producer without room looks for some before it says that it starves, and not after",
+    file: RING,
+    find: "    Atomics.store(this.#i32, STARVED, 1);\n    if (!again()) return false;\n    Atomics.store(this.#i32, STARVED, 0);\n    return true;",
+    replace: "    if (again()) return true;\n    Atomics.store(this.#i32, STARVED, 1);\n    return false;",
+    tests: RING_STEPS,
+  },
+  {
+    name: "a producer without room does not look again",
+    file: RING,
+    find: "    if (!again()) return false;\n",
+    replace: "    if (again !== null) return false;\n",
+    tests: RING_STEPS,
+  },
+  {
+    name: "the tail of a ring is published before the kind of its element",
+    file: RING,
+    find: "    this.#i32[at + KIND] = entry.kind;\n    this.#i32[at + SEGMENT] = entry.segment;",
+    replace:
+      "    Atomics.store(this.#i32, TAIL, this.#tail + 1);\n    this.#i32[at + KIND] = entry.kind;\n    this.#i32[at + SEGMENT] = entry.segment;",
+    tests: RING_STEPS,
+  },
+  {
+    name: "a batch is encoded after its element was published",
+    file: RING,
+    find: "      writer.encode(view, segment * segmentSize);\n      this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0 });",
+    replace:
+      "      this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0 });\n      writer.encode(view, segment * segmentSize);",
+    tests: RING_STEPS,
+  },
+  {
+    name: "a segment counts as returned before its number is there",
+    file: RING,
+    find: "    this.#i32[RETURNS_AT + (this.#returnsTail & (ENTRIES - 1))] = segment;\n    this.#returnsTail = (this.#returnsTail + 1) | 0;\n    Atomics.store(this.#i32, RETURNS_TAIL, this.#returnsTail);",
+    replace:
+      "    const at = RETURNS_AT + (this.#returnsTail & (ENTRIES - 1));\n    this.#returnsTail = (this.#returnsTail + 1) | 0;\n    Atomics.store(this.#i32, RETURNS_TAIL, this.#returnsTail);\n    this.#i32[at] = segment;",
+    tests: RING_STEPS,
+  },
+  {
+    name: "a consumer looks who starves before it makes room",
+    file: RING,
+    find: "    Atomics.store(this.#i32, HEAD, this.#head);\n    if (Atomics.load(this.#i32, STARVED) === 1) {",
+    replace:
+      "    const starved = Atomics.load(this.#i32, STARVED);\n    Atomics.store(this.#i32, HEAD, this.#head);\n    if (starved === 1) {",
+    tests: RING_STEPS,
+  },
+  {
+    name: "a producer is rung before the segment is given back",
+    file: RING,
+    find: "    if (this.#held !== NO_SEGMENT) {\n      this.#giveBack(this.#held);\n      this.#held = NO_SEGMENT;\n    }\n    this.#passEntry();",
+    replace:
+      "    this.#passEntry();\n    if (this.#held !== NO_SEGMENT) {\n      this.#giveBack(this.#held);\n      this.#held = NO_SEGMENT;\n    }",
+    tests: RING_STEPS,
+  },
+  {
+    name: "who rings a slot wakes it before it moves the counter",
+    file: DOORBELL,
+    find: "    Atomics.add(this.#words, this.#at + COUNTER, 1);\n    Atomics.notify(this.#words, this.#at + COUNTER);",
+    replace:
+      "    Atomics.notify(this.#words, this.#at + COUNTER);\n    Atomics.add(this.#words, this.#at + COUNTER, 1);",
+    tests: DOORBELL_STEPS,
+  },
+  {
+    name: "who rings a slot says that it is awake",
+    file: DOORBELL,
+    find: "    Atomics.add(this.#words, this.#at + COUNTER, 1);\n",
+    replace:
+      "    Atomics.store(this.#words, this.#at + SLEEPING, 0);\n    Atomics.add(this.#words, this.#at + COUNTER, 1);\n",
+    tests: DOORBELL_STEPS,
+  },
+  {
+    name: "a slot looks for work before it says that it sleeps, and not after",
+    file: "src/taskmanager/runner/turn-loop.ts",
+    find: "    const counter = bell.fallAsleep();\n    const { busy, sleepMs } = turn();",
+    replace: "    const { busy, sleepMs } = turn();\n    const counter = bell.fallAsleep();",
+    tests: DOORBELL_STEPS,
+  },
+];
