@@ -35,7 +35,8 @@ export type HashSelection = {
     /** Throws KEY_INVALID for what is no key, with the record. */
     readonly doubtful: (key: unknown, record: unknown) => void;
   };
-  readonly keyGroup: (hash: number, maxParallelism: number) => number;
+  /** The subtask that a hash belongs to. */
+  readonly subtask: (hash: number, parallelism: number, maxParallelism: number) => number;
   readonly channels: number;
   readonly maxParallelism: number;
   readonly threw: Threw;
@@ -44,16 +45,16 @@ export type HashSelection = {
 /** The error for an exception in the user's function. */
 export type Threw = (error: unknown, record: unknown) => Error;
 
-/** Flink's rule: key group of the hash, then the operator index that owns it. */
+/** Each key to the subtask that has its state. */
 export function selectByKey(selection: HashSelection): ChannelSelector {
-  const { key, keyCode, keyGroup, channels, maxParallelism, threw } = selection;
+  const { key, keyCode, subtask, channels, maxParallelism, threw } = selection;
   const value = typeof key.key === "function" ? guarded("value", keyCode) : `const value = ${keyCode};`;
   const setup = `${value} const code = hash(value); if (code === ${KEY_DOUBTFUL}) doubtful(value, record);`;
   return {
     setup,
-    index: channels === 1 ? "0" : `(keyGroup(code, ${maxParallelism}) * ${channels} / ${maxParallelism}) | 0`,
+    index: channels === 1 ? "0" : `subtask(code, ${channels}, ${maxParallelism})`,
     state: "",
-    bindings: { key: key.key, hash: key.hash, doubtful: key.doubtful, keyGroup, threw },
+    bindings: { key: key.key, hash: key.hash, doubtful: key.doubtful, subtask, threw },
   };
 }
 

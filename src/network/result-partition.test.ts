@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { ScriptedSender, type SentEvent } from "../../test/network/scripted-sender.ts";
 import { UserError } from "../base/errors.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
-import { keyGroupOf, operatorIndexOf } from "../state/keys/key-groups.ts";
+import { subtaskOf } from "../state/keys/key-groups.ts";
 import { compileBatchCodec } from "../types/batch/batch-codec.ts";
 import type { CodecPair } from "../types/bytes/codec.ts";
 import { compileKeyHash } from "../types/keys/key-hash.ts";
@@ -128,12 +128,12 @@ describe("choice of the channel", () => {
     const hash = compileKeyHash({ kind: "f64" }, "partition-test");
     const key = { key: undefined, hash, doubtful: () => undefined };
     const keyCode = 'record["id"]';
-    const selector = selectByKey({ keyCode, key, keyGroup: keyGroupOf, channels, maxParallelism: 128, threw });
+    const selector = selectByKey({ keyCode, key, subtask: subtaskOf, channels, maxParallelism: 128, threw });
     const { partition, senders } = setUp({ channels, selector });
     emitAll(partition, 500);
     partition.end();
     senders.forEach((sender, channel) => {
-      for (const id of idsOf(sender)) assert.equal(operatorIndexOf(keyGroupOf(hash(id), 128), channels, 128), channel);
+      for (const id of idsOf(sender)) assert.equal(subtaskOf(hash(id), channels, 128), channel);
     });
     assert.equal(senders.flatMap(idsOf).length, 500);
   });

@@ -23,6 +23,7 @@
 
 import type { Env } from "../base/env.ts";
 import type { KeyedStateStore } from "../state/contract/keyed-state.ts";
+import type { KeyGroupRange } from "../state/keys/key-groups.ts";
 import type { BatchReader, ByteReader, ByteWriter } from "../types/bytes/codec.ts";
 
 export interface Output {
@@ -39,8 +40,6 @@ export interface OperatorMetrics {
   /** Records one observation of a distribution. */
   observe(name: string, value: number): void;
 }
-
-export type KeyGroupRange = { readonly first: number; readonly last: number }; // both inclusive
 
 export interface OperatorContext {
   readonly env: Env;

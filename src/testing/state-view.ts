@@ -5,7 +5,7 @@ import { UserError } from "../base/errors.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { KeyedStateStore } from "../state/contract/keyed-state.ts";
-import { keyGroupOf, operatorIndexOf } from "../state/keys/key-groups.ts";
+import { subtaskOf } from "../state/keys/key-groups.ts";
 import { compileKeyHash, type KeyHash } from "../types/keys/key-hash.ts";
 
 type View = {
@@ -41,7 +41,7 @@ export class StateViews {
     }
     const { maxParallelism, parallelism } = view.operator;
     const hash = view.hash(key);
-    const subtask = operatorIndexOf(keyGroupOf(hash, maxParallelism), parallelism, maxParallelism);
+    const subtask = subtaskOf(hash, parallelism, maxParallelism);
     const store = view.stores.get(subtask);
     if (store === undefined) return {};
     store.setKey(key, hash);

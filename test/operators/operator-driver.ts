@@ -4,7 +4,7 @@
 
 import { heapView } from "../../src/base/memory-view.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../../src/operators/operator.ts";
-import { type KeyGroupRange, keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../../src/state/keys/key-groups.ts";
+import { type KeyGroupRange, keyGroupRangeOf, subtaskOf } from "../../src/state/keys/key-groups.ts";
 import { managedStore } from "../../src/state/managed/managed-store.ts";
 import { heapBlocks } from "../../src/state/pages/block-source.ts";
 import { PageAllocator } from "../../src/state/pages/page-allocator.ts";
@@ -99,7 +99,7 @@ export class OperatorDriver {
     const runs = this.#subtasks.map(() => [] as DriverRecord[]);
     for (const each of records) {
       const hash = this.#hash(this.#options.keyOf(each.record, each.input ?? 0));
-      runs[operatorIndexOf(keyGroupOf(hash, this.#groups), this.#subtasks.length, this.#groups)]?.push(each);
+      runs[subtaskOf(hash, this.#subtasks.length, this.#groups)]?.push(each);
     }
     runs.forEach((run, index) => {
       for (const batch of batchesOf(run)) {

@@ -1,11 +1,10 @@
 // The key that all states of an operator act on, staged for their tables when the first of them asks.
 
-import { InternalError } from "../../base/errors.ts";
 import { ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { KeyCodec } from "../../types/keys/key-bytes.ts";
 import { isNumberKey } from "../../types/keys/key-spec.ts";
 import { KeyBatch } from "./key-batch.ts";
-import { type KeyGroupRange, murmurStep } from "./key-groups.ts";
+import { type KeyGroupRange, OwnGroups } from "./key-groups.ts";
 
 /** Starts the plain form of keys that are no primitives. */
 const OBJECT_MARK = "\u0000";
@@ -13,9 +12,7 @@ const OBJECT_MARK = "\u0000";
 export class CurrentKey {
   readonly codec: KeyCodec;
   readonly isNumber: boolean;
-  readonly #maxParallelism: number;
-  readonly #firstGroup: number;
-  readonly #groupCount: number;
+  readonly #groups: OwnGroups;
   readonly #batch = new KeyBatch(1);
   key: unknown = undefined;
   hash = 0;
@@ -30,17 +27,13 @@ export class CurrentKey {
   constructor(codec: KeyCodec, maxParallelism: number, keyGroups: KeyGroupRange) {
     this.codec = codec;
     this.isNumber = isNumberKey(codec.spec);
-    this.#maxParallelism = maxParallelism;
-    this.#firstGroup = keyGroups.first;
-    this.#groupCount = keyGroups.last - keyGroups.first + 1;
+    this.#groups = new OwnGroups(keyGroups, maxParallelism);
   }
 
   set(key: unknown, hash: number): void {
     this.key = key;
     this.hash = hash;
-    const group = (murmurStep(hash) % this.#maxParallelism) - this.#firstGroup;
-    if (group >>> 0 >= this.#groupCount) this.#wrongGroup(group);
-    this.group = group;
+    this.group = this.#groups.of(hash);
     this.turn += 1;
   }
 
@@ -57,15 +50,6 @@ export class CurrentKey {
       batch.stage(0, this.key, this.codec);
     }
     return batch;
-  }
-
-  #wrongGroup(group: number): never {
-    const first = this.#firstGroup;
-    const last = first + this.#groupCount - 1;
-    throw new InternalError(
-      "ASSERTION",
-      `a key of group ${group + first} reached state of the groups ${first} to ${last}`,
-    );
   }
 
   /** The key as a `Map` tells keys apart. */

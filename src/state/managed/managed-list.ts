@@ -130,9 +130,9 @@ export class ManagedList implements CellStorage, ListCell {
     const isFirst = last < this.#counter(address, FIRST);
     const table = isFirst ? this.#lists : this.#chunks;
     const tail = isFirst ? address : this.#chunk(address, last);
-    const used = table.blobSize(tail);
+    const used = table.blobs.size(tail);
     if (used === 0 || used + size <= CHUNK_BYTES) {
-      if (!table.appendBlob(tail, bytes, 0, size)) return false;
+      if (!table.blobs.append(tail, bytes, 0, size)) return false;
     } else {
       if (!this.#addChunk(address, last + 1, bytes, 0, size)) return false;
       this.#setCounter(address, LAST, last + 1);
@@ -157,7 +157,7 @@ export class ManagedList implements CellStorage, ListCell {
     const first = this.#counter(address, FIRST);
     const last = this.#counter(address, LAST);
     const added = this.#addChunks(address, last, ends);
-    if (added < ends.length || !this.#lists.writeBlob(address, sink.bytes, 0, ends[0] ?? sink.position)) {
+    if (added < ends.length || !this.#lists.blobs.write(address, sink.bytes, 0, ends[0] ?? sink.position)) {
       this.#removeChunks(address, last + 1, last + added);
       if (found === NONE) this.#row.remove();
       throw this.#lists.exceeded();
@@ -180,7 +180,7 @@ export class ManagedList implements CellStorage, ListCell {
   #addChunk(address: number, number: number, bytes: Uint8Array, start: number, size: number): boolean {
     const chunk = this.#chunks.resolveIn(this.#lists.rowGroup(address), this.#stageChunk(address, number), 0);
     if (chunk === NONE) return false;
-    if (this.#chunks.appendBlob(chunk, bytes, start, size)) return true;
+    if (this.#chunks.blobs.append(chunk, bytes, start, size)) return true;
     this.#chunks.remove(chunk);
     return false;
   }
@@ -211,10 +211,10 @@ export class ManagedList implements CellStorage, ListCell {
   #readAll(address: number): ByteCursor {
     const sink = this.#sink;
     sink.position = 0;
-    this.#lists.readBlob(address, sink);
+    this.#lists.blobs.read(address, sink);
     const last = this.#counter(address, LAST);
     for (let number = this.#counter(address, FIRST); number <= last; number += 1) {
-      this.#chunks.readBlob(this.#chunk(address, number), sink);
+      this.#chunks.blobs.read(this.#chunk(address, number), sink);
     }
     const cursor = this.#cursor;
     cursor.bytes = sink.bytes;

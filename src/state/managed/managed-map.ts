@@ -178,7 +178,7 @@ export class ManagedMap implements CellStorage, MapCell {
     const written =
       format.kind === "fixed"
         ? format.write(value, entry + this.#valueWord)
-        : this.#entries.writeBlob(entry, sink.bytes, 0, sink.position);
+        : this.#entries.blobs.write(entry, sink.bytes, 0, sink.position);
     if (written) return entry;
     if (isNew) this.#removeEntry(entry);
     throw format.kind === "fixed" ? this.#misfit(value) : this.#entries.exceeded();
@@ -239,7 +239,7 @@ export class ManagedMap implements CellStorage, MapCell {
     if (format.kind === "fixed") return format.read(entry + this.#valueWord);
     const sink = this.#sink;
     sink.position = 0;
-    this.#entries.readBlob(entry, sink);
+    this.#entries.blobs.read(entry, sink);
     return format.program.read(this.#cursorOver(sink));
   }
 

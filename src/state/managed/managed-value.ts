@@ -85,7 +85,7 @@ export class ManagedValue implements CellStorage, ValueCell {
     if (format.kind === "fixed") return format.read(address + this.#valueWord);
     const sink = this.#sink;
     sink.position = 0;
-    this.#table.readBlob(address, sink);
+    this.#table.blobs.read(address, sink);
     const cursor = this.#cursor;
     cursor.bytes = sink.bytes;
     cursor.position = 0;
@@ -106,7 +106,7 @@ export class ManagedValue implements CellStorage, ValueCell {
     sink.position = 0;
     if (!this.#format.program.write(value, sink)) throw valueMisfit(this.#format.spec, value, this.#table.account);
     const address = found === NONE ? this.#row.add() : found;
-    if (this.#table.writeBlob(address, sink.bytes, 0, sink.position)) return;
+    if (this.#table.blobs.write(address, sink.bytes, 0, sink.position)) return;
     if (found === NONE) this.#row.remove();
     throw this.#table.exceeded();
   }

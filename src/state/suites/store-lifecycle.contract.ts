@@ -105,7 +105,7 @@ function snapshotTests(make: StoreMaker): void {
     const batch = tableKey(key, 60_000);
     const group = one.table.groupOf(batch.hashes[0]!);
     const row = one.table.resolveIn(group, batch, 0);
-    assert.ok(one.table.writeBlob(row, Buffer.from("blob"), 0, 4));
+    assert.ok(one.table.blobs.write(row, Buffer.from("blob"), 0, 4));
     const bytes = snapshotOf(one.store, group);
     const two = openPart(make({ key: STRING }).store, "panes");
     two.store.restore(group, new ByteCursor(bytes));
@@ -346,7 +346,7 @@ function budgetTests(make: StoreMaker): void {
     const useAll = () => {
       for (let key = 0; key < 50; key += 1) use(store, F64, key);
     };
-    assert.throws(useAll, /a key of group \d reached state of the groups 2 to 3/);
+    assert.throws(useAll, /a key of group \d reached a subtask that has the groups 2 to 3/);
   });
 
   test("prefetching changes nothing", () => {

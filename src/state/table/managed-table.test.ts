@@ -88,7 +88,7 @@ function keyAt(table: ManagedTable, address: number): unknown {
 
 function blobAt(table: ManagedTable, address: number): string {
   const sink = new ByteSink(8);
-  table.readBlob(address, sink);
+  table.blobs.read(address, sink);
   return sink.copy().toString("latin1");
 }
 
@@ -243,15 +243,15 @@ function blobBoth(
   const text = bytes.toString("latin1");
   switch (step.action) {
     case "write":
-      assert.ok(table.writeBlob(address, bytes, 0, bytes.length));
+      assert.ok(table.blobs.write(address, bytes, 0, bytes.length));
       model.set(step.id, text);
       break;
     case "append":
-      assert.ok(table.appendBlob(address, bytes, 0, bytes.length));
+      assert.ok(table.blobs.append(address, bytes, 0, bytes.length));
       model.set(step.id, (model.get(step.id) ?? "") + text);
       break;
     case "clear":
-      table.clearBlob(address);
+      table.blobs.clear(address);
       model.set(step.id, "");
       break;
     default:
@@ -266,11 +266,11 @@ test("the log of variable parts stays within twice of what is alive", () => {
   const rows = resolveAll(table, stageKeys(keys), keys.length);
   const bytes = Buffer.alloc(3000, 1);
   for (let round = 0; round < 100; round += 1) {
-    for (const address of rows) assert.ok(table.writeBlob(address, bytes, 0, 200 + ((round * 37) % 2800)));
+    for (const address of rows) assert.ok(table.blobs.write(address, bytes, 0, 200 + ((round * 37) % 2800)));
   }
   // Live: 200 parts of at most 3,000 bytes with up to 4 times the room; dead: as much again, and two pages per group.
   assert.ok(table.account.bytes < 200 * 3000 * 2.5, `${table.account.bytes} bytes`);
-  for (const address of rows) assert.equal(table.blobSize(address), 200 + ((99 * 37) % 2800));
+  for (const address of rows) assert.equal(table.blobs.size(address), 200 + ((99 * 37) % 2800));
 });
 
 test("rows of a namespace are found, listed, cleared and merged without touching others", () => {
@@ -402,9 +402,9 @@ test("a budget that is used up refuses one key and leaves everything as it was",
     assert.match(String(error.fix), /taskmanager\.memory\.managed\.size/);
     assert.equal(table.resolve(stage(1), 1, row), 1);
     const big = Buffer.alloc(300_000, 65);
-    assert.ok(!table.writeBlob(row[0]!, big, 0, big.length));
-    assert.ok(!table.appendBlob(row[0]!, big, 0, big.length));
-    assert.equal(table.blobSize(row[0]!), 0);
+    assert.ok(!table.blobs.write(row[0]!, big, 0, big.length));
+    assert.ok(!table.blobs.append(row[0]!, big, 0, big.length));
+    assert.equal(table.blobs.size(row[0]!), 0);
     assert.deepEqual(content(table), before);
     table.remove(row[0]!);
     assert.equal(table.resolve(stage(1), 1, row), 1, "what was given back can be used again");
@@ -479,7 +479,7 @@ test("keys that come and go for ever take no more memory than those that are the
   for (let n = 0; n < 20_000; n += 1) {
     const added = { key: `key ${n} of the churn`, text: `${n} `.repeat(1 + (n % 20)) };
     const bytes = Buffer.from(added.text, "latin1");
-    assert.ok(table.writeBlob(resolveAll(table, stageKeys([added.key]), 1)[0]!, bytes, 0, bytes.length));
+    assert.ok(table.blobs.write(resolveAll(table, stageKeys([added.key]), 1)[0]!, bytes, 0, bytes.length));
     living.push(added);
     if (living.length <= 3600) continue;
     const [gone] = living.splice((n * 7919) % living.length, 1);
@@ -500,9 +500,9 @@ test("memory of variable parts that are cleared is given back, with nothing else
   const keys = Array.from({ length: 2000 }, (_, i) => `key ${i}`);
   const rows = resolveAll(table, stageKeys(keys), keys.length);
   const bytes = Buffer.alloc(500, 65);
-  for (const address of rows) assert.ok(table.writeBlob(address, bytes, 0, 500));
+  for (const address of rows) assert.ok(table.blobs.write(address, bytes, 0, 500));
   const full = table.account.bytes;
-  for (const address of rows.subarray(100)) table.clearBlob(address);
+  for (const address of rows.subarray(100)) table.blobs.clear(address);
   assert.ok(table.account.bytes < full * 0.35, `${full} bytes shrank to ${table.account.bytes}`);
   for (const address of rows.subarray(0, 100)) assert.equal(blobAt(table, address), "A".repeat(500));
   finish(all);
@@ -549,7 +549,7 @@ test("a table that owns some key groups refuses keys of others", () => {
   assert.equal(resolveAll(table, stageNumbers(own), own.length).length, own.length);
   assert.throws(
     () => table.resolve(batch, 50, new Int32Array(50)),
-    /key of group \d reached a table of the groups 2 to 3/,
+    /key of group \d reached a subtask that has the groups 2 to 3/,
   );
 });
 

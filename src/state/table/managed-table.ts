@@ -5,6 +5,9 @@
 //         ──▶ row pages     row-layout.ts   rows of one stride: key, namespace, links, blob, value
 //         ──▶ log pages     blob-log.ts     long keys and variable-size parts
 //
+// Keys are in row-keys.ts, variable parts in row-blobs.ts, the lists of namespaces in namespace-lists.ts, the lookup of
+// many keys at once in batch-lookup.ts.
+//
 // The way in is `resolve`, for a whole batch of keys: it works in passes, so that the cache misses of different keys
 // overlap (at 1 M keys three dependent misses of 150 ns each when done one by one). It gives the address of each key's
 // row, and the caller reads and writes `f64[address + layout.valueWord + n]` itself, in generated code.
@@ -22,13 +25,14 @@
 //       chooses keys that collide gets no quadratic cost.
 
 import { assert, UserError } from "../../base/errors.ts";
-import { ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { ByteWriter } from "../../types/bytes/codec.ts";
 import { KeyBatch } from "../keys/key-batch.ts";
-import { type KeyGroupRange, murmurStep } from "../keys/key-groups.ts";
+import { type KeyGroupRange, OwnGroups } from "../keys/key-groups.ts";
 import type { MemoryAccount, PageAllocator } from "../pages/page-allocator.ts";
 import { BatchLookup, LOOKUP_MAX } from "./batch-lookup.ts";
-import { BlobLog, PART_BLOB, PART_KEY } from "./blob-log.ts";
+import { BlobLog, PART_KEY } from "./blob-log.ts";
+import { type NamespaceHeads, NamespaceLists } from "./namespace-lists.ts";
+import { RowBlobs } from "./row-blobs.ts";
 import { ROW_BITS, RowIndex } from "./row-index.ts";
 import { LONG_KEY_REF, RowKeys } from "./row-keys.ts";
 import { type RowLayout, rowLayout, type TableSpec } from "./row-layout.ts";
@@ -46,26 +50,6 @@ export type TableOptions = {
   readonly account?: MemoryAccount;
 };
 
-/**
- * Where the first row of each namespace is kept, for tables whose rows are listed. Groups are counted from the table's
- * first.
- */
-export interface NamespaceHeads {
-  /** Row number, -1 for none. */
-  get(group: number, namespace: number): number;
-  /**
-   * Makes a row the first one. Returns the one that was, -1 for none, HEAD_REFUSED when the budget has no room for one
-   * more namespace of the group; never where it has rows.
-   */
-  put(group: number, namespace: number, row: number): number;
-  /** The group has no more rows of the namespace. */
-  remove(group: number, namespace: number): void;
-  /** The group with rows of the namespace that comes after `group`, the first one for -1; -1 for none. */
-  next(group: number, namespace: number): number;
-}
-
-export const HEAD_REFUSED = -2;
-
 const NONE = -1;
 const COMPARES_MAX = 64;
 
@@ -78,61 +62,55 @@ export class ManagedTable {
   readonly f64: Float64Array;
   readonly i32: Int32Array;
   readonly account: MemoryAccount;
+  /** Variable parts, in tables that have them. */
+  readonly blobs: RowBlobs;
   /** Rows in all. */
   size = 0;
 
   readonly #allocator: PageAllocator;
-  readonly #maxParallelism: number;
+  readonly #groups: OwnGroups;
   readonly #index: RowIndex;
   readonly #rows: RowPages;
   readonly #log: BlobLog;
   readonly #keys: RowKeys;
   readonly #lookup: BatchLookup;
-  readonly #heads: NamespaceHeads | null;
+  /** Null: rows are not listed. */
+  readonly #lists: NamespaceLists | null;
   /** Rows that the last search compared in vain. */
   #compares = 0;
   #refusedGroup = 0;
   readonly #scanned = new Int32Array(LOOKUP_MAX);
   readonly #own = new KeyBatch(1);
-  readonly #sink = new ByteSink(64);
 
   /** `heads` for listed tables only. */
   constructor(spec: TableSpec, options: TableOptions, heads: NamespaceHeads | null = null) {
     const { allocator, keyGroups, operator, maxParallelism, seed } = options;
     assert(spec.listed === (heads !== null), `table ${spec.name}: listed rows need heads, others have none`);
     const { view, zeroPage } = allocator;
-    const groups = keyGroups.last - keyGroups.first + 1;
+    const own = new OwnGroups(keyGroups, maxParallelism);
+    const { count } = own;
     const layout = rowLayout(spec);
     const account = options.account ?? { operator, state: spec.name, bytes: 0 };
-    const index = new RowIndex(allocator, account, groups, (group) => this.#refillIndex(group));
-    const rows = new RowPages(allocator, account, groups, layout, spec.key === "number");
-    const log = new BlobLog(allocator, account, groups, (group, row, part, ref) => this.#moved(group, row, part, ref));
-    const keys = new RowKeys(view, log, spec, layout, groups, seed);
+    const index = new RowIndex(allocator, account, count, (group) => this.#refillIndex(group));
+    const rows = new RowPages(allocator, account, count, layout, spec.key === "number");
+    const log = new BlobLog(allocator, account, count, (group, row, part, ref) => this.#moved(group, row, part, ref));
+    const keys = new RowKeys(view, log, spec, layout, count, seed);
     this.spec = spec;
     this.layout = layout;
     this.keyGroups = keyGroups;
+    this.groupCount = count;
     this.f64 = view.f64;
     this.i32 = view.i32;
     this.account = account;
+    this.blobs = new RowBlobs({ i32: view.i32, layout, rows, log, refused: (group) => this.#refuse(group) });
     this.#allocator = allocator;
-    this.#maxParallelism = maxParallelism;
-    this.groupCount = groups;
+    this.#groups = own;
     this.#index = index;
     this.#rows = rows;
     this.#log = log;
     this.#keys = keys;
-    this.#lookup = new BatchLookup({
-      view,
-      spec,
-      layout,
-      index,
-      rows,
-      keys,
-      keyGroups,
-      maxParallelism,
-      zero: zeroPage,
-    });
-    this.#heads = heads;
+    this.#lookup = new BatchLookup({ view, spec, layout, index, rows, keys, groups: own, zero: zeroPage });
+    this.#lists = heads === null ? null : new NamespaceLists(heads, rows, layout, view);
   }
 
   // -------------------------------------------------------------- rows by key
@@ -179,7 +157,7 @@ export class ManagedTable {
 
   /** Group of a key hash, counted from the table's first. */
   groupOf(hash: number): number {
-    return (murmurStep(hash) % this.#maxParallelism) - this.keyGroups.first;
+    return this.#groups.of(hash);
   }
 
   /** Address of key `i` of the batch in a group, -1 when it has no row. */
@@ -195,8 +173,8 @@ export class ManagedTable {
 
   remove(address: number): void {
     const group = this.#rows.group(address);
-    if (this.#heads !== null) this.#unlink(this.#heads, group, address);
-    if (this.spec.blob) this.clearBlob(address);
+    this.#lists?.remove(group, address);
+    if (this.spec.blob) this.blobs.clear(address);
     this.#index.remove(group, this.#keys.rowHash(group, address), this.#rows.row(address));
     this.#keys.release(group, address);
     this.#rows.release(address);
@@ -211,7 +189,7 @@ export class ManagedTable {
     const group = this.#refusedGroup + this.keyGroups.first;
     return new UserError(
       "STATE_BUDGET_EXCEEDED",
-      `state "${state}" of operator "${operator}" has ${this.size} entries, and key group ${group} of ${this.#maxParallelism} can hold no more`,
+      `state "${state}" of operator "${operator}" has ${this.size} entries, and key group ${group} of ${this.#groups.maxParallelism} can hold no more`,
       { operator, fix: "Set a larger maxParallelism on the operator, so that keys spread over more key groups." },
     );
   }
@@ -256,28 +234,7 @@ export class ManagedTable {
    * Writes addresses of rows of a namespace, youngest first in each group, to `rows`. Returns how many, 0 at the end.
    */
   scanNamespace(namespace: number, cursor: RowCursor, rows: Int32Array): number {
-    const heads = this.#heads!;
-    const nextWord = this.layout.linkWord * 2 + 1;
-    let { group, row } = cursor;
-    let count = 0;
-    if (row === NONE) group = group === 0 ? heads.next(NONE, namespace) : NONE;
-    while (group !== NONE) {
-      if (row === NONE) row = heads.get(group, namespace);
-      for (; row !== NONE; count += 1) {
-        if (count === rows.length) {
-          cursor.group = group;
-          cursor.row = row;
-          return count;
-        }
-        const address = this.#rows.address(group, row);
-        rows[count] = address;
-        row = this.i32[address * 2 + nextWord]!;
-      }
-      group = heads.next(group, namespace);
-    }
-    cursor.group = this.groupCount;
-    cursor.row = NONE;
-    return count;
+    return this.#lists!.scan(namespace, cursor, rows);
   }
 
   /**
@@ -294,23 +251,15 @@ export class ManagedTable {
     if (existing !== NONE) return existing;
     const row = this.#rows.row(address);
     if (!this.#index.reserve(group)) return this.#refuse(group);
-    const heads = this.#heads;
-    if (heads !== null) {
-      // The new list comes first, since it may be refused.
-      const head = heads.put(group, namespace, row);
-      if (head === HEAD_REFUSED) return this.#refuse(group);
-      this.#index.remove(group, this.#keys.rowHash(group, address), row);
-      this.#unlink(heads, group, address);
-      this.#linkBefore(group, address, row, head);
-    } else {
-      this.#index.remove(group, this.#keys.rowHash(group, address), row);
-    }
-    this.f64[address + this.layout.namespaceWord] = batch.namespaces[0];
-    this.#index.place(group, this.#keys.hashOf(group, batch, 0), row);
+    const before = this.#keys.rowHash(group, address);
+    if (this.#lists !== null && !this.#lists.move(group, address, row, namespace)) return this.#refuse(group);
+    this.f64[address + this.layout.namespaceWord] = namespace + 0; // -0 becomes 0
+    this.#index.remove(group, before, row);
+    this.#index.place(group, this.#keys.rowHash(group, address), row);
     return address;
   }
 
-  // -------------------------------------------------------------- keys and variable parts
+  // -------------------------------------------------------------- keys, and numbers of rows
 
   namespace(address: number): number {
     return this.f64[address + this.layout.namespaceWord]!;
@@ -344,85 +293,11 @@ export class ManagedTable {
     this.#keys.stage(this.#rows.group(address), address, batch, i);
   }
 
-  blobSize(address: number): number {
-    return this.i32[(address + this.layout.blobWord) * 2 + 1]!;
-  }
-
-  /** Appends the row's variable part. */
-  readBlob(address: number, out: ByteWriter): void {
-    const at = (address + this.layout.blobWord) * 2;
-    const ref = this.i32[at]!;
-    if (ref !== NONE) this.#log.read(this.#rows.group(address), ref, 0, this.i32[at + 1]!, out);
-  }
-
-  /** Replaces the row's variable part. False when the budget refused: it is as it was. */
-  writeBlob(address: number, source: Uint8Array, start: number, size: number): boolean {
-    const group = this.#rows.group(address);
-    const at = (address + this.layout.blobWord) * 2;
-    const ref = this.i32[at]!;
-    const capacity = ref === NONE ? 0 : this.#log.capacity(group, ref);
-    if (size > capacity || size * 4 < capacity) return this.#replaceBlob(group, address, size, source, start, size);
-    if (ref !== NONE) this.#log.write(group, ref, 0, source, start, size);
-    this.i32[at + 1] = size;
-    return true;
-  }
-
-  /**
-   * Appends to the row's variable part, which doubles its room when it has to move. False: refused, it is as it was.
-   */
-  appendBlob(address: number, source: Uint8Array, start: number, size: number): boolean {
-    const group = this.#rows.group(address);
-    const at = (address + this.layout.blobWord) * 2;
-    const ref = this.i32[at]!;
-    const had = this.i32[at + 1]!;
-    const needed = had + size;
-    if (ref !== NONE && needed <= this.#log.capacity(group, ref)) {
-      this.#log.write(group, ref, had, source, start, size);
-      this.i32[at + 1] = needed;
-      return true;
-    }
-    const sink = this.#sink;
-    sink.position = 0;
-    this.readBlob(address, sink);
-    sink.reserve(size);
-    sink.bytes.set(source.subarray(start, start + size), had);
-    return this.#replaceBlob(group, address, had === 0 ? needed : needed * 2, sink.bytes, 0, needed);
-  }
-
-  clearBlob(address: number): void {
-    const at = (address + this.layout.blobWord) * 2;
-    const ref = this.i32[at]!;
-    this.i32[at] = NONE;
-    this.i32[at + 1] = 0;
-    if (ref !== NONE) this.#log.release(this.#rows.group(address), ref);
-  }
-
-  #replaceBlob(
-    group: number,
-    address: number,
-    capacity: number,
-    source: Uint8Array,
-    start: number,
-    size: number,
-  ): boolean {
-    const at = (address + this.layout.blobWord) * 2;
-    const ref = this.#log.allocate(group, capacity, this.#rows.row(address), PART_BLOB);
-    if (ref === NONE) {
-      this.#refuse(group);
-      return false;
-    }
-    this.#log.write(group, ref, 0, source, start, size);
-    const old = this.i32[at]!; // read after the allocation, which may have moved it
-    this.i32[at] = ref;
-    this.i32[at + 1] = size;
-    if (old !== NONE) this.#log.release(group, old);
-    return true;
-  }
-
   /** The log moved an object. */
   #moved(group: number, row: number, part: number, ref: number): void {
     const address = this.#rows.address(group, row);
-    this.i32[part === PART_KEY ? address * 2 + LONG_KEY_REF : (address + this.layout.blobWord) * 2] = ref;
+    if (part === PART_KEY) this.i32[address * 2 + LONG_KEY_REF] = ref;
+    else this.blobs.moved(address, ref);
   }
 
   // -------------------------------------------------------------- one key
@@ -456,7 +331,7 @@ export class ManagedTable {
       this.#rows.release(address);
       return this.#refuse(group);
     }
-    if (this.#heads !== null && !this.#link(this.#heads, group, address, row)) {
+    if (this.#lists !== null && !this.#lists.add(group, address, row)) {
       this.#keys.release(group, address);
       this.#rows.release(address);
       return this.#refuse(group);
@@ -468,14 +343,12 @@ export class ManagedTable {
   }
 
   #writeInitial(address: number): void {
-    const { blobWord, valueWord } = this.layout;
+    const { valueWord } = this.layout;
     const { initial, valueWords, blob } = this.spec;
     for (let word = 0; word < valueWords; word += 1) {
       this.f64[address + valueWord + word] = initial === null ? 0 : initial[word]!;
     }
-    if (!blob) return;
-    this.i32[(address + blobWord) * 2] = NONE;
-    this.i32[(address + blobWord) * 2 + 1] = 0;
+    if (blob) this.blobs.init(address);
   }
 
   #refuse(group: number): -1 {
@@ -500,33 +373,5 @@ export class ManagedTable {
         this.#index.place(group, this.#keys.rowHash(group, rows[n]!), this.#rows.row(rows[n]!));
       }
     }
-  }
-
-  // -------------------------------------------------------------- lists of a namespace
-
-  /** Makes the row the first of its namespace. False when the budget refused. */
-  #link(heads: NamespaceHeads, group: number, address: number, row: number): boolean {
-    const head = heads.put(group, this.namespace(address), row);
-    if (head === HEAD_REFUSED) return false;
-    this.#linkBefore(group, address, row, head);
-    return true;
-  }
-
-  #linkBefore(group: number, address: number, row: number, next: number): void {
-    const { linkWord } = this.layout;
-    const at = (address + linkWord) * 2;
-    this.i32[at] = NONE;
-    this.i32[at + 1] = next;
-    if (next !== NONE) this.i32[(this.#rows.address(group, next) + linkWord) * 2] = row;
-  }
-
-  #unlink(heads: NamespaceHeads, group: number, address: number): void {
-    const { linkWord } = this.layout;
-    const previous = this.i32[(address + linkWord) * 2]!;
-    const next = this.i32[(address + linkWord) * 2 + 1]!;
-    if (previous !== NONE) this.i32[(this.#rows.address(group, previous) + linkWord) * 2 + 1] = next;
-    else if (next !== NONE) heads.put(group, this.namespace(address), next);
-    else heads.remove(group, this.namespace(address));
-    if (next !== NONE) this.i32[(this.#rows.address(group, next) + linkWord) * 2] = previous;
   }
 }

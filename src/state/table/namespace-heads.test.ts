@@ -3,8 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { heapBlocks } from "../pages/block-source.ts";
 import { type MemoryAccount, PageAllocator } from "../pages/page-allocator.ts";
-import { HEAD_REFUSED } from "./managed-table.ts";
 import { TableHeads } from "./namespace-heads.ts";
+import { HEAD_REFUSED } from "./namespace-lists.ts";
 
 const GROUPS = 8;
 const NAMESPACES = [-3, 0, 2.5, 7, 1e12];

@@ -11,7 +11,8 @@
 //   N2. Behind the anchor, the group that had its first row last comes first.
 
 import { KeyBatch } from "../keys/key-batch.ts";
-import { HEAD_REFUSED, ManagedTable, type NamespaceHeads, type TableOptions } from "./managed-table.ts";
+import { ManagedTable, type TableOptions } from "./managed-table.ts";
+import { HEAD_REFUSED, type NamespaceHeads } from "./namespace-lists.ts";
 import type { TableSpec } from "./row-layout.ts";
 
 const NONE = -1;

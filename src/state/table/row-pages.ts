@@ -20,6 +20,7 @@ const FREE_SIZE = -1;
 export class RowPages {
   readonly layout: RowLayout;
   readonly directory: PageDirectory;
+  readonly groupCount: number;
   readonly #i32: Int32Array;
   readonly #isNumber: boolean;
   readonly #allocator: PageAllocator;
@@ -30,6 +31,7 @@ export class RowPages {
   constructor(allocator: PageAllocator, account: MemoryAccount, groups: number, layout: RowLayout, isNumber: boolean) {
     this.layout = layout;
     this.directory = new PageDirectory(groups);
+    this.groupCount = groups;
     this.#i32 = allocator.view.i32;
     this.#isNumber = isNumber;
     this.#allocator = allocator;

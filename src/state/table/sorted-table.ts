@@ -196,7 +196,7 @@ export class SortedTable {
         table.remove(row);
         throw valueMisfit(this.#types[type]!, value, table.account);
       }
-    } else if (!table.writeBlob(row, sink.bytes, 0, sink.position)) {
+    } else if (!table.blobs.write(row, sink.bytes, 0, sink.position)) {
       table.remove(row);
       throw table.exceeded();
     }
@@ -236,7 +236,7 @@ export class SortedTable {
     if (format.kind === "fixed") return this.#encoded(format.read(row + this.#word + VALUE), type);
     const sink = this.#sink;
     sink.position = 0;
-    this.table.readBlob(row, sink);
+    this.table.blobs.read(row, sink);
     return sink;
   }
 

@@ -13,7 +13,7 @@ import {
   selectRoundRobin,
 } from "../../network/channel-selector.ts";
 import { PANE } from "../../operators/windows/partial-rows.ts";
-import { keyGroupOf } from "../../state/keys/key-groups.ts";
+import { subtaskOf } from "../../state/keys/key-groups.ts";
 import { compileBatchCodec } from "../../types/batch/batch-codec.ts";
 import type { BatchCodec, CodecPair, Strictness } from "../../types/bytes/codec.ts";
 import { ShapeLearner } from "../../types/shapes/shape-learner.ts";
@@ -93,7 +93,7 @@ export function exchangeSelector(options: SelectorOptions): ChannelSelector {
       return selectByKey({
         keyCode,
         key,
-        keyGroup: keyGroupOf,
+        subtask: subtaskOf,
         channels,
         maxParallelism: to.maxParallelism,
         threw: (error, record) => keyFailure(edge.edge.to, error, record),

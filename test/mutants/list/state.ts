@@ -5,6 +5,7 @@ const HEAP = "src/state/pages/timer-heap.ts";
 const TIMERS = "src/state/timers/managed-timers.ts";
 const LIST = "src/state/managed/managed-list.ts";
 const TABLE = "src/state/table/managed-table.ts";
+const LISTS = "src/state/table/namespace-lists.ts";
 const VALUE = "src/state/managed/managed-value.ts";
 const PAGES = "src/state/pages/page-allocator.ts";
 const STORE = "src/state/store/keyed-store.ts";
@@ -135,14 +136,14 @@ export const STATE: readonly Mutant[] = [
   },
   {
     name: "a row removed in the middle of its namespace cuts off those behind it",
-    file: TABLE,
-    find: "    if (previous !== NONE) this.i32[(this.#rows.address(group, previous) + linkWord) * 2 + 1] = next;\n",
-    replace: "    if (previous !== NONE) this.i32[(this.#rows.address(group, previous) + linkWord) * 2 + 1] = NONE;\n",
+    file: LISTS,
+    find: "    if (previous !== NONE) i32[this.#nextAt(this.#rows.address(group, previous))] = next;\n",
+    replace: "    if (previous !== NONE) i32[this.#nextAt(this.#rows.address(group, previous))] = NONE;\n",
   },
   {
     name: "a removed row's variable part stays in the log",
     file: TABLE,
-    find: "    if (this.spec.blob) this.clearBlob(address);\n    this.#index.remove(",
+    find: "    if (this.spec.blob) this.blobs.clear(address);\n    this.#index.remove(",
     replace: "    this.#index.remove(",
   },
   {
@@ -153,9 +154,9 @@ export const STATE: readonly Mutant[] = [
   },
   {
     name: "a row moved to another namespace is still found in the old one",
-    file: TABLE,
-    find: "      this.#unlink(heads, group, address);\n      this.#linkBefore(group, address, row, head);",
-    replace: "      this.#linkBefore(group, address, row, head);",
+    file: LISTS,
+    find: "    this.remove(group, address);\n    this.#linkBefore(group, address, row, head);",
+    replace: "    this.#linkBefore(group, address, row, head);",
   },
   {
     name: "a page that is released twice is given to two owners",
