@@ -1,12 +1,15 @@
 // Connects the embedded runtime to a job's handle, by messages within the thread.
 
-import { directTransport } from "../network/transport.ts";
+import type { EngineError } from "../base/errors.ts";
+import { directTransport } from "../network/direct-transport.ts";
+import type { Says } from "../network/transport.ts";
 import { errorData, errorFromData } from "../protocol/error-data.ts";
-import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
+import type { FromJob, JobControl, JobEnd, JobMetrics, JobSide, ToJob } from "../protocol/job-messages.ts";
 import { type EmbeddedJob, type EmbeddedOptions, embeddedStart } from "./embedded.ts";
 import { type HandleOptions, JobHandle } from "./job-handle.ts";
 import { jobMetrics } from "./job-metrics.ts";
 
+const JOB_ADDRESS = "job";
 /** Rates are those of the last minute, give or take this. As in Flink. */
 const SAMPLE_EVERY_MS = 5_000;
 
@@ -14,21 +17,30 @@ export type HandledOptions = Omit<EmbeddedOptions, "onRows"> & Pick<HandleOption
 
 export function embeddedHandle(options: HandledOptions): { readonly run: EmbeddedJob; readonly handle: JobHandle } {
   const { env } = options;
-  const { near, far } = directTransport(env).connect<ToJob, FromJob>("job");
+  const { promise: connected, resolve } = Promise.withResolvers<JobSide>();
+  const send = (message: FromJob): void => {
+    connected.then((side) => side.send(message)).catch((error: EngineError) => run.fail(error));
+  };
   const run = embeddedStart({
     ...options,
-    onRows: ({ task, sink, rows }) => far.send({ kind: "rows", task, sink, rows }),
+    onRows: ({ task, sink, rows }) => send({ kind: "rows", task, sink, rows }),
   });
   const metrics = metricsOf(run, options);
-  far.onMessage((message) => {
+  const receive = (message: ToJob): void => {
     if (message.kind === "rowsRead") run.master.rowsRead(message);
-    else if (message.kind === "metrics") far.send({ ...message, metrics: metrics() });
+    else if (message.kind === "metrics") send({ ...message, metrics: metrics() });
     else if (message.kind === "fail") run.fail(errorFromData(message.error));
     else if (message.kind === "stop") run.stop();
     else run.cancel();
+  };
+  const transport = directTransport(env);
+  transport.listen<Says<FromJob>, Says<ToJob>>(JOB_ADDRESS, (side) => {
+    side.receive({ message: receive });
+    resolve(side);
   });
-  const handle = new JobHandle({ ...options, jobId: run.jobId, plan: run.plan, connection: near });
-  void endOf(run, metrics).then((end) => far.send({ kind: "ended", end }));
+  const connection: JobControl = transport.connect(JOB_ADDRESS);
+  const handle = new JobHandle({ ...options, jobId: run.jobId, plan: run.plan, connection });
+  void endOf(run, metrics).then((end) => send({ kind: "ended", end }));
   return { run, handle };
 }
 

@@ -6,9 +6,10 @@ import { STDOUT_PATH } from "../base/disk.ts";
 import { ExternalError, UserError } from "../base/errors.ts";
 import { RowBatch } from "../connectors/rows/row-batch.ts";
 import type { Plan } from "../graph/plan.ts";
-import { directTransport } from "../network/transport.ts";
+import { directTransport } from "../network/direct-transport.ts";
+import type { Says } from "../network/transport.ts";
 import { errorData } from "../protocol/error-data.ts";
-import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
+import type { FromJob, JobControl, JobEnd, JobMetrics, JobSide, ToJob } from "../protocol/job-messages.ts";
 import { taskIdOf } from "../protocol/slot-messages.ts";
 import { UNREAD_BYTES_MAX } from "../taskmanager/drivers/row-outlet.ts";
 import { SimEnv } from "../testing/sim-env.ts";
@@ -38,17 +39,24 @@ const FAILED = endOf("failed", errorData(BROKEN));
 
 function setUp(plan: Pick<Plan, "name" | "operators"> = PLAN) {
   const env = new SimEnv({ seed: 1 });
-  const { near, far } = directTransport(env).connect<ToJob, FromJob>("job");
+  const transport = directTransport(env);
+  const { promise: connected, resolve } = Promise.withResolvers<JobSide>();
   const got: ToJob[] = [];
   const logged: string[] = [];
   const happened: string[] = [];
-  far.onMessage((message) => got.push(message));
+  transport.listen<Says<FromJob>, Says<ToJob>>("job", (side) => {
+    side.receive({ message: (message) => got.push(message) });
+    resolve(side);
+  });
+  const connection: JobControl = transport.connect("job");
   const handle = new JobHandle({
-    ...{ env, jobId: "id", plan, connection: near, log: (line: string) => logged.push(line) },
+    ...{ env, jobId: "id", plan, connection, log: (line: string) => logged.push(line) },
     told: ({ code, message }) => new UserError(code, `${message}, as told`),
     onEnd: () => happened.push("over"),
   });
   const send = async (...messages: readonly FromJob[]) => {
+    await env.runUntilIdle();
+    const far = await connected;
     for (const message of messages) far.send(message);
     await env.runUntilIdle();
   };

@@ -9,9 +9,8 @@ import { type EngineError, UserError, unreachable } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { isToStdout } from "../connectors/files/sink/target-path.ts";
 import type { Plan } from "../graph/plan.ts";
-import type { Connection } from "../network/transport.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
-import type { FromJob, JobEnd, JobMetrics, ToJob } from "../protocol/job-messages.ts";
+import type { FromJob, JobControl, JobEnd, JobMetrics } from "../protocol/job-messages.ts";
 import { UNREAD_BYTES_MAX } from "../taskmanager/drivers/row-outlet.ts";
 import { RowQueue, type RowsFromJob } from "./row-queue.ts";
 
@@ -31,7 +30,7 @@ export type HandleOptions = {
   readonly env: Env;
   readonly jobId: string;
   readonly plan: Pick<Plan, "name" | "operators">;
-  readonly connection: Connection<ToJob, FromJob>;
+  readonly connection: JobControl;
   /** Makes places in an error those of the user's files. */
   readonly told: (error: EngineError) => EngineError;
   readonly log: (line: string) => void;
@@ -66,7 +65,7 @@ export class JobHandle implements AsyncDisposable {
     });
     this.#result = this.#end.then((end) => this.#summary(end));
     this.#result.catch(() => undefined); // H1
-    connection.onMessage((message) => this.#onMessage(message));
+    connection.receive({ message: (message) => this.#onMessage(message) });
   }
 
   /** As `result`, with more in it, and never rejects. */

@@ -1,6 +1,7 @@
 // Messages between whoever started a job and the runtime that runs it. Plain data: the two may be in different threads
 // or processes.
 
+import type { Connection, Says } from "../network/transport.ts";
 import type { EngineErrorData } from "./error-data.ts";
 import type { TaskId } from "./slot-messages.ts";
 
@@ -19,6 +20,10 @@ export type FromJob =
   | { readonly kind: "metrics"; readonly request: number; readonly metrics: JobMetrics }
   /** No rows follow, though metrics may still be asked for. */
   | { readonly kind: "ended"; readonly end: JobEnd };
+
+/** The end of whoever started the job, and that of the job. */
+export type JobControl = Connection<Says<ToJob>, Says<FromJob>>;
+export type JobSide = Connection<Says<FromJob>, Says<ToJob>>;
 
 export type JobEnd = {
   /** "stopped": on request, with what sinks had written made visible. "cancelled": on request, without. */

@@ -5,6 +5,7 @@
 
 import type { ConfigLayer } from "../config/configuration.ts";
 import type { MetricDefinition } from "../metrics/metric-registry.ts";
+import type { Connection, Says } from "../network/transport.ts";
 import type { SourceSplit } from "../operators/source.ts";
 import type { EngineErrorData } from "./error-data.ts";
 
@@ -70,6 +71,10 @@ export type ToSlot =
   | { readonly kind: "splitsFollow"; readonly task: TaskId }
   /** Whoever started the job has read so much of what this sink sent. */
   | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
+
+/** The end of a TaskManager, and that of one of its slots. */
+export type SlotControl = Connection<Says<ToSlot>, Says<FromSlot>>;
+export type SlotSide = Connection<Says<FromSlot>, Says<ToSlot>>;
 
 export type FromSlot =
   /** The thread is up. */

@@ -8,7 +8,7 @@ import { Configuration } from "../config/configuration.ts";
 import type { JobVertex } from "../graph/job-graph.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
-import type { FromSlot } from "../protocol/slot-messages.ts";
+import type { FromSlot, SlotControl } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
 import { TaskManager } from "./task-manager.ts";
@@ -47,10 +47,14 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
       words[index] = { progress: new Int32Array(progress), lastVertex: new Int32Array(lastVertex) };
       exits[index] = onExit;
       const { heldBytes, terminate, stack = null, onSample } = threads[index]!;
-      const onMessage = (handler: (message: FromSlot) => void): void => {
-        says[index] = handler;
+      const control: SlotControl = {
+        send: () => undefined,
+        request: () => assert.fail(),
+        receive: ({ message }) => {
+          says[index] = message ?? assert.fail();
+        },
+        close: () => undefined,
       };
-      const control = { send: () => undefined, onMessage, close: () => undefined };
       return {
         control,
         ring: () => undefined,

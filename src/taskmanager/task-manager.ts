@@ -147,9 +147,11 @@ export class TaskManager {
       (exit) => this.#onExit(index, exit),
     );
     const entry: SlotEntry = { handle, metrics, ended: false, closed: false };
-    handle.control.onMessage((message) => {
-      if (message.kind === "closed") entry.closed = true;
-      onMessage(index, message);
+    handle.control.receive({
+      message: (message) => {
+        if (message.kind === "closed") entry.closed = true;
+        onMessage(index, message);
+      },
     });
     this.#slots.push(entry);
     this.#watchdog.watch();

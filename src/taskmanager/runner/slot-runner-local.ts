@@ -5,13 +5,14 @@ import type { Job } from "../../api/job.ts";
 import type { Env } from "../../base/env.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import type { Doorbell } from "../../network/data-link.ts";
-import { directTransport, type Transport } from "../../network/transport.ts";
-import type { FromSlot, ToSlot } from "../../protocol/slot-messages.ts";
+import { directTransport } from "../../network/direct-transport.ts";
+import type { Transport } from "../../network/transport.ts";
+import type { SlotControl, SlotSide } from "../../protocol/slot-messages.ts";
 import type { LinkBuilder } from "../build/links.ts";
 import type { JobStubs } from "../slot/job-factory.ts";
 import type { Slot } from "../slot/slot.ts";
 import { slotHost } from "./slot-host.ts";
-import type { SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
+import { SLOT_ADDRESS, type SlotHandle, type SlotRunner, type SlotStart } from "./slot-runner.ts";
 
 export type LocalRunnerOptions = {
   readonly env: Env;
@@ -78,29 +79,36 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
       const loop = loopOf(start.index);
       const doorbells = Array.from({ length: start.slots }, (_, index) => loopOf(index));
       const { links, stubs, slotEnv = () => env } = options;
-      const { near, far } = transport.connect<ToSlot, FromSlot>(`slot ${start.index}`);
-      const slot = slotHost({
-        env: slotEnv(start.index),
-        start,
-        doorbells,
-        load: options.load,
-        send: (message) => far.send(message),
-        wake: () => loop.ring(),
-        ...(stubs && { stubs }),
-        ...(links && { links: (configuration: Configuration) => links(start.index, doorbells, configuration) }),
-      });
-      loop.slot = slot;
-      far.onMessage((message) => {
-        slot.onMessage(message);
-        loop.ring();
-      });
-      far.send({ kind: "ready" });
+      const address = `${SLOT_ADDRESS} ${start.index}`;
+      const serve = (control: SlotSide): void => {
+        const slot = slotHost({
+          env: slotEnv(start.index),
+          start,
+          doorbells,
+          load: options.load,
+          send: (message) => control.send(message),
+          wake: () => loop.ring(),
+          ...(stubs && { stubs }),
+          ...(links && { links: (configuration: Configuration) => links(start.index, doorbells, configuration) }),
+        });
+        loop.slot = slot;
+        control.receive({
+          message: (message) => {
+            slot.onMessage(message);
+            loop.ring();
+          },
+          lost: () => loop.stop(),
+        });
+        control.send({ kind: "ready" });
+      };
+      const listener = transport.listen(address, serve);
+      const control: SlotControl = transport.connect(address);
       return {
-        control: near,
+        control,
         ring: () => loop.ring(),
         terminate: async () => {
-          near.close();
-          far.close();
+          control.close();
+          listener.close();
           loop.stop();
         },
         stackSample: async () => null,

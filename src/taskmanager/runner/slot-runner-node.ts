@@ -4,10 +4,12 @@ import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
+import { nodeEnv } from "../../base/env-node.ts";
 import { SharedDoorbell } from "../../network/doorbell.ts";
-import { portConnection } from "../../network/port-connection.ts";
-import type { FromSlot, ToSlot } from "../../protocol/slot-messages.ts";
-import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
+import { PortTransport } from "../../network/port-transport.ts";
+import type { SlotControl } from "../../protocol/slot-messages.ts";
+import { nodeDisk } from "../../storage/node-disk.ts";
+import { SLOT_ADDRESS, type SlotExit, type SlotHandle, type SlotRunner, type SlotStart } from "./slot-runner.ts";
 import { stackSample } from "./stack-sample-node.ts";
 
 const MIB = 1024 ** 2;
@@ -59,6 +61,7 @@ export function threadSlotRunner(
   residentBytes = (): number => process.memoryUsage.rss(),
 ): SlotRunner {
   setFlagsFromString(INTERRUPTIBLE);
+  const { timers } = nodeEnv(nodeDisk());
   return {
     residentBytes,
     start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle {
@@ -80,7 +83,8 @@ export function threadSlotRunner(
       if (output !== null)
         for (const stream of [worker.stdout, worker.stderr]) stream.setEncoding("utf8").on("data", output);
       const bell = new SharedDoorbell(new Int32Array(start.doorbells), start.index * 2);
-      const control = portConnection<ToSlot, FromSlot>(worker);
+      const transport = new PortTransport({ port: worker, timers });
+      const control: SlotControl = transport.connect(SLOT_ADDRESS);
       let exit: SlotExit | null = null;
       worker.on("error", (error: unknown) => {
         const code = (error as { code?: unknown }).code;
@@ -93,7 +97,7 @@ export function threadSlotRunner(
         ring: () => bell.ring(),
         terminate: async () => {
           worker.off("exit", exited);
-          control.close();
+          transport.close();
           await threadEnd(worker);
         },
         stackSample: () => stackSample(worker),

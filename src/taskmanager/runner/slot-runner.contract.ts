@@ -63,10 +63,12 @@ class StartedSlot implements AsyncDisposable {
     this.#progress = new Int32Array(start.progress);
     this.#lastVertex = new Int32Array(start.lastVertex);
     this.handle = runner.start(start, (exit) => this.exits.push(exit));
-    this.handle.control.onMessage((message) => {
-      this.messages.push(message);
-      // The only task is the coordinator's, too.
-      if (message.kind === "splitRequest" || message.kind === "split") this.handle.control.send(message);
+    this.handle.control.receive({
+      message: (message) => {
+        this.messages.push(message);
+        // The only task is the coordinator's, too.
+        if (message.kind === "splitRequest" || message.kind === "split") this.handle.control.send(message);
+      },
     });
   }
 

@@ -4,8 +4,10 @@
 // `slot-runner-node.ts` (a worker thread per slot).
 
 import type { SegmentPoolHandle } from "../../memory/segment-pool.ts";
-import type { Connection } from "../../network/transport.ts";
-import type { FromSlot, ToSlot } from "../../protocol/slot-messages.ts";
+import type { SlotControl } from "../../protocol/slot-messages.ts";
+
+/** Where a slot listens, in its thread. */
+export const SLOT_ADDRESS = "slot";
 
 /** Shared memory and settings that a slot starts with; plain data. */
 export type SlotStart = {
@@ -42,7 +44,7 @@ export type SlotExit = {
 
 export interface SlotHandle {
   /** Control messages to and from the slot. */
-  readonly control: Connection<ToSlot, FromSlot>;
+  readonly control: SlotControl;
   /** Makes the slot look for work; it does so anyway when it is told something. */
   ring(): void;
   /**

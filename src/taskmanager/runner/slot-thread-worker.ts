@@ -6,8 +6,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { nodeEnv } from "../../base/env-node.ts";
 import { assert } from "../../base/errors.ts";
 import { SharedDoorbell } from "../../network/doorbell.ts";
-import { portConnection } from "../../network/port-connection.ts";
-import type { FromSlot, ToSlot } from "../../protocol/slot-messages.ts";
+import { PortTransport } from "../../network/port-transport.ts";
+import type { Says } from "../../network/transport.ts";
+import type { FromSlot, SlotSide, ToSlot } from "../../protocol/slot-messages.ts";
 import { nodeDisk } from "../../storage/node-disk.ts";
 import { exitCalled, outOfHeap, threwLate, withCulprit } from "../failures/user-failure.ts";
 import type { Slot } from "../slot/slot.ts";
@@ -15,23 +16,31 @@ import { AllocationSample } from "./allocation-sample-node.ts";
 import { HeapGuard } from "./heap-guard.ts";
 import { jobLoad } from "./job-load-node.ts";
 import { slotHost } from "./slot-host.ts";
-import type { SlotStart } from "./slot-runner.ts";
+import { SLOT_ADDRESS, type SlotStart } from "./slot-runner.ts";
 import { TurnLoop } from "./turn-loop.ts";
 
 assert(parentPort !== null, "a slot runs in a worker thread only");
-const control = portConnection<FromSlot, ToSlot>(parentPort);
 const start = workerData as SlotStart;
 const words = new Int32Array(start.doorbells);
 const bells = Array.from({ length: start.slots }, (_, index) => new SharedDoorbell(words, index * 2));
 const bell = new SharedDoorbell(words, start.index * 2);
-const send = (message: FromSlot): void => control.send(message);
 const env = nodeEnv(nodeDisk(), { writeLog: (line) => send({ kind: "log", line }) });
+const transport = new PortTransport({ port: parentPort, timers: env.timers });
+let control: SlotSide | null = null;
+const send = (message: FromSlot): void => control?.send(message);
 
 const slot: Slot = slotHost({ env, start, doorbells: bells, load: jobLoad, send, wake: () => bell.ring() });
 
-control.onMessage((message) => {
-  slot.onMessage(message);
-  bell.ring();
+transport.listen<Says<FromSlot>, Says<ToSlot>>(SLOT_ADDRESS, (connection) => {
+  control = connection;
+  connection.receive({
+    message: (message) => {
+      slot.onMessage(message);
+      bell.ring();
+    },
+  });
+  send({ kind: "ready" });
+  turns.run();
 });
 process.on("uncaughtException", (error) => slot.fail(null, threwLate("threw", error)));
 process.on("unhandledRejection", (reason) => slot.fail(null, threwLate("rejected a promise", reason)));
@@ -62,9 +71,6 @@ const turns = new TurnLoop({
     return slot.turn();
   },
   isOver: () => slot.closed,
-  onOver: () => control.close(),
+  onOver: () => transport.close(),
   soon: setImmediate,
 });
-
-send({ kind: "ready" });
-turns.run();

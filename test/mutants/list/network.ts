@@ -7,6 +7,7 @@ const RING = "src/network/ring-link.ts";
 const LOCAL = "src/network/local-link.ts";
 const STOCK = "src/network/segment-stock.ts";
 const KINDS_TESTS = ["src/network/row-kinds.test.ts"];
+const FRAMED = "src/network/framed-connection.ts";
 const RESULT_PARTITION_TESTS = ["src/network/result-partition.test.ts", "src/network/output-channel.test.ts"];
 
 export const NETWORK: readonly Mutant[] = [
@@ -197,10 +198,46 @@ export const NETWORK: readonly Mutant[] = [
     tests: ["test/integration/ring-threads.test.ts"],
   },
   {
-    name: "what an end has sent still arrives after it has closed the connection",
-    file: "src/network/transport.ts",
-    find: "if (message !== undefined && isOpen()) receive(message);",
-    replace: "if (message !== undefined) receive(message);",
+    name: "what comes for an end that has closed reaches it",
+    file: FRAMED,
+    find: "    if (!this.#open) return; // T3\n",
+    replace: "",
+  },
+  {
+    name: "an end that was told that its connection is lost is told again",
+    file: FRAMED,
+    find: "    if (!this.#open) return;\n    this.#end();\n    this.#receiver.lost",
+    replace: "    this.#end();\n    this.#receiver.lost",
+  },
+  {
+    name: "requests that wait are not rejected when the connection is lost",
+    file: FRAMED,
+    find: "    for (const pending of [...this.#requests.values()]) pending.settle(this.#lost());\n",
+    replace: "",
+  },
+  {
+    name: "a message that is too large is sent",
+    file: FRAMED,
+    find: "    if (bytes > messageBytesMax) throw",
+    replace: "    if (bytes > 2 * messageBytesMax) throw",
+  },
+  {
+    name: "the close of a connection overtakes what was sent before it",
+    file: "src/network/direct-transport.ts",
+    find: "end: () => down(() => toFar((to) => to.ended())),",
+    replace: "end: () => toFar((to) => to.ended()),",
+  },
+  {
+    name: "who dials where nobody listens waits for ever",
+    file: "src/network/direct-transport.ts",
+    find: "          near.ended();\n          return;",
+    replace: "          return;",
+  },
+  {
+    name: "a thread that has ended keeps its connections open",
+    file: "src/network/port-transport.ts",
+    find: '    options.port.on("exit", this.#ended);\n',
+    replace: "",
   },
   {
     name: "a batch that is due in a moment is flushed at the next watch",

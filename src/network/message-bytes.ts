@@ -1,0 +1,17 @@
+// How much room a control message takes, near enough to hold it to a limit.
+
+const NUMBER_BYTES = 8;
+const CHARACTER_BYTES = 2;
+
+/** Bytes that travel: shared memory does not. */
+export function messageBytes(value: unknown): number {
+  if (typeof value === "string") return value.length * CHARACTER_BYTES;
+  if (typeof value !== "object" || value === null) return NUMBER_BYTES;
+  if (value instanceof SharedArrayBuffer) return NUMBER_BYTES;
+  if (value instanceof ArrayBuffer) return value.byteLength;
+  if (ArrayBuffer.isView(value)) return value.buffer instanceof ArrayBuffer ? value.byteLength : NUMBER_BYTES;
+  const isList = Array.isArray(value) || value instanceof Map;
+  let bytes = NUMBER_BYTES;
+  for (const part of isList ? value : Object.entries(value).flat()) bytes += messageBytes(part);
+  return bytes;
+}
