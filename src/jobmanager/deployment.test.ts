@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JobGraph, JobVertex } from "../graph/job-graph.ts";
-import { checkSlots } from "./deployment.ts";
+import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
+import { checkSlots, deploymentOf } from "./deployment.ts";
 
 const vertex = (parallelism: number, slotGroup = "default") => ({ parallelism, slotGroup }) as JobVertex;
 
@@ -26,4 +26,22 @@ test("more slots than there can be are refused with the parallelism that would d
     fix: /^run with --parallelism 256, and operators that say \.parallelism\(n\) with no more$/,
   });
   assert.throws(() => checkSlots(needing(200, 200), 256), { fix: /^run with --parallelism 128,/ });
+});
+
+test("tasks name their channels alike at both ends, with the sender's attempt and the other end's slot, in plain data", () => {
+  const edges = [{ index: 0, fromVertex: 0, toVertex: 1, edge: { partitioner: { kind: "hash" } } }] as JobEdge[];
+  const named = (name: string, parallelism: number) => ({ ...vertex(parallelism), name });
+  const { tasks } = deploymentOf({ vertices: [named("in", 2), named("out", 1)], edges } as unknown as JobGraph, 3);
+  assert.deepEqual(tasks, JSON.parse(JSON.stringify(tasks)));
+  const channel = (from: number, peer: number) => ({ edge: 0, from, to: 0, attempt: 3, peer });
+  assert.deepEqual(
+    tasks.map((ofSlot) => ofSlot.map(({ id, name, inputs, outputs }) => [id, name, inputs, outputs])),
+    [
+      [
+        ["0/0/3", "in (1/2)", [], [{ edge: 0, channels: [channel(0, 0)] }]],
+        ["1/0/3", "out (1/1)", [{ edge: 0, channels: [channel(0, 0), channel(1, 1)] }], []],
+      ],
+      [["0/1/3", "in (2/2)", [], [{ edge: 0, channels: [channel(1, 0)] }]]],
+    ],
+  );
 });

@@ -7,19 +7,19 @@ import { type EngineError, InternalError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobGraph, JobVertex } from "../graph/job-graph.ts";
-import type { SegmentPool } from "../memory/segment-pool.ts";
 import { MetricRates } from "../metrics/metric-rates.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
-import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
+import type { FromSlot, JobDescriptor, TaskDescriptor, ToSlot } from "../protocol/slot-messages.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import { type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
 
 /** What a job master needs of its TaskManager. */
 export interface SlotGateway {
-  readonly network: SegmentPool;
   start(slot: number): void;
-  post(slot: number, message: ToSlot): void;
+  /** Gives tasks to a slot that was started. What it has no memory for is told as a failure. */
+  deploy(slot: number, job: JobDescriptor, tasks: readonly TaskDescriptor[]): void;
+  post(slot: number, message: Exclude<ToSlot, { readonly kind: "deploy" }>): void;
   /** Ends the slot's thread and takes back what it held. */
   end(slot: number): Promise<void>;
   metricMemories(): readonly SharedArrayBuffer[];
@@ -55,11 +55,11 @@ export class JobMaster {
   #cancellation: TimerHandle | null = null;
 
   constructor(options: JobMasterOptions) {
-    const { graph, configuration, job, slots } = options;
+    const { graph } = options;
     this.#options = options;
     this.metrics = new MetricStore(options.env.clock);
     this.rates = new MetricRates(this.metrics);
-    this.#deployment = deploymentOf({ jobId: job.jobId, graph, configuration, network: slots.network, attempt: 0 });
+    this.#deployment = deploymentOf(graph, 0);
     const tasks = this.#deployment.tasks.reduce((count, ofSlot) => count + ofSlot.length, 0);
     this.#state = jobStateOf({ tasks, slots: this.#deployment.tasks.length });
     this.result = new Promise((resolve) => {
@@ -82,7 +82,7 @@ export class JobMaster {
     const { slots, job } = this.#options;
     for (const index of this.#deployment.tasks.keys()) slots.start(index);
     this.#deployment.tasks.forEach((tasks, index) => {
-      slots.post(index, { kind: "deploy", job, tasks });
+      slots.deploy(index, job, tasks);
     });
   }
 
@@ -198,12 +198,11 @@ export class JobMaster {
     for (const slot of open) this.#onClosed(slot, null);
   }
 
-  #postAll(message: ToSlot): void {
+  #postAll(message: Parameters<SlotGateway["post"]>[1]): void {
     for (const index of this.#deployment.tasks.keys()) this.#options.slots.post(index, message);
   }
 
   #done(outcome: JobOutcome): void {
-    for (const owner of this.#deployment.owners) this.#options.slots.network.closeOwner(owner);
     this.#cancellation?.cancel();
     this.metrics.freeze();
     const { error } = this.#state;

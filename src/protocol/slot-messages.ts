@@ -16,23 +16,46 @@ export function taskIdOf(vertex: number, subtask: number, attempt: number): Task
   return `${vertex}/${subtask}/${attempt}`;
 }
 
-/** How two tasks are connected, as each end gets it. */
-export type LinkSpec =
-  /** Both ends in this slot; `id` names the queue. */
-  | { readonly kind: "local"; readonly id: string }
-  /** The other end is in the slot `peer` of the same process. */
-  | { readonly kind: "ring"; readonly id: string; readonly memory: SharedArrayBuffer; readonly peer: number };
-
-export type TaskInput = { readonly edge: number; readonly links: readonly LinkSpec[] };
-export type TaskOutput = {
+/** A channel between two tasks, as the task at either end gets it: a name, whatever carries it. */
+export type TaskChannel = {
   readonly edge: number;
-  readonly links: readonly LinkSpec[];
-  /** Network segments that this output owns for its life. */
-  readonly segments: readonly number[];
+  /** Sending and receiving subtask. */
+  readonly from: number;
+  readonly to: number;
+  /** Of the sending task. */
+  readonly attempt: number;
+  /** The slot of the job that the task at the other end is in. */
+  readonly peer: number;
+};
+
+/** Unique within a job. */
+export function channelName({ edge, from, to, attempt }: TaskChannel): string {
+  return `${edge}/${from}/${to}/${attempt}`;
+}
+
+export type TaskInput = { readonly edge: number; readonly channels: readonly TaskChannel[] };
+export type TaskOutput = { readonly edge: number; readonly channels: readonly TaskChannel[] };
+
+/** Unique within a job. */
+export function outputName(task: TaskId, { edge }: TaskOutput): string {
+  return `${task}/${edge}`;
+}
+
+/** Carries a channel to another slot of the same TaskManager. */
+export type Ring = { readonly memory: SharedArrayBuffer; readonly peer: number };
+
+/** What carries the channels of the tasks in a slot, as its TaskManager made it. Stays within the process. */
+export type SlotWiring = {
+  /** By the names of channels; those without a ring lead to tasks in the slot itself. */
+  readonly rings: ReadonlyMap<string, Ring>;
+  /** Network segments of the outputs that lead there, by the names of the outputs. */
+  readonly segments: ReadonlyMap<string, readonly number[]>;
 };
 
 export type TaskDescriptor = {
   readonly id: TaskId;
+  /** For people: "numbers -> map (1/2)". */
+  readonly name: string;
   readonly vertex: number;
   readonly subtask: number;
   readonly attempt: number;
@@ -59,7 +82,12 @@ export type JobDescriptor = {
 };
 
 export type ToSlot =
-  | { readonly kind: "deploy"; readonly job: JobDescriptor; readonly tasks: readonly TaskDescriptor[] }
+  | {
+      readonly kind: "deploy";
+      readonly job: JobDescriptor;
+      readonly tasks: readonly TaskDescriptor[];
+      readonly wiring: SlotWiring;
+    }
   /** All tasks of the job have finished: make the sinks' work visible. */
   | { readonly kind: "commit" }
   /** Stop. `commit`: what sinks have written so far becomes visible (an endless job stopped by its user). */

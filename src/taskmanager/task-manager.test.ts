@@ -8,7 +8,7 @@ import { Configuration } from "../config/configuration.ts";
 import type { JobVertex } from "../graph/job-graph.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
-import type { FromSlot, SlotControl } from "../protocol/slot-messages.ts";
+import type { FromSlot, JobDescriptor, SlotControl, TaskDescriptor } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
 import { TaskManager } from "./task-manager.ts";
@@ -67,6 +67,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
       };
     },
   };
+  const told: FromSlot[] = [];
   const lost: { slot: number; error: EngineError }[] = [];
   const memory = taskManagerMemory(configuration, { machineBytes: 8 * 1024 ** 3 });
   const manager = new TaskManager({
@@ -74,15 +75,18 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     configuration,
     memory,
     runner,
-    onMessage: () => undefined,
+    onMessage: (_slot, message) => told.push(message),
     chains: (_slot, vertex) => (vertex === null ? CHAINS : CHAINS.slice(vertex, vertex + 1)),
     onSlotLost: (slot, error) => lost.push({ slot, error }),
   });
-  for (const index of threads.keys()) {
-    manager.start(index);
-    const owner = manager.network.registerOwner({ job: "job", task: `task ${index}`, purpose: "test" });
-    manager.network.allocate(owner, 1);
-  }
+  for (const index of threads.keys()) manager.start(index);
+  /** Gives a slot a task that sends to `receivers`, of which there is one in each slot. */
+  const deploy = (slot: number, receivers: readonly number[] = [slot + 1]): void => {
+    const channels = receivers.map((to) => ({ edge: 0, from: slot, to, attempt: 0, peer: to }));
+    const task = { id: `0/${slot}/0`, name: `task ${slot}`, vertex: 0, subtask: slot, attempt: 0, inputs: [] };
+    const tasks: TaskDescriptor[] = [{ ...task, outputs: [{ edge: 0, channels }] }];
+    manager.deploy(slot, { jobId: "job", config: [] } as unknown as JobDescriptor, tasks);
+  };
   /** A slot gives the task of the first chain a turn, which does not come back. */
   const hang = (slot: number): void => {
     words[slot]!.lastVertex[slot] = 1;
@@ -92,11 +96,12 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   const moves = (slot: number): void => {
     words[slot]!.progress[slot]! += 1;
   };
-  return { env, manager, lost, says, exits, hang, moves, processBytes: memory.process.bytes };
+  return { env, manager, lost, told, says, exits, deploy, hang, moves, processBytes: memory.process.bytes };
 }
 
 test("M1: a thread that cannot be ended is given up after ten seconds, and keeps its segments", async () => {
-  const { env, manager } = setUp([{ heldBytes: 0, terminate: () => new Promise(() => undefined) }], () => null);
+  const { env, manager, deploy } = setUp([{ heldBytes: 0, terminate: () => new Promise(() => undefined) }], () => null);
+  deploy(0);
   let ended = false;
   void manager.end(0).then(() => {
     ended = true;
@@ -105,7 +110,7 @@ test("M1: a thread that cannot be ended is given up after ten seconds, and keeps
   assert.deepEqual([ended, manager.stranded], [false, false]);
   await env.advance(200);
   assert.deepEqual([ended, manager.stranded], [true, true]);
-  assert.equal(manager.network.stats().leased, 1);
+  assert.ok(manager.network.stats().leased > 0);
 });
 
 test("the error of a slot whose thread cannot be ended says what becomes of the process, and has the line", async () => {
@@ -243,5 +248,36 @@ test("a thread that ends by itself is a slot lost, with all that it held; after 
     [[1, "SLOT_EXITED"]],
   );
   assert.equal(manager.managed.stats().leased, 0);
+  await manager.close();
+});
+
+test("M1: network segments are free once a slot says that it is closed, or its thread has ended, by itself or not", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+  for (const how of ["says", "exits", "is ended"] as const) {
+    const { manager, says, exits, deploy } = setUp([thread, thread], () => null);
+    deploy(0);
+    const one = manager.network.stats().leased;
+    deploy(1);
+    assert.deepEqual([one > 0, manager.network.stats().leased], [true, 2 * one]);
+    if (how === "says") says[0]?.({ kind: "closed", error: null });
+    else if (how === "exits") exits[0]?.({ kind: "exit", code: 1, error: null });
+    else await manager.end(0);
+    assert.equal(manager.network.stats().leased, one, how);
+    await manager.close();
+    assert.equal(manager.network.stats().leased, 0);
+  }
+});
+
+test("tasks for which there is no network memory are told as the failure of their slot, and nothing stays", async () => {
+  const { env, manager, told, deploy } = setUp([{ heldBytes: 0, terminate: async () => undefined }], () => null);
+  deploy(
+    0,
+    Array.from({ length: 100_000 }, (_, to) => to + 1),
+  );
+  assert.equal(told.length, 0, "never within the call");
+  await env.advance(0);
+  const [failed] = told;
+  assert.equal(failed?.kind === "failed" && failed.error.code, "MEMORY_REQUEST_TOO_LARGE");
+  assert.deepEqual([manager.network.stats().leased, manager.network.report()], [0, []]);
   await manager.close();
 });

@@ -3,8 +3,8 @@
 // Owns: the network and managed pools, slot threads, shared memory for doorbells, metrics and progress. Does not own:
 // the decision what runs where (job master), what happens inside a slot (slot.ts).
 //
-//   M1. Whatever a slot held in the pools is free again once its thread has ended, however it ended. A thread that
-//       cannot be ended keeps it: it may still write there.
+//   M1. Whatever a slot held in the pools is free again once it has said that its tasks are closed, or its thread has
+//       ended, however it ended. A thread that cannot be ended keeps it: it may still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
 
 import { userFrame } from "../api/checks/call-site.ts";
@@ -18,11 +18,13 @@ import { SegmentPool } from "../memory/segment-pool.ts";
 import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
 import { metricMemory } from "../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../network/doorbell.ts";
-import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
+import { errorData } from "../protocol/error-data.ts";
+import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
 import { neverReturned, outOfHeap, withCulprit } from "./failures/user-failure.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import { HELD_FACTOR_MAX } from "./runner/heap-guard.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
+import { ShuffleEnvironment } from "./shuffle-environment.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskManagerOptions = {
@@ -40,6 +42,8 @@ export type TaskManagerOptions = {
 type SlotEntry = {
   readonly handle: SlotHandle;
   readonly metrics: SharedArrayBuffer;
+  /** That may still read and write network segments. */
+  readonly tasks: { readonly jobId: string; readonly id: TaskId }[];
   ended: boolean;
   /** It has said that nothing of its tasks is left. */
   closed: boolean;
@@ -65,6 +69,7 @@ export class TaskManager {
   readonly #doorbells: SharedArrayBuffer;
   readonly #progress: SharedArrayBuffer;
   readonly #lastVertex: SharedArrayBuffer;
+  readonly #shuffle: ShuffleEnvironment;
   readonly #watchdog: Watchdog;
   readonly #memoryGuard: MemoryGuard;
   #stranded = false;
@@ -90,6 +95,7 @@ export class TaskManager {
       groupLimits: Array.from({ length: slots }, () => memory.slot.managedBlocks),
       poison,
     });
+    this.#shuffle = new ShuffleEnvironment(this.network);
     this.#doorbells = new SharedArrayBuffer(slots * DOORBELL_WORDS * 4);
     this.#progress = new SharedArrayBuffer(slots * 4);
     this.#lastVertex = new SharedArrayBuffer(slots * 4);
@@ -146,10 +152,10 @@ export class TaskManager {
       },
       (exit) => this.#onExit(index, exit),
     );
-    const entry: SlotEntry = { handle, metrics, ended: false, closed: false };
+    const entry: SlotEntry = { handle, metrics, tasks: [], ended: false, closed: false };
     handle.control.receive({
       message: (message) => {
-        if (message.kind === "closed") entry.closed = true;
+        if (message.kind === "closed") this.#onClosed(entry);
         onMessage(index, message);
       },
     });
@@ -158,7 +164,21 @@ export class TaskManager {
     this.#memoryGuard.watch();
   }
 
-  post(slot: number, message: ToSlot): void {
+  /** Connects tasks and gives them to a slot. What there is no memory for is told as the slot's failure. */
+  deploy(slot: number, job: JobDescriptor, tasks: readonly TaskDescriptor[]): void {
+    const entry = this.#slots[slot];
+    if (entry === undefined || entry.ended) return;
+    try {
+      const wiring = this.#shuffle.connect({ job, slot, tasks, slotOf: (peer) => peer });
+      for (const { id } of tasks) entry.tasks.push({ jobId: job.jobId, id });
+      entry.handle.control.send({ kind: "deploy", job, tasks, wiring });
+    } catch (error) {
+      const failed = { kind: "failed", task: null, error: errorData(error) } as const;
+      this.#options.env.timers.soon(() => this.#options.onMessage(slot, failed));
+    }
+  }
+
+  post(slot: number, message: Exclude<ToSlot, { readonly kind: "deploy" }>): void {
     const entry = this.#slots[slot];
     if (entry !== undefined && !entry.ended) entry.handle.control.send(message);
   }
@@ -190,7 +210,19 @@ export class TaskManager {
     });
   }
 
+  /** Nothing of the slot's tasks is left, by its own word. */
+  #onClosed(entry: SlotEntry): void {
+    entry.closed = true;
+    this.#release(entry);
+  }
+
+  #release({ tasks }: SlotEntry): void {
+    for (const { jobId, id } of tasks.splice(0)) this.#shuffle.release(jobId, id);
+  }
+
   #takeBack(slot: number): void {
+    const entry = this.#slots[slot];
+    if (entry !== undefined) this.#release(entry);
     for (const pool of [this.network, this.managed]) {
       for (const { job, task, purpose, segments } of pool.threadEnded(slot + 1)) {
         if (this.#slots[slot]?.closed !== true) continue; // It was ended in the middle of its work.

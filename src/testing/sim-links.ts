@@ -6,7 +6,7 @@ import type { SeededRandom } from "../base/seeded-random.ts";
 import type { DataReceiver, DataSender, Doorbell } from "../network/data-link.ts";
 import type { ElementKind } from "../network/element.ts";
 import { LocalLink } from "../network/local-link.ts";
-import type { LinkSpec } from "../protocol/slot-messages.ts";
+import { channelName, type SlotWiring, type TaskChannel } from "../protocol/slot-messages.ts";
 import type { LinkBuilder } from "../taskmanager/build/links.ts";
 import { SimLink } from "./sim-link.ts";
 
@@ -28,30 +28,30 @@ export class SimLinks {
     this.#options = options;
   }
 
-  forSlot(slot: number, doorbells: readonly Doorbell[]): LinkBuilder {
+  forSlot(slot: number, doorbells: readonly Doorbell[], { rings }: SlotWiring): LinkBuilder {
+    const peerOf = (channel: TaskChannel): number => rings.get(channelName(channel))?.peer ?? slot;
     return {
       batchBytesMax: this.#options.batchBytesMax,
       recordBytesMax: this.#options.recordBytesMax,
-      senders: (links) =>
-        links.map((link) => this.#link(link, { doorbells, sender: slot, receiver: peerOf(link, slot) })),
-      receiver: (link) => this.#link(link, { doorbells, sender: peerOf(link, slot), receiver: slot }),
+      senders: (_task, { channels }) =>
+        channels.map((channel) => this.#link(channel, { doorbells, sender: slot, receiver: peerOf(channel) })),
+      receiver: (channel) => this.#link(channel, { doorbells, sender: peerOf(channel), receiver: slot }),
     };
   }
 
-  #link(spec: LinkSpec, ends: { doorbells: readonly Doorbell[]; sender: number; receiver: number }) {
-    let link = this.#links.get(spec.id);
+  #link(channel: TaskChannel, ends: { doorbells: readonly Doorbell[]; sender: number; receiver: number }) {
+    const name = channelName(channel);
+    let link = this.#links.get(name);
     if (link === undefined) {
       const sender = ends.doorbells[ends.sender]!;
       const receiver = ends.doorbells[ends.receiver]!;
       const { onArrival } = this.#options;
       link =
-        spec.kind === "local"
+        ends.sender === ends.receiver
           ? new LocalLink({ sender, receiver })
-          : new SimLink({ ...this.#options, sender, receiver, onArrival: (...what) => onArrival(spec.id, ...what) });
-      this.#links.set(spec.id, link);
+          : new SimLink({ ...this.#options, sender, receiver, onArrival: (...what) => onArrival(name, ...what) });
+      this.#links.set(name, link);
     }
     return link;
   }
 }
-
-const peerOf = (link: LinkSpec, own: number): number => (link.kind === "local" ? own : link.peer);

@@ -161,7 +161,7 @@ function runnerOf(job: Job, options: SimulationOptions, world: World) {
     },
     load: () => new Promise((resolve) => env.timers.after(random.next() * weather.loadMaxMs, () => resolve(job))),
     transport,
-    ...(options.realLinks !== true && { links: (slot, doorbells) => links.forSlot(slot, doorbells) }),
+    ...(options.realLinks !== true && { links: (...slot) => links.forSlot(...slot) }),
     slotEnv: () => ({ ...env, clock: workingClock(env, random, weather.workMaxMs) }),
   });
 }

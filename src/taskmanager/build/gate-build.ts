@@ -14,7 +14,7 @@ export function gateBuild(subtask: Subtask): InputGate | null {
     const edge = subtask.edge(input.edge);
     const { from, input: port } = edge.edge;
     const codec = codecAtFirst(exchangeShape(edge, subtask.operator(from), `${name} input ${input.edge}`));
-    return input.links.map((link) => ({ receiver: context.links.receiver(link), port, codec }));
+    return input.channels.map((channel) => ({ receiver: context.links.receiver(channel), port, codec }));
   });
   let compiled = 0;
   return new InputGate(channels, (spec, options) => compileBatchCodec(spec, options, `${name} shape ${++compiled}`));

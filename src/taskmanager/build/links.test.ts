@@ -3,39 +3,54 @@ import { test } from "node:test";
 import { memoryView } from "../../base/memory-view.ts";
 import { ELEMENT } from "../../network/element.ts";
 import { ringLinkMemory } from "../../network/ring-link.ts";
+import { type Ring, type TaskDescriptor, taskIdOf } from "../../protocol/slot-messages.ts";
 import { SharedLinks } from "./links.ts";
 
 const SEGMENT_SIZE = 4_096;
+
+const channel = (from: number, to: number, peer = 0) => ({ edge: 0, from, to, attempt: 0, peer });
+
+/** The sending subtask, whose output leads to others. */
+const task = (subtask: number, ...to: number[]) => {
+  const output = { edge: 0, channels: to.map((each) => channel(subtask, each)) };
+  const of = { id: taskIdOf(0, subtask, 0), name: "task", vertex: 0, subtask, attempt: 0, inputs: [] };
+  return [{ ...of, outputs: [output] } satisfies TaskDescriptor, output] as const;
+};
+
+type Rings = Readonly<Record<string, Ring>>;
+type Wired = { readonly rings?: Rings; readonly segments?: readonly number[]; readonly segmentsPerChannel?: number };
 
 function setUp() {
   const rung: number[] = [];
   const doorbells = [0, 1, 2].map((slot) => ({ ring: () => void rung.push(slot) }));
   const view = memoryView(new SharedArrayBuffer(8 * SEGMENT_SIZE));
-  const linksOf = (ownSlot: number, segmentsPerChannel = 1): SharedLinks =>
+  const linksOf = (ownSlot: number, { rings = {}, segments = [], segmentsPerChannel = 1 }: Wired): SharedLinks =>
     new SharedLinks({
+      wiring: { rings: new Map(Object.entries(rings)), segments: new Map([["0/0/0/0", segments]]) },
       ...{ view, segmentSize: SEGMENT_SIZE, doorbells, ownSlot, recordBytesMax: 100_000 },
       ...{ segmentsPerChannel, segmentsPerChannelMax: 4 },
     });
   return { linksOf, rung };
 }
 
-test("both ends of a link inside a slot are one queue, and other links are others", () => {
+test("both ends of a channel inside a slot are one queue, and other channels are others", () => {
   const { linksOf, rung } = setUp();
-  const links = linksOf(1);
-  const [sender] = links.senders([{ kind: "local", id: "0/1/1" }], []);
-  const receiver = links.receiver({ kind: "local", id: "0/1/1" });
-  const other = links.receiver({ kind: "local", id: "0/1/2" });
+  const links = linksOf(1, {});
+  const [sender] = links.senders(...task(1, 1));
+  const receiver = links.receiver(channel(1, 1));
+  const others = [channel(1, 2), { ...channel(1, 1), attempt: 1 }].map((other) => links.receiver(other));
   assert.ok(sender?.sendRows({ rows: [{ id: 1 }], times: null, kinds: null, marks: null }));
   assert.deepEqual(rung, [1], "its own slot is rung");
-  assert.equal(other.poll(), null);
+  for (const other of others) assert.equal(other.poll(), null);
   assert.deepEqual(receiver.poll()?.rows, [{ id: 1 }]);
 });
 
-test("a link between slots rings the slot at its other end, from both ends", () => {
+test("a channel between slots rings the slot at its other end, from both ends", () => {
   const { linksOf, rung } = setUp();
   const memory = ringLinkMemory();
-  const [sender] = linksOf(0).senders([{ kind: "ring", id: "0/0/2", memory, peer: 2 }], [0, 1]);
-  const receiver = linksOf(2).receiver({ kind: "ring", id: "0/0/2", memory, peer: 0 });
+  const links = linksOf(0, { rings: { "0/0/2/0": { memory, peer: 2 } }, segments: [0, 1] });
+  const [sender] = links.senders(...task(0, 2));
+  const receiver = linksOf(2, { rings: { "0/0/2/0": { memory, peer: 0 } } }).receiver(channel(0, 2));
   assert.ok(sender?.sendControl(ELEMENT.watermark, 7));
   sender?.announce();
   assert.deepEqual(rung, [2]);
@@ -47,14 +62,15 @@ test("a link between slots rings the slot at its other end, from both ends", () 
 
 test("channels of one output share its segments, and each has its own beyond them", () => {
   const { linksOf } = setUp();
-  const ring = (id: string, peer: number) => ({ kind: "ring", id, memory: ringLinkMemory(), peer }) as const;
-  const ends = [ring("0/0/1", 1), ring("0/0/2", 2)];
-  assert.equal(linksOf(0).senders(ends, [0, 1]).length, 2);
-  assert.throws(() => linksOf(0, 2).senders(ends, [0, 1, 2]), { code: "ASSERTION" });
+  const ring = (peer: number): Ring => ({ memory: ringLinkMemory(), peer });
+  const rings = { "0/0/1/0": ring(1), "0/0/2/0": ring(2) };
+  assert.equal(linksOf(0, { rings, segments: [0, 1] }).senders(...task(0, 1, 2)).length, 2);
+  const tooFew = linksOf(0, { rings, segments: [0, 1, 2], segmentsPerChannel: 2 });
+  assert.throws(() => tooFew.senders(...task(0, 1, 2)), { code: "ASSERTION" });
 });
 
 test("a batch is worth sending before it outgrows a segment", () => {
-  const { batchBytesMax, recordBytesMax } = setUp().linksOf(0);
+  const { batchBytesMax, recordBytesMax } = setUp().linksOf(0, {});
   assert.ok(batchBytesMax < SEGMENT_SIZE && batchBytesMax > SEGMENT_SIZE / 2, `${batchBytesMax}`);
   assert.equal(recordBytesMax, 100_000);
 });

@@ -5,20 +5,28 @@ import type { DataReceiver, DataSender, Doorbell } from "../../network/data-link
 import { LocalLink } from "../../network/local-link.ts";
 import { RingReceiver, RingSender } from "../../network/ring-link.ts";
 import { SegmentStock } from "../../network/segment-stock.ts";
-import type { LinkSpec } from "../../protocol/slot-messages.ts";
+import {
+  channelName,
+  outputName,
+  type SlotWiring,
+  type TaskChannel,
+  type TaskDescriptor,
+  type TaskOutput,
+} from "../../protocol/slot-messages.ts";
 
-/** Makes senders and receivers from what was deployed; the simulation has one of its own. */
+/** Makes senders and receivers for the channels that tasks name; the simulation has one of its own. */
 export interface LinkBuilder {
   /** Bytes at which a batch is worth sending. */
   readonly batchBytesMax: number;
   /** Encoded bytes of the largest record that may travel between slots. */
   readonly recordBytesMax: number;
-  /** One sender per link of an output, which share the output's segments. */
-  senders(links: readonly LinkSpec[], segments: readonly number[]): DataSender[];
-  receiver(link: LinkSpec): DataReceiver;
+  /** One sender per channel of an output, which share the output's segments. */
+  senders(task: TaskDescriptor, output: TaskOutput): DataSender[];
+  receiver(channel: TaskChannel): DataReceiver;
 }
 
 export type SharedLinksOptions = {
+  readonly wiring: SlotWiring;
   /** Over the network pool. */
   readonly view: MemoryView;
   readonly segmentSize: number;
@@ -46,38 +54,43 @@ export class SharedLinks implements LinkBuilder {
     this.recordBytesMax = options.recordBytesMax;
   }
 
-  senders(links: readonly LinkSpec[], segments: readonly number[]): DataSender[] {
-    const { view, segmentSize, segmentsPerChannel, segmentsPerChannelMax } = this.#options;
+  senders(task: TaskDescriptor, output: TaskOutput): DataSender[] {
+    const { wiring, view, segmentSize, segmentsPerChannel, segmentsPerChannelMax } = this.#options;
+    const segments = wiring.segments.get(outputName(task.id, output)) ?? [];
     const stock = new SegmentStock({ view, segmentSize, segments, exclusive: segmentsPerChannel });
-    return links.map((link) => {
-      if (link.kind === "local") return this.#local(link.id);
+    return output.channels.map((channel) => {
+      const name = channelName(channel);
+      const ring = wiring.rings.get(name);
+      if (ring === undefined) return this.#local(name);
       return new RingSender({
-        memory: link.memory,
+        memory: ring.memory,
         stock,
-        receiver: this.#doorbell(link.peer),
+        receiver: this.#doorbell(ring.peer),
         segmentsMax: segmentsPerChannelMax,
       });
     });
   }
 
-  receiver(link: LinkSpec): DataReceiver {
-    if (link.kind === "local") return this.#local(link.id);
-    const { view, segmentSize, segmentsPerChannelMax } = this.#options;
+  receiver(channel: TaskChannel): DataReceiver {
+    const { wiring, view, segmentSize, segmentsPerChannelMax } = this.#options;
+    const name = channelName(channel);
+    const ring = wiring.rings.get(name);
+    if (ring === undefined) return this.#local(name);
     return new RingReceiver({
-      memory: link.memory,
+      memory: ring.memory,
       view,
       segmentSize,
-      sender: this.#doorbell(link.peer),
+      sender: this.#doorbell(ring.peer),
       segmentsMax: segmentsPerChannelMax,
     });
   }
 
-  #local(id: string): LocalLink {
-    let link = this.#locals.get(id);
+  #local(name: string): LocalLink {
+    let link = this.#locals.get(name);
     if (link === undefined) {
       const own = this.#doorbell(this.#options.ownSlot);
       link = new LocalLink({ sender: own, receiver: own });
-      this.#locals.set(id, link);
+      this.#locals.set(name, link);
     }
     return link;
   }

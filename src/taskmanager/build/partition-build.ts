@@ -15,7 +15,7 @@ export function partitionBuild(subtask: Subtask, output: TaskOutput): ResultPart
   const to = graph.vertices[edge.toVertex];
   assert(to !== undefined, `no vertex ${edge.toVertex}`);
   const name = `${subtask.name} edge ${output.edge}`;
-  const senders = links.senders(output.links, output.segments);
+  const senders = links.senders(subtask.descriptor, output);
   return new ResultPartition({
     name,
     senders,

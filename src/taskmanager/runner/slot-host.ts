@@ -7,7 +7,7 @@ import { OPTIONS } from "../../config/options.ts";
 import { SegmentPool } from "../../memory/segment-pool.ts";
 import { type MetricDefinition, MetricRegistry } from "../../metrics/metric-registry.ts";
 import type { Doorbell } from "../../network/data-link.ts";
-import type { FromSlot } from "../../protocol/slot-messages.ts";
+import type { FromSlot, SlotWiring } from "../../protocol/slot-messages.ts";
 import { type LinkBuilder, SharedLinks } from "../build/links.ts";
 import { type JobStubs, jobFactory } from "../slot/job-factory.ts";
 import { Slot } from "../slot/slot.ts";
@@ -23,7 +23,7 @@ export type SlotHostOptions = {
   /** Gives the slot a turn soon. */
   readonly wake: () => void;
   /** Links of the simulation; the shared-memory ones by default. */
-  readonly links?: (configuration: Configuration) => LinkBuilder;
+  readonly links?: (wiring: SlotWiring) => LinkBuilder;
   readonly stubs?: JobStubs;
 };
 
@@ -39,7 +39,7 @@ export function slotHost(options: SlotHostOptions): Slot {
     factory: jobFactory({
       env,
       load: options.load,
-      links: options.links ?? ((configuration) => sharedLinks(configuration, network, options)),
+      links: (configuration, wiring) => options.links?.(wiring) ?? sharedLinks(configuration, wiring, network, options),
       states: (configuration, job) =>
         slotStates({
           env,
@@ -68,8 +68,14 @@ export function slotHost(options: SlotHostOptions): Slot {
   return slot;
 }
 
-function sharedLinks(configuration: Configuration, network: SegmentPool, options: SlotHostOptions): LinkBuilder {
+function sharedLinks(
+  configuration: Configuration,
+  wiring: SlotWiring,
+  network: SegmentPool,
+  options: SlotHostOptions,
+): LinkBuilder {
   return new SharedLinks({
+    wiring,
     view: network.view,
     segmentSize: network.segmentSize,
     segmentsPerChannel: configuration.get(OPTIONS.buffersPerChannel),

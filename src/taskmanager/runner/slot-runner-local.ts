@@ -3,11 +3,10 @@
 
 import type { Job } from "../../api/job.ts";
 import type { Env } from "../../base/env.ts";
-import type { Configuration } from "../../config/configuration.ts";
 import type { Doorbell } from "../../network/data-link.ts";
 import { directTransport } from "../../network/direct-transport.ts";
 import type { Transport } from "../../network/transport.ts";
-import type { SlotControl, SlotSide } from "../../protocol/slot-messages.ts";
+import type { SlotControl, SlotSide, SlotWiring } from "../../protocol/slot-messages.ts";
 import type { LinkBuilder } from "../build/links.ts";
 import type { JobStubs } from "../slot/job-factory.ts";
 import type { Slot } from "../slot/slot.ts";
@@ -19,7 +18,7 @@ export type LocalRunnerOptions = {
   readonly load: (bundle: string | null) => Promise<Job>;
   /** Control messages and links of the simulation. */
   readonly transport?: Transport;
-  readonly links?: (slot: number, doorbells: readonly Doorbell[], configuration: Configuration) => LinkBuilder;
+  readonly links?: (slot: number, doorbells: readonly Doorbell[], wiring: SlotWiring) => LinkBuilder;
   /** Environment of a slot; that of the runner by default. The simulation gives each slot a clock of its own. */
   readonly slotEnv?: (slot: number) => Env;
   readonly stubs?: JobStubs;
@@ -89,7 +88,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
           send: (message) => control.send(message),
           wake: () => loop.ring(),
           ...(stubs && { stubs }),
-          ...(links && { links: (configuration: Configuration) => links(start.index, doorbells, configuration) }),
+          ...(links && { links: (wiring: SlotWiring) => links(start.index, doorbells, wiring) }),
         });
         loop.slot = slot;
         control.receive({

@@ -106,8 +106,9 @@ class StartedSlot implements AsyncDisposable {
   deploy(bundle: string, planHash = ""): void {
     const shared = { params: {}, defaults: DEFAULTS, planText: "", config: [], checks: false };
     const job: JobDescriptor = { jobId: "job", bundle, planHash, ...shared };
-    const task = { id: taskIdOf(0, 0, 0), vertex: 0, subtask: 0, attempt: 0, inputs: [], outputs: [] };
-    this.handle.control.send({ kind: "deploy", job, tasks: [task] });
+    const task = { id: taskIdOf(0, 0, 0), name: "task", vertex: 0, subtask: 0, attempt: 0, inputs: [], outputs: [] };
+    const wiring = { rings: new Map(), segments: new Map() };
+    this.handle.control.send({ kind: "deploy", job, tasks: [task], wiring });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

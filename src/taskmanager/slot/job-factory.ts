@@ -10,7 +10,7 @@ import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { firstDifference, planDiff } from "../../graph/plan-diff.ts";
 import type { MetricRegistry } from "../../metrics/metric-registry.ts";
 import type { EnumeratorContext, Source } from "../../operators/source.ts";
-import type { FromSlot, JobDescriptor, TaskDescriptor } from "../../protocol/slot-messages.ts";
+import type { FromSlot, JobDescriptor, SlotWiring, TaskDescriptor } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { LinkBuilder } from "../build/links.ts";
 import type { OperatorFunctions, SourceWatermarks, TaskBuildContext } from "../build/subtask.ts";
@@ -24,7 +24,7 @@ export type JobFactoryOptions = {
   readonly env: Env;
   /** The job of a bundle, or the one that is already here. */
   readonly load: (bundle: string | null) => Promise<Job>;
-  readonly links: (configuration: Configuration) => LinkBuilder;
+  readonly links: (configuration: Configuration, wiring: SlotWiring) => LinkBuilder;
   /** Keyed state for the operators of one deployment. */
   readonly states: (configuration: Configuration, job: JobDescriptor) => StateFactory;
   readonly metrics: MetricRegistry;
@@ -52,11 +52,11 @@ export interface StateFactory {
 
 export function jobFactory(options: JobFactoryOptions): TaskFactory {
   return {
-    async deploy(job, descriptors) {
+    async deploy(job, descriptors, wiring) {
       const configuration = new Configuration(job.config);
       const { graph, functions } = await rebuild(options, job, configuration);
       const states = options.states(configuration, job);
-      const links = options.links(configuration);
+      const links = options.links(configuration, wiring);
       const { env, metrics, wake, send } = options;
       const outlets = new RowOutlets(send);
       const context: TaskBuildContext = {

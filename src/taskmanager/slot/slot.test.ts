@@ -93,7 +93,12 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
   });
   const settle = () => env.advance(0);
   const start = async () => {
-    slot.onMessage({ kind: "deploy", job: {} as JobDescriptor, tasks: [] });
+    slot.onMessage({
+      kind: "deploy",
+      job: {} as JobDescriptor,
+      tasks: [],
+      wiring: { rings: new Map(), segments: new Map() },
+    });
     await settle();
   };
   return { slot, sent, wakes, settle, start, kinds: () => sent.map(({ kind }) => kind), released: () => released };

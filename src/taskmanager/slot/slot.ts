@@ -11,7 +11,14 @@
 import type { Env } from "../../base/env.ts";
 import type { JobVertex } from "../../graph/job-graph.ts";
 import { errorData } from "../../protocol/error-data.ts";
-import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "../../protocol/slot-messages.ts";
+import type {
+  FromSlot,
+  JobDescriptor,
+  SlotWiring,
+  TaskDescriptor,
+  TaskId,
+  ToSlot,
+} from "../../protocol/slot-messages.ts";
 import type { RowOutlets } from "../drivers/row-outlet.ts";
 import type { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import type { Task } from "../task/task.ts";
@@ -23,6 +30,7 @@ export interface TaskFactory {
   deploy(
     job: JobDescriptor,
     tasks: readonly TaskDescriptor[],
+    wiring: SlotWiring,
   ): Promise<{
     readonly tasks: readonly SlotTask[];
     /** Coordinators of the sources whose first subtask is here, by vertex. */
@@ -51,6 +59,8 @@ export type SlotOptions = {
 };
 
 type Running = SlotTask & { finished: boolean };
+
+type Deploy = Extract<ToSlot, { readonly kind: "deploy" }>;
 
 type SplitMessage = Extract<ToSlot, { readonly kind: "split" | "splitsFollow" | "splitRequest" }>;
 
@@ -94,7 +104,7 @@ export class Slot {
   onMessage(message: ToSlot): void {
     switch (message.kind) {
       case "deploy":
-        void this.#deploy(message.job, message.tasks);
+        void this.#deploy(message);
         break;
       case "commit":
         this.#close("commit");
@@ -184,10 +194,10 @@ export class Slot {
     return Math.max(0, sleepMs);
   }
 
-  async #deploy(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<void> {
+  async #deploy(deploy: Deploy): Promise<void> {
     this.#state = "deploying";
     try {
-      await this.#open(job, tasks);
+      await this.#open(deploy);
     } catch (error) {
       this.fail(null, error);
     }
@@ -203,8 +213,8 @@ export class Slot {
     this.#options.wake();
   }
 
-  async #open(job: JobDescriptor, tasks: readonly TaskDescriptor[]): Promise<void> {
-    const deployed = await this.#options.factory.deploy(job, tasks);
+  async #open({ job, tasks, wiring }: Deploy): Promise<void> {
+    const deployed = await this.#options.factory.deploy(job, tasks, wiring);
     this.#coordinators = deployed.coordinators;
     this.#outlets = deployed.outlets;
     this.#release = deployed.release;

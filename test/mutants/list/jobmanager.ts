@@ -48,12 +48,6 @@ export const JOBMANAGER: readonly Mutant[] = [
     replace: "this.#options.slots.post(this.#deployment.assignment.slotOf(message.vertex, message.subtask), message);",
   },
   {
-    name: "the segments of a job's exchanges are not given back",
-    file: MASTER,
-    find: "    for (const owner of this.#deployment.owners) this.#options.slots.network.closeOwner(owner);\n",
-    replace: "",
-  },
-  {
     name: "slots that do not close after they were cancelled are waited for without end",
     file: MASTER,
     find: "    for (const slot of open) this.#onClosed(slot, null);\n",

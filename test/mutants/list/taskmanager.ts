@@ -188,15 +188,46 @@ export const TASKMANAGER: readonly Mutant[] = [
     replace: "this.size = Math.min(KEY_RUN_MAX, this.size * 2);",
   },
   {
+    name: "segments of an output are free while somebody may still read from them",
+    file: "src/taskmanager/shuffle-environment.ts",
+    find: "lease?.channels.every(",
+    replace: "lease?.channels.some(",
+  },
+  {
+    name: "what was connected before there were no more segments stays",
+    file: "src/taskmanager/shuffle-environment.ts",
+    find: "      for (const { id } of tasks) this.release(job.jobId, id); // X2\n",
+    replace: "",
+  },
+  {
+    name: "the second end of a channel gets a ring of its own",
+    file: "src/taskmanager/shuffle-environment.ts",
+    find: "      this.#channels.set(name, channel); // X1\n",
+    replace: "",
+  },
+  {
+    name: "channels of different attempts have one name",
+    file: "src/protocol/slot-messages.ts",
+    find: "return `${edge}/${from}/${to}/${attempt}`;",
+    replace: "return `${edge}/${from}/${to}/${attempt === -1}`;",
+    tests: ["src/taskmanager/shuffle-environment.test.ts"],
+  },
+  {
+    name: "the channels of a slot that has closed keep their segments",
+    file: "src/taskmanager/task-manager.ts",
+    find: "    entry.closed = true;\n    this.#release(entry);\n",
+    replace: "    entry.closed = true;\n",
+  },
+  {
     name: "a link between slots rings the slot it comes from",
     file: "src/taskmanager/build/links.ts",
-    find: "receiver: this.#doorbell(link.peer),",
+    find: "receiver: this.#doorbell(ring.peer),",
     replace: "receiver: this.#doorbell(this.#options.ownSlot),",
   },
   {
     name: "both ends of a link inside a slot get a queue each",
     file: "src/taskmanager/build/links.ts",
-    find: "      this.#locals.set(id, link);\n",
+    find: "      this.#locals.set(name, link);\n",
     replace: "",
   },
   {
