@@ -12,8 +12,9 @@ import { misspeltFix, sideOutputs } from "./checks/misplaced-call.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
 import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan/plan-builder.ts";
 import { outputOf } from "./plan/stream-origin.ts";
+import { METHODS } from "./stages.ts";
 import type { Split, Stream } from "./stream.ts";
-import { METHODS, Stream as StreamClass } from "./stream.ts";
+import { Stream as StreamClass } from "./stream.ts";
 
 /** Where a job's streams start. */
 export interface JobEnv {

@@ -4,26 +4,21 @@
 // was declared last. One file, because streams make keyed streams and these make streams again.
 
 import { type Duration, durationMs, type Unspaced } from "../base/duration.ts";
-import { UserError } from "../base/errors.ts";
 import type { ErrorPolicy } from "../graph/plan.ts";
 import type { AggregateResults, Aggregates } from "../operators/aggregates/aggregate.ts";
-import { type Expr, isExpr } from "../operators/expressions/expr.ts";
+import type { Expr } from "../operators/expressions/expr.ts";
 import type { Fields } from "../operators/expressions/needs.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidPolicy, InvalidRow } from "../operators/source.ts";
 import type { WindowBounds, WindowSpec } from "../operators/windows/window-spec.ts";
-import { checkOptions, checkValue, NAME, oneOf } from "../types/check-options.ts";
-import { describe } from "../types/spec/describe.ts";
-import { checkedLayout, checkSchema, layoutOf } from "../types/spec/schema-spec.ts";
+import { checkValue, NAME } from "../types/check-options.ts";
 import type { Infer, StandardSchema, WhenKnown } from "../types/spec/standard-schema.ts";
 import type { TypeSpec } from "../types/spec/type-spec.ts";
 import type { AbsentMethods } from "./checks/absent-methods.ts";
-import { callSite } from "./checks/call-site.ts";
-import { checkEventTime, checkSameKeys, checkStreams, checkWindow } from "./checks/check-argument.ts";
+import { checkSameKeys, checkStreams, checkWindow } from "./checks/check-argument.ts";
 import { checkFunction } from "./checks/check-function.ts";
-import { checkFields, checkFilter } from "./checks/field-check.ts";
-import { refuseMisplaced, sideOutputs } from "./checks/misplaced-call.ts";
+import { sideOutputs } from "./checks/misplaced-call.ts";
 import {
   aggregateNode,
   checkTimed,
@@ -31,16 +26,16 @@ import {
   type KeyedParts,
   keyedParts,
   keyedProcess,
-  type MadeNode,
   reduceNode,
   stepFrom,
   type WindowSettings,
   windowNode,
 } from "./plan/keyed-nodes.ts";
-import { checkOnError, SIDE_ERRORS } from "./plan/on-error.ts";
+import type { MadeNode } from "./plan/made-node.ts";
+import { setOnError } from "./plan/on-error.ts";
 import { uidCheck } from "./plan/plan-builder.ts";
-import type { NodeDeclaration, PlanNode } from "./plan/plan-node.ts";
-import { edgeFunctions, edgesOf, outputOf, partitioned, type StreamOrigin } from "./plan/stream-origin.ts";
+import { eventTimeNode, filterNode, functionNode, parseNode, sinkNode } from "./plan/stream-nodes.ts";
+import { operatorOf, outputOf, partitioned, type StreamOrigin, unitedOrigin } from "./plan/stream-origin.ts";
 import type { ConnectedProcess, KeyedProcess, SideSchemas, SideValues } from "./process-types.ts";
 import { SinkHandle } from "./sink-handle.ts";
 import type {
@@ -119,9 +114,7 @@ export class Stream<T> {
     map: WhenKnown<S, (record: Immutable<T>) => Infer<S> | NoPromise>,
   ): Stream<Infer<S>>;
   map(first: unknown, second?: unknown): never {
-    const type = second === undefined ? null : checkedLayout(first, "map");
-    const map = checkFunction(second ?? first, "map");
-    return this.#next({ kind: "map", output: type, functions: { map } }, { type });
+    return streamOf(functionNode(this.#origin, "map", [first, second]));
   }
 
   /** Keeps the records for which the function or expression is true. */
@@ -132,11 +125,7 @@ export class Stream<T> {
   // The last, because its errors are those that the compiler shows.
   filter(filter: (record: T) => boolean): Stream<T>;
   filter(filter: unknown): never {
-    if (isExpr(filter)) checkFilter(filter.spec, this.#origin.type);
-    const declaration: NodeDeclaration = isExpr(filter)
-      ? { kind: "filter", options: { expression: filter.spec as never } }
-      : { kind: "filter", functions: { filter: checkFunction(filter, "filter") } };
-    return this.#next({ ...declaration, output: this.#origin.type }, { type: this.#origin.type });
+    return streamOf(filterNode(this.#origin, filter));
   }
 
   /** Gives any number of records for each: an array, or a generator, which is pulled as there is room. */
@@ -148,11 +137,7 @@ export class Stream<T> {
     flatMap: WhenKnown<S, (record: Immutable<T>) => Iterable<Infer<S>> | NoPromise>,
   ): Stream<Infer<S>>;
   flatMap(first: unknown, second?: unknown): never {
-    const type = second === undefined ? null : checkedLayout(first, "flatMap");
-    return this.#next(
-      { kind: "flatMap", output: type, functions: { flatMap: checkFunction(second ?? first, "flatMap") } },
-      { type },
-    );
+    return streamOf(functionNode(this.#origin, "flatMap", [first, second]));
   }
 
   /**
@@ -163,53 +148,21 @@ export class Stream<T> {
     schema: S,
     options?: { readonly invalid?: I },
   ): [I] extends ["side"] ? Split<Infer<S>, { invalid: InvalidRow }> : Stream<Infer<S>>;
-  parse(schema: StandardSchema, options: { readonly invalid?: InvalidPolicy } = {}): never {
-    checkSchema(schema, "parse");
-    checkOptions({ of: "parse", given: options, takes: { invalid: oneOf("fail", "skip", "side") } });
-    const type = layoutOf(schema);
-    const invalid = options.invalid ?? "fail";
-    const sides = invalid === "side" ? [{ name: "invalid", type: null }] : [];
-    return this.#next(
-      { kind: "parse", output: type, options: { invalid }, sides, functions: { schema } },
-      { type, sides: invalid === "side" ? { invalid: null } : {} },
-    );
+  parse(schema: StandardSchema, options?: { readonly invalid?: InvalidPolicy }): never {
+    return streamOf(parseNode(this.#origin, schema, options));
   }
 
   /** Assigns event times and makes watermarks from them. */
   eventTime(options: EventTimeOptions<T>): Stream<T> {
-    checkEventTime(options);
-    const { at } = options;
-    const field = typeof at === "string" ? at : null;
-    if (field !== null) checkFields("eventTime", this.#origin.type, [field]);
-    return this.#next(
-      {
-        kind: "eventTime",
-        output: this.#origin.type,
-        options: {
-          field,
-          outOfOrderMs: durationMs(options.outOfOrder ?? "0ms"),
-          idleMs: options.idle === undefined ? null : durationMs(options.idle),
-          everyMs: options.every === undefined ? null : durationMs(options.every),
-          unit: options.unit ?? null,
-        },
-        functions: field === null ? { at: checkFunction(at, "eventTime") } : {},
-      },
-      { type: this.#origin.type, timed: true },
-    );
+    return streamOf(eventTimeNode(this.#origin, options));
   }
 
   /** All records of these streams as one. Their order is that of arrival. */
   union<const S extends readonly StreamOf<unknown>[]>(...others: S): Stream<T | S[number][typeof element]> {
     checkStreams("union", Stream, others);
-    const origins = [this.#origin, ...others.map((other) => other.origin)];
-    return new Stream<T | S[number][typeof element]>({
-      ...this.#origin,
-      outputs: origins.flatMap((origin) => origin.outputs),
-      type: origins.every((origin) => JSON.stringify(origin.type) === JSON.stringify(this.#origin.type))
-        ? this.#origin.type
-        : null,
-      timed: origins.every((origin) => origin.timed),
-    });
+    return new Stream<T | S[number][typeof element]>(
+      unitedOrigin([this.#origin, ...others.map((other) => other.origin)]),
+    );
   }
 
   /**
@@ -235,22 +188,7 @@ export class Stream<T> {
 
   /** Ends the stream in a sink. */
   to<const Uid extends string>(uid: Uid, sink: Sink<T>): SinkHandle<Uid, T> {
-    const example = '.to("out", print())';
-    if (isSink(uid)) uidCheck(undefined, `sink ${uid.kind}`, example);
-    if (!isSink(sink)) {
-      throw new UserError("SINK_INVALID", `"${uid}" has no sink: it is ${describe(sink)}`, {
-        fix: `give a sink as the second argument, for example ${example}`,
-      });
-    }
-    const node = this.#origin.builder.add({
-      kind: "sink",
-      explicitUid: uidCheck(uid, `sink ${sink.kind}`),
-      ...(sink.parallelism !== undefined && { parallelism: sink.parallelism, maxParallelism: sink.parallelism }),
-      options: { sink: sink.kind, guarantee: sink.guarantee, ...objectOf(sink.describe()) },
-      inputs: edgesOf(this.#origin),
-      functions: { sink, ...edgeFunctions(this.#origin) },
-    });
-    return new SinkHandle(node);
+    return new SinkHandle(sinkNode(this.#origin, uid, sink));
   }
 
   /** Spreads records evenly over the next operator's subtasks, one after the other. */
@@ -282,45 +220,46 @@ export class Stream<T> {
 
   /** Uid of the operator declared last: the name under which its state and its functions are found again. */
   uid(uid: string): this {
-    this.#last().explicitUid = uidCheck(uid, `operator ${this.#last().kind}`);
+    const node = operatorOf(this.#origin);
+    node.explicitUid = uidCheck(uid, `operator ${node.kind}`);
     return this;
   }
 
   /** Name of the operator declared last, for people. */
   name(name: string): this {
     checkValue({ what: "the name of an operator", value: name, kind: NAME });
-    this.#last().name = name;
+    operatorOf(this.#origin).name = name;
     return this;
   }
 
   /** Number of subtasks of the operator declared last. */
   parallelism(parallelism: number): this {
-    this.#last().parallelism = parallelism;
+    operatorOf(this.#origin).parallelism = parallelism;
     return this;
   }
 
   /** Number of key groups, the most subtasks it can ever have; fixed for the life of its state. */
   maxParallelism(maxParallelism: number): this {
-    this.#last().maxParallelism = maxParallelism;
+    operatorOf(this.#origin).maxParallelism = maxParallelism;
     return this;
   }
 
   /** Slot-sharing group of the operator declared last and of those after it. */
   slotGroup(group: string): this {
     checkValue({ what: "the slot-sharing group", value: group, kind: NAME });
-    this.#last().slotGroup = group;
+    operatorOf(this.#origin).slotGroup = group;
     return this;
   }
 
   /** Keeps the operator declared last out of the chain before it. */
   startNewChain(): this {
-    this.#last().chaining = "head";
+    operatorOf(this.#origin).chaining = "head";
     return this;
   }
 
   /** Keeps the operator declared last out of any chain. */
   disableChaining(): this {
-    this.#last().chaining = "never";
+    operatorOf(this.#origin).chaining = "never";
     return this;
   }
 
@@ -328,49 +267,11 @@ export class Stream<T> {
   onError(policy: "fail" | "skip"): this;
   onError(policy: "side"): WithErrors<T, this>;
   onError(policy: ErrorPolicy): never {
-    const node = this.#last();
-    checkOnError(node, policy);
-    node.onError = policy;
-    node.sides = node.sides.filter(({ name }) => name !== SIDE_ERRORS);
+    const node = operatorOf(this.#origin);
+    setOnError(node, policy);
     if (policy !== "side") return this as never;
-    node.sides = [...node.sides, { name: SIDE_ERRORS, type: null }];
     const sides = Object.fromEntries(node.sides.map((side) => [side.name, side.type]));
     return new Stream(this.#origin, sides) as never;
-  }
-
-  #last(): PlanNode {
-    const [first] = this.#origin.outputs;
-    if (first === undefined || this.#origin.outputs.length > 1) {
-      const location = callSite();
-      throw new UserError(
-        "SETTING_WITHOUT_OPERATOR",
-        "a union is no operator: it has no uid, name or parallelism of its own",
-        {
-          fix: "set them on the streams before, or on the operator after it",
-          ...(location && { location }),
-        },
-      );
-    }
-    return first.node;
-  }
-
-  #next(
-    declaration: NodeDeclaration,
-    result: { type: TypeSpec | null; timed?: boolean; sides?: Readonly<Record<string, TypeSpec | null>> },
-  ): never {
-    const { builder, timed } = this.#origin;
-    const node = builder.add({
-      ...declaration,
-      inputs: edgesOf(this.#origin),
-      functions: { ...declaration.functions, ...edgeFunctions(this.#origin) },
-    });
-    const origin: StreamOrigin = {
-      builder,
-      outputs: [outputOf(node)],
-      type: result.type,
-      timed: result.timed ?? timed,
-    };
-    return new Stream(origin, result.sides) as never;
   }
 }
 
@@ -532,64 +433,7 @@ export class InOrderConnected<L, R, K> {
   }
 }
 
-/** Names of all methods of the fluent API. */
-export const METHODS = refuseMisplaced([
-  {
-    type: Stream,
-    what: "a stream without a key",
-    fix: (method) => `key it first: .keyBy("…")${method === "allowLate" ? ".window(…)" : ""}.${method}(…)`,
-  },
-  {
-    type: Keyed,
-    what: "a keyed stream",
-    fix: (method) =>
-      method === "allowLate"
-        ? "say which windows first: .window(…).allowLate(…)"
-        : `call .${method} before keyBy, or on what .aggregate({ … }), .reduce("…", f) or .process({ … }) gives`,
-  },
-  {
-    type: InOrder,
-    what: "a keyed stream in event-time order",
-    fix: (method) =>
-      method === "window" || method === "allowLate"
-        ? "leave .inOrder() out: windows take records in any order"
-        : method === "connect"
-          ? "connect first: a.keyBy(…).connect(b.keyBy(…)).inOrder()"
-          : `call .${method} before keyBy, or on what .inOrder().process({ … }) gives`,
-  },
-  {
-    type: Windowed,
-    what: "a stream in windows",
-    fix: (method) => `call .${method} before window, or on what .window(…).aggregate({ … }) gives`,
-  },
-  {
-    type: Connected,
-    what: "a pair of connected streams",
-    fix: (method) => `call .${method} before connect, or on what .connect(…).process({ … }) gives`,
-  },
-  {
-    type: InOrderConnected,
-    what: "a pair of connected streams in event-time order",
-    fix: (method) => `call .${method} before connect, or on what .inOrder().process({ … }) gives`,
-  },
-  {
-    type: SinkHandle,
-    what: "a sink",
-    fix: (method) => `.to(…) ends a stream: keep the stream itself in a variable, and call .${method} on that`,
-  },
-]);
-
-/** The stream of an operator on a keyed stream. */
+/** The stream of an operator that was just declared. */
 function streamOf({ node, type, sides, origin }: MadeNode): never {
   return new Stream({ ...origin, outputs: [outputOf(node)], type }, sides) as never;
-}
-
-function isSink(value: unknown): value is Sink<unknown> {
-  return typeof (value as Partial<Sink<unknown>> | null | undefined)?.createWriter === "function";
-}
-
-function objectOf(described: unknown): Record<string, never> {
-  return typeof described === "object" && described !== null && !Array.isArray(described)
-    ? (described as Record<string, never>)
-    : {};
 }

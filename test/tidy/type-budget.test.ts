@@ -8,13 +8,14 @@ import { test } from "node:test";
 import { ROOT, repoFiles } from "./repo-files.ts";
 
 /** Raise it knowingly: by what the new cases add, not to make room. */
-const INSTANTIATIONS_MAX = 180_000;
+const INSTANTIATIONS_MAX = 120_000;
 
 test("the type tests compile within their budget of type instantiations", () => {
   const files = repoFiles(/^src\/.*\.types\.ts$/);
   const compiler = spawnSync(
     join(ROOT, "node_modules/.bin/tsc"),
-    ["-p", "tsconfig.types.json", "--extendedDiagnostics", "--listFiles"],
+    // One checker: with several, each counts for itself, and the sum depends on which files fall to which.
+    ["-p", "tsconfig.types.json", "--singleThreaded", "--extendedDiagnostics", "--listFiles"],
     { cwd: ROOT, encoding: "utf8" },
   );
   assert.equal(

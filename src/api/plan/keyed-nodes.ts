@@ -18,9 +18,10 @@ import { checkFunction } from "../checks/check-function.ts";
 import { checkAggregateFields } from "../checks/field-check.ts";
 import { aggregationTypes } from "./aggregation.ts";
 import { keyChoice, keyColumns, keyText, shippedFields } from "./key-choice.ts";
+import type { MadeNode, SideTypes } from "./made-node.ts";
 import { checkSideNames } from "./on-error.ts";
 import { uidCheck } from "./plan-builder.ts";
-import type { KeyedStep, NodeDeclaration, NodeInput, PlanNode } from "./plan-node.ts";
+import type { KeyedStep, NodeDeclaration, NodeInput } from "./plan-node.ts";
 import { checkUnpartitioned, keyedEdges, type StreamOrigin } from "./stream-origin.ts";
 import { windowText } from "./window-text.ts";
 
@@ -49,17 +50,6 @@ export function stepFrom(parts: KeyedParts, kind: KeyedStep["kind"]): KeyedParts
   parts.step.isRead = true;
   return { ...parts, step: parts.origin.builder.addStep(kind, []), inOrder: parts.inOrder || kind === "inOrder" };
 }
-
-export type SideTypes = Readonly<Record<string, TypeSpec | null>>;
-
-/** A node, and what its streams are made of. */
-export type MadeNode = {
-  readonly node: PlanNode;
-  readonly type: TypeSpec | null;
-  readonly sides: SideTypes;
-  /** Of the stream that the operator was called on. */
-  readonly origin: StreamOrigin;
-};
 
 export type WindowSettings = { readonly window: WindowSpec; readonly allowedLatenessMs: number };
 

@@ -7,12 +7,20 @@ import { callSite } from "../checks/call-site.ts";
 import type { PlanNode } from "./plan-node.ts";
 
 /** Side output of `onError("side")`. */
-export const SIDE_ERRORS = "errors";
+const SIDE_ERRORS = "errors";
 
 const POLICY = oneOf("fail", "skip", "side");
 
+/** The side outputs are then those of the operator's own and, if the policy is "side", that of errors. */
+export function setOnError(node: PlanNode, policy: ErrorPolicy): void {
+  checkOnError(node, policy);
+  const own = node.sides.filter(({ name }) => name !== SIDE_ERRORS);
+  node.onError = policy;
+  node.sides = policy === "side" ? [...own, { name: SIDE_ERRORS, type: null }] : own;
+}
+
 /** Refuses what is no policy, and a policy for an operator that could not keep to it. */
-export function checkOnError(node: PlanNode, policy: ErrorPolicy): void {
+function checkOnError(node: PlanNode, policy: ErrorPolicy): void {
   checkValue({ what: "the policy of onError", value: policy, kind: POLICY });
   if (policy === "fail" || obeysOnError(node)) return;
   const location = callSite();

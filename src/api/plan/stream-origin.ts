@@ -1,8 +1,10 @@
 // Where streams come from, and the edges that connect them to new operators. Untyped: no generics here.
 
+import { UserError } from "../../base/errors.ts";
 import type { KeySpec, PartitionerSpec } from "../../graph/plan.ts";
 import { withoutEffect } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import { callSite } from "../checks/call-site.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import type { NodeInput, OperatorFunctions, PlanNode } from "./plan-node.ts";
 
@@ -26,6 +28,33 @@ export type StreamOrigin = {
 /** An operator's output as it is, distributed only as parallelism demands. */
 export function outputOf(node: PlanNode, output = ""): StreamOutput {
   return { node, output, partitioning: { kind: "forward" } };
+}
+
+/** All records of these streams, at least one. */
+export function unitedOrigin(origins: readonly [StreamOrigin, ...StreamOrigin[]]): StreamOrigin {
+  const [first] = origins;
+  const type = JSON.stringify(first.type);
+  return {
+    ...first,
+    outputs: origins.flatMap((origin) => origin.outputs),
+    type: origins.every((origin) => JSON.stringify(origin.type) === type) ? first.type : null,
+    timed: origins.every((origin) => origin.timed),
+  };
+}
+
+/** The operator that settings on the stream concern; a union has none. */
+export function operatorOf({ outputs }: StreamOrigin): PlanNode {
+  const [first] = outputs;
+  if (first !== undefined && outputs.length === 1) return first.node;
+  const location = callSite();
+  throw new UserError(
+    "SETTING_WITHOUT_OPERATOR",
+    "a union is no operator: it has no uid, name or parallelism of its own",
+    {
+      fix: "set them on the streams before, or on the operator after it",
+      ...(location && { location }),
+    },
+  );
 }
 
 /** The edges that connect a stream to the first input of a new operator. */
