@@ -24,6 +24,8 @@ export type OperatorSubject = {
   readonly ungrouped?: boolean;
   /** What was given of a call that has more to do is in no snapshot: none is taken then. Default: false. */
   readonly whole?: boolean;
+  /** What it gives does not depend on what other key groups have come to: tested with those of two subtasks. */
+  readonly merges?: boolean;
   /** What counts of the rows given so far once event time has come to a watermark. Default: each, in its step. */
   readonly outcome?: (rows: readonly Emitted[], watermark: number) => unknown;
 };
@@ -62,6 +64,7 @@ const LIMITS: Readonly<Record<string, fc.Arbitrary<Limits>>> = {
 
 /** The tests of one operator. */
 export function operatorContract(name: string, subject: OperatorSubject): void {
+  if (subject.merges) mergeContract(name, subject);
   describe(`${name}: the same results`, () => {
     for (const [how, limits] of Object.entries(LIMITS)) {
       test(how, () => {
@@ -77,6 +80,114 @@ export function operatorContract(name: string, subject: OperatorSubject): void {
       });
     }
   });
+}
+
+/** After which step two subtasks become one; and which of them each watermark before that goes to. */
+type Merge = { readonly at: number; readonly turns: readonly (0 | 1)[] };
+
+const merges: fc.Arbitrary<Merge> = fc.record({
+  at: fc.nat(30),
+  turns: fc.array(fc.constantFrom(0, 1), { minLength: 1, maxLength: 5 }),
+});
+
+/**
+ * Key groups of two subtasks whose watermarks differ are restored into one: none is given anything twice, nothing is
+ * left out, and late is what would have been late, had they stayed apart.
+ */
+function mergeContract(name: string, subject: OperatorSubject): void {
+  test(`${name}: key groups of two subtasks that have got differently far go on together, each where it was`, () => {
+    let apart = 0;
+    fc.assert(
+      fc.property(streamCases, merges, (testCase, merge) => {
+        const run = new MergeRun(subject, testCase, merge, true);
+        assert.deepEqual(run.outcomes(), new MergeRun(subject, testCase, merge, false).outcomes());
+        apart += run.isApart ? 1 : 0;
+      }),
+      { numRuns: SNAPSHOT_RUNS },
+    );
+    assert.ok(apart > 0, "they had never got differently far");
+  });
+}
+
+/** Two subtasks that are merged, or that stay apart and do not go back either. */
+class MergeRun {
+  /** Whether they had got differently far. */
+  isApart = false;
+  readonly #driver: OperatorDriver;
+  readonly #case: StreamCase;
+  readonly #at: number;
+  readonly #turn: () => 0 | 1;
+  readonly #merges: boolean;
+  /** Where the two were when they were merged. */
+  readonly #reached: [number, number] = [-Infinity, -Infinity];
+  /** Where the input has come since. */
+  #watermark = -Infinity;
+
+  constructor(subject: OperatorSubject, testCase: StreamCase, { at, turns }: Merge, isMerged: boolean) {
+    this.#case = testCase;
+    this.#at = Math.min(at, testCase.steps.length);
+    this.#turn = cycle(turns);
+    this.#merges = isMerged;
+    this.#driver = new OperatorDriver(
+      {
+        make: () => subject.make(testCase),
+        keyType: { kind: "string" },
+        keyOf: (record) => (record as Row).key,
+        room: () => Infinity,
+        overrun: Infinity,
+      },
+      2,
+    );
+  }
+
+  outcomes(): unknown[] {
+    const driver = this.#driver;
+    const { steps } = this.#case;
+    const outcomes = steps.map((step, index) => {
+      if (index === this.#at) this.#merge();
+      return this.#outcome(() => this.#step(step, index));
+    });
+    if (this.#at === steps.length) this.#merge();
+    outcomes.push(this.#outcome(() => this.#advance(Infinity)));
+    outcomes.push(this.#outcome(() => driver.end()));
+    outcomes.push([...driver.counters]);
+    assert.equal(driver.close(), 0);
+    return outcomes;
+  }
+
+  #merge(): void {
+    this.isApart = this.#reached[0] !== this.#reached[1];
+    if (this.#merges) this.#driver.restart(1);
+  }
+
+  #step(step: Step, index: number): void {
+    if ("restart" in step) return;
+    if ("rows" in step) {
+      const records = step.rows.map((row) => ({ record: row, timestampMs: row.ts }));
+      this.#driver.records(records, this.#case.columns ? CODEC : null);
+    } else if (index >= this.#at) {
+      this.#advance(Math.max(this.#watermark, step.watermark));
+    } else {
+      const subtask = this.#turn();
+      this.#reached[subtask] = Math.max(this.#reached[subtask], step.watermark);
+      this.#driver.watermark(this.#reached[subtask], subtask);
+    }
+  }
+
+  #advance(watermark: number): void {
+    this.#watermark = watermark;
+    if (this.#merges) this.#driver.watermark(watermark);
+    else
+      this.#reached.forEach((reached, subtask) => void this.#driver.watermark(Math.max(reached, watermark), subtask));
+  }
+
+  #outcome(step: () => void): unknown {
+    const driver = this.#driver;
+    driver.emitted.length = 0;
+    driver.side.length = 0;
+    step();
+    return { rows: byKey(driver.emitted), side: byKey(driver.side) };
+  }
 }
 
 class ContractRun {

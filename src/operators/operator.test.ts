@@ -51,6 +51,7 @@ const folded = (left: number, right: number): number => (left * 3 + right) % 1_0
 const windows = (window: WindowSpec, overrun: number): OperatorSubject => ({
   make: (testCase: StreamCase) => windowOperator({ ...commonOptions(testCase), window, partials: false }),
   overrun,
+  merges: true,
 });
 
 const combiner = (window: PaneWindowSpec | null): OperatorSubject => ({
@@ -205,9 +206,9 @@ const OPERATORS: Readonly<Record<string, OperatorSubject>> = {
   "a process function in the heap store": { ...process(functions, 2, 1), store: heapStore },
   "a process function of two inputs": process(joining, 5, 2),
   "a process function of two inputs in the heap store": { ...process(joining, 5, 2), store: heapStore },
-  "running aggregates in event-time order": inOrder(running("stream")),
-  "reduce in event-time order": inOrder(reduce),
-  "a process function in event-time order": inOrder(process(functions, 2, 1)),
+  "running aggregates in event-time order": { ...inOrder(running("stream")), merges: true },
+  "reduce in event-time order": { ...inOrder(reduce), merges: true },
+  "a process function in event-time order": { ...inOrder(process(functions, 2, 1)), merges: true },
   "a process function of two inputs in event-time order": inOrder(process(joining, 5, 2)),
   "tumbling windows": { ...windows(tumbling("5ms"), 0), whole: true },
   "sliding windows": { ...windows(sliding("6ms", "2ms"), 3), whole: true },

@@ -20,6 +20,7 @@ import type { SortedPlace, SortedTable } from "../../state/table/sorted-table.ts
 import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import { GroupProgress } from "../group-progress.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 
 /** Name of the state in which records wait. */
@@ -41,20 +42,18 @@ type Opened = {
   readonly context: OperatorContext;
   readonly timers: KeyedTimers;
   readonly waiting: SortedTable;
-  readonly keyGroup: (hash: number) => number;
+  /** The watermark, by key group. */
+  readonly progress: GroupProgress;
 };
 
 export class InOrderOperator implements Operator {
   readonly #options: InOrderOptions;
   readonly #place: SortedPlace = { key: undefined, hash: 0, timeMs: 0, channel: 0, type: 0 };
   #opened: Opened | null = null;
-  #watermark = -Infinity;
   /** Event time of the inner operator (I3). After a restore, where the slowest of the key groups was. */
   #innerMs = -Infinity;
   /** The last one that it was told: after a restore, none. */
   #toldMs = -Infinity;
-  /** The watermark that a restored key group had come to, by group from the first; null when nothing was restored. */
-  #passed: Float64Array | null = null;
 
   constructor(options: InOrderOptions) {
     this.#options = options;
@@ -64,28 +63,30 @@ export class InOrderOperator implements Operator {
     const { state, uid, keyGroups } = context;
     assert(state !== null, `operator ${uid} has a key, and so a state store`);
     const waiting = state.tables.sorted({ name: WAITING, types: this.#options.types });
+    const progress = new GroupProgress(waiting.table.groupCount);
+    let isRestored = false;
     state.tables.attach({
       name: "progress",
       bytes: 0,
       snapshot: (keyGroup, out) => {
-        writeF64(out, Math.max(this.#watermark, this.#passedBy(keyGroup - keyGroups.first)));
+        writeF64(out, progress.of(keyGroup - keyGroups.first));
         writeF64(out, this.#innerMs);
       },
       restore: (keyGroup, input) => {
-        if (this.#passed === null) this.#innerMs = Infinity;
-        this.#passed ??= new Float64Array(keyGroups.last - keyGroups.first + 1).fill(-Infinity);
-        this.#passed[keyGroup - keyGroups.first] = readF64(input);
+        progress.restore(keyGroup - keyGroups.first, readF64(input));
+        const innerMs = readF64(input);
         // The slowest: timers of its keys that are due next must not find event time where another group was.
-        this.#innerMs = Math.min(this.#innerMs, readF64(input));
+        this.#innerMs = isRestored ? Math.min(this.#innerMs, innerMs) : innerMs;
+        isRestored = true;
       },
     });
-    this.#opened = { context, timers: state.timers, waiting, keyGroup: (hash) => waiting.table.groupOf(hash) };
+    this.#opened = { context, timers: state.timers, waiting, progress };
     this.#options.inner.open({ ...context, watermark: () => this.#innerMs });
   }
 
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number, input: 0 | 1): void {
-    const { context, waiting, keyGroup } = this.#open();
-    if (timestampMs <= this.#watermark || (this.#passed !== null && timestampMs <= this.#passedBy(keyGroup(hash)))) {
+    const { context, waiting, progress } = this.#open();
+    if (timestampMs <= progress.most && timestampMs <= progress.of(waiting.table.groupOf(hash))) {
       this.#late(record, timestampMs);
       return;
     }
@@ -100,8 +101,8 @@ export class InOrderOperator implements Operator {
   }
 
   onWatermark(watermark: number): boolean {
-    const { context, timers, waiting } = this.#open();
-    this.#watermark = Math.max(this.#watermark, watermark);
+    const { context, timers, waiting, progress } = this.#open();
+    progress.advance(watermark);
     for (let steps = 0; ; steps += 1) {
       if (steps > 0 && context.pause(1)) return false;
       const recordMs = waiting.firstMs;
@@ -141,10 +142,6 @@ export class InOrderOperator implements Operator {
   #open(): Opened {
     assert(this.#opened !== null, "the operator is open");
     return this.#opened;
-  }
-
-  #passedBy(group: number): number {
-    return this.#passed?.[group] ?? -Infinity;
   }
 
   /** Event time of the inner operator comes to a time; false as in O2. */

@@ -1,12 +1,8 @@
-// Windows as runs of panes, and where event time stands among them. Pure arithmetic on pane numbers.
+// Windows as runs of panes. Pure arithmetic on pane numbers.
 //
 //   panes      │ 0 │ 1 │ 2 │ 3 │ 4 │ 5 │ …          size 10 s, slide 4 s: panes of 2 s (their greatest common divisor)
 //   windows    └───────── 0 ───────┘                 5 panes each, one starting at every 2nd pane
 //                      └───────── 2 ───────┘         a window is called by its first pane
-//
-//   F1. Windows before `open` have ended: their results were given. Windows before `kept` are forgotten, lateness
-//       included.
-//   F2. kept <= open; neither goes back.
 
 import { PaneClock } from "./pane-clock.ts";
 import type { PaneWindowSpec } from "./window-spec.ts";
@@ -17,8 +13,6 @@ export class PaneFrame {
   readonly width: number;
   /** Panes from one window's start to the next one's. */
   readonly step: number;
-  open = -Infinity;
-  kept = -Infinity;
   readonly #latenessMs: number;
 
   constructor(window: PaneWindowSpec, latenessMs: number) {
@@ -30,12 +24,7 @@ export class PaneFrame {
     this.#latenessMs = latenessMs;
   }
 
-  /** Panes before this one belong to windows that have ended. */
-  get settled(): number {
-    return this.settledBefore(this.open);
-  }
-
-  /** `settled` once windows before `open` have ended. */
+  /** Panes before this one belong to windows that have ended, once those before `open` have. */
   settledBefore(open: number): number {
     return open - this.step + this.width;
   }
@@ -46,11 +35,6 @@ export class PaneFrame {
 
   lastWindowOf(pane: number): number {
     return Math.floor(pane / this.step) * this.step;
-  }
-
-  /** Whether all windows of the pane are forgotten. */
-  isLate(pane: number): boolean {
-    return this.lastWindowOf(pane) < this.kept;
   }
 
   /** The first window that has not ended when event time has reached `watermark`. */

@@ -13,10 +13,9 @@
 //   W3. A record whose windows are all past their lateness goes to the late output, or is counted.
 //   W4. Rows are removed once all their windows are past their lateness.
 //   W5. A snapshot is the rows and how far windows have fired, by key group; a restored operator goes on as if nothing
-//       had been.
+//       had been. Groups that come from subtasks that had got differently far go on each where it was.
 
 import { assert } from "../../base/errors.ts";
-import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
 import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
@@ -27,6 +26,7 @@ import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";
 import { PaneFrame } from "./pane-frame.ts";
 import { CombinedInput, type PaneInput, PartialInput, RecordInput, recordAt, timestampAt } from "./pane-input.ts";
+import { PaneProgress } from "./pane-progress.ts";
 import { PaneSet } from "./pane-set.ts";
 import { PartialRows } from "./partial-rows.ts";
 import { ROWS_PER_STEP } from "./row-walk.ts";
@@ -53,6 +53,7 @@ type Opened = {
   readonly context: OperatorContext;
   readonly groups: AggregateTable;
   readonly frame: PaneFrame;
+  readonly progress: PaneProgress;
   readonly panes: PaneSet;
   readonly input: PaneInput;
   readonly firing: PaneFiring;
@@ -63,7 +64,6 @@ export class PaneWindowOperator implements Operator {
   readonly #options: WindowOperatorOptions;
   readonly #forgotten = new Int32Array(ROWS_PER_STEP);
   #opened: Opened | null = null;
-  #restored = false;
 
   constructor(options: WindowOperatorOptions) {
     this.#options = options;
@@ -74,15 +74,16 @@ export class PaneWindowOperator implements Operator {
     const tables = tablesOf(context);
     const frame = new PaneFrame(window, allowedLatenessMs);
     const groups = this.#table(context, frame);
+    const progress = new PaneProgress(frame, groups.table.groupCount);
     const panes = new PaneSet();
     const records = new RecordInput(groups, frame.clock, context.uid);
     const input = this.#options.partials ? this.#combinedInput(groups, records, labelOf(context)) : records;
     const emitter = new WindowEmitter(context, groups, { lateOutput, endBelongs: false });
     const firing =
       frame.width === 1
-        ? new TumblingFiring(groups, frame, emitter)
-        : new SlidingFiring({ context, groups, tables, frame, panes, input, emitter });
-    this.#opened = { context, groups, frame, panes, input, firing, emitter };
+        ? new TumblingFiring(groups, frame, progress, emitter)
+        : new SlidingFiring({ context, groups, tables, frame, progress, panes, input, emitter });
+    this.#opened = { context, groups, frame, progress, panes, input, firing, emitter };
     tables.attach({
       name: groups.name,
       get bytes() {
@@ -98,11 +99,11 @@ export class PaneWindowOperator implements Operator {
   }
 
   onBatch(batch: RecordBatch, from: number): number {
-    const { context, frame, input } = this.#open();
+    const { context, progress, input } = this.#open();
     let at = from;
     while (at < batch.count) {
       const end = input.begin(batch, at, Math.min(batch.count, at + STAGE_CAPACITY));
-      const run = input.run(batch, at, end, frame.settled);
+      const run = input.run(batch, at, end, progress.settled);
       if (run > at) this.#add(batch, at, run - at);
       if (run < end) this.#addBehind(batch, run);
       const next = Math.min(run + 1, end);
@@ -113,15 +114,15 @@ export class PaneWindowOperator implements Operator {
   }
 
   onWatermark(watermark: number): boolean {
-    const { context, frame, panes, firing } = this.#open();
+    const { context, frame, progress, panes, firing } = this.#open();
     const open = frame.openAt(watermark);
     for (let window = this.#nextWindow(); window < open; window = this.#nextWindow()) {
       if (!firing.fire(window)) return false;
-      frame.open = window + frame.step;
+      progress.openAt(window + frame.step);
     }
-    frame.open = Math.max(frame.open, open);
-    frame.kept = Math.max(frame.kept, frame.keptAt(watermark));
-    for (let pane = panes.from(-Infinity); frame.isLate(pane); pane = panes.from(pane)) {
+    progress.openAt(open);
+    progress.keepFrom(frame.keptAt(watermark));
+    for (let pane = panes.from(-Infinity); progress.isLate(pane); pane = panes.from(pane)) {
       const count = this.#forget(pane);
       if (count < ROWS_PER_STEP) panes.delete(pane);
       if (context.pause(count + 1)) return false;
@@ -193,21 +194,24 @@ export class PaneWindowOperator implements Operator {
 
   /** A record of a pane some of whose windows have ended (W2, W3). */
   #addBehind(batch: RecordBatch, index: number): void {
-    const { groups, frame, input, panes, firing, emitter } = this.#open();
+    const { groups, frame, progress, input, panes, firing, emitter } = this.#open();
     const pane = input.paneOf(batch, index);
-    if (frame.isLate(pane)) {
+    input.stageOne(batch, index, pane);
+    groups.hashKeys(1);
+    const group = groups.table.groupOf(groups.stage.keys.hashes[0]!);
+    if (progress.isLateFor(group, pane)) {
+      groups.clear();
       emitter.late(recordAt(batch, index), timestampAt(batch, index), input.weightOf(batch, index));
       return;
     }
-    input.stageOne(batch, index, pane);
     groups.resolve(1);
     panes.add(pane);
     input.accumulate(0, 1, groups.rows, groups.offset);
     const address = groups.rows[0]!;
     firing.amend(address, pane);
     groups.clear();
-    const first = Math.max(frame.firstWindowOf(pane), frame.kept);
-    const last = Math.min(frame.open - frame.step, frame.lastWindowOf(pane));
+    const first = Math.max(frame.firstWindowOf(pane), progress.keptOf(group));
+    const last = Math.min(progress.openOf(group) - frame.step, frame.lastWindowOf(pane));
     if (first <= last) firing.update(address, first, last);
   }
 
@@ -222,28 +226,19 @@ export class PaneWindowOperator implements Operator {
 
   /** The next window that has rows and has not fired; Infinity for none. */
   #nextWindow(): number {
-    const { frame, panes } = this.#open();
-    return Math.max(frame.open, frame.firstWindowOf(panes.from(frame.open)));
+    const { frame, progress, panes } = this.#open();
+    return Math.max(progress.open, frame.firstWindowOf(panes.from(progress.open)));
   }
 
   #snapshotGroup(keyGroup: number, out: ByteWriter): void {
-    const { groups, frame } = this.#open();
-    writeF64(out, frame.open);
-    writeF64(out, frame.kept);
+    const { groups, progress } = this.#open();
+    progress.snapshot(keyGroup - groups.table.keyGroups.first, out);
     groups.snapshot(keyGroup, out);
   }
 
-  /**
-   * Groups that come from different subtasks may have got differently far: the least counts, so that no window is left
-   * out.
-   */
   #restoreGroup(keyGroup: number, input: ByteReader): void {
-    const { groups, frame, panes } = this.#open();
-    const open = readF64(input);
-    const kept = readF64(input);
-    frame.open = this.#restored ? Math.min(frame.open, open) : open;
-    frame.kept = this.#restored ? Math.min(frame.kept, kept) : kept;
-    this.#restored = true;
+    const { groups, progress, panes } = this.#open();
+    progress.restore(keyGroup - groups.table.keyGroups.first, input);
     groups.restore(keyGroup, input, (address) => panes.add(groups.table.namespace(address)));
   }
 }

@@ -101,6 +101,8 @@ export class PreAggregateOperator implements Operator {
   readonly #options: PreAggregateOptions;
   /** Null: no windows. */
   readonly #frame: PaneFrame | null;
+  /** Windows before this one have ended. */
+  #openFrom = -Infinity;
   readonly #panes = new PaneSet();
   #opened: Opened | null = null;
   /** Rows of snapshots, in order, and the first of them that was not sent. */
@@ -203,12 +205,12 @@ export class PreAggregateOperator implements Operator {
     if (frame === null) return watermark < Infinity || this.#sendAll();
     if (!this.#sendRestored(Infinity)) return false;
     const open = frame.openAt(watermark);
-    if (open <= frame.open) return true;
+    if (open <= this.#openFrom) return true;
     const settled = frame.settledBefore(open);
     this.#completeSurvey(settled);
     this.#combine();
     if (!this.#sendPanes(settled)) return false;
-    frame.open = open;
+    this.#openFrom = open;
     return true;
   }
 
@@ -238,7 +240,7 @@ export class PreAggregateOperator implements Operator {
   snapshot(out: ByteWriter): void {
     const { groups, codec } = this.#open();
     const { table } = groups;
-    writeF64(out, this.#frame?.open ?? -Infinity);
+    writeF64(out, this.#openFrom);
     const restored = this.#restored.slice(this.#restoredAt);
     writeU32(out, restored.length + table.size + this.#staged);
     for (const row of restored) codec.write(row, out);
@@ -253,7 +255,7 @@ export class PreAggregateOperator implements Operator {
   restore(input: ByteReader): void {
     const { codec } = this.#open();
     const open = readF64(input);
-    if (this.#frame !== null) this.#frame.open = this.#isRestored ? Math.min(this.#frame.open, open) : open;
+    this.#openFrom = this.#isRestored ? Math.min(this.#openFrom, open) : open;
     this.#isRestored = true;
     this.#survey = null; // Records must not overtake these rows.
     for (let left = readU32(input); left > 0; left -= 1) this.#restored.push(codec.read(input) as PartialRow);
@@ -275,7 +277,7 @@ export class PreAggregateOperator implements Operator {
   }
 
   #isSettled(pane: number): boolean {
-    return this.#frame !== null && pane < this.#frame.settled;
+    return this.#frame !== null && pane < this.#frame.settledBefore(this.#openFrom);
   }
 
   #isEmpty(): boolean {

@@ -10,12 +10,14 @@
 //       still over; else the session goes on and its result is given again at its new end.
 //   W3. A record that joins no session and whose own is past its lateness goes to the late output, or is counted.
 //   W4. A session is removed once its end is past its lateness.
+//   W5. The watermark is that of the key group: after a restore from several subtasks each goes on where it was.
 
 import { assert } from "../../base/errors.ts";
 import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
 import { tablesOf } from "../aggregates/tables-of.ts";
+import { GroupProgress } from "../group-progress.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
 import { recordAt, timestampAt, timestampMissing } from "./pane-input.ts";
 import type { WindowOperatorOptions } from "./pane-window-operator.ts";
@@ -36,6 +38,8 @@ type Opened = {
   /** Over the sessions of a list. */
   readonly walk: RowWalk;
   readonly emitter: WindowEmitter;
+  /** The watermark, by key group. */
+  readonly progress: GroupProgress;
 };
 
 export class SessionWindowOperator implements Operator {
@@ -43,8 +47,6 @@ export class SessionWindowOperator implements Operator {
   readonly #gapMs: number;
   readonly #latenessMs: number;
   #opened: Opened | null = null;
-  #watermark = -Infinity;
-  #restored = false;
   /** The list in which firing goes on; NaN when none is under way. */
   #list = NaN;
 
@@ -74,7 +76,8 @@ export class SessionWindowOperator implements Operator {
     const store = new SessionStore(groups, tables, this.#gapMs, this.#latenessMs);
     const walk = new RowWalk((cursor, rows, list) => groups.table.scanNamespace(list, cursor, rows));
     const emitter = new WindowEmitter(context, groups, { lateOutput, endBelongs: true });
-    this.#opened = { context, store, walk, emitter };
+    const progress = new GroupProgress(groups.table.groupCount);
+    this.#opened = { context, store, walk, emitter, progress };
     tables.attach({
       name: groups.name,
       get bytes() {
@@ -110,8 +113,8 @@ export class SessionWindowOperator implements Operator {
   }
 
   onWatermark(watermark: number): boolean {
-    const { context, store } = this.#open();
-    this.#watermark = watermark;
+    const { context, store, progress } = this.#open();
+    progress.advance(watermark);
     const listEnd = store.listAfter(watermark);
     if (Number.isNaN(this.#list)) this.#list = store.lists.from(-Infinity);
     while (this.#list < listEnd) {
@@ -158,20 +161,22 @@ export class SessionWindowOperator implements Operator {
 
   /** Adds staged record `i` to its session. False: it is late. */
   #add(i: number): boolean {
-    const { context, store } = this.#open();
-    const timeMs = store.groups.stage.times[i]!;
+    const { context, store, progress } = this.#open();
+    const { stage, table } = store.groups;
+    const timeMs = stage.times[i]!;
     if (Number.isNaN(timeMs)) throw timestampMissing(context.uid);
     const endMs = timeMs + this.#gapMs;
+    const watermark = progress.isEven ? progress.least : progress.of(table.groupOf(stage.keys.hashes[i]!));
     let session = this.#joined(i, timeMs, endMs);
     if (session === NONE) {
-      if (endMs + this.#latenessMs <= this.#watermark) return false;
+      if (endMs + this.#latenessMs <= watermark) return false;
       session = store.add(i, timeMs, endMs);
     } else {
       store.grow(session, Math.min(timeMs, store.startOf(session)), Math.max(endMs, store.endOf(session)));
     }
     store.groups.rows[i] = session;
     store.groups.accumulate(i, i + 1);
-    const isOver = store.endOf(session) <= this.#watermark;
+    const isOver = store.endOf(session) <= watermark;
     if (isOver) this.#emit(session);
     if (isOver !== store.isFired(session)) store.schedule(session, isOver);
     return true;
@@ -214,11 +219,12 @@ export class SessionWindowOperator implements Operator {
 
   /** Does what is due with a session. False: it is time to stop (O6). */
   #visit(session: number): boolean {
-    const { context, store } = this.#open();
+    const { context, store, progress } = this.#open();
     const endMs = store.endOf(session);
-    const isOver = endMs <= this.#watermark;
+    const watermark = progress.of(store.groups.table.rowGroup(session));
+    const isOver = endMs <= watermark;
     const goesOn = isOver && !store.isFired(session) ? this.#emit(session) : !context.pause(1);
-    if (endMs + this.#latenessMs <= this.#watermark) store.remove(session);
+    if (endMs + this.#latenessMs <= watermark) store.remove(session);
     else store.schedule(session, isOver);
     return goesOn;
   }
@@ -233,16 +239,14 @@ export class SessionWindowOperator implements Operator {
   // -------------------------------------------------------------- snapshots
 
   #snapshotGroup(keyGroup: number, out: ByteWriter): void {
-    writeF64(out, this.#watermark);
-    this.#open().store.groups.snapshot(keyGroup, out);
+    const { store, progress } = this.#open();
+    writeF64(out, progress.of(keyGroup - store.groups.table.keyGroups.first));
+    store.groups.snapshot(keyGroup, out);
   }
 
-  /** Groups that come from different subtasks may have got differently far: the least counts. */
   #restoreGroup(keyGroup: number, input: ByteReader): void {
-    const { store } = this.#open();
-    const watermark = readF64(input);
-    this.#watermark = this.#restored ? Math.min(this.#watermark, watermark) : watermark;
-    this.#restored = true;
+    const { store, progress } = this.#open();
+    progress.restore(keyGroup - store.groups.table.keyGroups.first, readF64(input));
     store.groups.restore(keyGroup, input, (session) => store.restored(session));
   }
 }

@@ -24,9 +24,10 @@
 //       what its own keys cost, however many others have rows that wait for later windows.
 //   S4. A record that comes for a pane before `computed` goes into its row, and into the back; where it concerns the
 //       front, the head is stale until the next window fires, when it is merged anew.
-//   S5. Firing can stop between any two pieces of a few rows: `start`, `computed` and `flipped` say which panes are
+//   S5. All key groups are merged in step, those that have fired further, too: their results are left out.
+//   S6. Firing can stop between any two pieces of a few rows: `start`, `computed` and `flipped` say which panes are
 //       done, `#stage` what comes next. Nothing but `fire` is called until it has come to its end.
-//   S6. The windows that a late record is in all contain the start of the last one. An update merges their panes once:
+//   S7. The windows that a late record is in all contain the start of the last one. An update merges their panes once:
 //       those before it from the last to the first, for a left part of each window, the others from the first to the
 //       last, for the right parts. So it costs what the panes and the windows cost, not their product.
 
@@ -38,6 +39,7 @@ import type { OperatorContext } from "../operator.ts";
 import type { PaneFiring } from "./pane-firing.ts";
 import type { PaneFrame } from "./pane-frame.ts";
 import type { PaneInput } from "./pane-input.ts";
+import type { PaneProgress } from "./pane-progress.ts";
 import type { PaneSet } from "./pane-set.ts";
 import { ROWS_PER_STEP, RowWalk } from "./row-walk.ts";
 import type { WindowEmitter } from "./window-emitter.ts";
@@ -60,6 +62,7 @@ export type SlidingParts = {
   readonly groups: AggregateTable;
   readonly tables: KeyedTables;
   readonly frame: PaneFrame;
+  readonly progress: PaneProgress;
   readonly panes: PaneSet;
   readonly input: PaneInput;
   readonly emitter: WindowEmitter;
@@ -120,7 +123,7 @@ export class SlidingFiring implements PaneFiring {
 
   amend(address: number, pane: number): void {
     // Of the panes before `open` all windows were given, and the rows have left: nothing waits for this one there.
-    this.#start = Math.max(this.#start, this.#parts.frame.open);
+    this.#start = Math.max(this.#start, this.#parts.progress.open);
     this.#mid = Math.max(this.#mid, this.#start);
     this.#computed = Math.max(this.#computed, this.#mid);
     if (pane < this.#start || pane >= this.#computed) return;
@@ -373,14 +376,16 @@ export class SlidingFiring implements PaneFiring {
   // -------------------------------------------------------------- results
 
   #emitAll(window: number): boolean {
-    const { frame } = this.#parts;
+    const { frame, progress, context } = this.#parts;
     const walk = this.#headWalk;
     const startMs = frame.startOf(window);
     const endMs = frame.endOf(window);
     do {
       while (walk.at < walk.count) {
+        const head = walk.rows[walk.at]!;
         walk.at += 1;
-        if (!this.#emit(walk.rows[walk.at - 1]!, startMs, endMs)) return false;
+        const isGiven = !progress.isEven && progress.isAhead(this.#heads.rowGroup(head), window);
+        if (isGiven ? context.pause(1) : !this.#emit(head, startMs, endMs)) return false;
       }
     } while (walk.next(0));
     return true;

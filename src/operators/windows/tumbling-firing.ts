@@ -3,18 +3,21 @@
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import type { PaneFiring } from "./pane-firing.ts";
 import type { PaneFrame } from "./pane-frame.ts";
+import type { PaneProgress } from "./pane-progress.ts";
 import { RowWalk } from "./row-walk.ts";
 import type { WindowEmitter } from "./window-emitter.ts";
 
 export class TumblingFiring implements PaneFiring {
   readonly #groups: AggregateTable;
   readonly #frame: PaneFrame;
+  readonly #progress: PaneProgress;
   readonly #emitter: WindowEmitter;
   readonly #walk: RowWalk;
 
-  constructor(groups: AggregateTable, frame: PaneFrame, emitter: WindowEmitter) {
+  constructor(groups: AggregateTable, frame: PaneFrame, progress: PaneProgress, emitter: WindowEmitter) {
     this.#groups = groups;
     this.#frame = frame;
+    this.#progress = progress;
     this.#emitter = emitter;
     this.#walk = new RowWalk((cursor, rows, pane) => groups.table.scanNamespace(pane, cursor, rows));
   }
@@ -30,7 +33,8 @@ export class TumblingFiring implements PaneFiring {
     do {
       while (walk.at < walk.count) {
         walk.at += 1;
-        if (!this.#emit(walk.rows[walk.at - 1]!, startMs, endMs)) return false;
+        const address = walk.rows[walk.at - 1]!;
+        if (!this.#isGiven(address, window) && !this.#emit(address, startMs, endMs)) return false;
       }
     } while (walk.next(window));
     return true;
@@ -39,6 +43,11 @@ export class TumblingFiring implements PaneFiring {
   /** There is one. */
   update(address: number, window: number): void {
     this.#emit(address, this.#frame.startOf(window), this.#frame.endOf(window));
+  }
+
+  #isGiven(address: number, window: number): boolean {
+    const progress = this.#progress;
+    return !progress.isEven && progress.isAhead(this.#groups.table.rowGroup(address), window);
   }
 
   #emit(address: number, startMs: number, endMs: number): boolean {

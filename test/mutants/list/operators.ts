@@ -91,8 +91,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a session is given before a record a gap after its last one is late",
     file: "src/operators/windows/session-window-operator.ts",
-    find: "    const isOver = endMs <= this.#watermark;\n",
-    replace: "    const isOver = endMs - 1 <= this.#watermark;\n",
+    find: "    const isOver = endMs <= watermark;\n",
+    replace: "    const isOver = endMs - 1 <= watermark;\n",
   },
   {
     name: "a record overtakes what the combiner holds of its group when it is switched off",
@@ -158,8 +158,9 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "a window that stopped in the middle goes on behind the row that filled the output",
     file: "src/operators/windows/tumbling-firing.ts",
-    find: "        walk.at += 1;\n        if (!this.#emit(walk.rows[walk.at - 1]!, startMs, endMs)) return false;",
-    replace: "        if (!this.#emit(walk.rows[walk.at]!, startMs, endMs)) return false;\n        walk.at += 1;",
+    find: "        walk.at += 1;\n        const address = walk.rows[walk.at - 1]!;\n        if (!this.#isGiven(address, window) && !this.#emit(address, startMs, endMs)) return false;",
+    replace:
+      "        const address = walk.rows[walk.at]!;\n        if (!this.#isGiven(address, window) && !this.#emit(address, startMs, endMs)) return false;\n        walk.at += 1;",
   },
   {
     name: "the least of numbers is the greatest",
@@ -380,12 +381,6 @@ export const OPERATORS: readonly Mutant[] = [
     replace: "const isLast = recordMs >= watermark || recordMs === Infinity;",
   },
   {
-    name: "a record at the watermark is not late",
-    file: IN_ORDER,
-    find: "if (timestampMs <= this.#watermark ||",
-    replace: "if (timestampMs < this.#watermark ||",
-  },
-  {
     name: "at the end of the input event time stays at the last record",
     file: IN_ORDER,
     find: "(watermark === Infinity || timerMs > watermark)) return this.#come(watermark);",
@@ -394,8 +389,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "after a restore event time is where the last of the key groups was",
     file: IN_ORDER,
-    find: "this.#innerMs = Math.min(this.#innerMs, readF64(input));",
-    replace: "this.#innerMs = readF64(input);",
+    find: "this.#innerMs = isRestored ? Math.min(this.#innerMs, innerMs) : innerMs;",
+    replace: "this.#innerMs = innerMs;",
   },
   {
     name: "of files that break the promise of their order, the last one before is blamed, not the furthest",

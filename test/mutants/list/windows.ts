@@ -11,7 +11,6 @@ const SESSION_WINDOW_OPERATOR_TESTS = [
   "src/operators/windows/session-window-operator.test.ts",
   "src/operators/windows/session-tree.test.ts",
 ];
-const WINDOW_OPERATOR_TESTS = ["src/operators/windows/window-operator.test.ts"];
 const PANE_WINDOW_OPERATOR_TESTS = [
   "src/operators/windows/pane-window-operator.test.ts",
   "src/operators/windows/pane-clock.test.ts",
@@ -24,6 +23,8 @@ const PANE_WINDOW_OPERATOR_AND_TESTS = [
   "src/api/check-options.test.ts",
   "src/api/plan/plan-builder.test.ts",
 ];
+const GROUP_PROGRESS = "src/operators/group-progress.ts";
+const CONTRACT_TESTS = ["src/operators/operator.test.ts"];
 const IN_ORDER_OPERATOR_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 /** Of windows and of event-time order. */
@@ -45,8 +46,8 @@ export const WINDOWS: readonly Mutant[] = [
   {
     name: "a session that a record of exactly its end may still join is late",
     file: SESSION_WINDOW_OPERATOR,
-    find: "if (endMs + this.#latenessMs <= this.#watermark) return false;",
-    replace: "if (endMs + this.#latenessMs < this.#watermark) return false;",
+    find: "if (endMs + this.#latenessMs <= watermark) return false;",
+    replace: "if (endMs + this.#latenessMs < watermark) return false;",
     tests: SESSION_WINDOW_OPERATOR_TESTS,
   },
   {
@@ -59,8 +60,8 @@ export const WINDOWS: readonly Mutant[] = [
   {
     name: "a session whose lateness is over is kept",
     file: SESSION_WINDOW_OPERATOR,
-    find: "if (endMs + this.#latenessMs <= this.#watermark) store.remove(session);",
-    replace: "if (endMs + this.#latenessMs < this.#watermark - 1) store.remove(session);",
+    find: "if (endMs + this.#latenessMs <= watermark) store.remove(session);",
+    replace: "if (endMs + this.#latenessMs < watermark - 1) store.remove(session);",
     tests: SESSION_WINDOW_OPERATOR_TESTS,
   },
   {
@@ -85,11 +86,46 @@ export const WINDOWS: readonly Mutant[] = [
     tests: SESSION_WINDOW_OPERATOR_TESTS,
   },
   {
-    name: "restored sessions are where the furthest key group was",
-    file: SESSION_WINDOW_OPERATOR,
-    find: "Math.min(this.#watermark, watermark) : watermark;",
-    replace: "Math.max(this.#watermark, watermark) : watermark;",
-    tests: WINDOW_OPERATOR_TESTS,
+    name: "all restored key groups go on where the slowest was",
+    file: GROUP_PROGRESS,
+    find: "return this.#restored === null ? this.least : Math.max(this.least, this.#restored[group]!);",
+    replace: "return this.#restored === null || group < 0 ? this.least : this.least;",
+    tests: CONTRACT_TESTS,
+  },
+  {
+    name: "restored key groups are where the furthest was",
+    file: GROUP_PROGRESS,
+    find: "this.least = isFirst ? to : Math.min(this.least, to);",
+    replace: "this.least = isFirst ? to : Math.max(this.least, to);",
+    tests: CONTRACT_TESTS,
+  },
+  {
+    name: "once all subtasks have come on, the furthest key groups are where they were",
+    file: GROUP_PROGRESS,
+    find: "    if (this.least < this.most) return;\n",
+    replace: "",
+    tests: CONTRACT_TESTS,
+  },
+  {
+    name: "a tumbling window is given twice to the key groups that were further",
+    file: "src/operators/windows/tumbling-firing.ts",
+    find: "if (!this.#isGiven(address, window) && !this.#emit(",
+    replace: "if (!this.#emit(",
+    tests: CONTRACT_TESTS,
+  },
+  {
+    name: "a sliding window is given twice to the key groups that were further",
+    file: "src/operators/windows/sliding-firing.ts",
+    find: "if (isGiven ? context.pause(1) : ",
+    replace: "if (isGiven && window === -1 ? context.pause(1) : ",
+    tests: CONTRACT_TESTS,
+  },
+  {
+    name: "records of key groups that are further are on time while others are behind",
+    file: "src/operators/windows/pane-progress.ts",
+    find: "return this.#frame.settledBefore(this.#open.most);",
+    replace: "return this.#frame.settledBefore(this.#open.least);",
+    tests: CONTRACT_TESTS,
   },
   {
     name: "a late record of a session moves its start",
@@ -134,13 +170,6 @@ export const WINDOWS: readonly Mutant[] = [
     tests: SESSION_WINDOW_OPERATOR_TESTS,
   },
   {
-    name: "windows restored from several subtasks begin where the furthest was",
-    file: PANE_WINDOW_OPERATOR,
-    find: "frame.open = this.#restored ? Math.min(frame.open, open) : open;",
-    replace: "frame.open = this.#restored ? Math.max(frame.open, open) : open;",
-    tests: WINDOW_OPERATOR_TESTS,
-  },
-  {
     name: "restored panes are not known",
     file: PANE_WINDOW_OPERATOR,
     find: "(address) => panes.add(groups.table.namespace(address))",
@@ -164,21 +193,21 @@ export const WINDOWS: readonly Mutant[] = [
   {
     name: "a late record updates the window that is still open",
     file: PANE_WINDOW_OPERATOR,
-    find: "Math.min(frame.open - frame.step, frame.lastWindowOf(pane))",
-    replace: "Math.min(frame.open, frame.lastWindowOf(pane))",
+    find: "Math.min(progress.openOf(group) - frame.step, frame.lastWindowOf(pane))",
+    replace: "Math.min(progress.openOf(group), frame.lastWindowOf(pane))",
     tests: PANE_WINDOW_OPERATOR_TESTS,
   },
   {
     name: "a late record updates windows that are no longer kept",
     file: PANE_WINDOW_OPERATOR,
-    find: "const first = Math.max(frame.firstWindowOf(pane), frame.kept);",
+    find: "const first = Math.max(frame.firstWindowOf(pane), progress.keptOf(group));",
     replace: "const first = frame.firstWindowOf(pane);",
     tests: PANE_WINDOW_OPERATOR_TESTS,
   },
   {
     name: "watermarks without rows leave windows open behind them",
     file: PANE_WINDOW_OPERATOR,
-    find: "    frame.open = Math.max(frame.open, open);\n",
+    find: "    progress.openAt(open);\n",
     replace: "",
     tests: PANE_WINDOW_OPERATOR_TESTS,
   },
@@ -254,15 +283,15 @@ export const WINDOWS: readonly Mutant[] = [
   {
     name: "a record at the watermark of an ordered stream is on time",
     file: IN_ORDER_OPERATOR,
-    find: "if (timestampMs <= this.#watermark || (",
-    replace: "if (timestampMs < this.#watermark || (",
+    find: "if (timestampMs <= progress.most && timestampMs <= progress.of(",
+    replace: "if (timestampMs < progress.most && timestampMs < progress.of(",
     tests: IN_ORDER_OPERATOR_TESTS,
   },
   {
     name: "after a restore late records of an ordered stream are on time",
     file: IN_ORDER_OPERATOR,
-    find: "timestampMs <= this.#passedBy(keyGroup(hash))",
-    replace: "timestampMs < this.#passedBy(keyGroup(hash)) - 1e9",
+    find: "timestampMs <= progress.of(waiting.table.groupOf(hash))",
+    replace: "timestampMs <= progress.least",
     tests: IN_ORDER_OPERATOR_TESTS,
   },
   {
@@ -282,8 +311,8 @@ export const WINDOWS: readonly Mutant[] = [
   {
     name: "the snapshot of an ordered stream forgets what was restored before it",
     file: IN_ORDER_OPERATOR,
-    find: "writeF64(out, Math.max(this.#watermark, this.#passedBy(keyGroup - keyGroups.first)));",
-    replace: "writeF64(out, this.#watermark);",
+    find: "writeF64(out, progress.of(keyGroup - keyGroups.first));",
+    replace: "writeF64(out, progress.least);",
     tests: IN_ORDER_OPERATOR_TESTS,
   },
   {
