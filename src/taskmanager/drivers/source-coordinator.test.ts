@@ -138,6 +138,83 @@ describe("a source's coordinator", () => {
     assert.match(String(failures[0]), /calls wake/);
   });
 
+  test("an enumerator that wakes it twice from within next() gives one split for each request", async () => {
+    let given = 0;
+    const { coordinator, answers, ask } = setUp(() => {
+      coordinator.retry();
+      coordinator.retry();
+      given += 1;
+      return split(`${given}`);
+    });
+    await coordinator.start();
+    ask(0);
+    ask(1);
+    assert.deepEqual(answers, [
+      [0, "1"],
+      [1, "2"],
+    ]);
+    assert.equal(given, 2);
+  });
+
+  test("an enumerator that throws and wakes fails once, and is asked nothing more", async () => {
+    let asked = 0;
+    const { coordinator, answers, ask, failures } = setUp(() => {
+      asked += 1;
+      coordinator.retry();
+      if (asked === 1) throw new Error("gave up");
+      return split("late");
+    });
+    ask(0);
+    ask(1);
+    await coordinator.start();
+    coordinator.retry();
+    ask(2);
+    assert.deepEqual([asked, answers, failures.length], [1, [], 1]);
+  });
+
+  test("once it closes, neither a wake nor a request asks the enumerator", async () => {
+    let asked = 0;
+    const { coordinator, answers, ask } = setUp(() => {
+      asked += 1;
+      return "wait";
+    });
+    await coordinator.start();
+    ask(0);
+    await coordinator.close();
+    coordinator.retry();
+    ask(1);
+    assert.deepEqual([asked, answers], [1, []]);
+  });
+
+  test("closed while its enumerator starts, it asks nothing", async () => {
+    const started = Promise.withResolvers<void>();
+    const { coordinator, ask, failures } = setUp(
+      () => assert.fail("asked"),
+      () => started.promise,
+    );
+    ask(0);
+    const starting = coordinator.start();
+    await coordinator.close();
+    started.resolve();
+    await starting;
+    assert.deepEqual(failures, []);
+  });
+
+  test("closed by what an answer leads to, it answers nobody else", async () => {
+    const { coordinator, answers, ask } = setUp((subtask) => split(`of ${subtask}`));
+    coordinator.request({
+      subtask: 0,
+      answer: () => {
+        answers.push([0, "of 0"]);
+        void coordinator.close();
+      },
+      release: () => undefined,
+    });
+    ask(1);
+    await coordinator.start();
+    assert.deepEqual(answers, [[0, "of 0"]]);
+  });
+
   test("says that there are no more", async () => {
     const { coordinator, answers, ask } = setUp(() => null);
     await coordinator.start();
@@ -252,6 +329,42 @@ describe("C2: the watermark of a bounded source waits", () => {
     const { ask, take } = await coordinating(enumerator);
     for (const subtask of [0, 1, 0]) ask(subtask);
     assert.deepEqual(take(), ["0:a@0", "1:b@0", "0:none"]);
+  });
+
+  test("who asks while a subtask is released is answered", async () => {
+    const said: string[] = [];
+    const coordinator = new SourceCoordinator({
+      enumerator: new Files("a@0", "a@1"),
+      source: { bounded: true },
+      operator: "in",
+      failed: (error) => assert.fail(String(error)),
+    });
+    const ask = (subtask: number, release: () => void): void =>
+      coordinator.request({ subtask, answer: (split) => said.push(`${subtask}:${split?.id ?? "none"}`), release });
+    await coordinator.start();
+    ask(0, () => ask(1, () => undefined));
+    assert.deepEqual(said, ["0:a@0", "1:a@1"]);
+  });
+
+  test("an enumerator that wakes it while it is asked what follows is asked for more", async () => {
+    const enumerator = new Files("a@0", "b@0");
+    let ready = false;
+    const splits = { next: enumerator.next.bind(enumerator) };
+    Object.assign(enumerator, {
+      next: (subtask: number) => (subtask === 1 && !ready ? "wait" : splits.next()),
+      onlyFollows: () => {
+        if (!ready) wake();
+        return false;
+      },
+    });
+    const { ask, take } = await coordinating(enumerator);
+    const wake = (): void => {
+      ready = true;
+      ask(2); // Its retry is the wake.
+    };
+    ask(1);
+    ask(0);
+    assert.deepEqual(take(), ["0:a@0", "1:b@0", "2:none"]);
   });
 
   test("of an endless source nobody waits, and nobody is released", async () => {

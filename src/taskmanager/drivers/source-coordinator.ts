@@ -6,6 +6,9 @@
 //   C2. A subtask of a bounded source is released, once and for all, when nothing that it may still get begins
 //       anything: what is left to hand out goes on where its last split ends. Until then its watermark waits. Who is
 //       told that there is no more knows by that.
+//   C3. One question at a time: whoever calls back from within an answer, a release or the enumerator, which may wake
+//       at any time, is heard once these are through. So each request gets one answer, and nobody is forgotten.
+//   C4. A coordinator that has failed or closes asks its enumerator nothing more, whoever wakes or asks it.
 
 import { UserError } from "../../base/errors.ts";
 import type { Source, SourceSplit, SplitEnumerator } from "../../operators/source.ts";
@@ -37,7 +40,7 @@ export class SourceCoordinator {
   #waiting: SplitRequest[] = [];
   /** By subtask: the split each has got last. Null: released (C2). */
   readonly #held = new Map<number, { readonly split: SourceSplit; readonly release: () => void } | null>();
-  #started = false;
+  #phase: "starting" | "running" | "over" = "starting";
   #retrying = false;
   /** Somebody has asked for a try since the last one began. */
   #again = false;
@@ -53,7 +56,8 @@ export class SourceCoordinator {
     } catch (error) {
       throw connectorFailure("source", this.#options.operator, error);
     }
-    this.#started = true;
+    if (this.#phase === "over") return; // Closed meanwhile.
+    this.#phase = "running";
     this.retry();
   }
 
@@ -63,19 +67,20 @@ export class SourceCoordinator {
     this.retry();
   }
 
-  /** Tries to answer those who wait (C1). Called by what it calls, it tries again once it is through. */
+  /** Tries to answer those who wait (C1). Called by what it calls, it tries again once it is through (C3). */
   retry(): void {
-    if (!this.#started) return;
+    if (this.#phase !== "running") return;
     this.#again = true;
     if (this.#retrying) return;
     this.#retrying = true;
     try {
       for (let vain = 0; this.#again; ) {
         vain = this.#answerAll() ? 0 : vain + 1;
-        if (vain > MOST_IN_VAIN) throw new Error('next() of the enumerator calls wake and says "wait", without end');
+        if (vain > MOST_IN_VAIN) throw new Error("the enumerator calls wake from within and has nothing, without end");
+        if (this.#options.source.bounded) this.#releaseAll();
       }
-      if (this.#options.source.bounded) this.#releaseAll();
     } catch (error) {
+      this.#phase = "over";
       this.#options.failed(connectorFailure("source", this.#options.operator, error));
     } finally {
       this.#retrying = false;
@@ -83,6 +88,8 @@ export class SourceCoordinator {
   }
 
   close(): Promise<void> {
+    this.#phase = "over";
+    this.#waiting = [];
     return this.#enumerator.close();
   }
 
@@ -97,6 +104,7 @@ export class SourceCoordinator {
   }
 
   #tryAnswer({ subtask, answer, release }: SplitRequest): boolean {
+    if (this.#phase === "over") return false; // Closed by what an answer led to.
     const split = this.#enumerator.next(subtask);
     if (split === "wait") return false;
     if (split !== null) checkSplit(split);
@@ -107,6 +115,7 @@ export class SourceCoordinator {
 
   #releaseAll(): void {
     for (const [subtask, held] of this.#held) {
+      if (this.#phase === "over") return;
       if (held === null || !this.#onlyFollows(held.split)) continue;
       this.#held.set(subtask, null);
       held.release();

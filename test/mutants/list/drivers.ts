@@ -104,8 +104,8 @@ export const DRIVERS: readonly Mutant[] = [
   {
     name: "requests for splits are answered before the enumerator has started",
     file: "src/taskmanager/drivers/source-coordinator.ts",
-    find: "    if (!this.#started) return;\n",
-    replace: "",
+    find: '    if (this.#phase !== "running") return;\n    this.#again',
+    replace: '    if (this.#phase === "over") return;\n    this.#again',
   },
   {
     name: "a split that was left is not followed by a request for the next",
@@ -175,6 +175,27 @@ export const DRIVERS: readonly Mutant[] = [
     file: SOURCE_COORDINATOR,
     find: "    this.#again = true;\n    if (this.#retrying) return;",
     replace: "    if (this.#retrying) return;\n    this.#again = true;",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "an enumerator is asked after its coordinator was closed",
+    file: SOURCE_COORDINATOR,
+    find: '    this.#phase = "over";\n    this.#waiting = [];\n',
+    replace: "",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "an enumerator that has failed is asked again",
+    file: SOURCE_COORDINATOR,
+    find: '      this.#phase = "over";\n      this.#options.failed',
+    replace: "      this.#options.failed",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "who asks while a subtask is released is forgotten",
+    file: SOURCE_COORDINATOR,
+    find: "        if (this.#options.source.bounded) this.#releaseAll();\n      }\n",
+    replace: "      }\n      if (this.#options.source.bounded) this.#releaseAll();\n",
     tests: SOURCE_COORDINATOR_TESTS,
   },
   {
