@@ -142,6 +142,7 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
       bounded: source.bounded,
       ...(source.live === true && { live: true }),
       ...(source.streams === "one" && { streams: source.streams }),
+      ...(source.changelog !== undefined && { changelog: source.changelog }),
       invalid: source.invalid,
       ...(typeof described === "object" && described !== null && !Array.isArray(described) ? described : {}),
     },

@@ -9,6 +9,7 @@
 
 import { canonicalHash } from "../base/canonical-json.ts";
 import { assert, UserError } from "../base/errors.ts";
+import { type Changelogs, changelogsOf } from "./changelog.ts";
 import { PLAN_VERSION, type Plan, type PlanEdge, type PlanOperator } from "./plan.ts";
 
 export type JobVertex = {
@@ -37,6 +38,8 @@ export type JobGraph = {
   readonly plan: Plan;
   readonly vertices: readonly JobVertex[];
   readonly edges: readonly JobEdge[];
+  /** Kinds of the rows on each edge of the plan. */
+  readonly changelogs: Changelogs;
 };
 
 export type ChainSettings = { readonly chaining: boolean };
@@ -70,7 +73,7 @@ export function jobGraphOf(plan: Plan, settings: ChainSettings): JobGraph {
       obstacle,
     });
   }
-  return { plan, vertices, edges };
+  return { plan, vertices, edges, changelogs: changelogsOf(plan) };
 }
 
 /** Why the operators of each edge are not chained; null where they are. */

@@ -25,10 +25,14 @@ import type { Env } from "../base/env.ts";
 import type { KeyedStateStore } from "../state/contract/keyed-state.ts";
 import type { KeyGroupRange } from "../state/keys/key-groups.ts";
 import type { BatchReader, ByteReader, ByteWriter } from "../types/bytes/codec.ts";
+import type { RowKind } from "../types/bytes/row-kind.ts";
 
 export interface Output {
-  /** Takes the record; false when the output is full now (O1). `timestampMs` is NaN for a record without event time. */
-  offer(record: unknown, timestampMs: number): boolean;
+  /**
+   * Takes the record; false when the output is full now (O1). `timestampMs` is NaN for a record without event time.
+   * `kind` is one that the plan has for the operator's output; without it the record is an insert.
+   */
+  offer(record: unknown, timestampMs: number, kind?: RowKind): boolean;
 }
 
 export interface OperatorMetrics {

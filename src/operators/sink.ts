@@ -14,7 +14,9 @@
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
+import type { RowKind } from "../types/bytes/row-kind.ts";
 import type { TypeSpec } from "../types/spec/type-spec.ts";
+import type { SinkTakes } from "./changelog.ts";
 import type { OperatorMetrics } from "./operator.ts";
 import type { Json } from "./source.ts";
 
@@ -34,6 +36,8 @@ export interface SinkWriterContext {
   readonly bounded: boolean;
   /** Type of the records, where it is declared. */
   readonly recordType?: TypeSpec | null;
+  /** Fields whose values tell which rows are one; null where rows stand for themselves, or nobody knows. */
+  readonly key?: readonly string[] | null;
   readonly metrics: OperatorMetrics;
   /** Lines for the user's terminal (the print sink); those of one call stay together. Never blocks. */
   print(lines: string): void;
@@ -56,9 +60,10 @@ export interface SinkWriter<in T> {
   open(): Promise<void>;
   /**
    * Takes the record, always, and never waits: it buffers. False when the buffer is full now: the next record comes
-   * after `flush`. `timestampMs` is NaN for a record without event time.
+   * after `flush`. `timestampMs` is NaN for a record without event time. `kind` is one of those that the sink `takes`;
+   * without it, as with 0, the record is an insert. A record of kind delete is the row that goes, as it was last known.
    */
-  write(record: T, timestampMs: number): boolean;
+  write(record: T, timestampMs: number, kind?: RowKind): boolean;
   /**
    * Resolves when everything written so far has reached the system outside, though perhaps not visibly. One at a time;
    * `write` goes on meanwhile unless it said that the buffer is full.
@@ -102,6 +107,12 @@ export interface Sink<in T> {
   describe(): Json;
   /** What a crash can do to the output, for `explain` and the docs. */
   readonly guarantee: "exactly-once" | "at-least-once";
+  /**
+   * Which rows it takes. Default "rows": inserts and updates alike, as rows of their own; a stream with deletes is
+   * refused. "upsert": inserts, updates and deletes by the fields of `context.key`; a stream whose key is not known is
+   * refused. "changes": rows of every kind.
+   */
+  readonly takes?: SinkTakes;
   /** Subtasks it runs with; those of the job when it does not say. */
   readonly parallelism?: number;
   /**

@@ -15,7 +15,9 @@
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
+import type { RowKind } from "../types/bytes/row-kind.ts";
 import type { TypeSpec } from "../types/spec/type-spec.ts";
+import type { Changelog } from "./changelog.ts";
 import type { OperatorMetrics } from "./operator.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -83,8 +85,9 @@ export interface SourceOutput<T> {
   /**
    * Takes the record, always; false when the task's outputs are full now: stop emitting and return "more". Each record
    * is an object of its own: do not change or reuse it. `timestampMs` is NaN when the source knows no event time.
+   * `kind` is one of the source's `changelog`; without it the record is an insert.
    */
-  offer(record: T, timestampMs: number): boolean;
+  offer(record: T, timestampMs: number, kind?: RowKind): boolean;
   /**
    * A row that could not be read. The task applies the source's policy: fail (throws), skip or side output, and counts
    * the row. Always takes the row; false as for `offer`.
@@ -167,6 +170,11 @@ export interface Source<T> {
    * watermark of a bounded source waits until all of them have been begun.
    */
   readonly streams?: "one" | "several";
+  /**
+   * What its records say of those before them. Default: nothing, each is an insert. Of an upsert all records of a key
+   * are to be in one split, in order; a delete needs the fields that functions behind it read, beside the key.
+   */
+  readonly changelog?: Changelog;
   readonly invalid: InvalidPolicy;
   /** The readers make their records by `type`, so that all fit: they are not checked again. Default: they are. */
   readonly fits?: boolean;

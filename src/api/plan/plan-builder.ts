@@ -5,6 +5,7 @@
 
 import { canonicalHash } from "../../base/canonical-json.ts";
 import { type SourceLocation, UserError } from "../../base/errors.ts";
+import { checkChangelogs } from "../../graph/changelog.ts";
 import { PLAN_VERSION, type Plan, type PlanEdge, type PlanOperator } from "../../graph/plan.ts";
 import { sourceEnds } from "../../graph/time-order.ts";
 import type { Json } from "../../operators/source.ts";
@@ -125,6 +126,7 @@ export class PlanBuilder {
       }
     }
     const declared = { mode: job.mode, operators, edges, functions, locations };
+    checkChangelogs(declared);
     const planned = this.#defaults.preAggregation ? withCombiners(declared) : declared;
     const content = { version: PLAN_VERSION, ...job, operators: planned.operators, edges: planned.edges } as const;
     const plan = { ...content, hash: canonicalHash(content), locations: planned.locations };

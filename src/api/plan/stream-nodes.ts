@@ -92,7 +92,12 @@ export function sinkNode(origin: StreamOrigin, uid: unknown, sink: unknown): Pla
     kind: "sink",
     explicitUid: uidCheck(uid, `sink ${sink.kind}`),
     ...(sink.parallelism !== undefined && { parallelism: sink.parallelism, maxParallelism: sink.parallelism }),
-    options: { sink: sink.kind, guarantee: sink.guarantee, ...objectOf(sink.describe()) },
+    options: {
+      sink: sink.kind,
+      guarantee: sink.guarantee,
+      ...(sink.takes !== undefined && { takes: sink.takes }),
+      ...objectOf(sink.describe()),
+    },
     inputs: edgesOf(origin),
     functions: { sink, ...edgeFunctions(origin) },
   });

@@ -206,7 +206,7 @@ export class AggregateTable {
     for (let count = this.#scanned.length; count === this.#scanned.length; ) {
       count = this.table.scanGroup(cursor, this.#scanned);
       for (let n = 0; n < count; n += 1) {
-        if (this.#isEmpty(this.#scanned[n]!)) continue;
+        if (this.isEmpty(this.#scanned[n]!)) continue;
         this.#writeRow(this.#scanned[n]!, out);
         written += 1;
       }
@@ -224,7 +224,7 @@ export class AggregateTable {
   }
 
   /** Whether the row's first record is still to come (A1). */
-  #isEmpty(address: number): boolean {
+  isEmpty(address: number): boolean {
     return this.table.f64[address + this.offset + this.layout.countWord] === 0;
   }
 

@@ -1,11 +1,12 @@
-// Running aggregates per key, without windows: in stream mode the updated row for each record, in batch mode one row
-// per key at the end.
+// Running aggregates per key, without windows: in stream mode the updated row for each record, the first of a key as an
+// insert; in batch mode one row per key at the end.
 //
 //   R1. A snapshot has no rows whose results were given at the end: whoever restores it gives the others.
 
 import { assert } from "../../base/errors.ts";
 import { ROW_NUMBERS_MAX } from "../../state/table/row-layout.ts";
 import type { RowCursor } from "../../state/table/row-pages.ts";
+import { ROW_KIND } from "../../types/bytes/row-kind.ts";
 import type { AggregateSet } from "../aggregates/aggregate.ts";
 import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
@@ -140,8 +141,10 @@ export class AggregateOperator implements Operator {
     const { context, groups } = this.#open();
     const { rows, stage } = groups;
     for (let i = 0; i < count; i += 1) {
+      const row = rows[i]!;
+      const kind = groups.isEmpty(row) ? ROW_KIND.insert : ROW_KIND.updateAfter;
       groups.accumulate(i, i + 1);
-      if (!context.output.offer(groups.result(rows[i]!, 0, 0), stage.times[i]!)) return i + 1;
+      if (!context.output.offer(groups.result(row, 0, 0), stage.times[i]!, kind)) return i + 1;
     }
     return count;
   }

@@ -1,7 +1,9 @@
-// Folds the records of each key into one with a user's function; emits the new value for each record.
+// Folds the records of each key into one with a user's function; emits the new value for each record, the first of a
+// key as an insert, the others as updates.
 
 import { assert } from "../../base/errors.ts";
 import type { KeyedStateStore, ReducedState, StateSpec } from "../../state/contract/keyed-state.ts";
+import { ROW_KIND } from "../../types/bytes/row-kind.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 
 export type ReduceOperatorOptions = {
@@ -20,6 +22,8 @@ type Opened = {
 export class ReduceOperator implements Operator {
   readonly #options: ReduceOperatorOptions;
   #opened: Opened | null = null;
+  /** Whether the key at hand had a value. */
+  #isUpdate = false;
 
   constructor(options: ReduceOperatorOptions) {
     this.#options = options;
@@ -28,7 +32,12 @@ export class ReduceOperator implements Operator {
   open(context: OperatorContext): void {
     const { state: store, uid } = context;
     assert(store !== null, `operator ${uid} has a key, and so a state store`);
-    this.#opened = { context, store, value: store.reducing(this.#options.state, this.#options.reduce) };
+    const { reduce } = this.#options;
+    const value = store.reducing(this.#options.state, (left, right) => {
+      this.#isUpdate = true;
+      return reduce(left, right);
+    });
+    this.#opened = { context, store, value };
   }
 
   prefetch(hashes: Int32Array, count: number): void {
@@ -38,6 +47,7 @@ export class ReduceOperator implements Operator {
   onRecord(record: unknown, timestampMs: number, key: unknown, hash: number): void {
     const { context, store, value } = this.#open();
     store.setKey(key, hash);
+    this.#isUpdate = false;
     let reduced: unknown;
     try {
       reduced = value.add(record);
@@ -46,7 +56,7 @@ export class ReduceOperator implements Operator {
       this.#options.onThrow(error, record, timestampMs);
       return;
     }
-    context.output.offer(reduced, timestampMs);
+    context.output.offer(reduced, timestampMs, this.#isUpdate ? ROW_KIND.updateAfter : ROW_KIND.insert);
   }
 
   onWatermark(): boolean {

@@ -28,6 +28,7 @@ export function chainBuild({ subtask, partitions, bindings, counts }: ChainBuild
     exchanges: partitions.map((partition, index) => chainExchange(subtask, partition, index)),
     sourceFits: sourceFits(subtask),
     checks: context.checks,
+    graph: context.graph,
     status,
     counts,
     bindings: bindings.list,

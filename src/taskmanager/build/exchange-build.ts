@@ -1,7 +1,7 @@
 // What an exchange needs beyond its links: how records are shipped, and who gets which.
 
-import { UserError } from "../../base/errors.ts";
-import type { JobEdge, JobVertex } from "../../graph/job-graph.ts";
+import { assert, UserError } from "../../base/errors.ts";
+import type { JobEdge, JobGraph, JobVertex } from "../../graph/job-graph.ts";
 import type { PlanEdge, PlanOperator } from "../../graph/plan.ts";
 import { outputType } from "../../graph/record-type.ts";
 import {
@@ -36,13 +36,21 @@ export function shippedStrictness({ fields }: PlanEdge): Strictness {
   return fields === null ? "refuse" : "ignore";
 }
 
+/** Whether an edge may bring other rows than inserts. */
+export function hasChanges({ changelogs }: JobGraph, { edge }: JobEdge): boolean {
+  return changelogs.get(edge)?.kind !== "append";
+}
+
 /** The codecs of an edge on either side, or the learner of its shapes. `label` is unique per use. */
-export function exchangeShape(edge: JobEdge, from: PlanOperator, label: string): BatchCodec | CodecPair | ShapeLearner {
+export function exchangeShape(graph: JobGraph, edge: JobEdge, label: string): BatchCodec | CodecPair | ShapeLearner {
+  const from = graph.plan.operators.find(({ uid }) => uid === edge.edge.from);
+  assert(from !== undefined, `no operator ${edge.edge.from}`);
   const spec = shippedSpec(edge, from);
-  if (spec === null) return new ShapeLearner({ timestamps: true }, label);
+  const options = { timestamps: true, kinds: hasChanges(graph, edge) };
+  if (spec === null) return new ShapeLearner(options, label);
   const extraFields = shippedStrictness(edge.edge);
   if (from.kind !== "preAggregate" || spec.kind !== "union")
-    return compileBatchCodec(spec, { timestamps: true, extraFields }, label);
+    return compileBatchCodec(spec, { ...options, extraFields }, label);
   const codec = (member: number): BatchCodec =>
     compileBatchCodec(spec.members[member]!, { timestamps: true, extraFields: "ignore" }, `${label} ${member}`);
   return { field: PANE, with: codec(0), without: codec(1) };

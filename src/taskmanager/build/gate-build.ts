@@ -12,8 +12,8 @@ export function gateBuild(subtask: Subtask): InputGate | null {
   if (inputs.length === 0) return null;
   const channels = inputs.flatMap((input) => {
     const edge = subtask.edge(input.edge);
-    const { from, input: port } = edge.edge;
-    const codec = codecAtFirst(exchangeShape(edge, subtask.operator(from), `${name} input ${input.edge}`));
+    const { input: port } = edge.edge;
+    const codec = codecAtFirst(exchangeShape(context.graph, edge, `${name} input ${input.edge}`));
     return input.channels.map((channel) => ({ receiver: context.links.receiver(channel), port, codec }));
   });
   let compiled = 0;

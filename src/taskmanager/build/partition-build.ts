@@ -6,7 +6,7 @@ import { carriesMarks } from "../../graph/watermark-steps.ts";
 import { ResultPartition } from "../../network/result-partition.ts";
 import type { TaskOutput } from "../../protocol/slot-messages.ts";
 import { exchangeRefusal } from "../failures/exchange-refusal.ts";
-import { exchangeSelector, exchangeShape } from "./exchange-build.ts";
+import { exchangeSelector, exchangeShape, hasChanges } from "./exchange-build.ts";
 import type { Subtask } from "./subtask.ts";
 
 export function partitionBuild(subtask: Subtask, output: TaskOutput): ResultPartition {
@@ -28,7 +28,8 @@ export function partitionBuild(subtask: Subtask, output: TaskOutput): ResultPart
       name,
     }),
     timestamps: true,
-    shape: exchangeShape(edge, subtask.operator(edge.edge.from), name),
+    kinds: hasChanges(graph, edge),
+    shape: exchangeShape(graph, edge, name),
     status: subtask.status,
     batchBytesMax: links.batchBytesMax,
     bufferTimeoutMs: subtask.bufferTimeoutMs,

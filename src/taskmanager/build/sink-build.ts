@@ -1,5 +1,6 @@
 // Makes the driver of a sink, and with it the sink's writer.
 
+import { inputChangelog } from "../../graph/changelog.ts";
 import { isBounded, type PlanOperator } from "../../graph/plan.ts";
 import { recordType } from "../../graph/record-type.ts";
 import type { Sink, SinkWriterContext } from "../../operators/sink.ts";
@@ -12,6 +13,7 @@ export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver 
   const { context, descriptor, plan } = subtask;
   const { env, jobId, wake, print, deliver } = context;
   const sink = subtask.functions(uid).sink as Sink<unknown>;
+  const input = inputChangelog(plan, context.graph.changelogs, { uid });
   const opened: SinkWriterContext = {
     env,
     disk: env.disk,
@@ -23,6 +25,7 @@ export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver 
     restored: false,
     bounded: isBounded(plan),
     recordType: recordType(plan, operator),
+    key: input.kind === "upsert" ? input.key : null,
     metrics: subtask.scope(uid),
     print,
     deliver: (rows) => deliver(descriptor, uid, rows),

@@ -29,6 +29,7 @@ export function sourceBuild(subtask: Subtask, chain: Chain, eventTimes: readonly
     indexed,
     policy: source.invalid,
     bounded: source.bounded,
+    ...(source.changelog && { changelog: source.changelog }),
     batch: subtask.plan.mode === "batch",
     isUnread: () => isUnread(uid, subtaskIndex),
     output: chain.output(0, ""),

@@ -38,6 +38,12 @@ export type ChainShape = {
   readonly checks: boolean;
   /** Whether some records of an output are watched (`W`, record-watch.ts). */
   watches(operator: number, output: string): boolean;
+  /** Whether what leaves by an output may be other than inserts. */
+  kinds(operator: number, output: string): boolean;
+  /** Whether what comes by an input of the head may be. */
+  inputKinds(port: 0 | 1): boolean;
+  /** Whether a filter turns updates that do not pass into deletes. */
+  deletes(operator: number): boolean;
   /** Number of the guard of an output's records; -1 when it has none. */
   guard(operator: number, output: string): number;
 };
@@ -56,20 +62,25 @@ export const exchangeName = (exchange: number): string => `e${exchange}`;
  * to be fast; "offered": it came by itself.
  */
 type Look = "first" | "next" | "offered";
-type Record = { readonly record: string; readonly time: string; readonly look: Look };
+/** `kind` null: all are inserts, and nothing is said of it. */
+type Record = { readonly record: string; readonly time: string; readonly kind: string | null; readonly look: Look };
 
 /** Everything that happens to a record that leaves `operator` through `output`. */
 function outputCode(chain: ChainShape, operator: number, output: string, at: Record): string {
   const watched = at.look !== "next" && chain.watches(operator, output) ? chain.count(operator, output) : -1;
   const lines = [watched < 0 ? "" : watchCode(watched, at)];
   for (const exchange of chain.exchanges(operator, output)) {
-    lines.push(`${exchangeName(exchange)}(${at.record}, ${at.time});`);
+    lines.push(`${exchangeName(exchange)}(${argumentsOf(at)});`);
   }
   for (const consumer of chain.consumers(operator, output)) {
     lines.push(operatorCode(chain, consumer, at));
     if (watched >= 0) lines.push(`if (q${watched}) W.still(${watched}, ${consumer});`);
   }
   return lines.join("\n");
+}
+
+function argumentsOf({ record, time, kind }: Record): string {
+  return kind === null ? `${record}, ${time}` : `${record}, ${time}, ${kind}`;
 }
 
 /** Declares whether the record is watched. */
@@ -91,9 +102,9 @@ function operatorCode(chain: ChainShape, index: number, at: Record): string {
     case "eventTime":
       return eventTimeCode(chain, index, at);
     case "flatMap":
-      return guardedCall(chain, index, at, `p${index}.start(f${index}(${at.record}), ${at.time}, ${at.record});`);
+      return guardedCall(chain, index, at, flatMapCode(index, at));
     case "sink":
-      return `at = ${index}; C[${index}] += 1; if (!w${index}.write(${at.record}, ${at.time})) S.full = true;`;
+      return `at = ${index}; C[${index}] += 1; if (!w${index}.write(${argumentsOf(at)})) S.full = true;`;
     default:
       return combinerCode(chain, index, at);
   }
@@ -104,6 +115,10 @@ function combinerCode(chain: ChainShape, index: number, at: Record): string {
   const combiner = bindingName("o", index);
   return `at = ${index}; if (${combiner}.passing > 0) { ${combiner}.passing -= 1; C[${index}] += 1;
 ${outputCode(chain, index, "", at)} } else ${combiner}.onRecord(${at.record}, ${at.time});`;
+}
+
+function flatMapCode(index: number, { record, time, kind }: Record): string {
+  return `p${index}.start(f${index}(${record}), ${time}, ${record}${kind === null ? "" : `, ${kind}`});`;
 }
 
 function mapCode(chain: ChainShape, index: number, at: Record): string {
@@ -133,22 +148,40 @@ function checkCode(chain: ChainShape, operator: number, output: string, { record
 function filterCode(chain: ChainShape, index: number, at: Record): string {
   const operator = chain.operators[index];
   const options = operator?.options as { expression?: ExprSpec } | null;
-  const body = `C[${index}] += 1;\n${outputCode(chain, index, "", at)}`;
+  const body = (as: Record): string => `C[${index}] += 1;\n${outputCode(chain, index, "", as)}`;
   if (options?.expression) {
     const probe = operator?.output === null ? `if (p${index}.unseen) p${index}.see(${at.record});` : "";
-    return `at = ${index}; ${probe} if (${conditionCode(
+    const condition = conditionCode(
       options.expression,
       recordField(at.record, () => true),
-    )}) { ${body} }`;
+    );
+    return `at = ${index}; ${probe} ${passedCode(chain, index, { at, condition, body })}`;
   }
   const result = `b${index}`;
+  const gives = `${at.kind !== null && chain.deletes(index) ? `${at.kind} === 3 || ` : ""}f${index}(${at.record})`;
   const call = isGuarded(chain, index)
     ? `let ${result} = false; at = ${index};
-try { ${result} = f${index}(${at.record}); } catch (error) { threw(${index}, error, ${at.record}, ${at.time}); }`
-    : `at = ${index}; const ${result} = f${index}(${at.record});`;
+try { ${result} = ${gives}; } catch (error) { threw(${index}, error, ${at.record}, ${at.time}); }`
+    : `at = ${index}; const ${result} = ${gives};`;
   return `${call}
-if (${result}) { if (${result} !== true && ${result} instanceof Promise) promised(${index});
-${body} }`;
+${passedCode(chain, index, {
+  at,
+  condition: result,
+  body: (as) => `if (${result} !== true && ${result} instanceof Promise) promised(${index});\n${body(as)}`,
+})}`;
+}
+
+type Passed = { readonly at: Record; readonly condition: string; readonly body: (as: Record) => string };
+
+/**
+ * What becomes of a record, given a filter's condition. Where deletes are asked for, those pass, and an update that
+ * does not pass becomes one. Kinds by their numbers, as everywhere in the text (row-kind.ts).
+ */
+function passedCode(chain: ChainShape, index: number, { at, condition, body }: Passed): string {
+  if (at.kind === null || !chain.deletes(index)) return `if (${condition}) { ${body(at)} }`;
+  const kind = `k${index}`;
+  return `const ${kind} = ${at.kind} === 3 || (${condition}) ? ${at.kind} : ${at.kind} === 2 ? 3 : -1;
+if (${kind} >= 0) { ${body({ ...at, kind })} }`;
 }
 
 function parseCode(chain: ChainShape, index: number, at: Record): string {
@@ -186,9 +219,10 @@ export function outputObjectCode(chain: ChainShape, operator: number, output: st
   const kind = chain.operators[operator]?.kind;
   const count = output === "" && kind === "parse" ? -1 : chain.count(operator, output);
   const counts = count < 0 ? "" : `C[${count}] += 1;`;
-  const at: Record = { record: "record", time: "time", look: "offered" };
+  const kinds = chain.kinds(operator, output);
+  const at: Record = { record: "record", time: "time", kind: kinds ? "kind" : null, look: "offered" };
   return `{
-  offer(record, time) {
+  offer(record, time${kinds ? ", kind = 0" : ""}) {
     let at = ${operator}, u = -1;
     if (S.failure !== null) return false;
     try {
@@ -230,12 +264,21 @@ export function hasRecordCode({ operators: [head] }: ChainShape): boolean {
   return head !== undefined && !OBJECT_KINDS.has(head.kind);
 }
 
-/** The body of `function loop(source, times, from, to)`, which returns the index of the first record not processed. */
+/** Whether the loop is told the kinds of records. */
+export function hasKinds(chain: ChainShape, { input, port }: LoopOptions): boolean {
+  return input.kind !== "generate" && hasRecordCode(chain) && chain.inputKinds(port);
+}
+
+/**
+ * The body of `function loop(source, times, from, to)`, with `kinds` at the end where there are any; it returns the
+ * index of the first record not processed.
+ */
 export function loopCode(chain: ChainShape, options: LoopOptions, look: "first" | "next"): string {
   const isObject = !hasRecordCode(chain);
   if (options.key !== null && isObject) return keyedLoopCode(chain, options, options.key);
   const read = readCode(options, "i");
-  const at: Record = { record: "record", time: "time", look };
+  const kinds = hasKinds(chain, options);
+  const at: Record = { record: "record", time: "time", kind: kinds ? "kind" : null, look };
   const isSource = options.input.kind === "generate";
   const enters = isSource
     ? `if (record instanceof Promise) promised(0);\n${checkCode(chain, 0, "", at)}`
@@ -249,7 +292,7 @@ try {
     ${options.input.kind === "rows" ? "" : "at = 0;"}
     const record = ${read.record};
     const time = ${read.time};
-    ${enters}
+    ${kinds ? `const kind = ${read.kind};\n    ` : ""}${enters}
     ${isSource ? `C[0] += 1;\n${outputCode(chain, 0, "", at)}` : headCode}
     i += ${isSource ? "source" : "1"};
     if (S.full) break;
@@ -297,13 +340,16 @@ try {
 return i;`;
 }
 
-function readCode({ input, timestamps }: LoopOptions, index: string): Pick<Record, "record" | "time"> {
+type Read = { readonly record: string; readonly time: string; readonly kind: string };
+
+function readCode({ input, timestamps }: LoopOptions, index: string): Read {
   const read = {
     rows: [`source[${index}]`, `times === null ? NaN : times[${index}]`],
     batch: [`source.record(${index})`, `source.timestamp(${index})`],
     generate: [`f0(${index})`, "NaN"],
   }[input.kind] as [string, string];
-  return { record: read[0], time: timestamps ? read[1] : "NaN" };
+  const kind = input.kind === "rows" ? `kinds === null ? 0 : kinds[${index}]` : `source.kind(${index})`;
+  return { record: read[0], time: timestamps ? read[1] : "NaN", kind };
 }
 
 /** Kinds of operators that run as an object with the operator contract. */

@@ -4,7 +4,8 @@
 
 import { assert, type EngineError, withOperator } from "../../base/errors.ts";
 import { promiseEmitted, promiseReturned } from "../../base/synchronous.ts";
-import type { JobVertex } from "../../graph/job-graph.ts";
+import { filterDeletes, inputChangelog } from "../../graph/changelog.ts";
+import type { JobGraph, JobVertex } from "../../graph/job-graph.ts";
 import type { PlanOperator } from "../../graph/plan.ts";
 import type { Emit } from "../../network/emit-code.ts";
 import type { NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
@@ -18,6 +19,7 @@ import {
   exchangeName,
   fieldsGuardName,
   guardName,
+  hasKinds,
   hasRecordCode,
   type LoopOptions,
   loopCode,
@@ -37,7 +39,13 @@ export type TaskStatus = { full: boolean; failure: EngineError | null };
 export const INVALID: unique symbol = Symbol("invalid");
 
 /** Loop over a batch; returns the index of the first record not processed. */
-export type Loop = (source: unknown, times: Float64Array | null, from: number, to: number) => number;
+export type Loop = (
+  source: unknown,
+  times: Float64Array | null,
+  from: number,
+  to: number,
+  kinds?: Uint8Array | null,
+) => number;
 
 export type KeyedInput = {
   readonly field: string | null;
@@ -62,6 +70,7 @@ export type ChainOptions = {
   readonly bindings: readonly ChainBinding[];
   /** A guarded operator's function threw on a record. */
   readonly onSkipped: (operator: number, error: unknown, record: unknown, timestampMs: number) => void;
+  readonly graph: Pick<JobGraph, "plan" | "changelogs">;
   /** Key of each input of a keyed head. */
   readonly keys: readonly (KeyedInput | null)[];
 };
@@ -129,17 +138,17 @@ export class Chain {
     if (this.options.checks || !hasRecordCode(this.shape)) return next;
     const first = this.#compile(options, "first");
     const { status } = this.options;
-    return (source, times, from, to) => {
+    return (source, times, from, to, kinds) => {
       if (from >= to) return from;
-      const at = first(source, times, from, from + 1);
-      return status.full || at >= to ? at : next(source, times, at, to);
+      const at = first(source, times, from, from + 1, kinds);
+      return status.full || at >= to ? at : next(source, times, at, to, kinds);
     };
   }
 
   #compile(options: LoopOptions, look: "first" | "next"): Loop {
     const title = `${this.options.name} loop ${this.#loops} ${look}`;
     const text = `"use strict"; // ${JSON.stringify(title)}
-return function loop(source, times, from, to) {
+return function loop(source, times, from, to${hasKinds(this.shape, options) ? ", kinds" : ""}) {
 ${loopCode(this.shape, options, look)}
 };
 //# sourceURL=millrace-chain-${encodeURIComponent(title)}.js`;
@@ -263,12 +272,23 @@ ${entries.join(",\n")}
 
 function chainShape(options: ChainOptions, guards: readonly OutputGuard[]): ChainShape {
   const { operators, chained } = options.vertex;
+  const { plan, changelogs } = options.graph;
+  const uidOf = (operator: number): string => operators[operator]?.uid ?? "";
   const indexOf = new Map(operators.map((operator, index) => [operator.uid, index]));
   const counted = countedOutputs(options.vertex, options.exchanges);
   const shape: ChainShape = {
     name: options.name,
     operators,
     checks: options.checks,
+    kinds: (operator, output) =>
+      plan.edges.some((edge) => {
+        return edge.from === uidOf(operator) && edge.output === output && changelogs.get(edge)?.kind !== "append";
+      }),
+    inputKinds: (port) => inputChangelog(plan, changelogs, { uid: uidOf(0), input: port }).kind !== "append",
+    deletes: (operator) => {
+      const uid = uidOf(operator);
+      return filterDeletes(plan, uid, inputChangelog(plan, changelogs, { uid }));
+    },
     watches: (operator, output) => !options.checks && !isSinksOwn(shape, operator, output),
     guard: (operator, output) => guards.findIndex((each) => each.operator === operator && each.output === output),
     consumers: (operator, output) =>

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { JobVertex } from "../../graph/job-graph.ts";
+import type { Plan } from "../../graph/plan.ts";
 import type { Operator } from "../../operators/operator.ts";
 import { KEY_DOUBTFUL } from "../../types/keys/key-hash.ts";
 import { Chain, type TaskStatus } from "./chain.ts";
@@ -36,6 +37,7 @@ function keyedChain(keyOf: (row: Row) => unknown, fullAfter: (n: number) => bool
     status,
     counts: new Float64Array(1),
     bindings: [{ o: operator }],
+    graph: { plan: { edges: [] } as unknown as Plan, changelogs: new Map() },
     onSkipped: () => undefined,
     keys: [
       {

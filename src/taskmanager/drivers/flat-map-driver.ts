@@ -7,6 +7,7 @@
 
 import { UserError } from "../../base/errors.ts";
 import type { Output } from "../../operators/operator.ts";
+import type { RowKind } from "../../types/bytes/row-kind.ts";
 import type { TaskStatus } from "../chain/chain.ts";
 import type { TurnClock } from "./turn-clock.ts";
 
@@ -17,6 +18,7 @@ type Pending = {
   readonly iterator: Iterator<unknown> | null;
   readonly record: unknown;
   readonly timestampMs: number;
+  readonly kind: RowKind | undefined;
 };
 
 export type FlatMapOptions = {
@@ -41,13 +43,14 @@ export class FlatMapDriver {
     this.#options = options;
   }
 
-  start(result: unknown, timestampMs: number, record: unknown): void {
+  /** What is made of a record has its kind. */
+  start(result: unknown, timestampMs: number, record: unknown, kind?: RowKind): void {
     const output = this.output;
     if (output === null) return;
     if (Array.isArray(result)) {
-      const at = this.#pending.length === 0 ? this.#sendArray(output, result, timestampMs) : 0;
+      const at = this.#pending.length === 0 ? this.#sendArray(output, result, timestampMs, kind) : 0;
       if (at === result.length) return;
-      this.#pending.push({ items: result.slice(at), at: 0, iterator: null, record, timestampMs }); // F3
+      this.#pending.push({ items: result.slice(at), at: 0, iterator: null, record, timestampMs, kind }); // F3
       this.#options.status.full = true; // F2
       return;
     }
@@ -56,7 +59,7 @@ export class FlatMapDriver {
       throw notIterable(this.#options.uid, result);
     }
     const waits = this.#pending.length > 0 || this.#options.status.full;
-    const pending = { items: null, at: 0, iterator: iterable[Symbol.iterator](), record, timestampMs };
+    const pending = { items: null, at: 0, iterator: iterable[Symbol.iterator](), record, timestampMs, kind };
     this.#pending.push(pending);
     if (!waits && this.#send(output, pending)) this.#pending.pop();
     else this.#options.status.full = true; // F2
@@ -85,29 +88,29 @@ export class FlatMapDriver {
   }
 
   /** Index of the first item that was not sent. */
-  #sendArray(output: Output, items: readonly unknown[], timestampMs: number): number {
+  #sendArray(output: Output, items: readonly unknown[], timestampMs: number, kind: RowKind | undefined): number {
     const isSmall = items.length <= SMALL;
     for (let at = 0; at < items.length; at += 1) {
-      if (!output.offer(items[at], timestampMs) || !(isSmall || this.#goesOn())) return at + 1;
+      if (!output.offer(items[at], timestampMs, kind) || !(isSmall || this.#goesOn())) return at + 1;
     }
     return items.length;
   }
 
   /** True when nothing is left of it. */
   #send(output: Output, pending: Pending): boolean {
-    const { items, iterator, timestampMs } = pending;
+    const { items, iterator, timestampMs, kind } = pending;
     if (items !== null) {
       while (pending.at < items.length) {
         const item = items[pending.at];
         pending.at += 1;
-        if (!output.offer(item, timestampMs) || !this.#goesOn()) return false;
+        if (!output.offer(item, timestampMs, kind) || !this.#goesOn()) return false;
       }
       return true;
     }
     for (;;) {
       const next = this.#pull(iterator, pending);
       if (next.done === true) return true;
-      if (!output.offer(next.value, timestampMs) || !this.#goesOn()) return false;
+      if (!output.offer(next.value, timestampMs, kind) || !this.#goesOn()) return false;
     }
   }
 

@@ -4,6 +4,7 @@
 //   D2. A failed flush fails the task at its next turn; nothing is dropped silently.
 
 import type { Committable, SinkWriter } from "../../operators/sink.ts";
+import type { RowKind } from "../../types/bytes/row-kind.ts";
 import { connectorFailure } from "../failures/user-failure.ts";
 
 export class SinkDriver {
@@ -25,9 +26,9 @@ export class SinkDriver {
     return this.#named(() => this.#writer.open());
   }
 
-  write(record: unknown, timestampMs: number): boolean {
+  write(record: unknown, timestampMs: number, kind?: RowKind): boolean {
     this.#dirty = true;
-    if (this.#writer.write(record, timestampMs)) return true;
+    if (this.#writer.write(record, timestampMs, kind)) return true;
     this.full = true;
     return false;
   }

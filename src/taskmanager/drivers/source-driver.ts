@@ -11,6 +11,7 @@
 import type { Clock } from "../../base/env.ts";
 import { assert, UserError } from "../../base/errors.ts";
 import type { IssueCounts } from "../../metrics/issue-counts.ts";
+import { type Changelog, kindsOf } from "../../operators/changelog.ts";
 import { type IndexedRange, IndexedRanges, type RangeWork } from "../../operators/indexed-ranges.ts";
 import type { Output } from "../../operators/operator.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   SourceReader,
   SourceSplit,
 } from "../../operators/source.ts";
+import type { RowKind } from "../../types/bytes/row-kind.ts";
 import { describe } from "../../types/spec/describe.ts";
 import type { Loop } from "../chain/chain.ts";
 import { connectorFailure, recordText } from "../failures/user-failure.ts";
@@ -35,6 +37,8 @@ export type SourceDriverOptions = {
   readonly policy: InvalidPolicy;
   /** The source ends: a reader without a split has nothing to wait for once there are no more. */
   readonly bounded: boolean;
+  /** Of its records. Default: all are inserts. */
+  readonly changelog?: Changelog;
   /** There are no watermarks before the end. */
   readonly batch: boolean;
   /** Nothing is read here for now, and event time goes on without it: a test feeds other subtasks. Default: never. */
@@ -81,11 +85,15 @@ export class SourceDriver {
 
   constructor(options: SourceDriverOptions) {
     this.#options = options;
-    const { output, indexed, clock } = options;
+    const { output, indexed, clock, changelog = { kind: "append" }, uid } = options;
+    const kinds = kindsOf(changelog);
     this.#held = options.bounded;
     this.#ranges = indexed === null ? null : new IndexedRanges(indexed, clock);
     this.#output = {
-      offer: (record, timestampMs) => output.offer(record, timestampMs),
+      offer: (record, timestampMs, kind) => {
+        if (kind !== undefined && !kinds.includes(kind)) throw kindUnknown(uid, kind, kinds);
+        return output.offer(record, timestampMs, kind);
+      },
       invalid: (row) => this.#onInvalid(row),
       enterSplit: (split) => this.#enter(split),
       leaveSplit: (split) => this.#leave(split),
@@ -236,6 +244,14 @@ function splitUnknown(uid: string, did: string, split: unknown): UserError {
     {
       fix: "enter and leave splits by the id that addSplit gave, each left once",
     },
+  );
+}
+
+function kindUnknown(uid: string, kind: unknown, kinds: readonly RowKind[]): UserError {
+  return new UserError(
+    "SOURCE_ROW_KIND",
+    `the reader of the source "${uid}" offered a record of kind ${describe(kind)}, and its kinds are ${kinds.join(", ")}`,
+    { fix: "say in the source's changelog what its records may be, and give one of ROW_KIND" },
   );
 }
 

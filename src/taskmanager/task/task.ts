@@ -391,7 +391,7 @@ export class Task {
       pending.position =
         loop === null
           ? this.#processWhole(pending, to)
-          : loop(element.rows ?? channel.reader, element.times, pending.position, to);
+          : loop(element.rows ?? channel.reader, element.times, pending.position, to, element.kinds);
     } while (pending.position === to && to < end && !status.full && !this.#passMarks(pending));
     if (isWhole && pending.position === end) this.#adapt(clock.monotonicMs() - startMs);
   }

@@ -55,8 +55,8 @@ export const DRIVERS: readonly Mutant[] = [
   {
     name: "results of a later record overtake those that wait in a flatMap",
     file: FLAT_MAP,
-    find: "const at = this.#pending.length === 0 ? this.#sendArray(output, result, timestampMs) : 0;",
-    replace: "const at = this.#options.status.full ? 0 : this.#sendArray(output, result, timestampMs);",
+    find: "const at = this.#pending.length === 0 ? this.#sendArray(output, result, timestampMs, kind) : 0;",
+    replace: "const at = this.#options.status.full ? 0 : this.#sendArray(output, result, timestampMs, kind);",
   },
   {
     name: "a flatMap that stopped at its last result sends it again",
