@@ -47,6 +47,11 @@ export type ReceivedElement = {
   marks: readonly number[] | null;
 };
 
+/** Of nothing but a kind and a value. */
+export function bareElement(kind: ElementKind, value = 0): ReceivedElement {
+  return { kind, value, view: null, offset: 0, size: 0, rows: null, times: null, kinds: null, marks: null };
+}
+
 export interface DataSender {
   readonly kind: "local" | "ring" | "simulated" | "tcp";
   /** Encodes and sends what the writer holds, and empties it; false: no room, nothing happened. */

@@ -4,7 +4,14 @@
 // over is safe; rows are consumed soon after, which keeps them out of the old generation.
 
 import { assert } from "../base/errors.ts";
-import type { DataReceiver, DataSender, Doorbell, ReceivedElement, RowRun } from "./data-link.ts";
+import {
+  bareElement,
+  type DataReceiver,
+  type DataSender,
+  type Doorbell,
+  type ReceivedElement,
+  type RowRun,
+} from "./data-link.ts";
 import { type ControlKind, ELEMENT } from "./element.ts";
 
 /** Batches of rows in flight per link. With two of 256 rows, the turns of the two tasks cost 10 ns per record more. */
@@ -34,17 +41,7 @@ export class LocalLink implements DataSender, DataReceiver {
 
   sendControl(kind: ControlKind, value: number): boolean {
     if (this.#queue.length >= ELEMENTS_MAX) return this.#refuse();
-    return this.#push({
-      kind,
-      value,
-      view: null,
-      offset: 0,
-      size: 0,
-      rows: null,
-      times: null,
-      kinds: null,
-      marks: null,
-    });
+    return this.#push(bareElement(kind, value));
   }
 
   sendBatch(): boolean {

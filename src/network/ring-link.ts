@@ -21,7 +21,7 @@
 import { assert } from "../base/errors.ts";
 import { heapView, type MemoryView } from "../base/memory-view.ts";
 import type { BatchWriter } from "../types/bytes/codec.ts";
-import type { DataReceiver, DataSender, Doorbell, ReceivedElement } from "./data-link.ts";
+import { bareElement, type DataReceiver, type DataSender, type Doorbell, type ReceivedElement } from "./data-link.ts";
 import { type ControlKind, ELEMENT, type ElementKind } from "./element.ts";
 import type { SegmentStock } from "./segment-stock.ts";
 
@@ -234,17 +234,7 @@ export class RingReceiver implements DataReceiver {
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #options: RingReceiverOptions;
-  readonly #element: ReceivedElement = {
-    kind: ELEMENT.end,
-    value: 0,
-    view: null,
-    offset: 0,
-    size: 0,
-    rows: null,
-    times: null,
-    kinds: null,
-    marks: null,
-  };
+  readonly #element: ReceivedElement = bareElement(ELEMENT.end);
   #head = 0;
   #returnsTail = 0;
   /** Segment behind the element that was polled last. */

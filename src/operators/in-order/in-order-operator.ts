@@ -14,7 +14,7 @@
 //       there are; but for records of equal times by different channels, whose order is that of the channels, and for
 //       records that are more out of order than `outOfOrder` allows: when watermarks come decides which are late.
 
-import { assert, UserError } from "../../base/errors.ts";
+import { assert } from "../../base/errors.ts";
 import type { KeyedTimers } from "../../state/contract/keyed-state.ts";
 import type { SortedPlace, SortedTable } from "../../state/table/sorted-table.ts";
 import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
@@ -22,6 +22,7 @@ import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { GroupProgress } from "../group-progress.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
+import { timestampMissing } from "../timestamp-missing.ts";
 
 /** Name of the state in which records wait. */
 export const WAITING = "waiting";
@@ -90,7 +91,7 @@ export class InOrderOperator implements Operator {
       this.#late(record, timestampMs);
       return;
     }
-    if (Number.isNaN(timestampMs)) throw timestampMissing(context.uid);
+    if (Number.isNaN(timestampMs)) throw timestampMissing(context.uid, "order");
     const place = this.#place;
     place.key = key;
     place.hash = hash;
@@ -175,11 +176,4 @@ export class InOrderOperator implements Operator {
     if (this.#options.lateOutput) context.side("late").offer(record, timestampMs);
     else context.metrics.count("numLateRecordsDropped");
   }
-}
-
-function timestampMissing(operator: string): UserError {
-  return new UserError("TIMESTAMP_MISSING", `a record without event time reached ${operator}, which works in order`, {
-    operator,
-    fix: 'say where event times are, before keyBy: .eventTime({ at: "ts" })',
-  });
 }

@@ -1,9 +1,9 @@
 // What a pane operator reads: records, or what a combiner sends (pre-aggregate-operator.ts), partial results and
 // records. An encoded batch is of one kind; rows of both may follow one another by reference.
 
-import { UserError } from "../../base/errors.ts";
 import type { AggregateTable } from "../aggregates/aggregate-table.ts";
 import type { RecordBatch } from "../operator.ts";
+import { timestampMissing } from "../timestamp-missing.ts";
 import type { PaneClock } from "./pane-clock.ts";
 import { PANE, type PartialRows } from "./partial-rows.ts";
 
@@ -75,7 +75,7 @@ export class RecordInput implements PaneInput {
 
   #timeOf(batch: RecordBatch, index: number): number {
     const timeMs = timestampAt(batch, index);
-    if (Number.isNaN(timeMs)) throw timestampMissing(this.#operator);
+    if (Number.isNaN(timeMs)) throw timestampMissing(this.#operator, "windows");
     return timeMs;
   }
 }
@@ -195,11 +195,4 @@ export function recordAt({ rows, reader }: RecordBatch, index: number): unknown 
 export function timestampAt({ timestamps, reader }: RecordBatch, index: number): number {
   if (reader !== null) return reader.timestamp(index);
   return timestamps === null ? Number.NaN : timestamps[index]!;
-}
-
-export function timestampMissing(operator: string): UserError {
-  return new UserError("TIMESTAMP_MISSING", `a record without event time reached the windows of ${operator}`, {
-    operator,
-    fix: 'say where event times are, before keyBy: .eventTime({ at: "ts" })',
-  });
 }

@@ -30,8 +30,8 @@ import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts
 import { tablesOf } from "../aggregates/tables-of.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
+import { timestampMissing } from "../timestamp-missing.ts";
 import { PaneFrame } from "./pane-frame.ts";
-import { timestampMissing } from "./pane-input.ts";
 import { PaneSet } from "./pane-set.ts";
 import { type PartialRow, PartialRows, partialType } from "./partial-rows.ts";
 import { ReductionSurvey } from "./reduction-survey.ts";
@@ -272,7 +272,7 @@ export class PreAggregateOperator implements Operator {
 
   #paneOf(timestampMs: number): number {
     if (this.#frame === null) return 0;
-    if (Number.isNaN(timestampMs)) throw timestampMissing(this.#options.operator);
+    if (Number.isNaN(timestampMs)) throw timestampMissing(this.#options.operator, "windows");
     return this.#frame.clock.paneOf(timestampMs);
   }
 

@@ -19,7 +19,8 @@ import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts
 import { tablesOf } from "../aggregates/tables-of.ts";
 import { GroupProgress } from "../group-progress.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
-import { recordAt, timestampAt, timestampMissing } from "./pane-input.ts";
+import { timestampMissing } from "../timestamp-missing.ts";
+import { recordAt, timestampAt } from "./pane-input.ts";
 import type { WindowOperatorOptions } from "./pane-window-operator.ts";
 import { RowWalk } from "./row-walk.ts";
 import { SESSION_EXTRA, SessionStore } from "./session-store.ts";
@@ -164,7 +165,7 @@ export class SessionWindowOperator implements Operator {
     const { context, store, progress } = this.#open();
     const { stage, table } = store.groups;
     const timeMs = stage.times[i]!;
-    if (Number.isNaN(timeMs)) throw timestampMissing(context.uid);
+    if (Number.isNaN(timeMs)) throw timestampMissing(context.uid, "windows");
     const endMs = timeMs + this.#gapMs;
     const watermark = progress.isEven ? progress.least : progress.of(table.groupOf(stage.keys.hashes[i]!));
     let session = this.#joined(i, timeMs, endMs);

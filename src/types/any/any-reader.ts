@@ -6,6 +6,7 @@
 import { types } from "node:util";
 import { corrupt, readBigint, readByte, readCount, readF64, readString, readU32, take } from "../bytes/byte-buffer.ts";
 import type { ByteReader } from "../bytes/codec.ts";
+import { defineField } from "../spec/field-path.ts";
 import { DEPTH_MAX, ERRORS, TAG, VIEWS } from "./any-format.ts";
 import { KeyCache } from "./key-cache.ts";
 
@@ -79,7 +80,7 @@ export class AnyReader {
     for (let i = 0; i < count; i++) {
       const key = this.#keys.read(input);
       const value = this.value(input);
-      if (key === "__proto__") define(object, key, value, true);
+      if (key === "__proto__") defineField(object, key, value);
       else (object as Record<string, unknown>)[key] = value;
     }
     return object;
@@ -220,7 +221,7 @@ function readError(reader: AnyReader, input: ByteReader): object {
   for (let i = 0; i < count; i++) {
     const key = readString(input);
     const enumerable = readByte(input) === 1;
-    define(error, key, reader.value(input), enumerable);
+    Object.defineProperty(error, key, { value: reader.value(input), enumerable, writable: true, configurable: true });
   }
   return error;
 }
@@ -230,8 +231,4 @@ function readBytes(input: ByteReader): Uint8Array<ArrayBuffer> {
   const size = readU32(input);
   const start = take(input, size);
   return new Uint8Array(input.bytes.subarray(start, start + size));
-}
-
-function define(object: object, key: string, value: unknown, enumerable: boolean): void {
-  Object.defineProperty(object, key, { value, enumerable, writable: true, configurable: true });
 }

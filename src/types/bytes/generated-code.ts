@@ -4,6 +4,8 @@
 //       theirs (enum values, names to compare with) through parameters.
 //   G2. Each instance has its own text (`label`): equal texts would share one compiled function and its type feedback.
 
+import { setFieldCode } from "../spec/field-path.ts";
+
 export class GeneratedCode {
   readonly #runtime: Readonly<Record<string, unknown>>;
   readonly #functions: string[];
@@ -74,8 +76,7 @@ function stepwiseObject(code: GeneratedCode, fields: readonly LiteralField[]): s
   const later = fields.slice(first);
   const build = code.name("build");
   const steps = later.map((field, index) => {
-    const assign =
-      field.name === "__proto__" ? `defineProto(o, v${index})` : `o[${JSON.stringify(field.name)}] = v${index}`;
+    const assign = setFieldCode("o", field.name, `v${index}`);
     return field.present === null ? `${assign};` : `if (p${index}) ${assign};`;
   });
   const parameters = later.flatMap((_, index) => [`p${index}`, `v${index}`]);

@@ -78,6 +78,17 @@ export function ownField(object: unknown, name: string): unknown {
   return Object.hasOwn(object as object, name) ? (object as Readonly<Record<string, unknown>>)[name] : undefined;
 }
 
+/** Sets a field of the record in the variable `object`, whatever its name (P3). */
+export function setFieldCode(object: string, name: string, value: string): string {
+  if (name !== "__proto__") return `${object}[${JSON.stringify(name)}] = ${value}`;
+  return `Object.defineProperty(${object}, "__proto__", { value: ${value}, enumerable: true, writable: true, configurable: true })`;
+}
+
+/** Sets a field whose name is `__proto__`: assigned to, it would be none (P3). */
+export function defineField(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
+}
+
 /** Whether `value` has something under the name of a field. */
 export function hasField(value: unknown, name: string): boolean {
   return (

@@ -60,9 +60,6 @@ const RUNTIME = {
   datePrototype: Date.prototype,
   mapPrototype: Map.prototype,
   setPrototype: Set.prototype,
-  defineProto: (object: object, value: unknown): void => {
-    Object.defineProperty(object, "__proto__", { value, enumerable: true, writable: true, configurable: true });
-  },
 };
 
 /** Up to this many values an enum is compared value by value; beyond, a `Map` is asked. */

@@ -232,7 +232,7 @@ export const CSV: readonly Mutant[] = [
   },
   {
     name: "a column named __proto__ is no field",
-    file: CSV_COLUMNS,
+    file: "src/types/spec/field-path.ts",
     find: 'if (name !== "__proto__") return',
     replace: 'if (name !== "__proto_") return',
     tests: [

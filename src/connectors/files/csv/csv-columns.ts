@@ -3,6 +3,7 @@
 import { STDIN_PATH } from "../../../base/disk.ts";
 import { assert, UserError } from "../../../base/errors.ts";
 import { nearest } from "../../../base/nearest.ts";
+import { setFieldCode } from "../../../types/spec/field-path.ts";
 import { timeInDigits } from "../../../types/spec/time-in-digits.ts";
 import type { StructField, StructSpec, TypeSpec } from "../../../types/spec/type-spec.ts";
 import type { CsvDialect } from "../format/csv-dialect.ts";
@@ -176,15 +177,9 @@ function buildByStatements(columns: readonly CsvColumn[], values: readonly strin
   columns.forEach((column, at) => {
     if (column.index < 0) return;
     const condition = column.optional && !admitsNull(column.type) ? `if (!cells.isNull(${column.index})) ` : "";
-    lines.push(`${condition}${assignCode(column.name, values[at]!)};`);
+    lines.push(`${condition}${setFieldCode("record", column.name, values[at]!)};`);
   });
   return `${lines.join("\n")}\nreturn record;`;
-}
-
-/** Setting `__proto__` would be no field. */
-function assignCode(name: string, value: string): string {
-  if (name !== "__proto__") return `record[${JSON.stringify(name)}] = ${value}`;
-  return `Object.defineProperty(record, "__proto__", { value: ${value}, enumerable: true, writable: true, configurable: true })`;
 }
 
 /** A null cell is a value of the type, so that it is not left out. */

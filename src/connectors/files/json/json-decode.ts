@@ -11,6 +11,7 @@
 
 import { isDuration } from "../../../base/duration.ts";
 import { unreachable } from "../../../base/errors.ts";
+import { defineField } from "../../../types/spec/field-path.ts";
 import { bigintOf, dateOf, numberOf } from "../../../types/spec/source-value.ts";
 import { fieldPath } from "../../../types/spec/spec-text.ts";
 import { timeInDigits } from "../../../types/spec/time-in-digits.ts";
@@ -189,7 +190,7 @@ function structDecoder(spec: StructSpec, strict: boolean): JsonDecode {
 
 function fieldSet(record: Record<string, unknown>, name: string, value: unknown): void {
   if (name !== "__proto__") record[name] = value;
-  else Object.defineProperty(record, name, { value, enumerable: true, writable: true, configurable: true });
+  else defineField(record, name, value);
 }
 
 /** Puts one more step in front of the path of an issue. */
