@@ -34,17 +34,10 @@ function one(pool: SegmentPool, owner: OwnerId): () => void {
 
 function many(pool: SegmentPool, owner: OwnerId, count: number): () => void {
   return () => {
-    const segments = pool.tryAllocate(owner, count)!;
+    const segments = pool.allocate(owner, count);
     for (let index = 0; index < count; index += 1) {
       pool.release(owner, segments[index]!, pool.generation(segments[index]!));
     }
-  };
-}
-
-function requested(pool: SegmentPool, owner: OwnerId): () => void {
-  return () => {
-    const segment = pool.request(owner, 1)!.take()[0]!;
-    pool.release(owner, segment, pool.generation(segment));
   };
 }
 
@@ -54,9 +47,8 @@ async function main(): Promise<void> {
   const print = (what: string, ns: number) => console.log(`${what.padEnd(50)} ${ns.toFixed(1).padStart(7)} ns`);
   print("tryAllocateOne, generation, release", measure(1_000_000, one(pool, owner)));
   for (const count of [8, 256]) {
-    print(`tryAllocate ${count}, release, per segment`, measure(1_000_000 / count, many(pool, owner, count)) / count);
+    print(`allocate ${count}, release, per segment`, measure(1_000_000 / count, many(pool, owner, count)) / count);
   }
-  print("request, take, release", measure(200_000, requested(pool, owner)));
   const workers = [1, 2].map(() => new Worker(new URL(import.meta.url), { workerData: pool.handle }));
   for (const [ns] of await Promise.all(workers.map((worker) => once(worker, "message")))) {
     print("one, by two threads at a time", ns as number);

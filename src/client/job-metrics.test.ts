@@ -137,7 +137,7 @@ test("metrics of tasks come by vertex and subtask with their rates, all of them 
 });
 
 test("the pools of the TaskManager have Flink's names: segments of the network, bytes of managed memory", () => {
-  const stats = { total: 8, free: 6, leased: 2, leasedPeak: 5, waiting: 0, repairs: 0 };
+  const stats = { total: 8, free: 6, leased: 2, leasedPeak: 5, repairs: 0 };
   assert.deepEqual(poolMetrics(stats, stats, 1_024), {
     "Status.Network.TotalMemorySegments": 8,
     "Status.Network.AvailableMemorySegments": 6,

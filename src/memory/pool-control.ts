@@ -2,17 +2,18 @@
 //
 // Everything the threads of a TaskManager must agree on about a pool lies in one Int32Array over shared memory:
 //
-//   ┌────────┬────────┬──────────┬────────────┬──────────┬───────┬─ ─ ─ ─ ┐
-//   │ header │ groups │  owners  │  requests  │ segments │ stack │  names
-//   └────────┴────────┴──────────┴────────────┴──────────┴───────┴─ ─ ─ ─ ┘
-//      lock,    limit,   epoch,      state,       who       free    job, task
-//     counts,   used,    group,      owner,      leases   segments  and purpose
-//     queues    queue    leased      count       which              of owners
+//   ┌────────┬────────┬──────────┬──────────┬───────┬─ ─ ─ ─ ┐
+//   │ header │ groups │  owners  │ segments │ stack │  names
+//   └────────┴────────┴──────────┴──────────┴───────┴─ ─ ─ ─ ┘
+//      lock,    limit,   epoch,       who      free    job, task
+//     counts    used     group,      leases  segments  and purpose
+//                     leased, set     which            of owners
+//                        aside
 //
-// A word that refers to a group, an owner or a request holds the index of its first word; 0 refers to nothing.
+// A word that refers to a group or an owner holds the index of its first word; 0 refers to nothing.
 //
-// Truth and derived. The truth is: the segment words, the epoch and group of each owner, the state, owner, count and
-// ticket of each request, the limits. All else (stack, free lists, queues, counts) follows from it: `pool-repair.ts`.
+// Truth and derived. The truth is: the segment words, the epoch and group of each owner and what is set aside for it,
+// the limits. All else (stack, free list, counts) follows from it: `pool-repair.ts`.
 //
 // The lock word: 0 is free, +t is thread t−1 in a section, −t is thread t−1 done with its section.
 //
@@ -33,20 +34,13 @@
 import { InternalError } from "../base/errors.ts";
 
 export const LOCK = 0;
-/** Segments on the stack that are not promised to a granted request. */
+/** Segments on the stack that are not set aside for an owner. */
 export const AVAILABLE = 16;
 /** Segments on the stack. */
 export const FREE = 17;
-/** Requests in queues. */
-export const WAITING = 18;
-export const QUEUE_HEAD = 19;
-export const QUEUE_TAIL = 20;
-/** Tickets rise in the order in which requests entered the queue they are in. */
-export const TICKET = 21;
-export const OWNER_FREE = 22;
-export const REQUEST_FREE = 23;
-export const LEASED_PEAK = 24;
-export const REPAIRS = 25;
+export const OWNER_FREE = 18;
+export const LEASED_PEAK = 19;
+export const REPAIRS = 20;
 export const SEGMENTS = 32;
 export const SEGMENT_SIZE = 33;
 export const GROUPS = 34;
@@ -54,11 +48,9 @@ export const POISON = 35;
 const HEADER_WORDS = 64;
 
 export const GROUP_LIMIT = 0;
-/** Segments leased by the group's owners, granted to its requests, or set aside for those that wait for the pool. */
+/** Segments leased by the group's owners or set aside for them. */
 export const GROUP_USED = 1;
-export const GROUP_HEAD = 2;
-export const GROUP_TAIL = 3;
-export const GROUP_WORDS = 4;
+export const GROUP_WORDS = 2;
 
 /** Odd while the owner is registered. */
 export const OWNER_EPOCH = 0;
@@ -67,32 +59,11 @@ export const OWNER_LEASED = 2;
 export const OWNER_PEAK = 3;
 export const OWNER_THREAD = 4;
 export const OWNER_NEXT = 5;
+/** Segments of an allocation in progress that it has not taken yet. */
+export const OWNER_SET_ASIDE = 6;
 export const OWNER_WORDS = 8;
 /** Owner 0 is nobody, so that a free segment's word names nobody. */
 export const OWNERS_MAX = 4096;
-
-export const REQUEST_STATE = 0;
-export const REQUEST_OWNER = 1;
-/** Segments not yet handed over. */
-export const REQUEST_COUNT = 2;
-export const REQUEST_NEXT = 3;
-export const REQUEST_PREVIOUS = 4;
-export const REQUEST_TICKET = 5;
-/** Counts the uses of the record, so that a handle of an earlier use is recognised. */
-export const REQUEST_SERIAL = 6;
-export const REQUEST_BELL = 7;
-/** The token of the thread that asked; 0 while the record is free. */
-export const REQUEST_TOKEN = 8;
-export const REQUEST_WORDS = 16;
-export const REQUESTS_MAX = 1024;
-/** The rest is for allocations in progress: one a thread. */
-export const WAITING_MAX = 960;
-
-/** A request: free → in its group's queue → in the pool's queue → granted → free. */
-export const STATE_FREE = 0;
-export const STATE_GROUP_QUEUE = 1;
-export const STATE_POOL_QUEUE = 2;
-export const STATE_GRANTED = 3;
 
 /** A segment's word: generation above, owner below. The generation rises when the segment is released. */
 export const OWNER_MASK = OWNERS_MAX - 1;
@@ -106,10 +77,8 @@ export type PoolControl = {
   readonly words: Int32Array;
   /** What this thread writes into the lock: its id plus one. */
   readonly token: number;
-  readonly bells: Int32Array | null;
   readonly groupsAt: number;
   readonly ownersAt: number;
-  readonly requestsAt: number;
   readonly segmentsAt: number;
   readonly stackAt: number;
   readonly names: Buffer;
@@ -126,7 +95,7 @@ export function controlCreate(sizes: PoolSizes): SharedArrayBuffer {
   header[SEGMENT_SIZE] = sizes.segmentSize;
   header[GROUPS] = groups;
   header[POISON] = sizes.poison ? 1 : 0;
-  const control = controlOpen(memory, 0, null);
+  const control = controlOpen(memory, 0);
   for (let group = 0; group < groups; group += 1) {
     control.words[control.groupsAt + group * GROUP_WORDS + GROUP_LIMIT] =
       sizes.groupLimits[group - 1] ?? sizes.segments;
@@ -134,21 +103,20 @@ export function controlCreate(sizes: PoolSizes): SharedArrayBuffer {
   return memory;
 }
 
-export function controlOpen(memory: SharedArrayBuffer, thread: number, bells: Int32Array | null): PoolControl {
+export function controlOpen(memory: SharedArrayBuffer, thread: number): PoolControl {
   const header = new Int32Array(memory, 0, HEADER_WORDS);
   const segments = header[SEGMENTS]!;
   const words = new Int32Array(memory, 0, wordCount(header[GROUPS]!, segments));
   const groupsAt = HEADER_WORDS;
   const ownersAt = groupsAt + header[GROUPS]! * GROUP_WORDS;
-  const requestsAt = ownersAt + OWNERS_MAX * OWNER_WORDS;
-  const segmentsAt = requestsAt + REQUESTS_MAX * REQUEST_WORDS;
+  const segmentsAt = ownersAt + OWNERS_MAX * OWNER_WORDS;
   const names = Buffer.from(memory, words.byteLength);
   const stackAt = segmentsAt + segments;
-  return { words, token: thread + 1, bells, groupsAt, ownersAt, requestsAt, segmentsAt, stackAt, names };
+  return { words, token: thread + 1, groupsAt, ownersAt, segmentsAt, stackAt, names };
 }
 
 function wordCount(groups: number, segments: number): number {
-  return HEADER_WORDS + groups * GROUP_WORDS + OWNERS_MAX * OWNER_WORDS + REQUESTS_MAX * REQUEST_WORDS + 2 * segments;
+  return HEADER_WORDS + groups * GROUP_WORDS + OWNERS_MAX * OWNER_WORDS + 2 * segments;
 }
 
 /** Bytes `[start, end)` of one of the three names of an owner. */

@@ -5,8 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { EngineError } from "../base/errors.ts";
-import type { AllocationRequest } from "./allocation-request.ts";
-import { controlOpen, LOCK, REQUEST_COUNT, REQUEST_STATE, STATE_GRANTED } from "./pool-control.ts";
+import { LOCK } from "./pool-control.ts";
 import type { OwnerId } from "./pool-report.ts";
 import { SegmentPool } from "./segment-pool.ts";
 
@@ -14,29 +13,16 @@ const SEGMENTS = 12;
 const MAIN = 0;
 const DYING = 7;
 
-type Call = { kind: "register" | "one" | "many" | "request" | "take" | "cancel" | "release" | "close"; number: number };
+type Call = { kind: "register" | "one" | "many" | "release" | "close"; number: number };
 
 const call: fc.Arbitrary<Call> = fc.record({
-  kind: fc.constantFrom(
-    "register",
-    "one",
-    "many",
-    "many",
-    "request",
-    "request",
-    "take",
-    "cancel",
-    "release",
-    "release",
-    "close",
-  ),
+  kind: fc.constantFrom("register", "one", "many", "many", "release", "release", "close"),
   number: fc.nat(SEGMENTS),
 });
 
 /** Makes the calls; those that are refused do not matter. */
 function make(pool: SegmentPool, calls: readonly Call[]): void {
   const owners = [pool.registerOwner({ job: "j", task: "t", purpose: "p" }, 1)];
-  const requests: AllocationRequest[] = [];
   const leases: [OwnerId, number][] = [];
   const of = <T>(items: readonly T[], index: number): T => items[index % items.length]!;
   const lease = (owner: OwnerId, segments: Iterable<number>) => {
@@ -45,10 +31,7 @@ function make(pool: SegmentPool, calls: readonly Call[]): void {
   const actions: Record<Call["kind"], (owner: OwnerId, number: number) => void> = {
     register: (_, number) => owners.push(pool.registerOwner({ job: "j", task: "t", purpose: "p" }, number % 3)),
     one: (owner) => lease(owner, [pool.tryAllocateOne(owner)]),
-    many: (owner, number) => lease(owner, pool.tryAllocate(owner, number) ?? []),
-    request: (owner, number) => requests.push(pool.request(owner, number)!),
-    take: (owner, number) => lease(owner, of(requests, number)?.take() ?? []),
-    cancel: (_, number) => of(requests, number)?.cancel(),
+    many: (owner, number) => lease(owner, pool.allocate(owner, number)),
     release: (_, number) => {
       const [owner, segment] = leases.splice(number % leases.length, 1)[0] ?? [owners[0]!, 0];
       pool.release(owner, segment, pool.generation(segment));
@@ -116,62 +99,31 @@ test("a thread that ends in any section, whichever of its writes were made, leav
         for (const row of pool.report()) pool.closeOwner(row.owner);
         assert.deepEqual(pool.verify(), []);
         const next = pool.registerOwner({ job: "j", task: "next", purpose: "p" });
-        assert.equal(pool.tryAllocate(next, SEGMENTS)?.length, SEGMENTS, "nothing is set aside for nobody");
+        assert.equal(pool.allocate(next, SEGMENTS).length, SEGMENTS, "nothing is set aside for nobody");
       },
     ),
     { numRuns: 250 },
   );
 });
 
-test("what other threads lease survives a repair, and who waited is served", () => {
+test("what other threads lease survives a repair", () => {
   const pool = poolCreate();
   const other = pool.registerOwner({ job: "j", task: "other", purpose: "p" });
   const kept = pool.allocate(other, 2);
   const dying = SegmentPool.attach(pool.handle, DYING);
   const gone = dying.registerOwner({ job: "j", task: "gone", purpose: "p" });
   dying.allocate(gone, SEGMENTS - 2);
-  const waiting = pool.request(other, 5);
-  const second = pool.request(other, 9);
-  assert.equal(waiting?.granted(), false);
-  assert.equal(pool.stats().waiting, 2);
   new Int32Array(pool.handle.control)[LOCK] = DYING + 1;
 
   const leaks = pool.threadEnded(DYING);
-  assert.equal(pool.stats().waiting, 1);
-  second?.cancel();
-  assert.equal(pool.stats().waiting, 0);
 
   assert.deepEqual(
     leaks.map((row) => [row.task, row.segments]),
     [["gone", SEGMENTS - 2]],
   );
-  assert.equal(waiting?.take().length, 5);
+  assert.equal(pool.allocate(other, SEGMENTS - 2).length, SEGMENTS - 2);
   for (const segment of kept) pool.release(other, segment, pool.generation(segment));
   assert.deepEqual(pool.verify(), []);
-});
-
-test("what a thread that ended had asked for is asked for no more, though the owner is another's", () => {
-  const pool = poolCreate();
-  const owner = pool.registerOwner({ job: "j", task: "t", purpose: "p" });
-  const held = pool.allocate(owner, 2);
-  assert.equal(SegmentPool.attach(pool.handle, DYING).request(owner, SEGMENTS)?.granted(), false);
-  assert.equal(pool.tryAllocate(owner, 1), null, "it would overtake");
-  assert.deepEqual(pool.threadEnded(DYING), []);
-  assert.equal(pool.stats().waiting, 0);
-  assert.equal(pool.tryAllocate(owner, 1)?.length, 1);
-  for (const segment of held) pool.release(owner, segment, pool.generation(segment));
-  assert.deepEqual(pool.verify(), []);
-});
-
-test("a request that was only half written is dropped", () => {
-  const pool = poolCreate();
-  const { words, requestsAt } = controlOpen(pool.handle.control, MAIN, null);
-  words[requestsAt + REQUEST_STATE] = STATE_GRANTED;
-  words[requestsAt + REQUEST_COUNT] = 3;
-  words[LOCK] = DYING + 1;
-  pool.threadEnded(DYING);
-  const owner = pool.registerOwner({ job: "j", task: "t", purpose: "p" });
-  assert.equal(pool.tryAllocate(owner, SEGMENTS)?.length, SEGMENTS);
 });
 
 test("a lock whose section is done is freed by whoever waits for it", () => {

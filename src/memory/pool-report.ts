@@ -33,7 +33,7 @@ export function ownerIdOf(control: PoolControl, owner: number): OwnerId {
 export function ownerReports(control: PoolControl): OwnerReport[] {
   const { words } = control;
   const rows: OwnerReport[] = [];
-  for (let owner = control.ownersAt; owner < control.requestsAt; owner += c.OWNER_WORDS) {
+  for (let owner = control.ownersAt; owner < control.segmentsAt; owner += c.OWNER_WORDS) {
     if ((words[owner + c.OWNER_EPOCH]! & 1) === 0) continue;
     const index = (owner - control.ownersAt) / c.OWNER_WORDS;
     const segments = words[owner + c.OWNER_LEASED]!;

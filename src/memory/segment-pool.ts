@@ -6,13 +6,13 @@
 // at each release. Owners may share a group, whose limit bounds what they hold together (a slot's share of managed
 // memory).
 //
-// Owns: who has which segment, who waits. Does not own: what lies in a segment; nothing is cleared when it changes
+// Owns: who has which segment. Does not own: what lies in a segment; nothing is cleared when it changes
 // hands. Internals (memory layout, lock, repair): docs/internals/memory.md.
 //
-// P1. free + leased = total, always; a granted request's segments are free until it takes them, but nobody else gets
-//     them.
-// P2. An allocation gets all it asked for or nothing, and nobody overtakes (Q1 to Q3 of `allocation-queue.ts`).
-// P3. What exceeds the total, or the group's limit, is refused at once: it would wait for ever.
+// P1. free + leased = total, always.
+// P2. An allocation gets all it asked for or nothing: what it needs is set aside for its owner first, and then taken
+//     one by one. What its thread did not come to take is free again when the owner is closed.
+// P3. Nobody waits here: what is not to be had now is refused, with who holds the most.
 // P4. A group never holds more than its limit.
 // P5. A segment is released only by its owner and generation; double, foreign and late releases throw and change
 //     nothing.
@@ -22,8 +22,6 @@ import { assert, InternalError, UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import type { MemoryView } from "../base/memory-view.ts";
 import { memoryView } from "../base/memory-view.ts";
-import { requestCancel, requestEnqueue, requestReserve, requestTake, settle, settleAll } from "./allocation-queue.ts";
-import { AllocationRequest } from "./allocation-request.ts";
 import { memoryRegionCreate } from "./memory-region.ts";
 import type { PoolControl } from "./pool-control.ts";
 import * as c from "./pool-control.ts";
@@ -31,7 +29,6 @@ import { inconsistencies, repair } from "./pool-repair.ts";
 import type { OwnerId, OwnerName, OwnerReport } from "./pool-report.ts";
 import { ownerIdOf, ownerReports } from "./pool-report.ts";
 
-const NOBODY = -1;
 const POISON_BYTE = 0xdb;
 
 export type SegmentPoolOptions = {
@@ -46,8 +43,6 @@ export type SegmentPoolOptions = {
   readonly groupLimits?: readonly number[];
   /** Fills what is released with 0xDB: for tests. */
   readonly poison?: boolean;
-  /** Counters that granted requests raise and notify, over an Int32Array. */
-  readonly bells?: SharedArrayBuffer;
 };
 
 /** What another thread needs to attach: may be posted to it. */
@@ -56,7 +51,6 @@ export type SegmentPoolHandle = {
   readonly configKey: string;
   readonly region: SharedArrayBuffer;
   readonly control: SharedArrayBuffer;
-  readonly bells: SharedArrayBuffer | null;
 };
 
 export type PoolStats = {
@@ -64,7 +58,6 @@ export type PoolStats = {
   readonly free: number;
   readonly leased: number;
   readonly leasedPeak: number;
-  readonly waiting: number;
   /** Times the pool was repaired after a thread ended inside it. */
   readonly repairs: number;
 };
@@ -83,8 +76,7 @@ export class SegmentPool {
   readonly #poison: boolean;
 
   private constructor(handle: SegmentPoolHandle, thread: number) {
-    const bells = handle.bells === null ? null : new Int32Array(handle.bells);
-    this.#control = c.controlOpen(handle.control, thread, bells);
+    this.#control = c.controlOpen(handle.control, thread);
     this.#words = this.#control.words;
     this.#token = this.#control.token;
     this.#poison = this.#words[c.POISON] === 1;
@@ -103,8 +95,8 @@ export class SegmentPool {
     assert(segmentSize > 0 && segmentSize % 8 === 0 && segmentSize < 2 ** 31, `segments of ${segmentSize} bytes`);
     const region = memoryRegionCreate(segments * segmentSize, configKey);
     const control = c.controlCreate({ segments, segmentSize, groupLimits, poison });
-    repair(c.controlOpen(control, thread, null), NOBODY);
-    return new SegmentPool({ name, configKey, region, control, bells: options.bells ?? null }, thread);
+    repair(c.controlOpen(control, thread));
+    return new SegmentPool({ name, configKey, region, control }, thread);
   }
 
   /** `thread`: a number no other attached thread has before `threadEnded` was called with it; 0 is the main thread. */
@@ -164,12 +156,7 @@ export class SegmentPool {
     const group = words[owner + c.OWNER_GROUP]!;
     while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     let segment = -1;
-    if (
-      words[c.AVAILABLE]! > 0 &&
-      words[c.QUEUE_HEAD] === 0 &&
-      words[group + c.GROUP_HEAD] === 0 &&
-      words[group + c.GROUP_USED]! < words[group + c.GROUP_LIMIT]!
-    ) {
+    if (words[c.AVAILABLE]! > 0 && words[group + c.GROUP_USED]! < words[group + c.GROUP_LIMIT]!) {
       const free = words[c.FREE]! - 1;
       segment = words[control.stackAt + free]!;
       words[control.segmentsAt + segment]! |= ownerIndex;
@@ -187,42 +174,57 @@ export class SegmentPool {
   }
 
   /**
-   * `count` segments, or null when they are not to be had now. Throws MEMORY_REQUEST_TOO_LARGE when they never will be.
+   * `count` segments, or none. Throws MEMORY_REQUEST_TOO_LARGE when there never can be that many, MEMORY_EXHAUSTED,
+   * which names who holds the most, when there are not now.
    */
-  tryAllocate(ownerId: OwnerId, count: number): Int32Array | null {
-    const owner = this.#ownerAt(ownerId);
-    this.#refuseImpossible(owner, count);
-    const request = requestReserve(this.#control, owner, count);
-    return request === 0 ? null : requestTake(this.#control, request);
-  }
-
-  /** As `tryAllocate`, but throws MEMORY_EXHAUSTED, which names both numbers and who holds the most. */
   allocate(ownerId: OwnerId, count: number): Int32Array {
-    const segments = this.tryAllocate(ownerId, count);
-    if (segments !== null) return segments;
-    throw this.exhausted(ownerId, count);
-  }
-
-  /**
-   * Queues for `count` segments. Null: too many wait already, ask again later. `bell`: the counter to raise when they
-   * are granted.
-   */
-  request(ownerId: OwnerId, count: number, bell = -1): AllocationRequest | null {
     const owner = this.#ownerAt(ownerId);
     this.#refuseImpossible(owner, count);
-    const request = requestEnqueue(this.#control, owner, count, bell);
-    return request === 0 ? null : new AllocationRequest(this.#control, request);
+    const segments = new Int32Array(count);
+    if (!this.#trySetAside(owner, count)) throw this.#exhausted(owner, count);
+    for (let index = 0; index < count; index += 1) segments[index] = this.#takeSetAside(owner);
+    return segments;
+  }
+
+  #trySetAside(owner: number, count: number): boolean {
+    const words = this.#words;
+    const token = this.#token;
+    const group = words[owner + c.OWNER_GROUP]!;
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
+    const fits = words[c.AVAILABLE]! >= count && words[group + c.GROUP_USED]! + count <= words[group + c.GROUP_LIMIT]!;
+    if (fits) {
+      words[c.AVAILABLE]! -= count;
+      words[group + c.GROUP_USED]! += count;
+      words[owner + c.OWNER_SET_ASIDE]! += count;
+    }
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
+    return fits;
+  }
+
+  #takeSetAside(owner: number): number {
+    const words = this.#words;
+    const token = this.#token;
+    const control = this.#control;
+    const ownerIndex = (owner - control.ownersAt) / c.OWNER_WORDS;
+    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
+    const free = words[c.FREE]! - 1;
+    const segment = words[control.stackAt + free]!;
+    words[owner + c.OWNER_SET_ASIDE]! -= 1;
+    words[control.segmentsAt + segment]! |= ownerIndex;
+    words[c.FREE] = free;
+    const leased = words[owner + c.OWNER_LEASED]! + 1;
+    words[owner + c.OWNER_LEASED] = leased;
+    if (leased > words[owner + c.OWNER_PEAK]!) words[owner + c.OWNER_PEAK] = leased;
+    if (words[c.SEGMENTS]! - free > words[c.LEASED_PEAK]!) words[c.LEASED_PEAK] = words[c.SEGMENTS]! - free;
+    words[c.LOCK] = -token;
+    c.unlock(words, token);
+    return segment;
   }
 
   /** Which lease of the segment this is: read it right after allocating, give it back with `release`. */
   generation(segment: number): number {
     return this.#words[this.#control.segmentsAt + segment]! >>> c.GENERATION_SHIFT;
-  }
-
-  /** Whether this lease is still on: false after its release, even when the owner leased the segment anew. */
-  holds(ownerId: OwnerId, segment: number, generation: number): boolean {
-    const word = this.#words[this.#control.segmentsAt + segment];
-    return word === ((generation << c.GENERATION_SHIFT) | (ownerId & c.OWNER_MASK));
   }
 
   /**
@@ -231,7 +233,7 @@ export class SegmentPool {
    */
   release(ownerId: OwnerId, segment: number, generation: number): void {
     const owner = this.#ownerAt(ownerId);
-    if (this.#poison && this.holds(ownerId, segment, generation)) this.#poisonFill(segment);
+    if (this.#poison && this.#holds(ownerId, segment, generation)) this.#poisonFill(segment);
     const known = segment >= 0 && segment < this.segments;
     if (!known || !this.#tryRelease(owner, segment, generation)) this.#releaseFault(ownerId, segment, generation);
   }
@@ -255,42 +257,26 @@ export class SegmentPool {
       words[group + c.GROUP_USED]! -= 1;
       words[owner + c.OWNER_LEASED]! -= 1;
     }
-    const waiting = words[c.QUEUE_HEAD] !== 0 || words[group + c.GROUP_HEAD] !== 0;
     words[c.LOCK] = -token;
     c.unlock(words, token);
-    if (held && waiting) settle(control, group);
     return held;
   }
 
   /**
-   * Releases all that the owner holds and cancels its requests. Returns the number of segments. No thread may be
-   * allocating for it.
-   */
-  releaseAll(ownerId: OwnerId): number {
-    const words = this.#words;
-    const { segmentsAt } = this.#control;
-    const owner = this.#ownerAt(ownerId);
-    this.#cancelAll(c.REQUEST_OWNER, owner);
-    let count = 0;
-    for (let segment = 0; segment < this.segments; segment += 1) {
-      const word = words[segmentsAt + segment]!;
-      if ((word & c.OWNER_MASK) !== (ownerId & c.OWNER_MASK)) continue;
-      if (this.#poison) this.#poisonFill(segment);
-      if (this.#tryRelease(owner, segment, word >>> c.GENERATION_SHIFT)) count += 1;
-    }
-    return count;
-  }
-
-  /**
    * Ends the owner and gives back all it holds. Returns the number of segments that nobody had released: leaks, when
-   * the task ended well.
+   * the task ended well. No thread may be allocating for it.
    */
   closeOwner(ownerId: OwnerId): number {
-    const count = this.releaseAll(ownerId);
+    const owner = this.#ownerAt(ownerId);
+    const count = this.#releaseAll(owner, ownerId & c.OWNER_MASK);
     const words = this.#words;
     const token = this.#token;
-    const owner = this.#ownerAt(ownerId);
+    const group = words[owner + c.OWNER_GROUP]!;
     while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
+    const setAside = words[owner + c.OWNER_SET_ASIDE]!;
+    words[owner + c.OWNER_SET_ASIDE] = 0;
+    words[group + c.GROUP_USED]! -= setAside;
+    words[c.AVAILABLE]! += setAside;
     words[owner + c.OWNER_EPOCH]! += 1;
     words[owner + c.OWNER_NEXT] = words[c.OWNER_FREE]!;
     words[c.OWNER_FREE] = owner;
@@ -299,25 +285,35 @@ export class SegmentPool {
     return count;
   }
 
+  #releaseAll(owner: number, ownerIndex: number): number {
+    const words = this.#words;
+    const { segmentsAt } = this.#control;
+    let count = 0;
+    for (let segment = 0; segment < this.segments; segment += 1) {
+      const word = words[segmentsAt + segment]!;
+      if ((word & c.OWNER_MASK) !== ownerIndex) continue;
+      if (this.#poison) this.#poisonFill(segment);
+      if (this.#tryRelease(owner, segment, word >>> c.GENERATION_SHIFT)) count += 1;
+    }
+    return count;
+  }
+
   /**
    * To be called once for each thread that ended, by a thread that nobody terminates: frees the lock if it was held,
-   * repairs what was half done, drops the thread's requests and closes the owners it registered. Returns those that
-   * still held segments.
+   * repairs what was half done, and closes the owners that it registered. Returns those that still held segments.
    */
   threadEnded(thread: number): OwnerReport[] {
     const words = this.#words;
     const token = this.#token;
     c.unlock(words, thread + 1);
     if (Atomics.compareExchange(words, c.LOCK, thread + 1, token) === thread + 1) {
-      repair(this.#control, thread);
+      repair(this.#control);
       words[c.REPAIRS]! += 1;
       words[c.LOCK] = -token;
       c.unlock(words, token);
     }
-    this.#cancelAll(c.REQUEST_TOKEN, thread + 1);
     const ended = ownerReports(this.#control).filter((row) => row.thread === thread);
     for (const row of ended) this.closeOwner(row.owner);
-    settleAll(this.#control);
     return ended.filter((row) => row.segments > 0);
   }
 
@@ -326,12 +322,11 @@ export class SegmentPool {
     const token = this.#token;
     while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);
     const free = words[c.FREE]!;
-    const waiting = words[c.WAITING]!;
     const leasedPeak = words[c.LEASED_PEAK]!;
     const repairs = words[c.REPAIRS]!;
     words[c.LOCK] = -token;
     c.unlock(words, token);
-    return { total: this.segments, free, leased: this.segments - free, leasedPeak, waiting, repairs };
+    return { total: this.segments, free, leased: this.segments - free, leasedPeak, repairs };
   }
 
   /** Who holds what, the largest first. */
@@ -353,10 +348,10 @@ export class SegmentPool {
     return found;
   }
 
-  /** The error for an allocation that will not wait: what was asked, what is free, and who has the rest. */
-  exhausted(ownerId: OwnerId, count: number): UserError {
+  /** What was asked, what is free, and who has the rest. */
+  #exhausted(owner: number, count: number): UserError {
     const words = this.#words;
-    const group = words[this.#ownerAt(ownerId) + c.OWNER_GROUP]!;
+    const group = words[owner + c.OWNER_GROUP]!;
     const limit = words[group + c.GROUP_LIMIT]!;
     const free = Math.max(0, Math.min(words[c.AVAILABLE]!, limit - words[group + c.GROUP_USED]!));
     const holders = this.report().filter((row) => row.segments > 0);
@@ -365,16 +360,6 @@ export class SegmentPool {
     const there = `${this.#amount(free)} of ${this.#amount(limit)} free${holding}`;
     const message = `${this.#amount(count)} of ${this.name} asked for, ${there}`;
     return new UserError("MEMORY_EXHAUSTED", message, { fix: `raise ${this.configKey}` });
-  }
-
-  /** Cancels every request whose word at `field` is `value`. */
-  #cancelAll(field: number, value: number): void {
-    const words = this.#words;
-    const { requestsAt, segmentsAt } = this.#control;
-    for (let request = requestsAt; request < segmentsAt; request += c.REQUEST_WORDS) {
-      if (words[request + c.REQUEST_STATE] === c.STATE_FREE || words[request + field] !== value) continue;
-      requestCancel(this.#control, request, words[request + c.REQUEST_SERIAL]!);
-    }
   }
 
   #refuseImpossible(owner: number, count: number): void {
@@ -408,6 +393,12 @@ export class SegmentPool {
       throw new InternalError("MEMORY_DOUBLE_RELEASE", `${asked}, which is free already`);
     }
     throw new InternalError("MEMORY_LATE_RELEASE", `${asked}, which is at generation ${now}`);
+  }
+
+  /** Whether this lease is still on: false after its release, even when the owner leased the segment anew. */
+  #holds(ownerId: OwnerId, segment: number, generation: number): boolean {
+    const word = this.#words[this.#control.segmentsAt + segment];
+    return word === ((generation << c.GENERATION_SHIFT) | (ownerId & c.OWNER_MASK));
   }
 
   #poisonFill(segment: number): void {

@@ -188,11 +188,7 @@ function written(address: number): void {
 // ── Typed arrays over the scenario's memory ─────────────────────────────────────────────────────────────────────────
 
 const memoryNames = Object.keys(setup.memories);
-type Traced = {
-  readonly array: Int32Array | Float64Array;
-  readonly memory: number;
-  readonly isPoint: (word: number) => boolean;
-};
+type Traced = { readonly array: Int32Array | Float64Array; readonly memory: number };
 const traced = new WeakMap<object, Traced>();
 
 function rangesOf(buffer: ArrayBufferLike): { memory: number; ranges: readonly (readonly [number, number])[] } | null {
@@ -209,33 +205,34 @@ function steppedArray<T extends Int32Array | Float64Array>(array: T): T {
   const found = rangesOf(array.buffer);
   if (found === null) return array;
   const { memory, ranges } = found;
-  const isPoint = (word: number): boolean => ranges.some(([from, to]) => word >= from && word < to);
-  const byteOf = (key: string): number => array.byteOffset + Number(key) * array.BYTES_PER_ELEMENT;
-  const stepAt = (operation: "read" | "write", key: string, value: number): void => {
+  const { byteOffset, BYTES_PER_ELEMENT: bytes } = array;
+  const isStep = new Uint8Array(array.length);
+  for (const [from, to] of ranges)
+    isStep.fill(1, ...[from, to].map((word) => Math.max(0, (word * 4 - byteOffset) / bytes)));
+  const stepAt = (operation: "read" | "write", index: number, value: number): void => {
     lastLoad = -1;
-    const byte = byteOf(key);
-    if (isPoint(byte >> 2)) point(operation, c.addressOf(memory, byte), value);
+    point(operation, c.addressOf(memory, byteOffset + index * bytes), value);
   };
   const proxy = new Proxy(array, {
     get(target, key) {
       if (isIndex(key)) {
-        stepAt("read", key, 0);
-        return target[key as unknown as number];
+        const index = +key;
+        if (isStep[index] === 1) stepAt("read", index, 0);
+        return target[index];
       }
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === "function" ? value.bind(target) : value;
     },
     set(target, key, value: number) {
-      if (isIndex(key)) {
-        stepAt("write", key, value);
-        target[key as unknown as number] = value;
-        written(c.addressOf(memory, byteOf(key)));
-        return true;
-      }
-      return Reflect.set(target, key, value, target);
+      if (!isIndex(key)) return Reflect.set(target, key, value, target);
+      const index = +key;
+      if (isStep[index] === 1) stepAt("write", index, value);
+      target[index] = value;
+      if (isStep[index] === 1) written(c.addressOf(memory, byteOffset + index * bytes));
+      return true;
     },
   });
-  traced.set(proxy, { array, memory, isPoint });
+  traced.set(proxy, { array, memory });
   return proxy;
 }
 

@@ -6,6 +6,9 @@ const RING = "src/network/ring-link.ts";
 const DOORBELL = "src/network/doorbell.ts";
 const RING_STEPS = ["test/interleaving/ring.test.ts"];
 const DOORBELL_STEPS = ["test/interleaving/doorbell.test.ts", ...RING_STEPS];
+const POOL = "src/memory/segment-pool.ts";
+const CONTROL = "src/memory/pool-control.ts";
+const POOL_STEPS = ["test/interleaving/pool.test.ts"];
 
 export const THREADS: readonly Mutant[] = [
   {
@@ -84,5 +87,41 @@ export const THREADS: readonly Mutant[] = [
     find: "    const counter = bell.fallAsleep();\n    const { busy, sleepMs } = turn();",
     replace: "    const { busy, sleepMs } = turn();\n    const counter = bell.fallAsleep();",
     tests: DOORBELL_STEPS,
+  },
+  {
+    name: "a pool is repaired while somebody else is in a section",
+    file: POOL,
+    find: "    if (Atomics.compareExchange(words, c.LOCK, thread + 1, token) === thread + 1) {\n",
+    replace: "    if (Atomics.load(words, c.LOCK) !== 0) {\n",
+    tests: POOL_STEPS,
+  },
+  {
+    name: "a segment is taken without the lock",
+    file: POOL,
+    find: "    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);\n    const free = words[c.FREE]! - 1;",
+    replace: "    const free = words[c.FREE]! - 1;",
+    tests: POOL_STEPS,
+  },
+  {
+    name: "the count of free segments is read before the lock is had",
+    file: POOL,
+    find: "    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);\n    const held = words[at] === leased;\n    if (held) {\n      const free = words[c.FREE]!;",
+    replace:
+      "    const free = words[c.FREE]!;\n    while (Atomics.compareExchange(words, c.LOCK, 0, token) !== 0) c.lockWait(words);\n    const held = words[at] === leased;\n    if (held) {",
+    tests: POOL_STEPS,
+  },
+  {
+    name: "what several segments need is not set aside",
+    file: POOL,
+    find: "      words[c.AVAILABLE]! -= count;\n",
+    replace: "",
+    tests: POOL_STEPS,
+  },
+  {
+    name: "a section that its thread did not come to unlock stays locked",
+    file: CONTROL,
+    find: "    if (holder < 0 && sleeps > SLEEPS_DONE) unlock(words, -holder);\n    else ",
+    replace: "    ",
+    tests: ["src/memory/pool-repair.test.ts", ...POOL_STEPS],
   },
 ];
