@@ -57,7 +57,7 @@ async function endOf(run: EmbeddedJob, metrics: () => JobMetrics): Promise<JobEn
 
 /** Samples the rates while the job runs. */
 function metricsOf(run: EmbeddedJob, { env }: HandledOptions): () => JobMetrics {
-  const { plan, metrics, rates, taskManager } = run;
+  const { plan, metrics, rates, taskManager, dropped } = run;
   let startMs: number | null = null;
   let endMs: number | null = null;
   const sample = (): void => {
@@ -76,6 +76,6 @@ function metricsOf(run: EmbeddedJob, { env }: HandledOptions): () => JobMetrics 
     const runningMs = startMs === null ? 0 : (endMs ?? env.clock.monotonicMs()) - startMs;
     const { network, managed } = taskManager;
     const pools = { network: network.stats(), managed: managed.stats(), managedBlockSize: managed.segmentSize };
-    return jobMetrics({ plan, metrics, rates, runningMs, pools });
+    return jobMetrics({ plan, metrics, rates, runningMs, pools, dropped });
   };
 }

@@ -12,11 +12,17 @@ import type { JobGraph } from "../graph/job-graph.ts";
 import { isBounded, type Plan } from "../graph/plan.ts";
 import { JobMaster, type JobResult, type RowsMessage } from "../jobmanager/job-master.ts";
 import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
-import type { MetricRates } from "../metrics/metric-rates.ts";
+import { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
+import { directTransport } from "../network/direct-transport.ts";
+import { MESSAGE_BYTES_MAX } from "../network/framed-connection.ts";
+import type { Transport } from "../network/transport.ts";
 import type { SinkClaim } from "../operators/sink.ts";
+import { type DropCounts, dropCounts, type Fence } from "../protocol/fence.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
-import { TaskManager } from "../taskmanager/task-manager.ts";
+import type { TaskManager } from "../taskmanager/task-manager.ts";
+import { TaskManagerGateway } from "../taskmanager/task-manager-gateway.ts";
 import { type PlannedJob, withSlots } from "./job-plan.ts";
 
 export type EmbeddedOptions = {
@@ -29,6 +35,8 @@ export type EmbeddedOptions = {
   readonly params: ParamsText;
   readonly configuration: Configuration;
   readonly runner: SlotRunner;
+  /** Between job master and TaskManager; within the thread by default. */
+  readonly transport?: Transport;
   readonly checks: boolean;
   /** Of the machine, for the memory model. */
   readonly machineBytes: number;
@@ -39,7 +47,7 @@ export type EmbeddedOptions = {
 };
 
 export type EmbeddedJob = {
-  readonly jobId: string;
+  readonly jobId: JobId;
   readonly plan: Plan;
   readonly graph: JobGraph;
   readonly memory: TaskManagerMemory;
@@ -49,6 +57,8 @@ export type EmbeddedJob = {
   /** Knows how far its tasks are, and which sinks have committed. */
   readonly master: JobMaster;
   readonly taskManager: TaskManager;
+  /** Control messages of the past, or of others, that were dropped. */
+  readonly dropped: DropCounts;
   /** Ends the job and leaves nothing of what it has not committed. */
   cancel(): void;
   /** Ends the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */
@@ -60,6 +70,10 @@ export type EmbeddedJob = {
   /** Resolves when nothing of the job is left. */
   readonly result: Promise<JobResult>;
 };
+
+const TASK_MANAGER = "taskmanager";
+/** An embedded job is deployed once, and nobody else leads it. */
+const FIRST: Omit<Fence, "job"> = { attempt: 0 as Attempt, epoch: 0 as LeaderEpoch };
 
 /** Starts a job. Throws a UserError for everything the user has to mend first. */
 export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
@@ -78,20 +92,18 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   const configuration = withSlots(options.configuration, graph);
   const memory = taskManagerMemory(configuration, { machineBytes: options.machineBytes });
   const jobId = newJobId(env);
-  let master: JobMaster | null = null;
-  const taskManager = new TaskManager({
-    env,
-    configuration,
-    memory,
+  // It has to take what a slot may say, in its envelope.
+  const transport = options.transport ?? directTransport(env, 2 * MESSAGE_BYTES_MAX);
+  const dropped = dropCounts();
+  const gateway = new TaskManagerGateway({
+    ...{ env, configuration, memory, transport, dropped },
     runner: options.runner,
-    onMessage: (slot, message) => master?.onMessage(slot, message),
-    chains: (slot, vertex) => master?.chains(slot, vertex) ?? [],
-    onSlotLost: (slot, error) => master?.onSlotLost(slot, error),
+    address: TASK_MANAGER,
   });
-  master = new JobMaster({
-    env,
-    configuration,
-    graph,
+  const metrics = gateway.metricsOf(jobId);
+  const rates = new MetricRates(metrics);
+  const master: JobMaster = new JobMaster({
+    ...{ env, configuration, graph, transport, dropped },
     job: {
       jobId,
       bundle: options.bundle,
@@ -102,32 +114,40 @@ function started(options: EmbeddedOptions): EmbeddedJob {
       config: configuration.layers,
       checks: options.checks,
     },
-    slots: taskManager,
+    taskManager: TASK_MANAGER,
+    fence: { job: jobId, ...FIRST },
     print: options.print,
-    onRows: options.onRows ?? (({ task, sink, rows }) => master?.rowsRead({ task, sink, bytes: rows.byteLength })),
+    onRows: options.onRows ?? (({ task, sink, rows }) => master.rowsRead({ task, sink, bytes: rows.byteLength })),
     log: options.log,
   });
-  master.start();
+  void master.running().then(() => rates.start());
+  try {
+    master.start();
+  } catch (error) {
+    void gateway.close();
+    throw error;
+  }
   return {
     jobId,
     plan,
     graph,
     memory,
-    metrics: master.metrics,
-    rates: master.rates,
+    metrics,
+    rates,
     master,
-    taskManager,
+    taskManager: gateway.taskManager,
+    dropped,
     cancel: () => master.cancel(false),
     stop: () => master.cancel(!isBounded(plan)),
     fail: (error) => master.fail(error),
     get stranded() {
-      return taskManager.stranded;
+      return gateway.taskManager.stranded;
     },
-    result: master.result.finally(() => taskManager.close()).finally(() => options.claimed?.release()),
+    result: master.result.finally(() => gateway.close()).finally(() => options.claimed?.release()),
   };
 }
 
-function newJobId(env: Env): string {
+function newJobId(env: Env): JobId {
   const digits = Array.from({ length: 32 }, () => Math.floor(env.random.next() * 16).toString(16));
-  return digits.join("");
+  return digits.join("") as JobId;
 }

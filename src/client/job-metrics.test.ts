@@ -5,7 +5,7 @@ import { MetricRates } from "../metrics/metric-rates.ts";
 import { MetricRegistry, type MetricScope, metricMemory } from "../metrics/metric-registry.ts";
 import { MetricStore } from "../metrics/metric-store.ts";
 import { activityCode } from "../metrics/task-activity.ts";
-import { jobCounts, operatorMetrics, poolMetrics, taskMetrics } from "./job-metrics.ts";
+import { controlMetrics, jobCounts, operatorMetrics, poolMetrics, taskMetrics } from "./job-metrics.ts";
 
 const KINDS = {
   in: "source",
@@ -146,5 +146,11 @@ test("the pools of the TaskManager have Flink's names: segments of the network, 
     "Status.Flink.Memory.Managed.Total": 8_192,
     "Status.Flink.Memory.Managed.Used": 2_048,
     "Status.Flink.Memory.Managed.Peak": 5_120,
+  });
+});
+
+test("control messages that were dropped are one number, whatever the reason", () => {
+  assert.deepEqual(controlMetrics({ late: 1, twice: 2, early: 4, foreign: 8 }), {
+    "Status.Millrace.ControlMessages.Dropped": 15,
   });
 });

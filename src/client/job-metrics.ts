@@ -4,6 +4,7 @@ import { canBeLate, type OperatorKind, type Plan, SIDE_LATE } from "../graph/pla
 import type { PoolStats } from "../memory/segment-pool.ts";
 import { type MetricRates, meterName } from "../metrics/metric-rates.ts";
 import type { MetricEntry, MetricStore } from "../metrics/metric-store.ts";
+import type { DropCounts } from "../protocol/fence.ts";
 import type { Distribution, JobCounts, JobMetrics, MetricValues, TaskMetricValues } from "../protocol/job-messages.ts";
 
 export type MetricSources = {
@@ -11,16 +12,20 @@ export type MetricSources = {
   readonly metrics: MetricStore;
   readonly rates: MetricRates;
   readonly runningMs: number;
+  readonly dropped: DropCounts;
   readonly pools: { readonly network: PoolStats; readonly managed: PoolStats; readonly managedBlockSize: number };
 };
 
-export function jobMetrics({ plan, metrics, rates, runningMs, pools }: MetricSources): JobMetrics {
+export function jobMetrics({ plan, metrics, rates, runningMs, pools, dropped }: MetricSources): JobMetrics {
   return {
     ...jobCounts(metrics, plan),
     runningMs,
     operators: operatorMetrics(metrics, rates, plan),
     tasks: taskMetrics(metrics, rates),
-    taskManager: poolMetrics(pools.network, pools.managed, pools.managedBlockSize),
+    taskManager: {
+      ...poolMetrics(pools.network, pools.managed, pools.managedBlockSize),
+      ...controlMetrics(dropped),
+    },
   };
 }
 
@@ -101,6 +106,12 @@ export function poolMetrics(
     "Status.Flink.Memory.Managed.Used": managed.leased * managedSegmentBytes,
     "Status.Flink.Memory.Managed.Peak": managed.leasedPeak * managedSegmentBytes,
   };
+}
+
+/** Messages that came from an attempt or a leader of the past, twice, or from nobody known. */
+export function controlMetrics(dropped: DropCounts): Readonly<Record<string, number>> {
+  const { late, twice, early, foreign } = dropped;
+  return { "Status.Millrace.ControlMessages.Dropped": late + twice + early + foreign };
 }
 
 /** One metric of all subtasks, with the rate that goes with it. */

@@ -221,6 +221,18 @@ export const OPTIONS = {
     default: "3min",
     doc: "A slot whose tasks have not ended so long after they were cancelled is stopped.",
   }),
+  heartbeatInterval: option({
+    key: "heartbeat.interval",
+    type: duration({ min: 1 }),
+    default: "10s",
+    doc: "How often a job asks whether its TaskManager is there.",
+  }),
+  heartbeatTimeout: option({
+    key: "heartbeat.timeout",
+    type: duration({ min: 1 }),
+    default: "50s",
+    doc: "A TaskManager that does not answer, or cannot be reached, for so long is lost, and the job fails.",
+  }),
   freezeRecords: option({
     key: "millrace.check.freeze-records",
     type: boolean(),

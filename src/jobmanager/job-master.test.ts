@@ -7,9 +7,15 @@ import { blackhole } from "../connectors/blackhole/index.ts";
 import { collection } from "../connectors/collection/index.ts";
 import { jobGraphOf } from "../graph/job-graph.ts";
 import { job } from "../index.ts";
-import { metricMemory } from "../metrics/metric-registry.ts";
+import { directTransport } from "../network/direct-transport.ts";
+import type { Connection } from "../network/transport.ts";
 import { errorData } from "../protocol/error-data.ts";
-import type { JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
+import { fenceContract } from "../protocol/fence.contract.ts";
+import { dropCounts, type Fenced } from "../protocol/fence.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
+import { type Session, SessionListener, type SessionSays } from "../protocol/session.ts";
+import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
+import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { JobMaster } from "./job-master.ts";
 
@@ -25,52 +31,118 @@ const exchanged: Job = job({ name: "exchanged" }, (env) => {
 
 const TASKS = ["0/0/0", "0/1/0", "1/0/0", "1/1/0"];
 
-async function setUp() {
-  const env = new SimEnv({ seed: 1 });
+async function planned() {
   const defaults = { parallelism: 2, maxParallelism: null, preAggregation: false };
   const { plan } = await jobBuild(exchanged, {}, defaults);
-  const graph = jobGraphOf(plan, { chaining: true });
+  return { graph: jobGraphOf(plan, { chaining: true }) };
+}
+
+async function setUp() {
+  const env = new SimEnv({ seed: 1 });
+  const { graph } = await planned();
   const posted: [slot: number, message: ToSlot["kind"], to: string | null][] = [];
   const ended: number[] = [];
   const printed: string[] = [];
   const logged: string[] = [];
   const end = { fails: false };
-  const master = new JobMaster({
-    env,
-    configuration: new Configuration([]),
-    graph,
-    job: { jobId: "job" } as JobDescriptor,
-    slots: {
-      start: () => undefined,
-      deploy: (slot, _job, tasks) => posted.push([slot, "deploy", tasks.map(({ id }) => id).join()]),
-      post: (slot, message) => posted.push([slot, message.kind, "task" in message ? message.task : null]),
-      end: async (slot) => {
-        if (end.fails) throw new Error("the thread is odd");
-        ended.push(slot);
-      },
-      metricMemories: () => [metricMemory(), metricMemory()],
+  const transport = directTransport(env);
+  const dropped = dropCounts();
+  const fence = { job: "job" as JobId, attempt: 0 as Attempt, epoch: 0 as LeaderEpoch };
+  let session: Session<FromTaskManager> = assert.fail as never;
+  const released = (slot: number): FromTaskManager => {
+    if (!end.fails) ended.push(slot);
+    return { kind: "released", slot, error: end.fails ? failure("SLOT_END") : null };
+  };
+  new SessionListener<FromTaskManager, ToTaskManager>(transport, "taskmanager", {
+    ...{ env, dropped, timing: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 5_000 } },
+    open: (_fence, opened) => {
+      session = opened;
+      return {
+        receive: (message) => {
+          if (message.kind === "deploy")
+            posted.push([message.slot, "deploy", message.tasks.map(({ id }) => id).join()]);
+          else if (message.kind === "release") session.send(released(message.slot));
+          else
+            posted.push([message.slot, message.message.kind, "task" in message.message ? message.message.task : null]);
+        },
+        lost: () => undefined,
+      };
     },
+  });
+  const master = new JobMaster({
+    ...{ env, transport, dropped, fence, graph, taskManager: "taskmanager" },
+    configuration: new Configuration([]),
+    job: { jobId: "job" } as JobDescriptor,
     print: (line) => printed.push(line),
     log: (line) => logged.push(line),
     onRows: () => undefined,
   });
   master.start();
-  const both = (message: Parameters<JobMaster["onMessage"]>[1]): void => {
-    for (const slot of [0, 1]) master.onMessage(slot, message);
+  await env.advance(0);
+  const tell = async (message: FromTaskManager): Promise<void> => {
+    session.send(message);
+    await env.advance(0);
   };
-  const run = (): void => both({ kind: "deployed" });
-  const finish = (): void => {
-    for (const task of TASKS) master.onMessage(Number(task.charAt(2)), { kind: "finished", task });
+  const say = (slot: number, message: FromSlot): Promise<void> => tell({ kind: "fromSlot", slot, message });
+  const both = async (message: FromSlot): Promise<void> => {
+    for (const slot of [0, 1]) await say(slot, message);
   };
-  return { env, master, posted, ended, printed, logged, both, run, finish, end };
+  const run = (): Promise<void> => both({ kind: "deployed" });
+  const finish = async (): Promise<void> => {
+    for (const task of TASKS) await say(Number(task.charAt(2)), { kind: "finished", task });
+  };
+  const leave = (): void => session.close();
+  return { env, master, posted, ended, printed, logged, tell, say, both, run, finish, leave, end };
 }
+
+const SPLIT = { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" } as const;
+
+fenceContract<FromTaskManager["kind"], FromTaskManager>(
+  "a job master",
+  {
+    fromSlot: { kind: "fromSlot", slot: 1, message: SPLIT },
+    slotLost: { kind: "slotLost", slot: 1, error: errorData(new UserError("LOST", "it is gone")) },
+    released: { kind: "released", slot: 1, error: null },
+  },
+  async () => {
+    const env = new SimEnv({ seed: 1 });
+    const transport = directTransport(env);
+    const dropped = dropCounts();
+    const fence = { job: "job" as JobId, attempt: 1 as Attempt, epoch: 1 as LeaderEpoch };
+    const heard: unknown[] = [];
+    type Side = Connection<SessionSays<FromTaskManager>, SessionSays<ToTaskManager>>;
+    const { promise, resolve } = Promise.withResolvers<Side>();
+    transport.listen<SessionSays<FromTaskManager>, SessionSays<ToTaskManager>>("taskmanager", (side) => {
+      side.receive({ request: () => ({ kind: "heard", heard: 0 }), message: (message) => heard.push(message) });
+      resolve(side);
+    });
+    const { graph } = await planned();
+    const master = new JobMaster({
+      ...{ env, transport, dropped, fence, graph, taskManager: "taskmanager" },
+      configuration: new Configuration([]),
+      job: { jobId: "job" } as JobDescriptor,
+      print: () => undefined,
+      log: () => undefined,
+      onRows: () => undefined,
+    });
+    master.start();
+    await env.advance(0);
+    const side = await promise;
+    const send = async (message: Fenced<FromTaskManager>): Promise<void> => {
+      side.send({ kind: "said", message });
+      await env.advance(0);
+    };
+    await send({ fence, sequence: 1, body: { kind: "fromSlot", slot: 0, message: { kind: "ready" } } });
+    return { fence, heard: 1, dropped, send, seen: () => ({ heard, state: master.state }) };
+  },
+);
 
 const CLOSED = { kind: "closed", error: null } as const;
 const failure = (code: string) => errorData(new UserError(code, code));
 
 describe("a job master", () => {
   test("deploys every slot, commits once all tasks have finished, and is done when each slot was ended", async () => {
-    const { env, master, posted, ended, both, run, finish } = await setUp();
+    const { env, master, say, posted, ended, both, run, finish } = await setUp();
     assert.deepEqual(posted, [
       [0, "deploy", "0/0/0,1/0/0"],
       [1, "deploy", "0/1/0,1/1/0"],
@@ -79,29 +151,29 @@ describe("a job master", () => {
     void master.running().then(() => {
       running = true;
     });
-    master.onMessage(0, { kind: "deployed" });
+    await say(0, { kind: "deployed" });
     await env.advance(0);
     assert.equal(running, false);
-    master.onMessage(1, { kind: "deployed" });
+    await say(1, { kind: "deployed" });
     await env.advance(0);
     assert.equal(running, true);
-    run();
-    finish();
+    await run();
+    await finish();
     assert.deepEqual(posted.slice(2), [
       [0, "commit", null],
       [1, "commit", null],
     ]);
-    both(CLOSED);
+    await both(CLOSED);
     assert.deepEqual(await master.result, { outcome: "finished", error: null });
     assert.deepEqual(ended, [0, 1]);
   });
 
   test("hands requests for splits to the slot of the source's first subtask, and splits to that of their task", async () => {
-    const { master, posted, run } = await setUp();
-    run();
-    master.onMessage(1, { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" });
-    master.onMessage(0, { kind: "split", task: "0/1/0", split: { id: "a", position: null } });
-    master.onMessage(0, { kind: "split", task: "0/0/0", split: null });
+    const { say, posted, run } = await setUp();
+    await run();
+    await say(1, { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" });
+    await say(0, { kind: "split", task: "0/1/0", split: { id: "a", position: null } });
+    await say(0, { kind: "split", task: "0/0/0", split: null });
     assert.deepEqual(posted.slice(2), [
       [0, "splitRequest", "0/1/0"],
       [1, "split", "0/1/0"],
@@ -110,12 +182,12 @@ describe("a job master", () => {
   });
 
   test("cancels all slots after the first failure, which is the result, and commits nothing", async () => {
-    const { master, posted, both, run, finish } = await setUp();
-    run();
-    master.onMessage(1, { kind: "failed", task: "1/1/0", error: failure("FIRST") });
-    master.onMessage(0, { kind: "failed", task: "0/0/0", error: failure("SECOND") });
-    finish();
-    both(CLOSED);
+    const { master, say, posted, both, run, finish } = await setUp();
+    await run();
+    await say(1, { kind: "failed", task: "1/1/0", error: failure("FIRST") });
+    await say(0, { kind: "failed", task: "0/0/0", error: failure("SECOND") });
+    await finish();
+    await both(CLOSED);
     const { outcome, error } = await master.result;
     assert.deepEqual([outcome, error?.code], ["failed", "FIRST"]);
     assert.deepEqual(
@@ -128,20 +200,20 @@ describe("a job master", () => {
   });
 
   test("an endless job that is stopped and cannot commit has failed", async () => {
-    const { master, both, run } = await setUp();
-    run();
+    const { master, say, both, run } = await setUp();
+    await run();
     master.cancel(true);
-    master.onMessage(0, { kind: "closed", error: failure("DISK_FULL") });
-    both(CLOSED);
+    await say(0, { kind: "closed", error: failure("DISK_FULL") });
+    await both(CLOSED);
     const { outcome, error } = await master.result;
     assert.deepEqual([outcome, error?.code], ["failed", "DISK_FULL"]);
   });
 
   test("ends the slots that have not closed in time after they were cancelled, and those only, and says which", async () => {
-    const { env, master, ended, logged, run } = await setUp();
-    run();
+    const { env, master, say, ended, logged, run } = await setUp();
+    await run();
     master.cancel(false);
-    master.onMessage(0, CLOSED);
+    await say(0, CLOSED);
     await env.advance(1_000);
     assert.deepEqual(ended, [0]);
     await env.advance(3_600_000);
@@ -154,17 +226,26 @@ describe("a job master", () => {
 
   test("a slot that was lost fails the job and needs no further word; one that cannot be ended is told", async () => {
     const lost = await setUp();
-    lost.run();
-    lost.master.onSlotLost(1, new UserError("SLOT_OUT_OF_MEMORY", "too much"));
-    lost.master.onMessage(0, CLOSED);
+    await lost.run();
+    await lost.tell({ kind: "slotLost", slot: 1, error: failure("SLOT_OUT_OF_MEMORY") });
+    await lost.say(0, CLOSED);
     assert.equal((await lost.master.result).error?.code, "SLOT_OUT_OF_MEMORY");
     assert.deepEqual(lost.ended, [0]);
     const odd = await setUp();
-    odd.run();
-    odd.finish();
+    await odd.run();
+    await odd.finish();
     odd.end.fails = true;
-    odd.both(CLOSED);
+    await odd.both(CLOSED);
     const { outcome, error } = await odd.master.result;
     assert.deepEqual([outcome, error?.code], ["failed", "SLOT_END"]);
+  });
+
+  test("whose TaskManager is lost has failed, and waits for nothing more", async () => {
+    const { env, master, run, leave } = await setUp();
+    await run();
+    leave();
+    await env.advance(0);
+    const { outcome, error } = await master.result;
+    assert.deepEqual([outcome, error?.code], ["failed", "SESSION_LOST"]);
   });
 });

@@ -3,34 +3,32 @@
 // Owns: deployment, the job's life, routing between its slots. Never runs user code.
 
 import type { Env, TimerHandle } from "../base/env.ts";
-import { type EngineError, InternalError } from "../base/errors.ts";
+import type { EngineError } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import type { JobGraph, JobVertex } from "../graph/job-graph.ts";
-import { MetricRates } from "../metrics/metric-rates.ts";
-import { MetricStore } from "../metrics/metric-store.ts";
+import type { JobGraph } from "../graph/job-graph.ts";
+import type { Transport } from "../network/transport.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
-import type { FromSlot, JobDescriptor, TaskDescriptor, ToSlot } from "../protocol/slot-messages.ts";
+import type { DropCounts, Fence } from "../protocol/fence.ts";
+import { DialedSession, type Session } from "../protocol/session.ts";
+import { sessionTiming } from "../protocol/session-timing.ts";
+import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
+import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import { type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
 
-/** What a job master needs of its TaskManager. */
-export interface SlotGateway {
-  start(slot: number): void;
-  /** Gives tasks to a slot that was started. What it has no memory for is told as a failure. */
-  deploy(slot: number, job: JobDescriptor, tasks: readonly TaskDescriptor[]): void;
-  post(slot: number, message: Exclude<ToSlot, { readonly kind: "deploy" }>): void;
-  /** Ends the slot's thread and takes back what it held. */
-  end(slot: number): Promise<void>;
-  metricMemories(): readonly SharedArrayBuffer[];
-}
+type SlotMessage = Extract<ToTaskManager, { readonly kind: "toSlot" }>["message"];
 
 export type JobMasterOptions = {
   readonly env: Env;
   readonly configuration: Configuration;
   readonly graph: JobGraph;
   readonly job: JobDescriptor;
-  readonly slots: SlotGateway;
+  readonly transport: Transport;
+  /** Where its TaskManager listens. */
+  readonly taskManager: string;
+  readonly fence: Fence;
+  readonly dropped: DropCounts;
   readonly print: (lines: string) => void;
   /** Rows for whoever started the job; `rowsRead` says when they were read. */
   readonly onRows: (rows: RowsMessage) => void;
@@ -44,26 +42,30 @@ type RowsRead = Extract<ToSlot, { readonly kind: "rowsRead" }>;
 export type JobResult = { readonly outcome: JobOutcome; readonly error: EngineError | null };
 
 export class JobMaster {
-  readonly metrics: MetricStore;
-  readonly rates: MetricRates;
   readonly result: Promise<JobResult>;
   readonly #options: JobMasterOptions;
   readonly #deployment: Deployment;
+  readonly #session: Session<ToTaskManager>;
+  /** Of slots that are being released after they have closed. */
+  readonly #closeErrors = new Map<number, EngineErrorData>();
   #state: JobState;
   #resolve: (result: JobResult) => void = () => undefined;
   #firstRunning: (() => void) | null = null;
   #cancellation: TimerHandle | null = null;
 
   constructor(options: JobMasterOptions) {
-    const { graph } = options;
+    const { env, configuration, graph, transport, taskManager, fence, dropped } = options;
     this.#options = options;
-    this.metrics = new MetricStore(options.env.clock);
-    this.rates = new MetricRates(this.metrics);
-    this.#deployment = deploymentOf(graph, 0);
+    this.#deployment = deploymentOf(graph, fence.attempt);
     const tasks = this.#deployment.tasks.reduce((count, ofSlot) => count + ofSlot.length, 0);
     this.#state = jobStateOf({ tasks, slots: this.#deployment.tasks.length });
     this.result = new Promise((resolve) => {
       this.#resolve = resolve;
+    });
+    this.#session = new DialedSession<ToTaskManager, FromTaskManager>({
+      ...{ env, transport, address: taskManager, fence, dropped, timing: sessionTiming(configuration) },
+      receive: (message) => this.#onMessage(message),
+      lost: (error) => this.#onTaskManagerLost(error),
     });
   }
 
@@ -71,19 +73,11 @@ export class JobMaster {
     return this.#state;
   }
 
-  /** What runs in a slot: of one vertex, or all. */
-  chains(slot: number, vertex: number | null): readonly JobVertex[] {
-    const { vertices } = this.#options.graph;
-    const tasks = this.#deployment.tasks[slot] ?? [];
-    return vertices.filter((_, index) => index === (vertex ?? index) && tasks.some((task) => task.vertex === index));
-  }
-
   start(): void {
-    const { slots, job } = this.#options;
-    for (const index of this.#deployment.tasks.keys()) slots.start(index);
-    this.#deployment.tasks.forEach((tasks, index) => {
-      slots.deploy(index, job, tasks);
-    });
+    const { job } = this.#options;
+    for (const [slot, tasks] of this.#deployment.tasks.entries()) {
+      this.#session.send({ kind: "deploy", slot, job, tasks });
+    }
   }
 
   /** Resolves once every task runs. */
@@ -106,12 +100,31 @@ export class JobMaster {
 
   /** Makes room for more rows. */
   rowsRead({ task, sink, bytes }: Omit<RowsRead, "kind">): void {
-    this.#options.slots.post(this.#slotOfTask(task), { kind: "rowsRead", task, sink, bytes });
+    this.#post(this.#slotOfTask(task), { kind: "rowsRead", task, sink, bytes });
   }
 
-  onMessage(slot: number, message: FromSlot): void {
+  #onMessage(message: FromTaskManager): void {
+    switch (message.kind) {
+      case "fromSlot":
+        this.#onSlotMessage(message.slot, message.message);
+        break;
+      case "slotLost":
+        this.#on({ kind: "failed", error: message.error });
+        this.#on({ kind: "closed", slot: message.slot, error: null });
+        break;
+      default:
+        this.#on({
+          kind: "closed",
+          slot: message.slot,
+          error: this.#closeErrors.get(message.slot) ?? message.error,
+        });
+    }
+  }
+
+  #onSlotMessage(slot: number, message: FromSlot): void {
     switch (message.kind) {
       case "ready":
+      case "metrics": // The TaskManager reads them.
         break;
       case "deployed":
         this.#on({ kind: "deployed" });
@@ -126,14 +139,11 @@ export class JobMaster {
         this.#onClosed(slot, message.error);
         break;
       case "splitRequest":
-        this.#options.slots.post(this.#deployment.assignment.slotOf(message.vertex, 0), message);
+        this.#post(this.#deployment.assignment.slotOf(message.vertex, 0), message);
         break;
       case "split":
       case "splitsFollow":
-        this.#options.slots.post(this.#slotOfTask(message.task), message);
-        break;
-      case "metrics":
-        this.metrics.define(slot, this.#options.slots.metricMemories()[slot], message.definitions);
+        this.#post(this.#slotOfTask(message.task), message);
         break;
       case "print":
         this.#options.print(message.lines);
@@ -146,22 +156,19 @@ export class JobMaster {
     }
   }
 
-  /** A slot's thread is gone: its tasks have failed. */
-  onSlotLost(slot: number, error: EngineError): void {
+  /** Nothing is heard of its slots any more: it ends them itself. */
+  #onTaskManagerLost(error: EngineError): void {
     this.fail(error);
-    this.#on({ kind: "closed", slot, error: null });
+    for (const slot of this.#deployment.tasks.keys()) this.#on({ kind: "closed", slot, error: null });
   }
 
   #onClosed(slot: number, error: EngineErrorData | null): void {
-    this.#options.slots.end(slot).then(
-      () => this.#on({ kind: "closed", slot, error }),
-      (cause: unknown) =>
-        this.#on({
-          kind: "closed",
-          slot,
-          error: errorData(new InternalError("SLOT_END", `slot ${slot} did not end`, { cause })),
-        }),
-    );
+    if (error !== null) this.#closeErrors.set(slot, error);
+    this.#session.send({ kind: "release", slot });
+  }
+
+  #post(slot: number, message: SlotMessage): void {
+    this.#session.send({ kind: "toSlot", slot, message });
   }
 
   #slotOfTask(task: string): number {
@@ -172,7 +179,6 @@ export class JobMaster {
   #on(event: JobEvent): void {
     const { state, actions } = jobNext(this.#state, event);
     this.#state = state;
-    if (state.phase === "running") this.rates.start();
     if (state.phase !== "deploying") {
       this.#firstRunning?.();
       this.#firstRunning = null;
@@ -198,13 +204,13 @@ export class JobMaster {
     for (const slot of open) this.#onClosed(slot, null);
   }
 
-  #postAll(message: Parameters<SlotGateway["post"]>[1]): void {
-    for (const index of this.#deployment.tasks.keys()) this.#options.slots.post(index, message);
+  #postAll(message: SlotMessage): void {
+    for (const slot of this.#deployment.tasks.keys()) this.#post(slot, message);
   }
 
   #done(outcome: JobOutcome): void {
     this.#cancellation?.cancel();
-    this.metrics.freeze();
+    this.#session.close();
     const { error } = this.#state;
     this.#resolve({ outcome, error: error === null ? null : errorFromData(error) });
   }

@@ -28,7 +28,7 @@ export type FramedOptions = {
 };
 
 /** Rows for whoever started a job are by far the largest; a record has at most half of this by default. */
-const MESSAGE_BYTES_MAX = 128 * 1024 ** 2;
+export const MESSAGE_BYTES_MAX = 128 * 1024 ** 2;
 
 type Pending = { settle(error: EngineError | null, reply?: unknown): void };
 

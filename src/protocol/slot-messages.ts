@@ -8,6 +8,7 @@ import type { MetricDefinition } from "../metrics/metric-registry.ts";
 import type { Connection, Says } from "../network/transport.ts";
 import type { SourceSplit } from "../operators/source.ts";
 import type { EngineErrorData } from "./error-data.ts";
+import type { JobId } from "./ids.ts";
 
 /** `vertex/subtask/attempt`: unique within a job. */
 export type TaskId = string;
@@ -65,7 +66,7 @@ export type TaskDescriptor = {
 
 /** What a slot needs to rebuild the job. */
 export type JobDescriptor = {
-  readonly jobId: string;
+  readonly jobId: JobId;
   /** URL of the bundle; null: the job is already in this thread. */
   readonly bundle: string | null;
   readonly params: Readonly<Record<string, string>>;

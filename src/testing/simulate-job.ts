@@ -24,7 +24,7 @@ import { ambientTrap } from "./ambient-trap-node.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import { SimEnv } from "./sim-env.ts";
 import { SimLinks } from "./sim-links.ts";
-import { simTransport } from "./sim-transport.ts";
+import { type SimCuts, simTransport } from "./sim-transport.ts";
 
 type Setting = string | number | boolean;
 
@@ -37,6 +37,11 @@ export type SimulationOptions = {
   readonly prepare?: (disk: SimDisk) => void;
   /** Runs the job over the links of a real TaskManager instead of simulated ones. Default: false. */
   readonly realLinks?: boolean;
+  /**
+   * Whether connections between job master and TaskManager may break, as the seed has it. Default: true. What depends
+   * on when a message comes may then come out differently: who is idle, for example.
+   */
+  readonly cuts?: boolean;
   /** As with `--local`: mutations of records fail at once. Default: true. */
   readonly checks?: boolean;
 };
@@ -58,6 +63,8 @@ type Weather = {
   readonly diskLatencyMaxMs: number;
   /** Slots load their job at different times. */
   readonly loadMaxMs: number;
+  /** Of connections between job master and TaskManager. */
+  readonly cuts: SimCuts | null;
   readonly turnDelayMaxMs: number;
   /** The longest that a clock read within a turn can come after the one before. */
   readonly workMaxMs: number;
@@ -91,6 +98,10 @@ export async function simulateJob(job: Job, options: SimulationOptions): Promise
     runner: runnerOf(job, options, { env, random, weather, history }),
     checks: options.checks ?? true,
     machineBytes: MACHINE_BYTES,
+    transport: simTransport({
+      ...{ env, random, delayMaxMs: weather.messageDelayMaxMs },
+      ...(weather.cuts !== null && options.cuts !== false && { cuts: weather.cuts }),
+    }),
     print: (line) => void printed.push(line),
     log: () => undefined,
   });
@@ -114,11 +125,18 @@ function weatherOf(random: SeededRandom): Weather {
     batchDelayMaxMs: spread(0.01, 20),
     diskLatencyMaxMs: spread(0.01, 10),
     loadMaxMs: spread(0.01, 200),
+    cuts: cutsOf(random, spread),
     turnDelayMaxMs: spread(0.01, 5),
     workMaxMs: spread(0.001, 3),
     batchBytesMax: Math.floor(spread(100, 30_000)),
     bufferTimeoutMs: random.next() < 0.1 ? 0 : spread(0.1, 100),
   };
+}
+
+/** Two thirds of the worlds have connections that break, in the middle of most jobs. */
+function cutsOf(random: SeededRandom, spread: (least: number, greatest: number) => number): SimCuts | null {
+  const cuts = { chance: 0.9 * random.next(), withinMs: spread(30, 3_000), halfOpenMaxMs: spread(1, 3_000) };
+  return random.next() < 2 / 3 ? cuts : null;
 }
 
 function configurationOf({ config, parallelism = 2 }: SimulationOptions, weather: Weather): Configuration {
@@ -129,6 +147,7 @@ function configurationOf({ config, parallelism = 2 }: SimulationOptions, weather
     [OPTIONS.networkMin.key]: "16mb",
     [OPTIONS.networkMax.key]: "16mb",
     [OPTIONS.memoryPoison.key]: true,
+    [OPTIONS.heartbeatInterval.key]: "500ms",
     [OPTIONS.bufferTimeout.key]: `${weather.bufferTimeoutMs.toFixed(3)}ms`,
     [OPTIONS.parallelism.key]: parallelism,
     ...config,

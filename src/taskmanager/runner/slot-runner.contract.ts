@@ -8,6 +8,7 @@ import { jobBuild } from "../../api/job.ts";
 import { SegmentPool } from "../../memory/segment-pool.ts";
 import { metricMemory } from "../../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../../network/doorbell.ts";
+import type { JobId } from "../../protocol/ids.ts";
 import { type FromSlot, type JobDescriptor, taskIdOf } from "../../protocol/slot-messages.ts";
 import { jobLoad } from "./job-load-node.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
@@ -105,7 +106,7 @@ class StartedSlot implements AsyncDisposable {
   /** `planHash` may be wrong for a module that does not come to its end. */
   deploy(bundle: string, planHash = ""): void {
     const shared = { params: {}, defaults: DEFAULTS, planText: "", config: [], checks: false };
-    const job: JobDescriptor = { jobId: "job", bundle, planHash, ...shared };
+    const job: JobDescriptor = { jobId: "job" as JobId, bundle, planHash, ...shared };
     const task = { id: taskIdOf(0, 0, 0), name: "task", vertex: 0, subtask: 0, attempt: 0, inputs: [], outputs: [] };
     const wiring = { rings: new Map(), segments: new Map() };
     this.handle.control.send({ kind: "deploy", job, tasks: [task], wiring });

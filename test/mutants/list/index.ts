@@ -13,6 +13,7 @@ import { MEMORY } from "./memory.ts";
 import { NETWORK } from "./network.ts";
 import { OPERATORS } from "./operators.ts";
 import { PLAN } from "./plan.ts";
+import { PROTOCOL } from "./protocol.ts";
 import { STATE } from "./state.ts";
 import { SURFACE } from "./surface.ts";
 import { TASKMANAGER } from "./taskmanager.ts";
@@ -29,6 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...WINDOWS,
   ...PLAN,
   ...NETWORK,
+  ...PROTOCOL,
   ...THREADS,
   ...DRIVERS,
   ...TASKMANAGER,

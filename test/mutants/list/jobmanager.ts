@@ -44,8 +44,8 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "a request for a split goes to the slot that asks",
     file: MASTER,
-    find: "this.#options.slots.post(this.#deployment.assignment.slotOf(message.vertex, 0), message);",
-    replace: "this.#options.slots.post(this.#deployment.assignment.slotOf(message.vertex, message.subtask), message);",
+    find: "this.#post(this.#deployment.assignment.slotOf(message.vertex, 0), message);",
+    replace: "this.#post(this.#deployment.assignment.slotOf(message.vertex, message.subtask), message);",
   },
   {
     name: "slots that do not close after they were cancelled are waited for without end",
@@ -56,13 +56,13 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "an error while a slot closes is lost",
     file: MASTER,
-    find: `() => this.#on({ kind: "closed", slot, error }),`,
-    replace: `() => this.#on({ kind: "closed", slot, error: null }),`,
+    find: "error: this.#closeErrors.get(message.slot) ?? message.error,",
+    replace: "error: message.error,",
   },
   {
     name: "a slot that was lost is waited for",
     file: MASTER,
-    find: `    this.#on({ kind: "closed", slot, error: null });\n`,
+    find: '        this.#on({ kind: "closed", slot: message.slot, error: null });\n',
     replace: "",
   },
   {
