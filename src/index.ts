@@ -30,6 +30,7 @@ export type { FileOptions, Files } from "./connectors/files/file-connector.ts";
 export { type JsonlOptions, jsonl } from "./connectors/files/json/jsonl.ts";
 export { stdin, stdout } from "./connectors/files/standard-streams.ts";
 export { type PrintOptions, print } from "./connectors/print/print.ts";
+export type { RowOp } from "./connectors/rows/op-field.ts";
 export { rows } from "./connectors/rows/rows.ts";
 export {
   type Aggregate,
@@ -52,6 +53,7 @@ export {
   variance,
   weightedMean,
 } from "./operators/aggregates/aggregate.ts";
+export type { Changelog, SinkTakes } from "./operators/changelog.ts";
 export {
   type BooleanExpr,
   type Column,
@@ -103,6 +105,7 @@ export type {
   TimerService,
   ValueState,
 } from "./state/contract/keyed-state.ts";
+export { ROW_KIND, type RowKind } from "./types/bytes/row-kind.ts";
 export type { Infer, StandardSchema } from "./types/spec/standard-schema.ts";
 export type { TypedArrayName, TypeSpec } from "./types/spec/type-spec.ts";
 export { type OptionalType, type Type, t } from "./types/t.ts";

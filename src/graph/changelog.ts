@@ -202,7 +202,7 @@ function refusal({ locations }: Pick<Plan, "locations">, { uid, kind, name }: Pl
 }
 
 /** In words, for people. */
-function changelogText(changelog: EdgeChangelog): string {
+export function changelogText(changelog: EdgeChangelog): string {
   if (changelog.kind === "append") return "inserts alone";
   if (changelog.kind === "retract") return "changes that take back the row before (retract)";
   const { key, deletes } = changelog;

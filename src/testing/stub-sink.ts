@@ -2,12 +2,14 @@
 
 import type { Sink, SinkWriter } from "../operators/sink.ts";
 import type { Json } from "../operators/source.ts";
+import { ROW_KIND, type RowKind } from "../types/bytes/row-kind.ts";
 
 export class StubSink implements Sink<unknown> {
   readonly kind: string;
   readonly guarantee: Sink<unknown>["guarantee"];
-  /** In the order of arrival. */
+  /** In the order of arrival; so are their kinds. */
   readonly rows: unknown[] = [];
+  readonly kinds: RowKind[] = [];
   /** Rows that `take` has given out. */
   taken = 0;
   readonly #original: Sink<unknown>;
@@ -25,8 +27,9 @@ export class StubSink implements Sink<unknown> {
   createWriter(): SinkWriter<unknown> {
     return {
       open: async () => undefined,
-      write: (record) => {
+      write: (record, _timestampMs, kind = ROW_KIND.insert) => {
         this.rows.push(record);
+        this.kinds.push(kind);
         return true;
       },
       flush: async () => undefined,

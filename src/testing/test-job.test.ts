@@ -294,3 +294,18 @@ describe("network memory under test", () => {
     });
   }
 });
+
+test("rows that are more than inserts are shown with what they are, whatever the sink makes of them", async () => {
+  const totals = job({ name: "totals" }, (env) => {
+    const rows = env.from("in", collection<{ id: number }>([], { type: t.struct({ id: t.f64 }) }));
+    rows.keyBy("id").aggregate({ n: count() }).to("out", blackhole());
+  });
+  await using run = await testJob(totals);
+  run.source("in").push({ id: 1 }, { id: 2 }, { id: 1 });
+  assert.deepEqual(await run.sink("out").changes(), [
+    { op: "+I", row: { id: 1, n: 1 } },
+    { op: "+I", row: { id: 2, n: 1 } },
+    { op: "+U", row: { id: 1, n: 2 } },
+  ]);
+  assert.equal((await run.sink("out").rows()).length, 3);
+});

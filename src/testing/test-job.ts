@@ -22,6 +22,7 @@ import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
 import { jobPlan, planDefaults } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
+import { type RowOp, rowOp } from "../connectors/rows/op-field.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { JobResult } from "../jobmanager/job-master.ts";
 import type { MetricEntry } from "../metrics/metric-store.ts";
@@ -78,6 +79,11 @@ export interface TestSink {
   rows<T = unknown>(): Promise<T[]>;
   /** The rows since the last `take`. */
   take<T = unknown>(): Promise<T[]>;
+  /**
+   * All rows so far with what they are: "+I" an insert, "-U" and "+U" the row before an update and after it, "-D" a row
+   * that is deleted.
+   */
+  changes<T = unknown>(): Promise<{ readonly op: RowOp; readonly row: T }[]>;
 }
 
 export interface TestJob extends AsyncDisposable {
@@ -259,6 +265,10 @@ class RunningTestJob implements TestJob {
         const rows = sink.rows.slice(sink.taken) as T[];
         sink.taken = sink.rows.length;
         return rows;
+      },
+      changes: async <T>() => {
+        await this.settle();
+        return sink.rows.map((row, index) => ({ op: rowOp(sink.kinds[index]!), row: row as T }));
       },
     };
   }

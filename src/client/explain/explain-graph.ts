@@ -1,6 +1,7 @@
 // A plan as a picture, for Graphviz (`--dot`) and Mermaid (`--mermaid`): operators in boxes, a frame around each task,
 // exchanges as bold arrows. Pure.
 
+import { changelogText } from "../../graph/changelog.ts";
 import type { Explanation } from "./explain.ts";
 import { operatorNames } from "./operator-names.ts";
 import { partitionerText } from "./operator-text.ts";
@@ -53,7 +54,7 @@ export function explainMermaid(explanation: Explanation): string {
   ].join("\n");
 }
 
-function pictureOf({ plan, tasks, exchanges }: Explanation): Picture {
+function pictureOf({ plan, tasks, exchanges, changelogs }: Explanation): Picture {
   const names = operatorNames(plan);
   const indexOf = new Map(plan.operators.map(({ uid }, index) => [uid, index]));
   const at = (uid: string): number => indexOf.get(uid) ?? -1;
@@ -68,10 +69,15 @@ function pictureOf({ plan, tasks, exchanges }: Explanation): Picture {
       const name = names.get(uid) ?? uid;
       return name === kind ? [name] : [name, kind];
     }),
-    arrows: plan.edges.map(({ from, output, to, partitioner }) => {
+    arrows: plan.edges.map(({ from, output, to, partitioner }, index) => {
       const exchange = exchangeOf.get(`${from} ${output} ${to}`);
       const side = output === "" ? [] : [`side.${output}`];
-      const label = [...side, ...(exchange === undefined ? [] : [partitionerText(partitioner)])].join(", ");
+      const changelog = changelogs[index] ?? { kind: "append" };
+      const label = [
+        ...side,
+        ...(exchange === undefined ? [] : [partitionerText(partitioner)]),
+        ...(changelog.kind === "append" ? [] : [changelogText(changelog)]),
+      ].join(", ");
       return { from: at(from), to: at(to), label, isExchange: exchange !== undefined };
     }),
   };

@@ -4,6 +4,7 @@
 // the plan itself takes the JSON.
 
 import { wrappedLines } from "../../base/wrapped-lines.ts";
+import { changelogText } from "../../graph/changelog.ts";
 import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { specText } from "../../types/spec/spec-text.ts";
 import type { ExplainedExchange, ExplainedTask, Explanation } from "./explain.ts";
@@ -92,6 +93,13 @@ class ExplanationText {
     const place =
       location === undefined ? "" : `  ${this.#faint(`${location.file}:${location.line}:${location.column}`)}`;
     const title = name === uid || name === kind ? this.#name(uid) : `${this.#name(uid)} "${name}"`;
+    const changes = new Set(
+      this.#plan.edges.flatMap((edge, index) => {
+        const changelog = explanation.changelogs[index];
+        const isAppend = edge.from !== uid || changelog === undefined || changelog.kind === "append";
+        return isAppend ? [] : [changelogText(changelog)];
+      }),
+    );
     const emits = [
       ...(output === null || kind === "preAggregate" ? [] : [`gives ${specText(output)}`]),
       ...sides.map(({ name: side }) => `side.${side}`),
@@ -100,6 +108,7 @@ class ExplanationText {
       operatorText(operator, explanation.calls[uid] ?? null),
       ...timeTexts(operator, explanation),
       emits.join("; "),
+      ...changes,
     ];
     return [
       `  ${this.#strong(title)}  ${kind}${place}`,

@@ -184,3 +184,26 @@ test("an explanation is plain data: JSON loses nothing of it", async () => {
   const explanation = explain(await graphOf(), samePlace);
   assert.deepEqual(JSON.parse(JSON.stringify(explanation)), explanation);
 });
+
+test("what is more than inserts is told on each edge, in the text, the pictures and the JSON", async () => {
+  const totals = job({ name: "totals" }, (env) => {
+    const perKey = env
+      .from("trades", csv("trades.csv", { type: Trade }))
+      .keyBy(["symbol", "price"])
+      .aggregate({ n: count() });
+    perKey.to("out", print());
+    perKey.map(({ n }) => n).to("counts", print());
+  });
+  const { graph } = await jobPlan(totals, {}, new Configuration([]));
+  const explanation = explain(graph, samePlace);
+  const told = explanation.plan.edges.map(({ to }, index) => [to, explanation.changelogs[index]?.kind]);
+  const kinds = Object.fromEntries(told);
+  assert.equal(kinds.out, "upsert");
+  assert.equal(kinds.counts, "upsert");
+  assert.deepEqual(Object.values(kinds).sort(), ["append", "upsert", "upsert", "upsert"]);
+  const text = explainText(explanation, { columns: 100 });
+  assert.match(text, /^ {6}updates by symbol, price \(upsert\)$/m);
+  assert.match(text, /updates by a key that is not known \(upsert\)$/m);
+  assert.match(explainDot(explanation), /label="updates by symbol, price \(upsert\)"/);
+  assert.match(explainMermaid(explanation), /\|"updates by symbol, price \(upsert\)"\|/);
+});

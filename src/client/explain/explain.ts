@@ -2,6 +2,7 @@
 // words.
 
 import type { SourceLocation } from "../../base/errors.ts";
+import type { EdgeChangelog } from "../../graph/changelog.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../../graph/job-graph.ts";
 import type { PartitionerSpec, Plan, PlanOperator } from "../../graph/plan.ts";
 import { type TimeOrder, timeOrder } from "../../graph/time-order.ts";
@@ -17,6 +18,8 @@ export type Explanation = {
   readonly plan: Plan;
   readonly tasks: readonly ExplainedTask[];
   readonly exchanges: readonly ExplainedExchange[];
+  /** Kinds of the rows on each edge of the plan, in its order. */
+  readonly changelogs: readonly EdgeChangelog[];
   /** Of operators with a function: the call that declares it, as its file has it, by uid. Left out where not known. */
   readonly calls: Readonly<Record<string, string>>;
   /** What the watermarks of each `eventTime` wait for, by its uid. */
@@ -81,6 +84,7 @@ export function explain(graph: JobGraph, { locate, text }: ExplainOptions): Expl
       operators: vertex.operators.map((operator) => operator.uid),
     })),
     exchanges: graph.edges.map((edge) => exchangeOf(graph, edge)),
+    changelogs: graph.plan.edges.map((edge) => graph.changelogs.get(edge) ?? { kind: "append" }),
     calls: Object.fromEntries(
       graph.plan.operators.filter(hasFunction).flatMap(({ uid }) => {
         const { file = "", line = 0, column = 1 } = locations.find(([of]) => of === uid)?.[1] ?? {};

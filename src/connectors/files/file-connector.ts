@@ -8,6 +8,7 @@ import type { InvalidPolicy, Json, Source } from "../../operators/source.ts";
 import { checkOptions, FLAG, type OptionKind, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/spec/describe.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import { withOp } from "../rows/op-field.ts";
 import type { FileCoding } from "./bytes/byte-stream.ts";
 import { encodingOf } from "./bytes/transcode.ts";
 import { optionInvalid } from "./format/csv-dialect.ts";
@@ -54,6 +55,12 @@ export type FileOptions = {
    * refused. "append" keeps all, "replace" replaces all.
    */
   readonly mode?: "append" | "replace";
+  /**
+   * Sink: rows of every kind, with the field "op" before their own: "+I" for an insert, "-U" and "+U" for the row
+   * before an update and after it, "-D" for a delete. Default: false; updates are rows like any others, and a stream
+   * with deletes is refused.
+   */
+  readonly op?: boolean;
   /** Sink: when a part file is complete; "128mb" by default. Not for a single file. */
   readonly roll?: { readonly size?: Size; readonly rows?: number; readonly every?: Duration };
 };
@@ -80,10 +87,11 @@ const FILE_OPTIONS: Readonly<Record<keyof FileOptions | "type", OptionKind | tru
   compression: oneOf("auto", "gzip", "zstd", "none"),
   encoding: true,
   mode: oneOf("append", "replace"),
+  op: FLAG,
   roll: true,
 };
 
-const SINK_ONLY = ["mode", "roll"];
+const SINK_ONLY = ["mode", "roll", "op"];
 /** Of all formats. How a file is written (its delimiter, its quotes) sources and sinks may share. */
 const SOURCE_ONLY = [
   "invalid",
@@ -116,6 +124,14 @@ export function fileConnector<T>(
   const chunkBytes = sizeOption("readSize", options.readSize ?? "256kb");
   const codingOf = codings(options.compression ?? "auto", options.encoding ?? "utf-8");
   const reading = { chunkBytes, recordBytesMax, codingOf, invalid: options.invalid ?? "fail" };
+  const sink = fileSink({
+    paths: list,
+    extension: kind,
+    encoder: type === null ? encoder : () => typedEncoder(encoder(), type, kind),
+    mode: options.mode ?? null,
+    roll: options.roll === undefined ? null : rollLimits(options.roll),
+    sourceOnly: given(options, SOURCE_ONLY),
+  });
   return {
     kind,
     type,
@@ -144,14 +160,7 @@ export function fileConnector<T>(
       const id = `${context.uid}_${context.subtaskIndex}`;
       return new FileReader<T>(context, { ...reading, format: format(id) as RecordFormat<T> });
     },
-    ...fileSink({
-      paths: list,
-      extension: kind,
-      encoder: type === null ? encoder : () => typedEncoder(encoder(), type, kind),
-      mode: options.mode ?? null,
-      roll: options.roll === undefined ? null : rollLimits(options.roll),
-      sourceOnly: given(options, SOURCE_ONLY),
-    }),
+    ...(options.op === true ? withOp(sink) : sink),
   };
 }
 

@@ -4,8 +4,9 @@
 import { UserError } from "../../base/errors.ts";
 import { cutText, padTextEnd, padTextStart, textWidth } from "../../base/text-width.ts";
 import type { Sink, SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
-import { checkOptions, type OptionKind, wholeNumberFrom, withoutEffect } from "../../types/check-options.ts";
+import { checkOptions, FLAG, type OptionKind, wholeNumberFrom, withoutEffect } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import { withOp } from "../rows/op-field.ts";
 import { tableLines } from "./row-table.ts";
 import { fieldType, valueText } from "./value-text.ts";
 
@@ -21,15 +22,25 @@ export type PrintOptions = {
    * nothing when it fails.
    */
   readonly table?: { readonly last: number };
+  /**
+   * Rows of every kind, with the field "op" before their own: "+I" for an insert, "-U" and "+U" for the row before an
+   * update and after it, "-D" for a delete. Default: false; updates are rows like any others.
+   */
+  readonly op?: boolean;
 };
 
 const LIMIT: OptionKind = { takes: "a number from 0 on", accepts: (value) => typeof value === "number" && value >= 0 };
 
 export function print(options: PrintOptions = {}): Sink<unknown> {
   const code = "CONNECTOR_OPTION_INVALID";
-  checkOptions({ of: "print", given: options, takes: { limit: LIMIT, width: wholeNumberFrom(1), table: true }, code });
+  checkOptions({
+    of: "print",
+    given: options,
+    takes: { limit: LIMIT, width: wholeNumberFrom(1), table: true, op: FLAG },
+    code,
+  });
   if (options.table) checkOptions({ of: "table", given: options.table, takes: { last: true }, code });
-  const { limit = Number.POSITIVE_INFINITY, width = 240, table = null } = options;
+  const { limit = Number.POSITIVE_INFINITY, width = 240, table = null, op = false } = options;
   if (table !== null && options.limit !== undefined) {
     throw withoutEffect("limit", "on a table", "leave limit out: table.last says how many rows there are");
   }
@@ -38,13 +49,19 @@ export function print(options: PrintOptions = {}): Sink<unknown> {
       fix: `give a whole number from 1 to ${TABLE_ROWS_MAX}: print({ table: { last: 20 } })`,
     });
   }
-  return {
+  const sink: Sink<unknown> = {
     kind: "print",
     guarantee: "at-least-once",
-    describe: () => ({ limit: Number.isFinite(limit) ? limit : null, width, table: table?.last ?? null }),
+    describe: () => ({
+      limit: Number.isFinite(limit) ? limit : null,
+      width,
+      table: table?.last ?? null,
+      ...(op && { op }),
+    }),
     createWriter: (context) =>
       rowWriter(table === null ? new RowLines(context, limit, width) : new RowTable(context, width, table.last)),
   };
+  return op ? withOp(sink) : sink;
 }
 
 const prefixOf = ({ uid, parallelism, subtaskIndex }: SinkWriterContext): string =>

@@ -368,4 +368,18 @@ export const CONNECTORS: readonly Mutant[] = [
     replace: "const isHeader = unused.length <= names.length;",
     tests: ["src/connectors/files/csv/csv-columns.test.ts"],
   },
+  {
+    name: "the kind of a row takes the place of a field of its own",
+    file: "src/connectors/rows/op-field.ts",
+    find: '  if (Object.hasOwn(record, "op")) throw opTaken(uid);\n',
+    replace: "",
+    tests: ["src/connectors/rows/op-field.test.ts"],
+  },
+  {
+    name: "a file without rows does not name the column of kinds",
+    file: "src/connectors/rows/op-field.ts",
+    find: "sink.createWriter({ ...context, recordType })",
+    replace: "sink.createWriter(context)",
+    tests: ["src/connectors/rows/op-field.test.ts"],
+  },
 ];

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Change, changes } from "../../../test/connectors/changes.ts";
+import { csv, type JobEnv, job, jsonl, print, t } from "../../index.ts";
+import { simulateJob } from "../../testing/simulate-job.ts";
+
+const Row = t.struct({ id: t.f64, v: t.string });
+type Row = { readonly id: number; readonly v: string };
+
+const GIVEN: readonly Change<Row>[] = ([0, 1, 2, 3] as const).map((kind) => ({ kind, row: { id: kind, v: "x" } }));
+const RETRACT = { kind: "retract" } as const;
+
+async function written(build: (env: JobEnv) => void, file: string): Promise<string> {
+  const { error, disk } = await simulateJob(job({ name: "op" }, build), { seed: 1, parallelism: 1 });
+  if (error !== null) throw error;
+  return Buffer.from(disk.get(file) ?? []).toString();
+}
+
+describe("the kind of a row as its field op", () => {
+  test("stands before the others in files, of declared types and of others", async () => {
+    const [declared, learned] = [Row, undefined];
+    for (const type of [declared, learned]) {
+      const rows = (env: JobEnv) => env.from("in", changes(GIVEN, RETRACT, type));
+      assert.equal(
+        await written((env) => void rows(env).to("out", csv("/out.csv", { op: true })), "/out.csv"),
+        "op,id,v\n+I,0,x\n-U,1,x\n+U,2,x\n-D,3,x\n",
+      );
+      assert.equal(
+        await written((env) => void rows(env).to("out", jsonl("/out.jsonl", { op: true, type: Row })), "/out.jsonl"),
+        GIVEN.map(({ row }, kind) => `${JSON.stringify({ op: ["+I", "-U", "+U", "-D"][kind], ...row })}\n`).join(""),
+      );
+    }
+  });
+
+  test("names the column of a file without rows as well", async () => {
+    const text = await written(
+      (env) => void env.from("in", changes([], RETRACT, Row)).to("out", csv("/out.csv", { op: true })),
+      "/out.csv",
+    );
+    assert.equal(text, "op,id,v\n");
+  });
+
+  test("stands beside values that are no objects", async () => {
+    const given: readonly Change<number>[] = [{ kind: 3, row: 7 }];
+    const text = await written(
+      (env) => void env.from("in", changes(given, RETRACT)).to("out", jsonl("/out.jsonl", { op: true })),
+      "/out.jsonl",
+    );
+    assert.equal(text, '{"op":"-D","value":7}\n');
+  });
+
+  test("never takes the place of a field of that name", async () => {
+    const given: readonly Change<{ op: string }>[] = [{ kind: 0, row: { op: "mine" } }];
+    for (const type of [t.struct({ op: t.string }), undefined]) {
+      await assert.rejects(
+        written((env) => void env.from("in", changes(given, RETRACT, type)).to("out", print({ op: true })), ""),
+        { code: "OP_FIELD_TAKEN" },
+      );
+    }
+  });
+
+  test("is of no use to a source", async () => {
+    await assert.rejects(
+      written((env) => void env.from("in", csv("/in.csv", { op: true })).to("out", print()), ""),
+      { code: "CONNECTOR_OPTION_INVALID" },
+    );
+  });
+});
