@@ -101,7 +101,7 @@ export const OPTIONS = {
     key: "taskmanager.memory.managed.size",
     type: memorySize(),
     default: null,
-    doc: "Managed memory: the pool for state, sorting and hash tables. Wins over managed.fraction.",
+    doc: "Managed memory: the pool for state, sorting and hash tables, 8 GiB at most. Wins over managed.fraction.",
   }),
   managedFraction: option({
     key: "taskmanager.memory.managed.fraction",

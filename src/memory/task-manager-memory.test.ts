@@ -379,3 +379,17 @@ test("the total that would do is found whatever sets the one that is too small",
     });
   }
 });
+
+test("managed memory beyond what state can address is refused, however it came about, and all of that is had", () => {
+  const set = refusal({ "task.heap.size": "1g", "managed.size": "12g" });
+  assert.equal(set.code, "MEMORY_OUT_OF_REACH");
+  assert.match(
+    set.message,
+    /^managed 12 GiB \(config: taskmanager.memory.managed.size .* 8 GiB that state can address/,
+  );
+  assert.match(set.fix ?? "", /set taskmanager\.memory\.managed\.size to 8 GiB or less/);
+  const derived = refusal({ "process.size": "40g" });
+  assert.equal(derived.code, "MEMORY_OUT_OF_REACH");
+  assert.match(derived.message, /managed .*0\.4 × flink size/);
+  assert.equal(memoryOf({ "process.size": "40g", "managed.size": "8g" }).managedBlocks, 8_192);
+});

@@ -90,11 +90,27 @@ const OVERHEAD: BoundedShare = {
   max: OPTIONS.v8OverheadMax,
 };
 
+/** Words of state are numbered in 31 bits (`state/pages/page-allocator.ts`), four bytes each. */
+const MANAGED_MAX = 8 * 1024 * MIB;
+
 /**
  * Throws MEMORY_CONFLICT when settings contradict each other, MEMORY_IMPOSSIBLE when there is not enough for all of
- * them.
+ * them, MEMORY_OUT_OF_REACH when there is more managed memory than state can address.
  */
 export function taskManagerMemory(configuration: Configuration, facts: MemoryFacts): TaskManagerMemory {
+  const memory = memoryPossible(configuration, facts);
+  if (memory.managedBlocks * memory.managedBlockSize <= MANAGED_MAX) return memory;
+  const most = memorySizeText(MANAGED_MAX);
+  throw new UserError(
+    "MEMORY_OUT_OF_REACH",
+    `${termText(memory.managed)} is more than the ${most} that state can address`,
+    {
+      fix: `set ${OPTIONS.managedSize.key} to ${most} or less`,
+    },
+  );
+}
+
+function memoryPossible(configuration: Configuration, facts: MemoryFacts): TaskManagerMemory {
   try {
     return memoryDerive(configuration, facts);
   } catch (error) {

@@ -4,6 +4,8 @@ import { memoryView } from "../base/memory-view.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { SimLink } from "../testing/sim-link.ts";
+import { compileBatchCodec } from "../types/batch/batch-codec.ts";
+import type { TypeSpec } from "../types/spec/type-spec.ts";
 import { dataLinkContract } from "./data-link.contract.ts";
 import type { Doorbell } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
@@ -12,6 +14,7 @@ import { RingReceiver, RingSender, ringLinkMemory } from "./ring-link.ts";
 import { SegmentStock } from "./segment-stock.ts";
 
 const SEGMENT_SIZE = 4_096;
+const TEXT_SPEC = { kind: "struct", fields: [{ name: "text", type: { kind: "string" } }] } as unknown as TypeSpec;
 
 /** Two doorbells that count. */
 function bells(): { rings: { sender: number; receiver: number }; sender: Doorbell; receiver: Doorbell } {
@@ -95,4 +98,29 @@ test("R3: a ring's consumer is rung for every fourth element, and for the rest w
   sender.announce();
   sender.announce();
   assert.equal(rings.receiver, 3);
+});
+
+test("what travels in segments beyond 4 GiB of network memory arrives whole", () => {
+  const far = 2 ** 32 / SEGMENT_SIZE + 1;
+  const view = memoryView(new SharedArrayBuffer((far + 2) * SEGMENT_SIZE)); // Committed where it is written only.
+  const memory = ringLinkMemory();
+  const { sender: senderBell, receiver: receiverBell } = bells();
+  const stock = new SegmentStock({ view, segmentSize: SEGMENT_SIZE, segments: [far, far + 1], exclusive: 2 });
+  const sender = new RingSender({ memory, stock, receiver: receiverBell, segmentsMax: 2 });
+  const receiver = new RingReceiver({ memory, view, segmentSize: SEGMENT_SIZE, sender: senderBell });
+  const codec = compileBatchCodec(TEXT_SPEC, { timestamps: true, extraFields: "refuse" }, "far");
+  for (const length of [10, 3 * SEGMENT_SIZE]) {
+    const writer = codec.createWriter();
+    writer.append({ text: "x".repeat(length) }, 7);
+    assert.ok(sender.sendBatch(writer));
+    let element = receiver.poll();
+    for (let turn = 0; element === null && turn < 9; turn += 1) {
+      sender.pump();
+      element = receiver.poll();
+    }
+    const reader = codec.createReader();
+    reader.open(element!.view!, element!.offset, element!.size);
+    assert.deepEqual(reader.record(0), { text: "x".repeat(length) });
+    receiver.release();
+  }
 });

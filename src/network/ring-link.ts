@@ -19,7 +19,7 @@
 //       room.
 
 import { assert } from "../base/errors.ts";
-import { heapView, type MemoryView } from "../base/memory-view.ts";
+import { bytesCopy, heapView, type MemoryView } from "../base/memory-view.ts";
 import type { BatchWriter } from "../types/bytes/codec.ts";
 import { bareElement, type DataReceiver, type DataSender, type Doorbell, type ReceivedElement } from "./data-link.ts";
 import { type ControlKind, ELEMENT, type ElementKind } from "./element.ts";
@@ -199,7 +199,7 @@ export class RingSender implements DataSender {
       if (!this.#hasEntry() || !this.#hasSegment()) return false;
       const size = Math.min(segmentSize, span.size - span.position);
       const segment = this.#take();
-      span.view.bytes.copy(view.bytes, segment * segmentSize, span.position, span.position + size);
+      bytesCopy(view.bytes, segment * segmentSize, span.view.bytes, span.position, span.position + size);
       span.position += size;
       this.#push({ kind: span.kind, segment, size, more: span.position < span.size ? 1 : 0, value: span.size });
     }
@@ -304,7 +304,7 @@ export class RingReceiver implements DataReceiver {
     this.#assembly ??= { view: heapView(total), position: 0 };
     const { view, segmentSize } = this.#options;
     const from = segment * segmentSize;
-    view.bytes.copy(this.#assembly.view.bytes, this.#assembly.position, from, from + size);
+    bytesCopy(this.#assembly.view.bytes, this.#assembly.position, view.bytes, from, from + size);
     this.#assembly.position += size;
     this.#giveBack(segment);
   }

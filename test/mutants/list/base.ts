@@ -166,4 +166,11 @@ export const BASE: readonly Mutant[] = [
     replace: "at = at.error;",
     tests: ["src/taskmanager/failures/odd-throws.test.ts"],
   },
+  {
+    name: "bytes are copied beyond 4 GiB as below",
+    file: "src/base/memory-view.ts",
+    find: "if (end <= COPY_REACH && at + end - start <= COPY_REACH) source",
+    replace: "if (end <= COPY_REACH || at + end - start <= COPY_REACH) source",
+    tests: ["src/network/data-link.test.ts"],
+  },
 ];

@@ -42,4 +42,11 @@ export const MEMORY: readonly Mutant[] = [
     replace: "    available -= 0 * setAside;\n",
     tests: ["src/memory/pool-repair.test.ts", "test/interleaving/pool.test.ts"],
   },
+  {
+    name: "more managed memory than state can address is taken",
+    file: "src/memory/task-manager-memory.ts",
+    find: "if (memory.managedBlocks * memory.managedBlockSize <= MANAGED_MAX) return memory;",
+    replace: "if (memory.slot.managedBlocks * memory.managedBlockSize < Infinity) return memory;",
+    tests: ["src/memory/task-manager-memory.test.ts"],
+  },
 ];
