@@ -2,7 +2,7 @@
 // which the input happened to be read or to arrive. ADR 7 has the reasons.
 
 import type { JobGraph, JobVertex } from "./job-graph.ts";
-import type { Plan, PlanOperator } from "./plan.ts";
+import { canBeLate, edgesInto, type Plan, type PlanOperator, SIDE_LATE } from "./plan.ts";
 
 export type TimeOrder =
   /** Nothing: records as they arrive, of endless input. */
@@ -28,6 +28,38 @@ export function timeOrder(graph: JobGraph, eventTime: PlanOperator): TimeOrder {
   const isDirect = inputs.every(({ fromVertex }) => isSource(graph.vertices[fromVertex]));
   const isInOrder = sources.every(isOneStream) && before.every(({ kind }) => STATELESS.has(kind));
   return isDirect && isInOrder ? "channels" : "end";
+}
+
+/** Operators whose late records somebody reads, though in this graph, unlike in another, none can be late. */
+export function neverLate(graph: JobGraph): PlanOperator[] {
+  const { plan } = graph;
+  if (plan.mode === "batch") return []; // As asked for.
+  return plan.operators.filter((operator) => {
+    if (!canBeLate(operator) || !isLateRead(plan, operator)) return false;
+    const times = operatorsBefore(plan, operator.uid).filter(({ kind }) => kind === "eventTime");
+    return times.length > 0 && times.every((time) => timeOrder(graph, time) === "end");
+  });
+}
+
+export function isLateRead({ edges }: Plan, { uid }: PlanOperator): boolean {
+  return edges.some(({ from, output }) => from === uid && output === SIDE_LATE);
+}
+
+/** What it takes to have an `eventTime` in the task of its source: a parallelism for some operators. */
+export type TaskRemedy = { readonly parallelism: number; readonly uids: readonly string[] };
+
+/** Null when the parallelism of operators is not all that is in the way, or nothing is. */
+export function sourceTaskRemedy(plan: Plan, eventTime: PlanOperator): TaskRemedy | null {
+  const path = [eventTime];
+  for (let at = eventTime; at.kind !== "source"; ) {
+    const [edge, ...others] = edgesInto(plan, at.uid);
+    if (edge === undefined || others.length > 0 || edge.partitioner.kind !== "forward") return null;
+    at = plan.operators.find(({ uid }) => uid === edge.from) as PlanOperator;
+    path.unshift(at);
+  }
+  const [{ parallelism }] = path as [PlanOperator];
+  const uids = path.filter((operator) => operator.parallelism !== parallelism).map(({ uid }) => uid);
+  return uids.length === 0 ? null : { parallelism, uids };
 }
 
 export function sourceEnds({ options }: Pick<PlanOperator, "options">): boolean {

@@ -5,6 +5,7 @@ import { nodeEnv } from "../../base/env-node.ts";
 import type { EmbeddedJob } from "../../client/embedded.ts";
 import { embeddedHandle } from "../../client/embedded-handle.ts";
 import type { ErrorReport } from "../../client/errors/error-report.ts";
+import { neverLateTexts } from "../../client/explain/time-text.ts";
 import { type JobHandle, rowSinks } from "../../client/job-handle.ts";
 import { jobPlan } from "../../client/job-plan.ts";
 import { machineBytes } from "../../client/machine-node.ts";
@@ -53,7 +54,8 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   const reports = errors.flatMap((one) => session.errorReports(one));
   for (const report of reports) terminal.note(errorText(report, terminal.errPalette));
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-  terminal.note(summaryText({ plan: run.plan, end, peakRssBytes }, terminal.errPalette));
+  const { plan, graph } = run;
+  terminal.note(summaryText({ plan, lateNotes: neverLateTexts(graph), end, peakRssBytes }, terminal.errPalette));
   if (asJson)
     (writesStdout(run.plan) ? terminal.note : terminal.data).call(
       terminal,

@@ -29,10 +29,12 @@ const METRICS: JobMetrics = {
   tasks: [],
   taskManager: {},
 };
-const text = ({ counts = {}, plan = PLAN, ...end }: Partial<JobEnd> & { counts?: Partial<JobCounts>; plan?: Plan }) =>
+type Told = Partial<JobEnd> & { counts?: Partial<JobCounts>; plan?: Plan; lateNotes?: string[] };
+const text = ({ counts = {}, plan = PLAN, lateNotes = [], ...end }: Told) =>
   summaryText(
     {
       plan,
+      lateNotes,
       end: { outcome: "finished", error: null, commits: true, metrics: { ...METRICS, ...counts }, ...end },
       peakRssBytes: 217 * 1024 ** 2,
     },
@@ -57,6 +59,10 @@ test("rows that were left out are told of", () => {
 test("rows that were left out are told of with their commonest issue, by operator", () => {
   const operators = { in: { "numRecordsInErrors.short": 7, "numRecordsInErrors.bytes": 5_731 }, weekly: {} };
   assert.match(text({ counts: { operators } as never }), / out\n {2}issue {2}5,731 × bytes {2}\(in\)\n {2}speed/);
+});
+
+test("late records that somebody reads though there can be none are told of", () => {
+  assert.match(text({ lateNotes: ["nothing can be"] }), / out\n {2}late {3}nothing can be\n {2}speed/);
 });
 
 test("files that do not follow one another in time, though the job says so, are told of", () => {

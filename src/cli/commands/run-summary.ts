@@ -10,6 +10,8 @@ import type { Palette } from "../terminal/palette.ts";
 
 export type RunEnd = {
   readonly plan: Plan;
+  /** About late records that are read, though there can be none. */
+  readonly lateNotes: readonly string[];
   readonly end: JobEnd;
   readonly peakRssBytes: number;
 };
@@ -34,6 +36,7 @@ export function summaryText(run: RunEnd, palette: Palette): string {
     ),
     ...issueRows(run),
     ...promiseRows(run),
+    ...run.lateNotes.map((note) => row("late", note)),
     ...(outcome === "finished" || counts.rowsIn > 0 ? [row("speed", `${countText(rate)} rows/s; ${memory}`)] : []),
     ...fileRows(run),
   ];

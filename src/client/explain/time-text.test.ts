@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Configuration } from "../../config/configuration.ts";
+import type { JobGraph } from "../../graph/job-graph.ts";
 import {
   blackhole,
   count,
@@ -16,7 +17,7 @@ import {
 } from "../../index.ts";
 import { jobPlan } from "../job-plan.ts";
 import { explain } from "./explain.ts";
-import { timeTexts } from "./time-text.ts";
+import { neverLateTexts, timeTexts } from "./time-text.ts";
 
 const Click = t.struct({ user: t.string, at: t.timestamp });
 type Click = { readonly user: string; readonly at: number };
@@ -29,16 +30,22 @@ const made = (env: JobEnv) =>
     generate(10, (at): Click => ({ user: "ada", at }), { type: Click }),
   );
 
+async function graphOf(
+  declare: (env: JobEnv) => void,
+  { parallelism = 4, mode = "stream" as "stream" | "batch" } = {},
+): Promise<JobGraph> {
+  const values = { "parallelism.default": parallelism };
+  const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
+  return (await jobPlan(job({ name: "times", mode }, declare), {}, configuration)).graph;
+}
+
 /** What is said of an operator's event time, at a parallelism. */
 async function said(
   uid: string,
   declare: (env: JobEnv) => void,
-  { parallelism = 4, mode = "stream" as "stream" | "batch" } = {},
+  options: { parallelism?: number; mode?: "stream" | "batch" } = {},
 ): Promise<string> {
-  const values = { "parallelism.default": parallelism };
-  const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
-  const { graph } = await jobPlan(job({ name: "times", mode }, declare), {}, configuration);
-  const explanation = explain(graph, { locate: (place) => place, text: () => null });
+  const explanation = explain(await graphOf(declare, options), { locate: (place) => place, text: () => null });
   const operator = explanation.plan.operators.find((each) => each.uid === uid)!;
   return timeTexts(operator, explanation).join("");
 }
@@ -49,6 +56,50 @@ test("an eventTime behind an exchange waits for its channels where these bring o
   for (const source of [logs, made])
     assert.match(await said("time", timed(source)), /^no watermark before each of its/);
   assert.match(await said("time", timed(files)), /^no watermark before the end of the input: behind an exchange/);
+});
+
+describe("an eventTime that is kept from the task of its source by the parallelism of operators", () => {
+  const late =
+    ({
+      filter,
+      reads = true,
+      every = { every: "1s" },
+    }: {
+      filter?: number;
+      reads?: boolean;
+      every?: { every?: "1s" };
+    }) =>
+    (env: JobEnv): void => {
+      const all = files(env).parallelism(1);
+      const some = all.filter(() => true).uid("some");
+      const timed = (filter === undefined ? some : some.parallelism(filter)).eventTime({ at: "at", ...every });
+      const visits = timed
+        .uid("time")
+        .parallelism(1)
+        .keyBy("user")
+        .window(session("30m"))
+        .aggregate({ n: count() })
+        .uid("visits");
+      visits.to("out", blackhole());
+      if (reads) visits.side.late.to("late", blackhole());
+    };
+  const remedy = "in the task of its source with .parallelism(1) behind some";
+
+  test("names them, and that nothing can be late for those who read late records", async () => {
+    assert.ok((await said("time", late({}))).endsWith(`; have it ${remedy}`));
+    assert.match(await said("visits", late({})), /^no record is ever late: no watermark comes before the end/);
+    assert.deepEqual(neverLateTexts(await graphOf(late({}))), [
+      `nothing can be late for visits: no watermark comes before the end; have time ${remedy}`,
+    ]);
+  });
+
+  test("and not where nobody reads them, where they can be late, or where the job asked for that", async () => {
+    assert.deepEqual(neverLateTexts(await graphOf(late({ reads: false }))), []);
+    assert.equal(await said("visits", late({ reads: false })), "");
+    assert.deepEqual(neverLateTexts(await graphOf(late({ filter: 1 }))), []);
+    assert.equal(await said("visits", late({ filter: 1 })), "");
+    assert.deepEqual(neverLateTexts(await graphOf(late({ every: {} }), { mode: "batch" })), []);
+  });
 });
 
 describe("timers", () => {

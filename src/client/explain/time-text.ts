@@ -1,8 +1,16 @@
 // What event time does at an operator, in lines of words for people: what watermarks wait for, where that makes timers
 // late, and where it makes chance of which records are late. Pure.
 
-import { canBeLate, edgesInto, type Plan, type PlanOperator, SIDE_LATE } from "../../graph/plan.ts";
-import { operatorsBefore, sourceEnds, waitsForSplits } from "../../graph/time-order.ts";
+import type { JobGraph } from "../../graph/job-graph.ts";
+import { canBeLate, edgesInto, type Plan, type PlanOperator } from "../../graph/plan.ts";
+import {
+  isLateRead,
+  neverLate,
+  operatorsBefore,
+  sourceEnds,
+  sourceTaskRemedy,
+  waitsForSplits,
+} from "../../graph/time-order.ts";
 import { hasStep, hasTimers } from "../../graph/watermark-steps.ts";
 import type { Explanation } from "./explain.ts";
 
@@ -14,13 +22,15 @@ export function timeTexts(operator: PlanOperator, explained: Explained): string[
 }
 
 /** When an `eventTime` gives watermarks, as far as the order of its input decides. */
-function orderText({ uid }: PlanOperator, explained: Explained): string {
+function orderText(operator: PlanOperator, explained: Explained): string {
+  const { uid } = operator;
   const { plan, timeOrders } = explained;
   switch (timeOrders[uid]) {
     case "end":
       return plan.mode === "batch"
         ? "no watermark before the end of the input, so that no record is late: batch mode"
-        : "no watermark before the end of the input: behind an exchange nobody knows what is still to come from which file; put eventTime in the task of its source";
+        : "no watermark before the end of the input: behind an exchange nobody knows what is still to come from which file; have it " +
+            sourceTaskText(plan, operator);
     case "channels":
       return "no watermark before each of its channels has brought a record; the slowest one counts: each brings its share of one stream, in order";
     case "splits":
@@ -28,6 +38,22 @@ function orderText({ uid }: PlanOperator, explained: Explained): string {
     default:
       return "";
   }
+}
+
+/** For each operator whose late records somebody reads though there can be none: why, and what to do. */
+export function neverLateTexts(graph: JobGraph): string[] {
+  const { plan } = graph;
+  return neverLate(graph).map((operator) => {
+    const ways = eventTimesBefore(plan, operator).map((time) => `${time.uid} ${sourceTaskText(plan, time)}`);
+    return `nothing can be late for ${operator.uid}: no watermark comes before the end; have ${ways.join(", ")}`;
+  });
+}
+
+/** How to have an `eventTime` in the task of its source. */
+function sourceTaskText(plan: Plan, eventTime: PlanOperator): string {
+  const remedy = sourceTaskRemedy(plan, eventTime);
+  if (remedy === null) return "in the task of its source";
+  return `in the task of its source with .parallelism(${remedy.parallelism}) behind ${remedy.uids.join(" and ")}`;
 }
 
 function splitsText(source: PlanOperator): string {
@@ -70,10 +96,13 @@ function lateText(operator: PlanOperator, { plan, timeOrders }: Explained): stri
   if (!canBeLate(operator)) return "";
   const before = operatorsBefore(plan, operator.uid);
   const times = eventTimesBefore(plan, operator);
-  const isRead = plan.edges.some(({ from, output }) => from === operator.uid && output === SIDE_LATE);
-  const isWanted = isRead || times.some(hasStep);
+  const isRead = isLateRead(plan, operator);
   // Behind another window or inOrder all is in order.
-  if (!isWanted || before.some(canBeLate) || times.every(({ uid }) => timeOrders[uid] === "end")) return "";
+  if (!(isRead || times.some(hasStep)) || before.some(canBeLate)) return "";
+  if (times.every(({ uid }) => timeOrders[uid] === "end"))
+    return isRead && plan.mode !== "batch"
+      ? "no record is ever late: no watermark comes before the end of the input"
+      : "";
   if ([operator, ...before].some(({ uid }) => edgesInto(plan, uid).length > 1)) {
     return "which records are late depends on which input is read faster";
   }
