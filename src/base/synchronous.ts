@@ -29,3 +29,11 @@ export function promiseEmitted(who: string, detail: ErrorDetail = {}): UserError
     ...detail,
   });
 }
+
+/** For a promise within what was handed on, at `path`; null: somewhere. */
+export function promiseHeld(path: string | null): UserError {
+  const where = path === null ? "" : ` in its field ${path}`;
+  return new UserError("FUNCTION_RETURNED_PROMISE", `a record holds a promise${where}`, {
+    fix: "put the value itself there: functions between source and sink are synchronous, without async and await",
+  });
+}

@@ -91,13 +91,17 @@ describe("print", () => {
       { r: /a b/g },
       [new RangeError("too\nmuch"), Object.assign(new Error("e"), { code: 1 })],
       [new ArrayBuffer(2), new DataView(new ArrayBuffer(1))],
-      [Promise.resolve(1), new WeakMap()],
+      [new WeakSet(), new WeakMap()],
       [new Secret(), {}],
     ]);
     assert.deepEqual(lines.slice(0, 2), ["out  { r: /a b/g }", "out  [RangeError: too much, Error: e]"]);
     assert.match(lines[2]!, /^out {2}\[ArrayBuffer \{ .*<00 00>.*, DataView \{/);
-    assert.match(lines[3]!, /^out {2}\[Promise \{ 1.*, WeakMap \{ <items unknown> \}\]$/);
+    assert.match(lines[3]!, /^out {2}\[WeakSet .*, WeakMap \{ <items unknown> \}\]$/);
     assert.equal(lines[4], "out  [Secret {}, {}]");
+  });
+
+  test("a promise is refused: nothing is known of it", async () => {
+    await assert.rejects(printed([[Promise.resolve(1)]]), { code: "FUNCTION_RETURNED_PROMISE" });
   });
 
   test("the limit counts what it hides, and subtasks are told apart", async () => {

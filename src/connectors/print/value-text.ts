@@ -1,7 +1,8 @@
 // A value as people read it, on one line and bounded: like a JavaScript literal. A number that is a time by its type
-// shows as a date.
+// shows as a date. A promise is refused: nothing is known of it.
 
-import { inspect } from "node:util";
+import { inspect, types } from "node:util";
+import { promiseHeld } from "../../base/synchronous.ts";
 import { TIME_MAX_MS } from "../../types/spec/source-value.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 
@@ -69,6 +70,7 @@ function objectText(value: object, type: TypeSpec | null, depth: number): string
 
 /** What no property tells (an error, a pattern, a buffer, private fields) shows as Node shows it. */
 function propertiesText(value: object, text: (property: [string, unknown]) => string): string {
+  if (types.isPromise(value)) throw promiseHeld(null);
   if (value instanceof Error || value instanceof RegExp) return oneLine(String(value));
   const properties = Object.entries(value);
   const prototype: unknown = Object.getPrototypeOf(value);

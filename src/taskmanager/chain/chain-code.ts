@@ -142,7 +142,7 @@ function checkCode(chain: ChainShape, operator: number, output: string, { record
   const name = look === "next" && !chain.checks ? fieldsGuardName(guard) : guardName(guard);
   const fits =
     guard < 0 ? "" : `if (!${name}(${record}, ${chain.checks || look === "first"})) misfit(${guard}, ${record});`;
-  return chain.checks ? `${fits} freeze(${record});` : fits;
+  return chain.checks ? `${fits} freeze(${record}, ${operator});` : fits;
 }
 
 function filterCode(chain: ChainShape, index: number, at: Record): string {
@@ -187,7 +187,7 @@ if (${kind} >= 0) { ${body({ ...at, kind })} }`;
 function parseCode(chain: ChainShape, index: number, at: Record): string {
   const result = `r${index}`;
   return `at = ${index}; const ${result} = p${index}.parse(${at.record}, ${at.time});
-if (${result} !== INVALID) { ${chain.checks ? `freeze(${result});` : ""} C[${index}] += 1;
+if (${result} !== INVALID) { ${chain.checks ? `freeze(${result}, ${index});` : ""} C[${index}] += 1;
 ${outputCode(chain, index, "", { ...at, record: result })} }`;
 }
 
@@ -283,7 +283,7 @@ export function loopCode(chain: ChainShape, options: LoopOptions, look: "first" 
   const enters = isSource
     ? `if (record instanceof Promise) promised(0);\n${checkCode(chain, 0, "", at)}`
     : chain.checks
-      ? "freeze(record);"
+      ? "freeze(record, 0);"
       : "";
   const headCode = isObject ? `o0.onRecord(record, time, undefined, 0, ${options.port});` : operatorCode(chain, 0, at);
   return `let at = 0, u = -1, i = from;
@@ -316,7 +316,7 @@ try {
     try {
       for (; next < end; next += 1) {
         const record = ${readCode(options, "next").record};
-        ${chain.checks ? "freeze(record);" : ""}
+        ${chain.checks ? "freeze(record, 0);" : ""}
         const key = ${field === null ? `key${port}(record)` : fieldCode("record", field, "?.")};
         const hash = hash${port}(key);
         if (hash === DOUBTFUL) doubtful(key, ${port}, record);

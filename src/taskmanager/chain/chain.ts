@@ -2,8 +2,8 @@
 //
 // Owns: operator objects, drivers, generated code. Does not own: channels, sinks' I/O, scheduling (task.ts).
 
-import { assert, type EngineError, withOperator } from "../../base/errors.ts";
-import { promiseEmitted, promiseReturned } from "../../base/synchronous.ts";
+import { asOperator, assert, type EngineError, withOperator } from "../../base/errors.ts";
+import { promiseEmitted, promiseHeld, promiseReturned } from "../../base/synchronous.ts";
 import { filterDeletes, inputChangelog } from "../../graph/changelog.ts";
 import type { JobGraph, JobVertex } from "../../graph/job-graph.ts";
 import type { PlanOperator } from "../../graph/plan.ts";
@@ -107,7 +107,10 @@ export class Chain {
         ? true
         : !options.checks && options.exchanges.some((to) => to.from === uid && to.output === output && to.whole),
     );
-    this.#watch = new RecordWatch(options.counts.length, this.#onChanged.bind(this));
+    this.#watch = new RecordWatch(options.counts.length, {
+      onChanged: this.#onChanged.bind(this),
+      onPromise: (output, path) => withOperator(promiseHeld(path), this.#operatorOf(output)),
+    });
     this.shape = chainShape(options, this.#guards);
     const scope = this.#scope();
     this.#names = [...scope.keys()];
@@ -192,7 +195,7 @@ ${entries.join(",\n")}
       ["W", this.#watch],
       ["INVALID", INVALID],
       ["DOUBTFUL", KEY_DOUBTFUL],
-      ["freeze", freezeRecord],
+      ["freeze", (record: unknown, at: number) => asOperator(this.#operatorAt(at).uid, () => freezeRecord(record))],
       ["promised", (at: number) => this.#promised(at)],
       ["gave", (at: number) => this.#gave(at)],
       ["misfit", (guard: number, record: unknown) => this.#guards[guard]?.refuse(record)],
@@ -229,10 +232,16 @@ ${entries.join(",\n")}
       const { kind, name, uid } = this.#operatorAt(by);
       return recordChanged(`${kind} "${name}"`, change, { operator: uid });
     }
+    const operator = this.#operatorOf(output);
+    return recordChanged(`"${operator}", or an operator that it gives records to,`, change, { operator });
+  }
+
+  /** The operator whose records leave by a counted output. */
+  #operatorOf(output: number): string {
     const { vertex, exchanges } = this.options;
     const { operator } = countedOutputs(vertex, exchanges)[output] ?? {};
     assert(operator !== undefined, `no output ${output}`);
-    return recordChanged(`"${operator}", or an operator that it gives records to,`, change, { operator });
+    return operator;
   }
 
   #promised(at: number): never {

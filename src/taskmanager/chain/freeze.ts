@@ -1,6 +1,8 @@
 // Deep freezing of records under checks, so that a mutation throws at the user's line.
 
 import { types } from "node:util";
+import { promiseHeld } from "../../base/synchronous.ts";
+import { heldPromise } from "./held-promise.ts";
 
 const STEPS_MAX = 100_000;
 
@@ -18,6 +20,8 @@ const CHANGING = {
 const FROZEN = new WeakSet<object>();
 
 /**
+ * Throws FUNCTION_RETURNED_PROMISE for a record that holds a promise.
+ *
  * Freezes plain objects, arrays, maps, sets and dates all the way down. The bytes of typed arrays cannot be frozen and
  * are left alone.
  */
@@ -30,20 +34,26 @@ export function freezeRecord(record: unknown): void {
   for (let steps = 0; open.length > 0 && steps < STEPS_MAX; steps += 1) {
     const value = open.pop();
     if (value === undefined || ArrayBuffer.isView(value) || FROZEN.has(value)) continue;
-    if (types.isMap(value)) {
-      value.forEach((item, key) => {
-        add(key);
-        add(item);
-      });
-      keepFrom(value, CHANGING.map);
-    } else if (types.isSet(value)) {
-      value.forEach(add);
-      keepFrom(value, CHANGING.set);
-    } else if (types.isDate(value)) {
-      keepFrom(value, CHANGING.date);
-    }
+    if (types.isPromise(value)) throw promiseHeld(heldPromise(record));
+    guardParts(value, add);
     FROZEN.add(Object.freeze(value));
     for (const item of Object.values(value)) add(item);
+  }
+}
+
+/** Of what cannot be frozen. */
+function guardParts(value: object, add: (part: unknown) => void): void {
+  if (types.isMap(value)) {
+    value.forEach((item, key) => {
+      add(key);
+      add(item);
+    });
+    keepFrom(value, CHANGING.map);
+  } else if (types.isSet(value)) {
+    value.forEach(add);
+    keepFrom(value, CHANGING.set);
+  } else if (types.isDate(value)) {
+    keepFrom(value, CHANGING.date);
   }
 }
 

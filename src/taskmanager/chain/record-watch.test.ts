@@ -172,7 +172,7 @@ test("rows of numbers that the engine makes are the only sink's own; where other
 });
 
 test("W1: which batches and records are looked at depends on their order alone", () => {
-  const watch = new RecordWatch(1, () => new Error("changed"));
+  const watch = new RecordWatch(1, { onChanged: () => new Error("changed"), onPromise: assert.fail });
   const due = Array.from({ length: 1_000 }, (_, n) => n + 1).filter(() => watch.due(0));
   assert.equal(due.length, 16 + Math.floor(1_000 / 256));
   assert.deepEqual(due.slice(0, 17), [...Array.from({ length: 16 }, (_, n) => n + 1), 256]);
@@ -188,9 +188,12 @@ test("W1: which batches and records are looked at depends on their order alone",
 
 test("W2: a change is seen after the operator, when one of the next records is looked at, and at the end", () => {
   const told: unknown[] = [];
-  const watch = new RecordWatch(2, (output, change, by) => {
-    told.push([output, change.path, by]);
-    return new Error("changed");
+  const watch = new RecordWatch(2, {
+    onPromise: assert.fail,
+    onChanged: (output, change, by) => {
+      told.push([output, change.path, by]);
+      return new Error("changed");
+    },
   });
   const records = rows(7);
   watch.look(1, records[0]);

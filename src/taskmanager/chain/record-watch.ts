@@ -1,4 +1,5 @@
-// Looks at some records of each output, in slots: what was handed on has to stay as it is, because others may hold it.
+// Looks at some records of each output, in slots: what was handed on has to stay as it is, because others may hold it,
+// and holds no promises.
 // (Under checks all records are frozen instead, freeze.ts: that names the line, but makes all code slower.)
 //
 //   W1. No chance decides which records are looked at: the first of each of the first BATCHES_FIRST batches and then of
@@ -15,6 +16,7 @@
 
 import { UserError } from "../../base/errors.ts";
 import { detached } from "../../state/budget/detached-value.ts";
+import { heldPromise } from "./held-promise.ts";
 import { type Difference, difference } from "./record-difference.ts";
 
 const BATCHES_FIRST = 16;
@@ -24,7 +26,13 @@ const OFFERS_EVERY = 16_384;
 const KEPT = 4;
 
 /** `by`: operator of the chain that changed it, by its index; null: any that has had it. */
-export type OnChanged = (output: number, change: Difference, by: number | null) => Error;
+type OnChanged = (output: number, change: Difference, by: number | null) => Error;
+
+export type RecordWatchErrors = {
+  readonly onChanged: OnChanged;
+  /** `path`: where the promise is. */
+  readonly onPromise: (output: number, path: string) => Error;
+};
 
 type Watched = { readonly record: unknown; readonly copy: unknown };
 
@@ -38,12 +46,12 @@ export class RecordWatch {
   /** By output: records to be offered before the next one is looked at. */
   readonly left: Int32Array;
   readonly #outputs: readonly OutputWatch[];
-  readonly #onChanged: OnChanged;
+  readonly #errors: RecordWatchErrors;
 
-  constructor(outputs: number, onChanged: OnChanged) {
+  constructor(outputs: number, errors: RecordWatchErrors) {
     this.left = new Int32Array(outputs);
     this.#outputs = Array.from({ length: outputs }, () => new OutputWatch());
-    this.#onChanged = onChanged;
+    this.#errors = errors;
   }
 
   /** Asked once per batch: whether its first record is to be looked at. */
@@ -57,6 +65,8 @@ export class RecordWatch {
     const watch = this.#outputs[output]!;
     watch.offers += 1;
     this.left[output] = watch.offers < OFFERS_FIRST ? 0 : OFFERS_EVERY;
+    const promise = heldPromise(record);
+    if (promise !== null) throw this.#errors.onPromise(output, promise);
     this.#compare(output, null);
     watch.kept.push({ record, copy: detached(record) });
     if (watch.kept.length > KEPT) watch.kept.shift();
@@ -78,7 +88,7 @@ export class RecordWatch {
 
   #expectSame(output: number, { record, copy }: Watched, by: number | null): void {
     const change = difference(copy, record);
-    if (change !== null) throw this.#onChanged(output, change, by);
+    if (change !== null) throw this.#errors.onChanged(output, change, by);
   }
 }
 
