@@ -156,8 +156,18 @@ describe("a value that no builder takes is refused where it is written", () => {
     ],
     [OPTION, "the option at of eventTime is undefined", /the name of the field/, (s) => s.eventTime({})],
     [OPTION, "eventTime takes its options in an object, not undefined", /at, /, (s) => s.eventTime()],
-    ["DURATION_MALFORMED", "not a duration: 5", /"5s"/, (s) => s.eventTime({ at: "id", outOfOrder: 5 })],
-    ["DURATION_MALFORMED", "not a duration: 5", /"5s"/, (s) => s.eventTime({ at: "id", idle: 5 })],
+    [
+      "DURATION_MALFORMED",
+      "the option outOfOrder of eventTime is not a duration: 5",
+      /"5s"/,
+      (s) => s.eventTime({ at: "id", outOfOrder: 5 }),
+    ],
+    [
+      "DURATION_MALFORMED",
+      "the option idle of eventTime is not a duration: 5",
+      /"5s"/,
+      (s) => s.eventTime({ at: "id", idle: 5 }),
+    ],
     [
       OPTION,
       'the option idle of eventTime is string "0.5ms"',
@@ -166,11 +176,11 @@ describe("a value that no builder takes is refused where it is written", () => {
     ],
     [
       "DURATION_MALFORMED",
-      "not a duration: 5",
+      "the time of allowLate is not a duration: 5",
       /"5s"/,
       (s) => s.eventTime({ at: "id" }).keyBy("id").window(tumbling("1m")).allowLate(5),
     ],
-    ["DURATION_MALFORMED", "not a duration: 60000", /"5s"/, () => anySession(60_000)],
+    ["DURATION_MALFORMED", "the gap of a window is not a duration: 60000", /"5s"/, () => anySession(60_000)],
     [OPTION, 'tumbling takes its options in an object, not string "UTC"', /zone/, () => anyTumbling("1d", "UTC")],
     ["WINDOW_ZONE", "not a time zone: 5", /IANA/, () => anySliding("1d", "1h", { zone: 5 })],
     [OPTION, "the name of an operator is number 5", /text/, (s) => s.map(one).name(5)],
@@ -204,7 +214,12 @@ describe("a value that no builder takes is refused where it is written", () => {
     [SCHEMA, "state.value takes a type, not undefined", /such as t\.string/, () => anyState.value()],
     [SCHEMA, "the value of state.map takes a type, not undefined", /t\.\*/, () => anyState.map(t.string)],
     [OPTION, "the option init of state.value is number 0", /a function/, () => anyState.value(t.f64, { init: 0 })],
-    ["DURATION_MALFORMED", 'not a duration: "a week"', /"5s"/, () => anyState.list(t.f64, { ttl: "a week" })],
+    [
+      "DURATION_MALFORMED",
+      'the option ttl of state.list is not a duration: "a week"',
+      /"5s"/,
+      () => anyState.list(t.f64, { ttl: "a week" }),
+    ],
     [
       OPTION,
       'the option ttl of state.value is string "0ms"',

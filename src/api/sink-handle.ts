@@ -1,6 +1,7 @@
 // Settings of a sink, the end of a stream.
 
 import { checkValue, NAME } from "../types/check-options.ts";
+import { checkedMaxParallelism, checkedParallelism } from "./checks/check-parallelism.ts";
 import type { PlanNode } from "./plan/plan-node.ts";
 
 declare const row: unique symbol;
@@ -21,12 +22,12 @@ export class SinkHandle<out Uid extends string = string, out T = unknown> {
   }
 
   parallelism(parallelism: number): this {
-    this.#node.parallelism = parallelism;
+    this.#node.parallelism = checkedParallelism(parallelism);
     return this;
   }
 
   maxParallelism(maxParallelism: number): this {
-    this.#node.maxParallelism = maxParallelism;
+    this.#node.maxParallelism = checkedMaxParallelism(maxParallelism);
     return this;
   }
 

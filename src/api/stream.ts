@@ -18,6 +18,7 @@ import type { TypeSpec } from "../types/spec/type-spec.ts";
 import type { AbsentMethods } from "./checks/absent-methods.ts";
 import { checkSameKeys, checkStreams, checkWindow } from "./checks/check-argument.ts";
 import { checkFunction } from "./checks/check-function.ts";
+import { checkedMaxParallelism, checkedParallelism } from "./checks/check-parallelism.ts";
 import { sideOutputs } from "./checks/misplaced-call.ts";
 import {
   aggregateNode,
@@ -234,13 +235,13 @@ export class Stream<T> {
 
   /** Number of subtasks of the operator declared last. */
   parallelism(parallelism: number): this {
-    operatorOf(this.#origin).parallelism = parallelism;
+    operatorOf(this.#origin).parallelism = checkedParallelism(parallelism);
     return this;
   }
 
   /** Number of key groups, the most subtasks it can ever have; fixed for the life of its state. */
   maxParallelism(maxParallelism: number): this {
-    operatorOf(this.#origin).maxParallelism = maxParallelism;
+    operatorOf(this.#origin).maxParallelism = checkedMaxParallelism(maxParallelism);
     return this;
   }
 
@@ -378,7 +379,10 @@ export class Windowed<T, KO> {
    * all.
    */
   allowLate<const D extends Duration>(lateness: D & Unspaced<D>): Windowed<T, KO> {
-    return new Windowed<T, KO>(this.#keyed, { ...this.#settings, allowedLatenessMs: durationMs(lateness) });
+    return new Windowed<T, KO>(this.#keyed, {
+      ...this.#settings,
+      allowedLatenessMs: durationMs(lateness, "the time of allowLate"),
+    });
   }
 
   /**

@@ -15,15 +15,19 @@ export function isDuration(text: string): boolean {
   return Number.isFinite(Number(FORM.exec(text)?.[1]));
 }
 
-/** Milliseconds of a duration. Throws DURATION_MALFORMED. */
-export function durationMs(text: string): number {
+/** Milliseconds of a duration. Throws DURATION_MALFORMED. `what` it is, as in "the gap of a session". */
+export function durationMs(text: string, what = ""): number {
   const match = FORM.exec(text);
   const unit = match?.[2];
   const amount = Number(match?.[1]);
   if (unit === undefined || !Number.isFinite(amount)) {
-    throw new UserError("DURATION_MALFORMED", `not a duration: ${JSON.stringify(text)}`, {
-      fix: 'write a number and a unit, for example "500ms", "5s", "1m", "2h" or "7d"',
-    });
+    throw new UserError(
+      "DURATION_MALFORMED",
+      `${what}${what === "" ? "" : " is "}not a duration: ${JSON.stringify(text)}`,
+      {
+        fix: 'write a number and a unit, for example "500ms", "5s", "1m", "2h" or "7d"',
+      },
+    );
   }
   return amount * (UNIT_MS[unit] ?? 0);
 }

@@ -10,7 +10,8 @@ import { describe } from "./spec/describe.ts";
 export type OptionKind = {
   /** After "give", for example "a whole number from 1 on". */
   readonly takes: string;
-  readonly accepts: (value: unknown) => boolean;
+  /** `what`: whose value it is, for those that throw errors of their own. */
+  readonly accepts: (value: unknown, what?: string) => boolean;
   /** The texts that are accepted, when they can be counted. */
   readonly values?: readonly string[];
 };
@@ -53,7 +54,7 @@ type CheckedValue = {
 };
 
 export function checkValue({ what, value, kind, code = "OPTION_INVALID" }: CheckedValue): void {
-  if (kind.accepts(value)) return;
+  if (kind.accepts(value, what)) return;
   const meant = typeof value === "string" ? nearest(value, kind.values ?? []) : null;
   throw new UserError(code, `${what} is ${describe(value)}`, {
     fix: `${meant === null ? "" : `did you mean ${JSON.stringify(meant)}? `}give ${kind.takes}`,

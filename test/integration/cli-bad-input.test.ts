@@ -254,9 +254,9 @@ const BEFORE: readonly BadJob[] = [
   },
   {
     what: "has parallelism 0",
-    source: inJob(`env.from("a", ${ROWS})\n  .map((r) => r).parallelism(0).to("b", print());`),
+    source: inJob(`env.from("a", ${ROWS})\n  .map((r) => r)\n  .parallelism(0)\n  .to("b", print());`),
     code: "PARALLELISM_INVALID",
-    line: 4,
+    line: 5,
   },
   {
     what: "has more parallelism than its maximum",

@@ -43,7 +43,7 @@ const TIME: OptionKind = {
 
 const PAUSE: OptionKind = {
   takes: 'a duration of at least "1ms"',
-  accepts: (value) => durationMs(value as string) >= 1,
+  accepts: (value, what) => durationMs(value as string, what) >= 1,
 };
 
 export function checkEventTime(options: unknown): void {

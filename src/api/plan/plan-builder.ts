@@ -9,8 +9,9 @@ import { checkChangelogs } from "../../graph/changelog.ts";
 import { PLAN_VERSION, type Plan, type PlanEdge, type PlanOperator } from "../../graph/plan.ts";
 import { sourceEnds } from "../../graph/time-order.ts";
 import type { Json } from "../../operators/source.ts";
-import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from "../../state/keys/key-groups.ts";
+import { defaultMaxParallelism } from "../../state/keys/key-groups.ts";
 import { callSite } from "../checks/call-site.ts";
+import { checkedParallelism } from "../checks/check-parallelism.ts";
 import { derivedUids } from "./derived-uid.ts";
 import { checkEffects } from "./option-effects.ts";
 import type { KeyedStep, NodeDeclaration, OperatorFunctions, PlanNode } from "./plan-node.ts";
@@ -84,7 +85,7 @@ export class PlanBuilder {
       state: declaration.state ?? [],
       inputs: declaration.inputs ?? [],
       functions: declaration.functions ?? {},
-      parallelism: declaration.parallelism ?? null,
+      parallelism: declaration.parallelism == null ? null : checkedParallelism(declaration.parallelism),
       maxParallelism: declaration.maxParallelism ?? null,
       slotGroup: declaration.slotGroup ?? null,
       chaining: declaration.chaining ?? "always",
@@ -225,18 +226,6 @@ function declared(of: PlanNode | KeyedStep): string {
 
 function checkParallelism(node: PlanNode, uid: string, parallelism: number, maxParallelism: number): void {
   const detail = { operator: uid, ...(node.location && { location: node.location }) };
-  if (!Number.isInteger(maxParallelism) || maxParallelism < 1 || maxParallelism > MAX_PARALLELISM_LIMIT) {
-    throw new UserError("MAX_PARALLELISM_INVALID", `maximum parallelism of "${uid}" is ${maxParallelism}`, {
-      fix: `use a whole number from 1 to ${MAX_PARALLELISM_LIMIT}`,
-      ...detail,
-    });
-  }
-  if (!Number.isInteger(parallelism) || parallelism < 1) {
-    throw new UserError("PARALLELISM_INVALID", `parallelism of "${uid}" is ${parallelism}`, {
-      fix: "use a whole number of at least 1",
-      ...detail,
-    });
-  }
   if (parallelism > maxParallelism) {
     throw new UserError(
       "PARALLELISM_ABOVE_MAXIMUM",

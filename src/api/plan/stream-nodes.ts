@@ -69,7 +69,7 @@ export function eventTimeNode(origin: StreamOrigin, options: EventTimeDeclaratio
     output: origin.type,
     options: {
       field,
-      outOfOrderMs: durationMs(outOfOrder ?? "0ms"),
+      outOfOrderMs: durationMs(outOfOrder ?? "0ms", "the option outOfOrder of eventTime"),
       idleMs: idle === undefined ? null : durationMs(idle),
       everyMs: every === undefined ? null : durationMs(every),
       unit: unit ?? null,

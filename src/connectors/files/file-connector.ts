@@ -196,7 +196,7 @@ function rollLimits(roll: NonNullable<FileOptions["roll"]>): RollLimits {
   return {
     bytes: sizeOption("roll.size", roll.size ?? "128mb"),
     rows,
-    ms: roll.every === undefined ? Number.POSITIVE_INFINITY : durationMs(roll.every),
+    ms: roll.every === undefined ? Number.POSITIVE_INFINITY : durationMs(roll.every, "the option every of roll"),
   };
 }
 

@@ -123,7 +123,7 @@ function synchronous<In, Acc, Out>(
 /** With less, a value would be gone before it could be read. */
 const TTL: OptionKind = {
   takes: 'a duration of at least "1ms"',
-  accepts: (value) => durationMs(value as string) >= 1,
+  accepts: (value, what) => durationMs(value as string, what) >= 1,
 };
 
 function checkedTtl(of: string, given: TtlOptions = {}, others: Readonly<Record<string, OptionKind>> = {}) {

@@ -69,7 +69,7 @@ export function session(gap: Duration, options?: WindowOptions): SessionWindowSp
 }
 
 function wholeMs(what: string, text: Duration): number {
-  const ms = durationMs(text);
+  const ms = durationMs(text, `the ${what} of a window`);
   if (ms >= 1 && Number.isInteger(ms)) return ms;
   throw new UserError("WINDOW_DURATION", `a window cannot have a ${what} of ${text}`, {
     fix: "use a whole number of milliseconds, at least 1",
@@ -78,7 +78,7 @@ function wholeMs(what: string, text: Duration): number {
 
 function offsetMs(options: WindowOptions, everyMs: number): number {
   if (options.offset === undefined) return 0;
-  const ms = durationMs(options.offset);
+  const ms = durationMs(options.offset, "the offset of a window");
   if (!Number.isInteger(ms)) {
     throw new UserError("WINDOW_DURATION", `a window cannot have an offset of ${options.offset}`, {
       fix: "use a whole number of milliseconds",
