@@ -4,6 +4,7 @@
 //       rows, never an unhandled rejection.
 //   H2. A failure that nobody has asked for is logged.
 
+import { callSite, locatedAt } from "../api/checks/call-site.ts";
 import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, UserError, unreachable } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
@@ -202,5 +203,5 @@ function noRows(uid: string, plan: Pick<Plan, "operators">): UserError {
         : sinks.length > 0
           ? `sinks whose rows can be read: ${sinks.map((sink) => `"${sink}"`).join(", ")}`
           : 'let a stream of the job end in one whose rows can be read: .to("out", rows())';
-  return new UserError("ROWS_SINK_UNKNOWN", what, { fix });
+  return locatedAt(callSite(), new UserError("ROWS_SINK_UNKNOWN", what, { fix }));
 }

@@ -6,10 +6,11 @@
 
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { callSite, locatedAt } from "../api/checks/call-site.ts";
 import { isJob, type Job } from "../api/job.ts";
 import type { SinkHandle } from "../api/sink-handle.ts";
 import { nodeEnv } from "../base/env-node.ts";
-import { EngineError, UserError } from "../base/errors.ts";
+import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
 import { Configuration, type ConfigValues } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobMetrics } from "../protocol/job-messages.ts";
@@ -95,6 +96,20 @@ export async function start<J extends Job = Job>(
   file: URL | string,
   options: StartOptions<J> = {},
 ): Promise<RunningJob<RowsOf<J>>> {
+  const location = callSite();
+  try {
+    const job = await started(file, options, location);
+    return job as RunningJob<object> as RunningJob<RowsOf<J>>;
+  } catch (error) {
+    throw locatedAt(location, error);
+  }
+}
+
+async function started(
+  file: URL | string,
+  options: StartOptions,
+  location: SourceLocation | null,
+): Promise<RunningJob> {
   checkOptions({
     of: "start",
     given: options,
@@ -109,15 +124,17 @@ export async function start<J extends Job = Job>(
   const bundle = await bundleOf(module);
   const share = new MemoryShare();
   try {
-    const job = await builtFromCode(
+    return await builtFromCode(
       (given) => `start(file, ${given})`,
       () => begin({ module, bundle, configuration, share, params: paramsText(params), options }),
     );
-    return job as RunningJob<object> as RunningJob<RowsOf<J>>;
   } catch (error) {
     share.release();
     bundle.dispose();
-    throw error instanceof EngineError ? toldError(error, { bundle, plan: null }) : error;
+    if (!(error instanceof EngineError)) throw error;
+    // They were given there, not in the job.
+    if (error.code.startsWith("PARAMS_") && location !== null) error.location = location;
+    throw toldError(error, { bundle, plan: null });
   }
 }
 

@@ -1,12 +1,12 @@
 // Reads the keyed state of operators under test: what a user declared, by name, for one key.
 
 import type { BuiltPlan } from "../api/plan/plan-builder.ts";
-import { UserError } from "../base/errors.ts";
 import type { PlanOperator } from "../graph/plan.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { KeyedStateStore } from "../state/contract/keyed-state.ts";
 import { subtaskOf } from "../state/keys/key-groups.ts";
 import { compileKeyHash, type KeyHash } from "../types/keys/key-hash.ts";
+import { uidUnknown } from "./test-input.ts";
 
 type View = {
   readonly operator: PlanOperator;
@@ -35,9 +35,7 @@ export class StateViews {
   valuesOf(uid: string, key: unknown): Readonly<Record<string, unknown>> {
     const view = this.#views.get(uid);
     if (view === undefined) {
-      throw new UserError("TEST_UID_UNKNOWN", `the job has no process function "${uid}"`, {
-        fix: `it has: ${[...this.#views.keys()].join(", ") || "none"}`,
-      });
+      throw uidUnknown("process function", uid, this.#views.keys());
     }
     const { maxParallelism, parallelism } = view.operator;
     const hash = view.hash(key);

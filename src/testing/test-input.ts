@@ -66,8 +66,10 @@ export function checkJob(of: "testJob" | "harness", given: unknown): void {
 export function uidUnknown(what: string, uid: string, known: Iterable<string>): UserError {
   const names = [...known];
   const meant = nearest(String(uid), names);
+  const location = callSite();
   return new UserError("TEST_UID_UNKNOWN", `the job has no ${what} ${JSON.stringify(uid)}`, {
     fix: `${meant === null ? "" : `did you mean ${JSON.stringify(meant)}? `}it has: ${names.join(", ") || "none"}`,
+    ...(location && { location }),
   });
 }
 

@@ -186,6 +186,10 @@ describe("a job under test that fails", () => {
   test("uids that the job does not have, and watermarks that go back, are told at once", async () => {
     await using run = await testJob(silence);
     assert.throws(() => run.source("tick"), { code: "TEST_UID_UNKNOWN", fix: 'did you mean "ticks"? it has: ticks' });
+    assert.throws(
+      () => run.source("tick"),
+      ({ location }: UserError) => location?.file === import.meta.filename,
+    );
     assert.throws(() => run.sink("bars"), { code: "TEST_UID_UNKNOWN", fix: "it has: alerts, jumps" });
     await assert.rejects(run.state("ticks", "A"), { code: "TEST_UID_UNKNOWN" });
     run.source("ticks").watermark(100);

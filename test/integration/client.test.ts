@@ -242,6 +242,13 @@ describe("what is given to start", () => {
     await assert.rejects(refusal(job as unknown as URL), { code: "START_FILE_INVALID", message: /a job itself/ });
     await assert.rejects(refusal(NUMBERS, { paralelism: 2 }), { code: "OPTION_UNKNOWN", fix: /parallelism/ });
     await assert.rejects(refusal(NUMBERS, { parallelism: 0 }), { code: "CONFIG_BAD_VALUE" });
+    for (const wrong of [{ paralelism: 2 }, { parallelism: 0 }, { params: { count: "many" } }]) {
+      const error: EngineError = await start(NUMBERS, wrong as never).then(
+        (): never => assert.fail("it was started"),
+        (reason: EngineError) => reason,
+      );
+      assert.equal(error.location?.file, import.meta.filename, error.message);
+    }
     await assert.rejects(refusal(NUMBERS, { parallelism: "2" as never }), { code: "OPTION_INVALID", fix: /a number/ });
     await assert.rejects(refusal(NUMBERS, { config: { "no.such.key": 1 } }), { code: "CONFIG_UNKNOWN_KEY" });
     await assert.rejects(refusal(NUMBERS, { params: { cuont: 1 } }), { code: "PARAMS_UNKNOWN" });

@@ -1,7 +1,7 @@
 // Where in the user's module an API call was made. Taken once per operator, while the job is built.
 
 import { fileURLToPath } from "node:url";
-import type { SourceLocation } from "../../base/errors.ts";
+import { type SourceLocation, UserError } from "../../base/errors.ts";
 
 /** Folder of the engine's own code: frames inside it are skipped. */
 const ENGINE_ROOT = new URL("../../", import.meta.url).href;
@@ -18,6 +18,12 @@ export function callSite(): SourceLocation | null {
   Error.captureStackTrace(holder, callSite);
   Error.stackTraceLimit = limit;
   return userFrame(holder.stack ?? "");
+}
+
+/** The error; a mistake of the user's that has no place was made at `location`. */
+export function locatedAt<E>(location: SourceLocation | null, error: E): E {
+  if (error instanceof UserError && location !== null) error.location ??= location;
+  return error;
 }
 
 /** The first frame of a stack text that lies outside the engine and Node itself. */
