@@ -65,6 +65,8 @@ test("what is mistyped is refused, with what was probably meant", () => {
     refusal("run", "job.ts", "--paralelism", "2"),
     /^CLI_UNKNOWN_OPTION: .*--paralelism \(did you mean --parallelism\?\)/,
   );
+  for (const cut of ["--paralel", "--parallel", "--paralell"])
+    assert.match(refusal("run", "job.ts", cut, "2"), /\(did you mean --parallelism\?\)/);
   assert.match(refusal("config", "show", "--local"), /^CLI_UNKNOWN_OPTION/);
   assert.match(
     refusal("run", "job.ts", "-x"),

@@ -180,7 +180,8 @@ function checkExclusive({ name, options }: CommandSpec, flags: ReadonlySet<strin
 function unknownOption(command: CommandSpec, { name, rawName, value = "value" }: OptionToken): UserError {
   const names = [...Object.keys(command.options), "help"].filter(({ length }) => length > 1);
   // Every letter is near every other, and so are short words.
-  const meant = name.length === 1 ? null : nearest(name, names, Math.max(1, name.length - 3));
+  const near = name.length === 1 ? null : nearest(name, names, Math.max(1, name.length - 3));
+  const meant = near ?? longerName(name, names);
   const help = `see ${PROGRAM} ${command.name} --help`;
   const fix =
     meant !== null
@@ -189,6 +190,19 @@ function unknownOption(command: CommandSpec, { name, rawName, value = "value" }:
         ? `if ${name} is a parameter of the job, write ${shown("param")} ${quoted(`${name}=${value}`)}; else ${help}`
         : help;
   return new UserError("CLI_UNKNOWN_OPTION", `millrace ${command.name} has no option ${rawName}`, { fix });
+}
+
+/** Shorter names are the beginnings of too much. */
+const BEGINNING_LENGTH = 4;
+
+/** The one option that a name of some length is the beginning of, but for a slip: `--paralel`. */
+function longerName(name: string, names: readonly string[]): string | null {
+  if (name.length < BEGINNING_LENGTH) return null;
+  const found = names.filter((full) => {
+    const beginnings = [-1, 0, 1].map((more) => full.slice(0, name.length + more));
+    return full.length > name.length && nearest(name, beginnings, 1) !== null;
+  });
+  return found.length === 1 ? (found[0] ?? null) : null;
 }
 
 function positional({ name, positional: wanted, positionalOptional }: CommandSpec, given: readonly string[]): string {

@@ -98,6 +98,7 @@ describe("event times", () => {
       assert.equal(code, "TIMESTAMP_IN_DIGITS");
       assert.match(message, new RegExp(`looks like ${time} in digits`));
       assert.ok(fix.includes(`Date.parse("${time}`), fix);
+      assert.ok(fix.endsWith('; or set such rows aside with .onError("side") behind eventTime'), fix);
       if (value < 1e16) assert.equal(timestampOf(value, "ms"), value);
     }
     for (const ms of [

@@ -116,7 +116,7 @@ function digitsProblem(value: number, time: string): TimestampProblem {
   return {
     code: "TIMESTAMP_IN_DIGITS",
     message: `the event time ${value} looks like ${time} in digits${would}`,
-    fix: `make milliseconds of it in a map before eventTime: Date.parse("${time}${time.length > 10 ? "Z" : ""}")${meant}`,
+    fix: `make milliseconds of it in a map before eventTime: Date.parse("${time}${time.length > 10 ? "Z" : ""}")${meant}; or set such rows aside with .onError("side") behind eventTime`,
   };
 }
 

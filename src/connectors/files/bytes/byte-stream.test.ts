@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { STDIN_PATH } from "../../../base/disk.ts";
 import { simWorld } from "../../../testing/world.ts";
-import { byteStream, type FileCoding, ReadAhead } from "./byte-stream.ts";
+import { byteStream, encodingProblem, type FileCoding, ReadAhead } from "./byte-stream.ts";
 
 const content = Buffer.from(Array.from({ length: 3_000 }, (_, n) => `${n};`).join(""));
 
@@ -104,4 +105,13 @@ describe("the bytes of a file", () => {
     await closed;
     assert.equal(disk.openHandles, 0);
   });
+});
+
+test("compressed bytes are told with what can be done: a pipe has no name to change", () => {
+  const problem = (file: string) => {
+    return encodingProblem(file, gzipSync(content), { compression: null, encoding: null });
+  };
+  assert.equal(problem("in.csv")?.fix, 'rename it to end with ".gz", or set the option `compression: "gzip"`');
+  assert.equal(problem(STDIN_PATH)?.fix, 'set the option `compression: "gzip"`');
+  assert.equal(problem(STDIN_PATH)?.message, "/dev/stdin is compressed with gzip, which its name cannot say");
 });

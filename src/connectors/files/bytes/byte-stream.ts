@@ -6,7 +6,7 @@
 //   B3. A file that ends before the size that it had when it was opened has been cut meanwhile: that is FILE_CHANGED
 //       and not its end.
 
-import type { Disk, FileHandle } from "../../../base/disk.ts";
+import { type Disk, type FileHandle, STDIN_PATH } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
 import { type Compression, decompressed } from "./decompress-node.ts";
 import { utf8Chunks } from "./transcode.ts";
@@ -153,9 +153,9 @@ export function encodingProblem(file: string, start: Uint8Array, coding: FileCod
   const [compression, ending] = isGzip ? ["gzip", ".gz"] : ["zstd", ".zst"];
   return new UserError(
     "ENCODING_UNSUPPORTED",
-    `${file} is compressed with ${compression}, but its name does not say so`,
+    `${file} is compressed with ${compression}, ${file === STDIN_PATH ? "which its name cannot say" : "but its name does not say so"}`,
     {
-      fix: `rename it to end with "${ending}", or set the option \`compression: "${compression}"\``,
+      fix: `${file === STDIN_PATH ? "" : `rename it to end with "${ending}", or `}set the option \`compression: "${compression}"\``,
     },
   );
 }

@@ -414,7 +414,8 @@ describe("bad CSV rows", () => {
     }
     await assert.rejects(read(bytes([0x1f, 0x8b, 8, 0])), {
       code: "ENCODING_UNSUPPORTED",
-      message: /compressed with gzip/,
+      message: /compressed with gzip, but its name/,
+      fix: /^rename it to end with "\.gz", or set the option `compression: "gzip"`$/,
     });
   });
 
