@@ -221,6 +221,12 @@ export const OPTIONS = {
     default: "3min",
     doc: "A slot whose tasks have not ended so long after they were cancelled is stopped.",
   }),
+  committerRetries: option({
+    key: "sink.committer.retries",
+    type: integer({ min: 0, max: 100 }),
+    default: "5",
+    doc: "How often a sink's commit that failed for a reason outside of the job is tried again, after 0.1 s, 0.2 s, 0.4 s and so on.",
+  }),
   heartbeatInterval: option({
     key: "heartbeat.interval",
     type: duration({ min: 1 }),

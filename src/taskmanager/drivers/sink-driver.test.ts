@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { UserError } from "../../base/errors.ts";
 import type { SinkWriter } from "../../operators/sink.ts";
 import { SinkDriver } from "./sink-driver.ts";
 
 type Method = "open" | "flush" | "prepareCommit" | "commit" | "abort" | "close";
 
 /** A writer that takes `room` records between two flushes, and whose flushes the test lets end. */
-function setUp(options: { room?: number; rejects?: Method; throws?: Method } = {}) {
-  const { room = 2, rejects, throws } = options;
+function setUp(options: { room?: number; rejects?: Method; throws?: Method; failures?: number; error?: Error } = {}) {
+  const { room = 2, rejects, throws, error } = options;
+  let failures = options.failures ?? Infinity;
+  const delays: number[] = [];
   const calls: string[] = [];
   const flushes: (() => void)[] = [];
   let held = 0;
@@ -15,7 +18,10 @@ function setUp(options: { room?: number; rejects?: Method; throws?: Method } = {
   const called = (method: Method): Promise<void> => {
     calls.push(method);
     if (throws === method) throw new Error(`${method} gave up`);
-    if (rejects === method) return Promise.reject(new Error(`${method} failed`));
+    if (rejects === method && failures > 0) {
+      failures -= 1;
+      return Promise.reject(error ?? new Error(`${method} failed`));
+    }
     return Promise.resolve();
   };
   const writer: SinkWriter<unknown> = {
@@ -42,6 +48,17 @@ function setUp(options: { room?: number; rejects?: Method; throws?: Method } = {
   const driver = new SinkDriver({
     uid: "out",
     writer,
+    subtask: 1,
+    parallelism: 3,
+    commitRetries: 3,
+    timers: {
+      after: (delayMs, run) => {
+        delays.push(delayMs);
+        queueMicrotask(run);
+        return { cancel: () => undefined };
+      },
+      soon: (run) => run(),
+    },
     wake: () => {
       wakes += 1;
     },
@@ -53,7 +70,7 @@ function setUp(options: { room?: number; rejects?: Method; throws?: Method } = {
       await Promise.resolve();
     }
   };
-  return { driver, calls, settle, wakes: () => wakes };
+  return { driver, calls, delays, settle, wakes: () => wakes };
 }
 
 describe("a sink driver", () => {
@@ -130,6 +147,29 @@ describe("a sink driver", () => {
     const failure = driver.failure;
     await assert.rejects(driver.prepareCommit(), (error) => error === failure);
     assert.deepEqual(calls, ["write 1", "flush", "flushed", "write 2"]);
+  });
+
+  test("D3: a commit that fails for a while succeeds in the end, each try with the same and later than the one before", async () => {
+    const { driver, calls, delays } = setUp({ rejects: "commit", failures: 3 });
+    await driver.commit(["part"]);
+    assert.deepEqual(calls, ["commit", "commit", "commit", "commit", "part"]);
+    assert.deepEqual(delays, [100, 200, 400]);
+  });
+
+  test("D3: one that goes on failing fails with its sink, its subtask and what may be visible", async () => {
+    const { driver, calls } = setUp({ rejects: "commit" });
+    await assert.rejects(driver.commit(["part"]), {
+      code: "SINK_FAILED",
+      message: /subtask 2 of 3 of the sink "out" has written is not visible, or not all of it, after 4 tries/,
+    });
+    assert.equal(calls.length, 4);
+  });
+
+  test("D3: what the user has to mend is not tried again", async () => {
+    const error = new UserError("SINK_TARGET_OCCUPIED", "somebody else's");
+    const { driver, calls } = setUp({ rejects: "commit", error });
+    await assert.rejects(driver.commit(["part"]), { code: "SINK_TARGET_OCCUPIED", message: /after one try/ });
+    assert.equal(calls.length, 1);
   });
 
   for (const how of ["rejects", "throws"] as const) {

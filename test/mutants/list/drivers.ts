@@ -267,4 +267,16 @@ export const DRIVERS: readonly Mutant[] = [
     find: "bounded: !live && (bounded ||",
     replace: "bounded: (bounded ||",
   },
+  {
+    name: "a sink that could not commit is not asked again",
+    file: "src/taskmanager/drivers/sink-driver.ts",
+    find: "if (tries > commitRetries ||",
+    replace: "if (tries > 0 ||",
+  },
+  {
+    name: "a commit that the user has to mend is tried again and again",
+    file: "src/taskmanager/drivers/sink-driver.ts",
+    find: " || !(error instanceof EngineError && error.retryable)) {",
+    replace: ") {",
+  },
 ];
