@@ -151,12 +151,14 @@ describe("a job master", () => {
     void master.running().then(() => {
       running = true;
     });
+    const other = master.running();
     await say(0, { kind: "deployed" });
     await env.advance(0);
     assert.equal(running, false);
     await say(1, { kind: "deployed" });
     await env.advance(0);
     assert.equal(running, true);
+    await other; // Whoever asks is told.
     await run();
     await finish();
     assert.deepEqual(posted.slice(2), [

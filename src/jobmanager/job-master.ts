@@ -50,7 +50,7 @@ export class JobMaster {
   readonly #closeErrors = new Map<number, EngineErrorData>();
   #state: JobState;
   #resolve: (result: JobResult) => void = () => undefined;
-  #firstRunning: (() => void) | null = null;
+  readonly #running = Promise.withResolvers<void>();
   #cancellation: TimerHandle | null = null;
 
   constructor(options: JobMasterOptions) {
@@ -82,10 +82,7 @@ export class JobMaster {
 
   /** Resolves once every task runs. */
   running(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#state.phase !== "deploying") resolve();
-      else this.#firstRunning = resolve;
-    });
+    return this.#running.promise;
   }
 
   /** Stops the job. `commit`: what its sinks have written becomes visible (endless jobs). */
@@ -179,10 +176,7 @@ export class JobMaster {
   #on(event: JobEvent): void {
     const { state, actions } = jobNext(this.#state, event);
     this.#state = state;
-    if (state.phase !== "deploying") {
-      this.#firstRunning?.();
-      this.#firstRunning = null;
-    }
+    if (state.phase !== "deploying") this.#running.resolve();
     for (const action of actions) {
       if (action.kind === "commit") this.#postAll({ kind: "commit" });
       else if (action.kind === "cancelSlots") this.#cancelSlots(action.commit);
