@@ -34,7 +34,9 @@ async function readAll(source: Files<unknown>): Promise<number> {
     enterSplit: () => {},
     leaveSplit: () => {},
   };
-  for (let split = splits.next(0); split !== null && split !== "wait"; split = splits.next(0)) reader.addSplit(split);
+  for (let split = splits.next(0); split !== null && split !== "wait"; split = splits.next(0)) {
+    for (const each of [split].flat()) reader.addSplit(each);
+  }
   reader.noMoreSplits();
   for (let answer = reader.poll(output, 1_024); answer !== "end"; answer = reader.poll(output, 1_024)) {
     if (answer === "wait") await turn();

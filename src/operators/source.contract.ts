@@ -92,9 +92,7 @@ class ReadRun<T> {
     const state = snapshot === null ? null : (JSON.parse(snapshot) as { enumerator: never; splits: SourceSplit[] });
     if (state !== null) this.#enumerator.restore(state.enumerator);
     await this.#waitFor(this.#enumerator.start());
-    for (const [index, split] of (state?.splits ?? []).entries()) {
-      this.#readers[index % this.#readers.length]!.addSplit(split);
-    }
+    if (state !== null && state.splits.length > 0) this.#enumerator.addBack(state.splits);
   }
 
   #snapshot(): string {
@@ -152,15 +150,14 @@ class TestReader<T> {
     });
   }
 
-  answer(split: SourceSplit | null): void {
+  answer(splits: SourceSplit | readonly SourceSplit[] | null): void {
     this.wantsSplit = false;
-    if (split === null) this.reader.noMoreSplits();
-    else this.addSplit(split);
+    if (splits === null) this.reader.noMoreSplits();
+    else for (const split of [splits].flat()) this.addSplit(split);
     this.isAwake = true;
   }
 
   addSplit(split: SourceSplit): void {
-    this.wantsSplit = false;
     this.reader.addSplit(JSON.parse(JSON.stringify(split)) as SourceSplit);
   }
 

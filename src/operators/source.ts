@@ -9,9 +9,13 @@
 //   S3. The positions of `snapshot()` name exactly the records not yet emitted: restore + poll gives each of them once.
 //   S4. A bounded source ends: after its last split `poll` says "end".
 //   S5. A split is left once its last record is emitted: that asks for the next one. A reader has one split at a time,
-//       but for those of a restore.
+//       but for those that `next` gives together.
 //   S6. What makes reading impossible (a missing file, a broken archive) is thrown by `poll` or `next` as an
 //       EngineError; a record that is there but cannot be read goes to `SourceOutput.invalid`.
+//   S7. Between a snapshot of the enumerator and those of its readers no split is handed out, so that these together
+//       name each split that is left exactly once. What readers had goes to a restored enumerator by `addBack`, and
+//       any reader may get it, where it goes on. It comes before what was never handed out, and what is one stream
+//       comes in its order.
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
@@ -45,9 +49,11 @@ export interface SplitEnumerator {
   start(): Promise<void>;
   /**
    * The next split for a subtask; "wait" when there may be more later (then call `wake`), null when there will be none.
-   * Called once for each reader at the start, and again whenever the reader has left a split. Never waits.
+   * Called once for each reader at the start, and again whenever the reader has left a split. Never waits. Several
+   * splits are read side by side: a source whose splits do not end, or go through event time together, gives them so
+   * when there are more of them than readers, as there may be after a restore.
    */
-  next(subtaskIndex: number): SourceSplit | "wait" | null;
+  next(subtaskIndex: number): SourceSplit | readonly SourceSplit[] | "wait" | null;
   /**
    * Whether all that `next` may still give goes on where this split ends: further ranges of the same file, for example,
    * or nothing. Until then the watermark of the bounded source's subtask that was given this split waits, because what
@@ -55,12 +61,13 @@ export interface SplitEnumerator {
    * "one".
    */
   onlyFollows?(split: SourceSplit): boolean;
-  /** Takes back splits of a reader that failed. */
+  /** Takes back splits of readers that failed or are restored, each with where to go on. `next` gives them first. */
   addBack(splits: readonly SourceSplit[]): void;
-  /** Splits not handed out yet, and what is needed to find further ones. */
+  /** Splits not handed out now, and what is needed to find further ones. */
   snapshot(): Json;
   /**
-   * Called before `start`, which then finds only what the snapshot does not cover. Not yet: there are no checkpoints.
+   * Called before `start`, which then finds only what the snapshot does not cover, at any number of readers. What the
+   * readers of that time had comes by `addBack` after `start`. Not yet: there are no checkpoints.
    */
   restore(state: Json): void;
   close(): Promise<void>;

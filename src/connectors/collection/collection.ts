@@ -54,11 +54,11 @@ class CollectionSplits implements SplitEnumerator {
   }
 
   addBack(splits: readonly SourceSplit[]): void {
-    this.#splits.unshift(...splits);
+    this.#splits = [...splits, ...this.#splits].sort((left, right) => firstOf(left) - firstOf(right));
   }
 
   snapshot(): Json {
-    return this.#splits;
+    return [...this.#splits];
   }
 
   restore(state: Json): void {
@@ -66,6 +66,10 @@ class CollectionSplits implements SplitEnumerator {
   }
 
   async close(): Promise<void> {}
+}
+
+function firstOf({ position }: SourceSplit): number {
+  return (position as Piece).next;
 }
 
 class CollectionReader<T> implements SourceReader<T> {

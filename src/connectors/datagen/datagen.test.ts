@@ -49,9 +49,34 @@ describe("generated records", () => {
     const splits = ticks(7).createEnumerator({ env, disk: env.disk, uid: "ticks", parallelism: 3, wake: () => {} });
     const given = [1, 1, 0, 2, 0].map((subtask) => splits.next(subtask));
     assert.deepEqual(
-      given.map((split) => (split === null || split === "wait" ? split : split.id)),
-      ["1/3", null, "0/3", "2/3", null],
+      given.map((split) => (split === null || split === "wait" ? split : [split].flat().map(({ id }) => id))),
+      [["1/3"], null, ["0/3"], ["2/3"], null],
     );
+  });
+
+  test("not handed out before a restore with fewer subtasks go to them at once, beside those that were", () => {
+    const { env } = simWorld(1);
+    const create = (parallelism: number) =>
+      ticks(7).createEnumerator({ env, disk: env.disk, uid: "ticks", parallelism, wake: () => {} });
+    const before = create(5);
+    before.next(3);
+    const restored = create(2);
+    restored.restore(before.snapshot());
+    restored.addBack([{ id: "3/5", position: 63 }]);
+    const given = [1, 0, 1, 0].map((subtask) => restored.next(subtask));
+    assert.deepEqual(given, [
+      [
+        { id: "3/5", position: 63 },
+        { id: "1/5", position: 1 },
+      ],
+      [
+        { id: "0/5", position: 0 },
+        { id: "2/5", position: 2 },
+        { id: "4/5", position: 4 },
+      ],
+      null,
+      null,
+    ]);
   });
 
   test("the n-th record depends on the seed and n alone", () => {

@@ -73,7 +73,8 @@ function invalid(kind: string, option: string, is: { readonly value: unknown; re
 
 /**
  * Split k of p owns the indexes k, k + p, k + 2p, …: see `IndexedSource`. It waits for subtask k, however late that
- * starts: who read one split after the other would go through event time twice, and all of the second would be late.
+ * starts, and after a restore for k modulo the number there is then, which gets all of its splits at once: who read one
+ * after the other would go through event time twice, and all of the second would be late.
  */
 class IndexedSplits implements SplitEnumerator {
   readonly #parallelism: number;
@@ -89,13 +90,15 @@ class IndexedSplits implements SplitEnumerator {
 
   async start(): Promise<void> {}
 
-  next(subtaskIndex: number): SourceSplit | null {
-    const at = this.#splits.findIndex(({ id }) => Number.parseInt(id, 10) % this.#parallelism === subtaskIndex);
-    return at === -1 ? null : (this.#splits.splice(at, 1)[0] ?? null);
+  next(subtaskIndex: number): readonly SourceSplit[] | null {
+    const isIts = ({ id }: SourceSplit): boolean => Number.parseInt(id, 10) % this.#parallelism === subtaskIndex;
+    const its = this.#splits.filter(isIts);
+    this.#splits = this.#splits.filter((split) => !isIts(split));
+    return its.length === 0 ? null : its;
   }
 
   addBack(splits: readonly SourceSplit[]): void {
-    this.#splits.unshift(...splits);
+    this.#splits = [...splits, ...this.#splits];
   }
 
   snapshot(): Json {

@@ -235,7 +235,7 @@ describe("a source's coordinator", () => {
     throwing.ask(0);
     assert.deepEqual([throwing.answers, throwing.failures.length], [[], 1]);
     assert.equal((throwing.failures[0] as { code: string }).code, "SOURCE_FAILED");
-    for (const given of [undefined, {}, { id: 5 }, "next"]) {
+    for (const given of [undefined, {}, { id: 5 }, "next", [], [split("a"), {}]]) {
       const { coordinator, answers, failures, ask } = setUp(() => given as never);
       await coordinator.start();
       ask(0);
@@ -377,5 +377,133 @@ describe("C2: the watermark of a bounded source waits", () => {
     const { ask, take } = await coordinating(new Files("a@0", "b@0"), { bounded: true, streams: "one" });
     ask(0);
     assert.deepEqual(take(), ["0:a@0", "0 released"]);
+  });
+});
+
+/** Splits handed out in this order; those given back come first. */
+class Queue extends Files {
+  back: SourceSplit[] = [];
+
+  override next(): SourceSplit | null {
+    return this.back.shift() ?? super.next();
+  }
+
+  override addBack(splits?: readonly SourceSplit[]): void {
+    this.back.push(...(splits ?? []));
+  }
+}
+
+async function recovering(enumerator: SplitEnumerator, source: Streams) {
+  const said: string[] = [];
+  const coordinator = new SourceCoordinator({
+    enumerator,
+    source,
+    operator: "in",
+    failed: (error) => assert.fail(`${error}`),
+  });
+  const ask = (subtask: number): void =>
+    coordinator.request({
+      subtask,
+      answer: (split) => said.push(`${subtask}:${split === null ? "none" : `${split.id}=${split.position}`}`),
+      release: () => said.push(`${subtask} released`),
+    });
+  await coordinator.start();
+  return { coordinator, ask, take: () => said.splice(0) };
+}
+
+describe("splits over checkpoints", () => {
+  test("C5: between its snapshot and those of the readers nothing is handed out, whoever asks or wakes", async () => {
+    const { coordinator, ask, take } = await recovering(new Queue("a", "b"), { bounded: false });
+    ask(0);
+    coordinator.snapshot(1);
+    ask(1);
+    coordinator.retry();
+    assert.deepEqual(take(), ["0:a=null"]);
+    coordinator.goOn();
+    assert.deepEqual(take(), ["1:b=null"]);
+  });
+
+  test("C6: a reader that starts again gives back what it had, where it was, and what it got since, once", async () => {
+    const { coordinator, ask, take } = await recovering(new Queue("a", "b", "c", "d"), { bounded: false });
+    ask(0);
+    ask(1);
+    coordinator.snapshot(1);
+    coordinator.goOn();
+    ask(0);
+    take();
+    coordinator.giveBack(0, 1, [{ id: "a", position: 7 }]);
+    for (const subtask of [0, 1, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a=7", "1:c=null", "0:d=null"]);
+    coordinator.giveBack(0, 1, [{ id: "a", position: 7 }]);
+    for (const subtask of [1, 1, 1]) ask(subtask);
+    assert.deepEqual(take(), ["1:a=7", "1:d=null", "1:none"], "what 1 has stays with it");
+    coordinator.snapshot(2);
+    coordinator.completed(2);
+    coordinator.giveBack(1, 2, [{ id: "a", position: 9 }]);
+    coordinator.goOn();
+    for (const subtask of [0, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a=9", "0:none"], "the rest was left before the checkpoint");
+  });
+
+  test("C6: what the reader before it had asked for is not answered", async () => {
+    const { coordinator, ask, take } = await recovering(new Queue("a", "b"), { bounded: false });
+    coordinator.snapshot(1);
+    ask(0);
+    coordinator.giveBack(0, 1, []);
+    coordinator.goOn();
+    assert.deepEqual(take(), []);
+  });
+
+  test("C7: who is released gets nothing that was given back, and nobody is released before it has gone", async () => {
+    const { coordinator, ask, take } = await recovering(new Queue("a", "b", "c", "d"), {
+      bounded: true,
+      streams: "one",
+    });
+    for (const subtask of [0, 1, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a=null", "0 released", "1:b=null", "1 released", "0:c=null"]);
+    coordinator.snapshot(1);
+    coordinator.goOn();
+    const split = (id: string) => ({ id, position: 5 });
+    coordinator.giveBack(0, 1, [split("a"), split("c")]);
+    ask(1);
+    ask(0);
+    assert.deepEqual(take(), ["0:a=5"]);
+    ask(0);
+    assert.deepEqual(take(), ["0:c=5", "0 released"]);
+    coordinator.retry();
+    assert.deepEqual(take(), ["1:d=null"]);
+  });
+
+  test("of a restore come first, with several for a reader where the enumerator gives several", async () => {
+    const restored: unknown[] = [];
+    const queue = new Queue("c");
+    Object.assign(queue, {
+      restore: (state: unknown) => restored.push(state),
+      next: () => (queue.back.length > 0 ? queue.back.splice(0) : Files.prototype.next.call(queue)),
+    });
+    const said: string[] = [];
+    const failed = (error: unknown): never => assert.fail(`${error}`);
+    const coordinator = new SourceCoordinator({ enumerator: queue, source: { bounded: true }, operator: "in", failed });
+    const splits = ["a", "b"].map((id) => ({ id, position: 3 }));
+    await coordinator.start({ checkpoint: 4, coordinator: "state", splits });
+    const ask = (): void =>
+      coordinator.request({
+        subtask: 0,
+        answer: (split) => said.push(split?.id ?? "none"),
+        release: () => said.push("released"),
+      });
+    for (let asked = 0; asked < 3; asked += 1) ask();
+    assert.deepEqual(
+      [restored, said],
+      [["state"], ["a", "b", "c", "none"]],
+      "released by the end only: it has several",
+    );
+    coordinator.giveBack(0, 4, splits);
+    ask();
+    assert.deepEqual(
+      said.slice(4),
+      ["a", "b", "c"],
+      "what came with the restore is not given back again, but as given",
+    );
   });
 });

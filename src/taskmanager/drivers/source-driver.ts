@@ -226,7 +226,7 @@ export class SourceDriver {
   #leave(split: string): void {
     if (!this.#splits.delete(split)) throw splitUnknown(this.#options.uid, "left", split);
     this.#options.splits.leave(split);
-    this.#options.requestSplit();
+    if (!this.#noMoreSplits) this.#options.requestSplit();
   }
 
   #onInvalid(row: InvalidRow): boolean {

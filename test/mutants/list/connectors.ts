@@ -146,8 +146,8 @@ export const CONNECTORS: readonly Mutant[] = [
   {
     name: "splits that are given back are lost",
     file: SPLITS,
-    find: "this.#parts = [...parts, ...(this.#parts ?? [])];",
-    replace: "this.#parts = [...(this.#parts ?? [])];\n    void parts;",
+    find: "this.#parts = [...back, ...(this.#parts ?? [])].sort(inOrder);",
+    replace: "void [...back].sort(inOrder);",
     tests: [`${FILES}/source/file-splits.test.ts`],
   },
   {

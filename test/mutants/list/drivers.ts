@@ -6,6 +6,7 @@ const SOURCE = "src/taskmanager/drivers/source-driver.ts";
 const SOURCE_COORDINATOR = "src/taskmanager/drivers/source-coordinator.ts";
 const ROW_OUTLET = "src/taskmanager/drivers/row-outlet.ts";
 const SOURCE_COORDINATOR_TESTS = ["src/taskmanager/drivers/source-coordinator.test.ts"];
+const SOURCE_RECOVERY_TESTS = [...SOURCE_COORDINATOR_TESTS, "src/taskmanager/drivers/source-recovery.test.ts"];
 const SOURCE_DRIVER_TESTS = ["src/taskmanager/drivers/source-driver.test.ts"];
 const ROW_OUTLET_TESTS = ["src/taskmanager/drivers/row-outlet.test.ts"];
 
@@ -104,13 +105,13 @@ export const DRIVERS: readonly Mutant[] = [
   {
     name: "requests for splits are answered before the enumerator has started",
     file: "src/taskmanager/drivers/source-coordinator.ts",
-    find: '    if (this.#phase !== "running") return;\n    this.#again',
-    replace: '    if (this.#phase === "over") return;\n    this.#again',
+    find: 'if (this.#phase !== "running" || this.#stopped) return;',
+    replace: 'if (this.#phase === "over" || this.#stopped) return;',
   },
   {
     name: "a split that was left is not followed by a request for the next",
     file: SOURCE,
-    find: "    this.#options.splits.leave(split);\n    this.#options.requestSplit();",
+    find: "    this.#options.splits.leave(split);\n    if (!this.#noMoreSplits) this.#options.requestSplit();",
     replace: "    this.#options.splits.leave(split);",
   },
   {
@@ -141,8 +142,8 @@ export const DRIVERS: readonly Mutant[] = [
   {
     name: "a subtask is released though other files have not been begun",
     file: "src/taskmanager/drivers/source-coordinator.ts",
-    find: 'return this.#options.source.streams === "one" || this.#enumerator.onlyFollows?.(split) === true;',
-    replace: "return true || this.#enumerator.onlyFollows?.(split) === true;",
+    find: "return split !== null && this.#enumerator.onlyFollows?.(split) === true;",
+    replace: "return split !== null;",
   },
   {
     name: "a split counts only once its reader has got to it",
@@ -197,6 +198,90 @@ export const DRIVERS: readonly Mutant[] = [
     find: "        if (this.#options.source.bounded) this.#releaseAll();\n      }\n",
     replace: "      }\n      if (this.#options.source.bounded) this.#releaseAll();\n",
     tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "splits are handed out between the snapshots of a coordinator and its readers",
+    file: SOURCE_COORDINATOR,
+    find: "    this.#stopped = true;\n",
+    replace: "",
+    tests: SOURCE_RECOVERY_TESTS,
+  },
+  {
+    name: "what a reader got since the checkpoint is lost with it",
+    file: SOURCE_COORDINATOR,
+    find: "const back = [...had, ...given];",
+    replace: "const back = had;",
+    tests: SOURCE_RECOVERY_TESTS,
+  },
+  {
+    name: "a reader that starts again twice gives its splits back twice",
+    file: SOURCE_COORDINATOR,
+    find: "const had = (this.#gaveBack.get(subtask) ?? this.#restored) < checkpoint ? splits : [];",
+    replace: "const had = splits;",
+    tests: SOURCE_RECOVERY_TESTS,
+  },
+  {
+    name: "a restored source forgets what its readers had",
+    file: SOURCE_COORDINATOR,
+    find: "if (splits.length > 0) this.#enumerator.addBack(splits);",
+    replace: "void splits;",
+    tests: SOURCE_RECOVERY_TESTS,
+  },
+  {
+    name: "splits before a complete checkpoint are given back with those after it",
+    file: SOURCE_COORDINATOR,
+    find: "by === subtask && since >= checkpoint;",
+    replace: "by === subtask && since >= NONE && checkpoint >= 0;",
+    tests: SOURCE_RECOVERY_TESTS,
+  },
+  {
+    name: "who is released gets splits that were given back",
+    file: SOURCE_COORDINATOR,
+    find: "if (isReleased && this.#back.size > 0) return false; // C7",
+    replace: "",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "a subtask is released while splits that were given back wait",
+    file: SOURCE_COORDINATOR,
+    find: "    if (this.#back.size > 0) return; // C7\n",
+    replace: "",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "what a reader asked for before it started again is answered too",
+    file: SOURCE_COORDINATOR,
+    find: "this.#waiting.filter((request) => request.subtask !== subtask);",
+    replace: "this.#waiting.filter((request) => request.subtask !== -1);",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
+    name: "generated splits of a restore with fewer subtasks come one after another",
+    file: "src/connectors/datagen/indexed-source.ts",
+    find: "const its = this.#splits.filter(isIts);",
+    replace: "const its = this.#splits.filter(isIts).slice(0, 1);",
+    tests: ["src/connectors/datagen/datagen.test.ts"],
+  },
+  {
+    name: "ranges of files that are given back go out in another order",
+    file: "src/connectors/files/source/file-splits.ts",
+    find: "[...back, ...(this.#parts ?? [])].sort(inOrder);",
+    replace: "[...back, ...(this.#parts ?? [])];",
+    tests: ["src/connectors/files/source/file-splits.test.ts"],
+  },
+  {
+    name: "a subtask is released though an earlier range of its file was given back",
+    file: "src/connectors/files/source/file-splits.ts",
+    find: "position.file === file && position.offset >= offset",
+    replace: "position.file === file && position.offset >= 0 * offset",
+    tests: ["src/connectors/files/source/file-splits.test.ts"],
+  },
+  {
+    name: "pieces of a collection that are given back come as they were given back",
+    file: "src/connectors/collection/collection.ts",
+    find: "[...splits, ...this.#splits].sort((left, right) => firstOf(left) - firstOf(right));",
+    replace: "[...splits, ...this.#splits];",
+    tests: SOURCE_RECOVERY_TESTS,
   },
   {
     name: "a subtask is released a second time",

@@ -50,8 +50,8 @@ export const FILE_SOURCES: readonly Mutant[] = [
   {
     name: "the ranges of a scan go out behind the files after it",
     file: FILE_SPLITS,
-    find: "        this.#parts!.push({ position, cutBytes: null });\n        if",
-    replace: "        this.#parts!.push(...others.splice(0), { position, cutBytes: null });\n        if",
+    find: "        this.#parts!.push(partOf(position, null));\n        if",
+    replace: "        this.#parts!.push(...others.splice(0), partOf(position, null));\n        if",
     tests: FILE_READER_TESTS,
   },
   {

@@ -30,7 +30,7 @@ async function allOf(splits: SplitEnumerator, world: World): Promise<SourceSplit
   const all: SourceSplit[] = [];
   for (let next = splits.next(0); next !== null; next = splits.next(0)) {
     if (next === "wait") await world.settle();
-    else all.push(next);
+    else all.push(...[next].flat());
   }
   return all;
 }
@@ -160,16 +160,32 @@ describe("the splits of a file", () => {
     assert.deepEqual(follows, expected);
   });
 
-  test("that are given back are handed out again, before the others", async () => {
+  test("that are given back are handed out again, before the others, in order, with their ids", async () => {
+    const world = simWorld(1);
+    for (const name of ["/in/a", "/in/b", "/in/c"]) world.env.disk.put(name, lines);
+    const files = jsonl(["/in/b", "/in/a", "/in/c"], { type: Row, splitSize: 200 }) as Source<unknown>;
+    const all = await allOf(await started(files, world), world);
+    const splits = await started(files, world);
+    const count = all.findIndex(({ id }) => id.startsWith("/in/c")) + 1;
+    const given = Array.from({ length: count }, () => splits.next(0) as SourceSplit);
+    assert.deepEqual(given, all.slice(0, count));
+    const half = count >> 1;
+    splits.addBack(given.slice(0, half).reverse());
+    splits.addBack(given.slice(half).reverse());
+    assert.deepEqual(await allOf(splits, world), all);
+    const read = { ...(all[1]!.position as FilePosition), offset: 250, cut: false };
+    splits.addBack([{ id: all[1]!.id, position: read }]);
+    assert.deepEqual(await allOf(splits, world), [{ id: all[1]!.id, position: read }]);
+  });
+
+  test("only follow one of the same file when they come after it", async () => {
     const world = simWorld(1);
     world.env.disk.put(path, lines);
     const splits = await started(jsonl(path, { type: Row, splitSize: 200 }) as Source<unknown>, world);
-    const first = splits.next(0) as SourceSplit;
-    const second = splits.next(1) as SourceSplit;
-    splits.addBack([first, second]);
-    const all = await allOf(splits, world);
-    assert.deepEqual([rangeOf(all[0]!), rangeOf(all[1]!)], [rangeOf(first), rangeOf(second)]);
-    assertWhole(all);
+    const [first, second] = [splits.next(0), splits.next(0)] as SourceSplit[];
+    assert.deepEqual([splits.onlyFollows?.(first!), splits.onlyFollows?.(second!)], [true, true]);
+    splits.addBack([first!]);
+    assert.equal(splits.onlyFollows?.(second!), false);
   });
 
   test("E2: a snapshot stays as it was taken, and as it was restored from", async () => {
@@ -197,7 +213,7 @@ describe("the splits of a file", () => {
     for (let next = splits.next(0); next !== null; next = splits.next(0)) {
       const restored = enumerator(source, world);
       restored.restore(JSON.parse(JSON.stringify(splits.snapshot())));
-      if (next !== "wait") given.push(next);
+      if (next !== "wait") given.push(...[next].flat());
       assertWhole([...given, ...(await allOf(restored, world))]);
       if (next === "wait") await world.env.advance(1);
     }

@@ -7,7 +7,7 @@
 // it.
 //
 //   E1. The ranges of a file follow one another without a gap, in order; those of all files go out in the order of the
-//       files.
+//       files. Those that are given back take their places in that order again, and keep their ids.
 //   E2. A snapshot holds the ranges not handed out, and for a scan under way the rest of the file as one cut still to
 //       be made.
 
@@ -30,7 +30,7 @@ export type FileSplitOptions = {
 };
 
 /** A split to hand out, or a part of a file that is still to be cut into splits of `cutBytes`. */
-type Part = { readonly position: FilePosition; readonly cutBytes: number | null };
+type Part = { readonly id: string; readonly position: FilePosition; readonly cutBytes: number | null };
 
 export class FileSplits implements SplitEnumerator {
   readonly #context: EnumeratorContext;
@@ -49,7 +49,7 @@ export class FileSplits implements SplitEnumerator {
     if (this.#parts !== null) return; // Restored: all there was to find is in the snapshot.
     const files = await filesFind(this.#context.disk, this.#options.paths);
     this.#tellOfOneFile(files);
-    this.#parts = files.flatMap((file) => this.#cut(file));
+    this.#parts = files.flatMap((file, place) => this.#cut(file, place));
   }
 
   next(_subtaskIndex: number): SourceSplit | "wait" | null {
@@ -62,17 +62,17 @@ export class FileSplits implements SplitEnumerator {
       return "wait";
     }
     parts.shift();
-    return splitOf(first.position);
+    return { id: first.id, position: first.position };
   }
 
   onlyFollows(split: SourceSplit): boolean {
-    const { file } = split.position as FilePosition;
-    return (this.#parts ?? []).every(({ position }) => position.file === file);
+    const { file, offset } = split.position as FilePosition;
+    return (this.#parts ?? []).every(({ position }) => position.file === file && position.offset >= offset);
   }
 
   addBack(splits: readonly SourceSplit[]): void {
-    const parts = splits.map(({ position }) => ({ position: position as FilePosition, cutBytes: null }));
-    this.#parts = [...parts, ...(this.#parts ?? [])];
+    const back = splits.map(({ id, position }): Part => ({ id, position: position as FilePosition, cutBytes: null }));
+    this.#parts = [...back, ...(this.#parts ?? [])].sort(inOrder);
   }
 
   snapshot(): Json {
@@ -97,21 +97,18 @@ export class FileSplits implements SplitEnumerator {
     env.log.write("warn", `inTimeOrder has no effect: ${path} is one file`, { source: uid });
   }
 
-  #cut({ path: file, size, isStream }: FoundFile): Part[] {
+  #cut({ path: file, size, isStream }: FoundFile, place: number): Part[] {
     const { splitBytes, format, codingOf } = this.#options;
-    const whole: FilePosition = { file, offset: 0, cut: false, line: 1, end: null, ...(isStream && { stream: true }) };
-    if (this.#context.parallelism === 1 || !isPlain(codingOf(file)) || size <= splitBytes)
-      return [{ position: whole, cutBytes: null }];
+    const start = { file, place, offset: 0, cut: false, line: 1, end: null };
+    const whole: FilePosition = isStream ? { ...start, stream: true } : start;
+    if (this.#context.parallelism === 1 || !isPlain(codingOf(file)) || size <= splitBytes) return [partOf(whole, null)];
     const cutBytes = Math.max(Math.ceil(size / Math.ceil(size / splitBytes)), 4); // Not inside a byte order mark.
     const count = Math.ceil(size / cutBytes);
-    if (!format.cutsAnywhere) return [{ position: whole, cutBytes }];
+    if (!format.cutsAnywhere) return [partOf(whole, cutBytes)];
     return Array.from({ length: count }, (_, index): Part => {
       const end = index === count - 1 ? null : (index + 1) * cutBytes;
       const from = index * cutBytes;
-      return {
-        position: index === 0 ? { ...whole, end } : { file, offset: from, cut: true, line: null, end },
-        cutBytes: null,
-      };
+      return partOf(index === 0 ? { ...whole, end } : { file, place, offset: from, cut: true, line: null, end }, null);
     });
   }
 
@@ -120,9 +117,10 @@ export class FileSplits implements SplitEnumerator {
     try {
       for await (const position of recordRanges(part, this.#options, this.#context.disk, this.#closing.signal)) {
         const [rest, ...others] = this.#parts!.splice(this.#parts!.findIndex(isUncut));
-        this.#parts!.push({ position, cutBytes: null });
+        this.#parts!.push(partOf(position, null));
         if (position.end !== null) {
-          this.#parts!.push({ ...rest!, position: { ...position, offset: position.end, line: null, end: null } });
+          const left = { ...position, offset: position.end, line: null, end: null };
+          this.#parts!.push(partOf(left, rest!.cutBytes));
         }
         this.#parts!.push(...others);
         this.#context.wake();
@@ -175,6 +173,11 @@ function boundaryFrom(boundary: RecordBoundary, chunk: Uint8Array, from: number,
   return found;
 }
 
-function splitOf(position: FilePosition): SourceSplit {
-  return { id: `${position.file}@${position.offset}`, position };
+/** As it is before anybody has read of it, which is what its id tells. */
+function partOf(position: FilePosition, cutBytes: number | null): Part {
+  return { id: `${position.file}@${position.offset}`, position, cutBytes };
+}
+
+function inOrder({ position: left }: Part, { position: right }: Part): number {
+  return left.place - right.place || left.offset - right.offset;
 }

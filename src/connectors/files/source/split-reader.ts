@@ -27,6 +27,8 @@ import { firstRecord, firstRecordOf, lineAt, nextRecordStart } from "./file-prob
 /** A range of a file and how far it was read. Plain data: it is the position of a `SourceSplit`. */
 export type FilePosition = {
   readonly file: string;
+  /** The file's place among those that were found: splits that are given back go out in that order. */
+  readonly place: number;
   /** Where to go on: the start of a record, unless `cut`. */
   readonly offset: number;
   /** `offset` is where the file was cut: the first record is the one that starts there or after. */
