@@ -9,6 +9,7 @@ import { managedStore } from "../../src/state/managed/managed-store.ts";
 import { heapBlocks } from "../../src/state/pages/block-source.ts";
 import { PageAllocator } from "../../src/state/pages/page-allocator.ts";
 import type { KeyedStore, KeyedStoreOptions } from "../../src/state/store/keyed-store.ts";
+import { PageWatch } from "../../src/state/suites/page-watch.contract.ts";
 import { ByteCursor, ByteSink } from "../../src/types/bytes/byte-buffer.ts";
 import type { BatchCodec } from "../../src/types/bytes/codec.ts";
 import { compileKeyHash } from "../../src/types/keys/key-hash.ts";
@@ -47,6 +48,8 @@ type Subtask = {
   readonly operator: Operator;
   readonly store: KeyedStore;
   readonly allocator: PageAllocator;
+  /** Pages are frozen before calls: the operator has to ask for those that it changes. */
+  readonly watch: PageWatch;
   readonly keyGroups: KeyGroupRange;
 };
 
@@ -177,7 +180,7 @@ export class OperatorDriver {
     });
     const operator = make();
     operator.open(this.#context(store, index, parallelism, keyGroups));
-    return { operator, store, allocator, keyGroups };
+    return { operator, store, allocator, watch: new PageWatch(allocator), keyGroups };
   }
 
   readonly #clock = { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs };
@@ -224,12 +227,14 @@ export class OperatorDriver {
     for (let index = 0; index < this.#subtasks.length; index += 1) {
       if (!wanted(this.#operator(index), index)) continue;
       this.#makeRoom(index);
+      this.#subtasks[index]?.watch.turn();
       for (let calls = 0; !call(this.#operator(index)); calls += 1) this.#drain(index, calls, true);
     }
   }
 
   #deliver(index: number, batch: RecordBatch, input: 0 | 1): void {
     this.#makeRoom(index);
+    this.#subtasks[index]?.watch.turn();
     if (this.#operator(index).onBatch === undefined) {
       this.#deliverEach(index, batch, input);
       return;
@@ -281,7 +286,8 @@ export class OperatorDriver {
     return saved;
   }
 
-  #release({ operator, store, allocator }: Subtask): void {
+  #release({ operator, store, allocator, watch }: Subtask): void {
+    watch.check();
     operator.close();
     store.release();
     this.#leaked += allocator.close() + store.tables.heap.usedBytes;

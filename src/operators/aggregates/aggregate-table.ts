@@ -193,7 +193,7 @@ export class AggregateTable {
   }
 
   remove(address: number): void {
-    this.closeObjects(this.table.f64, address + this.offset);
+    this.closeObjects(this.table.f64, this.table.writable(address) + this.offset);
     this.table.remove(address);
   }
 

@@ -110,6 +110,7 @@ export class SessionStore {
   }
 
   grow(session: number, startMs: number, endMs: number): void {
+    this.groups.table.writable(session);
     this.#f64[session + this.#words + START] = startMs;
     this.#f64[session + this.#words + END] = endMs;
   }
@@ -133,6 +134,7 @@ export class SessionStore {
   /** Merges `from` into `into` and removes it. */
   merge(into: number, from: number): void {
     const { groups } = this;
+    groups.table.writable(into);
     groups.program.merge(this.#f64, into + groups.offset, this.#f64, from + groups.offset);
     this.remove(from);
   }

@@ -65,7 +65,7 @@ export class SessionTree {
       place = this.#startOf(other) < startMs ? this.#laterAt(other) : this.#earlierAt(other);
     }
     const below = this.#i32[place]!;
-    this.#i32[place] = own;
+    this.#write(place, own);
     this.#split(group, below, session);
   }
 
@@ -92,17 +92,17 @@ export class SessionTree {
     while (link !== NULL) {
       const other = this.#session(group, link);
       if (this.#startOf(other) < startMs) {
-        this.#i32[earlierAt] = link;
+        this.#write(earlierAt, link);
         earlierAt = this.#laterAt(other);
         link = this.#i32[earlierAt]!;
       } else {
-        this.#i32[laterAt] = link;
+        this.#write(laterAt, link);
         laterAt = this.#earlierAt(other);
         link = this.#i32[laterAt]!;
       }
     }
-    this.#i32[earlierAt] = NULL;
-    this.#i32[laterAt] = NULL;
+    this.#write(earlierAt, NULL);
+    this.#write(laterAt, NULL);
   }
 
   /** Puts what hangs on a session in its place. */
@@ -112,16 +112,21 @@ export class SessionTree {
     let later = this.#i32[this.#laterAt(session)]!;
     while (earlier !== NULL && later !== NULL) {
       if (rankOf(earlier) >= rankOf(later)) {
-        this.#i32[place] = earlier;
+        this.#write(place, earlier);
         place = this.#laterAt(this.#session(group, earlier));
         earlier = this.#i32[place]!;
       } else {
-        this.#i32[place] = later;
+        this.#write(place, later);
         place = this.#earlierAt(this.#session(group, later));
         later = this.#i32[place]!;
       }
     }
-    this.#i32[place] = earlier === NULL ? later : earlier;
+    this.#write(place, earlier === NULL ? later : earlier);
+  }
+
+  #write(at: number, link: number): void {
+    this.#parts.sessions.writable(at >>> 1);
+    this.#i32[at] = link;
   }
 
   #rootAt(head: number): number {

@@ -174,11 +174,13 @@ export class SlidingFiring implements PaneFiring {
 
   // -------------------------------------------------------------- heads
 
+  /** The head of a row, to be written to. */
   #headOf(address: number): number {
-    return this.#heads.rowAddress(this.#parts.groups.table.rowGroup(address), this.#f64[address + this.#headWord]!);
+    const group = this.#parts.groups.table.rowGroup(address);
+    return this.#heads.writable(this.#heads.rowAddress(group, this.#f64[address + this.#headWord]!));
   }
 
-  /** The head of a row whose key is staged as key 0; the row may be new. */
+  /** The same of a row whose key is staged as key 0; the row may be new. */
   #headOfStaged(address: number): number {
     if (this.#f64[address + this.#headWord] !== NO_HEAD) return this.#headOf(address);
     const heads = this.#heads;
@@ -285,7 +287,7 @@ export class SlidingFiring implements PaneFiring {
     const heads = this.#heads;
     const keys = this.#keys;
     keys.position = 0;
-    for (let n = 0; n < count; n += 1) groups.table.stageKey(rows[n]!, keys, n);
+    for (let n = 0; n < count; n += 1) groups.table.stageKey(groups.table.writable(rows[n]!), keys, n);
     if (heads.resolve(keys, count, this.#found) < count) throw heads.exceeded();
     for (let n = 0; n < count; n += 1) {
       this.#join(rows[n]!, this.#found[n]!);
@@ -299,7 +301,7 @@ export class SlidingFiring implements PaneFiring {
     const walk = this.#headWalk;
     do {
       while (walk.at < walk.count) {
-        const head = walk.rows[walk.at]!;
+        const head = this.#heads.writable(walk.rows[walk.at]!);
         walk.at += 1;
         const lookups = this.#f64[head + this.#counts + HEAD_STALE] === 1 ? this.#refreshHead(head) : 0;
         if (context.pause(lookups + 1)) return false;
@@ -321,7 +323,7 @@ export class SlidingFiring implements PaneFiring {
       lookups += 1;
       const row = groups.find(key, pane, group, false);
       if (row === -1) continue;
-      groups.empty(this.#f64, row + this.#after);
+      groups.empty(this.#f64, groups.table.writable(row) + this.#after);
       this.#push(head, row);
     }
     for (let pane = panes.from(this.#mid); pane < this.#computed; pane = panes.from(pane + 1)) {
@@ -343,10 +345,11 @@ export class SlidingFiring implements PaneFiring {
   }
 
   #eachRow(pane: number, visit: (address: number) => void): boolean {
-    const { context } = this.#parts;
+    const { context, groups } = this.#parts;
+    const { table } = groups;
     const walk = this.#paneWalk;
     while (walk.next(pane)) {
-      for (let n = 0; n < walk.count; n += 1) visit(walk.rows[n]!);
+      for (let n = 0; n < walk.count; n += 1) visit(table.writable(walk.rows[n]!));
       if (context.pause(walk.count)) return false;
     }
     return true;

@@ -228,7 +228,7 @@ export class ManagedList implements CellStorage, ListCell {
   }
 
   #setCounter(address: number, which: number, value: number): void {
-    this.#lists.i32[(address + this.#countersWord) * 2 + which] = value;
+    this.#lists.i32[(this.#lists.writable(address) + this.#countersWord) * 2 + which] = value;
   }
 
   usage(): StateUsage {
@@ -256,7 +256,7 @@ export class ManagedList implements CellStorage, ListCell {
     const stamp = this.#expiry === null ? 0 : readStamp(input);
     const items = Array.from({ length: readU32(input) }, () => this.#program.read(input));
     this.#replace(items);
-    if (this.#expiry !== null) this.#lists.f64[this.#row.find() + this.#lists.layout.valueWord] = stamp;
+    this.#expiry?.stampAt(this.#row.find(), stamp);
   }
 
   release(): void {

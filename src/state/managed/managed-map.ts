@@ -75,13 +75,12 @@ export class ManagedMap implements CellStorage, MapCell {
       {
         get: (group, map) => this.#maps.i32[this.#headAt(group, map)]!,
         put: (group, map, row) => {
-          const at = this.#headAt(group, map);
-          const before = this.#maps.i32[at]!;
-          this.#maps.i32[at] = row;
+          const before = this.#maps.i32[this.#headAt(group, map)]!;
+          this.#setCounter(this.#maps.rowAddress(group, map), HEAD, row);
           return before;
         },
         remove: (group, map) => {
-          this.#maps.i32[this.#headAt(group, map)] = NONE;
+          this.#setCounter(this.#maps.rowAddress(group, map), HEAD, NONE);
         },
         next: () => assert(false, `entries of ${name} are walked map by map`) as never,
       },
@@ -174,7 +173,7 @@ export class ManagedMap implements CellStorage, MapCell {
       throw this.#entries.exceeded();
     }
     const isNew = this.#entries.size > before;
-    if (isNew) this.#maps.i32[this.#counterAt(map, ENTRIES)]! += 1;
+    if (isNew) this.#count(map, 1);
     const written =
       format.kind === "fixed"
         ? format.write(value, entry + this.#valueWord)
@@ -190,7 +189,7 @@ export class ManagedMap implements CellStorage, MapCell {
 
   #addMap(): number {
     const map = this.#row.add();
-    this.#maps.i32[this.#counterAt(map, HEAD)] = NONE;
+    this.#setCounter(map, HEAD, NONE);
     return map;
   }
 
@@ -198,7 +197,7 @@ export class ManagedMap implements CellStorage, MapCell {
     const group = this.#entries.rowGroup(entry);
     const map = this.#maps.rowAddress(group, this.#entries.namespace(entry));
     this.#entries.remove(entry);
-    this.#maps.i32[this.#counterAt(map, ENTRIES)]! -= 1;
+    this.#count(map, -1);
     this.#dropEmpty(map);
   }
 
@@ -221,6 +220,14 @@ export class ManagedMap implements CellStorage, MapCell {
   /** Where a map has the row of its first entry. */
   #headAt(group: number, map: number): number {
     return this.#counterAt(this.#maps.rowAddress(group, map), HEAD);
+  }
+
+  #count(map: number, by: number): void {
+    this.#setCounter(map, ENTRIES, this.#maps.i32[this.#counterAt(map, ENTRIES)]! + by);
+  }
+
+  #setCounter(map: number, which: number, value: number): void {
+    this.#maps.i32[this.#counterAt(this.#maps.writable(map), which)] = value;
   }
 
   #counterAt(map: number, which: number): number {
@@ -277,7 +284,7 @@ export class ManagedMap implements CellStorage, MapCell {
       this.#keys.stage(readKeyBytes(input, this.#keys.codec));
       const stamp = this.#expiry === null ? 0 : readStamp(input);
       const entry = this.#write(this.#format.program.read(input));
-      if (this.#expiry !== null) this.#entries.f64[entry + this.#entries.layout.valueWord] = stamp;
+      this.#expiry?.stampAt(entry, stamp);
     }
   }
 

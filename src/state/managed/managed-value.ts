@@ -98,7 +98,7 @@ export class ManagedValue implements CellStorage, ValueCell {
     const found = this.#row.find();
     if (this.#format.kind === "fixed") {
       const address = found === NONE ? this.#row.add() : found;
-      if (this.#format.write(value, address + this.#valueWord)) return;
+      if (this.#format.write(value, this.#table.writable(address) + this.#valueWord)) return;
       if (found === NONE) this.#row.remove();
       throw valueMisfit(this.#format.spec, value, this.#table.account);
     }
@@ -131,7 +131,7 @@ export class ManagedValue implements CellStorage, ValueCell {
   restoreEntry(input: ByteReader): void {
     const stamp = this.#expiry === null ? 0 : readStamp(input);
     this.#write(this.#format.program.read(input));
-    if (this.#expiry !== null) this.#table.f64[this.#row.find() + this.#table.layout.valueWord] = stamp;
+    this.#expiry?.stampAt(this.#row.find(), stamp);
   }
 
   release(): void {

@@ -30,7 +30,12 @@ export class RowExpiry {
   }
 
   stamp(address: number): void {
-    this.#table.f64[address + this.#table.layout.valueWord] = this.#clock.nowMs();
+    this.stampAt(address, this.#clock.nowMs());
+  }
+
+  /** As a snapshot says. */
+  stampAt(address: number, writtenMs: number): void {
+    this.#table.f64[this.#table.writable(address) + this.#table.layout.valueWord] = writtenMs;
   }
 
   isExpired(address: number): boolean {

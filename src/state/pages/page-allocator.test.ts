@@ -122,3 +122,25 @@ test("who cannot grow is told who holds more, the greatest first, and what helps
   assert.match(error.fix ?? "", /keep less: clear state that is done with, or give it a ttl\.$/);
   assert.match(allocator.exceeded(equal).fix ?? "", /keep less: send less\.$/);
 });
+
+test("who froze a page is told before it changes, once, and before it is released", () => {
+  const allocator = new PageAllocator(heapBlocks(1 << 20));
+  const account = { operator: "op", state: "s", bytes: 0 };
+  const [one, two, three] = [allocator.allocate(account), allocator.allocate(account), allocator.allocate(account)];
+  const told: number[] = [];
+  const frozen = allocator.freeze((page) => told.push(page));
+  assert.deepEqual(frozen, [allocator.zeroPage, one, two, three]);
+  const fresh = allocator.allocate(account);
+  allocator.writableAll(Int32Array.of(two + 7, fresh, two), 3);
+  assert.equal(allocator.writable(two + 8), two + 8);
+  assert.deepEqual(told, [two]);
+  allocator.release(one, account);
+  assert.equal(allocator.allocate(account), one);
+  allocator.writable(one);
+  assert.deepEqual(told, [two, one], "a page that was given again is a new one");
+  allocator.freeze((page) => told.push(page));
+  allocator.writableAll(Int32Array.of(two), 1);
+  assert.deepEqual(told, [two, one, two]);
+  for (const page of [one, two, three, fresh]) allocator.release(page, account);
+  assert.equal(allocator.close(), 0);
+});

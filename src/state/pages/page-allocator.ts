@@ -13,6 +13,8 @@
 //   A1. A page is free or held by one account; `account.bytes` is the sum of its pages.
 //   A2. A refused allocation changes nothing.
 //   A3. A block goes back to the pool once all its pages are free, except the last one that has free pages.
+//   A4. Whoever writes to a page has asked for it by `writable` since it was frozen. Whoever froze it is told before it
+//       changes, or goes: there it can be copied aside, and noted as changed.
 
 import { assert, UserError } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
@@ -66,6 +68,10 @@ export class PageAllocator {
   readonly #next: Int32Array;
   /** One bit per page: held. Catches what is released twice (A1). */
   readonly #held: Int32Array;
+  /** One bit per page: frozen (A4); how many are; and who is told. */
+  readonly #frozen: Int32Array;
+  #frozenPages = 0;
+  #changing: (page: number) => void = () => undefined;
   readonly #own: MemoryAccount;
   /** Those that hold pages, or did. Bounded by the states of the slot. */
   readonly #accounts = new Set<MemoryAccount>();
@@ -91,6 +97,7 @@ export class PageAllocator {
     this.#previous = new Int32Array(blocks);
     this.#next = new Int32Array(blocks);
     this.#held = new Int32Array((blocks * this.#pagesPerBlock + 31) >>> 5);
+    this.#frozen = new Int32Array(this.#held.length);
     this.zeroPage = this.allocate(this.#own);
     if (this.zeroPage === NONE) throw this.exceeded(this.#own);
     this.view.f64.fill(0, this.zeroPage, this.zeroPage + PAGE_WORDS);
@@ -122,10 +129,60 @@ export class PageAllocator {
     return page;
   }
 
+  /** A copy of what a page holds. */
+  copyOf(page: number): Buffer {
+    return Buffer.from(this.view.bytes.subarray(page * 8, page * 8 + PAGE_BYTES));
+  }
+
+  /** A page that holds a copy of these bytes, -1 when the budget is used up. */
+  allocateCopy(bytes: Buffer, account: MemoryAccount): number {
+    const page = this.allocate(account);
+    if (page !== NONE) this.view.bytes.set(bytes, page * 8);
+    return page;
+  }
+
+  /**
+   * The address, whose page may be written to until it is frozen: what everybody says who writes to a page (A4).
+   * Budget: 1 ns.
+   */
+  writable(address: number): number {
+    if ((this.#frozen[address >>> 14]! & (1 << (address >>> 9))) !== 0) this.#thaw(address & -PAGE_WORDS);
+    return address;
+  }
+
+  /** The same for many. Costs nothing while no page is frozen. */
+  writableAll(addresses: Int32Array, count: number): void {
+    if (this.#frozenPages === 0) return;
+    for (let n = 0; n < count; n += 1) this.writable(addresses[n]!);
+  }
+
+  /**
+   * Freezes all pages that are held, and gives them: `changing` is told of each before it changes for the first time,
+   * or is released.
+   */
+  freeze(changing: (page: number) => void): number[] {
+    this.#frozen.set(this.#held);
+    this.#frozenPages = this.#pages;
+    this.#changing = changing;
+    const pages: number[] = [];
+    this.#held.forEach((bits, word) => {
+      for (let bit = 0; bit < 32; bit += 1) if ((bits & (1 << bit)) !== 0) pages.push((word * 32 + bit) * PAGE_WORDS);
+    });
+    return pages;
+  }
+
+  #thaw(page: number): void {
+    const number = page / PAGE_WORDS;
+    this.#frozen[number >>> 5]! &= ~(1 << (number & 31));
+    this.#frozenPages -= 1;
+    this.#changing(page);
+  }
+
   release(page: number, account: MemoryAccount): void {
     const number = page / PAGE_WORDS;
     const bit = 1 << (number & 31);
     assert((this.#held[number >>> 5]! & bit) !== 0, `page ${page} of ${account.operator}/${account.state} is not held`);
+    this.writable(page);
     this.#held[number >>> 5]! ^= bit;
     this.#pages -= 1;
     account.bytes -= PAGE_BYTES;

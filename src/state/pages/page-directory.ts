@@ -61,6 +61,14 @@ export class PageDirectory {
     this.#unused[group] = ordinal;
   }
 
+  /** Gives a group that has no ordinals as many as there are entries, -1 being one without a page. */
+  load(group: number, entries: readonly number[]): void {
+    for (const entry of entries) this.add(group, entry);
+    entries.forEach((entry, ordinal) => {
+      if (entry < 0) this.remove(group, ordinal);
+    });
+  }
+
   /** Forgets the last `count` ordinals, all of which have pages. */
   truncate(group: number, count: number): void {
     this.counts[group]! -= count;

@@ -121,7 +121,8 @@ export class TimerHeap {
   }
 
   #write(index: number, timeMs: number, hash: number, row: number): void {
-    const entry = this.#entry(index);
+    const entry = this.#allocator.writable(this.#entry(index));
+    this.#allocator.writable(row);
     this.#f64[entry] = timeMs;
     this.#i32[entry * 2 + 2] = hash;
     this.#i32[entry * 2 + 3] = row;

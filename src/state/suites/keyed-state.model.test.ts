@@ -40,6 +40,7 @@ type Op =
     }
   | { readonly op: "fire"; readonly n: number; readonly domain: Domain }
   | { readonly op: "wait"; readonly n: number }
+  | { readonly op: "freeze" }
   | { readonly op: "move"; readonly kinds: readonly boolean[] };
 type Domain = "event" | "processing";
 type Step = { readonly key: number; readonly todo: Op };
@@ -84,6 +85,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("fire" as const), n, domain }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("wait" as const), n }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant("freeze" as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -190,6 +192,10 @@ class Subject {
     for (const { states } of this.#parts) states.tested.advance(ms);
   }
 
+  freeze(): void {
+    for (const { states } of this.#parts) states.tested.freeze();
+  }
+
   /** Snapshots everything and goes on in other stores. */
   move(kinds: readonly boolean[]): void {
     const groups = Array.from({ length: MAX_PARALLELISM }, (_, group) => {
@@ -281,6 +287,9 @@ function apply(subject: Subject, key: number, todo: Op): void {
   switch (todo.op) {
     case "wait":
       subject.wait(todo.n);
+      return;
+    case "freeze":
+      subject.freeze();
       return;
     case "move":
       subject.move(todo.kinds);

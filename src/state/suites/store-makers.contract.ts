@@ -5,6 +5,7 @@ import { managedStore } from "../managed/managed-store.ts";
 import { heapBlocks } from "../pages/block-source.ts";
 import { PageAllocator } from "../pages/page-allocator.ts";
 import type { KeyedStore, KeyedStoreOptions } from "../store/keyed-store.ts";
+import { PageWatch } from "./page-watch.contract.ts";
 import { MAX_PARALLELISM, type StoreMaker, type StoreSetup, type TestedStore } from "./tested-store.contract.ts";
 
 const LIMIT_BYTES = 32 << 20;
@@ -19,6 +20,7 @@ function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStor
   const blocks = heapBlocks(limitBytes);
   const allocator = new PageAllocator(blocks);
   const heapBudget = { limitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
+  const watch = new PageWatch(allocator);
   let nowMs = 1000;
   const store = open({
     operator: "contract",
@@ -31,13 +33,25 @@ function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStor
     heapBudget,
   });
   return {
-    store,
+    store: watched(store, watch),
+    freeze: () => watch.freeze(),
     advance: (ms) => {
       nowMs += ms;
     },
     finish: () => {
+      watch.check();
       store.release();
       return allocator.close() + blocks.leased() + heapBudget.usedBytes;
     },
   };
+}
+
+/** Pages are frozen at some of the moments at which a snapshot can be taken: before another key is worked on. */
+function watched(store: KeyedStore, watch: PageWatch): KeyedStore {
+  const setKey = store.setKey.bind(store);
+  store.setKey = (key, hash) => {
+    watch.turn();
+    setKey(key, hash);
+  };
+  return store;
 }

@@ -18,6 +18,8 @@ export type TestedStore = {
   readonly store: KeyedStateStore;
   /** Moves the store's clock. */
   readonly advance: (ms: number) => void;
+  /** Freezes all pages of managed memory: from now on, who changes one has to ask for it (page-watch.contract.ts). */
+  readonly freeze: () => void;
   /** Releases the store; returns the bytes that it then still holds. */
   readonly finish: () => number;
 };

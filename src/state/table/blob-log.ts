@@ -24,6 +24,9 @@ const GARBAGE_MIN = 2 * PAGE_WORDS;
 export const PART_KEY = 0;
 export const PART_BLOB = 1;
 
+/** The pages of a group's log, and the words of them that are used and dead. */
+export type BlobLogCopy = { readonly pages: readonly Buffer[]; readonly tail: number; readonly garbage: number };
+
 export type BlobMoved = (group: number, row: number, part: number, ref: number) => void;
 
 export class BlobLog {
@@ -59,7 +62,7 @@ export class BlobLog {
       if (!this.#makeRoom(group, needed)) return -1;
     }
     const ref = this.#tail[group]!;
-    const at = this.#at(group, ref) * 2;
+    const at = this.#allocator.writable(this.#at(group, ref)) * 2;
     this.#view.i32[at] = (row << 1) | part;
     this.#view.i32[at + 1] = words;
     this.#tail[group] = ref + needed;
@@ -67,7 +70,7 @@ export class BlobLog {
   }
 
   release(group: number, ref: number): void {
-    const at = this.#at(group, ref) * 2;
+    const at = this.#allocator.writable(this.#at(group, ref)) * 2;
     this.#view.i32[at] = DEAD;
     const garbage = this.#garbage[group]! + this.#view.i32[at + 1]! + 1;
     this.#garbage[group] = garbage;
@@ -86,6 +89,7 @@ export class BlobLog {
     for (let done = 0; done < size; ) {
       const at = this.#byteAt(group, payload + done);
       const part = Math.min(size - done, PAGE_WORDS * 8 - (at & (PAGE_WORDS * 8 - 1)));
+      this.#allocator.writable(Math.floor(at / 8));
       copyBytes(source, start + done, bytes, at, part);
       done += part;
     }
@@ -103,6 +107,28 @@ export class BlobLog {
       done += part;
     }
     out.position += size;
+  }
+
+  copyOf(group: number): BlobLogCopy {
+    const pages = Array.from({ length: this.#pages.counts[group]! }, (_, ordinal) =>
+      this.#allocator.copyOf(this.#pages.get(group, ordinal)),
+    );
+    return { pages, tail: this.#tail[group]!, garbage: this.#garbage[group]! };
+  }
+
+  /** Takes the log of a group that has none. False when the budget refused. */
+  load(group: number, { pages, tail, garbage }: BlobLogCopy): boolean {
+    for (const bytes of pages) {
+      const page = this.#allocator.allocateCopy(bytes, this.#account);
+      if (page === -1) {
+        this.clear(group);
+        return false;
+      }
+      this.#pages.add(group, page);
+    }
+    this.#tail[group] = tail;
+    this.#garbage[group] = garbage;
+    return true;
   }
 
   /** Forgets all objects of a group and releases its pages. */
@@ -178,7 +204,7 @@ export class BlobLog {
     const { f64 } = this.#view;
     for (let done = 0; done < words; ) {
       const source = this.#at(group, from + done);
-      const target = this.#at(group, to + done);
+      const target = this.#allocator.writable(this.#at(group, to + done));
       const left = PAGE_WORDS - Math.max(source & (PAGE_WORDS - 1), target & (PAGE_WORDS - 1));
       const part = Math.min(words - done, left);
       f64.copyWithin(target, source, source + part);

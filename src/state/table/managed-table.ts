@@ -15,7 +15,8 @@
 // Owns: pages, index, rows, keys. Does not own: the meaning of a row's fixed and variable parts.
 //
 //   T1. Every page belongs to one key group of one table. Whatever is needed to rebuild the index is in the rows.
-//   T2. An address is valid until the next call that can add or remove rows. Today it stays valid as long as the row
+//   T2. Rows are written to at addresses that `resolve` or `writable` gave, and after no snapshot since. An address is
+//       valid until the next call that can add or remove rows. Today it stays valid as long as the row
 //       lives, but rows of spilled pages will move: `resolve`, `find` and the scans are the only places that make
 //       addresses. Who keeps addresses for longer (timers) keeps its pages from being spilled.
 //   T3. A call that the budget refuses changes nothing for that key; those before it in the batch are done.
@@ -23,6 +24,8 @@
 //       history of the table; never on addresses or on the seed.
 //   T5. More than COMPARES_MAX keys of one group with equal hashes switch its index to a second, seeded hash: whoever
 //       chooses keys that collide gets no quadratic cost.
+//   T6. What row and log pages hold depends on the history of their group alone: not on addresses, nor on which other
+//       groups the table has. So they can be read by another table, in another subtask.
 
 import { assert, UserError } from "../../base/errors.ts";
 import type { ByteWriter } from "../../types/bytes/codec.ts";
@@ -30,13 +33,13 @@ import { KeyBatch } from "../keys/key-batch.ts";
 import { type KeyGroupRange, OwnGroups } from "../keys/key-groups.ts";
 import type { MemoryAccount, PageAllocator } from "../pages/page-allocator.ts";
 import { BatchLookup, LOOKUP_MAX } from "./batch-lookup.ts";
-import { BlobLog, PART_KEY } from "./blob-log.ts";
+import { BlobLog, type BlobLogCopy, PART_KEY } from "./blob-log.ts";
 import { type NamespaceHeads, NamespaceLists } from "./namespace-lists.ts";
 import { RowBlobs } from "./row-blobs.ts";
 import { ROW_BITS, RowIndex } from "./row-index.ts";
 import { LONG_KEY_REF, RowKeys } from "./row-keys.ts";
 import { type RowLayout, rowLayout, type TableSpec } from "./row-layout.ts";
-import { type RowCursor, RowPages } from "./row-pages.ts";
+import { type RowCursor, RowPages, type RowPagesCopy } from "./row-pages.ts";
 
 export type TableOptions = {
   readonly allocator: PageAllocator;
@@ -49,6 +52,9 @@ export type TableOptions = {
   /** Who pays; an account of the table's own by default. */
   readonly account?: MemoryAccount;
 };
+
+/** The pages of one key group: rows and log. The index follows from them. */
+export type GroupPages = { readonly rows: RowPagesCopy; readonly log: BlobLogCopy };
 
 const NONE = -1;
 const COMPARES_MAX = 64;
@@ -92,7 +98,7 @@ export class ManagedTable {
     const layout = rowLayout(spec);
     const account = options.account ?? { operator, state: spec.name, bytes: 0 };
     const index = new RowIndex(allocator, account, count, (group) => this.#refillIndex(group));
-    const rows = new RowPages(allocator, account, count, layout, spec.key === "number");
+    const rows = new RowPages(allocator, account, own, layout, spec.key === "number");
     const log = new BlobLog(allocator, account, count, (group, row, part, ref) => this.#moved(group, row, part, ref));
     const keys = new RowKeys(view, log, spec, layout, count, seed);
     this.spec = spec;
@@ -102,7 +108,7 @@ export class ManagedTable {
     this.f64 = view.f64;
     this.i32 = view.i32;
     this.account = account;
-    this.blobs = new RowBlobs({ i32: view.i32, layout, rows, log, refused: (group) => this.#refuse(group) });
+    this.blobs = new RowBlobs({ allocator, layout, rows, log, refused: (group) => this.#refuse(group) });
     this.#allocator = allocator;
     this.#groups = own;
     this.#index = index;
@@ -110,7 +116,7 @@ export class ManagedTable {
     this.#log = log;
     this.#keys = keys;
     this.#lookup = new BatchLookup({ view, spec, layout, index, rows, keys, groups: own, zero: zeroPage });
-    this.#lists = heads === null ? null : new NamespaceLists(heads, rows, layout, view);
+    this.#lists = heads === null ? null : new NamespaceLists(heads, rows, layout, allocator);
   }
 
   // -------------------------------------------------------------- rows by key
@@ -127,10 +133,14 @@ export class ManagedTable {
       for (let n = 0; n < misses; n += 1) {
         const i = missed[n]!;
         const address = this.resolveIn(this.groupOf(batch.hashes[i]!), batch, i);
-        if (address === NONE) return i;
+        if (address === NONE) {
+          this.#allocator.writableAll(rows, i);
+          return i;
+        }
         rows[i] = address;
       }
     }
+    this.#allocator.writableAll(rows, count);
     return count;
   }
 
@@ -155,6 +165,13 @@ export class ManagedTable {
     }
   }
 
+  /**
+   * The address, whose row may be written to: to be asked for rows that `find` or a scan gave, `resolve` has done so.
+   */
+  writable(address: number): number {
+    return this.#allocator.writable(address);
+  }
+
   /** Group of a key hash, counted from the table's first. */
   groupOf(hash: number): number {
     return this.#groups.of(hash);
@@ -168,7 +185,7 @@ export class ManagedTable {
   /** As `findIn`, but adds the row if need be; -1 when the budget refused that. */
   resolveIn(group: number, batch: KeyBatch, i: number): number {
     const address = this.findIn(group, batch, i);
-    return address === NONE ? this.#add(group, batch, i) : address;
+    return address === NONE ? this.#add(group, batch, i) : this.writable(address);
   }
 
   remove(address: number): void {
@@ -198,6 +215,24 @@ export class ManagedTable {
   release(): void {
     for (let group = 0; group < this.groupCount; group += 1) this.#clearGroup(group);
     this.size = 0;
+  }
+
+  // -------------------------------------------------------------- pages
+
+  /** What the pages of a group hold, for a table of the same spec that is to have the group (T6). */
+  copyGroup(group: number): GroupPages {
+    return { rows: this.#rows.copyOf(group), log: this.#log.copyOf(group) };
+  }
+
+  /** Takes the rows of a group that has none, from another table. False when the budget refused. */
+  loadGroup(group: number, pages: GroupPages): boolean {
+    const rows = this.#log.load(group, pages.log) ? this.#rows.load(group, pages.rows) : NONE;
+    if (rows === NONE || !this.#index.reserve(group, rows)) {
+      this.#refuse(group);
+      return false;
+    }
+    this.size += rows;
+    return true;
   }
 
   // -------------------------------------------------------------- scans
@@ -253,7 +288,7 @@ export class ManagedTable {
     if (!this.#index.reserve(group)) return this.#refuse(group);
     const before = this.#keys.rowHash(group, address);
     if (this.#lists !== null && !this.#lists.move(group, address, row, namespace)) return this.#refuse(group);
-    this.f64[address + this.layout.namespaceWord] = namespace + 0; // -0 becomes 0
+    this.f64[this.writable(address) + this.layout.namespaceWord] = namespace + 0; // -0 becomes 0
     this.#index.remove(group, before, row);
     this.#index.place(group, this.#keys.rowHash(group, address), row);
     return address;
@@ -295,7 +330,7 @@ export class ManagedTable {
 
   /** The log moved an object. */
   #moved(group: number, row: number, part: number, ref: number): void {
-    const address = this.#rows.address(group, row);
+    const address = this.writable(this.#rows.address(group, row));
     if (part === PART_KEY) this.i32[address * 2 + LONG_KEY_REF] = ref;
     else this.blobs.moved(address, ref);
   }

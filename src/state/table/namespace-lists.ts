@@ -5,6 +5,7 @@
 //
 //   L1. The row that was added last comes first in its group.
 
+import type { PageAllocator } from "../pages/page-allocator.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { RowCursor, RowPages } from "./row-pages.ts";
 
@@ -32,21 +33,18 @@ const NONE = -1;
 export class NamespaceLists {
   readonly #heads: NamespaceHeads;
   readonly #rows: RowPages;
+  readonly #allocator: PageAllocator;
   readonly #f64: Float64Array;
   readonly #i32: Int32Array;
   readonly #namespaceWord: number;
   readonly #linkWord: number;
 
-  constructor(
-    heads: NamespaceHeads,
-    rows: RowPages,
-    layout: RowLayout,
-    memory: { f64: Float64Array; i32: Int32Array },
-  ) {
+  constructor(heads: NamespaceHeads, rows: RowPages, layout: RowLayout, allocator: PageAllocator) {
     this.#heads = heads;
     this.#rows = rows;
-    this.#f64 = memory.f64;
-    this.#i32 = memory.i32;
+    this.#allocator = allocator;
+    this.#f64 = allocator.view.f64;
+    this.#i32 = allocator.view.i32;
     this.#namespaceWord = layout.namespaceWord;
     this.#linkWord = layout.linkWord;
   }
@@ -63,10 +61,10 @@ export class NamespaceLists {
     const i32 = this.#i32;
     const previous = i32[this.#previousAt(address)]!;
     const next = i32[this.#nextAt(address)]!;
-    if (previous !== NONE) i32[this.#nextAt(this.#rows.address(group, previous))] = next;
+    if (previous !== NONE) i32[this.#nextAt(this.#writable(group, previous))] = next;
     else if (next !== NONE) this.#heads.put(group, this.#namespaceOf(address), next);
     else this.#heads.remove(group, this.#namespaceOf(address));
-    if (next !== NONE) i32[this.#previousAt(this.#rows.address(group, next))] = previous;
+    if (next !== NONE) i32[this.#previousAt(this.#writable(group, next))] = previous;
   }
 
   /**
@@ -109,9 +107,14 @@ export class NamespaceLists {
   }
 
   #linkBefore(group: number, address: number, row: number, next: number): void {
+    this.#allocator.writable(address);
     this.#i32[this.#previousAt(address)] = NONE;
     this.#i32[this.#nextAt(address)] = next;
-    if (next !== NONE) this.#i32[this.#previousAt(this.#rows.address(group, next))] = row;
+    if (next !== NONE) this.#i32[this.#previousAt(this.#writable(group, next))] = row;
+  }
+
+  #writable(group: number, row: number): number {
+    return this.#allocator.writable(this.#rows.address(group, row));
   }
 
   #namespaceOf(address: number): number {

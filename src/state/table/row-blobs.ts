@@ -6,6 +6,7 @@
 
 import { ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { ByteWriter } from "../../types/bytes/codec.ts";
+import type { PageAllocator } from "../pages/page-allocator.ts";
 import { type BlobLog, PART_BLOB } from "./blob-log.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { RowPages } from "./row-pages.ts";
@@ -13,7 +14,7 @@ import type { RowPages } from "./row-pages.ts";
 const NONE = -1;
 
 export type RowBlobsParts = {
-  readonly i32: Int32Array;
+  readonly allocator: PageAllocator;
   readonly layout: RowLayout;
   readonly rows: RowPages;
   readonly log: BlobLog;
@@ -22,6 +23,7 @@ export type RowBlobsParts = {
 };
 
 export class RowBlobs {
+  readonly #allocator: PageAllocator;
   readonly #i32: Int32Array;
   readonly #blobWord: number;
   readonly #rows: RowPages;
@@ -29,8 +31,9 @@ export class RowBlobs {
   readonly #refused: (group: number) => void;
   readonly #sink = new ByteSink(64);
 
-  constructor({ i32, layout, rows, log, refused }: RowBlobsParts) {
-    this.#i32 = i32;
+  constructor({ allocator, layout, rows, log, refused }: RowBlobsParts) {
+    this.#allocator = allocator;
+    this.#i32 = allocator.view.i32;
     this.#blobWord = layout.blobWord;
     this.#rows = rows;
     this.#log = log;
@@ -39,9 +42,7 @@ export class RowBlobs {
 
   /** Of a new row: nothing. */
   init(address: number): void {
-    const at = this.#at(address);
-    this.#i32[at] = NONE;
-    this.#i32[at + 1] = 0;
+    this.#write(address, NONE, 0);
   }
 
   size(address: number): number {
@@ -63,7 +64,7 @@ export class RowBlobs {
     const capacity = ref === NONE ? 0 : this.#log.capacity(group, ref);
     if (size > capacity || size * 4 < capacity) return this.#replace(group, address, size, source, start, size);
     if (ref !== NONE) this.#log.write(group, ref, 0, source, start, size);
-    this.#i32[at + 1] = size;
+    this.#write(address, ref, size);
     return true;
   }
 
@@ -76,7 +77,7 @@ export class RowBlobs {
     const needed = had + size;
     if (ref !== NONE && needed <= this.#log.capacity(group, ref)) {
       this.#log.write(group, ref, had, source, start, size);
-      this.#i32[at + 1] = needed;
+      this.#write(address, ref, needed);
       return true;
     }
     const sink = this.#sink;
@@ -95,7 +96,7 @@ export class RowBlobs {
 
   /** The log has moved a row's variable part. */
   moved(address: number, ref: number): void {
-    this.#i32[this.#at(address)] = ref;
+    this.#write(address, ref, this.size(address));
   }
 
   #replace(group: number, address: number, capacity: number, source: Uint8Array, start: number, size: number): boolean {
@@ -107,10 +108,15 @@ export class RowBlobs {
     }
     this.#log.write(group, ref, 0, source, start, size);
     const old = this.#i32[at]!; // read after the allocation, which may have moved it
-    this.#i32[at] = ref;
-    this.#i32[at + 1] = size;
+    this.#write(address, ref, size);
     if (old !== NONE) this.#log.release(group, old);
     return true;
+  }
+
+  #write(address: number, ref: number, size: number): void {
+    const at = this.#at(this.#allocator.writable(address));
+    this.#i32[at] = ref;
+    this.#i32[at + 1] = size;
   }
 
   #at(address: number): number {

@@ -52,12 +52,12 @@ export class RowIndex {
     return entries[bases[group]! + (slot >>> INDEX_SHIFT)]! + (slot & (ENTRIES_PER_PAGE - 1));
   }
 
-  /** Makes sure that one more row can be placed. False when the budget has no room for a larger index. */
-  reserve(group: number): boolean {
+  /** Makes sure that so many more rows can be placed. False when the budget has no room for a larger index. */
+  reserve(group: number, rows = 1): boolean {
     const capacity = this.masks[group]! === 0 ? 0 : this.masks[group]! + 1;
-    if (this.#used[group]! + 1 <= capacity * 0.75) return true;
+    if (this.#used[group]! + rows <= capacity * 0.75) return true;
     let wanted = Math.max(capacity, ENTRIES_PER_PAGE);
-    if (this.#live[group]! + 1 > wanted * 0.5) wanted *= 2;
+    while (this.#live[group]! + rows > wanted * 0.5) wanted *= 2;
     for (let pages = capacity / ENTRIES_PER_PAGE; pages < wanted / ENTRIES_PER_PAGE; pages += 1) {
       const page = this.#allocator.allocate(this.#account);
       if (page === -1) {
@@ -76,6 +76,7 @@ export class RowIndex {
     const { directory } = this;
     for (let ordinal = 0; ordinal < directory.counts[group]!; ordinal += 1) {
       const page = directory.get(group, ordinal);
+      this.#allocator.writable(page / 2);
       this.#i32.fill(0, page, page + ENTRIES_PER_PAGE);
     }
     this.#live[group] = 0;
@@ -93,7 +94,7 @@ export class RowIndex {
       if (entry === 0) this.#used[group]! += 1;
       if (this.#live[group] === 0) this.filled.add(group);
       this.#live[group]! += 1;
-      this.#i32[position] = (hash & TAG_BITS) | (row + 1);
+      this.#write(position, (hash & TAG_BITS) | (row + 1));
       return;
     }
   }
@@ -106,14 +107,19 @@ export class RowIndex {
     while (this.#i32[this.position(group, slot)] !== wanted) slot = (slot + 1) & mask;
     this.#live[group]! -= 1;
     if (this.#live[group] === 0) this.filled.delete(group);
-    this.#i32[this.position(group, slot)] = TOMBSTONE;
+    this.#write(this.position(group, slot), TOMBSTONE);
     if (this.#i32[this.position(group, (slot + 1) & mask)] !== 0) return;
     // Nothing is behind this run: its last entries need not say that something was here.
     while (this.#i32[this.position(group, slot)] === TOMBSTONE) {
-      this.#i32[this.position(group, slot)] = 0;
+      this.#write(this.position(group, slot), 0);
       this.#used[group]! -= 1;
       slot = (slot - 1) & mask;
     }
+  }
+
+  #write(position: number, entry: number): void {
+    this.#allocator.writable(position >>> 1);
+    this.#i32[position] = entry;
   }
 
   /** Whether the group has no rows. */

@@ -2,7 +2,7 @@
 //
 //   page      header │ row 0 │ row 1 │ …        rows of one key group only, all of the same stride
 //   header    i32: rows in use, first free slot (-1), slots ever used, previous and next page with free slots
-//             (ordinals, -1), key group (index within the table), ordinal, 0
+//             (ordinals, -1), key group, ordinal, 0
 //   row       key │ namespace? │ links? │ blob? │ value …
 //   key       number keys   f64; a free row has NaN, its low i32 being the next free slot
 //             other keys    i32 hash, i32 size │ 16 bytes; a free row has size -1, its first i32 is the next free slot;

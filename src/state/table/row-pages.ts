@@ -4,6 +4,7 @@
 //   R2. A slot that was freed is used before one that never was, within the page that was last added to or freed in.
 
 import { assert } from "../../base/errors.ts";
+import type { OwnGroups } from "../keys/key-groups.ts";
 import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageDirectory } from "../pages/page-directory.ts";
 import type { RowLayout } from "./row-layout.ts";
@@ -11,6 +12,9 @@ import * as at from "./row-layout.ts";
 
 /** Where a scan goes on: start with row -1. Groups are counted from the table's first. */
 export type RowCursor = { group: number; row: number };
+
+/** A group's row pages by ordinal, null where there is none, and the first of those with free slots. */
+export type RowPagesCopy = { readonly pages: readonly (Buffer | null)[]; readonly open: number };
 
 const NONE = -1;
 /** High word of the NaN that marks a free row of a table with number keys. */
@@ -21,6 +25,7 @@ export class RowPages {
   readonly layout: RowLayout;
   readonly directory: PageDirectory;
   readonly groupCount: number;
+  readonly #firstGroup: number;
   readonly #i32: Int32Array;
   readonly #isNumber: boolean;
   readonly #allocator: PageAllocator;
@@ -28,15 +33,22 @@ export class RowPages {
   /** By key group: first of the pages with free slots. */
   readonly #open: Int32Array;
 
-  constructor(allocator: PageAllocator, account: MemoryAccount, groups: number, layout: RowLayout, isNumber: boolean) {
+  constructor(
+    allocator: PageAllocator,
+    account: MemoryAccount,
+    groups: OwnGroups,
+    layout: RowLayout,
+    isNumber: boolean,
+  ) {
     this.layout = layout;
-    this.directory = new PageDirectory(groups);
-    this.groupCount = groups;
+    this.directory = new PageDirectory(groups.count);
+    this.groupCount = groups.count;
+    this.#firstGroup = groups.range.first;
     this.#i32 = allocator.view.i32;
     this.#isNumber = isNumber;
     this.#allocator = allocator;
     this.#account = account;
-    this.#open = new Int32Array(groups).fill(NONE);
+    this.#open = new Int32Array(groups.count).fill(NONE);
   }
 
   /** Address of the row with this number. */
@@ -55,7 +67,7 @@ export class RowPages {
 
   /** Key group of the row at this address. */
   group(address: number): number {
-    return this.#i32[(address & -PAGE_WORDS) * 2 + at.PAGE_GROUP]!;
+    return this.#i32[(address & -PAGE_WORDS) * 2 + at.PAGE_GROUP]! - this.#firstGroup;
   }
 
   /** Makes sure that the next `take` finds a slot. False when the budget has none. */
@@ -66,7 +78,7 @@ export class RowPages {
   /** Address of a slot, whose content is unknown. `reserve` must have succeeded. */
   take(group: number): number {
     const i32 = this.#i32;
-    const page = this.directory.get(group, this.#open[group]!);
+    const page = this.#allocator.writable(this.directory.get(group, this.#open[group]!));
     const header = page * 2;
     let slot = i32[header + at.PAGE_FREE]!;
     if (slot === NONE) {
@@ -84,9 +96,9 @@ export class RowPages {
   /** Frees a slot, and its page with the last one. */
   release(address: number): void {
     const i32 = this.#i32;
-    const page = address & -PAGE_WORDS;
+    const page = this.#allocator.writable(address & -PAGE_WORDS);
     const header = page * 2;
-    const group = i32[header + at.PAGE_GROUP]!;
+    const group = this.group(address);
     const live = i32[header + at.PAGE_LIVE]! - 1;
     i32[header + at.PAGE_LIVE] = live;
     if (live + 1 === this.layout.rowsPerPage) this.#link(group, header);
@@ -139,6 +151,26 @@ export class RowPages {
     return this.#open[group] === NONE && (this.directory.next(group) + 1) << this.layout.rowShift > at.ROW_NUMBERS_MAX;
   }
 
+  copyOf(group: number): RowPagesCopy {
+    const pages = Array.from({ length: this.directory.counts[group]! }, (_, ordinal) => {
+      const page = this.directory.get(group, ordinal);
+      return page < 0 ? null : this.#allocator.copyOf(page);
+    });
+    return { pages, open: this.#open[group]! };
+  }
+
+  /** Takes the pages of a group that has none. Returns how many rows they have, -1 when the budget refused. */
+  load(group: number, { pages, open }: RowPagesCopy): number {
+    const own = pages.map((bytes) => (bytes === null ? NONE : this.#allocator.allocateCopy(bytes, this.#account)));
+    this.directory.load(group, own);
+    this.#open[group] = open;
+    if (!own.some((page, ordinal) => page === NONE && pages[ordinal] !== null)) {
+      return own.reduce((rows, page) => rows + (page === NONE ? 0 : this.#i32[page * 2 + at.PAGE_LIVE]!), 0);
+    }
+    this.clear(group);
+    return NONE;
+  }
+
   /** Releases all pages of a group. */
   clear(group: number): void {
     const ordinals = this.directory.counts[group]!;
@@ -169,7 +201,7 @@ export class RowPages {
     i32[header + at.PAGE_LIVE] = 0;
     i32[header + at.PAGE_FREE] = NONE;
     i32[header + at.PAGE_SLOTS] = 0;
-    i32[header + at.PAGE_GROUP] = group;
+    i32[header + at.PAGE_GROUP] = group + this.#firstGroup;
     i32[header + at.PAGE_ORDINAL] = ordinal;
     i32[header + at.PAGE_ORDINAL + 1] = 0;
     this.#link(group, header);
@@ -182,7 +214,7 @@ export class RowPages {
     const next = this.#open[group]!;
     i32[header + at.PAGE_PREVIOUS] = NONE;
     i32[header + at.PAGE_NEXT] = next;
-    if (next !== NONE) i32[this.directory.get(group, next) * 2 + at.PAGE_PREVIOUS] = ordinal;
+    if (next !== NONE) i32[this.#header(group, next) + at.PAGE_PREVIOUS] = ordinal;
     this.#open[group] = ordinal;
   }
 
@@ -191,7 +223,12 @@ export class RowPages {
     const previous = i32[header + at.PAGE_PREVIOUS]!;
     const next = i32[header + at.PAGE_NEXT]!;
     if (previous === NONE) this.#open[group] = next;
-    else i32[this.directory.get(group, previous) * 2 + at.PAGE_NEXT] = next;
-    if (next !== NONE) i32[this.directory.get(group, next) * 2 + at.PAGE_PREVIOUS] = previous;
+    else i32[this.#header(group, previous) + at.PAGE_NEXT] = next;
+    if (next !== NONE) i32[this.#header(group, next) + at.PAGE_PREVIOUS] = previous;
+  }
+
+  /** Place of the header of a page that is going to change. */
+  #header(group: number, ordinal: number): number {
+    return this.#allocator.writable(this.directory.get(group, ordinal)) * 2;
   }
 }

@@ -178,7 +178,7 @@ export class ManagedTimers implements KeyedTimers {
       return;
     }
     const before = f64[row + this.#timeWord]!;
-    f64[row + this.#timeWord] = atMs;
+    f64[this.#table.writable(row) + this.#timeWord] = atMs;
     if (atMs < before) this.#heaps[domain as 0 | 1].advance(row);
   }
 

@@ -66,8 +66,8 @@ export const OPERATORS: readonly Mutant[] = [
   {
     name: "what hangs on a removed session is lost on one side",
     file: TREE,
-    find: "this.#i32[place] = earlier === NULL ? later : earlier;",
-    replace: "this.#i32[place] = earlier;",
+    find: "this.#write(place, earlier === NULL ? later : earlier);",
+    replace: "this.#write(place, earlier);",
   },
   {
     name: "the hour that clocks skip is not the end of a gap",

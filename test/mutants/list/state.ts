@@ -14,6 +14,66 @@ const IN_ORDER_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 export const STATE: readonly Mutant[] = [
   {
+    name: "a page that is released while it is frozen is told to nobody",
+    file: PAGES,
+    find: "    this.writable(page);\n",
+    replace: "",
+  },
+  {
+    name: "one frozen page of a batch is written to without a word",
+    file: PAGES,
+    find: "for (let n = 0; n < count; n += 1) this.writable(addresses[n]!);",
+    replace: "for (let n = 1; n < count; n += 1) this.writable(addresses[n]!);",
+  },
+  {
+    name: "a page that was asked for stays frozen",
+    file: PAGES,
+    find: "    this.#frozen[number >>> 5]! &= ~(1 << (number & 31));\n",
+    replace: "",
+  },
+  {
+    name: "the row that comes behind a removed one is linked without a word",
+    file: LISTS,
+    find: "if (next !== NONE) i32[this.#previousAt(this.#writable(group, next))] = previous;",
+    replace: "if (next !== NONE) i32[this.#previousAt(this.#rows.address(group, next))] = previous;",
+  },
+  {
+    name: "an entry of the index is written without a word",
+    file: "src/state/table/row-index.ts",
+    find: "    this.#allocator.writable(position >>> 1);\n",
+    replace: "",
+  },
+  {
+    name: "bytes are written into the log without a word",
+    file: "src/state/table/blob-log.ts",
+    find: "      this.#allocator.writable(Math.floor(at / 8));\n",
+    replace: "",
+  },
+  {
+    name: "a value is written over without a word",
+    file: VALUE,
+    find: "if (this.#format.write(value, this.#table.writable(address) + this.#valueWord)) return;",
+    replace: "if (this.#format.write(value, address + this.#valueWord)) return;",
+  },
+  {
+    name: "a timer is moved without a word",
+    file: TIMERS,
+    find: "f64[this.#table.writable(row) + this.#timeWord] = atMs;",
+    replace: "f64[row + this.#timeWord] = atMs;",
+  },
+  {
+    name: "a row page says which group of its table it is of, not which key group",
+    file: "src/state/table/row-pages.ts",
+    find: "i32[header + at.PAGE_GROUP] = group + this.#firstGroup;",
+    replace: "i32[header + at.PAGE_GROUP] = group;",
+  },
+  {
+    name: "namespaces of a loaded key group are not found",
+    file: "src/state/table/namespace-heads.ts",
+    find: "isKnown &&= this.#groups.add(group, table.f64[address]!);",
+    replace: "isKnown &&= address >= 0;",
+  },
+  {
     name: "the least holders are named, not the greatest",
     file: PAGES,
     find: "greater.sort((left, right) => right.bytes - left.bytes)",
@@ -65,7 +125,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: "a restored value lives anew from the restore on",
     file: VALUE,
-    find: "    if (this.#expiry !== null) this.#table.f64[this.#row.find() + this.#table.layout.valueWord] = stamp;\n",
+    find: "    this.#expiry?.stampAt(this.#row.find(), stamp);\n",
     replace: "    void stamp;\n    this.#expiry?.stamp(this.#row.find());\n",
   },
   {
@@ -137,8 +197,8 @@ export const STATE: readonly Mutant[] = [
   {
     name: "a row removed in the middle of its namespace cuts off those behind it",
     file: LISTS,
-    find: "    if (previous !== NONE) i32[this.#nextAt(this.#rows.address(group, previous))] = next;\n",
-    replace: "    if (previous !== NONE) i32[this.#nextAt(this.#rows.address(group, previous))] = NONE;\n",
+    find: "    if (previous !== NONE) i32[this.#nextAt(this.#writable(group, previous))] = next;\n",
+    replace: "    if (previous !== NONE) i32[this.#nextAt(this.#writable(group, previous))] = NONE;\n",
   },
   {
     name: "a removed row's variable part stays in the log",

@@ -30,6 +30,20 @@ const IN_ORDER_OPERATOR_TESTS = ["src/operators/in-order/in-order-operator.test.
 /** Of windows and of event-time order. */
 export const WINDOWS: readonly Mutant[] = [
   {
+    name: "the head of a row that leaves a sliding window is written to without a word",
+    file: "src/operators/windows/sliding-firing.ts",
+    find: "return this.#heads.writable(this.#heads.rowAddress(group, this.#f64[address + this.#headWord]!));",
+    replace: "return this.#heads.rowAddress(group, this.#f64[address + this.#headWord]!);",
+    tests: ["src/operators/windows/pane-window-operator.test.ts"],
+  },
+  {
+    name: "a session is linked without a word",
+    file: "src/operators/windows/session-tree.ts",
+    find: "    this.#parts.sessions.writable(at >>> 1);\n",
+    replace: "",
+    tests: ["src/operators/windows/session-window-operator.test.ts"],
+  },
+  {
     name: "a session that ends when a record begins does not touch it",
     file: SESSION_WINDOW_OPERATOR,
     find: "return later !== NONE && store.endOf(later) >= startMs ? later : NONE;",
