@@ -17,10 +17,10 @@ import { promiseReturned } from "../../base/synchronous.ts";
 import type { FiredTimer, KeyedStateStore, TimerService } from "../../state/contract/keyed-state.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
-import { type Freeze, frozenState } from "./frozen-state.ts";
 import type { StateDeclarations } from "./state-declaration.ts";
-import { stateDuring, timersDuring, UserCall } from "./user-call.ts";
+import { timersDuring, UserCall } from "./user-call.ts";
 import { type UserMetrics, userMetrics } from "./user-metrics.ts";
+import { type Freeze, userState } from "./user-state.ts";
 
 /** The user's functions with their types erased. */
 export type ProcessFunctions = {
@@ -72,8 +72,7 @@ export class ProcessContext {
       if (!call.underWay) call.late("ctx.emit");
       output.offer(record, call.timestamp);
     };
-    const during = stateDuring(call, store);
-    const made = options.freeze === null ? during : frozenState(during, options.freeze);
+    const made = userState(store, call, options.freeze);
     this.state = Object.fromEntries(
       Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(made, name)]),
     );

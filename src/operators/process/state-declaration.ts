@@ -15,7 +15,7 @@ import { checkOptions, checkValue, FUNCTION, type OptionKind } from "../../types
 import { checkedLayout } from "../../types/spec/schema-spec.ts";
 import type { Infer, StandardSchema, WhenKnown } from "../../types/spec/standard-schema.ts";
 import { checkAggregateFunction } from "../aggregates/aggregate.ts";
-import type { StateMaker } from "./user-call.ts";
+import type { StateMaker } from "./user-state.ts";
 
 export type TtlOptions = {
   /** Forget what was not written for this long, in processing time; `"1ms"` at least. */

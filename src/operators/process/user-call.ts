@@ -1,20 +1,11 @@
-// The call of a user's function that is under way, and what user code reaches of keyed state and timers during it.
+// The call of a user's function that is under way, and what user code reaches of timers during it; of keyed state:
+// user-state.ts.
 //
 // Handles act on the key at hand: used by a promise or timer that outlives its call, they would act on another's key,
 // and what is emitted then is lost once the input has ended. So all of them look whether a call is under way.
 
 import { UserError } from "../../base/errors.ts";
-import type {
-  AggregateFunction,
-  AggregatingState,
-  KeyedStateStore,
-  ListState,
-  MapState,
-  ReducingState,
-  StateSpec,
-  TimerService,
-  ValueState,
-} from "../../state/contract/keyed-state.ts";
+import type { TimerService } from "../../state/contract/keyed-state.ts";
 
 /** Plain fields: they are set once per record. */
 export class UserCall {
@@ -53,28 +44,6 @@ export class UserCall {
   }
 }
 
-type SpecOf<K extends StateSpec["kind"]> = Extract<StateSpec, { kind: K }>;
-
-/** What state declarations need of a store. */
-export type StateMaker = Pick<KeyedStateStore, "value" | "list" | "map"> & {
-  reducing<T>(spec: SpecOf<"reducing">, reduce: (left: T, right: T) => T): ReducingState<T>;
-  aggregating<In, Acc, Out>(
-    spec: SpecOf<"aggregating">,
-    aggregate: AggregateFunction<In, Acc, Out>,
-  ): AggregatingState<In, Out>;
-};
-
-/** Makes the state that user code holds. */
-export function stateDuring(call: UserCall, store: KeyedStateStore): StateMaker {
-  return {
-    value: (spec, initial) => new ValueDuring(call, spec.name, store.value(spec, initial)),
-    list: (spec) => new ListDuring(call, spec.name, store.list(spec)),
-    map: (spec) => new MapDuring(call, spec.name, store.map(spec)),
-    reducing: (spec, reduce) => new FoldDuring(call, spec.name, store.reducing(spec, reduce)),
-    aggregating: (spec, functions) => new FoldDuring(call, spec.name, store.aggregating(spec, functions)),
-  };
-}
-
 /** The methods work without their object. `name`: "ctx.timers". */
 export function timersDuring(call: UserCall, name: string, timers: TimerService): TimerService {
   return {
@@ -92,107 +61,4 @@ export function timersDuring(call: UserCall, name: string, timers: TimerService)
       return timers.get(timer);
     },
   };
-}
-
-class StateDuring<S> {
-  readonly #call: UserCall;
-  readonly #name: string;
-  readonly #state: S;
-
-  constructor(call: UserCall, name: string, state: S) {
-    this.#call = call;
-    this.#name = name;
-    this.#state = state;
-  }
-
-  protected get now(): S {
-    if (!this.#call.underWay) this.#call.late(`ctx.state.${this.#name}`);
-    return this.#state;
-  }
-}
-
-class ValueDuring<T> extends StateDuring<ValueState<T>> implements ValueState<T> {
-  get(): T {
-    return this.now.get();
-  }
-
-  set(value: T): void {
-    this.now.set(value);
-  }
-
-  clear(): void {
-    this.now.clear();
-  }
-}
-
-class ListDuring<T> extends StateDuring<ListState<T>> implements ListState<T> {
-  add(item: T): void {
-    this.now.add(item);
-  }
-
-  get(): readonly T[] {
-    return this.now.get();
-  }
-
-  set(items: readonly T[]): void {
-    this.now.set(items);
-  }
-
-  clear(): void {
-    this.now.clear();
-  }
-}
-
-class MapDuring<K, V> extends StateDuring<MapState<K, V>> implements MapState<K, V> {
-  get(key: K): V | undefined {
-    return this.now.get(key);
-  }
-
-  set(key: K, value: V): void {
-    this.now.set(key, value);
-  }
-
-  has(key: K): boolean {
-    return this.now.has(key);
-  }
-
-  delete(key: K): void {
-    this.now.delete(key);
-  }
-
-  entries(): IterableIterator<[K, V]> {
-    return this.now.entries();
-  }
-
-  keys(): IterableIterator<K> {
-    return this.now.keys();
-  }
-
-  values(): IterableIterator<V> {
-    return this.now.values();
-  }
-
-  get size(): number {
-    return this.now.size;
-  }
-
-  clear(): void {
-    this.now.clear();
-  }
-}
-
-type FoldState<In, Out> = { add(value: In): void; get(): Out; clear(): void };
-
-class FoldDuring<In, Out> extends StateDuring<FoldState<In, Out>> implements FoldState<In, Out> {
-  add(value: In): void {
-    this.now.add(value);
-  }
-
-  get(): Out {
-    return this.now.get();
-  }
-
-  clear(): void {
-    this.now.clear();
-  }
 }
