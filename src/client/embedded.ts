@@ -37,6 +37,8 @@ export type EmbeddedOptions = {
   readonly runner: SlotRunner;
   /** Between job master and TaskManager; within the thread by default. */
   readonly transport?: Transport;
+  /** Runs jobs already, or has; the job waits for no slots. Default: one of its own, which ends with the job. */
+  readonly host?: EmbeddedHost;
   readonly checks: boolean;
   /** Of the machine, for the memory model. */
   readonly machineBytes: number;
@@ -90,16 +92,11 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   const { graph, defaults } = options.planned;
   const { plan } = graph;
   const configuration = withSlots(options.configuration, graph);
-  const memory = taskManagerMemory(configuration, { machineBytes: options.machineBytes });
   const jobId = newJobId(env);
-  // It has to take what a slot may say, in its envelope.
-  const transport = options.transport ?? directTransport(env, 2 * MESSAGE_BYTES_MAX);
-  const dropped = dropCounts();
-  const gateway = new TaskManagerGateway({
-    ...{ env, configuration, memory, transport, dropped },
-    runner: options.runner,
-    address: TASK_MANAGER,
-  });
+  const { transport, dropped, gateway } = options.host ?? embeddedHost({ ...options, configuration });
+  const close = async (): Promise<void> => {
+    if (options.host === undefined) await gateway.close();
+  };
   const metrics = gateway.metricsOf(jobId);
   const rates = new MetricRates(metrics);
   const master: JobMaster = new JobMaster({
@@ -124,14 +121,14 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   try {
     master.start();
   } catch (error) {
-    void gateway.close();
+    void close();
     throw error;
   }
   return {
     jobId,
     plan,
     graph,
-    memory,
+    memory: gateway.taskManager.memory,
     metrics,
     rates,
     master,
@@ -143,8 +140,36 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     get stranded() {
       return gateway.taskManager.stranded;
     },
-    result: master.result.finally(() => gateway.close()).finally(() => options.claimed?.release()),
+    result: leavingNothing(master.result, close).finally(() => options.claimed?.release()),
   };
+}
+
+async function leavingNothing(result: Promise<JobResult>, close: () => Promise<void>): Promise<JobResult> {
+  try {
+    return await result;
+  } finally {
+    await close();
+  }
+}
+
+/** A TaskManager that runs jobs one after the other, or several at a time. */
+export type EmbeddedHost = {
+  readonly transport: Transport;
+  readonly dropped: DropCounts;
+  /** For its owner to close. */
+  readonly gateway: TaskManagerGateway;
+};
+
+export function embeddedHost(
+  options: Pick<EmbeddedOptions, "env" | "configuration" | "runner" | "machineBytes" | "transport">,
+): EmbeddedHost {
+  const { env, configuration, runner, machineBytes } = options;
+  // It has to take what a slot may say, in its envelope.
+  const transport = options.transport ?? directTransport(env, 2 * MESSAGE_BYTES_MAX);
+  const memory = taskManagerMemory(configuration, { machineBytes });
+  const dropped = dropCounts();
+  const shared = { env, configuration, memory, runner, transport, dropped };
+  return { transport, dropped, gateway: new TaskManagerGateway({ ...shared, address: TASK_MANAGER }) };
 }
 
 function newJobId(env: Env): JobId {

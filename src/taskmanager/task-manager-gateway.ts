@@ -20,7 +20,7 @@ import { sessionTiming } from "../protocol/session-timing.ts";
 import type { FromSlot, TaskDescriptor } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import type { SlotRunner } from "./runner/slot-runner.ts";
-import { TaskManager } from "./task-manager.ts";
+import { type JobSlots, TaskManager } from "./task-manager.ts";
 
 export type TaskManagerGatewayOptions = {
   readonly env: Env;
@@ -34,10 +34,11 @@ export type TaskManagerGatewayOptions = {
 
 type Deploy = Extract<ToTaskManager, { readonly kind: "deploy" }>;
 
-/** What runs in the slots of one session. */
-type JobSlots = {
+/** What runs for one session. */
+type JobRun = {
   readonly session: Session<FromTaskManager>;
   readonly metrics: MetricStore;
+  readonly slots: JobSlots;
   readonly deployed: Map<number, Deploy>;
   /** Slots that have not ended. */
   readonly open: Set<number>;
@@ -50,18 +51,12 @@ export class TaskManagerGateway {
   readonly #options: TaskManagerGatewayOptions;
   readonly #sessions: SessionListener<FromTaskManager, ToTaskManager>;
   readonly #metrics = new Map<JobId, MetricStore>();
-  /** By slot. */
-  readonly #owners = new Map<number, JobSlots>();
+  readonly #runs = new Set<JobRun>();
 
   constructor(options: TaskManagerGatewayOptions) {
     const { env, configuration, transport, address, dropped } = options;
     this.#options = options;
-    this.taskManager = new TaskManager({
-      ...options,
-      onMessage: (slot, message) => this.#onSlotMessage(slot, message),
-      chains: (slot, vertex) => this.#chains(slot, vertex),
-      onSlotLost: (slot, error) => this.#onSlotLost(slot, error),
-    });
+    this.taskManager = new TaskManager(options);
     this.#sessions = new SessionListener(transport, address, {
       ...{ env, dropped, timing: sessionTiming(configuration) },
       open: (fence, session) => this.#open(fence, session),
@@ -80,7 +75,7 @@ export class TaskManagerGateway {
 
   async close(): Promise<void> {
     this.#sessions.close();
-    for (const { metrics, patience } of new Set(this.#owners.values())) {
+    for (const { metrics, patience } of this.#runs) {
       metrics.freeze();
       patience?.cancel();
     }
@@ -88,92 +83,111 @@ export class TaskManagerGateway {
   }
 
   #open({ job }: Fence, session: Session<FromTaskManager>) {
-    const slots: JobSlots = {
+    const run: JobRun = {
       session,
       metrics: this.metricsOf(job),
+      slots: this.taskManager.slotsFor({
+        onMessage: (slot, message) => this.#onSlotMessage(run, slot, message),
+        chains: (slot, vertex) => chains(run, slot, vertex),
+        onSlotLost: (slot, error) => this.#onSlotLost(run, slot, errorData(error)),
+      }),
       deployed: new Map(),
       open: new Set(),
       patience: null,
     };
+    this.#runs.add(run);
     return {
-      receive: (message: ToTaskManager) => this.#onMessage(slots, message),
+      receive: (message: ToTaskManager) => this.#onMessage(run, message),
       lost: (error: EngineError) => {
         this.#metrics.delete(job);
-        this.#onJobMasterLost(slots, error);
+        this.#onJobMasterLost(run, error);
       },
     };
   }
 
-  #onMessage(slots: JobSlots, message: ToTaskManager): void {
+  #onMessage(run: JobRun, message: ToTaskManager): void {
     switch (message.kind) {
       case "deploy":
-        slots.deployed.set(message.slot, message);
-        slots.open.add(message.slot);
-        this.#owners.set(message.slot, slots);
-        this.taskManager.start(message.slot);
-        this.taskManager.deploy(message.slot, message.job, message.tasks);
+        this.#deploy(run, message);
         break;
       case "toSlot":
-        if (this.#owners.get(message.slot) === slots) this.taskManager.post(message.slot, message.message);
+        run.slots.post(message.slot, message.message);
         break;
       default:
-        this.#release(slots, message.slot);
+        this.#release(run, message.slot);
     }
   }
 
-  #release(slots: JobSlots, slot: number): void {
+  #deploy(run: JobRun, message: Deploy): void {
+    const { slot, job, tasks } = message;
+    run.deployed.set(slot, message);
+    run.open.add(slot);
+    try {
+      run.slots.deploy(slot, job, tasks);
+    } catch (error) {
+      this.#onSlotLost(run, slot, errorData(error));
+    }
+  }
+
+  #release(run: JobRun, slot: number): void {
     const released = (error: EngineErrorData | null): void => {
-      slots.session.send({ kind: "released", slot, error });
+      run.session.send({ kind: "released", slot, error });
     };
-    this.#end(slots, slot).then(
+    this.#end(run, slot).then(
       () => released(null),
       (cause: unknown) => released(errorData(new InternalError("SLOT_END", `slot ${slot} did not end`, { cause }))),
     );
   }
 
-  async #end(slots: JobSlots, slot: number): Promise<void> {
-    slots.open.delete(slot);
-    if (this.#owners.get(slot) === slots) await this.taskManager.end(slot);
+  async #end(run: JobRun, slot: number): Promise<void> {
+    run.open.delete(slot);
+    await run.slots.terminate(slot);
+    if (run.patience !== null && run.open.size === 0) this.#forget(run);
+  }
+
+  #forget(run: JobRun): void {
+    run.patience?.cancel();
+    this.#runs.delete(run);
   }
 
   /** G1 */
-  #onSlotMessage(slot: number, message: FromSlot): void {
-    const slots = this.#owners.get(slot);
-    if (slots === undefined) return;
+  #onSlotMessage(run: JobRun, slot: number, message: FromSlot): void {
     if (message.kind === "metrics") {
-      slots.metrics.define(slot, this.taskManager.metricMemories()[slot], message.definitions);
-    } else if (slots.patience !== null) {
-      if (message.kind === "closed") void this.#end(slots, slot);
-    } else slots.session.send({ kind: "fromSlot", slot, message });
+      run.metrics.define(slot, run.slots.metricMemory(slot), message.definitions);
+    } else if (run.patience !== null) {
+      if (message.kind === "closed") void this.#end(run, slot);
+    } else run.session.send({ kind: "fromSlot", slot, message });
   }
 
   /** G1 */
-  #onSlotLost(slot: number, error: EngineError): void {
-    const slots = this.#owners.get(slot);
-    slots?.open.delete(slot);
-    slots?.session.send({ kind: "slotLost", slot, error: errorData(error) });
+  #onSlotLost(run: JobRun, slot: number, error: EngineErrorData): void {
+    run.open.delete(slot);
+    run.session.send({ kind: "slotLost", slot, error });
   }
 
   /** G2 */
-  #onJobMasterLost(slots: JobSlots, error: EngineError): void {
+  #onJobMasterLost(run: JobRun, error: EngineError): void {
     const { env, configuration } = this.#options;
-    slots.metrics.freeze();
-    if (slots.open.size === 0) return; // It has ended, and said so.
-    env.log.write("warn", `what runs in ${slots.open.size} slots is cancelled`, { reason: error.message });
+    run.metrics.freeze();
+    if (run.open.size === 0) {
+      this.#forget(run); // It has ended, and said so.
+      return;
+    }
+    env.log.write("warn", `what runs in ${run.open.size} slots is cancelled`, { reason: error.message });
     const endAll = (): void => {
-      for (const slot of [...slots.open]) void this.#end(slots, slot);
+      for (const slot of [...run.open]) void this.#end(run, slot);
     };
-    slots.patience = env.timers.after(configuration.get(OPTIONS.cancellationTimeout), endAll, { background: true });
-    for (const slot of slots.open) this.taskManager.post(slot, { kind: "cancel", commit: false });
+    run.patience = env.timers.after(configuration.get(OPTIONS.cancellationTimeout), endAll, { background: true });
+    for (const slot of run.open) run.slots.post(slot, { kind: "cancel", commit: false });
   }
+}
 
-  /** What runs in a slot: of one vertex by its index in the job graph, null for all. */
-  #chains(slot: number, vertex: number | null): readonly JobVertex[] {
-    const deployed = this.#owners.get(slot)?.deployed.get(slot);
-    if (deployed === undefined) return [];
-    const chaining = new Configuration(deployed.job.config).get(OPTIONS.operatorChaining);
-    const { vertices } = jobGraphOf(planParse(deployed.job.planText), { chaining });
-    const runs = (index: number) => deployed.tasks.some((task: TaskDescriptor) => task.vertex === index);
-    return vertices.filter((_, index) => index === (vertex ?? index) && runs(index));
-  }
+/** What runs in a slot: of one vertex by its index in the job graph, null for all. */
+function chains(run: JobRun, slot: number, vertex: number | null): readonly JobVertex[] {
+  const deployed = run.deployed.get(slot);
+  if (deployed === undefined) return [];
+  const chaining = new Configuration(deployed.job.config).get(OPTIONS.operatorChaining);
+  const { vertices } = jobGraphOf(planParse(deployed.job.planText), { chaining });
+  const isHere = (index: number) => deployed.tasks.some((task: TaskDescriptor) => task.vertex === index);
+  return vertices.filter((_, index) => index === (vertex ?? index) && isHere(index));
 }

@@ -11,9 +11,10 @@ import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import type { FromSlot, JobDescriptor, SlotControl, TaskDescriptor } from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
-import { TaskManager } from "./task-manager.ts";
+import { type JobSlots, TaskManager } from "./task-manager.ts";
 
 const GIB = 1024 ** 3;
+const JOB = { jobId: "job", config: [] } as unknown as JobDescriptor;
 
 type Thread = {
   readonly heldBytes: number;
@@ -75,17 +76,27 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     configuration,
     memory,
     runner,
-    onMessage: (_slot, message) => told.push(message),
-    chains: (_slot, vertex) => (vertex === null ? CHAINS : CHAINS.slice(vertex, vertex + 1)),
-    onSlotLost: (slot, error) => lost.push({ slot, error }),
   });
-  for (const index of threads.keys()) manager.start(index);
+  const job = (heard = told): JobSlots =>
+    manager.slotsFor({
+      onMessage: (_slot, message) => heard.push(message),
+      chains: (_slot, vertex) => (vertex === null ? CHAINS : CHAINS.slice(vertex, vertex + 1)),
+      onSlotLost: (slot, error) => lost.push({ slot, error }),
+    });
+  const slots = job();
+  for (const index of threads.keys()) slots.deploy(index, JOB, []);
   /** Gives a slot a task that sends to `receivers`, of which there is one in each slot. */
   const deploy = (slot: number, receivers: readonly number[] = [slot + 1]): void => {
-    const channels = receivers.map((to) => ({ edge: 0, from: slot, to, attempt: 0, peer: to }));
+    const channels = receivers.map((to) => ({
+      edge: 0,
+      from: slot,
+      to,
+      attempt: 0,
+      peer: (slot + 1) % threads.length,
+    }));
     const task = { id: `0/${slot}/0`, name: `task ${slot}`, vertex: 0, subtask: slot, attempt: 0, inputs: [] };
     const tasks: TaskDescriptor[] = [{ ...task, outputs: [{ edge: 0, channels }] }];
-    manager.deploy(slot, { jobId: "job", config: [] } as unknown as JobDescriptor, tasks);
+    slots.deploy(slot, JOB, tasks);
   };
   /** A slot gives the task of the first chain a turn, which does not come back. */
   const hang = (slot: number): void => {
@@ -96,14 +107,29 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   const moves = (slot: number): void => {
     words[slot]!.progress[slot]! += 1;
   };
-  return { env, manager, lost, told, says, exits, deploy, hang, moves, processBytes: memory.process.bytes };
+  return {
+    env,
+    manager,
+    slots,
+    job,
+    lost,
+    told,
+    says,
+    exits,
+    words,
+    deploy,
+    hang,
+    moves,
+    processBytes: memory.process.bytes,
+  };
 }
 
 test("M1: a thread that cannot be ended is given up after ten seconds, and keeps its segments", async () => {
-  const { env, manager, deploy } = setUp([{ heldBytes: 0, terminate: () => new Promise(() => undefined) }], () => null);
+  const thread: Thread = { heldBytes: 0, terminate: () => new Promise(() => undefined) };
+  const { env, manager, slots, deploy } = setUp([thread, thread], () => null);
   deploy(0);
   let ended = false;
-  void manager.end(0).then(() => {
+  void slots.terminate(0).then(() => {
     ended = true;
   });
   await env.advance(9_900);
@@ -223,14 +249,14 @@ test("when no slot holds more than is its own, none is ended, and the log says s
 
 test("a slot that has closed and still holds segments is reported as a leak, with the owner; one that was killed is not", async () => {
   const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
-  const { env, manager, says } = setUp([thread, thread], () => null);
+  const { env, manager, slots, says } = setUp([thread, thread], () => null);
   for (const slot of [0, 1]) {
     const pool = SegmentPool.attach(manager.managed.handle, slot + 1);
     pool.allocate(pool.registerOwner({ job: "job", task: `task ${slot}`, purpose: "forgotten" }), 2);
   }
   says[0]?.({ kind: "closed", error: null });
-  await manager.end(0);
-  await manager.end(1);
+  await slots.terminate(0);
+  await slots.terminate(1);
   const leaks = env.logLines.filter(({ level }) => level === "error").map(({ fields }) => fields);
   assert.deepEqual(leaks, [{ job: "job", task: "task 0", purpose: "forgotten", segments: 2 }]);
   assert.equal(manager.managed.stats().leased, 0);
@@ -254,14 +280,14 @@ test("a thread that ends by itself is a slot lost, with all that it held; after 
 test("M1: network segments are free once a slot says that it is closed, or its thread has ended, by itself or not", async () => {
   const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
   for (const how of ["says", "exits", "is ended"] as const) {
-    const { manager, says, exits, deploy } = setUp([thread, thread], () => null);
+    const { manager, slots, says, exits, deploy } = setUp([thread, thread], () => null);
     deploy(0);
     const one = manager.network.stats().leased;
     deploy(1);
     assert.deepEqual([one > 0, manager.network.stats().leased], [true, 2 * one]);
     if (how === "says") says[0]?.({ kind: "closed", error: null });
     else if (how === "exits") exits[0]?.({ kind: "exit", code: 1, error: null });
-    else await manager.end(0);
+    else await slots.terminate(0);
     assert.equal(manager.network.stats().leased, one, how);
     await manager.close();
     assert.equal(manager.network.stats().leased, 0);
@@ -269,7 +295,8 @@ test("M1: network segments are free once a slot says that it is closed, or its t
 });
 
 test("tasks for which there is no network memory are told as the failure of their slot, and nothing stays", async () => {
-  const { env, manager, told, deploy } = setUp([{ heldBytes: 0, terminate: async () => undefined }], () => null);
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+  const { env, manager, told, deploy } = setUp([thread, thread], () => null);
   deploy(
     0,
     Array.from({ length: 100_000 }, (_, to) => to + 1),
@@ -279,5 +306,35 @@ test("tasks for which there is no network memory are told as the failure of thei
   const [failed] = told;
   assert.equal(failed?.kind === "failed" && failed.error.code, "MEMORY_REQUEST_TOO_LARGE");
   assert.deepEqual([manager.network.stats().leased, manager.network.report()], [0, []]);
+  await manager.close();
+});
+
+test("M3: a slot is free for another job once its thread has ended, and its messages are those of its own job only", async () => {
+  const ended: (() => void)[] = [];
+  const thread: Thread = { heldBytes: 0, terminate: () => new Promise((resolve) => ended.push(resolve)) };
+  const { manager, slots, job, told, says, words, hang } = setUp([thread, thread], () => null);
+  hang(1);
+  assert.throws(() => job().deploy(0, JOB, []), { code: "SLOTS_MISSING", message: /and all 2 are taken$/ });
+  const terminated = Promise.all([slots.terminate(1), slots.terminate(1)]);
+  assert.throws(() => job().deploy(0, JOB, []), { code: "SLOTS_MISSING" }, "its thread may still write");
+  for (const end of ended) end();
+  await terminated;
+  assert.equal(ended.length, 1, "it is told once");
+  const before = says[1];
+  const heard: FromSlot[] = [];
+  const other = job(heard);
+  other.deploy(0, JOB, []);
+  assert.notEqual(says[1], before, "a new thread has taken the place");
+  assert.deepEqual([words[1]?.progress[1], words[1]?.lastVertex[1]], [0, 0], "and nothing of the one before");
+  before?.({ kind: "deployed" });
+  slots.post(1, { kind: "commit" });
+  await slots.terminate(1);
+  assert.equal(ended.length, 1, "who had the slot before cannot end it");
+  const closing = other.terminate(0);
+  ended[1]?.();
+  await closing;
+  assert.deepEqual([told.length, heard.length], [1, 0]);
+  void slots.terminate(0);
+  ended[2]?.();
   await manager.close();
 });

@@ -6,10 +6,11 @@
 //   M1. Whatever a slot held in the pools is free again once it has said that its tasks are closed, or its thread has
 //       ended, however it ended. A thread that cannot be ended keeps it: it may still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
+//   M3. A slot has one thread at a time, which serves one job. It is free for the next job once its thread has ended.
 
 import { userFrame } from "../api/checks/call-site.ts";
 import type { Env } from "../base/env.ts";
-import { assert, type EngineError, InternalError, UserError } from "../base/errors.ts";
+import { type EngineError, InternalError, UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
@@ -23,8 +24,8 @@ import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "..
 import { neverReturned, outOfHeap, withCulprit } from "./failures/user-failure.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import { HELD_FACTOR_MAX } from "./runner/heap-guard.ts";
-import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
-import { ShuffleEnvironment } from "./shuffle-environment.ts";
+import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./runner/slot-runner.ts";
+import { ShuffleEnvironment, type WiringRequest } from "./shuffle-environment.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskManagerOptions = {
@@ -32,6 +33,10 @@ export type TaskManagerOptions = {
   readonly configuration: Configuration;
   readonly memory: TaskManagerMemory;
   readonly runner: SlotRunner;
+};
+
+/** A job that gets slots, which it numbers from 0. */
+export type SlotUser = {
   readonly onMessage: (slot: number, message: FromSlot) => void;
   /** What runs in a slot; of one vertex by its index in the job graph, null for all. */
   readonly chains: (slot: number, vertex: number | null) => readonly JobVertex[];
@@ -40,14 +45,62 @@ export type TaskManagerOptions = {
 };
 
 type SlotEntry = {
+  readonly index: number;
+  readonly job: SlotUser;
+  /** The job's number for it. */
+  readonly slot: number;
   readonly handle: SlotHandle;
   readonly metrics: SharedArrayBuffer;
   /** That may still read and write network segments. */
   readonly tasks: { readonly jobId: string; readonly id: TaskId }[];
-  ended: boolean;
+  /** Resolves when its thread has ended, or was given up; null: nobody wants it to end. */
+  termination: Promise<void> | null;
   /** It has said that nothing of its tasks is left. */
   closed: boolean;
 };
+
+/** The slots of one job: each is taken, and its thread started, when it or a channel to it is first spoken of. */
+export class JobSlots {
+  readonly #take: (slot: number) => SlotEntry;
+  readonly #manager: TaskManager;
+  readonly #entries = new Map<number, SlotEntry>();
+
+  constructor(manager: TaskManager, take: (slot: number) => SlotEntry) {
+    this.#manager = manager;
+    this.#take = take;
+  }
+
+  /** Connects tasks and gives them to a slot; what has no memory is told as its failure. Throws SLOTS_MISSING. */
+  deploy(slot: number, job: JobDescriptor, tasks: readonly TaskDescriptor[]): void {
+    const entry = this.#entry(slot);
+    if (entry.termination !== null) return;
+    this.#manager.deploy(entry, { job, slot, tasks, slotOf: (other) => this.#entry(other).index });
+  }
+
+  post(slot: number, message: Exclude<ToSlot, { readonly kind: "deploy" }>): void {
+    const entry = this.#entries.get(slot);
+    if (entry?.termination === null) entry.handle.control.send(message);
+  }
+
+  /** Ends a slot's thread and takes back what it held. The slot is the job's no more. */
+  async terminate(slot: number): Promise<void> {
+    const entry = this.#entries.get(slot);
+    if (entry !== undefined) await this.#manager.terminate(entry);
+  }
+
+  metricMemory(slot: number): SharedArrayBuffer | undefined {
+    return this.#entries.get(slot)?.metrics;
+  }
+
+  #entry(slot: number): SlotEntry {
+    let entry = this.#entries.get(slot);
+    if (entry === undefined) {
+      entry = this.#take(slot);
+      this.#entries.set(slot, entry);
+    }
+    return entry;
+  }
+}
 
 /** Of the process size: the memory guard comes first, in most cases. */
 const HEAP_LIMIT_FACTOR = 2;
@@ -65,7 +118,8 @@ export class TaskManager {
   readonly network: SegmentPool;
   readonly managed: SegmentPool;
   readonly #options: TaskManagerOptions;
-  readonly #slots: SlotEntry[] = [];
+  /** Null: free. */
+  readonly #slots: (SlotEntry | null)[];
   readonly #doorbells: SharedArrayBuffer;
   readonly #progress: SharedArrayBuffer;
   readonly #lastVertex: SharedArrayBuffer;
@@ -80,6 +134,7 @@ export class TaskManager {
     const { slots } = memory;
     const poison = configuration.get(OPTIONS.memoryPoison);
     this.#options = options;
+    this.#slots = Array.from({ length: slots }, () => null);
     this.network = SegmentPool.create({
       name: "network memory",
       configKey: OPTIONS.networkMax.key,
@@ -114,8 +169,12 @@ export class TaskManager {
     });
   }
 
+  get memory(): TaskManagerMemory {
+    return this.#options.memory;
+  }
+
   get slots(): number {
-    return this.#options.memory.slots;
+    return this.memory.slots;
   }
 
   /** A slot's thread could not be ended (V8 cannot interrupt it): the process will not end by itself. */
@@ -123,84 +182,86 @@ export class TaskManager {
     return this.#stranded;
   }
 
-  /** Metric memory of the slots started so far. */
-  metricMemories(): readonly SharedArrayBuffer[] {
-    return this.#slots.map((slot) => slot.metrics);
+  slotsFor(job: SlotUser): JobSlots {
+    return new JobSlots(this, (slot) => {
+      const index = this.#slots.indexOf(null);
+      if (index < 0) throw slotsMissing(this.slots);
+      return this.#start(index, job, slot);
+    });
   }
 
-  start(index: number): void {
-    const { memory, configuration, runner, onMessage } = this.#options;
-    assert(index === this.#slots.length && index < this.slots, `slot ${index} of ${this.slots}`);
+  #start(index: number, job: SlotUser, slot: number): SlotEntry {
+    const { runner } = this.#options;
     const metrics = metricMemory();
-    const handle = runner.start(
-      {
-        index,
-        slots: this.slots,
-        network: this.network.handle,
-        managed: this.managed.handle,
-        managedBytes: memory.slot.managedBlocks * memory.managedBlockSize,
-        doorbells: this.#doorbells,
-        metrics,
-        progress: this.#progress,
-        lastVertex: this.#lastVertex,
-        turnBudgetMs: configuration.get(OPTIONS.turnBudget),
-        heap: {
-          budgetBytes: memory.slot.heap.bytes,
-          youngGenerationBytes: memory.slot.youngGeneration.bytes,
-          limitBytes: memory.process.bytes * HEAP_LIMIT_FACTOR,
-        },
-      },
-      (exit) => this.#onExit(index, exit),
-    );
-    const entry: SlotEntry = { handle, metrics, tasks: [], ended: false, closed: false };
+    Atomics.store(new Int32Array(this.#progress), index, 0);
+    Atomics.store(new Int32Array(this.#lastVertex), index, 0);
+    const handle = runner.start(this.#slotStart(index, metrics), (exit) => this.#onExit(entry, exit));
+    const entry: SlotEntry = { index, job, slot, handle, metrics, tasks: [], termination: null, closed: false };
     handle.control.receive({
       message: (message) => {
         if (message.kind === "closed") this.#onClosed(entry);
-        onMessage(index, message);
+        job.onMessage(slot, message);
       },
     });
-    this.#slots.push(entry);
+    this.#slots[index] = entry;
+    this.#watchdog.remember(index);
     this.#watchdog.watch();
     this.#memoryGuard.watch();
+    return entry;
   }
 
-  /** Connects tasks and gives them to a slot. What there is no memory for is told as the slot's failure. */
-  deploy(slot: number, job: JobDescriptor, tasks: readonly TaskDescriptor[]): void {
-    const entry = this.#slots[slot];
-    if (entry === undefined || entry.ended) return;
+  #slotStart(index: number, metrics: SharedArrayBuffer): SlotStart {
+    const { memory, configuration } = this.#options;
+    return {
+      index,
+      slots: this.slots,
+      network: this.network.handle,
+      managed: this.managed.handle,
+      managedBytes: memory.slot.managedBlocks * memory.managedBlockSize,
+      doorbells: this.#doorbells,
+      metrics,
+      progress: this.#progress,
+      lastVertex: this.#lastVertex,
+      turnBudgetMs: configuration.get(OPTIONS.turnBudget),
+      heap: {
+        budgetBytes: memory.slot.heap.bytes,
+        youngGenerationBytes: memory.slot.youngGeneration.bytes,
+        limitBytes: memory.process.bytes * HEAP_LIMIT_FACTOR,
+      },
+    };
+  }
+
+  deploy(entry: SlotEntry, request: WiringRequest): void {
+    const { job, tasks } = request;
     try {
-      const wiring = this.#shuffle.connect({ job, slot, tasks, slotOf: (peer) => peer });
+      const wiring = this.#shuffle.connect(request);
       for (const { id } of tasks) entry.tasks.push({ jobId: job.jobId, id });
       entry.handle.control.send({ kind: "deploy", job, tasks, wiring });
     } catch (error) {
       const failed = { kind: "failed", task: null, error: errorData(error) } as const;
-      this.#options.env.timers.soon(() => this.#options.onMessage(slot, failed));
+      this.#options.env.timers.soon(() => entry.job.onMessage(entry.slot, failed));
     }
   }
 
-  post(slot: number, message: Exclude<ToSlot, { readonly kind: "deploy" }>): void {
-    const entry = this.#slots[slot];
-    if (entry !== undefined && !entry.ended) entry.handle.control.send(message);
+  terminate(entry: SlotEntry): Promise<void> {
+    entry.termination ??= this.#terminate(entry);
+    return entry.termination;
   }
 
-  /** Ends a slot's thread and takes back what it held. */
-  async end(slot: number): Promise<void> {
-    const entry = this.#slots[slot];
-    if (entry === undefined || entry.ended) return;
-    entry.ended = true;
-    this.#watchdog.forget(slot);
-    if (await this.#terminated(entry.handle)) this.#takeBack(slot);
+  async #terminate(entry: SlotEntry): Promise<void> {
+    this.#watchdog.forget(entry.index);
+    if (await this.#ended(entry.handle)) this.#takeBack(entry);
     else this.#stranded = true;
   }
 
   async close(): Promise<void> {
     this.#watchdog.stop();
     this.#memoryGuard.stop();
-    for (const index of this.#slots.keys()) await this.end(index);
+    for (const entry of this.#slots) if (entry !== null) await this.terminate(entry);
   }
 
   /** False when the thread goes on in spite of all. */
-  #terminated(handle: SlotHandle): Promise<boolean> {
+  #ended(handle: SlotHandle): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const timer = this.#options.env.timers.after(TERMINATION_WAIT_MS, () => resolve(false));
       handle
@@ -220,30 +281,31 @@ export class TaskManager {
     for (const { jobId, id } of tasks.splice(0)) this.#shuffle.release(jobId, id);
   }
 
-  #takeBack(slot: number): void {
-    const entry = this.#slots[slot];
-    if (entry !== undefined) this.#release(entry);
+  /** The slot's thread has ended: what it held is free, and so is the slot. */
+  #takeBack(entry: SlotEntry): void {
+    const { index } = entry;
+    this.#release(entry);
     for (const pool of [this.network, this.managed]) {
-      for (const { job, task, purpose, segments } of pool.threadEnded(slot + 1)) {
-        if (this.#slots[slot]?.closed !== true) continue; // It was ended in the middle of its work.
-        const message = `slot ${slot} has closed and still held ${pool.name}: a bug of Millrace`;
+      for (const { job, task, purpose, segments } of pool.threadEnded(index + 1)) {
+        if (!entry.closed) continue; // It was ended in the middle of its work.
+        const message = `slot ${index} has closed and still held ${pool.name}: a bug of Millrace`;
         this.#options.env.log.write("error", message, { job, task, purpose, segments });
       }
     }
+    this.#slots[index] = null;
   }
 
-  #onExit(slot: number, exit: SlotExit): void {
-    const entry = this.#slots[slot];
-    if (entry === undefined || entry.closed) return;
-    entry.ended = true;
-    this.#watchdog.forget(slot);
-    this.#takeBack(slot);
-    this.#options.onSlotLost(slot, exitError(exit, this.#options.memory));
+  #onExit(entry: SlotEntry, exit: SlotExit): void {
+    if (entry.closed) return;
+    entry.termination = Promise.resolve();
+    this.#watchdog.forget(entry.index);
+    this.#takeBack(entry);
+    entry.job.onSlotLost(entry.slot, exitError(exit, this.#options.memory));
   }
 
   /** The process has outgrown its budget: the slot that holds most has to go, if it holds more than is its own. */
   async #onOver(residentBytes: number): Promise<void> {
-    const { memory, onSlotLost, env } = this.#options;
+    const { memory, env } = this.#options;
     const used = `the process uses ${memorySizeText(residentBytes)} of ${memorySizeText(memory.process.bytes)}`;
     const most = await this.#largest();
     if (most === null || most.bytes <= this.#ownBytes) {
@@ -251,30 +313,32 @@ export class TaskManager {
       this.#warned = true;
       return;
     }
-    const { slot } = most;
-    const entry = this.#slots[slot];
-    const stood = this.#progressOf(slot);
-    const stack = entry === undefined ? null : await userStack(entry.handle);
+    const { entry } = most;
+    const stood = this.#progressOf(entry);
+    const stack = await userStack(entry.handle);
     await this.#delay(MOVES_WITHIN_MS);
-    if (entry?.ended !== false) return;
-    const isStuck = this.#progressOf(slot) === stood;
-    await this.end(slot);
-    const error = new UserError("SLOT_OUT_OF_MEMORY", `${used}, and user code in slot ${slot} holds most of it`, {
-      fix: `keep fewer objects and buffers (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
-    });
+    if (entry.termination !== null) return;
+    const isStuck = this.#progressOf(entry) === stood;
+    const chains = this.#chains(entry, isStuck);
+    await this.terminate(entry);
+    const error = new UserError(
+      "SLOT_OUT_OF_MEMORY",
+      `${used}, and user code in slot ${entry.index} holds most of it`,
+      {
+        fix: `keep fewer objects and buffers (state belongs in keyed state), or raise ${OPTIONS.processSize.key}`,
+      },
+    );
     // Where a slot is that goes on from turn to turn says nothing about who holds what is too much.
-    onSlotLost(slot, this.#told(error, isStuck ? stack : null, this.#chains(slot, isStuck)));
+    entry.job.onSlotLost(entry.slot, this.#told(error, isStuck ? stack : null, chains));
   }
 
   /**
    * The slot that holds most. One that does not answer is taken to hold everything, unless another one is known to hold
    * more than is its own.
    */
-  async #largest(): Promise<{ readonly slot: number; readonly bytes: number } | null> {
-    const running = [...this.#slots.entries()].filter(([, { ended }]) => !ended);
-    const all = await Promise.all(
-      running.map(async ([slot, { handle }]) => ({ slot, bytes: await handle.heldBytes() })),
-    );
+  async #largest(): Promise<{ readonly entry: SlotEntry; readonly bytes: number } | null> {
+    const running = this.#slots.filter((entry) => entry !== null && entry.termination === null) as SlotEntry[];
+    const all = await Promise.all(running.map(async (entry) => ({ entry, bytes: await entry.handle.heldBytes() })));
     const sorted = all.sort((a, b) => b.bytes - a.bytes);
     const largestKnown = sorted.find(({ bytes }) => bytes < Infinity);
     return largestKnown !== undefined && largestKnown.bytes > this.#ownBytes ? largestKnown : (sorted[0] ?? null);
@@ -293,37 +357,38 @@ export class TaskManager {
   }
 
   /** Those whose functions may be to blame: of a slot that has not come back from a turn, the one whose turn it is. */
-  #chains(slot: number, isStuck: boolean): readonly JobVertex[] {
-    const lastVertex = Atomics.load(new Int32Array(this.#lastVertex), slot) - 1;
+  #chains(entry: SlotEntry, isStuck: boolean): readonly JobVertex[] {
+    const lastVertex = Atomics.load(new Int32Array(this.#lastVertex), entry.index) - 1;
     if (lastVertex < 0) return [];
-    return this.#options.chains(slot, isStuck && (this.#progressOf(slot) & 1) === 1 ? lastVertex : null);
+    return entry.job.chains(entry.slot, isStuck && (this.#progressOf(entry) & 1) === 1 ? lastVertex : null);
   }
 
-  #progressOf(slot: number): number {
-    return Atomics.load(new Int32Array(this.#progress), slot);
+  #progressOf({ index }: SlotEntry): number {
+    return Atomics.load(new Int32Array(this.#progress), index);
   }
 
   #onStuck(slot: number, stuckMs: number): void {
-    const entry = this.#slots[slot];
-    if (entry === undefined || entry.ended) return;
-    this.#endStuck(slot, entry, stuckMs).catch((error: unknown) =>
-      this.#options.onSlotLost(slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),
+    const entry = this.#slots[slot] ?? null;
+    if (entry === null || entry.termination !== null) return;
+    this.#endStuck(entry, stuckMs).catch((error: unknown) =>
+      entry.job.onSlotLost(entry.slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),
     );
   }
 
-  async #endStuck(slot: number, entry: SlotEntry, stuckMs: number): Promise<void> {
-    const stood = this.#progressOf(slot);
+  async #endStuck(entry: SlotEntry, stuckMs: number): Promise<void> {
+    const stood = this.#progressOf(entry);
     const stack = await userStack(entry.handle);
     // A thread that the machine did not let run has not moved either; it runs now, since it has answered.
     if (stack !== null) await this.#delay(this.#options.configuration.get(OPTIONS.watchdogTimeout) * MOVES_WITHIN);
-    if (entry.ended) return;
-    if (this.#progressOf(slot) !== stood) {
-      this.#watchdog.remember(slot);
+    if (entry.termination !== null) return;
+    if (this.#progressOf(entry) !== stood) {
+      this.#watchdog.remember(entry.index);
       return;
     }
-    await this.end(slot);
-    const error = neverReturned(`user code in slot ${slot}`, stuckMs, null);
-    this.#options.onSlotLost(slot, this.#told(error, stack, this.#chains(slot, true)));
+    const chains = this.#chains(entry, true);
+    await this.terminate(entry);
+    const error = neverReturned(`user code in slot ${entry.index}`, stuckMs, null);
+    entry.job.onSlotLost(entry.slot, this.#told(error, stack, chains));
   }
 
   #delay(ms: number): Promise<void> {
@@ -341,6 +406,12 @@ async function userStack(handle: SlotHandle): Promise<string | null> {
     if (stack === null || userFrame(stack) !== null) break; // Who did not answer once would not soon.
   }
   return stack;
+}
+
+function slotsMissing(slots: number): UserError {
+  return new UserError("SLOTS_MISSING", `the job needs one more slot, and all ${slots} are taken`, {
+    fix: `wait until another job has ended, or raise ${OPTIONS.numberOfTaskSlots.key}`,
+  });
 }
 
 function exitError(exit: SlotExit, memory: TaskManagerMemory): EngineError {

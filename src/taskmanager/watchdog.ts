@@ -42,10 +42,11 @@ export class Watchdog {
     if (seen !== undefined) seen.forgotten = true;
   }
 
-  /** Watches a slot again that was reported, and goes on. */
+  /** Watches a slot again that was reported and goes on, or one that begins anew. */
   remember(slot: number): void {
     const seen = this.#seen[slot];
-    if (seen !== undefined) Object.assign(seen, { sinceMs: this.#options.env.clock.monotonicMs(), forgotten: false });
+    const sinceMs = this.#options.env.clock.monotonicMs();
+    if (seen !== undefined) Object.assign(seen, { sinceMs, rung: false, forgotten: false });
   }
 
   stop(): void {

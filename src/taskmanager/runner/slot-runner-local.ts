@@ -24,8 +24,17 @@ export type LocalRunnerOptions = {
   readonly stubs?: JobStubs;
 };
 
+/** Rings whatever slot has the place now. */
+class Bell implements Doorbell {
+  loop: SlotLoop | null = null;
+
+  ring(): void {
+    this.loop?.ring();
+  }
+}
+
 /** Gives a slot turns: at once while it is busy, when it is rung, or when its time has come. */
-class SlotLoop implements Doorbell {
+class SlotLoop {
   slot: Slot | null = null;
   readonly #env: Env;
   #scheduled = false;
@@ -67,16 +76,17 @@ class SlotLoop implements Doorbell {
 
 export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
   const { env, transport = directTransport(env) } = options;
-  const loops: SlotLoop[] = [];
-  const loopOf = (index: number): SlotLoop => {
-    loops[index] ??= new SlotLoop(env);
-    return loops[index];
+  const bells: Bell[] = [];
+  const bellOf = (index: number): Bell => {
+    bells[index] ??= new Bell();
+    return bells[index];
   };
   return {
     residentBytes: () => null,
     start(start: SlotStart): SlotHandle {
-      const loop = loopOf(start.index);
-      const doorbells = Array.from({ length: start.slots }, (_, index) => loopOf(index));
+      const loop = new SlotLoop(env);
+      bellOf(start.index).loop = loop;
+      const doorbells = Array.from({ length: start.slots }, (_, index) => bellOf(index));
       const { links, stubs, slotEnv = () => env } = options;
       const address = `${SLOT_ADDRESS} ${start.index}`;
       const serve = (control: SlotSide): void => {
@@ -106,6 +116,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
         control,
         ring: () => loop.ring(),
         terminate: async () => {
+          if (bellOf(start.index).loop !== loop) return; // Another one has the place.
           control.close();
           listener.close();
           loop.stop();

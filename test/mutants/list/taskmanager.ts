@@ -148,8 +148,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a slot that was lost keeps what it held in the pools",
     file: MANAGER,
-    find: "    this.#takeBack(slot);\n    this.#options.onSlotLost(slot, exitError(",
-    replace: "    this.#options.onSlotLost(slot, exitError(",
+    find: "    this.#takeBack(entry);\n    entry.job.onSlotLost(entry.slot, exitError(",
+    replace: "    entry.job.onSlotLost(entry.slot, exitError(",
   },
   {
     name: "the slot that holds least is ended when the process outgrows its budget",
@@ -160,13 +160,13 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a slot that was only slow is ended as one that hangs",
     file: MANAGER,
-    find: "    if (this.#progressOf(slot) !== stood) {\n      this.#watchdog.remember(slot);\n      return;\n    }\n",
+    find: "    if (this.#progressOf(entry) !== stood) {\n      this.#watchdog.remember(entry.index);\n      return;\n    }\n",
     replace: "    void stood;\n",
   },
   {
     name: "a slot that was slow once is not watched any more",
     file: MANAGER,
-    find: "      this.#watchdog.remember(slot);\n",
+    find: "      this.#watchdog.remember(entry.index);\n",
     replace: "",
   },
   {
@@ -211,6 +211,18 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "return `${edge}/${from}/${to}/${attempt}`;",
     replace: "return `${edge}/${from}/${to}/${attempt === -1}`;",
     tests: ["src/taskmanager/shuffle-environment.test.ts"],
+  },
+  {
+    name: "a slot is free for the next job before its thread has ended",
+    file: "src/taskmanager/task-manager.ts",
+    find: "    this.#watchdog.forget(entry.index);\n    if (await this.#ended",
+    replace: "    this.#watchdog.forget(entry.index);\n    this.#slots[entry.index] = null;\n    if (await this.#ended",
+  },
+  {
+    name: "a slot begins with what the one before it in its place had counted",
+    file: "src/taskmanager/task-manager.ts",
+    find: "    Atomics.store(new Int32Array(this.#progress), index, 0);\n",
+    replace: "",
   },
   {
     name: "the channels of a slot that has closed keep their segments",
