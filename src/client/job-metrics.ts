@@ -25,6 +25,7 @@ export function jobMetrics({ plan, metrics, rates, runningMs, pools, dropped }: 
     taskManager: {
       ...poolMetrics(pools.network, pools.managed, pools.managedBlockSize),
       ...controlMetrics(dropped),
+      "Status.Millrace.Metrics.Refused": metrics.refused(),
     },
   };
 }

@@ -3,7 +3,7 @@
 //   M1. Updating a counter or gauge is one store; no lock, no message. A reader may see a value that is a few updates
 //       old.
 //   M2. What a number means (its definition) travels once, by message; definitions never change.
-//   M3. The memory is bounded: metrics beyond it are counted in `refused` and otherwise ignored.
+//   M3. The memory is bounded: metrics beyond it are counted, in its last number, and otherwise ignored.
 //   M4. One number may have several definitions: what one operator gives is what the next one gets, counted once.
 
 import { assert } from "../base/errors.ts";
@@ -61,12 +61,11 @@ export function histogramValue(bucket: number): number {
 }
 
 export function metricMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(METRIC_NUMBERS * 8);
+  return new SharedArrayBuffer((METRIC_NUMBERS + 1) * 8);
 }
 
 export class MetricRegistry {
   readonly values: Float64Array;
-  refused = 0;
   readonly #define: (definition: MetricDefinition) => void;
   /** One scope for each name, so that a metric is defined once whoever asks for it. Bounded by the job's tasks. */
   readonly #scopes = new Map<string, MetricScope>();
@@ -89,8 +88,8 @@ export class MetricRegistry {
 
   /** Index of the first of `count` numbers; -1 when there is no room. */
   define(definition: Omit<MetricDefinition, "index">, count = 1): number {
-    if (this.#next + count > this.values.length) {
-      this.refused += 1;
+    if (this.#next + count > METRIC_NUMBERS) {
+      this.values[METRIC_NUMBERS]! += 1;
       return -1;
     }
     const index = this.#next;

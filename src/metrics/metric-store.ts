@@ -5,7 +5,13 @@
 //   E2. After `freeze` nothing changes any more, and the memory may go.
 
 import type { Clock } from "../base/env.ts";
-import { HISTOGRAM_BUCKETS, HISTOGRAM_HEADER, histogramValue, type MetricDefinition } from "./metric-registry.ts";
+import {
+  HISTOGRAM_BUCKETS,
+  HISTOGRAM_HEADER,
+  histogramValue,
+  METRIC_NUMBERS,
+  type MetricDefinition,
+} from "./metric-registry.ts";
 import { ACTIVITIES, type Activity, activityCounter } from "./task-activity.ts";
 
 export type MetricEntry = MetricDefinition & { readonly slot: number };
@@ -63,6 +69,13 @@ export class MetricStore {
   /** In the order of their definition; further ones come at the end. */
   entries(): readonly MetricEntry[] {
     return this.#entries;
+  }
+
+  /** Metrics that the memory of their slots had no room for. */
+  refused(): number {
+    let refused = 0;
+    for (const slot of this.#values.keys()) refused += this.#number(slot, METRIC_NUMBERS);
+    return refused;
   }
 
   value(entry: MetricEntry): number {

@@ -65,6 +65,13 @@ test("late records that somebody reads though there can be none are told of", ()
   assert.match(text({ lateNotes: ["nothing can be"] }), / out\n {2}late {3}nothing can be\n {2}speed/);
 });
 
+test("metrics that were not counted for lack of room are told of", () => {
+  const told = (refused: number) =>
+    text({ counts: { taskManager: { "Status.Millrace.Metrics.Refused": refused } } as never });
+  assert.match(told(3), / out\n {2}metric 3 metrics had no room and were not counted: .*\n {2}speed/);
+  assert.doesNotMatch(told(0), /metric/);
+});
+
 test("files that do not follow one another in time, though the job says so, are told of", () => {
   const plan = { ...PLAN, operators: [...PLAN.operators, { uid: "in/eventTime", kind: "eventTime" }] } as Plan;
   const told = (count: number) =>

@@ -37,6 +37,7 @@ export function summaryText(run: RunEnd, palette: Palette): string {
     ...issueRows(run),
     ...promiseRows(run),
     ...run.lateNotes.map((note) => row("late", note)),
+    ...refusedRows(run),
     ...(outcome === "finished" || counts.rowsIn > 0 ? [row("speed", `${countText(rate)} rows/s; ${memory}`)] : []),
     ...fileRows(run),
   ];
@@ -61,6 +62,14 @@ function promiseRows({ plan, end: { metrics } }: RunEnd): string[] {
       row("order", `${grouped(behind)} ${rows} older than the files before allow: inTimeOrder does not hold (${uid})`),
     ];
   });
+}
+
+function refusedRows({ end: { metrics } }: RunEnd): string[] {
+  const refused = metrics.taskManager["Status.Millrace.Metrics.Refused"] ?? 0;
+  if (refused === 0) return [];
+  return [
+    row("metric", `${grouped(refused)} metrics had no room and were not counted: do not make their names from data`),
+  ];
 }
 
 /** Where sinks wrote to files, and whether it stands there. */

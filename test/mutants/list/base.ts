@@ -85,6 +85,12 @@ export const BASE: readonly Mutant[] = [
     replace: "const SECRET = /password|secret|token|credential/i;",
   },
   {
+    name: "metrics that had no room are counted nowhere",
+    file: "src/metrics/metric-registry.ts",
+    find: "this.values[METRIC_NUMBERS]! += 1;",
+    replace: "",
+  },
+  {
     name: "a rate is per minute",
     file: "src/metrics/metric-rates.ts",
     find: "const rate = ((this.#store.value(entry) - before) / elapsedMs) * 1_000;",
