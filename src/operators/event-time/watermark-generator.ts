@@ -12,6 +12,20 @@
 //   B5. While it is held there is no watermark, and nobody is idle.
 //   B6. A bounded source has all of its input: who waits for a split is about to get some, and a split that gives
 //       nothing waits for a disk. Both hold everything back.
+//   B7. Splits go to any subtask after a restore. So a generator restores the snapshots of all that there were: its
+//       watermark begins with the least of theirs, and a split goes on with its own clock wherever it is added.
+
+import {
+  readByte,
+  readCount,
+  readF64,
+  readString,
+  writeByte,
+  writeF64,
+  writeString,
+  writeU32,
+} from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 
 type SplitClock = {
   greatest: number;
@@ -61,10 +75,14 @@ export class WatermarkGenerator {
   #watermark = -Infinity;
   #idle = false;
   #held: boolean;
-  /** Greatest event time of the splits that were left. */
+  /** Greatest event time of the splits that were left, or that were there when a snapshot was taken. */
   #left = -Infinity;
+  /** Where splits that follow go on: the greatest event time of those that were left here, the least after B7. */
+  #end = -Infinity;
   /** The split that it is from. */
   #furthest = WHOLE;
+  /** Clocks of snapshots, of splits that have not come here since. Null: nothing was restored. */
+  #restored: Map<string, SplitClock> | null = null;
 
   constructor(options: WatermarkOptions) {
     this.#options = options;
@@ -98,8 +116,9 @@ export class WatermarkGenerator {
     const clock = this.#splits.get(split);
     if (clock !== undefined) {
       if (!this.#held) this.#advance(); // What it has seen counts, before it is forgotten.
-      if (clock.greatest > this.#left) {
-        this.#left = clock.greatest;
+      if (clock.greatest > this.#left) this.#left = clock.greatest;
+      if (clock.greatest > this.#end) {
+        this.#end = clock.greatest;
         this.#furthest = split;
       }
     }
@@ -160,9 +179,59 @@ export class WatermarkGenerator {
     return next;
   }
 
+  snapshot(out: ByteWriter): void {
+    for (const value of [this.#watermark, this.greatest, this.#end]) writeF64(out, value);
+    writeString(out, this.#furthest);
+    const splits = [...this.#splits].filter(([split]) => split !== WHOLE);
+    writeU32(out, splits.length);
+    for (const [split, { greatest, nextStepMs, floor, behind, after, idle, touched }] of splits) {
+      writeString(out, split);
+      for (const value of [greatest, nextStepMs, floor, behind]) writeF64(out, value);
+      writeString(out, after);
+      writeByte(out, idle && !touched ? 1 : 0);
+    }
+  }
+
+  /** Before any split is added; may be called for several snapshots (B7). `splits`: they keep their names. */
+  restore(input: ByteReader, { splits = true }: { readonly splits?: boolean } = {}): void {
+    const isFirst = this.#restored === null;
+    const restored = this.#restored ?? new Map<string, SplitClock>();
+    this.#restored = restored;
+    const watermark = readF64(input);
+    if (isFirst || watermark < this.#watermark) this.#watermark = watermark;
+    this.#left = Math.max(this.#left, readF64(input));
+    const end = readF64(input);
+    const furthest = readString(input);
+    if (isFirst || end < this.#end) {
+      this.#end = end;
+      this.#furthest = furthest;
+    }
+    for (let left = readCount(input); left > 0; left -= 1) {
+      const split = readString(input);
+      const clock = this.#readClock(input);
+      if (splits) restored.set(split, clock);
+    }
+  }
+
+  #readClock(input: ByteReader): SplitClock {
+    const [greatest, nextStepMs, floor, behind] = [readF64(input), readF64(input), readF64(input), readF64(input)];
+    const after = readString(input);
+    const idle = readByte(input) === 1 && this.#idleMs < Infinity;
+    // Who was not idle has all the time to give something again; clocks of the old run say nothing here.
+    const activeMs = idle ? -Infinity : NaN;
+    return { greatest, touched: false, activeMs, idle, nextStepMs, floor, behind, after };
+  }
+
   #enter(split: string): SplitClock {
-    const before = this.#options.follows === true ? this.#left : -Infinity;
-    const clock: SplitClock = {
+    const clock = this.#restored?.get(split) ?? this.#newClock();
+    this.#restored?.delete(split);
+    this.#splits.set(split, clock);
+    return clock;
+  }
+
+  #newClock(): SplitClock {
+    const before = this.#options.follows === true ? this.#end : -Infinity;
+    return {
       greatest: before,
       touched: false,
       activeMs: NaN,
@@ -172,8 +241,6 @@ export class WatermarkGenerator {
       behind: 0,
       after: this.#furthest,
     };
-    this.#splits.set(split, clock);
-    return clock;
   }
 
   #noteActivity(nowMs: number): void {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { unreachable } from "../../base/errors.ts";
+import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { WatermarkCombiner } from "./watermark-combiner.ts";
 import { WatermarkGenerator } from "./watermark-generator.ts";
 
@@ -353,5 +355,169 @@ describe("watermarks made from event times", () => {
     generator.release();
     assert.deepEqual(at(300), [6, false, 310]);
     assert.deepEqual(at(310), [6, true, Infinity]);
+  });
+});
+
+type Snapshotted = { snapshot(out: ByteWriter): void; restore(input: ByteReader): void };
+
+function restoreFrom<T extends Snapshotted>(into: T, ...from: readonly Snapshotted[]): T {
+  for (const each of from) {
+    const out = new ByteSink();
+    each.snapshot(out);
+    const input = new ByteCursor(out.copy());
+    into.restore(input);
+    assert.equal(input.position, out.position, "all of the snapshot is read");
+  }
+  return into;
+}
+
+/** Two generators of the same input: one of them is restored now and then, from itself. */
+class Twins {
+  readonly #make: () => WatermarkGenerator;
+  readonly #whole: WatermarkGenerator;
+  #other: WatermarkGenerator;
+  readonly #open = new Set<string>();
+
+  constructor(follows: boolean) {
+    this.#make = () => new WatermarkGenerator({ outOfOrderMs: 3, idleMs: Infinity, follows });
+    this.#whole = this.#make();
+    this.#other = this.#make();
+  }
+
+  observe(value: number): void {
+    if (this.#open.size > 0) this.#both((each) => each.observe(value));
+  }
+
+  enter(split: string): void {
+    this.#open.add(split);
+    this.#both((each) => each.enterSplit(split));
+  }
+
+  leave(split: string): void {
+    if (!this.#open.delete(split)) return;
+    this.#both((each) => each.behind(split));
+    this.#both((each) => each.leaveSplit(split));
+    this.#enterFirst();
+  }
+
+  restore(): void {
+    this.#other = restoreFrom(this.#make(), this.#other);
+    for (const split of this.#open) this.#other.addSplit(split);
+    this.#enterFirst();
+  }
+
+  check(): void {
+    if (this.#open.size > 0) this.#both((each) => each.current.nextStepMs);
+    this.#both((each) => [each.reached(10), each.watermark(0), each.greatest]);
+  }
+
+  #enterFirst(): void {
+    for (const first of [...this.#open].slice(0, 1)) this.#both((each) => each.enterSplit(first));
+  }
+
+  #both(act: (each: WatermarkGenerator) => unknown): void {
+    assert.deepEqual(act(this.#other), act(this.#whole));
+  }
+}
+
+describe("a generator and a combiner that are restored", () => {
+  test("B7: go on as if nothing had been, wherever the snapshot is taken: watermarks, steps, and what is behind", () => {
+    const step = fc.record({
+      kind: fc.constantFrom(
+        "observe" as const,
+        "observe" as const,
+        "enter" as const,
+        "leave" as const,
+        "restore" as const,
+      ),
+      split: fc.constantFrom("a", "b", "c"),
+      value: fc.integer({ min: 0, max: 100 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (plan, follows) => {
+        const twins = new Twins(follows);
+        for (const { kind, split, value } of plan) {
+          if (kind === "observe") twins.observe(value);
+          else if (kind === "restore") twins.restore();
+          else twins[kind](split);
+          twins.check();
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("B7: of several begin with the least, and hold to the clocks of the splits that come to them", () => {
+    const reading = (split: string, time: number) => {
+      const generator = new WatermarkGenerator({ outOfOrderMs: 0, idleMs: Infinity });
+      generator.addSplit(split);
+      generator.observe(time);
+      generator.watermark(0);
+      return generator;
+    };
+    const before = [reading("a", 100), reading("b", 50)];
+    for (const order of [before, [...before].reverse()]) {
+      const after = restoreFrom(new WatermarkGenerator({ outOfOrderMs: 0, idleMs: Infinity }), ...order);
+      assert.deepEqual([after.watermark(0), after.greatest], [49, 100]);
+      after.addSplit("a");
+      assert.equal(after.watermark(0), 99);
+      const both = restoreFrom(new WatermarkGenerator({ outOfOrderMs: 0, idleMs: Infinity }), ...order);
+      for (const split of ["a", "b"]) both.addSplit(split);
+      assert.equal(both.watermark(0), 49);
+    }
+  });
+
+  test("B7: a split that was idle still is, one that was not has its time again, and a held one waits", () => {
+    const options = { outOfOrderMs: 0, idleMs: 10 };
+    const before = new WatermarkGenerator(options);
+    for (const split of ["a", "b"]) before.addSplit(split);
+    before.watermark(0);
+    before.enterSplit("b");
+    before.observe(5);
+    assert.equal(before.watermark(10), 4, "a is idle");
+    const after = restoreFrom(new WatermarkGenerator(options), before);
+    for (const split of ["a", "b"]) after.addSplit(split);
+    after.enterSplit("b");
+    after.observe(7);
+    assert.deepEqual([after.watermark(1_000), after.idle, after.nextCheckMs()], [6, false, 1_010]);
+    const held = restoreFrom(new WatermarkGenerator({ ...options, held: true }), before);
+    held.addSplit("b");
+    held.observe(9);
+    assert.equal(held.watermark(0), 4);
+  });
+
+  test("B7: splits that follow others go on from the least of what was left, so that none is behind for the restore", () => {
+    const options = { outOfOrderMs: 0, idleMs: Infinity, follows: true };
+    const before = [300, 100].map((time, index) => {
+      const generator = new WatermarkGenerator(options);
+      generator.addSplit(`${index}`);
+      generator.observe(time);
+      generator.leaveSplit(`${index}`);
+      return generator;
+    });
+    const after = restoreFrom(new WatermarkGenerator(options), ...before);
+    after.addSplit("next");
+    after.observe(150);
+    assert.deepEqual([after.watermark(0), after.behind("next"), after.greatest], [149, null, 300]);
+  });
+
+  test("W4: begin with the least watermark, never go back, and know how far any channel had come", () => {
+    const combined = (...watermarks: readonly number[]) => {
+      const combiner = new WatermarkCombiner(watermarks.length);
+      for (const [channel, watermark] of watermarks.entries()) combiner.onWatermark(channel, watermark);
+      return combiner;
+    };
+    const before = [combined(10, 30), combined(20, 40)];
+    for (const order of [before, [...before].reverse()]) {
+      const after = restoreFrom(new WatermarkCombiner(3), ...order);
+      assert.deepEqual([after.watermark, after.greatest, after.idle], [10, 40, false]);
+      for (const channel of [0, 1, 2]) after.onWatermark(channel, 5);
+      assert.equal(after.watermark, 10);
+      after.onWatermark(0, 25);
+      for (const channel of [1, 2]) after.onEnd(channel);
+      assert.equal(after.watermark, 25);
+      after.onIdle(0, true);
+      assert.deepEqual([after.watermark, after.idle], [40, true], "a channel that had ended counts");
+    }
   });
 });

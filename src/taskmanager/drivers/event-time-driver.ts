@@ -5,6 +5,8 @@ import type { TimeOrder } from "../../graph/time-order.ts";
 import { type TimestampUnit, timestampOf, timestampProblem } from "../../operators/event-time/timestamp.ts";
 import { type Behind, WatermarkGenerator } from "../../operators/event-time/watermark-generator.ts";
 import { fieldAbsent, pathsBesideIn } from "../../operators/expressions/field-presence.ts";
+import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { recordText } from "../failures/user-failure.ts";
 
 export type EventTimeOptions = {
@@ -42,6 +44,7 @@ export class EventTimeDriver {
   /** Told how far event time came before the record at hand, each time that it has gone on by a step; null: nobody. */
   onStep: ((watermark: number) => void) | null = null;
   #told = -Infinity;
+  #isRestored = false;
   #misfits = 0;
 
   constructor(options: EventTimeOptions) {
@@ -113,6 +116,19 @@ export class EventTimeDriver {
 
   get idle(): boolean {
     return this.#generator.idle;
+  }
+
+  snapshot(out: ByteWriter): void {
+    this.#generator.snapshot(out);
+    writeF64(out, this.#told);
+  }
+
+  /** Before any record; may be called for the snapshots of several subtasks. Channels are other ones then. */
+  restore(input: ByteReader): void {
+    this.#generator.restore(input, { splits: this.#options.order !== "channels" });
+    const told = readF64(input);
+    if (!this.#isRestored || told < this.#told) this.#told = told;
+    this.#isRestored = true;
   }
 
   /** When a silent split has to be called idle, on the clock of `watermark`. */

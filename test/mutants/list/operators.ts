@@ -14,6 +14,27 @@ const TIMESTAMP_TESTS = ["src/operators/event-time/timestamp.test.ts"];
 
 export const OPERATORS: readonly Mutant[] = [
   {
+    name: "a restored generator begins with the greatest watermark of those there were",
+    file: GENERATOR,
+    find: "if (isFirst || watermark < this.#watermark) this.#watermark = watermark;",
+    replace: "if (isFirst || watermark > this.#watermark) this.#watermark = watermark;",
+    tests: ["src/operators/event-time/watermarks.test.ts"],
+  },
+  {
+    name: "the clocks of splits are not restored",
+    file: GENERATOR,
+    find: "      if (splits) restored.set(split, clock);\n",
+    replace: "      void [splits, clock];\n",
+    tests: ["src/operators/event-time/watermarks.test.ts"],
+  },
+  {
+    name: "a restored combiner begins with the greatest watermark of those there were",
+    file: COMBINER,
+    find: "if (this.#reached === null || watermark < this.#watermark)",
+    replace: "if (this.#reached === null || watermark > this.#watermark)",
+    tests: ["src/operators/event-time/watermarks.test.ts"],
+  },
+  {
     name: "operands of one kind that no expression takes are compared",
     file: "src/operators/expressions/operand-check.ts",
     find: "if (kinds.size <= 1 && !kinds.has(undefined)) return;",
