@@ -228,13 +228,6 @@ export const DRIVERS: readonly Mutant[] = [
     tests: SOURCE_RECOVERY_TESTS,
   },
   {
-    name: "splits before a complete checkpoint are given back with those after it",
-    file: SOURCE_COORDINATOR,
-    find: "by === subtask && since >= checkpoint;",
-    replace: "by === subtask && since >= NONE && checkpoint >= 0;",
-    tests: SOURCE_RECOVERY_TESTS,
-  },
-  {
     name: "who is released gets splits that were given back",
     file: SOURCE_COORDINATOR,
     find: "if (isReleased && this.#back.size > 0) return false; // C7",
