@@ -9,7 +9,7 @@ import { aggregateSet, count, max, sum } from "../src/operators/aggregates/aggre
 import { fieldTypes } from "../src/operators/expressions/field-types.ts";
 import type { OperatorContext } from "../src/operators/operator.ts";
 import { windowOperator } from "../src/operators/windows/window-operator.ts";
-import { session, sliding, tumbling, type WindowSpec } from "../src/operators/windows/window-spec.ts";
+import { session, sliding, tumbling, type WindowSpec } from "../src/operators/windows/time/window-spec.ts";
 import { compileBatchCodec } from "../src/types/batch/batch-codec.ts";
 import { t } from "../src/types/t.ts";
 import { operatorTables } from "../test/operators/operator-tables.ts";

@@ -95,7 +95,7 @@ export {
   tumbling,
   type WindowBounds,
   type WindowSpec,
-} from "./operators/windows/window-spec.ts";
+} from "./operators/windows/time/window-spec.ts";
 export type {
   AggregateFunction,
   AggregatingState,

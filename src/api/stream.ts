@@ -11,7 +11,7 @@ import type { Fields } from "../operators/expressions/needs.ts";
 import type { StateDeclarations } from "../operators/process/state-declaration.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidPolicy, InvalidRow } from "../operators/source.ts";
-import type { WindowBounds, WindowSpec } from "../operators/windows/window-spec.ts";
+import type { WindowBounds, WindowSpec } from "../operators/windows/time/window-spec.ts";
 import { checkValue, NAME } from "../types/check-options.ts";
 import type { Infer, StandardSchema, WhenKnown } from "../types/spec/standard-schema.ts";
 import type { TypeSpec } from "../types/spec/type-spec.ts";

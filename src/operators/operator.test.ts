@@ -12,9 +12,9 @@ import { type ProcessContext, type ProcessFunctions, ProcessOperator } from "./p
 import { type StateHandles, state } from "./process/state-declaration.ts";
 import { AggregateOperator } from "./running/aggregate-operator.ts";
 import { ReduceOperator } from "./running/reduce-operator.ts";
-import { PreAggregateOperator } from "./windows/pre-aggregate-operator.ts";
+import { PreAggregateOperator } from "./windows/combiner/pre-aggregate-operator.ts";
+import { type PaneWindowSpec, session, sliding, tumbling, type WindowSpec } from "./windows/time/window-spec.ts";
 import { windowOperator } from "./windows/window-operator.ts";
-import { type PaneWindowSpec, session, sliding, tumbling, type WindowSpec } from "./windows/window-spec.ts";
 
 const PANE_MS = 5;
 const BY_KEY = {

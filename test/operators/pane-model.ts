@@ -1,7 +1,7 @@
 // Tumbling and sliding windows done the slow way: every window of every key with its records.
 
 import fc from "fast-check";
-import { type PaneWindowSpec, sliding, tumbling } from "../../src/operators/windows/window-spec.ts";
+import { type PaneWindowSpec, sliding, tumbling } from "../../src/operators/windows/time/window-spec.ts";
 import { modelResult, type Result, type Row, type Wanted, type WindowModel } from "./window-streams.ts";
 
 /** Local time, in which windows have equal sizes. */

@@ -6,7 +6,7 @@ import { UserError } from "../../base/errors.ts";
 import type { KeySpec } from "../../graph/plan.ts";
 import { TIMESTAMP_UNITS } from "../../operators/event-time/timestamp.ts";
 import type { StateDeclaration } from "../../operators/process/state-declaration.ts";
-import type { WindowSpec } from "../../operators/windows/window-spec.ts";
+import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import { checkOptions, checkValue, type OptionKind, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/spec/describe.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";

@@ -7,7 +7,7 @@ import { aggregateFields, aggregateText } from "../../operators/aggregates/aggre
 import { WAITING } from "../../operators/in-order/in-order-operator.ts";
 import type { StateDeclarations } from "../../operators/process/state-declaration.ts";
 import type { Json } from "../../operators/source.ts";
-import type { WindowSpec } from "../../operators/windows/window-spec.ts";
+import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import type { StateSpec } from "../../state/contract/keyed-state.ts";
 import { checkedLayout } from "../../types/spec/schema-spec.ts";
 import type { StandardSchema } from "../../types/spec/standard-schema.ts";

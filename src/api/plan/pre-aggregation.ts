@@ -11,8 +11,13 @@ import { isInOrder, type Plan, type PlanEdge, type PlanOperator } from "../../gr
 import { recordType } from "../../graph/record-type.ts";
 import type { NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import { fieldTypes } from "../../operators/expressions/field-types.ts";
-import { type Combination, canCombine, combinedType, sendsRecords } from "../../operators/windows/pre-aggregation.ts";
-import type { WindowSpec } from "../../operators/windows/window-spec.ts";
+import {
+  type Combination,
+  canCombine,
+  combinedType,
+  sendsRecords,
+} from "../../operators/windows/combiner/pre-aggregation.ts";
+import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import { keyName } from "./key-choice.ts";
 import type { OperatorFunctions } from "./plan-node.ts";
 

@@ -1,7 +1,7 @@
 // Windows in words, for uids and `explain`.
 
 import { durationText } from "../../base/duration.ts";
-import type { WindowSpec } from "../../operators/windows/window-spec.ts";
+import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 
 export function windowText(window: WindowSpec): string {
   if (window.kind === "session") return `session(${durationText(window.gapMs)})`;

@@ -6,7 +6,7 @@ import { isInOrder, type KeySpec, type PartitionerSpec, type PlanOperator } from
 import { aggregateText, type NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import { type ExprSpec, exprText } from "../../operators/expressions/expr-spec.ts";
 import type { Json } from "../../operators/source.ts";
-import type { WindowSpec } from "../../operators/windows/window-spec.ts";
+import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import type { StateSpec } from "../../state/contract/keyed-state.ts";
 import { specText } from "../../types/spec/spec-text.ts";
 

@@ -13,8 +13,8 @@ import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts
 import { tablesOf } from "../aggregates/tables-of.ts";
 import type { FieldTypes } from "../expressions/field-types.ts";
 import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
-import { PartialInput } from "../windows/pane-input.ts";
-import { PartialRows } from "../windows/partial-rows.ts";
+import { PartialInput } from "../windows/rows/pane-input.ts";
+import { PartialRows } from "../windows/rows/partial-rows.ts";
 
 export type AggregateOperatorOptions = {
   readonly mode: "stream" | "batch";

@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
 import { aggregateSet, collect, count, sum } from "../aggregates/aggregate.ts";
 import { fieldTypes } from "../expressions/field-types.ts";
+import { session, sliding, tumbling, type WindowSpec } from "./time/window-spec.ts";
 import { windowOperator } from "./window-operator.ts";
-import { session, sliding, tumbling, type WindowSpec } from "./window-spec.ts";
 
 type Row = { key: string; value: number; ts: number };
 

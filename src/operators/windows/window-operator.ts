@@ -1,9 +1,9 @@
 // The window operator for a window.
 
 import type { Operator } from "../operator.ts";
-import { PaneWindowOperator, type WindowOperatorOptions } from "./pane-window-operator.ts";
-import { SessionWindowOperator } from "./session-window-operator.ts";
-import type { WindowSpec } from "./window-spec.ts";
+import { PaneWindowOperator, type WindowOperatorOptions } from "./panes/pane-window-operator.ts";
+import { SessionWindowOperator } from "./sessions/session-window-operator.ts";
+import type { WindowSpec } from "./time/window-spec.ts";
 
 export function windowOperator(
   options: Omit<WindowOperatorOptions, "window"> & { readonly window: WindowSpec },

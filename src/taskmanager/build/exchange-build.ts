@@ -12,7 +12,7 @@ import {
   selectFirst,
   selectRoundRobin,
 } from "../../network/channel-selector.ts";
-import { PANE } from "../../operators/windows/partial-rows.ts";
+import { PANE } from "../../operators/windows/rows/partial-rows.ts";
 import { subtaskOf } from "../../state/keys/key-groups.ts";
 import { compileBatchCodec } from "../../types/batch/batch-codec.ts";
 import type { BatchCodec, CodecPair, Strictness } from "../../types/bytes/codec.ts";

@@ -13,8 +13,8 @@ import { type ProcessFunctions, ProcessOperator } from "../../operators/process/
 import type { StateDeclarations } from "../../operators/process/state-declaration.ts";
 import { AggregateOperator, type AggregateOperatorOptions } from "../../operators/running/aggregate-operator.ts";
 import { ReduceOperator } from "../../operators/running/reduce-operator.ts";
+import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import { windowOperator } from "../../operators/windows/window-operator.ts";
-import type { WindowSpec } from "../../operators/windows/window-spec.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { optionsOf } from "../chain/chain.ts";
 import { freezeRecord } from "../chain/freeze.ts";

@@ -1,7 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
-const PANES = "src/operators/windows/pane-set.ts";
-const TREE = "src/operators/windows/session-tree.ts";
+const PANES = "src/operators/windows/rows/pane-set.ts";
+const TREE = "src/operators/windows/sessions/session-tree.ts";
 const COMPONENT = "src/operators/aggregates/fixed-component.ts";
 const PROCESS = "src/operators/process/process-operator.ts";
 const GENERATOR = "src/operators/event-time/watermark-generator.ts";
@@ -50,13 +50,13 @@ export const OPERATORS: readonly Mutant[] = [
   },
   {
     name: "the end of a pane belongs to it",
-    file: "src/operators/windows/pane-clock.ts",
+    file: "src/operators/windows/time/pane-clock.ts",
     find: "if (timeMs >= this.#startMs && timeMs < this.#endMs) return this.#pane;",
     replace: "if (timeMs >= this.#startMs && timeMs <= this.#endMs) return this.#pane;",
   },
   {
     name: "a time that clocks show twice falls into the pane of the first one",
-    file: "src/operators/windows/pane-clock.ts",
+    file: "src/operators/windows/time/pane-clock.ts",
     find: "    while (this.startOf(pane + 1) <= timeMs) pane += 1;\n",
     replace: "",
   },
@@ -92,75 +92,75 @@ export const OPERATORS: readonly Mutant[] = [
   },
   {
     name: "the hour that clocks skip is not the end of a gap",
-    file: "src/operators/windows/utc-offset.ts",
+    file: "src/operators/windows/time/utc-offset.ts",
     find: "localMs - before : Math.max(changeMs, localMs - after);",
     replace: "localMs - before : localMs - after;",
   },
   {
     name: "an offset of windows beyond their size is another window",
-    file: "src/operators/windows/window-spec.ts",
+    file: "src/operators/windows/time/window-spec.ts",
     find: "  return ms % everyMs;",
     replace: "  return ms;",
     tests: ["src/operators/windows/window-operator.test.ts", "src/api/check-options.test.ts"],
   },
   {
     name: "a late partial row counts as one record",
-    file: "src/operators/windows/window-emitter.ts",
+    file: "src/operators/windows/rows/window-emitter.ts",
     find: `this.#context.metrics.count("numLateRecordsDropped", count);`,
     replace: `this.#context.metrics.count("numLateRecordsDropped", count > 0 ? 1 : 0);`,
   },
   {
     name: "a session is given before a record a gap after its last one is late",
-    file: "src/operators/windows/session-window-operator.ts",
+    file: "src/operators/windows/sessions/session-window-operator.ts",
     find: "    const isOver = endMs <= watermark;\n",
     replace: "    const isOver = endMs - 1 <= watermark;\n",
   },
   {
     name: "a record overtakes what the combiner holds of its group when it is switched off",
-    file: "src/operators/windows/pre-aggregate-operator.ts",
+    file: "src/operators/windows/combiner/pre-aggregate-operator.ts",
     find: "    if (address !== -1) this.#send(address);\n",
     replace: "",
   },
   {
     name: "records pass while the combiner holds others of their group",
-    file: "src/operators/windows/pre-aggregate-operator.ts",
+    file: "src/operators/windows/combiner/pre-aggregate-operator.ts",
     find: "this.#offFor > 0 && this.#isEmpty()) this.#pass();",
     replace: "this.#offFor > 0) this.#pass();",
   },
   {
     name: "a combiner that has paid again is off for long at its next failure",
-    file: "src/operators/windows/pre-aggregate-operator.ts",
+    file: "src/operators/windows/combiner/pre-aggregate-operator.ts",
     find: "    else this.#offTimes = 1;\n",
     replace: "",
   },
   {
     name: "a combiner is tried without a survey",
-    file: "src/operators/windows/pre-aggregate-operator.ts",
+    file: "src/operators/windows/combiner/pre-aggregate-operator.ts",
     find: "if (!this.#options.sendsRecords) return;",
     replace: "if (this.#options.sendsRecords) return;",
   },
   {
     name: "a survey goes on beside restored rows, which records overtake",
-    file: "src/operators/windows/pre-aggregate-operator.ts",
+    file: "src/operators/windows/combiner/pre-aggregate-operator.ts",
     find: "    this.#survey = null; // Records must not overtake these rows.\n",
     replace: "",
   },
   {
     name: "groups that are no longer counted stay",
-    file: "src/operators/windows/reduction-survey.ts",
+    file: "src/operators/windows/combiner/reduction-survey.ts",
     find: "      if (hash % this.#share === 0) continue;\n",
     replace: "      continue;\n",
   },
   {
     name: "a record with a field of partial rows' names is taken for one",
-    file: "src/operators/windows/pre-aggregation.ts",
+    file: "src/operators/windows/combiner/pre-aggregation.ts",
     find: `!type.fields.some(({ name }) => name.startsWith("#"))`,
     replace: `!fields.some(({ name }) => name.startsWith("#"))`,
-    tests: ["src/operators/windows/pre-aggregate-operator.test.ts"],
+    tests: ["src/operators/windows/combiner/pre-aggregate-operator.test.ts"],
   },
   {
     name: "the combiner stays on where its rows stand for few records",
-    file: "src/operators/windows/pre-aggregate-operator.ts",
+    file: "src/operators/windows/combiner/pre-aggregate-operator.ts",
     find: "this.#sentRecords < this.#paysFrom() * this.#sentRows",
     replace: "this.#sentRecords < this.#sentRows",
   },
@@ -178,7 +178,7 @@ export const OPERATORS: readonly Mutant[] = [
   },
   {
     name: "a window that stopped in the middle goes on behind the row that filled the output",
-    file: "src/operators/windows/tumbling-firing.ts",
+    file: "src/operators/windows/panes/tumbling-firing.ts",
     find: "        walk.at += 1;\n        const address = walk.rows[walk.at - 1]!;\n        if (!this.#isGiven(address, window) && !this.#emit(address, startMs, endMs)) return false;",
     replace:
       "        const address = walk.rows[walk.at]!;\n        if (!this.#isGiven(address, window) && !this.#emit(address, startMs, endMs)) return false;\n        walk.at += 1;",

@@ -1,24 +1,24 @@
 import type { Mutant } from "../mutant.ts";
 
-const SESSION_WINDOW_OPERATOR = "src/operators/windows/session-window-operator.ts";
-const SESSION_STORE = "src/operators/windows/session-store.ts";
-const PANE_WINDOW_OPERATOR = "src/operators/windows/pane-window-operator.ts";
-const PANE_INPUT = "src/operators/windows/pane-input.ts";
-const UTC_OFFSET = "src/operators/windows/utc-offset.ts";
-const WINDOW_SPEC = "src/operators/windows/window-spec.ts";
+const SESSION_WINDOW_OPERATOR = "src/operators/windows/sessions/session-window-operator.ts";
+const SESSION_STORE = "src/operators/windows/sessions/session-store.ts";
+const PANE_WINDOW_OPERATOR = "src/operators/windows/panes/pane-window-operator.ts";
+const PANE_INPUT = "src/operators/windows/rows/pane-input.ts";
+const UTC_OFFSET = "src/operators/windows/time/utc-offset.ts";
+const WINDOW_SPEC = "src/operators/windows/time/window-spec.ts";
 const IN_ORDER_OPERATOR = "src/operators/in-order/in-order-operator.ts";
 const SESSION_WINDOW_OPERATOR_TESTS = [
-  "src/operators/windows/session-window-operator.test.ts",
-  "src/operators/windows/session-tree.test.ts",
+  "src/operators/windows/sessions/session-window-operator.test.ts",
+  "src/operators/windows/sessions/session-tree.test.ts",
 ];
 const PANE_WINDOW_OPERATOR_TESTS = [
-  "src/operators/windows/pane-window-operator.test.ts",
-  "src/operators/windows/pane-clock.test.ts",
+  "src/operators/windows/panes/pane-window-operator.test.ts",
+  "src/operators/windows/time/pane-clock.test.ts",
   "src/operators/windows/window-operator.test.ts",
 ];
 const PANE_WINDOW_OPERATOR_AND_TESTS = [
-  "src/operators/windows/pane-window-operator.test.ts",
-  "src/operators/windows/pane-clock.test.ts",
+  "src/operators/windows/panes/pane-window-operator.test.ts",
+  "src/operators/windows/time/pane-clock.test.ts",
   "src/operators/windows/window-operator.test.ts",
   "src/api/check-options.test.ts",
   "src/api/plan/plan-builder.test.ts",
@@ -31,17 +31,17 @@ const IN_ORDER_OPERATOR_TESTS = ["src/operators/in-order/in-order-operator.test.
 export const WINDOWS: readonly Mutant[] = [
   {
     name: "the head of a row that leaves a sliding window is written to without a word",
-    file: "src/operators/windows/sliding-firing.ts",
+    file: "src/operators/windows/panes/sliding-firing.ts",
     find: "return this.#heads.writable(this.#heads.rowAddress(group, this.#f64[address + this.#headWord]!));",
     replace: "return this.#heads.rowAddress(group, this.#f64[address + this.#headWord]!);",
-    tests: ["src/operators/windows/pane-window-operator.test.ts"],
+    tests: ["src/operators/windows/panes/pane-window-operator.test.ts"],
   },
   {
     name: "a session is linked without a word",
-    file: "src/operators/windows/session-tree.ts",
+    file: "src/operators/windows/sessions/session-tree.ts",
     find: "    this.#parts.sessions.writable(at >>> 1);\n",
     replace: "",
-    tests: ["src/operators/windows/session-window-operator.test.ts"],
+    tests: ["src/operators/windows/sessions/session-window-operator.test.ts"],
   },
   {
     name: "a session that ends when a record begins does not touch it",
@@ -122,21 +122,21 @@ export const WINDOWS: readonly Mutant[] = [
   },
   {
     name: "a tumbling window is given twice to the key groups that were further",
-    file: "src/operators/windows/tumbling-firing.ts",
+    file: "src/operators/windows/panes/tumbling-firing.ts",
     find: "if (!this.#isGiven(address, window) && !this.#emit(",
     replace: "if (!this.#emit(",
     tests: CONTRACT_TESTS,
   },
   {
     name: "a sliding window is given twice to the key groups that were further",
-    file: "src/operators/windows/sliding-firing.ts",
+    file: "src/operators/windows/panes/sliding-firing.ts",
     find: "if (isGiven ? context.pause(1) : ",
     replace: "if (isGiven && window === -1 ? context.pause(1) : ",
     tests: CONTRACT_TESTS,
   },
   {
     name: "records of key groups that are further are on time while others are behind",
-    file: "src/operators/windows/pane-progress.ts",
+    file: "src/operators/windows/panes/pane-progress.ts",
     find: "return this.#frame.settledBefore(this.#open.most);",
     replace: "return this.#frame.settledBefore(this.#open.least);",
     tests: CONTRACT_TESTS,
@@ -237,7 +237,7 @@ export const WINDOWS: readonly Mutant[] = [
     file: PANE_INPUT,
     find: "    this.#rows[0] = recordAt(batch, index);\n",
     replace: "",
-    tests: ["src/operators/windows/pre-aggregate-operator.test.ts"],
+    tests: ["src/operators/windows/combiner/pre-aggregate-operator.test.ts"],
   },
   {
     name: "records among partial results are taken for such",
@@ -245,9 +245,9 @@ export const WINDOWS: readonly Mutant[] = [
     find: "while (index < end && isPartial(rows[index]) === first) index += 1;",
     replace: "while (index < end && isPartial(rows[from]) === first) index += 1;",
     tests: [
-      "src/operators/windows/pre-aggregate-operator.test.ts",
-      "src/operators/windows/pane-window-operator.test.ts",
-      "src/operators/windows/pane-clock.test.ts",
+      "src/operators/windows/combiner/pre-aggregate-operator.test.ts",
+      "src/operators/windows/panes/pane-window-operator.test.ts",
+      "src/operators/windows/time/pane-clock.test.ts",
       "src/operators/windows/window-operator.test.ts",
       "test/integration/pre-aggregation.test.ts",
     ],

@@ -1,10 +1,10 @@
 // What a pane operator reads: records, or what a combiner sends (pre-aggregate-operator.ts), partial results and
 // records. An encoded batch is of one kind; rows of both may follow one another by reference.
 
-import type { AggregateTable } from "../aggregates/aggregate-table.ts";
-import type { RecordBatch } from "../operator.ts";
-import { timestampMissing } from "../timestamp-missing.ts";
-import type { PaneClock } from "./pane-clock.ts";
+import type { AggregateTable } from "../../aggregates/aggregate-table.ts";
+import type { RecordBatch } from "../../operator.ts";
+import { timestampMissing } from "../../timestamp-missing.ts";
+import type { PaneClock } from "../time/pane-clock.ts";
 import { PANE, type PartialRows } from "./partial-rows.ts";
 
 export interface PaneInput {

@@ -1,8 +1,8 @@
 // Windows as users write them and as plans carry them.
 
-import { type Duration, durationMs } from "../../base/duration.ts";
-import { UserError } from "../../base/errors.ts";
-import { checkOptions, withoutEffect } from "../../types/check-options.ts";
+import { type Duration, durationMs } from "../../../base/duration.ts";
+import { UserError } from "../../../base/errors.ts";
+import { checkOptions, withoutEffect } from "../../../types/check-options.ts";
 
 export type WindowSpec =
   /**

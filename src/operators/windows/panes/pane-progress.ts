@@ -4,10 +4,10 @@
 //       included.
 //   P2. keptOf <= openOf; neither goes back.
 
-import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
-import { GroupProgress } from "../group-progress.ts";
-import type { PaneFrame } from "./pane-frame.ts";
+import { readF64, writeF64 } from "../../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../../types/bytes/codec.ts";
+import { GroupProgress } from "../../group-progress.ts";
+import type { PaneFrame } from "../time/pane-frame.ts";
 
 export class PaneProgress {
   readonly #frame: PaneFrame;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
-import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../../test/operators/pane-model.ts";
+import { OperatorDriver } from "../../../../test/operators/operator-driver.ts";
+import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../../../test/operators/pane-model.ts";
 import {
   commonOptions,
   compareStream,
@@ -10,9 +10,9 @@ import {
   type Row,
   type StreamCase,
   streamCases,
-} from "../../../test/operators/window-streams.ts";
-import { zonedCases } from "../../../test/operators/zone-model.ts";
-import { aggregate, aggregateSet } from "../aggregates/aggregate.ts";
+} from "../../../../test/operators/window-streams.ts";
+import { zonedCases } from "../../../../test/operators/zone-model.ts";
+import { aggregate, aggregateSet } from "../../aggregates/aggregate.ts";
 import { PaneWindowOperator } from "./pane-window-operator.ts";
 
 function check(sizes: PaneSizes, testCase: StreamCase): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
+import { OperatorDriver } from "../../../../test/operators/operator-driver.ts";
 import {
   byEnd,
   commonOptions,
@@ -14,9 +14,9 @@ import {
   type StreamCase,
   streamCases,
   type WindowModel,
-} from "../../../test/operators/window-streams.ts";
+} from "../../../../test/operators/window-streams.ts";
+import { session } from "../time/window-spec.ts";
 import { SessionWindowOperator } from "./session-window-operator.ts";
-import { session } from "./window-spec.ts";
 
 type Session = { readonly key: string; start: number; end: number; rows: Row[]; fired: boolean };
 

@@ -4,7 +4,7 @@
 //   Z1. `offsetAt` is exact to the second at any instant: a day in which it changes is searched for the instant.
 //   Z2. A zone changes its offset at most once in 32 hours. (None ever did otherwise.)
 
-import { TIME_MAX_MS } from "../../types/spec/source-value.ts";
+import { TIME_MAX_MS } from "../../../types/spec/source-value.ts";
 
 const DAY_MS = 86_400_000;
 /** More than any zone was ever ahead or behind, so that a local time lies within so much of the same number in UTC. */

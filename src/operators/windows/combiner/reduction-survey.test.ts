@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { mixEnd } from "../../types/keys/key-hash.ts";
+import { mixEnd } from "../../../types/keys/key-hash.ts";
 import { ReductionSurvey, type SurveyOptions } from "./reduction-survey.ts";
 
 const OPTIONS = { paysFrom: 32, judgeAfter: 1_024, rowsMax: 20_000 };

@@ -6,12 +6,12 @@
 // The slot word (aggregate-layout.ts) means nothing elsewhere and is left out. A single record makes no objects before
 // it gets to where they are kept: its values travel, null for a missing one.
 
-import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
-import { GeneratedCode, objectLiteral } from "../../types/bytes/generated-code.ts";
-import type { StructField, StructSpec, TypeSpec } from "../../types/spec/type-spec.ts";
-import type { AggregateLayout } from "../aggregates/aggregate-layout.ts";
-import { inputCodes } from "../aggregates/aggregate-program.ts";
-import type { AggregateTable } from "../aggregates/aggregate-table.ts";
+import { ByteCursor, ByteSink } from "../../../types/bytes/byte-buffer.ts";
+import { GeneratedCode, objectLiteral } from "../../../types/bytes/generated-code.ts";
+import type { StructField, StructSpec, TypeSpec } from "../../../types/spec/type-spec.ts";
+import type { AggregateLayout } from "../../aggregates/aggregate-layout.ts";
+import { inputCodes } from "../../aggregates/aggregate-program.ts";
+import type { AggregateTable } from "../../aggregates/aggregate-table.ts";
 
 /** What no record has. */
 export const PANE = "#pane";

@@ -3,7 +3,7 @@
 // How long a piece is bounds what is done between two questions whether the turn is over, where a row costs much
 // (sketches are merged), and is enough for the cache misses of rows to overlap.
 
-import type { RowCursor } from "../../state/table/row-pages.ts";
+import type { RowCursor } from "../../../state/table/row-pages.ts";
 
 export const ROWS_PER_STEP = 64;
 

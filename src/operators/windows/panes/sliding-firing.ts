@@ -31,18 +31,18 @@
 //       those before it from the last to the first, for a left part of each window, the others from the first to the
 //       last, for the right parts. So it costs what the panes and the windows cost, not their product.
 
-import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
-import { KeyBatch } from "../../state/keys/key-batch.ts";
-import type { ManagedTable } from "../../state/table/managed-table.ts";
-import type { AggregateTable } from "../aggregates/aggregate-table.ts";
-import type { OperatorContext } from "../operator.ts";
+import type { KeyedTables } from "../../../state/contract/keyed-tables.ts";
+import { KeyBatch } from "../../../state/keys/key-batch.ts";
+import type { ManagedTable } from "../../../state/table/managed-table.ts";
+import type { AggregateTable } from "../../aggregates/aggregate-table.ts";
+import type { OperatorContext } from "../../operator.ts";
+import type { PaneInput } from "../rows/pane-input.ts";
+import type { PaneSet } from "../rows/pane-set.ts";
+import { ROWS_PER_STEP, RowWalk } from "../rows/row-walk.ts";
+import type { WindowEmitter } from "../rows/window-emitter.ts";
+import type { PaneFrame } from "../time/pane-frame.ts";
 import type { PaneFiring } from "./pane-firing.ts";
-import type { PaneFrame } from "./pane-frame.ts";
-import type { PaneInput } from "./pane-input.ts";
 import type { PaneProgress } from "./pane-progress.ts";
-import type { PaneSet } from "./pane-set.ts";
-import { ROWS_PER_STEP, RowWalk } from "./row-walk.ts";
-import type { WindowEmitter } from "./window-emitter.ts";
 
 /** Words of a row before its accumulators, beyond the layout's: see above. */
 const ROW_HEAD = 0;

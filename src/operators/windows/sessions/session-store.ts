@@ -14,12 +14,12 @@
 //   S3. A head exists if and only if its key has sessions.
 //   S4. Trees and heads are derived: a snapshot has session rows only.
 
-import { assert } from "../../base/errors.ts";
-import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
-import { KeyBatch } from "../../state/keys/key-batch.ts";
-import type { ManagedTable } from "../../state/table/managed-table.ts";
-import type { AggregateTable } from "../aggregates/aggregate-table.ts";
-import { PaneSet } from "./pane-set.ts";
+import { assert } from "../../../base/errors.ts";
+import type { KeyedTables } from "../../../state/contract/keyed-tables.ts";
+import { KeyBatch } from "../../../state/keys/key-batch.ts";
+import type { ManagedTable } from "../../../state/table/managed-table.ts";
+import type { AggregateTable } from "../../aggregates/aggregate-table.ts";
+import { PaneSet } from "../rows/pane-set.ts";
 import { SessionTree } from "./session-tree.ts";
 
 const NONE = -1;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
-import { operatorTables, type TestTables } from "../../../test/operators/operator-tables.ts";
-import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../../test/operators/pane-model.ts";
+import { OperatorDriver } from "../../../../test/operators/operator-driver.ts";
+import { operatorTables, type TestTables } from "../../../../test/operators/operator-tables.ts";
+import { PaneModel, type PaneSizes, paneSizes, windowOf } from "../../../../test/operators/pane-model.ts";
 import {
   byEnd,
   byKey,
@@ -13,11 +13,11 @@ import {
   type Row,
   type StreamCase,
   streamCases,
-} from "../../../test/operators/window-streams.ts";
-import { compileBatchCodec } from "../../types/batch/batch-codec.ts";
-import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
-import type { BatchCodec } from "../../types/bytes/codec.ts";
-import type { StructField } from "../../types/spec/type-spec.ts";
+} from "../../../../test/operators/window-streams.ts";
+import { compileBatchCodec } from "../../../types/batch/batch-codec.ts";
+import { ByteCursor, ByteSink } from "../../../types/bytes/byte-buffer.ts";
+import type { BatchCodec } from "../../../types/bytes/codec.ts";
+import type { StructField } from "../../../types/spec/type-spec.ts";
 import {
   aggregateSet,
   collect,
@@ -29,14 +29,14 @@ import {
   minBy,
   quantile,
   sum,
-} from "../aggregates/aggregate.ts";
-import { fieldTypes } from "../expressions/field-types.ts";
-import type { OperatorContext } from "../operator.ts";
-import { AggregateOperator } from "../running/aggregate-operator.ts";
-import { PaneWindowOperator } from "./pane-window-operator.ts";
+} from "../../aggregates/aggregate.ts";
+import { fieldTypes } from "../../expressions/field-types.ts";
+import type { OperatorContext } from "../../operator.ts";
+import { AggregateOperator } from "../../running/aggregate-operator.ts";
+import { PaneWindowOperator } from "../panes/pane-window-operator.ts";
+import { session, tumbling } from "../time/window-spec.ts";
 import { PreAggregateOperator, type PreAggregateOptions } from "./pre-aggregate-operator.ts";
 import { canCombine, combinedType, sendsRecords } from "./pre-aggregation.ts";
-import { session, tumbling } from "./window-spec.ts";
 
 type Sent = { readonly record: unknown; readonly timestampMs: number };
 

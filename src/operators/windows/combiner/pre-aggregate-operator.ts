@@ -19,23 +19,23 @@
 //
 // Without windows (aggregates of batch jobs) all records are of one pane, which the watermark Infinity ends.
 
-import { assert } from "../../base/errors.ts";
-import type { RowCursor } from "../../state/table/row-pages.ts";
-import { readF64, readU32, writeF64, writeU32 } from "../../types/bytes/byte-buffer.ts";
-import type { ByteReader, ByteWriter, ValueCodec } from "../../types/bytes/codec.ts";
-import { compileValueCodec } from "../../types/values/value-codec.ts";
-import type { AggregateSet } from "../aggregates/aggregate.ts";
-import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
-import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
-import { tablesOf } from "../aggregates/tables-of.ts";
-import type { FieldTypes } from "../expressions/field-types.ts";
-import type { Operator, OperatorContext } from "../operator.ts";
-import { timestampMissing } from "../timestamp-missing.ts";
-import { PaneFrame } from "./pane-frame.ts";
-import { PaneSet } from "./pane-set.ts";
-import { type PartialRow, PartialRows, partialType } from "./partial-rows.ts";
+import { assert } from "../../../base/errors.ts";
+import type { RowCursor } from "../../../state/table/row-pages.ts";
+import { readF64, readU32, writeF64, writeU32 } from "../../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter, ValueCodec } from "../../../types/bytes/codec.ts";
+import { compileValueCodec } from "../../../types/values/value-codec.ts";
+import type { AggregateSet } from "../../aggregates/aggregate.ts";
+import type { KeyAccess } from "../../aggregates/aggregate-stage.ts";
+import { AggregateTable, STAGE_CAPACITY } from "../../aggregates/aggregate-table.ts";
+import { tablesOf } from "../../aggregates/tables-of.ts";
+import type { FieldTypes } from "../../expressions/field-types.ts";
+import type { Operator, OperatorContext } from "../../operator.ts";
+import { timestampMissing } from "../../timestamp-missing.ts";
+import { PaneSet } from "../rows/pane-set.ts";
+import { type PartialRow, PartialRows, partialType } from "../rows/partial-rows.ts";
+import { PaneFrame } from "../time/pane-frame.ts";
+import type { PaneWindowSpec } from "../time/window-spec.ts";
 import { ReductionSurvey } from "./reduction-survey.ts";
-import type { PaneWindowSpec } from "./window-spec.ts";
 
 export type PreAggregateOptions = {
   /** Uid of the operator behind the exchange, which errors are about. */

@@ -10,8 +10,8 @@
 //   T2. By rank: no session hangs on one of a lower rank. Ranks are hashes of row numbers, so trees are shallow, and a
 //       key's tree depends on the rows alone.
 
-import type { ManagedTable } from "../../state/table/managed-table.ts";
-import { mixEnd } from "../../types/keys/key-hash.ts";
+import type { ManagedTable } from "../../../state/table/managed-table.ts";
+import { mixEnd } from "../../../types/keys/key-hash.ts";
 
 const NONE = -1;
 const NULL = 0;

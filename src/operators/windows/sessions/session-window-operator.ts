@@ -12,20 +12,20 @@
 //   W4. A session is removed once its end is past its lateness.
 //   W5. The watermark is that of the key group: after a restore from several subtasks each goes on where it was.
 
-import { assert } from "../../base/errors.ts";
-import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
-import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
-import { tablesOf } from "../aggregates/tables-of.ts";
-import { GroupProgress } from "../group-progress.ts";
-import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
-import { timestampMissing } from "../timestamp-missing.ts";
-import { recordAt, timestampAt } from "./pane-input.ts";
-import type { WindowOperatorOptions } from "./pane-window-operator.ts";
-import { RowWalk } from "./row-walk.ts";
+import { assert } from "../../../base/errors.ts";
+import { readF64, writeF64 } from "../../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../../types/bytes/codec.ts";
+import { AggregateTable, STAGE_CAPACITY } from "../../aggregates/aggregate-table.ts";
+import { tablesOf } from "../../aggregates/tables-of.ts";
+import { GroupProgress } from "../../group-progress.ts";
+import type { Operator, OperatorContext, RecordBatch } from "../../operator.ts";
+import { timestampMissing } from "../../timestamp-missing.ts";
+import type { WindowOperatorOptions } from "../panes/pane-window-operator.ts";
+import { recordAt, timestampAt } from "../rows/pane-input.ts";
+import { RowWalk } from "../rows/row-walk.ts";
+import { WindowEmitter } from "../rows/window-emitter.ts";
+import type { SessionWindowSpec } from "../time/window-spec.ts";
 import { SESSION_EXTRA, SessionStore } from "./session-store.ts";
-import { WindowEmitter } from "./window-emitter.ts";
-import type { SessionWindowSpec } from "./window-spec.ts";
 
 export type SessionOperatorOptions = Omit<WindowOperatorOptions, "window" | "partials"> & {
   readonly window: SessionWindowSpec;

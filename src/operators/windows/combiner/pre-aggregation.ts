@@ -1,11 +1,11 @@
 // When records are pre-aggregated before an exchange, and what travels then. The plan decides by it.
 
-import type { StructField, TypeSpec } from "../../types/spec/type-spec.ts";
-import type { AggregateSet } from "../aggregates/aggregate.ts";
-import { aggregateLayout } from "../aggregates/aggregate-layout.ts";
-import type { FieldTypes } from "../expressions/field-types.ts";
-import { partialType } from "./partial-rows.ts";
-import type { WindowSpec } from "./window-spec.ts";
+import type { StructField, TypeSpec } from "../../../types/spec/type-spec.ts";
+import type { AggregateSet } from "../../aggregates/aggregate.ts";
+import { aggregateLayout } from "../../aggregates/aggregate-layout.ts";
+import type { FieldTypes } from "../../expressions/field-types.ts";
+import { partialType } from "../rows/partial-rows.ts";
+import type { WindowSpec } from "../time/window-spec.ts";
 
 export type Combination = {
   /** Null: results at the end of the input, without windows. */

@@ -4,8 +4,8 @@
 //       windows: it is due when the watermark has reached that, and goes out ahead of it. Its end belongs to a session,
 //       and not to other windows.
 
-import type { AggregateTable } from "../aggregates/aggregate-table.ts";
-import type { OperatorContext, Output } from "../operator.ts";
+import type { AggregateTable } from "../../aggregates/aggregate-table.ts";
+import type { OperatorContext, Output } from "../../operator.ts";
 
 export type EmitterOptions = {
   /** Somebody reads the late records. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { operatorTables } from "../../../test/operators/operator-tables.ts";
-import { KeyBatch } from "../../state/keys/key-batch.ts";
-import type { ManagedTable } from "../../state/table/managed-table.ts";
+import { operatorTables } from "../../../../test/operators/operator-tables.ts";
+import { KeyBatch } from "../../../state/keys/key-batch.ts";
+import type { ManagedTable } from "../../../state/table/managed-table.ts";
 import { SessionTree } from "./session-tree.ts";
 
 const KEY = 42;

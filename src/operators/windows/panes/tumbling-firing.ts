@@ -1,11 +1,11 @@
 // Tumbling windows: a pane is a window, a row is a result.
 
-import type { AggregateTable } from "../aggregates/aggregate-table.ts";
+import type { AggregateTable } from "../../aggregates/aggregate-table.ts";
+import { RowWalk } from "../rows/row-walk.ts";
+import type { WindowEmitter } from "../rows/window-emitter.ts";
+import type { PaneFrame } from "../time/pane-frame.ts";
 import type { PaneFiring } from "./pane-firing.ts";
-import type { PaneFrame } from "./pane-frame.ts";
 import type { PaneProgress } from "./pane-progress.ts";
-import { RowWalk } from "./row-walk.ts";
-import type { WindowEmitter } from "./window-emitter.ts";
 
 export class TumblingFiring implements PaneFiring {
   readonly #groups: AggregateTable;

@@ -15,25 +15,25 @@
 //   W5. A snapshot is the rows and how far windows have fired, by key group; a restored operator goes on as if nothing
 //       had been. Groups that come from subtasks that had got differently far go on each where it was.
 
-import { assert } from "../../base/errors.ts";
-import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
-import type { AggregateSet } from "../aggregates/aggregate.ts";
-import type { KeyAccess } from "../aggregates/aggregate-stage.ts";
-import { AggregateTable, STAGE_CAPACITY } from "../aggregates/aggregate-table.ts";
-import { tablesOf } from "../aggregates/tables-of.ts";
-import type { FieldTypes } from "../expressions/field-types.ts";
-import type { Operator, OperatorContext, RecordBatch } from "../operator.ts";
+import { assert } from "../../../base/errors.ts";
+import type { ByteReader, ByteWriter } from "../../../types/bytes/codec.ts";
+import type { AggregateSet } from "../../aggregates/aggregate.ts";
+import type { KeyAccess } from "../../aggregates/aggregate-stage.ts";
+import { AggregateTable, STAGE_CAPACITY } from "../../aggregates/aggregate-table.ts";
+import { tablesOf } from "../../aggregates/tables-of.ts";
+import type { FieldTypes } from "../../expressions/field-types.ts";
+import type { Operator, OperatorContext, RecordBatch } from "../../operator.ts";
+import { CombinedInput, type PaneInput, PartialInput, RecordInput, recordAt, timestampAt } from "../rows/pane-input.ts";
+import { PaneSet } from "../rows/pane-set.ts";
+import { PartialRows } from "../rows/partial-rows.ts";
+import { ROWS_PER_STEP } from "../rows/row-walk.ts";
+import { WindowEmitter } from "../rows/window-emitter.ts";
+import { PaneFrame } from "../time/pane-frame.ts";
+import type { PaneWindowSpec } from "../time/window-spec.ts";
 import type { PaneFiring } from "./pane-firing.ts";
-import { PaneFrame } from "./pane-frame.ts";
-import { CombinedInput, type PaneInput, PartialInput, RecordInput, recordAt, timestampAt } from "./pane-input.ts";
 import { PaneProgress } from "./pane-progress.ts";
-import { PaneSet } from "./pane-set.ts";
-import { PartialRows } from "./partial-rows.ts";
-import { ROWS_PER_STEP } from "./row-walk.ts";
 import { SlidingFiring, slidingExtra } from "./sliding-firing.ts";
 import { TumblingFiring } from "./tumbling-firing.ts";
-import { WindowEmitter } from "./window-emitter.ts";
-import type { PaneWindowSpec } from "./window-spec.ts";
 
 export type WindowOperatorOptions = {
   readonly window: PaneWindowSpec;
