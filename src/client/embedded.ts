@@ -1,4 +1,4 @@
-// The embedded runtime: job master, TaskManager and slots in one process tree, for one job.
+// The embedded runtime: job masters, their TaskManager and its slots in one process tree, for one job or several.
 //
 // With thread slots it is what `millrace run` does; with local slots everything runs in the calling thread (`--local`,
 // tests).
@@ -140,16 +140,8 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     get stranded() {
       return gateway.taskManager.stranded;
     },
-    result: leavingNothing(master.result, close).finally(() => options.claimed?.release()),
+    result: master.result.finally(close).finally(() => options.claimed?.release()),
   };
-}
-
-async function leavingNothing(result: Promise<JobResult>, close: () => Promise<void>): Promise<JobResult> {
-  try {
-    return await result;
-  } finally {
-    await close();
-  }
 }
 
 /** A TaskManager that runs jobs one after the other, or several at a time. */

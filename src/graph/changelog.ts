@@ -10,7 +10,7 @@
 import { UserError } from "../base/errors.ts";
 import type { Changelog, SinkTakes } from "../operators/changelog.ts";
 import { type ExprSpec, exprFields } from "../operators/expressions/expr-spec.ts";
-import type { Plan, PlanEdge, PlanOperator } from "./plan.ts";
+import { edgesInto, optionsOf, type Plan, type PlanEdge, type PlanOperator } from "./plan.ts";
 
 /** `key` null: rows are updates of others, by a key that is not known; `lost` says why. */
 export type EdgeChangelog =
@@ -33,7 +33,7 @@ export function changelogsOf(plan: Planned): Changelogs {
   const byUid = new Map(plan.operators.map((operator) => [operator.uid, operator]));
   const changelogs = new Map<PlanEdge, EdgeChangelog>();
   for (const operator of plan.operators) {
-    const inputs = plan.edges.filter(({ to }) => to === operator.uid).map((edge) => changelogs.get(edge) ?? APPEND);
+    const inputs = edgesInto(plan, operator.uid).map((edge) => changelogs.get(edge) ?? APPEND);
     const given = outputChangelog(plan, operator, united(inputs));
     for (const edge of plan.edges) {
       if (edge.from !== operator.uid) continue;
@@ -45,7 +45,7 @@ export function changelogsOf(plan: Planned): Changelogs {
 
 /** What an operator gives, of what it gets. */
 function outputChangelog(plan: Planned, operator: PlanOperator, input: EdgeChangelog): EdgeChangelog {
-  const { kind, name, key, uid } = operator;
+  const { kind, name, key } = operator;
   switch (kind) {
     case "source":
       return optionsOf<{ changelog?: Changelog }>(operator).changelog ?? APPEND;
@@ -62,7 +62,7 @@ function outputChangelog(plan: Planned, operator: PlanOperator, input: EdgeChang
     case "eventTime":
       return input;
     case "filter":
-      return input.kind === "upsert" && filterDeletes(plan, uid, input) ? { ...input, deletes: true } : input;
+      return input.kind === "upsert" && filterDeletes(plan, operator, input) ? { ...input, deletes: true } : input;
     default:
       return APPEND;
   }
@@ -101,14 +101,13 @@ function travelled(
 }
 
 /** Whether a filter turns updates that do not pass into deletes (H3). */
-export function filterDeletes(plan: Planned, uid: string, input: EdgeChangelog): boolean {
+export function filterDeletes(plan: Planned, filter: PlanOperator, input: EdgeChangelog): boolean {
   if (input.kind !== "upsert") return false;
-  const filter = plan.operators.find((operator) => operator.uid === uid);
   const { expression } = optionsOf<{ expression?: ExprSpec }>(filter);
   const { key } = input;
   if (key !== null && expression !== undefined && exprFields(expression).every((field) => key.includes(field)))
     return false; // All rows of a key pass, or none.
-  return asksForDeletes(plan, uid);
+  return asksForDeletes(plan, filter.uid);
 }
 
 const CARRY_ON: ReadonlySet<string> = new Set(["map", "filter", "flatMap", "parse", "eventTime"]);
@@ -125,13 +124,12 @@ function asksForDeletes(plan: Planned, uid: string): boolean {
 
 /** What an operator gets by one of its inputs. */
 export function inputChangelog(
-  { edges }: Planned,
+  plan: Planned,
   changelogs: Changelogs,
   { uid, input = 0 }: { readonly uid: string; readonly input?: 0 | 1 },
 ): EdgeChangelog {
-  return united(
-    edges.filter((edge) => edge.to === uid && edge.input === input).map((edge) => changelogs.get(edge) ?? APPEND),
-  );
+  const edges = edgesInto(plan, uid).filter((edge) => edge.input === input);
+  return united(edges.map((edge) => changelogs.get(edge) ?? APPEND));
 }
 
 /** Refuses what cannot be taken (H4). */
@@ -139,8 +137,7 @@ export function checkChangelogs(plan: Planned & Pick<Plan, "locations">): void {
   const changelogs = changelogsOf(plan);
   for (const operator of plan.operators) {
     const { uid } = operator;
-    const inputs = plan.edges.filter(({ to }) => to === uid).map((edge) => changelogs.get(edge) ?? APPEND);
-    const kinds = new Set(inputs.map(({ kind }) => kind));
+    const kinds = new Set(edgesInto(plan, uid).map((edge) => changelogs.get(edge)?.kind));
     if (kinds.has("upsert") && kinds.has("retract")) throw refusal(plan, operator, MIXED);
     for (const input of [0, 1] as const) {
       const why = refused(operator, inputChangelog(plan, changelogs, { uid, input }));
@@ -212,8 +209,4 @@ export function changelogText(changelog: EdgeChangelog): string {
 
 function takesOf(sink: PlanOperator): SinkTakes {
   return optionsOf<{ takes?: SinkTakes }>(sink).takes ?? "rows";
-}
-
-function optionsOf<T extends object>(operator: Pick<PlanOperator, "options"> | undefined): T {
-  return (operator?.options ?? {}) as unknown as T;
 }

@@ -110,12 +110,17 @@ export function obeysOnError({ kind, options }: Pick<PlanOperator, "kind" | "opt
   return OBEY_ON_ERROR.has(kind) && !isExpression;
 }
 
+/** Options of an operator as an object; plans hold plain data. */
+export function optionsOf<T extends object>({ options }: Pick<PlanOperator, "options">): T {
+  return (options ?? {}) as Json as unknown as T;
+}
+
 /** Side output of records that come too late: of windows, and of operators in the order of event time. */
 export const SIDE_LATE = "late";
 
 /** Whether an operator gets its records in the order of event time. */
-export function isInOrder({ options }: Pick<PlanOperator, "options">): boolean {
-  return (options as { inOrder?: unknown } | null)?.inOrder === true;
+export function isInOrder(operator: Pick<PlanOperator, "options">): boolean {
+  return optionsOf<{ inOrder?: unknown }>(operator).inOrder === true;
 }
 
 /** Whether records can come too late for an operator. */
@@ -125,12 +130,12 @@ export function canBeLate(operator: Pick<PlanOperator, "kind" | "options">): boo
 
 /** Whether every source has an end. */
 export function isBounded({ operators }: Pick<Plan, "operators">): boolean {
-  return operators.every(({ kind, options }) => {
-    return kind !== "source" || (options as { bounded?: unknown } | null)?.bounded === true;
+  return operators.every((operator) => {
+    return operator.kind !== "source" || optionsOf<{ bounded?: unknown }>(operator).bounded === true;
   });
 }
 
 /** The edges that enter an operator, in the order of the plan. */
-export function edgesInto(plan: Plan, uid: string): readonly PlanEdge[] {
+export function edgesInto(plan: Pick<Plan, "edges">, uid: string): readonly PlanEdge[] {
   return plan.edges.filter((edge) => edge.to === uid);
 }

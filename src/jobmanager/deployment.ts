@@ -4,7 +4,7 @@
 import { assert, UserError } from "../base/errors.ts";
 import { OPTIONS, SLOTS_MAX } from "../config/options.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../graph/job-graph.ts";
-import { type TaskChannel, type TaskDescriptor, taskIdOf } from "../protocol/slot-messages.ts";
+import { type TaskDescriptor, type TaskInput, type TaskOutput, taskIdOf } from "../protocol/slot-messages.ts";
 import { channelOrigins, channelTargets, type SlotAssignment, slotAssignment } from "./topology.ts";
 
 export type Deployment = {
@@ -37,28 +37,30 @@ export function checkSlots(graph: JobGraph, available: number | null): SlotAssig
 export function deploymentOf(graph: JobGraph, attempt: number): Deployment {
   const assignment = slotAssignment(graph);
   const tasks: TaskDescriptor[][] = Array.from({ length: assignment.slots }, () => []);
-  graph.vertices.forEach((vertex, index) => {
-    for (let subtask = 0; subtask < vertex.parallelism; subtask += 1) {
-      const inputs = graph.edges.filter((edge) => edge.toVertex === index);
-      const outputs = graph.edges.filter((edge) => edge.fromVertex === index);
-      tasks[assignment.slotOf(index, subtask)]?.push({
-        id: taskIdOf(index, subtask, attempt),
-        name: `${vertex.name} (${subtask + 1}/${vertex.parallelism})`,
-        vertex: index,
+  const inputOf = (edge: JobEdge, to: number): TaskInput => {
+    const channels = channelOrigins(edge, ...ends(graph, edge), to).map((from) => {
+      return { edge: edge.index, from, to, attempt, peer: assignment.slotOf(edge.fromVertex, from) };
+    });
+    return { edge: edge.index, channels };
+  };
+  const outputOf = (edge: JobEdge, from: number): TaskOutput => {
+    const channels = channelTargets(edge, ...ends(graph, edge), from).map((to) => {
+      return { edge: edge.index, from, to, attempt, peer: assignment.slotOf(edge.toVertex, to) };
+    });
+    return { edge: edge.index, channels };
+  };
+  graph.vertices.forEach(({ name, parallelism }, vertex) => {
+    const inputs = graph.edges.filter((edge) => edge.toVertex === vertex);
+    const outputs = graph.edges.filter((edge) => edge.fromVertex === vertex);
+    for (let subtask = 0; subtask < parallelism; subtask += 1) {
+      tasks[assignment.slotOf(vertex, subtask)]?.push({
+        id: taskIdOf(vertex, subtask, attempt),
+        name: `${name} (${subtask + 1}/${parallelism})`,
+        vertex,
         subtask,
         attempt,
-        inputs: inputs.map((edge) => ({
-          edge: edge.index,
-          channels: channelOrigins(edge, ...ends(graph, edge), subtask).map((from): TaskChannel => {
-            return { edge: edge.index, from, to: subtask, attempt, peer: assignment.slotOf(edge.fromVertex, from) };
-          }),
-        })),
-        outputs: outputs.map((edge) => ({
-          edge: edge.index,
-          channels: channelTargets(edge, ...ends(graph, edge), subtask).map((to): TaskChannel => {
-            return { edge: edge.index, from: subtask, to, attempt, peer: assignment.slotOf(edge.toVertex, to) };
-          }),
-        })),
+        inputs: inputs.map((edge) => inputOf(edge, subtask)),
+        outputs: outputs.map((edge) => outputOf(edge, subtask)),
       });
     }
   });

@@ -142,10 +142,11 @@ export class TaskManagerGateway {
   async #end(run: JobRun, slot: number): Promise<void> {
     run.open.delete(slot);
     await run.slots.terminate(slot);
-    if (run.patience !== null && run.open.size === 0) this.#forget(run);
+    if (run.patience !== null) this.#forgetOnceEnded(run);
   }
 
-  #forget(run: JobRun): void {
+  #forgetOnceEnded(run: JobRun): void {
+    if (run.open.size > 0) return;
     run.patience?.cancel();
     this.#runs.delete(run);
   }
@@ -163,16 +164,15 @@ export class TaskManagerGateway {
   #onSlotLost(run: JobRun, slot: number, error: EngineErrorData): void {
     run.open.delete(slot);
     run.session.send({ kind: "slotLost", slot, error });
+    if (run.patience !== null) this.#forgetOnceEnded(run);
   }
 
   /** G2 */
   #onJobMasterLost(run: JobRun, error: EngineError): void {
     const { env, configuration } = this.#options;
     run.metrics.freeze();
-    if (run.open.size === 0) {
-      this.#forget(run); // It has ended, and said so.
-      return;
-    }
+    this.#forgetOnceEnded(run);
+    if (run.open.size === 0) return; // It has ended, and said so.
     env.log.write("warn", `what runs in ${run.open.size} slots is cancelled`, { reason: error.message });
     const endAll = (): void => {
       for (const slot of [...run.open]) void this.#end(run, slot);

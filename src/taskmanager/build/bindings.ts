@@ -2,13 +2,13 @@
 // for the task around the loop.
 
 import { asOperator } from "../../base/errors.ts";
-import type { PlanOperator } from "../../graph/plan.ts";
+import { optionsOf, type PlanOperator } from "../../graph/plan.ts";
 import { recordType } from "../../graph/record-type.ts";
 import { IssueCounts } from "../../metrics/issue-counts.ts";
 import type { Operator } from "../../operators/operator.ts";
 import type { IndexedSource, InvalidPolicy } from "../../operators/source.ts";
 import type { StandardSchema } from "../../types/spec/standard-schema.ts";
-import { type Chain, type ChainBinding, optionsOf } from "../chain/chain.ts";
+import type { Chain, ChainBinding } from "../chain/chain.ts";
 import { filterProbe } from "../chain/filter-probe.ts";
 import type { EventTimeDriver } from "../drivers/event-time-driver.ts";
 import { FlatMapDriver } from "../drivers/flat-map-driver.ts";

@@ -1,11 +1,11 @@
 // Makes the chain: the generated code around the functions, operators and drivers of a task, up to its exchanges.
 
 import { assert } from "../../base/errors.ts";
-import type { PlanOperator } from "../../graph/plan.ts";
+import { optionsOf, type PlanOperator } from "../../graph/plan.ts";
 import { outputType } from "../../graph/record-type.ts";
 import type { ResultPartition } from "../../network/result-partition.ts";
 import type { Source } from "../../operators/source.ts";
-import { Chain, type ChainExchange, type KeyedInput, optionsOf } from "../chain/chain.ts";
+import { Chain, type ChainExchange, type KeyedInput } from "../chain/chain.ts";
 import { keyedInput } from "../chain/keyed-input.ts";
 import type { Bindings } from "./bindings.ts";
 import type { Subtask } from "./subtask.ts";

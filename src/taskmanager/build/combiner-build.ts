@@ -2,14 +2,13 @@
 // record. Errors are about the operator behind the exchange, which the user declared.
 
 import type { JobGraph } from "../../graph/job-graph.ts";
-import { edgesInto, type Plan, type PlanOperator } from "../../graph/plan.ts";
+import { edgesInto, optionsOf, type Plan, type PlanOperator } from "../../graph/plan.ts";
 import { recordType } from "../../graph/record-type.ts";
 import type { Operator } from "../../operators/operator.ts";
 import { PreAggregateOperator } from "../../operators/windows/combiner/pre-aggregate-operator.ts";
 import type { PaneWindowSpec } from "../../operators/windows/time/window-spec.ts";
 import { compileRecordGuard } from "../../types/record-guard.ts";
 import { specMismatch } from "../../types/values/spec-mismatch.ts";
-import { optionsOf } from "../chain/chain.ts";
 import { keyedInput } from "../chain/keyed-input.ts";
 import { exchangeRefusal } from "../failures/exchange-refusal.ts";
 import { shippedSpec, shippedStrictness } from "./exchange-build.ts";

@@ -3,13 +3,12 @@
 import type { Log } from "../../base/env.ts";
 import type { UserError } from "../../base/errors.ts";
 import type { JobGraph, JobVertex } from "../../graph/job-graph.ts";
-import type { PlanOperator } from "../../graph/plan.ts";
+import { optionsOf, type PlanOperator } from "../../graph/plan.ts";
 import { isLive, isOneStream, operatorsBefore, sourceEnds, timeOrder } from "../../graph/time-order.ts";
 import { stepMs } from "../../graph/watermark-steps.ts";
 import type { MetricScope } from "../../metrics/metric-registry.ts";
 import type { TimestampUnit } from "../../operators/event-time/timestamp.ts";
 import type { Behind } from "../../operators/event-time/watermark-generator.ts";
-import { optionsOf } from "../chain/chain.ts";
 import { EventTimeDriver } from "../drivers/event-time-driver.ts";
 
 type EventTimeSettings = {

@@ -2,7 +2,7 @@
 
 import { assert, InternalError } from "../../base/errors.ts";
 import { refusePromise } from "../../base/synchronous.ts";
-import { isInOrder, type Plan, type PlanOperator, SIDE_LATE } from "../../graph/plan.ts";
+import { isInOrder, optionsOf, type Plan, type PlanOperator, SIDE_LATE } from "../../graph/plan.ts";
 import type { AggregateSet } from "../../operators/aggregates/aggregate.ts";
 import type { NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import type { KeyAccess } from "../../operators/aggregates/aggregate-stage.ts";
@@ -16,7 +16,6 @@ import { ReduceOperator } from "../../operators/running/reduce-operator.ts";
 import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import { windowOperator } from "../../operators/windows/window-operator.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
-import { optionsOf } from "../chain/chain.ts";
 import { freezeRecord } from "../chain/freeze.ts";
 import { timerFailure, userFailure } from "../failures/user-failure.ts";
 import { userAggregates, userKey } from "./user-aggregate.ts";

@@ -42,7 +42,7 @@ class TaskBuilder {
   }
 
   build(): Task {
-    const { context, descriptor, vertex, head, status, turn, input, plan } = this.#subtask;
+    const { context, descriptor, head, status, turn, input, plan } = this.#subtask;
     const { env, wake, sourceWatermarks } = context;
     const shared = {
       subtask: this.#subtask,
@@ -70,7 +70,7 @@ class TaskBuilder {
     for (const operator of this.#bindings.operators)
       operatorOpen(operator, { ...shared, chain, path: inputPath, stores: this.#stores });
     return new Task({
-      name: `${vertex.name} (${descriptor.subtask + 1}/${vertex.parallelism})`,
+      name: descriptor.name,
       clock: env.clock,
       status,
       turn,

@@ -6,11 +6,10 @@ import { asOperator, assert, type EngineError, withOperator } from "../../base/e
 import { promiseEmitted, promiseHeld, promiseReturned } from "../../base/synchronous.ts";
 import { filterDeletes, inputChangelog } from "../../graph/changelog.ts";
 import type { JobGraph, JobVertex } from "../../graph/job-graph.ts";
-import type { PlanOperator } from "../../graph/plan.ts";
+import { optionsOf, type PlanOperator } from "../../graph/plan.ts";
 import type { Emit } from "../../network/emit-code.ts";
 import type { NamedAggregate } from "../../operators/aggregates/aggregate-spec.ts";
 import type { Operator, Output } from "../../operators/operator.ts";
-import type { Json } from "../../operators/source.ts";
 import { KEY_DOUBTFUL } from "../../types/keys/key-hash.ts";
 import { returnedNothing, userFailure } from "../failures/user-failure.ts";
 import {
@@ -294,9 +293,9 @@ function chainShape(options: ChainOptions, guards: readonly OutputGuard[]): Chai
         return edge.from === uidOf(operator) && edge.output === output && changelogs.get(edge)?.kind !== "append";
       }),
     inputKinds: (port) => inputChangelog(plan, changelogs, { uid: uidOf(0), input: port }).kind !== "append",
-    deletes: (operator) => {
-      const uid = uidOf(operator);
-      return filterDeletes(plan, uid, inputChangelog(plan, changelogs, { uid }));
+    deletes: (index) => {
+      const filter = operators[index]!;
+      return filterDeletes(plan, filter, inputChangelog(plan, changelogs, filter));
     },
     watches: (operator, output) => !options.checks && !isSinksOwn(shape, operator, output),
     guard: (operator, output) => guards.findIndex((each) => each.operator === operator && each.output === output),
@@ -340,9 +339,4 @@ function recordOfRows(source: unknown, index: number): unknown {
 
 function recordOfBatch(source: unknown, index: number): unknown {
   return (source as { record(index: number): unknown }).record(index);
-}
-
-/** Options of a plan operator as an object; plans hold plain data. */
-export function optionsOf<T extends object>(operator: PlanOperator): T {
-  return (operator.options ?? {}) as Json as unknown as T;
 }

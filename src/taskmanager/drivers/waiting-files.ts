@@ -2,7 +2,7 @@
 
 import { types } from "node:util";
 import { EngineError, UserError } from "../../base/errors.ts";
-import { canBeLate, type Plan, type PlanOperator } from "../../graph/plan.ts";
+import { canBeLate, optionsOf, type Plan, type PlanOperator } from "../../graph/plan.ts";
 import { operatorsBefore, waitsForSplits } from "../../graph/time-order.ts";
 
 /** The error of an operator that had no watermark yet, with the way out if its input is files that it waits for. */
@@ -30,6 +30,6 @@ export function waitingFilesTold(error: unknown, plan: Plan): unknown {
 
 /** Files, each of which goes through event time by itself. */
 function readsFiles(operator: PlanOperator): boolean {
-  const { paths } = (operator.options ?? {}) as { paths?: unknown };
+  const { paths } = optionsOf<{ paths?: unknown }>(operator);
   return operator.kind === "source" && Array.isArray(paths) && waitsForSplits(operator);
 }
