@@ -140,8 +140,16 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     get stranded() {
       return gateway.taskManager.stranded;
     },
-    result: master.result.finally(close).finally(() => options.claimed?.release()),
+    result: leavingNothing(master.result, close).finally(() => options.claimed?.release()),
   };
+}
+
+async function leavingNothing(result: Promise<JobResult>, close: () => Promise<void>): Promise<JobResult> {
+  try {
+    return await result;
+  } finally {
+    await close();
+  }
 }
 
 /** A TaskManager that runs jobs one after the other, or several at a time. */
