@@ -52,7 +52,7 @@ async function writeAll(sink: Files<unknown>, records: readonly unknown[]): Prom
     restored: false,
     bounded: true,
     deliver: async () => undefined,
-    print: () => {},
+    print: async () => {},
   };
   const writer = sink.createWriter({
     env,

@@ -170,6 +170,15 @@ describe("a job master", () => {
     assert.deepEqual(ended, [0, 1]);
   });
 
+  test("prints the lines of its slots, and says that they were read", async () => {
+    const { say, posted, printed, run } = await setUp();
+    await run();
+    posted.length = 0;
+    await say(1, { kind: "print", task: "1/1/0", sink: "out", lines: "one\ntwo" });
+    assert.deepEqual(printed, ["one\ntwo"]);
+    assert.deepEqual(posted, [[1, "rowsRead", "1/1/0"]]);
+  });
+
   test("hands requests for splits to the slot of the source's first subtask, and splits to that of their task", async () => {
     const { say, posted, run } = await setUp();
     await run();

@@ -144,6 +144,7 @@ export class JobMaster {
         break;
       case "print":
         this.#options.print(message.lines);
+        this.rowsRead({ task: message.task, sink: message.sink, bytes: message.lines.length });
         break;
       case "rows":
         this.#options.onRows(message);

@@ -2,6 +2,7 @@
 // gives it lines of its own.
 
 import type { Timers } from "../base/env.ts";
+import { Fifo } from "../base/fifo.ts";
 import { FramedConnection, type Wire } from "./framed-connection.ts";
 import type { Connection, Traffic, Transport } from "./transport.ts";
 
@@ -34,7 +35,7 @@ export function directTransport({ timers }: { readonly timers: Timers }, message
 
 /** Each run of what `later` is given, at any time and in any order, has the oldest arrive (T1). */
 function pipe(later: (deliver: () => void) => void): Pipe {
-  const underWay: (() => void)[] = [];
+  const underWay = new Fifo<() => void>();
   return (arrive) => {
     underWay.push(arrive);
     later(() => underWay.shift()?.());

@@ -38,7 +38,7 @@ export class WriterUnderTest {
       restored: false,
       bounded: true,
       metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
-      print: () => {},
+      print: async () => {},
       deliver: async () => {},
       ...options,
     };

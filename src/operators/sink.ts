@@ -39,8 +39,11 @@ export interface SinkWriterContext {
   /** Fields whose values tell which rows are one; null where rows stand for themselves, or nobody knows. */
   readonly key?: readonly string[] | null;
   readonly metrics: OperatorMetrics;
-  /** Lines for the user's terminal (the print sink); those of one call stay together. Never blocks. */
-  print(lines: string): void;
+  /**
+   * Lines for the user's terminal (the print sink), sent at once; those of one call stay together. Resolves when more
+   * may follow: it waits while they are not read.
+   */
+  print(lines: string): Promise<void>;
   /**
    * Encoded rows for whoever started the job (the rows sink). Resolves when more may follow: it waits while they are
    * not read.

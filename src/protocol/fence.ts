@@ -3,6 +3,7 @@
 //   F1. Received is what comes from the same job, attempt and leader, each message once, in order. All else is dropped,
 //       and counted.
 
+import { Fifo } from "../base/fifo.ts";
 import type { Attempt, JobId, LeaderEpoch } from "./ids.ts";
 
 export type Fence = {
@@ -40,7 +41,7 @@ export function compareFences(fence: Fence, current: Fence): "same" | "late" | "
 export class FencedEnd<Out, In> {
   readonly fence: Fence;
   readonly #dropped: DropCounts;
-  readonly #unheard: Fenced<Out>[] = [];
+  readonly #unheard = new Fifo<Fenced<Out>>();
   #said = 0;
   #heard = 0;
 
@@ -56,7 +57,7 @@ export class FencedEnd<Out, In> {
 
   /** What the other end may not have received. */
   get unheard(): readonly Fenced<Out>[] {
-    return this.#unheard;
+    return this.#unheard.toArray();
   }
 
   /** Keeps the message until the other end is known to have received it. */
@@ -69,7 +70,7 @@ export class FencedEnd<Out, In> {
 
   /** The other end has received what was said up to this number. */
   wasHeard(sequence: number): void {
-    while (this.#unheard.length > 0 && this.#unheard[0]!.sequence <= sequence) this.#unheard.shift();
+    while ((this.#unheard.first?.sequence ?? Number.POSITIVE_INFINITY) <= sequence) this.#unheard.shift();
   }
 
   /** F1. Null: it was dropped. */

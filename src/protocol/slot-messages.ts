@@ -98,7 +98,7 @@ export type ToSlot =
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
   /** A subtask of a source: what it may still get only goes on where it is, so its watermark need not wait. */
   | { readonly kind: "splitsFollow"; readonly task: TaskId }
-  /** Whoever started the job has read so much of what this sink sent. */
+  /** Whoever started the job has read so much of what this sink sent: bytes of rows, characters of lines. */
   | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
 
 /** The end of a TaskManager, and that of one of its slots. */
@@ -117,7 +117,8 @@ export type FromSlot =
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
   | { readonly kind: "splitsFollow"; readonly task: TaskId }
   | { readonly kind: "metrics"; readonly definitions: readonly MetricDefinition[] }
-  | { readonly kind: "print"; readonly lines: string }
+  /** For the user's terminal. */
+  | { readonly kind: "print"; readonly task: TaskId; readonly sink: string; readonly lines: string }
   /** For whoever started the job. */
   | { readonly kind: "rows"; readonly task: TaskId; readonly sink: string; readonly rows: Uint8Array }
   | { readonly kind: "log"; readonly line: string };

@@ -8,29 +8,36 @@ import { type PrintOptions, print } from "./print.ts";
 
 type Printed = { readonly parallelism?: number; readonly type?: TypeSpec | null; readonly aborts?: boolean };
 
+function contextOf(): SinkWriterContext {
+  const { env } = simWorld(1);
+  return {
+    env,
+    disk: env.disk,
+    uid: "out",
+    jobId: "job",
+    subtaskIndex: 0,
+    parallelism: 1,
+    attempt: 0,
+    restored: false,
+    bounded: true,
+    metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
+    print: async () => undefined,
+    deliver: async () => undefined,
+  };
+}
+
 async function printed(
   records: readonly unknown[],
   options: PrintOptions = {},
   { parallelism = 1, type = null, aborts = false }: Printed = {},
 ): Promise<string[]> {
   const lines: string[] = [];
-  const { env } = simWorld(1);
-  const context: SinkWriterContext = {
-    env,
-    disk: env.disk,
-    uid: "out",
-    jobId: "job",
-    subtaskIndex: 0,
+  const writer = print(options).createWriter({
+    ...contextOf(),
     parallelism,
-    attempt: 0,
-    restored: false,
-    bounded: true,
     recordType: type,
-    metrics: { count: () => {}, gauge: () => {}, mark: () => {}, observe: () => {} },
-    print: (text) => lines.push(text),
-    deliver: async () => undefined,
-  };
-  const writer = print(options).createWriter(context);
+    print: async (text) => void lines.push(text),
+  });
   await writer.open();
   for (const record of records) assert.equal(writer.write(record, Number.NaN), true);
   await writer.flush();
@@ -41,6 +48,35 @@ async function printed(
 }
 
 describe("print", () => {
+  test("each line is sent at once, and nothing follows 64 KiB of lines that nobody has read", async () => {
+    const lines: string[] = [];
+    const reads = Promise.withResolvers<void>();
+    const writer = print().createWriter({
+      ...contextOf(),
+      print: async (line) => {
+        lines.push(line);
+        await reads.promise;
+      },
+    });
+    const row = { text: "x".repeat(100) };
+    let written = 1;
+    while (writer.write(row, Number.NaN)) {
+      written += 1;
+      assert.ok(written < 1_000, "it never said that it is full");
+      assert.equal(lines.length, written - 1);
+    }
+    assert.equal(written, Math.ceil((64 * 1024) / lines[0]!.length));
+    let flushed = false;
+    const flush = writer.flush().then(() => {
+      flushed = true;
+    });
+    await new Promise(setImmediate);
+    assert.equal(flushed, false);
+    reads.resolve();
+    await flush;
+    assert.equal(writer.write(row, Number.NaN), true);
+  });
+
   test("rows of one shape stand in columns, numbers to the right", async () => {
     assert.deepEqual(
       await printed([

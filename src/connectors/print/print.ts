@@ -67,25 +67,27 @@ export function print(options: PrintOptions = {}): Sink<unknown> {
 const prefixOf = ({ uid, parallelism, subtaskIndex }: SinkWriterContext): string =>
   parallelism === 1 ? uid : `${uid}/${subtaskIndex}`;
 
-/** What happens to the rows of one subtask; there is nothing to flush and nothing to commit. */
+/** What is printed between two looks at whether it is read; characters. */
+const UNFLUSHED_MAX = 64 * 1024;
+
+/** What happens to the rows of one subtask; there is nothing to commit. */
 type Rows = {
-  write(record: unknown): void;
+  /** As that of a SinkWriter. */
+  write(record: unknown): boolean;
+  flush(): Promise<void>;
   abort(): void;
-  close(): void;
+  close(): Promise<void>;
 };
 
 function rowWriter(rows: Rows): SinkWriter<unknown> {
   return {
     async open() {},
-    write(record) {
-      rows.write(record);
-      return true;
-    },
-    async flush() {},
+    write: (record) => rows.write(record),
+    flush: () => rows.flush(),
     prepareCommit: async () => [],
     async commit() {},
     abort: async () => rows.abort(),
-    close: async () => rows.close(),
+    close: () => rows.close(),
   };
 }
 
@@ -96,6 +98,8 @@ class RowLines implements Rows {
   readonly #width: number;
   readonly #aligned: AlignedRows;
   #count = 0;
+  #unflushed = 0;
+  #printed = Promise.resolve();
 
   constructor(context: SinkWriterContext, limit: number, width: number) {
     this.#context = context;
@@ -105,17 +109,27 @@ class RowLines implements Rows {
     this.#aligned = new AlignedRows(context.recordType ?? null);
   }
 
-  write(record: unknown): void {
+  write(record: unknown): boolean {
     this.#count += 1;
-    if (this.#count > this.#limit) return;
-    this.#context.print(cutText(`${this.#prefix}  ${this.#aligned.text(record)}`, this.#width));
+    if (this.#count <= this.#limit) this.#print(cutText(`${this.#prefix}  ${this.#aligned.text(record)}`, this.#width));
+    return this.#unflushed < UNFLUSHED_MAX;
+  }
+
+  async flush(): Promise<void> {
+    this.#unflushed = 0;
+    await this.#printed;
   }
 
   abort(): void {} // What is printed is printed.
 
-  close(): void {
+  async close(): Promise<void> {
     const hidden = this.#count - this.#limit;
-    if (hidden > 0) this.#context.print(`${this.#prefix}  … and ${hidden} more`);
+    if (hidden > 0) await this.#context.print(`${this.#prefix}  … and ${hidden} more`);
+  }
+
+  #print(line: string): void {
+    this.#unflushed += line.length;
+    this.#printed = this.#context.print(line); // The last to be read.
   }
 }
 
@@ -133,16 +147,19 @@ class RowTable implements Rows {
     this.#last = last;
   }
 
-  write(record: unknown): void {
+  write(record: unknown): boolean {
     this.#ring[this.#count % this.#last] = record;
     this.#count += 1;
+    return true;
   }
+
+  async flush(): Promise<void> {}
 
   abort(): void {
     this.#count = 0;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#count === 0) return;
     const first = this.#count > this.#last ? this.#count % this.#last : 0;
     const rows = [...this.#ring.slice(first), ...this.#ring.slice(0, first)];
@@ -150,7 +167,7 @@ class RowTable implements Rows {
     const head = `${prefixOf(this.#context)}: ${shown} ${this.#count === 1 ? "row" : "rows"}`;
     const lines = tableLines(rows, this.#context.recordType ?? null);
     // In one piece: the tables of other subtasks come at the same time.
-    this.#context.print([head, ...lines.map((line) => cutText(`  ${line}`, this.#width))].join("\n"));
+    await this.#context.print([head, ...lines.map((line) => cutText(`  ${line}`, this.#width))].join("\n"));
   }
 }
 

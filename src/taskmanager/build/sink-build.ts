@@ -28,7 +28,7 @@ export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver 
     recordType: recordType(plan, operator),
     key: input.kind === "upsert" ? input.key : null,
     metrics: subtask.scope(uid),
-    print,
+    print: (lines) => print(descriptor, uid, lines),
     deliver: (rows) => deliver(descriptor, uid, rows),
   };
   const writer = connectorCall("sink", uid, () => sink.createWriter(opened));

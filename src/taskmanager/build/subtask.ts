@@ -36,7 +36,7 @@ export type TaskBuildContext = {
   readonly storeFor: (operator: PlanOperator, subtask: number) => KeyedStateStore;
   readonly metrics: (vertex: number, subtask: number, operator: string | null) => MetricScope;
   readonly wake: () => void;
-  readonly print: (lines: string) => void;
+  readonly print: (task: TaskDescriptor, sink: string, lines: string) => Promise<void>;
   /** Takes encoded rows for whoever started the job; resolves when more may follow. */
   readonly deliver: (task: TaskDescriptor, sink: string, rows: Uint8Array) => Promise<void>;
   readonly requestSplit: (task: TaskDescriptor) => void;

@@ -31,6 +31,17 @@ describe("rows for whoever started the job", () => {
     assert.deepEqual(sent[1], { kind: "rows", task: "0/0/0", sink: "out", rows: batch });
   });
 
+  test("lines for the terminal are held to the same bound, in characters", async () => {
+    const { outlets, sent } = open();
+    const outlet = outlets.of("0/0/0", "out");
+    const lines = "x".repeat(UNREAD_BYTES_MAX);
+    const printed = outlet.deliver(lines);
+    assert.deepEqual(sent, [{ kind: "print", task: "0/0/0", sink: "out", lines }]);
+    assert.equal(await isSettled(printed), false);
+    outlet.read(1);
+    assert.ok(await isSettled(printed));
+  });
+
   test("one batch beyond the bound is sent, too, and waited for", async () => {
     const { outlets } = open();
     const delivered = outlets.of("0/0/0", "out").deliver(new Uint8Array(3 * UNREAD_BYTES_MAX));

@@ -1,4 +1,4 @@
-// Where rows of one subtask of a sink leave for whoever started the job.
+// Where what one subtask of a sink has for whoever started the job leaves: rows, or lines for the terminal.
 //
 //   R1. What is sent and not yet read is bounded: `deliver` resolves when there is room for more.
 //   R2. Once released (the slot ends), nothing waits for a reader any more: what is left is sent, or dropped with the
@@ -6,22 +6,24 @@
 
 import type { FromSlot, TaskId } from "../../protocol/slot-messages.ts";
 
-/** Per subtask of a sink; what the program that reads holds at most, beside the batch at hand. */
+/** Per subtask of a sink; what the program that reads holds at most, beside the batch at hand. Of text: characters. */
 export const UNREAD_BYTES_MAX = 256 * 1024;
 
+type Payload = Uint8Array | string;
+
 export class RowOutlet {
-  readonly #send: (bytes: Uint8Array) => void;
+  readonly #send: (payload: Payload) => void;
   #unreadBytes = 0;
   #released = false;
   #waiting: (() => void)[] = [];
 
-  constructor(send: (bytes: Uint8Array) => void) {
+  constructor(send: (payload: Payload) => void) {
     this.#send = send;
   }
 
-  async deliver(bytes: Uint8Array): Promise<void> {
-    this.#unreadBytes += bytes.length;
-    this.#send(bytes);
+  async deliver(payload: Payload): Promise<void> {
+    this.#unreadBytes += payload.length;
+    this.#send(payload);
     if (this.#hasRoom()) return;
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
@@ -59,7 +61,7 @@ export class RowOutlets {
 
   of(task: TaskId, sink: string): RowOutlet {
     const key = `${task} ${sink}`;
-    const outlet = this.#outlets.get(key) ?? new RowOutlet((rows) => this.#send({ kind: "rows", task, sink, rows }));
+    const outlet = this.#outlets.get(key) ?? new RowOutlet((payload) => this.#send(messageOf(task, sink, payload)));
     this.#outlets.set(key, outlet);
     if (this.#released) outlet.release();
     return outlet;
@@ -69,4 +71,9 @@ export class RowOutlets {
     this.#released = true;
     for (const outlet of this.#outlets.values()) outlet.release();
   }
+}
+
+function messageOf(task: TaskId, sink: string, payload: Payload): FromSlot {
+  if (typeof payload === "string") return { kind: "print", task, sink, lines: payload };
+  return { kind: "rows", task, sink, rows: payload };
 }

@@ -76,7 +76,7 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         },
         metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
         wake,
-        print: (lines) => send({ kind: "print", lines }),
+        print: ({ id }, sink, lines) => outlets.of(id, sink).deliver(lines),
         deliver: ({ id }, sink, rows) => outlets.of(id, sink).deliver(rows),
         requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
       };

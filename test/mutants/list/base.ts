@@ -6,6 +6,13 @@ const METRICS_TESTS = ["src/metrics/metrics.test.ts", "src/metrics/metric-rates.
 /** Of base, config and metrics. */
 export const BASE: readonly Mutant[] = [
   {
+    name: "a queue that is moved together forgets where it begins",
+    file: "src/base/fifo.ts",
+    find: "    this.#items.copyWithin(0, this.#first);\n",
+    replace: "",
+    tests: ["src/base/fifo.test.ts"],
+  },
+  {
     name: "equal values whose fields stand in another order have different hashes",
     file: "src/base/canonical-json.ts",
     find: "for (const key of Object.keys(value).sort()) {",

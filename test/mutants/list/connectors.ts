@@ -323,8 +323,22 @@ export const CONNECTORS: readonly Mutant[] = [
   {
     name: "print shows a row more than its limit",
     file: PRINT,
-    find: "if (this.#count > this.#limit) return;",
-    replace: "if (this.#count > this.#limit + 1) return;",
+    find: "if (this.#count <= this.#limit) this",
+    replace: "if (this.#count <= this.#limit + 1) this",
+    tests: PRINT_TESTS,
+  },
+  {
+    name: "print never waits for whoever reads",
+    file: PRINT,
+    find: "return this.#unflushed < UNFLUSHED_MAX;",
+    replace: "return true;",
+    tests: PRINT_TESTS,
+  },
+  {
+    name: "a flush of print does not wait for its lines to be read",
+    file: PRINT,
+    find: "    await this.#printed;",
+    replace: "    void this.#printed;",
     tests: PRINT_TESTS,
   },
   {

@@ -6,6 +6,13 @@ const TOPOLOGY = "src/jobmanager/topology.ts";
 
 export const JOBMANAGER: readonly Mutant[] = [
   {
+    name: "nobody says that printed lines were read",
+    file: MASTER,
+    find: "        this.rowsRead({ task: message.task, sink: message.sink, bytes: message.lines.length });\n",
+    replace: "",
+    tests: ["src/jobmanager/job-master.test.ts"],
+  },
+  {
     name: "an endless job that is stopped and cannot commit ends as cancelled",
     file: STATE,
     find: `next = { ...step.state, outcome: "failed" };`,
