@@ -12,6 +12,7 @@ import { managedStore } from "../src/state/managed/managed-store.ts";
 import { heapBlocks } from "../src/state/pages/block-source.ts";
 import { PageAllocator } from "../src/state/pages/page-allocator.ts";
 import type { KeyedStoreOptions } from "../src/state/store/keyed-store.ts";
+import { testOwner } from "../src/state/suites/test-owner.contract.ts";
 import { ManagedTable } from "../src/state/table/managed-table.ts";
 import { compileKeyHash, hashAscii, mixEnd } from "../src/types/keys/key-hash.ts";
 import { t } from "../src/types/t.ts";
@@ -42,7 +43,7 @@ type Contestant = {
 };
 
 const setup = (key = t.f64.spec, allocator = new PageAllocator(heapBlocks(MEMORY, 2 ** 20))): KeyedStoreOptions => ({
-  operator: "bench",
+  owner: testOwner(allocator, "bench"),
   key,
   maxParallelism: 128,
   keyGroups: { first: 0, last: 127 },

@@ -15,6 +15,8 @@ export type MemoryRow = {
   readonly share: number;
   readonly origin: string;
   readonly key: string | null;
+  /** Uid of the operator whose managed memory it is, in rows about a job. */
+  readonly operator?: string;
 };
 
 export function memoryExplain(memory: TaskManagerMemory): MemoryRow[] {

@@ -185,12 +185,13 @@ class OperatorHarness implements Harness {
     this.#nowMs = options.startTime === undefined ? env.clock.nowMs() : Number(options.startTime);
     const clock = { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs };
     const keyGroups = { first: 0, last: plan.maxParallelism - 1 };
+    const allocator = new PageAllocator(heapBlocks(STATE_BYTES));
     this.#store = managedStore({
-      operator: plan.uid,
+      owner: allocator.openOwner({ job: "harness", operator: plan.uid, subtask: 0, parallelism: 1 }),
       key: plan.key?.type ?? { kind: "any" },
       maxParallelism: plan.maxParallelism,
       keyGroups,
-      allocator: new PageAllocator(heapBlocks(STATE_BYTES)),
+      allocator,
       clock,
       seed: options.seed ?? 1,
       heapBudget: { limitBytes: STATE_BYTES, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 },

@@ -10,6 +10,7 @@ import { heapBlocks } from "../../src/state/pages/block-source.ts";
 import { PageAllocator } from "../../src/state/pages/page-allocator.ts";
 import type { KeyedStore, KeyedStoreOptions } from "../../src/state/store/keyed-store.ts";
 import { PageWatch } from "../../src/state/suites/page-watch.contract.ts";
+import { testOwner } from "../../src/state/suites/test-owner.contract.ts";
 import { ByteCursor, ByteSink } from "../../src/types/bytes/byte-buffer.ts";
 import type { BatchCodec } from "../../src/types/bytes/codec.ts";
 import { compileKeyHash } from "../../src/types/keys/key-hash.ts";
@@ -169,7 +170,7 @@ export class OperatorDriver {
     const keyGroups = keyGroupRangeOf(index, parallelism, this.#groups);
     const allocator = new PageAllocator(heapBlocks(limitBytes));
     const store = storeOf({
-      operator: "op",
+      owner: testOwner(allocator),
       key: this.#options.keyType,
       maxParallelism: this.#groups,
       keyGroups,

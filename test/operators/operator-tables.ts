@@ -4,6 +4,7 @@ import type { KeyGroupRange } from "../../src/state/keys/key-groups.ts";
 import { heapBlocks } from "../../src/state/pages/block-source.ts";
 import { PageAllocator } from "../../src/state/pages/page-allocator.ts";
 import { OperatorTables } from "../../src/state/store/operator-tables.ts";
+import { testOwner } from "../../src/state/suites/test-owner.contract.ts";
 
 export type TablesOptions = {
   readonly limitBytes: number;
@@ -25,7 +26,7 @@ export function operatorTables({
   return {
     allocator,
     tables: new OperatorTables(
-      { allocator, operator: "op", key: { kind: "string" }, maxParallelism, keyGroups, seed: 7 },
+      { allocator, owner: testOwner(allocator), key: { kind: "string" }, maxParallelism, keyGroups, seed: 7 },
       heap,
     ),
   };

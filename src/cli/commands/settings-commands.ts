@@ -1,8 +1,10 @@
 // `millrace memory explain` and `millrace config show`: what holds, and why.
 
 import { UserError } from "../../base/errors.ts";
+import { memoryOwnerRows } from "../../client/explain/memory-owners.ts";
 import { machineBytes } from "../../client/machine-node.ts";
 import { type Configuration, configShow } from "../../config/configuration.ts";
+import type { JobGraph } from "../../graph/job-graph.ts";
 import { memoryExplain } from "../../memory/memory-explain.ts";
 import { taskManagerMemory } from "../../memory/task-manager-memory.ts";
 import { PROGRAM, pairs } from "../session/arguments.ts";
@@ -15,8 +17,9 @@ import { memoryText } from "./memory-text.ts";
 const VERSION = 1;
 
 export async function memoryExplainCommand(session: Session, terminal: Terminal): Promise<number> {
-  const configuration = await memoryConfiguration(session);
-  const rows = memoryExplain(taskManagerMemory(configuration, { machineBytes: machineBytes() }));
+  const { configuration, graph } = await memoryConfiguration(session);
+  const memory = taskManagerMemory(configuration, { machineBytes: machineBytes() });
+  const rows = [...memoryExplain(memory), ...(graph === null ? [] : memoryOwnerRows(graph, memory))];
   if (session.line.flags.has("json")) terminal.data(JSON.stringify({ version: VERSION, components: rows }));
   else terminal.data(memoryText(rows, terminal.columns, terminal.outPalette));
   terminal.note(`next   ${PROGRAM} config show --origin`);
@@ -24,7 +27,9 @@ export async function memoryExplainCommand(session: Session, terminal: Terminal)
 }
 
 /** With a job, there are as many slots as it has when it runs. */
-async function memoryConfiguration(session: Session): Promise<Configuration> {
+async function memoryConfiguration(
+  session: Session,
+): Promise<{ readonly configuration: Configuration; readonly graph: JobGraph | null }> {
   const { positional, values } = session.line;
   if (positional === "" && values.param !== undefined) {
     throw new UserError("CLI_ARGUMENT_MISSING", "millrace memory explain needs job.ts to give --param to", {
@@ -32,10 +37,10 @@ async function memoryConfiguration(session: Session): Promise<Configuration> {
     });
   }
   const configuration = await session.configuration();
-  if (positional === "") return configuration;
+  if (positional === "") return { configuration, graph: null };
   const { jobPlan, withSlots } = await import("../../client/job-plan.ts");
   const { graph } = await jobPlan(await session.job(), pairs(session.line, "param"), configuration);
-  return withSlots(configuration, graph);
+  return { configuration: withSlots(configuration, graph), graph };
 }
 
 export async function configShowCommand(session: Session, terminal: Terminal): Promise<number> {

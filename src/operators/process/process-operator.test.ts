@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { managedStore } from "../../state/managed/managed-store.ts";
 import { heapBlocks } from "../../state/pages/block-source.ts";
 import { PageAllocator } from "../../state/pages/page-allocator.ts";
+import { testOwner } from "../../state/suites/test-owner.contract.ts";
 import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import type { OperatorContext } from "../operator.ts";
 import { type ProcessContext, ProcessOperator, type ProcessTimer } from "./process-operator.ts";
@@ -14,12 +15,13 @@ function setUp(
   onTimer: (timer: ProcessTimer, context: ProcessContext) => void,
   pauses: readonly number[] = [Infinity],
 ) {
+  const allocator = new PageAllocator(heapBlocks(16 * 1024 * 1024));
   const store = managedStore({
-    operator: "p",
+    owner: testOwner(allocator, "p"),
     key: { kind: "f64" },
     maxParallelism: 8,
     keyGroups: { first: 0, last: 7 },
-    allocator: new PageAllocator(heapBlocks(16 * 1024 * 1024)),
+    allocator,
     clock: { nowMs: () => 0, monotonicMs: () => 0 },
     seed: 1,
     heapBudget: { limitBytes: Infinity, configKey: "", usedBytes: 0 },

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { managedStore } from "../../state/managed/managed-store.ts";
 import { heapBlocks } from "../../state/pages/block-source.ts";
 import { PageAllocator } from "../../state/pages/page-allocator.ts";
+import { testOwner } from "../../state/suites/test-owner.contract.ts";
 import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import { t } from "../../types/t.ts";
 import type { OperatorContext } from "../operator.ts";
@@ -16,12 +17,13 @@ function run(
   returned: unknown[] = [],
 ): unknown[] {
   const emitted: unknown[] = [];
+  const allocator = new PageAllocator(heapBlocks(1024 * 1024));
   const store = managedStore({
-    operator: "sum",
+    owner: testOwner(allocator, "sum"),
     key: { kind: "string" },
     maxParallelism: 8,
     keyGroups: { first: 0, last: 7 },
-    allocator: new PageAllocator(heapBlocks(1024 * 1024)),
+    allocator,
     clock: { nowMs: () => 0, monotonicMs: () => 0 },
     seed: 1,
     heapBudget: { limitBytes: 0, configKey: "", usedBytes: 0 },

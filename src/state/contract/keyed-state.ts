@@ -149,6 +149,6 @@ export interface KeyedStateStore {
   /** Writes everything of one key group, timers included. */
   snapshot(keyGroup: number, out: ByteWriter): void;
   restore(keyGroup: number, input: ByteReader): void;
-  /** Gives all memory back. */
+  /** Gives all memory back. Nothing may be called after it. */
   release(): void;
 }

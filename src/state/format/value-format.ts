@@ -47,8 +47,8 @@ export function valueFormat(spec: TypeSpec, view: MemoryView, label: string): Va
 }
 
 /** The error for a value that a state's type does not admit. */
-export function valueMisfit(spec: TypeSpec, value: unknown, account: { operator: string; state: string }): Error {
-  const { operator, state } = account;
+export function valueMisfit(spec: TypeSpec, value: unknown, place: { operator: string; state: string }): Error {
+  const { operator, state } = place;
   const mismatch = specMismatch(spec, value);
   assert(mismatch !== null, `a value of state ${state} of ${operator} was refused, but fits`);
   return codecError(mismatch, `value of state "${state}"`, { operator });

@@ -9,9 +9,9 @@ import { HeapMap } from "./heap-map.ts";
 import { HeapValue } from "./heap-value.ts";
 
 export function heapStore(options: KeyedStoreOptions): KeyedStore {
-  const { operator, keyGroups, clock, heapBudget } = options;
+  const { owner, keyGroups, clock, heapBudget } = options;
   const current = new CurrentKey(keyCodec(options.key), options.maxParallelism, keyGroups);
-  const cellOptions = { operator, keyGroups, clock, current, heapBudget };
+  const cellOptions = { operator: owner.operator, keyGroups, clock, current, heapBudget };
   return new KeyedStore(options, current, {
     kind: "heap",
     value: (spec, type) => new HeapValue(spec, type, cellOptions),

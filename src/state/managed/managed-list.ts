@@ -44,7 +44,7 @@ export class ManagedList implements CellStorage, ListCell {
 
   constructor(spec: ListSpec, options: CellOptions) {
     const { name, ttlMs, item } = spec;
-    const { current, clock, operator } = options;
+    const { current, clock, owner } = options;
     const ttlWords = ttlMs === null ? 0 : 1;
     const table = { name, blob: true, listed: false, initial: null };
     this.spec = spec;
@@ -57,7 +57,7 @@ export class ManagedList implements CellStorage, ListCell {
       { ...options, account: this.#lists.account },
     );
     this.#row = new CurrentRow(this.#lists, current);
-    this.#program = compileValueProgram(item, "refuse", `${operator}-${name}`);
+    this.#program = compileValueProgram(item, "refuse", `${owner.operator}-${name}`);
     this.#countersWord = this.#lists.layout.valueWord + ttlWords;
     this.#expiry =
       ttlMs === null ? null : new RowExpiry(this.#lists, ttlMs, clock, (address) => this.#removeOther(address));

@@ -42,7 +42,8 @@ export class ManagedMap implements CellStorage, MapCell {
 
   constructor(spec: MapSpec, options: CellOptions) {
     const { name, ttlMs } = spec;
-    const { current, clock, operator, allocator } = options;
+    const { current, clock, owner, allocator } = options;
+    const { operator } = owner;
     const format = valueFormat(spec.value, allocator.view, `${operator}-${name}`);
     const ttlWords = ttlMs === null ? 0 : 1;
     this.spec = spec;

@@ -29,8 +29,8 @@ export class ManagedValue implements CellStorage, ValueCell {
   readonly #cursor: ByteCursor;
 
   constructor(spec: StateSpec, type: TypeSpec, options: CellOptions) {
-    const { allocator, current, clock, operator } = options;
-    const format = valueFormat(type, allocator.view, `${operator}-${spec.name}`);
+    const { allocator, current, clock, owner } = options;
+    const format = valueFormat(type, allocator.view, `${owner.operator}-${spec.name}`);
     const ttlWords = spec.ttlMs === null ? 0 : 1;
     this.spec = spec;
     this.#format = format;

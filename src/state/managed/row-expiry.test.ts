@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { KeyBatch } from "../keys/key-batch.ts";
 import { heapBlocks } from "../pages/block-source.ts";
 import { PageAllocator } from "../pages/page-allocator.ts";
+import { testOwner } from "../suites/test-owner.contract.ts";
 import { ManagedTable } from "../table/managed-table.ts";
 import { RowExpiry } from "./row-expiry.ts";
 
@@ -10,11 +11,12 @@ const TTL_MS = 100;
 
 function setup(keys: number, maxParallelism: number) {
   let nowMs = 0;
+  const allocator = new PageAllocator(heapBlocks(64 << 20));
   const table = new ManagedTable(
     { name: "t", key: "number", namespaced: false, listed: false, blob: false, valueWords: 60, initial: null },
     {
-      allocator: new PageAllocator(heapBlocks(64 << 20)),
-      operator: "op",
+      allocator,
+      owner: testOwner(allocator),
       maxParallelism,
       keyGroups: { first: 0, last: maxParallelism - 1 },
       seed: 7,

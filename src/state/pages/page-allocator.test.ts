@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { SegmentPool } from "../../memory/segment-pool.ts";
+import { testOwner } from "../suites/test-owner.contract.ts";
 import { heapBlocks, poolBlocks } from "./block-source.ts";
-import { type MemoryAccount, PAGE_BYTES, PageAllocator } from "./page-allocator.ts";
-
-const account = (state: string): MemoryAccount => ({ operator: "op", state, bytes: 0 });
+import type { MemoryAccount, MemoryOwner } from "./memory-owner.ts";
+import { PAGE_BYTES, PageAllocator } from "./page-allocator.ts";
 
 test("pages are held once, accounts add up, and free blocks go back, under any order of calls", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(1000)), { maxLength: 200 }), (steps) => {
       const blocks = heapBlocks(8 * 16 * PAGE_BYTES, 16 * PAGE_BYTES);
       const allocator = new PageAllocator(blocks);
-      const owner = account("a");
+      const owner = testOwner(allocator).account("a");
       const held: number[] = [];
       for (const [take, pick] of steps) {
         if (take) {
@@ -41,7 +41,7 @@ test("of all blocks that were full no more than two are kept once their pages ar
   for (const isBackwards of [false, true]) {
     const blocks = heapBlocks(8 * 16 * PAGE_BYTES, 16 * PAGE_BYTES);
     const allocator = new PageAllocator(blocks);
-    const owner = account("a");
+    const owner = testOwner(allocator).account("a");
     const held: number[] = [];
     for (let page = allocator.allocate(owner); page !== -1; page = allocator.allocate(owner)) held.push(page);
     assert.equal(blocks.leased(), 8);
@@ -53,7 +53,7 @@ test("of all blocks that were full no more than two are kept once their pages ar
 
 test("a page that is released twice, or was never given out, is a bug that names the state", () => {
   const allocator = new PageAllocator(heapBlocks(64 * 1024));
-  const owner = account("w");
+  const owner = testOwner(allocator).account("w");
   const page = allocator.allocate(owner);
   allocator.release(page, owner);
   assert.throws(() => allocator.release(page, owner), /page \d+ of op\/w is not held/);
@@ -61,12 +61,12 @@ test("a page that is released twice, or was never given out, is a bug that names
 
 test("closing reports what was not given back", () => {
   const allocator = new PageAllocator(heapBlocks(64 * 1024));
-  allocator.allocate(account("leak"));
+  allocator.allocate(testOwner(allocator).account("leak"));
   assert.equal(allocator.close(), PAGE_BYTES);
 });
 
 test("without any memory the error names the operator that needs it", () => {
-  assert.throws(() => new PageAllocator(heapBlocks(0), "keeper"), {
+  assert.throws(() => new PageAllocator(heapBlocks(0), { operator: "keeper" }), {
     code: "STATE_BUDGET_EXCEEDED",
     operator: "keeper",
     message: /^operator "keeper" keeps state, and the slot's share of managed memory, 0 B, is less than a block of/,
@@ -83,7 +83,7 @@ test("the segment pool's limit for the slot is the budget, and its blocks come b
   });
   const owner = pool.registerOwner({ job: "j", task: "t", purpose: "state" }, 1);
   const allocator = new PageAllocator(poolBlocks(pool, owner, 2 << 20));
-  const payer = account("sum");
+  const payer = testOwner(allocator).account("sum");
   const pages: number[] = [];
   for (let page = allocator.allocate(payer); page !== -1; page = allocator.allocate(payer)) {
     allocator.view.f64.fill(1, page, page + 512);
@@ -99,8 +99,14 @@ test("the segment pool's limit for the slot is the budget, and its blocks come b
 
 test("who cannot grow is told who holds more, the greatest first, and what helps", () => {
   const allocator = new PageAllocator(heapBlocks(64 * 4096));
+  const owners = new Map<string, MemoryOwner>();
+  const ownerOf = (operator: string): MemoryOwner => {
+    const owner = owners.get(operator) ?? testOwner(allocator, operator);
+    owners.set(operator, owner);
+    return owner;
+  };
   const held = (operator: string, state: string, pages: number, advice?: string): MemoryAccount => {
-    const one = { operator, state, bytes: 0, ...(advice !== undefined && { advice }) };
+    const one = ownerOf(operator).account(state, advice);
     for (let n = 0; n < pages; n += 1) assert.ok(allocator.allocate(one) >= 0);
     return one;
   };
@@ -125,7 +131,7 @@ test("who cannot grow is told who holds more, the greatest first, and what helps
 
 test("who froze a page is told before it changes, once, and before it is released", () => {
   const allocator = new PageAllocator(heapBlocks(1 << 20));
-  const account = { operator: "op", state: "s", bytes: 0 };
+  const account = testOwner(allocator).account("s");
   const [one, two, three] = [allocator.allocate(account), allocator.allocate(account), allocator.allocate(account)];
   const told: number[] = [];
   const frozen = allocator.freeze((page) => told.push(page));
@@ -143,4 +149,36 @@ test("who froze a page is told before it changes, once, and before it is release
   assert.deepEqual(told, [two, one, two]);
   for (const page of [one, two, three, fresh]) allocator.release(page, account);
   assert.equal(allocator.close(), 0);
+});
+
+test("only its owner releases a page, and an owner that ended neither gets nor releases any", () => {
+  const allocator = new PageAllocator(heapBlocks(1 << 20));
+  const [one, other] = [testOwner(allocator, "one"), testOwner(allocator, "other")];
+  const [mine, theirs] = [one.account("s"), other.account("s")];
+  const page = allocator.allocate(mine);
+  assert.throws(() => allocator.release(page, theirs), /page \d+, which other\/s releases, is another owner's/);
+  assert.deepEqual([one.usedBytes, other.usedBytes], [PAGE_BYTES, 0]);
+  allocator.release(page, mine);
+  const { number } = one;
+  allocator.endOwner(one);
+  assert.throws(() => allocator.allocate(mine), /operator "one" has ended and asks for memory for "s"/);
+  assert.throws(() => allocator.endOwner(one), /has ended already/);
+  assert.equal(testOwner(allocator, "next").number, number, "numbers are given again");
+});
+
+test("what an owner has not released when it ends is told by its states, and free again", () => {
+  const allocator = new PageAllocator(heapBlocks(1 << 20));
+  const [leaky, other] = [testOwner(allocator, "leaky"), testOwner(allocator, "other")];
+  const before = allocator.usedBytes;
+  allocator.allocate(other.account("kept"));
+  const [one, two] = [leaky.account("one"), leaky.account("two")];
+  for (const account of [one, two, two]) allocator.allocate(account);
+  assert.equal(leaky.usedBytes, 3 * PAGE_BYTES);
+  assert.throws(() => allocator.endOwner(leaky), {
+    code: "STATE_LEAKED",
+    operator: "leaky",
+    message: /operator "leaky" of job job has ended and not given back managed memory: "one" 4 KiB, "two" 8 KiB$/,
+  });
+  assert.deepEqual([leaky.usedBytes, leaky.peakBytes, other.usedBytes], [0, 3 * PAGE_BYTES, PAGE_BYTES]);
+  assert.equal(allocator.usedBytes, before + PAGE_BYTES);
 });

@@ -1,8 +1,9 @@
 // Pages of 4 KiB for the state of one slot, carved from blocks of its share of managed memory.
 //
 // All managed memory of a TaskManager is one region of shared memory, so that one set of views reaches every page, and
-// the address of a page is its index in the Float64Array: a plain integer below 2^30 (8 GiB). Pages are charged to
-// accounts (one per state of an operator); what an account holds is what the dashboard and the errors show.
+// the address of a page is its index in the Float64Array: a plain integer below 2^30 (8 GiB). A page that is held has
+// an owner (an operator of a subtask, memory-owner.ts) and is charged to one of its accounts, one per state; what they
+// hold is what metrics and errors show.
 //
 //   region   │ block 0 │ block 1 │ block 2 │ …      a block: 1 MiB, leased from the pool as a whole
 //   block    │p0│p1│p2│…│p255│                      carved from the left, free pages chained through their first word
@@ -10,15 +11,17 @@
 // Owns: blocks and who holds which page of them. Does not own: what lies in a page; nothing is cleared when it changes
 // hands.
 //
-//   A1. A page is free or held by one account; `account.bytes` is the sum of its pages.
+//   A1. A page is free or held by one account; `account.bytes` is the sum of its pages. Only its owner releases it.
 //   A2. A refused allocation changes nothing.
 //   A3. A block goes back to the pool once all its pages are free, except the last one that has free pages.
 //   A4. Whoever writes to a page has asked for it by `writable` since it was frozen. Whoever froze it is told before it
 //       changes, or goes: there it can be copied aside, and noted as changed.
+//   A5. An owner that ends holds nothing any more: what its states have not released is told, and free again.
 
-import { assert, UserError } from "../../base/errors.ts";
+import { assert, InternalError, UserError } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
 import type { MemoryView } from "../../base/memory-view.ts";
+import { type MemoryAccount, MemoryOwner, type MemoryOwnerName, NOBODY } from "./memory-owner.ts";
 
 /** Size of a page in 8-byte words, the unit of all addresses here. */
 export const PAGE_WORDS = 512;
@@ -37,19 +40,21 @@ export interface BlockSource {
   release(offset: number): void;
 }
 
-/** Who pays for pages. */
-export type MemoryAccount = {
-  readonly operator: string;
-  readonly state: string;
-  bytes: number;
-  /** What helps beside more memory. Default: what helps for state that the user has declared. */
-  readonly advice?: string;
+export type PageAllocatorOptions = {
+  /** The operator that first needs pages, for the error when there are none at all. */
+  readonly operator?: string;
+  /** Takes what an owner that ended has not given back. Default: throws it. */
+  readonly leaked?: (leak: InternalError) => void;
 };
 
 const NONE = -1;
 const ADVICE = "clear state that is done with, or give it a ttl";
 /** So many of the other accounts are named in an error. */
 const HOLDERS_SHOWN = 3;
+/** Owners at a time: their numbers have 16 bits. */
+const OWNERS_MAX = 2 ** 16 - 1;
+/** Of the page of zeros. */
+const SLOT = { job: "", operator: "slot", subtask: 0, parallelism: 1 };
 
 export class PageAllocator {
   readonly view: MemoryView;
@@ -66,23 +71,26 @@ export class PageAllocator {
   readonly #chain: Int32Array;
   readonly #previous: Int32Array;
   readonly #next: Int32Array;
-  /** One bit per page: held. Catches what is released twice (A1). */
+  /** One bit per page: held. */
   readonly #held: Int32Array;
+  /** By page: the number of its owner. Catches what is released twice, or by somebody else (A1). */
+  readonly #owner: Uint16Array;
+  /** By their numbers; NOBODY has none, and those of owners that ended are given again. */
+  readonly #owners: (MemoryOwner | null)[] = [null];
   /** One bit per page: frozen (A4); how many are; and who is told. */
   readonly #frozen: Int32Array;
   #frozenPages = 0;
   #changing: (page: number) => void = () => undefined;
   readonly #own: MemoryAccount;
-  /** Those that hold pages, or did. Bounded by the states of the slot. */
-  readonly #accounts = new Set<MemoryAccount>();
+  readonly #leaked: (leak: InternalError) => void;
   /** First of the blocks with free pages. */
   #open = NONE;
   #pages = 0;
 
-  /** `operator`: the first that needs pages, for the error when there are none at all. */
-  constructor(source: BlockSource, operator = "slot") {
+  constructor(source: BlockSource, { operator = SLOT.operator, leaked = throwLeak }: PageAllocatorOptions = {}) {
     const { view, blockBytes } = source;
-    this.#own = { operator, state: "state index", bytes: 0 };
+    this.#own = this.openOwner({ ...SLOT, operator }).account("state index");
+    this.#leaked = leaked;
     assert(blockBytes % PAGE_BYTES === 0, `blocks of ${blockBytes} bytes do not divide into pages`);
     assert(view.f64.length <= 2 ** 30, `a region of ${view.f64.length} words is more than addresses reach`);
     const blocks = Math.floor((view.f64.length * 8) / blockBytes);
@@ -97,6 +105,7 @@ export class PageAllocator {
     this.#previous = new Int32Array(blocks);
     this.#next = new Int32Array(blocks);
     this.#held = new Int32Array((blocks * this.#pagesPerBlock + 31) >>> 5);
+    this.#owner = new Uint16Array(blocks * this.#pagesPerBlock);
     this.#frozen = new Int32Array(this.#held.length);
     this.zeroPage = this.allocate(this.#own);
     if (this.zeroPage === NONE) throw this.exceeded(this.#own);
@@ -106,6 +115,38 @@ export class PageAllocator {
   /** Bytes in pages that are held. */
   get usedBytes(): number {
     return this.#pages * PAGE_BYTES;
+  }
+
+  /** What its states hold is released by them; then it is ended. `told` is called whenever a figure of it changes. */
+  openOwner(name: MemoryOwnerName, told: (owner: MemoryOwner) => void = () => undefined): MemoryOwner {
+    const gap = this.#owners.indexOf(null, NOBODY + 1);
+    const number = gap === -1 ? this.#owners.length : gap;
+    assert(number <= OWNERS_MAX, `${OWNERS_MAX} owners of pages, no more are possible`);
+    const owner = new MemoryOwner(name, number, told);
+    this.#owners[number] = owner;
+    return owner;
+  }
+
+  /** What it still holds is told as a leak, and free again (A5). */
+  endOwner(owner: MemoryOwner): void {
+    const { number, usedBytes, holding, name } = owner;
+    assert(this.#owners[number] === owner, `operator ${owner.text} of ${name.job} has ended already`);
+    this.#releaseAll(owner);
+    owner.number = NOBODY;
+    this.#owners[number] = null;
+    if (usedBytes === 0) return;
+    const states = holding.map(({ state, bytes }) => `"${state}" ${memorySizeText(bytes)}`).join(", ");
+    for (const account of holding) owner.charge(account, -account.bytes);
+    const message = `operator ${owner.text} of job ${name.job} has ended and not given back managed memory: ${states}`;
+    this.#leaked(new InternalError("STATE_LEAKED", message, { operator: name.operator }));
+  }
+
+  #releaseAll({ number, usedBytes }: MemoryOwner): void {
+    for (let page = 0, left = usedBytes; left > 0 && page < this.#owner.length; page += 1) {
+      if (this.#owner[page] !== number) continue;
+      this.#put(page * PAGE_WORDS);
+      left -= PAGE_BYTES;
+    }
   }
 
   /** Address of a page with unknown content, -1 when the budget is used up. Budget: 10 ns. */
@@ -122,10 +163,12 @@ export class PageAllocator {
     this.#free[block]! -= 1;
     if (this.#free[block] === 0) this.#unlink(block);
     const number = page / PAGE_WORDS;
+    const { owner } = account;
+    assert(owner.number !== NOBODY, `operator ${owner.text} has ended and asks for memory for "${account.state}"`);
     this.#held[number >>> 5]! |= 1 << (number & 31);
+    this.#owner[number] = owner.number;
     this.#pages += 1;
-    if (account.bytes === 0) this.#accounts.add(account);
-    account.bytes += PAGE_BYTES;
+    owner.charge(account, PAGE_BYTES);
     return page;
   }
 
@@ -179,13 +222,20 @@ export class PageAllocator {
   }
 
   release(page: number, account: MemoryAccount): void {
+    const { owner, operator, state } = account;
+    const holder = this.#owner[page / PAGE_WORDS]!;
+    assert(holder !== NOBODY, `page ${page} of ${operator}/${state} is not held`);
+    assert(holder === owner.number, `page ${page}, which ${operator}/${state} releases, is another owner's`);
+    this.#put(page);
+    owner.charge(account, -PAGE_BYTES);
+  }
+
+  #put(page: number): void {
     const number = page / PAGE_WORDS;
-    const bit = 1 << (number & 31);
-    assert((this.#held[number >>> 5]! & bit) !== 0, `page ${page} of ${account.operator}/${account.state} is not held`);
     this.writable(page);
-    this.#held[number >>> 5]! ^= bit;
+    this.#held[number >>> 5]! ^= 1 << (number & 31);
+    this.#owner[number] = NOBODY;
     this.#pages -= 1;
-    account.bytes -= PAGE_BYTES;
     const block = Math.floor(page / this.#blockWords);
     this.#i32[page * 2] = this.#chain[block]!;
     this.#chain[block] = page;
@@ -195,7 +245,10 @@ export class PageAllocator {
     if (this.#free[block] === this.#pagesPerBlock && !isOnlyOpen) this.#removeBlock(block);
   }
 
-  /** Gives the blocks back. Every page must have been released: what is left is a leak, and its bytes are returned. */
+  /**
+   * Gives the blocks back. All owners must have ended, or released their pages: what is left is a leak, and its bytes
+   * are returned.
+   */
   close(): number {
     this.release(this.zeroPage, this.#own);
     while (this.#open !== NONE && this.#free[this.#open] === this.#pagesPerBlock) this.#removeBlock(this.#open);
@@ -205,12 +258,12 @@ export class PageAllocator {
   /** The error for a refused allocation of an account. */
   exceeded(account: MemoryAccount): UserError {
     const { limitBytes, blockBytes, configKey } = this.#source;
-    const { operator, state, bytes, advice = ADVICE } = account;
+    const { owner, operator, state, bytes, advice = ADVICE } = account;
     const share = `the slot's share of managed memory, ${memorySizeText(limitBytes)}`;
     const message =
       limitBytes < blockBytes
-        ? `operator "${operator}" keeps state, and ${share}, is less than a block of ${memorySizeText(blockBytes)}`
-        : `state "${state}" of operator "${operator}" holds ${memorySizeText(bytes)} and cannot grow${this.#beside(account)}: ${share}, is used up`;
+        ? `operator ${owner.text} keeps state, and ${share}, is less than a block of ${memorySizeText(blockBytes)}`
+        : `state "${state}" of operator ${owner.text} holds ${memorySizeText(bytes)} and cannot grow${this.#beside(account)}: ${share}, is used up`;
     return new UserError("STATE_BUDGET_EXCEEDED", message, {
       operator,
       fix: `Raise ${configKey}, which the slots share, or keep less: ${advice}.`,
@@ -218,11 +271,12 @@ export class PageAllocator {
   }
 
   /** Who holds more than this account: the greatest, by name. */
-  #beside({ bytes, operator: own }: MemoryAccount): string {
-    const greater = [...this.#accounts].filter((other) => other.bytes > bytes && other !== this.#own);
+  #beside({ bytes, owner: own }: MemoryAccount): string {
+    const all = this.#owners.flatMap((owner) => owner?.holding ?? []);
+    const greater = all.filter((other) => other.bytes > bytes && other !== this.#own);
     const shown = greater.sort((left, right) => right.bytes - left.bytes).slice(0, HOLDERS_SHOWN);
-    const names = shown.map(({ operator, state, bytes: held }) => {
-      return `"${state}"${operator === own ? "" : ` of "${operator}"`} with ${memorySizeText(held)}`;
+    const names = shown.map(({ owner, state, bytes: held }) => {
+      return `"${state}"${owner === own ? "" : ` of ${owner.text}`} with ${memorySizeText(held)}`;
     });
     return names.length === 0 ? "" : ` beside ${names.join(", ")}`;
   }
@@ -257,4 +311,8 @@ export class PageAllocator {
     else this.#next[previous] = next;
     if (next !== NONE) this.#previous[next] = previous;
   }
+}
+
+function throwLeak(leak: InternalError): never {
+  throw leak;
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { testOwner } from "../suites/test-owner.contract.ts";
 import { heapBlocks } from "./block-source.ts";
-import { type MemoryAccount, PAGE_BYTES, PageAllocator } from "./page-allocator.ts";
+import { PAGE_BYTES, PageAllocator } from "./page-allocator.ts";
 import { TimerHeap } from "./timer-heap.ts";
 
 const ROW_WORDS = 2;
@@ -11,8 +12,8 @@ const ROWS_MAX = 1000;
 /** A heap over rows of [time, i32 index in the heap] in pages of the test. */
 function setup() {
   const allocator = new PageAllocator(heapBlocks(1 << 20));
-  const account: MemoryAccount = { operator: "op", state: "timers", bytes: 0 };
-  const rowsAccount: MemoryAccount = { operator: "op", state: "rows", bytes: 0 };
+  const owner = testOwner(allocator);
+  const [account, rowsAccount] = [owner.account("timers"), owner.account("rows")];
   const pages = Array.from({ length: 4 }, () => allocator.allocate(rowsAccount));
   const row = (n: number) => pages[n >> 8]! + (n & 255) * ROW_WORDS;
   const options = { allocator, account, timeWord: 0, indexAt: 2, tie: (left: number, right: number) => left - right };

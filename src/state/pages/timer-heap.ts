@@ -8,7 +8,8 @@
 //   H3. An entry's time is never later than its timer's. A timer that is moved to a later time keeps its place until it
 //       comes to the top: moving it on with every record costs no more than the lookup of its row.
 
-import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "./page-allocator.ts";
+import type { MemoryAccount } from "./memory-owner.ts";
+import { PAGE_WORDS, type PageAllocator } from "./page-allocator.ts";
 
 const ENTRY_WORDS = 2;
 const ENTRIES_PER_PAGE = PAGE_WORDS / ENTRY_WORDS;

@@ -31,6 +31,7 @@ import type { CellStorage, ListCell, MapCell, ValueCell } from "../contract/stat
 import { readKeyBytes, readMore } from "../format/state-snapshot.ts";
 import type { CurrentKey } from "../keys/current-key.ts";
 import { type KeyGroupRange, keyGroupOf } from "../keys/key-groups.ts";
+import type { MemoryOwner } from "../pages/memory-owner.ts";
 import type { PageAllocator } from "../pages/page-allocator.ts";
 import { ManagedTimers } from "../timers/managed-timers.ts";
 import { OperatorTables } from "./operator-tables.ts";
@@ -40,8 +41,8 @@ const MAGIC = 0x474b524d; // "MRKG"
 const VERSION = 1;
 
 export type KeyedStoreOptions = {
-  /** Uid of the operator. */
-  readonly operator: string;
+  /** The operator in its subtask; ends with the store. */
+  readonly owner: MemoryOwner;
   /** Type of its key. */
   readonly key: TypeSpec;
   readonly maxParallelism: number;
@@ -79,7 +80,7 @@ export class KeyedStore implements KeyedStateStore {
     this.#options = options;
     this.#factory = factory;
     this.#current = current;
-    this.#keyHash = compileKeyHash(options.key, `${options.operator}_restore`);
+    this.#keyHash = compileKeyHash(options.key, `${options.owner.operator}_restore`);
     this.#timers = new ManagedTimers(current, options);
     this.tables = new OperatorTables(options, options.heapBudget);
   }
@@ -153,6 +154,8 @@ export class KeyedStore implements KeyedStateStore {
     for (const cell of this.#cells.values()) cell.release();
     this.#timers.release();
     this.tables.release();
+    const { allocator, owner } = this.#options;
+    allocator.endOwner(owner);
   }
 
   #readHeader(input: ByteReader): SnapshotHeader {
@@ -206,7 +209,7 @@ export class KeyedStore implements KeyedStateStore {
 
   #expectSame(what: string, left: unknown, right: unknown): void {
     if (canonicalJson(left) === canonicalJson(right)) return;
-    const { operator } = this.#options;
+    const { operator } = this.#options.owner;
     throw new UserError(
       "STATE_TYPE_CHANGED",
       `${what} of operator "${operator}" is declared as ${canonicalJson(right)}, but was ${canonicalJson(left)}`,

@@ -18,7 +18,6 @@ import type { HeapBudget } from "../budget/heap-budget.ts";
 import type { StateUsage } from "../contract/keyed-state.ts";
 import type { KeyedPart, KeyedTables } from "../contract/keyed-tables.ts";
 import { readMore, writeBytes } from "../format/state-snapshot.ts";
-import type { MemoryAccount } from "../pages/page-allocator.ts";
 import { ManagedTable, type TableOptions } from "../table/managed-table.ts";
 import { TableHeads } from "../table/namespace-heads.ts";
 import type { TableSpec } from "../table/row-layout.ts";
@@ -46,7 +45,7 @@ export class OperatorTables implements KeyedTables {
   }
 
   table(spec: TableSpec): ManagedTable {
-    const options = { ...this.#options, account: this.#account(spec.name) };
+    const options = { ...this.#options, account: this.#options.owner.account(spec.name, ADVICE) };
     const heads = spec.listed ? new TableHeads(spec.name, options) : null;
     const table = new ManagedTable(spec, options, heads);
     this.#tables.push(table);
@@ -55,19 +54,15 @@ export class OperatorTables implements KeyedTables {
   }
 
   sorted(spec: SortedSpec): SortedTable {
-    const options = { ...this.#options, account: this.#account(spec.name) };
+    const options = { ...this.#options, account: this.#options.owner.account(spec.name, ADVICE) };
     const sorted = new SortedTable(spec, this.#options.key, options);
     this.#sorted.push(sorted);
     this.attach(sorted);
     return sorted;
   }
 
-  #account(state: string): MemoryAccount {
-    return { operator: this.#options.operator, state, bytes: 0, advice: ADVICE };
-  }
-
   attach(part: KeyedPart): void {
-    assert(!this.#parts.has(part.name), `part ${part.name} of ${this.#options.operator} is attached twice`);
+    assert(!this.#parts.has(part.name), `part ${part.name} of ${this.#options.owner.operator} is attached twice`);
     this.#parts.set(part.name, part);
   }
 
@@ -111,7 +106,7 @@ export class OperatorTables implements KeyedTables {
   }
 
   #unknown(name: string): UserError {
-    const { operator } = this.#options;
+    const { operator } = this.#options.owner;
     return new UserError(
       "STATE_TYPE_CHANGED",
       `the snapshot has ${name} for operator "${operator}", which is of another kind now`,

@@ -6,6 +6,7 @@ import { heapBlocks } from "../pages/block-source.ts";
 import { PageAllocator } from "../pages/page-allocator.ts";
 import type { KeyedStore, KeyedStoreOptions } from "../store/keyed-store.ts";
 import { PageWatch } from "./page-watch.contract.ts";
+import { testOwner } from "./test-owner.contract.ts";
 import { MAX_PARALLELISM, type StoreMaker, type StoreSetup, type TestedStore } from "./tested-store.contract.ts";
 
 const LIMIT_BYTES = 32 << 20;
@@ -23,7 +24,7 @@ function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStor
   const watch = new PageWatch(allocator);
   let nowMs = 1000;
   const store = open({
-    operator: "contract",
+    owner: testOwner(allocator, "contract"),
     key: setup.key,
     maxParallelism,
     keyGroups: setup.keyGroups ?? { first: 0, last: maxParallelism - 1 },

@@ -12,7 +12,8 @@
 
 import type { MemoryView } from "../../base/memory-view.ts";
 import type { ByteWriter } from "../../types/bytes/codec.ts";
-import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
+import type { MemoryAccount } from "../pages/memory-owner.ts";
+import { PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageDirectory } from "../pages/page-directory.ts";
 
 const PAGE_SHIFT = 9;

@@ -8,6 +8,7 @@ import { type KeyGroupRange, keyGroupOf } from "../keys/key-groups.ts";
 import { heapBlocks } from "../pages/block-source.ts";
 import { PageAllocator } from "../pages/page-allocator.ts";
 import { PageWatch } from "../suites/page-watch.contract.ts";
+import { testOwner } from "../suites/test-owner.contract.ts";
 import { ManagedTable } from "./managed-table.ts";
 import { TableHeads } from "./namespace-heads.ts";
 
@@ -32,7 +33,8 @@ class Subject {
   constructor(keyGroups: KeyGroupRange, limitBytes = 8 << 20) {
     this.#allocator = new PageAllocator(heapBlocks(limitBytes));
     this.watch = new PageWatch(this.#allocator);
-    const options = { allocator: this.#allocator, operator: "op", maxParallelism: GROUPS, keyGroups, seed: 7 };
+    const owner = testOwner(this.#allocator);
+    const options = { allocator: this.#allocator, owner, maxParallelism: GROUPS, keyGroups, seed: 7 };
     this.heads = new TableHeads("t", options);
     const spec = { name: "t", key: "bytes", namespaced: true, listed: true, blob: true } as const;
     this.table = new ManagedTable({ ...spec, valueWords: 1, initial: null }, options, this.heads);

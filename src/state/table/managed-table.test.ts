@@ -9,6 +9,7 @@ import { KeyBatch } from "../keys/key-batch.ts";
 import { keyGroupOf } from "../keys/key-groups.ts";
 import { heapBlocks } from "../pages/block-source.ts";
 import { PageAllocator } from "../pages/page-allocator.ts";
+import { testOwner } from "../suites/test-owner.contract.ts";
 import { ManagedTable, type TableOptions } from "./managed-table.ts";
 import { TableHeads } from "./namespace-heads.ts";
 import type { TableSpec } from "./row-layout.ts";
@@ -32,7 +33,7 @@ function setup(spec: Partial<TableSpec>, options: Partial<TableOptions> = {}, li
   const allocator = new PageAllocator(blocks);
   const all: TableOptions = {
     allocator,
-    operator: "op",
+    owner: testOwner(allocator),
     maxParallelism: MAX_PARALLELISM,
     keyGroups: ALL_GROUPS,
     seed: 7,

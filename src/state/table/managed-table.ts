@@ -31,7 +31,8 @@ import { assert, UserError } from "../../base/errors.ts";
 import type { ByteWriter } from "../../types/bytes/codec.ts";
 import { KeyBatch } from "../keys/key-batch.ts";
 import { type KeyGroupRange, OwnGroups } from "../keys/key-groups.ts";
-import type { MemoryAccount, PageAllocator } from "../pages/page-allocator.ts";
+import type { MemoryAccount, MemoryOwner } from "../pages/memory-owner.ts";
+import type { PageAllocator } from "../pages/page-allocator.ts";
 import { BatchLookup, LOOKUP_MAX } from "./batch-lookup.ts";
 import { BlobLog, type BlobLogCopy, PART_KEY } from "./blob-log.ts";
 import { type NamespaceHeads, NamespaceLists } from "./namespace-lists.ts";
@@ -43,13 +44,13 @@ import { type RowCursor, RowPages, type RowPagesCopy } from "./row-pages.ts";
 
 export type TableOptions = {
   readonly allocator: PageAllocator;
-  /** Uid of the operator, for accounts and errors. */
-  readonly operator: string;
+  /** Whose pages they are. */
+  readonly owner: MemoryOwner;
   readonly maxParallelism: number;
   readonly keyGroups: KeyGroupRange;
   /** Makes the second hash unpredictable (T5): any 32-bit integer. */
   readonly seed: number;
-  /** Who pays; an account of the table's own by default. */
+  /** What is charged; an account of the table's own by default. */
   readonly account?: MemoryAccount;
 };
 
@@ -90,13 +91,13 @@ export class ManagedTable {
 
   /** `heads` for listed tables only. */
   constructor(spec: TableSpec, options: TableOptions, heads: NamespaceHeads | null = null) {
-    const { allocator, keyGroups, operator, maxParallelism, seed } = options;
+    const { allocator, keyGroups, owner, maxParallelism, seed } = options;
     assert(spec.listed === (heads !== null), `table ${spec.name}: listed rows need heads, others have none`);
     const { view, zeroPage } = allocator;
     const own = new OwnGroups(keyGroups, maxParallelism);
     const { count } = own;
     const layout = rowLayout(spec);
-    const account = options.account ?? { operator, state: spec.name, bytes: 0 };
+    const account = options.account ?? owner.account(spec.name);
     const index = new RowIndex(allocator, account, count, (group) => this.#refillIndex(group));
     const rows = new RowPages(allocator, account, own, layout, spec.key === "number");
     const log = new BlobLog(allocator, account, count, (group, row, part, ref) => this.#moved(group, row, part, ref));
@@ -202,12 +203,15 @@ export class ManagedTable {
   /** What to throw after a refusal. */
   exceeded(): UserError {
     if (!this.#rows.isFull(this.#refusedGroup)) return this.#allocator.exceeded(this.account);
-    const { operator, state } = this.account;
+    const { owner, state } = this.account;
     const group = this.#refusedGroup + this.keyGroups.first;
     return new UserError(
       "STATE_BUDGET_EXCEEDED",
-      `state "${state}" of operator "${operator}" has ${this.size} entries, and key group ${group} of ${this.#groups.maxParallelism} can hold no more`,
-      { operator, fix: "Set a larger maxParallelism on the operator, so that keys spread over more key groups." },
+      `state "${state}" of operator ${owner.text} has ${this.size} entries, and key group ${group} of ${this.#groups.maxParallelism} can hold no more`,
+      {
+        operator: owner.operator,
+        fix: "Set a larger maxParallelism on the operator, so that keys spread over more key groups.",
+      },
     );
   }
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { heapBlocks } from "../pages/block-source.ts";
-import { type MemoryAccount, PageAllocator } from "../pages/page-allocator.ts";
+import { PageAllocator } from "../pages/page-allocator.ts";
+import { testOwner } from "../suites/test-owner.contract.ts";
 import { TableHeads } from "./namespace-heads.ts";
 import { HEAD_REFUSED } from "./namespace-lists.ts";
 
@@ -11,11 +12,12 @@ const NAMESPACES = [-3, 0, 2.5, 7, 1e12];
 
 function setup(limitBytes = 1 << 20) {
   const allocator = new PageAllocator(heapBlocks(limitBytes));
-  const account: MemoryAccount = { operator: "op", state: "t", bytes: 0 };
+  const owner = testOwner(allocator);
+  const account = owner.account("t");
   const keyGroups = { first: 0, last: GROUPS - 1 };
   const heads = new TableHeads("t", {
     allocator,
-    operator: "op",
+    owner,
     maxParallelism: GROUPS,
     keyGroups,
     seed: 7,

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { heapBlocks } from "../pages/block-source.ts";
-import { type MemoryAccount, PAGE_BYTES, PageAllocator } from "../pages/page-allocator.ts";
+import { PAGE_BYTES, PageAllocator } from "../pages/page-allocator.ts";
+import { testOwner } from "../suites/test-owner.contract.ts";
 import { RowIndex } from "./row-index.ts";
 
 function setup(limitBytes = 1 << 20) {
   const allocator = new PageAllocator(heapBlocks(limitBytes));
-  const account: MemoryAccount = { operator: "op", state: "s", bytes: 0 };
+  const account = testOwner(allocator).account("s");
   const living = new Map<number, number>();
   const index: RowIndex = new RowIndex(allocator, account, 1, () => {
     for (const [row, hash] of living) index.place(0, hash, row);

@@ -8,7 +8,8 @@
 //       default), so rebuilding one takes some 100 microseconds at a million keys, and no larger pause ever happens.
 
 import { GroupSet } from "../keys/group-set.ts";
-import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
+import type { MemoryAccount } from "../pages/memory-owner.ts";
+import { PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageDirectory } from "../pages/page-directory.ts";
 
 export const ENTRIES_PER_PAGE = PAGE_WORDS * 2;

@@ -5,7 +5,8 @@
 
 import { assert } from "../../base/errors.ts";
 import type { OwnGroups } from "../keys/key-groups.ts";
-import { type MemoryAccount, PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
+import type { MemoryAccount } from "../pages/memory-owner.ts";
+import { PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageDirectory } from "../pages/page-directory.ts";
 import type { RowLayout } from "./row-layout.ts";
 import * as at from "./row-layout.ts";

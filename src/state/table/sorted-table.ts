@@ -84,8 +84,8 @@ export class SortedTable {
   #arrival = 0;
 
   constructor({ name, types }: SortedSpec, key: TypeSpec, options: TableOptions) {
-    const { allocator, operator } = options;
-    const label = `${operator}-${name}`;
+    const { allocator, owner } = options;
+    const label = `${owner.operator}-${name}`;
     this.name = name;
     this.#types = types;
     this.#formats = types.map((type, index) => valueFormat(type, allocator.view, `${label}-${index}`));

@@ -60,8 +60,8 @@ export class ManagedTimers implements KeyedTimers {
   constructor(current: CurrentKey, options: TableOptions & { readonly heapBudget: HeapBudget }) {
     const { allocator } = options;
     this.#current = current;
-    this.#names = new TimerNames(options.operator, options.heapBudget);
-    const account = { operator: options.operator, state: "timers", bytes: 0, advice: ADVICE };
+    this.#names = new TimerNames(options.owner.operator, options.heapBudget);
+    const account = options.owner.account("timers", ADVICE);
     this.#table = new ManagedTable(
       {
         name: "timers",

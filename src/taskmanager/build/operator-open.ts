@@ -1,7 +1,6 @@
 // Opens an operator object: what it finds around it in its subtask.
 
 import { asOperator } from "../../base/errors.ts";
-import type { PlanOperator } from "../../graph/plan.ts";
 import type { OperatorContext } from "../../operators/operator.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import { keyGroupRangeOf } from "../../state/keys/key-groups.ts";
@@ -24,7 +23,8 @@ export function operatorOpen({ index, operator }: PlacedOperator, around: Operat
   const { subtask: subtaskIndex } = subtask.descriptor;
   const plan = subtask.operatorAt(index);
   const { uid, parallelism, maxParallelism } = plan;
-  const state = plan.key === null ? null : context.storeFor(...storeOf(plan, subtaskIndex));
+  const metrics = subtask.scope(uid);
+  const state = plan.key === null ? null : context.storeFor(plan, subtaskIndex, metrics);
   if (state !== null) stores.push(state);
   const opened: OperatorContext = {
     env: context.env,
@@ -36,18 +36,11 @@ export function operatorOpen({ index, operator }: PlacedOperator, around: Operat
     output: chain.output(index, ""),
     side: (name) => chain.output(index, name),
     state,
-    metrics: subtask.scope(uid),
+    metrics,
     full: () => status.full,
     pause: (rows) => status.full || turn.isOver(rows),
     watermark: () => path.delivered,
     channel: () => input.channel,
   };
   asOperator(uid, () => operator.open(opened));
-}
-
-/** A combiner holds any key, whichever subtask it is: all its rows are of one key group, that of nobody. */
-function storeOf(operator: PlanOperator, subtask: number): [PlanOperator, number] {
-  return operator.kind === "preAggregate"
-    ? [{ ...operator, parallelism: 1, maxParallelism: 1 }, 0]
-    : [operator, subtask];
 }

@@ -33,7 +33,7 @@ export type TaskBuildContext = {
   readonly sourceWatermarks: SourceWatermarks;
   readonly isUnread: (uid: string, subtask: number) => boolean;
   /** Keyed state of one operator of one subtask. */
-  readonly storeFor: (operator: PlanOperator, subtask: number) => KeyedStateStore;
+  readonly storeFor: (operator: PlanOperator, subtask: number, scope: MetricScope) => KeyedStateStore;
   readonly metrics: (vertex: number, subtask: number, operator: string | null) => MetricScope;
   readonly wake: () => void;
   readonly print: (task: TaskDescriptor, sink: string, lines: string) => Promise<void>;

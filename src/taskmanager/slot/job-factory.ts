@@ -8,7 +8,7 @@ import { OPTIONS } from "../../config/options.ts";
 import { type JobGraph, jobGraphOf, planParse } from "../../graph/job-graph.ts";
 import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { firstDifference, planDiff } from "../../graph/plan-diff.ts";
-import type { MetricRegistry } from "../../metrics/metric-registry.ts";
+import type { MetricRegistry, MetricScope } from "../../metrics/metric-registry.ts";
 import type { EnumeratorContext, Source } from "../../operators/source.ts";
 import type { FromSlot, JobDescriptor, SlotWiring, TaskDescriptor } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
@@ -46,7 +46,8 @@ export type JobStubs = {
 };
 
 export interface StateFactory {
-  storeFor(operator: PlanOperator, subtask: number): KeyedStateStore;
+  /** `scope`: metrics of the operator in this subtask. */
+  storeFor(operator: PlanOperator, subtask: number, scope: MetricScope): KeyedStateStore;
   release(): Promise<void>;
 }
 
@@ -69,8 +70,8 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         links,
         sourceWatermarks: options.stubs?.sourceWatermarks ?? "unheard",
         isUnread: (uid, subtask) => options.stubs?.isUnread(uid, subtask) === true,
-        storeFor: (operator, subtask) => {
-          const store = states.storeFor(operator, subtask);
+        storeFor: (operator, subtask, scope) => {
+          const store = states.storeFor(operator, subtask, scope);
           options.stubs?.onStore(operator.uid, subtask, store);
           return store;
         },

@@ -1,13 +1,20 @@
-// Keyed state for the operators of one slot: one owner of managed memory, whose pages all stores of the slot share.
+// Keyed state for the operators of one slot. Its pages are shared by all stores of the slot, each of which is the owner
+// of those that it holds.
+//
+//   M1. What an owner holds is in its metrics, from its first page to its end.
+//   M2. An owner that ends and has not given all back is logged, by name; the job goes on.
 
 import type { Env } from "../../base/env.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { OPTIONS } from "../../config/options.ts";
+import type { PlanOperator } from "../../graph/plan.ts";
 import type { SegmentPool } from "../../memory/segment-pool.ts";
+import type { MetricScope } from "../../metrics/metric-registry.ts";
 import { heapStore } from "../../state/heap/heap-store.ts";
 import { keyGroupRangeOf } from "../../state/keys/key-groups.ts";
 import { managedStore } from "../../state/managed/managed-store.ts";
 import { poolBlocks } from "../../state/pages/block-source.ts";
+import type { MemoryOwner } from "../../state/pages/memory-owner.ts";
 import { PageAllocator } from "../../state/pages/page-allocator.ts";
 import type { StateFactory } from "./job-factory.ts";
 
@@ -24,6 +31,7 @@ export type SlotStatesOptions = {
 };
 
 const HEAP_SHARE = 0.5;
+const BUG = "was not given back: a bug of Millrace";
 
 export function slotStates(options: SlotStatesOptions): StateFactory {
   const { env, configuration, pool, limitBytes, jobId, slot } = options;
@@ -33,18 +41,25 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
     configKey: OPTIONS.taskHeapSize.key,
     usedBytes: 0,
   };
-  const operators = new Set<string>();
   let allocator: PageAllocator | null = null; // It takes its first page at once: jobs without state need none.
+  const allocatorFor = ({ uid }: PlanOperator): PageAllocator => {
+    allocator ??= new PageAllocator(poolBlocks(pool, owner, limitBytes), {
+      operator: uid,
+      leaked: ({ message, operator }) => {
+        env.log.write("error", `managed memory ${BUG}: ${message}`, { jobId, slot, operator: operator ?? "" });
+      },
+    });
+    return allocator;
+  };
   return {
-    storeFor: (operator, subtask) => {
-      operators.add(operator.uid);
-      allocator ??= new PageAllocator(poolBlocks(pool, owner, limitBytes), operator.uid);
+    storeFor: (operator, subtask, scope) => {
+      const pages = allocatorFor(operator);
+      const { uid, parallelism } = operator;
       const storeOptions = {
-        operator: operator.uid,
+        owner: pages.openOwner({ job: jobId, operator: uid, subtask, parallelism }, told(scope, limitBytes)),
         key: operator.key?.type ?? { kind: "any" },
-        maxParallelism: operator.maxParallelism,
-        keyGroups: keyGroupRangeOf(subtask, operator.parallelism, operator.maxParallelism),
-        allocator,
+        ...keyGroupsOf(operator, subtask),
+        allocator: pages,
         clock: env.clock,
         seed: Math.floor(env.random.next() * 2 ** 32) | 0,
         heapBudget: budget,
@@ -55,9 +70,23 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
     release: async () => {
       const leaked = allocator?.close() ?? 0;
       pool.closeOwner(owner);
-      if (leaked === 0) return;
-      const message = `keyed state of slot ${slot} was not given back when the job ended: a bug of Millrace`;
-      env.log.write("error", message, { jobId, bytes: leaked, operators: [...operators] });
+      if (leaked > 0) env.log.write("error", `keyed state of slot ${slot} ${BUG}`, { jobId, bytes: leaked });
     },
+  };
+}
+
+/** A combiner holds any key, whichever subtask it is: all its rows are of one key group, that of nobody. */
+function keyGroupsOf({ kind, parallelism, maxParallelism }: PlanOperator, subtask: number) {
+  return kind === "preAggregate"
+    ? { maxParallelism: 1, keyGroups: keyGroupRangeOf(0, 1, 1) }
+    : { maxParallelism, keyGroups: keyGroupRangeOf(subtask, parallelism, maxParallelism) };
+}
+
+/** Keeps the metrics of an owner (M1). */
+function told(scope: MetricScope, limitBytes: number): (owner: MemoryOwner) => void {
+  scope.gauge("managedMemoryMax", limitBytes);
+  return ({ usedBytes, peakBytes }) => {
+    scope.gauge("managedMemoryUsed", usedBytes);
+    scope.gauge("managedMemoryPeak", peakBytes);
   };
 }

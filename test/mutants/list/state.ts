@@ -20,6 +20,32 @@ export const STATE: readonly Mutant[] = [
     replace: "",
   },
   {
+    name: "a page is released by whoever knows its address",
+    file: PAGES,
+    find: "assert(holder === owner.number, ",
+    replace: "assert(holder !== -1, ",
+  },
+  {
+    name: "what an owner leaves behind stays held",
+    file: PAGES,
+    find: "    this.#releaseAll(owner);\n",
+    replace: "",
+  },
+  {
+    name: "what a store holds after its release is laid to nobody",
+    file: STORE,
+    find: "    allocator.endOwner(owner);\n",
+    replace: "",
+    tests: ["src/taskmanager/slot/slot-states.test.ts"],
+  },
+  {
+    name: "the most that an operator held is what it holds",
+    file: "src/state/pages/memory-owner.ts",
+    find: "if (this.usedBytes > this.peakBytes) this.peakBytes",
+    replace: "this.peakBytes",
+    tests: ["src/taskmanager/slot/slot-states.test.ts"],
+  },
+  {
     name: "one frozen page of a batch is written to without a word",
     file: PAGES,
     find: "for (let n = 0; n < count; n += 1) this.writable(addresses[n]!);",
