@@ -7,9 +7,10 @@ import { describe } from "../types/spec/describe.ts";
 import { checkSchema } from "../types/spec/schema-spec.ts";
 import type { Infer, StandardSchema } from "../types/spec/standard-schema.ts";
 import { callSite, userFrame } from "./checks/call-site.ts";
-import { checkSourceType } from "./checks/check-argument.ts";
+import { checkChangelog, checkSourceType } from "./checks/check-argument.ts";
 import { misspeltFix, sideOutputs } from "./checks/misplaced-call.ts";
 import { type ParamsText, paramsParse } from "./params.ts";
+import { connectorOptions } from "./plan/connector-options.ts";
 import { type BuiltPlan, PlanBuilder, type PlanDefaults, uidCheck } from "./plan/plan-builder.ts";
 import { outputOf } from "./plan/stream-origin.ts";
 import { METHODS } from "./stages.ts";
@@ -133,19 +134,22 @@ function sourceStream<T>(builder: PlanBuilder, uid: string, source: Source<T>): 
     });
   }
   checkSourceType(uid, source.type);
-  const described = source.describe();
+  checkChangelog(uid, source);
+  const { bounded, changelog, invalid } = source;
   const node = builder.add({
     kind: "source",
     explicitUid: uidCheck(uid, `source ${source.kind}`),
-    options: {
-      source: source.kind,
-      bounded: source.bounded,
-      ...(source.live === true && { live: true }),
-      ...(source.streams === "one" && { streams: source.streams }),
-      ...(source.changelog !== undefined && { changelog: source.changelog }),
-      invalid: source.invalid,
-      ...(typeof described === "object" && described !== null && !Array.isArray(described) ? described : {}),
-    },
+    options: connectorOptions(
+      {
+        source: source.kind,
+        bounded,
+        live: source.live === true ? true : undefined,
+        streams: source.streams === "one" ? "one" : undefined,
+        changelog,
+        invalid,
+      },
+      source.describe(),
+    ),
     output: source.type,
     sides: source.invalid === "side" ? [{ name: "invalid", type: null }] : [],
     functions: { source },

@@ -10,7 +10,7 @@
 import { UserError } from "../base/errors.ts";
 import type { Changelog, SinkTakes } from "../operators/changelog.ts";
 import { type ExprSpec, exprFields } from "../operators/expressions/expr-spec.ts";
-import { edgesInto, optionsOf, type Plan, type PlanEdge, type PlanOperator } from "./plan.ts";
+import { edgesInto, keyFields, optionsOf, type Plan, type PlanEdge, type PlanOperator } from "./plan.ts";
 
 /** `key` null: rows are updates of others, by a key that is not known; `lost` says why. */
 export type EdgeChangelog =
@@ -46,21 +46,20 @@ export function changelogsOf(plan: Planned): Changelogs {
 /** What an operator gives, of what it gets. */
 function outputChangelog(plan: Planned, operator: PlanOperator, input: EdgeChangelog): EdgeChangelog {
   const { kind, name, key } = operator;
+  const fields = key === null ? null : keyFields(key);
   switch (kind) {
     case "source":
       return optionsOf<{ changelog?: Changelog }>(operator).changelog ?? APPEND;
     case "aggregate":
-      return plan.mode === "batch" ? APPEND : upsert(key?.fields ?? [key?.field ?? "key"]);
-    case "reduce": {
-      const fields = key?.fields ?? (key?.field == null ? null : [key.field]);
+      return plan.mode === "batch" ? APPEND : upsert(fields ?? ["key"]);
+    case "reduce":
       return fields === null ? lost(upsert([]), `the key of reduce "${name}" is a function`) : upsert(fields);
-    }
     case "map":
     case "flatMap":
     case "parse":
       return lost(input, `${kind} "${name}" makes other records of them`);
     case "eventTime":
-      return input;
+      return operator.onError === "fail" ? input : lost(input, `eventTime "${name}" leaves out what has no time`);
     case "filter":
       return input.kind === "upsert" && filterDeletes(plan, operator, input) ? { ...input, deletes: true } : input;
     default:
@@ -112,8 +111,8 @@ export function filterDeletes(plan: Planned, filter: PlanOperator, input: EdgeCh
 
 const CARRY_ON: ReadonlySet<string> = new Set(["map", "filter", "flatMap", "parse", "eventTime"]);
 
-/** Whether a sink that takes deletes gets what this operator gives. */
-function asksForDeletes(plan: Planned, uid: string): boolean {
+/** Whether a sink that takes deletes, and may keep rows by their key, gets what this operator gives. */
+export function asksForDeletes(plan: Planned, uid: string): boolean {
   return plan.edges.some((edge) => {
     if (edge.from !== uid || edge.output !== "") return false;
     const to = plan.operators.find((operator) => operator.uid === edge.to);
@@ -154,6 +153,8 @@ const MIXED: Refusal = {
   fix: "take the streams apart: give each an operator, or a sink, of its own",
 };
 const FINAL = "aggregate in a window before it, so that each row is given once and stays";
+const OWN_FILTER =
+  "take it from where there are only updates: a filter gives deletes if any sink behind it takes them, so give each its own filter";
 const OP = 'csv, jsonl and print do with the option op: true, which adds the kind of each row as the field "op"';
 
 function refused(operator: PlanOperator, changelog: EdgeChangelog): Refusal | null {
@@ -172,13 +173,17 @@ function refused(operator: PlanOperator, changelog: EdgeChangelog): Refusal | nu
     return {
       takes: "takes no deletes",
       gets: `its input is ${updates}`,
-      fix: "keep deletes away from it, by a sink that takes them",
+      fix: OWN_FILTER,
     };
   }
   const takes = takesOf(operator);
   if (takes === "changes" || (takes === "rows" && isPlain)) return null;
   if (takes === "rows") {
-    return { takes: "takes no deletes", gets: `its input is ${updates}`, fix: `use a sink that does: ${OP}` };
+    return {
+      takes: "takes no deletes",
+      gets: `its input is ${updates}`,
+      fix: `use a sink that does: ${OP}; or ${OWN_FILTER}`,
+    };
   }
   if (changelog.kind === "upsert" && changelog.key !== null) return null;
   const why = changelog.kind === "upsert" ? `: ${changelog.lost}` : "";

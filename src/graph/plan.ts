@@ -40,6 +40,11 @@ export type KeySpec = {
   readonly fields?: readonly string[];
 };
 
+/** Fields of the record that make up the key; null: a function of the user's gives it. */
+export function keyFields({ field, fields }: KeySpec): readonly string[] | null {
+  return fields ?? (field === null ? null : [field]);
+}
+
 export type PartitionerSpec =
   | { readonly kind: "forward" | "rebalance" | "rescale" | "broadcast" | "global" }
   /** By a user function of the edge's target operator. */

@@ -7,6 +7,7 @@ import type { KeyedProcess, SideSchemas } from "../api/process-types.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { assert, UserError } from "../base/errors.ts";
 import { builtFromCode, type ParamValues, paramsText } from "../client/code-params.ts";
+import { asksForDeletes } from "../graph/changelog.ts";
 import type { Plan, PlanOperator } from "../graph/plan.ts";
 import { recordType } from "../graph/record-type.ts";
 import { MetricRegistry, metricMemory } from "../metrics/metric-registry.ts";
@@ -128,6 +129,7 @@ async function operatorHarness(
     input: recordType(plan, operator),
     rightInput: recordType(plan, operator, 1),
     isRead: () => true,
+    isKept: asksForDeletes(plan, uid),
     checks: true,
     onThrow: null,
   });

@@ -48,6 +48,13 @@ async function refusal(build: (rows: Anything, env: Anything) => void): Promise<
   return error;
 }
 
+const UPSERT = { kind: "upsert", key: ["id"], deletes: true };
+
+const changing = (changelog: unknown, type: unknown = t.struct({ id: t.string }).spec) => {
+  return (_: unknown, env: { from(uid: string, source: unknown): unknown }) =>
+    env.from("x", { ...csv("rows.csv"), changelog, type });
+};
+
 describe("what is no argument of a call is refused there, when the job is built", () => {
   const declaration = { uid: "p", out: Row, onRecord() {} };
   const connected = { uid: "p", out: Row, onLeft() {}, onRight() {} };
@@ -93,6 +100,21 @@ describe("what is no argument of a call is refused there, when the job is built"
     ["SINK_INVALID", /^"x" has no sink: it is undefined$/, (s) => s.to("x")],
     ["SINK_INVALID", /^"x" has no sink: it is an object$/, (s) => s.to("x", {})],
     ["SOURCE_INVALID", /^"x" has no source: it is null$/, (_, env) => env.from("x", null)],
+    ["SOURCE_INVALID", /^the changelog of the source "x" has the kind string "upsrt"$/, changing({ kind: "upsrt" })],
+    ["SOURCE_INVALID", /^the changelog of the source "x" has the kind undefined$/, changing("retract")],
+    ["SOURCE_INVALID", /has no fields as its key$/, changing({ kind: "upsert", key: [], deletes: true })],
+    [
+      "SOURCE_INVALID",
+      /has in its key string "nope", which is no field$/,
+      changing({ ...UPSERT, key: ["id", "nope"] }),
+    ],
+    ["SOURCE_INVALID", /has in its key number 1, which is no field$/, changing({ ...UPSERT, key: [1] }, null)],
+    ["SOURCE_INVALID", /does not say whether there are deletes$/, changing({ ...UPSERT, deletes: undefined })],
+    [
+      "SINK_INVALID",
+      /^the sink "x" takes string "upserts"$/,
+      (s) => s.to("x", { ...blackhole(), takes: "upserts" } as never),
+    ],
     [
       "SOURCE_INVALID",
       /^the type of the source "x" is an object, not a layout$/,

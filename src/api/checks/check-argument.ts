@@ -6,6 +6,7 @@ import { UserError } from "../../base/errors.ts";
 import type { KeySpec } from "../../graph/plan.ts";
 import { TIMESTAMP_UNITS } from "../../operators/event-time/timestamp.ts";
 import type { StateDeclaration } from "../../operators/process/state-declaration.ts";
+import type { Source } from "../../operators/source.ts";
 import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import { checkOptions, checkValue, type OptionKind, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/spec/describe.ts";
@@ -60,6 +61,31 @@ export function checkSourceType(uid: string, type: unknown): void {
   if (type === null || type === undefined || typeof (type as Partial<TypeSpec>).kind === "string") return;
   throw new UserError("SOURCE_INVALID", `the type of the source "${uid}" is ${describe(type)}, not a layout`, {
     fix: "give the spec of a t.* type, for example t.struct({ … }).spec, or null to learn it from the records",
+  });
+}
+
+/** What a source of one's own says its records are. */
+export function checkChangelog(uid: string, { changelog, type }: Pick<Source<unknown>, "changelog" | "type">): void {
+  if (changelog === undefined) return;
+  const { kind, key, deletes } = (changelog ?? {}) as { kind?: unknown; key?: unknown; deletes?: unknown };
+  if (kind === "append" || kind === "retract") return;
+  const wrong = (what: string): UserError =>
+    new UserError("SOURCE_INVALID", `the changelog of the source "${uid}" ${what}`, {
+      fix: 'give { kind: "append" }, { kind: "retract" }, or { kind: "upsert", key: ["id"], deletes: true } with the fields of the key',
+    });
+  if (kind !== "upsert") throw wrong(`has the kind ${describe(kind)}`);
+  if (!Array.isArray(key) || key.length === 0) throw wrong("has no fields as its key");
+  if (typeof deletes !== "boolean") throw wrong("does not say whether there are deletes");
+  const fields = type?.kind === "struct" ? type.fields.map(({ name }) => name) : key;
+  const missing = key.find((name) => typeof name !== "string" || !fields.includes(name));
+  if (missing !== undefined) throw wrong(`has in its key ${describe(missing)}, which is no field`);
+}
+
+/** Which rows a sink of one's own takes. */
+export function checkTakes(uid: string, takes: unknown): void {
+  if (takes === undefined || ["rows", "upsert", "changes"].includes(takes as string)) return;
+  throw new UserError("SINK_INVALID", `the sink "${uid}" takes ${describe(takes)}`, {
+    fix: 'give takes one of "rows", "upsert", "changes", or leave it out',
   });
 }
 

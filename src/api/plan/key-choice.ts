@@ -1,7 +1,7 @@
 // The key of a keyed stream: checked where the user names it, and what follows from it.
 
 import { UserError } from "../../base/errors.ts";
-import type { KeySpec } from "../../graph/plan.ts";
+import { type KeySpec, keyFields } from "../../graph/plan.ts";
 import { exprType, fieldTypes } from "../../operators/expressions/field-types.ts";
 import { GeneratedCode, objectLiteral } from "../../types/bytes/generated-code.ts";
 import { keySpecProblem } from "../../types/keys/key-spec.ts";
@@ -64,7 +64,7 @@ function checkKeyType(type: TypeSpec | null): TypeSpec | null {
 
 /** Names that the key takes in result rows. */
 export function keyColumns(key: KeySpec): readonly string[] {
-  return key.fields ?? [keyName(key)];
+  return keyFields(key) ?? [keyName(key)];
 }
 
 /** The name that the key has as one value. */

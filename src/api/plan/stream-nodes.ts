@@ -10,9 +10,10 @@ import { checkOptions, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/spec/describe.ts";
 import { checkedLayout, checkSchema, layoutOf } from "../../types/spec/schema-spec.ts";
 import type { StandardSchema } from "../../types/spec/standard-schema.ts";
-import { checkEventTime } from "../checks/check-argument.ts";
+import { checkEventTime, checkTakes } from "../checks/check-argument.ts";
 import { checkFunction } from "../checks/check-function.ts";
 import { checkFields, checkFilter } from "../checks/field-check.ts";
+import { connectorOptions } from "./connector-options.ts";
 import type { MadeNode, SideTypes } from "./made-node.ts";
 import { uidCheck } from "./plan-builder.ts";
 import type { NodeDeclaration, PlanNode } from "./plan-node.ts";
@@ -88,16 +89,12 @@ export function sinkNode(origin: StreamOrigin, uid: unknown, sink: unknown): Pla
       fix: `give a sink as the second argument, for example ${SINK_EXAMPLE}`,
     });
   }
+  checkTakes(uid as string, sink.takes);
   return origin.builder.add({
     kind: "sink",
     explicitUid: uidCheck(uid, `sink ${sink.kind}`),
     ...(sink.parallelism !== undefined && { parallelism: sink.parallelism, maxParallelism: sink.parallelism }),
-    options: {
-      sink: sink.kind,
-      guarantee: sink.guarantee,
-      ...(sink.takes !== undefined && { takes: sink.takes }),
-      ...objectOf(sink.describe()),
-    },
+    options: connectorOptions({ sink: sink.kind, guarantee: sink.guarantee, takes: sink.takes }, sink.describe()),
     inputs: edgesOf(origin),
     functions: { sink, ...edgeFunctions(origin) },
   });
@@ -115,10 +112,4 @@ function added(origin: StreamOrigin, declaration: NodeDeclaration, sides: SideTy
 
 function isSink(value: unknown): value is Sink<unknown> {
   return typeof (value as Partial<Sink<unknown>> | null | undefined)?.createWriter === "function";
-}
-
-function objectOf(described: unknown): Record<string, never> {
-  return typeof described === "object" && described !== null && !Array.isArray(described)
-    ? (described as Record<string, never>)
-    : {};
 }

@@ -40,6 +40,21 @@ describe("the kind of a row as its field op", () => {
     assert.equal(text, "op,id,v\n");
   });
 
+  test("is not left out where columns or types name the others alone", async () => {
+    const rows = (env: JobEnv) => env.from("in", changes(GIVEN.slice(2), RETRACT, Row));
+    for (const [options, expected] of [
+      [{ columns: ["v"] }, "op,v\n+U,x\n-D,x\n"],
+      [{ columns: ["v", "op"] }, "v,op\nx,+U\nx,-D\n"],
+      [{ type: Row }, "op,id,v\n+U,2,x\n-D,3,x\n"],
+    ] as const) {
+      const text = await written(
+        (env) => void rows(env).to("out", csv("/out.csv", { ...options, op: true })),
+        "/out.csv",
+      );
+      assert.equal(text, expected);
+    }
+  });
+
   test("stands beside values that are no objects", async () => {
     const given: readonly Change<number>[] = [{ kind: 3, row: 7 }];
     const text = await written(

@@ -2,6 +2,7 @@
 // for the task around the loop.
 
 import { asOperator } from "../../base/errors.ts";
+import { asksForDeletes } from "../../graph/changelog.ts";
 import { optionsOf, type PlanOperator } from "../../graph/plan.ts";
 import { recordType } from "../../graph/record-type.ts";
 import { IssueCounts } from "../../metrics/issue-counts.ts";
@@ -181,6 +182,7 @@ export class Bindings {
       input: recordType(plan, operator),
       rightInput: recordType(plan, operator, 1),
       isRead: (side) => plan.edges.some((edge) => edge.from === operator.uid && edge.output === side),
+      isKept: asksForDeletes(plan, operator.uid),
       checks: context.checks,
       onThrow: operator.onError === "fail" ? null : this.skipped(index),
     });

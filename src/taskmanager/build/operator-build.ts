@@ -18,6 +18,7 @@ import { windowOperator } from "../../operators/windows/window-operator.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { freezeRecord } from "../chain/freeze.ts";
 import { timerFailure, userFailure } from "../failures/user-failure.ts";
+import { keepingKey, type Reduce } from "./kept-key.ts";
 import { userAggregates, userKey } from "./user-aggregate.ts";
 
 export type OperatorBuildOptions = {
@@ -30,6 +31,8 @@ export type OperatorBuildOptions = {
   readonly rightInput: TypeSpec | null;
   /** Whether anybody reads a side output. */
   readonly isRead: (side: string) => boolean;
+  /** Whether somebody behind it keeps a row per key. */
+  readonly isKept: boolean;
   /** Whether a change in place is to fail at the user's line. */
   readonly checks: boolean;
   /** Null: fail. Else told about records on which the user's function threw. */
@@ -69,9 +72,10 @@ function builtAsIs(options: OperatorBuildOptions): Operator {
     case "reduce": {
       const [state] = operator.state;
       assert(state?.kind === "reducing", `reduce "${operator.uid}" declares one reducing state`);
+      const reduce = synchronous(functions.reduce as Reduce, `the function of reduce "${operator.name}"`);
       return new ReduceOperator({
         state,
-        reduce: synchronous(functions.reduce as Reduce, `the function of reduce "${operator.name}"`),
+        reduce: options.isKept ? keepingKey(reduce, operator, functions.key) : reduce,
         onThrow,
       });
     }
@@ -98,8 +102,6 @@ function builtAsIs(options: OperatorBuildOptions): Operator {
 function isOfEngine(operator: PlanOperator, side: string): boolean {
   return side === "errors" || (side === SIDE_LATE && isInOrder(operator));
 }
-
-type Reduce = (left: unknown, right: unknown) => unknown;
 
 function synchronous(reduce: Reduce, who: string): Reduce {
   return (left, right) => refusePromise(reduce(left, right), who);

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Change, ChangesKept, changes } from "../../../test/connectors/changes.ts";
 import { col, count, type JobEnv, job, type Stream, sum, t } from "../../index.ts";
+import type { Sink } from "../../operators/sink.ts";
 import { type SimulationOptions, simulateJob } from "../../testing/simulate-job.ts";
 
 const Row = t.struct({ id: t.f64, v: t.f64.nullable() });
@@ -126,6 +127,35 @@ describe("a changelog", () => {
     assert.deepEqual(kept.keys, [["id"]]);
   });
 
+  test("of a reduce that changes the key fails where rows are kept by key, and nowhere else", async () => {
+    const inserts = [1, 2, 1].map((id, v): Change<Row> => ({ kind: 0, row: { id, v } }));
+    const keys: Record<string, (rows: Stream<Row>, sink: Sink<unknown>) => void> = {
+      "a field": (rows, sink) =>
+        void rows
+          .keyBy("id")
+          .reduce("moved", ({ v }, { id }) => ({ id: id + 1, v }))
+          .to("out", sink),
+      "two fields": (rows, sink) =>
+        void rows
+          .map(t.struct({ id: t.f64, w: t.f64 }), ({ id }) => ({ id, w: 0 }))
+          .keyBy("id", "w")
+          .reduce("moved", ({ w }, { id }) => ({ id, w: w + 1 }))
+          .to("out", sink),
+    };
+    for (const moved of Object.values(keys)) {
+      const kept = new ChangesKept<unknown>();
+      const given = (env: JobEnv) => env.from("in", changes(inserts, { kind: "append" }, Row));
+      await ran((env) => moved(given(env), kept.sink()));
+      assert.equal(kept.got.length, 3);
+      for (const takes of ["upsert", "changes"] as const) {
+        await assert.rejects(
+          ran((env) => moved(given(env), kept.sink(takes))),
+          { code: "REDUCE_KEY_CHANGED" },
+        );
+      }
+    }
+  });
+
   test("of a batch job's aggregate is one of inserts", async () => {
     const kept = new ChangesKept<unknown>();
     const inserts = [1, 1, 1].map((id, v): Change<Row> => ({ kind: 0, row: { id, v } }));
@@ -231,6 +261,10 @@ describe("what cannot be taken is refused when the plan is built, at the user's 
       (env) => void totals(env).rebalance().to("out", kept.sink("upsert")),
       /rows of one key may overtake one another on the way from "aggregate" to "out"$/,
     ],
+    "updates some of which are left out": [
+      (env) => void totals(env).eventTime({ at: "n" }).onError("skip").to("out", kept.sink("upsert")),
+      /the key of its input is not known: eventTime "eventTime" leaves out what has no time$/,
+    ],
     "updates of two streams": [
       (env) => void totals(env).union(totals2(env)).to("out", kept.sink("upsert")),
       /rows of several streams may have one key$/,
@@ -272,6 +306,16 @@ describe("what cannot be taken is refused when the plan is built, at the user's 
       );
     });
   }
+
+  test("and what a source or a sink describes changes nothing of it", async () => {
+    const source = { ...changes<Row>([], RETRACT, Row), describe: () => ({ changelog: { kind: "append" } }) };
+    const sink = { ...kept.sink(), describe: () => ({ takes: "changes" }) };
+    for (const given of [source, changes<Row>([], RETRACT, Row)])
+      await assert.rejects(
+        ran((env) => void env.from("in", given).to("out", sink)),
+        { code: "CHANGELOG_NOT_TAKEN" },
+      );
+  });
 
   test("and what a source offers beyond its changelog fails the job", async () => {
     const given: Change<Row>[] = [{ kind: 3, row: { id: 1, v: 1 } }];

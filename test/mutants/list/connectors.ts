@@ -396,4 +396,11 @@ export const CONNECTORS: readonly Mutant[] = [
     replace: "sink.createWriter(context)",
     tests: ["src/connectors/rows/op-field.test.ts"],
   },
+  {
+    name: "a CSV file whose columns are named leaves out what rows are",
+    file: "src/connectors/files/csv/csv.ts",
+    find: 'columns === null || !op || columns.includes("op") ? columns',
+    replace: "columns !== undefined || !op ? columns",
+    tests: ["src/connectors/rows/op-field.test.ts"],
+  },
 ];

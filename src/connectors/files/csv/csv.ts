@@ -64,6 +64,7 @@ export function csv<T>(
   const header = options.header ?? true;
   const nulls = options.nulls ?? [""];
   const fields = spec?.kind === "struct" ? spec.fields.map((field) => field.name) : null;
+  const written = options.columns ?? fields;
   return fileConnector(paths, options, {
     kind: "csv",
     type: spec,
@@ -78,6 +79,11 @@ export function csv<T>(
         skipLines: options.skipLines ?? 0,
         id,
       }),
-    encoder: () => new CsvEncoder({ dialect, columns: options.columns ?? fields, spec, header, nulls }),
+    encoder: () => new CsvEncoder({ dialect, columns: withOpColumn(written, options), spec, header, nulls }),
   });
+}
+
+/** The kind of a row is never left out: rows that are deleted would look like rows. */
+function withOpColumn(columns: readonly string[] | null, { op = false }: CsvOptions): readonly string[] | null {
+  return columns === null || !op || columns.includes("op") ? columns : ["op", ...columns];
 }
