@@ -72,7 +72,14 @@ export {
   state,
 } from "./operators/process/state-declaration.ts";
 export type { Counter, Gauge, Histogram, Meter, UserMetrics } from "./operators/process/user-metrics.ts";
-export type { Committable, Sink, SinkWriter, SinkWriterContext } from "./operators/sink.ts";
+export type {
+  Committable,
+  Sink,
+  SinkCommitter,
+  SinkCommitterContext,
+  SinkWriter,
+  SinkWriterContext,
+} from "./operators/sink.ts";
 export type {
   EnumeratorContext,
   IndexedSource,

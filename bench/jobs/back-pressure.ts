@@ -26,7 +26,6 @@ const slowSink: Sink<unknown> = {
           });
         }),
       prepareCommit: async () => [],
-      commit: async () => undefined,
       abort: async () => undefined,
       close: async () => undefined,
     };

@@ -36,7 +36,6 @@ function latencySink(skip: number): Sink<{ key: number; sentMs: number }> {
           print(JSON.stringify(pairs));
           return [];
         },
-        commit: async () => undefined,
         abort: async () => undefined,
         close: async () => undefined,
       };

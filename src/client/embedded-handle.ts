@@ -46,7 +46,7 @@ export function embeddedHandle(options: HandledOptions): { readonly run: Embedde
 
 async function endOf(run: EmbeddedJob, metrics: () => JobMetrics): Promise<JobEnd> {
   const { outcome, error } = await run.result.catch((cause: unknown) => ({ outcome: "failed" as const, error: cause }));
-  const { commits } = run.master.state;
+  const { commitsBegan: commits } = run.master.state;
   return {
     outcome: outcome === "cancelled" && commits ? "stopped" : outcome,
     error: error === null ? null : errorData(error),

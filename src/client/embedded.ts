@@ -134,8 +134,8 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     master,
     taskManager: gateway.taskManager,
     dropped,
-    cancel: () => master.cancel(false),
-    stop: () => master.cancel(!isBounded(plan)),
+    cancel: () => master.cancel(),
+    stop: () => (isBounded(plan) ? master.cancel() : master.stop()),
     fail: (error) => master.fail(error),
     get stranded() {
       return gateway.taskManager.stranded;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Job, jobBuild } from "../api/job.ts";
-import { UserError } from "../base/errors.ts";
+import { ExternalError, UserError } from "../base/errors.ts";
 import { Configuration } from "../config/configuration.ts";
 import { blackhole } from "../connectors/blackhole/index.ts";
 import { collection } from "../connectors/collection/index.ts";
@@ -89,10 +89,17 @@ async function setUp() {
   };
   const run = (): Promise<void> => both({ kind: "deployed" });
   const finish = async (): Promise<void> => {
-    for (const task of TASKS) await say(Number(task.charAt(2)), { kind: "finished", task });
+    for (const task of TASKS) {
+      const slot = Number(task.charAt(2));
+      const sinks = task.startsWith("1/") ? [{ sink: "out", committables: [slot] }] : [];
+      await say(slot, { kind: "prepared", task, sinks });
+    }
+  };
+  const commit = async (): Promise<void> => {
+    for (const slot of [0, 1]) await say(slot, { kind: "committed", task: `1/${slot}/0`, sink: "out" });
   };
   const leave = (): void => session.close();
-  return { env, master, posted, ended, printed, logged, tell, say, both, run, finish, leave, end };
+  return { env, master, posted, ended, printed, logged, tell, say, both, run, finish, commit, leave, end };
 }
 
 const SPLIT = { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" } as const;
@@ -141,8 +148,8 @@ const CLOSED = { kind: "closed", error: null } as const;
 const failure = (code: string) => errorData(new UserError(code, code));
 
 describe("a job master", () => {
-  test("deploys every slot, commits once all tasks have finished, and is done when each slot was ended", async () => {
-    const { env, master, say, posted, ended, both, run, finish } = await setUp();
+  test("deploys every slot, commits once all tasks have prepared, closes once all is committed, and is done when each slot was ended", async () => {
+    const { env, master, say, posted, ended, both, run, finish, commit } = await setUp();
     assert.deepEqual(posted, [
       [0, "deploy", "0/0/0,1/0/0"],
       [1, "deploy", "0/1/0,1/1/0"],
@@ -162,8 +169,13 @@ describe("a job master", () => {
     await run();
     await finish();
     assert.deepEqual(posted.slice(2), [
-      [0, "commit", null],
-      [1, "commit", null],
+      [0, "commit", "1/0/0"],
+      [1, "commit", "1/1/0"],
+    ]);
+    await commit();
+    assert.deepEqual(posted.slice(4), [
+      [0, "close", null],
+      [1, "close", null],
     ]);
     await both(CLOSED);
     assert.deepEqual(await master.result, { outcome: "finished", error: null });
@@ -210,26 +222,94 @@ describe("a job master", () => {
     );
   });
 
-  test("an endless job that is stopped and cannot commit has failed", async () => {
-    const { master, say, both, run } = await setUp();
+  test("a commit that fails is tried again after its pause, in another slot when its own was lost", async () => {
+    const { env, master, say, tell, posted, run, finish, logged } = await setUp();
     await run();
-    master.cancel(true);
-    await say(0, { kind: "closed", error: failure("DISK_FULL") });
-    await both(CLOSED);
+    await finish();
+    const error = errorData(new ExternalError("DISK_FULL", "full"));
+    const fails = { kind: "commitFailed", task: "1/1/0", sink: "out", error } as const;
+    await say(1, fails);
+    await env.advance(99);
+    assert.equal(posted.length, 4);
+    await env.advance(1);
+    assert.deepEqual(posted.slice(4), [[1, "commit", "1/1/0"]]);
+    await tell({ kind: "slotLost", slot: 1, error: failure("SLOT_OUT_OF_MEMORY") });
+    assert.match(logged.join(), /^slot 1 was lost: SLOT_OUT_OF_MEMORY$/);
+    await env.advance(200);
+    assert.deepEqual(posted.slice(5), [[0, "commit", "1/1/0"]]);
+    await say(0, { kind: "committed", task: "1/1/0", sink: "out" });
+    await say(0, { kind: "committed", task: "1/0/0", sink: "out" });
+    await say(0, CLOSED);
+    assert.deepEqual(await master.result, { outcome: "finished", error: null });
+  });
+
+  test("an endless job that is stopped prepares and commits, and has failed when it cannot", async () => {
+    for (const [code, outcome] of [
+      [null, "cancelled"],
+      ["DISK_FULL", "failed"],
+    ] as const) {
+      const { master, say, both, posted, run, finish, commit } = await setUp();
+      await run();
+      master.stop();
+      await finish();
+      assert.deepEqual(
+        posted.slice(2).map(([, kind]) => kind),
+        ["prepare", "prepare", "commit", "commit"],
+      );
+      if (code !== null) await say(1, { kind: "commitFailed", task: "1/1/0", sink: "out", error: failure(code) });
+      await commit();
+      await both(CLOSED);
+      const { outcome: came, error } = await master.result;
+      assert.deepEqual([came, error?.code ?? null], [outcome, code]);
+    }
+  });
+
+  test("one whose slot cannot close what it has committed has failed, and says that all is committed", async () => {
+    const { master, say, run, finish, commit } = await setUp();
+    await run();
+    await finish();
+    await commit();
+    await say(0, { kind: "closed", error: failure("CLOSE") });
+    await say(1, CLOSED);
     const { outcome, error } = await master.result;
-    assert.deepEqual([outcome, error?.code], ["failed", "DISK_FULL"]);
+    assert.deepEqual([outcome, error?.message], ["failed", "CLOSE; all of its output is committed"]);
+  });
+
+  test("a stopped job that does not prepare in time has failed, and names the tasks; nothing is committed", async () => {
+    const { env, master, say, both, posted, run } = await setUp();
+    await run();
+    master.stop();
+    await say(0, { kind: "prepared", task: "0/0/0", sinks: [] });
+    await env.advance(3_600_000);
+    await both(CLOSED);
+    const { error } = await master.result;
+    assert.equal(error?.code, "STOP_TIMEOUT");
+    assert.match(error?.message ?? "", /in time by same -> out \(1\/2\), in \(2\/2\), same -> out \(2\/2\): nothing/);
+    assert.ok(!posted.some(([, kind]) => kind === "commit"));
+  });
+
+  test("what a lost slot had prepared is discarded by one that is there", async () => {
+    const { tell, say, posted, run } = await setUp();
+    await run();
+    await say(1, { kind: "prepared", task: "1/1/0", sinks: [{ sink: "out", committables: [1] }] });
+    await tell({ kind: "slotLost", slot: 1, error: failure("SLOT_OUT_OF_MEMORY") });
+    assert.deepEqual(posted.slice(2), [
+      [0, "discard", null],
+      [0, "cancel", null],
+      [1, "cancel", null],
+    ]);
   });
 
   test("ends the slots that have not closed in time after they were cancelled, and those only, and says which", async () => {
     const { env, master, say, ended, logged, run } = await setUp();
     await run();
-    master.cancel(false);
+    master.cancel();
     await say(0, CLOSED);
     await env.advance(1_000);
     assert.deepEqual(ended, [0]);
     await env.advance(3_600_000);
     assert.deepEqual(ended, [0, 1]);
-    assert.match(logged[0] ?? "", /^slots 1 did not end in time/);
+    assert.match(logged[0] ?? "", /^slots 1 did not close in time/);
     assert.equal((await master.result).outcome, "cancelled");
     await env.advance(3_600_000);
     assert.equal(logged.length, 1);
@@ -245,6 +325,7 @@ describe("a job master", () => {
     const odd = await setUp();
     await odd.run();
     await odd.finish();
+    await odd.commit();
     odd.end.fails = true;
     await odd.both(CLOSED);
     const { outcome, error } = await odd.master.result;

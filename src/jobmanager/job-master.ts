@@ -3,7 +3,7 @@
 // Owns: deployment, the job's life, routing between its slots. Never runs user code.
 
 import type { Env, TimerHandle } from "../base/env.ts";
-import type { EngineError } from "../base/errors.ts";
+import { type EngineError, ExternalError, unreachable } from "../base/errors.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
@@ -15,7 +15,8 @@ import { sessionTiming } from "../protocol/session-timing.ts";
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
-import { type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
+import type { CommitTry } from "./job-commits.ts";
+import { type JobAction, type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
 
 type SlotMessage = Extract<ToTaskManager, { readonly kind: "toSlot" }>["message"];
 
@@ -52,13 +53,16 @@ export class JobMaster {
   #resolve: (result: JobResult) => void = () => undefined;
   readonly #running = Promise.withResolvers<void>();
   #cancellation: TimerHandle | null = null;
+  /** Of commits that are tried again after a pause, and of a stop. */
+  readonly #timers = new Set<TimerHandle>();
 
   constructor(options: JobMasterOptions) {
     const { env, configuration, graph, transport, taskManager, fence, dropped } = options;
     this.#options = options;
     this.#deployment = deploymentOf(graph, fence.attempt);
     const tasks = this.#deployment.tasks.reduce((count, ofSlot) => count + ofSlot.length, 0);
-    this.#state = jobStateOf({ tasks, slots: this.#deployment.tasks.length });
+    const commitRetries = configuration.get(OPTIONS.committerRetries);
+    this.#state = jobStateOf({ tasks, slots: this.#deployment.tasks.length, commitRetries });
     this.result = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -85,9 +89,20 @@ export class JobMaster {
     return this.#running.promise;
   }
 
-  /** Stops the job. `commit`: what its sinks have written becomes visible (endless jobs). */
-  cancel(commit: boolean): void {
-    this.#on({ kind: "cancel", commit });
+  /** Ends the job. What its sinks have written becomes visible, all of it or nothing (endless jobs). */
+  stop(): void {
+    const { phase } = this.#state;
+    this.#on({ kind: "stop" });
+    if (this.#state.phase === phase) return;
+    const timeoutMs = this.#options.configuration.get(OPTIONS.cancellationTimeout);
+    this.#after(timeoutMs, { background: true }, () => {
+      if (this.#state.phase === "stopping") this.fail(this.#notPrepared());
+    });
+  }
+
+  /** Ends the job; nothing of it becomes visible, unless its commits have begun. */
+  cancel(): void {
+    this.#on({ kind: "cancel" });
   }
 
   /** Ends the job for a reason that no slot has seen. */
@@ -106,8 +121,8 @@ export class JobMaster {
         this.#onSlotMessage(message.slot, message.message);
         break;
       case "slotLost":
-        this.#on({ kind: "failed", error: message.error });
-        this.#on({ kind: "closed", slot: message.slot, error: null });
+        this.#on({ kind: "lost", slots: [message.slot], error: message.error });
+        if (this.#state.error === null) this.#options.log(`slot ${message.slot} was lost: ${message.error.message}`);
         break;
       default:
         this.#on({
@@ -126,8 +141,12 @@ export class JobMaster {
       case "deployed":
         this.#on({ kind: "deployed" });
         break;
-      case "finished":
-        this.#on({ kind: "finished", task: message.task });
+      case "prepared":
+      case "commitFailed":
+        this.#on({ ...message, slot });
+        break;
+      case "committed":
+        this.#on(message);
         break;
       case "failed":
         this.#on({ kind: "failed", error: message.error });
@@ -156,8 +175,7 @@ export class JobMaster {
 
   /** Nothing is heard of its slots any more: it ends them itself. */
   #onTaskManagerLost(error: EngineError): void {
-    this.fail(error);
-    for (const slot of this.#deployment.tasks.keys()) this.#on({ kind: "closed", slot, error: null });
+    this.#on({ kind: "lost", slots: [...this.#deployment.tasks.keys()], error: errorData(error) });
   }
 
   #onClosed(slot: number, error: EngineErrorData | null): void {
@@ -178,16 +196,60 @@ export class JobMaster {
     const { state, actions } = jobNext(this.#state, event);
     this.#state = state;
     if (state.phase !== "deploying") this.#running.resolve();
-    for (const action of actions) {
-      if (action.kind === "commit") this.#postAll({ kind: "commit" });
-      else if (action.kind === "cancelSlots") this.#cancelSlots(action.commit);
-      else this.#done(action.outcome);
+    for (const action of actions) this.#carryOut(action);
+  }
+
+  #carryOut(action: JobAction): void {
+    switch (action.kind) {
+      case "prepare":
+      case "close":
+      case "cancel":
+        this.#postAll(action);
+        if (action.kind !== "prepare") this.#awaitClosing();
+        break;
+      case "commit":
+        this.#commit(action);
+        break;
+      case "discard":
+        this.#post(action.slot, { kind: "discard", prepared: action.prepared });
+        break;
+      case "done":
+        this.#done(action.outcome);
+        break;
+      default:
+        unreachable(action);
     }
   }
 
-  #cancelSlots(commit: boolean): void {
+  #commit({ commit: { slot, task, prepared }, delayMs }: CommitTry): void {
+    const message = { kind: "commit", task, prepared } as const;
+    if (delayMs === 0) this.#post(slot, message);
+    else this.#after(delayMs, {}, () => this.#post(slot, message));
+  }
+
+  #after(delayMs: number, options: { readonly background?: boolean }, run: () => void): void {
+    const timer = this.#options.env.timers.after(
+      delayMs,
+      () => {
+        this.#timers.delete(timer);
+        run();
+      },
+      options,
+    );
+    this.#timers.add(timer);
+  }
+
+  #notPrepared(): EngineError {
+    const late = this.#deployment.tasks.flat().filter(({ id }) => !this.#state.prepared.has(id));
+    const names = late.map(({ name }) => name).join(", ");
+    const what = `the job was stopped, and what it has written could not be prepared in time by ${names}`;
+    return new ExternalError("STOP_TIMEOUT", `${what}: nothing of it is committed`, {
+      fix: `look why its sinks do not take what was written, or raise ${OPTIONS.cancellationTimeout.key}`,
+    });
+  }
+
+  #awaitClosing(): void {
     const { env, configuration } = this.#options;
-    this.#postAll({ kind: "cancel", commit });
     const timeoutMs = configuration.get(OPTIONS.cancellationTimeout);
     this.#cancellation = env.timers.after(timeoutMs, () => this.#endSlots(), { background: true });
   }
@@ -195,7 +257,7 @@ export class JobMaster {
   /** Slots that have not closed in time, because something in them never settles. */
   #endSlots(): void {
     const open = [...this.#deployment.tasks.keys()].filter((slot) => !this.#state.closed.has(slot));
-    this.#options.log(`slots ${open.join(", ")} did not end in time after they were cancelled, and are stopped`);
+    this.#options.log(`slots ${open.join(", ")} did not close in time, and are stopped`);
     for (const slot of open) this.#onClosed(slot, null);
   }
 
@@ -205,6 +267,7 @@ export class JobMaster {
 
   #done(outcome: JobOutcome): void {
     this.#cancellation?.cancel();
+    for (const timer of this.#timers) timer.cancel();
     this.#session.close();
     const { error } = this.#state;
     this.#resolve({ outcome, error: error === null ? null : errorFromData(error) });

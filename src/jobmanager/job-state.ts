@@ -1,83 +1,138 @@
 // The life of a job as facts and decisions: pure, no I/O. The driver (job-master.ts) reports what happened and does
 // what is decided.
 //
-//            ┌────────── failed ──────────┐
-//            ▼                            │
-//   deploying ─▶ running ─▶ committing ─▶ closing ─▶ finished | failed | cancelled
-//            └────── cancel (user) ───────┘
+//   deploying ─▶ running ───────────────▶ committing ─▶ closing ─▶ finished | failed | cancelled
+//       │           │ stop (user)           ▲              ▲
+//       ├───────────┴───────────▶ stopping ─┘              │
+//       └─────────────── failure, cancel (user) ───────────┘
 //
-//   J1. Sinks commit only after every task has finished, so that a bounded job shows all of its output or none.
-//   J2. The first failure decides; what fails afterwards is a consequence and only counted.
+//   J1. Nothing is committed before every task has said that its sinks have prepared: a job shows all of its output or
+//       none. What was prepared by then is discarded when the job fails or is cancelled.
+//   J2. The first failure decides; what fails afterwards is a consequence.
 //   J3. A terminal state is reached only when every slot is closed; then nothing changes it, whatever arrives late or
 //       twice.
-//   J4. A job is "finished" only after its sinks were told to commit.
+//   J4. A job is "finished", or stopped with its output, only when each commit was acknowledged.
+//   J5. Once commits have begun nothing keeps the others from being tried. A slot that is lost then takes no output
+//       with it: another one commits what it had prepared. What is not committed in the end is named, and the job has
+//       failed.
 
 import { InternalError, unreachable } from "../base/errors.ts";
-import { type EngineErrorData, errorData } from "../protocol/error-data.ts";
-import type { TaskId } from "../protocol/slot-messages.ts";
+import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
+import type { PreparedSink, TaskId } from "../protocol/slot-messages.ts";
+import {
+  type Commit,
+  type Commits,
+  type CommitTry,
+  commitAfterFailure,
+  commitKey,
+  commitsText,
+  commitsWith,
+  isSettled,
+} from "./job-commits.ts";
 
-export type JobPhase = "deploying" | "running" | "committing" | "closing" | "done";
+export type JobPhase = "deploying" | "running" | "stopping" | "committing" | "closing" | "done";
 export type JobOutcome = "finished" | "failed" | "cancelled";
 
 export type JobState = {
   readonly phase: JobPhase;
   readonly tasks: number;
-  readonly finished: ReadonlySet<TaskId>;
+  /** Times that a commit is tried again. */
+  readonly commitRetries: number;
+  readonly prepared: ReadonlySet<TaskId>;
+  readonly commits: Commits;
+  /** Sinks were told to commit: what they wrote may be visible. */
+  readonly commitsBegan: boolean;
   readonly slots: number;
   readonly deployed: number;
-  /** Slots that have closed. */
+  /** Slots that have closed, or were lost. */
   readonly closed: ReadonlySet<number>;
   readonly outcome: JobOutcome;
   readonly error: EngineErrorData | null;
-  /** Sinks were told to commit: what they wrote may be visible. */
-  readonly commits: boolean;
 };
 
 export type JobEvent =
   | { readonly kind: "deployed" }
-  | { readonly kind: "finished"; readonly task: TaskId }
+  | {
+      readonly kind: "prepared";
+      readonly task: TaskId;
+      readonly slot: number;
+      readonly sinks: readonly PreparedSink[];
+    }
+  | { readonly kind: "committed"; readonly task: TaskId; readonly sink: string }
+  | {
+      readonly kind: "commitFailed";
+      readonly task: TaskId;
+      readonly sink: string;
+      readonly slot: number;
+      readonly error: EngineErrorData;
+    }
   | { readonly kind: "failed"; readonly error: EngineErrorData }
-  | { readonly kind: "cancel"; readonly commit: boolean }
+  /** The user ends the job, and keeps what it has written. */
+  | { readonly kind: "stop" }
+  /** The user ends the job, and nothing of it is to stay. */
+  | { readonly kind: "cancel" }
+  /** They have ended without closing their tasks. */
+  | { readonly kind: "lost"; readonly slots: readonly number[]; readonly error: EngineErrorData }
   | { readonly kind: "closed"; readonly slot: number; readonly error: EngineErrorData | null };
 
 export type JobAction =
-  | { readonly kind: "commit" }
-  | { readonly kind: "cancelSlots"; readonly commit: boolean }
+  /** To all slots: stop where you are, and prepare. */
+  | { readonly kind: "prepare" }
+  | ({ readonly kind: "commit" } & CommitTry)
+  /** What a slot that is lost had prepared is to be dropped by another one. */
+  | { readonly kind: "discard"; readonly slot: number; readonly prepared: PreparedSink }
+  /** To all slots: everything is committed, give all back. */
+  | { readonly kind: "close" }
+  /** To all slots: stop. `discard`: what was prepared goes as well. */
+  | { readonly kind: "cancel"; readonly discard: boolean }
   | { readonly kind: "done"; readonly outcome: JobOutcome };
 
 export type JobStep = { readonly state: JobState; readonly actions: readonly JobAction[] };
 
-export function jobStateOf(counts: { tasks: number; slots: number }): JobState {
+export function jobStateOf(counts: { tasks: number; slots: number; commitRetries: number }): JobState {
   return {
     phase: "deploying",
     ...counts,
-    finished: new Set(),
+    prepared: new Set(),
+    commits: new Map(),
+    commitsBegan: false,
     deployed: 0,
     closed: new Set(),
     outcome: "finished",
     error: null,
-    commits: false,
   };
 }
 
 export function jobNext(state: JobState, event: JobEvent): JobStep {
-  if (state.phase === "done") return { state, actions: [] };
+  if (state.phase === "done") return stay(state);
+  const step = decided(state, event);
+  const { phase, closed, slots, outcome } = step.state;
+  if (phase !== "closing" || closed.size < slots) return step;
+  return { state: { ...step.state, phase: "done" }, actions: [...step.actions, { kind: "done", outcome }] };
+}
+
+function decided(state: JobState, event: JobEvent): JobStep {
   switch (event.kind) {
     case "deployed": {
       const deployed = state.deployed + 1;
       const phase = state.phase === "deploying" && deployed === state.slots ? "running" : state.phase;
-      return { state: { ...state, deployed, phase }, actions: [] };
+      return stay({ ...state, deployed, phase });
     }
-    case "finished":
-      return finished(state, event.task);
+    case "prepared":
+      return prepared(state, event);
+    case "committed":
+      return committed(state, event);
+    case "commitFailed":
+      return commitFailed(state, event);
     case "failed":
       return failed(state, event.error);
+    case "stop":
+      if (!runs(state)) return stay(state);
+      return { state: { ...state, phase: "stopping", outcome: "cancelled" }, actions: [{ kind: "prepare" }] };
     case "cancel":
-      if (!isUnderWay(state)) return { state, actions: [] };
-      return {
-        state: { ...state, phase: "closing", outcome: "cancelled", commits: event.commit },
-        actions: [{ kind: "cancelSlots", commit: event.commit }],
-      };
+      return isUnderWay(state) ? ended({ ...state, outcome: "cancelled" }) : stay(state);
+    case "lost":
+      return lost(state, event.slots, event.error);
     case "closed":
       return closed(state, event.slot, event.error);
     default:
@@ -85,41 +140,134 @@ export function jobNext(state: JobState, event: JobEvent): JobStep {
   }
 }
 
-function finished(state: JobState, task: TaskId): JobStep {
-  const done = new Set(state.finished).add(task);
-  const next = { ...state, finished: done };
-  if (done.size < state.tasks || !isUnderWay(state)) return { state: next, actions: [] };
-  return { state: { ...next, phase: "committing", commits: true }, actions: [{ kind: "commit" }] };
+/** J1 */
+function prepared(state: JobState, event: Extract<JobEvent, { readonly kind: "prepared" }>): JobStep {
+  const { task, slot, sinks } = event;
+  if (!isUnderWay(state)) return stay(state);
+  let { commits } = state;
+  for (const sink of sinks) commits = commitsWith(commits, { task, prepared: sink, slot, tries: 0, phase: "prepared" });
+  const next = { ...state, commits, prepared: new Set(state.prepared).add(task) };
+  return next.prepared.size < state.tasks ? stay(next) : commitsBegin(next);
+}
+
+function commitsBegin(state: JobState): JobStep {
+  let { commits } = state;
+  const actions: JobAction[] = [];
+  for (const before of state.commits.values()) {
+    const commit: Commit = { ...before, tries: 1, phase: "tried" };
+    commits = commitsWith(commits, commit);
+    actions.push({ kind: "commit", commit, delayMs: 0 });
+  }
+  return followed(
+    { state: { ...state, phase: "committing", commits, commitsBegan: true }, actions },
+    closedWhenSettled,
+  );
+}
+
+function committed(state: JobState, { task, sink }: { readonly task: TaskId; readonly sink: string }): JobStep {
+  const commit = state.commits.get(commitKey(task, sink));
+  if (state.phase !== "committing" || commit === undefined || isSettled(commit)) return stay(state);
+  return closedWhenSettled({ ...state, commits: commitsWith(state.commits, { ...commit, phase: "committed" }) });
+}
+
+function commitFailed(state: JobState, event: Extract<JobEvent, { readonly kind: "commitFailed" }>): JobStep {
+  const { task, sink, slot, error } = event;
+  const commit = state.commits.get(commitKey(task, sink));
+  if (state.phase !== "committing" || commit?.slot !== slot || isSettled(commit)) return stay(state);
+  const after = errorFromData(error).retryable
+    ? triedAgain(state, commit, error)
+    : givenUp(state, { ...commit, phase: "lost" }, error);
+  return followed(after, closedWhenSettled);
+}
+
+/** J5 */
+function triedAgain(state: JobState, before: Commit, error: EngineErrorData): JobStep {
+  const { commitRetries: retries } = state;
+  const { commit, retry } = commitAfterFailure(before, { slots: openSlots(state), retries });
+  if (retry === null) return givenUp(state, commit, error);
+  const commits = commitsWith(state.commits, commit);
+  return { state: { ...state, commits }, actions: [{ kind: "commit", ...retry }] };
+}
+
+function givenUp(state: JobState, commit: Commit, error: EngineErrorData): JobStep {
+  return stay({ ...state, commits: commitsWith(state.commits, commit), error: state.error ?? error });
+}
+
+/** J4 */
+function closedWhenSettled(state: JobState): JobStep {
+  if (![...state.commits.values()].every(isSettled)) return stay(state);
+  if (state.error === null) return { state: { ...state, phase: "closing" }, actions: [{ kind: "close" }] };
+  return ended({ ...state, outcome: "failed", error: withCommits(state, state.error) });
 }
 
 function failed(state: JobState, error: EngineErrorData): JobStep {
-  if (state.phase === "closing") return { state: { ...state, error: state.error ?? error }, actions: [] };
-  return {
-    state: { ...state, phase: "closing", outcome: "failed", error },
-    actions: [{ kind: "cancelSlots", commit: false }],
-  };
+  if (isUnderWay(state)) return ended({ ...state, outcome: "failed", error });
+  if (state.error !== null) return stay(state);
+  if (state.phase === "committing") return stay({ ...state, error });
+  if (state.commitsBegan) return stay({ ...state, outcome: "failed", error: withCommits(state, error) });
+  return stay({ ...state, error });
+}
+
+/** All slots are to end without a further commit. */
+function ended(state: JobState): JobStep {
+  const discard = !state.commitsBegan;
+  const [slot] = openSlots(state);
+  const actions: JobAction[] = [];
+  for (const commit of state.commits.values()) {
+    if (!discard || slot === undefined || !state.closed.has(commit.slot)) continue; // Open slots know what is theirs.
+    actions.push({ kind: "discard", slot, prepared: commit.prepared });
+  }
+  return { state: { ...state, phase: "closing" }, actions: [...actions, { kind: "cancel", discard }] };
+}
+
+function lost(before: JobState, slots: readonly number[], error: EngineErrorData): JobStep {
+  const gone = slots.filter((slot) => !before.closed.has(slot));
+  const state: JobState = { ...before, closed: new Set([...before.closed, ...gone]) };
+  if (gone.length === 0) return stay(before);
+  if (state.phase !== "committing") return state.commitsBegan ? stay(state) : failed(state, error);
+  let step = stay(state);
+  for (const commit of state.commits.values()) {
+    if (!gone.includes(commit.slot) || isSettled(commit)) continue;
+    step = followed(step, (now) => triedAgain(now, commit, error));
+  }
+  return followed(step, closedWhenSettled);
 }
 
 function closed(state: JobState, slot: number, error: EngineErrorData | null): JobStep {
-  const slots = new Set(state.closed).add(slot);
-  let next: JobState = { ...state, closed: slots };
-  const actions: JobAction[] = [];
-  const cause = error ?? (isUnderWay(state) ? closedEarly(slot) : null);
-  if (cause !== null && state.error === null) {
-    const step = failed(next, cause);
-    next = { ...step.state, outcome: "failed" };
-    actions.push(...step.actions);
-  }
-  if (slots.size === state.slots) {
-    next = { ...next, phase: "done" };
-    actions.push({ kind: "done", outcome: next.outcome });
-  }
-  return { state: next, actions };
+  if (state.closed.has(slot)) return stay(state);
+  if (state.phase !== "closing") return lost(state, [slot], error ?? closedEarly(slot));
+  const next = { ...state, closed: new Set(state.closed).add(slot) };
+  if (error === null || state.error !== null) return stay(next);
+  return stay({ ...failed(next, error).state, outcome: "failed" });
 }
 
-/** Tasks run, or will: nobody has asked a slot to close. */
+function withCommits({ commits, commitsBegan }: JobState, error: EngineErrorData): EngineErrorData {
+  if (!commitsBegan || commits.size === 0) return error;
+  return { ...error, message: `${error.message}; ${commitsText(commits)}` };
+}
+
+/** What is decided in the state that a step leads to, too. */
+function followed(step: JobStep, next: (state: JobState) => JobStep): JobStep {
+  const { state, actions } = next(step.state);
+  return { state, actions: [...step.actions, ...actions] };
+}
+
+function stay(state: JobState): JobStep {
+  return { state, actions: [] };
+}
+
+function openSlots({ slots, closed }: JobState): readonly number[] {
+  return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !closed.has(slot));
+}
+
+/** Tasks run, or will: nobody has asked a slot to do otherwise. */
+function runs({ phase }: JobState): boolean {
+  return phase === "deploying" || phase === "running";
+}
+
+/** Nothing is committed yet, and may never be. */
 function isUnderWay(state: JobState): boolean {
-  return state.phase === "deploying" || state.phase === "running";
+  return runs(state) || state.phase === "stopping";
 }
 
 function closedEarly(slot: number): EngineErrorData {

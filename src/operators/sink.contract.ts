@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Env } from "../base/env.ts";
-import type { Committable, Sink, SinkWriter, SinkWriterContext } from "./sink.ts";
+import type { Committable, Sink, SinkCommitter, SinkWriter, SinkWriterContext } from "./sink.ts";
 
 export type SinkWorld = { readonly env: Env; readonly settle: () => Promise<void> };
 
@@ -22,10 +22,12 @@ const PATIENCE_MS = 100_000; // Of real time, before a test that waits for nothi
 /** A writer in a world: every call lets the world go on until it has settled. */
 export class WriterUnderTest {
   readonly context: SinkWriterContext;
+  readonly #sink: Sink<unknown>;
   readonly #writer: SinkWriter<unknown>;
   readonly #world: SinkWorld;
 
   constructor(sink: Sink<unknown>, world: SinkWorld, options: WriterOptions = {}) {
+    this.#sink = sink;
     this.#world = world;
     this.context = {
       env: world.env,
@@ -75,8 +77,18 @@ export class WriterUnderTest {
     return JSON.parse(JSON.stringify(committables)) as Committable[];
   }
 
+  /** By a committer that knows nothing but the committables. */
   commit(committables: readonly Committable[]): Promise<void> {
-    return settled(this.#world, () => this.#writer.commit(committables));
+    return settled(this.#world, () => this.#committer().commit(committables));
+  }
+
+  discard(committables: readonly Committable[]): Promise<void> {
+    return settled(this.#world, async () => this.#committer().discard?.(committables));
+  }
+
+  #committer(): SinkCommitter {
+    const { env, disk, uid, jobId } = this.context;
+    return this.#sink.createCommitter?.({ env, disk, uid, jobId }) ?? assert.fail("the sink has no committers");
   }
 
   abort(): Promise<void> {
@@ -89,7 +101,8 @@ export class WriterUnderTest {
 
   /** The end of a job that went well. */
   async finish(): Promise<void> {
-    await this.commit(await this.prepareCommit());
+    const committables = await this.prepareCommit();
+    if (committables.length > 0) await this.commit(committables);
     await this.close();
   }
 }
@@ -122,17 +135,25 @@ export async function writeRun(
 
 export type SinkCase = {
   readonly sink: Sink<unknown>;
+  /** The same sink, declared again: what another process has of it. */
+  readonly anew: () => Sink<unknown>;
   readonly world: SinkWorld;
   readonly records: readonly unknown[];
+  /** From now on the operation of this number on the outside system fails, and all that follow; null: none does. */
+  readonly fail: (at: number | null) => void;
   /** What a reader of the outside system sees now, in any order. */
   readonly visible: () => Promise<readonly unknown[]>;
 };
 
-/** For sinks that commit. */
-export function sinkContract(name: string, make: () => SinkCase | Promise<SinkCase>): void {
+/** For sinks that commit. `once`: for those that one subtask writes, and that show what they have at the end only. */
+export function sinkContract(
+  name: string,
+  make: () => SinkCase | Promise<SinkCase>,
+  { once = false }: { readonly once?: boolean } = {},
+): void {
+  const textsOf = (items: readonly unknown[]): string[] => items.map((item) => JSON.stringify(item)).sort();
   const sees = async ({ visible }: SinkCase, records: readonly unknown[]): Promise<void> => {
-    const text = (items: readonly unknown[]): string[] => items.map((item) => JSON.stringify(item)).sort();
-    assert.deepEqual(text(await visible()), text(records));
+    assert.deepEqual(textsOf(await visible()), textsOf(records));
   };
   const guarantee = (title: string, body: (given: SinkCase) => Promise<void>): void => {
     test(title, async () => body(await make()));
@@ -152,26 +173,61 @@ export function sinkContract(name: string, make: () => SinkCase | Promise<SinkCa
       await sees(given, given.records);
     });
 
-    guarantee(
-      "K3: a commit repeated changes nothing, also by another writer and after further commits",
-      async (given) => {
+    test("K3: a commit that failed in the middle, wherever, is brought to its end by another committer elsewhere", async () => {
+      let failures = 0;
+      for (let at = 1; ; at += 1) {
+        const given = await make();
         const writer = new WriterUnderTest(given.sink, given.world);
         await writer.open();
-        const half = Math.ceil(given.records.length / 2);
-        await writer.write(given.records.slice(0, half));
-        const first = await writer.prepareCommit();
-        await writer.commit(first);
-        await writer.commit(first);
-        await sees(given, given.records.slice(0, half));
-        await writer.write(given.records.slice(half));
-        const second = await writer.prepareCommit();
-        await writer.commit(second);
-        await new WriterUnderTest(given.sink, given.world, { attempt: 1 }).commit([...first, ...second]);
-        await sees(given, given.records);
+        await writer.write(given.records);
+        const committables = await writer.prepareCommit();
+        given.fail(at);
+        const isDone = await writer.commit(committables).then(
+          () => true,
+          () => false,
+        );
+        given.fail(null);
+        const before = textsOf(await given.visible());
+        const rows = textsOf(given.records);
+        assert.deepEqual(
+          before.filter((row) => !rows.includes(row)),
+          [],
+          `whole rows only, after ${at} operations`,
+        );
+        assert.equal(new Set(before).size, before.length, `each once, after ${at} operations`);
+        const elsewhere = new WriterUnderTest(given.anew(), given.world, { attempt: 1 });
+        for (const _times of [1, 2]) {
+          await elsewhere.commit(committables);
+          await sees(given, given.records);
+        }
         await writer.close();
-      },
-    );
+        await sees(given, given.records);
+        if (isDone) break;
+        failures += 1;
+      }
+      assert.ok(failures > 0, "a commit does something outside");
+    });
 
+    guarantee("K4: what was prepared outlives its writer's abort, and is gone once it is discarded", async (given) => {
+      const prepare = async (jobId: string): Promise<readonly Committable[]> => {
+        const writer = new WriterUnderTest(given.sink, given.world, { jobId });
+        await writer.open();
+        await writer.write(given.records);
+        const committables = await writer.prepareCommit();
+        await writer.abort();
+        await writer.close();
+        await sees(given, []);
+        return committables;
+      };
+      const elsewhere = new WriterUnderTest(given.anew(), given.world, { attempt: 1 });
+      const dropped = await prepare("job-1");
+      for (const _times of [1, 2]) await elsewhere.discard(dropped);
+      await sees(given, []);
+      await elsewhere.commit(await prepare("job-2"));
+      await sees(given, given.records);
+    });
+
+    if (!once) severalCommits(guarantee, sees);
     guarantee("K4: abort leaves nothing visible, and the next attempt starts afresh", async (given) => {
       const writer = new WriterUnderTest(given.sink, given.world);
       await writer.open();
@@ -183,43 +239,95 @@ export function sinkContract(name: string, make: () => SinkCase | Promise<SinkCa
       await sees(given, given.records);
     });
 
-    guarantee("K5: what a checkpoint holds is committed after a crash, what came after it is not", async (given) => {
-      const half = Math.ceil(given.records.length / 2);
-      const crashed = new WriterUnderTest(given.sink, given.world);
-      await crashed.open();
-      await crashed.write(given.records.slice(0, half));
-      const checkpoint = await crashed.prepareCommit();
-      await crashed.write(given.records.slice(0, 3));
-      await crashed.flush();
-      const restored = new WriterUnderTest(given.sink, given.world, { attempt: 1, restored: true });
-      await restored.commit(checkpoint);
-      await restored.open();
-      await sees(given, given.records.slice(0, half));
-      await restored.write(given.records.slice(half));
-      await restored.finish();
-      await sees(given, given.records);
-    });
-
-    guarantee("the rows of all subtasks are visible together, and each commits for itself", async (given) => {
-      const writers = [0, 1, 2].map(
-        (subtaskIndex) => new WriterUnderTest(given.sink, given.world, { subtaskIndex, parallelism: 3 }),
-      );
-      await Promise.all(writers.map((writer) => writer.open()));
-      const shares = writers.map((_, index) => given.records.filter((_record, at) => at % 3 === index));
-      for (const [index, writer] of writers.entries()) await writer.write(shares[index]!);
-      await writers[1]!.finish();
-      await sees(given, shares[1]!);
-      await writers[0]!.finish();
-      await writers[2]!.finish();
-      await sees(given, given.records);
-    });
-
     guarantee("a run without rows commits and shows none", async (given) => {
       await writeRun(given.sink, given.world, []);
       await sees(given, []);
     });
 
-    guarantee("the description is plain data", async ({ sink }) => {
+    guarantee("the description is plain data, and the same of a sink declared again", async ({ sink, anew }) => {
+      const described = sink.describe();
+      assert.deepEqual(JSON.parse(JSON.stringify(described)), described);
+      assert.deepEqual(anew().describe(), described);
+    });
+  });
+}
+
+type Guarantee = (title: string, body: (given: SinkCase) => Promise<void>) => void;
+
+function severalCommits(
+  guarantee: Guarantee,
+  sees: (given: SinkCase, records: readonly unknown[]) => Promise<void>,
+): void {
+  guarantee(
+    "K3: a commit repeated changes nothing, also by another committer and after further commits",
+    async (given) => {
+      const writer = new WriterUnderTest(given.sink, given.world);
+      await writer.open();
+      const half = Math.ceil(given.records.length / 2);
+      await writer.write(given.records.slice(0, half));
+      const first = await writer.prepareCommit();
+      await writer.commit(first);
+      await writer.commit(first);
+      await sees(given, given.records.slice(0, half));
+      await writer.write(given.records.slice(half));
+      const second = await writer.prepareCommit();
+      await writer.commit(second);
+      await new WriterUnderTest(given.sink, given.world, { attempt: 1 }).commit([...first, ...second]);
+      await sees(given, given.records);
+      await writer.close();
+    },
+  );
+
+  guarantee("K5: what a checkpoint holds is committed after a crash, what came after it is not", async (given) => {
+    const half = Math.ceil(given.records.length / 2);
+    const crashed = new WriterUnderTest(given.sink, given.world);
+    await crashed.open();
+    await crashed.write(given.records.slice(0, half));
+    const checkpoint = await crashed.prepareCommit();
+    await crashed.write(given.records.slice(0, 3));
+    await crashed.flush();
+    const restored = new WriterUnderTest(given.sink, given.world, { attempt: 1, restored: true });
+    await restored.commit(checkpoint);
+    await restored.open();
+    await sees(given, given.records.slice(0, half));
+    await restored.write(given.records.slice(half));
+    await restored.finish();
+    await sees(given, given.records);
+  });
+
+  guarantee("the rows of all subtasks are visible together, and each commits for itself", async (given) => {
+    const writers = [0, 1, 2].map(
+      (subtaskIndex) => new WriterUnderTest(given.sink, given.world, { subtaskIndex, parallelism: 3 }),
+    );
+    await Promise.all(writers.map((writer) => writer.open()));
+    const shares = writers.map((_, index) => given.records.filter((_record, at) => at % 3 === index));
+    for (const [index, writer] of writers.entries()) await writer.write(shares[index]!);
+    await writers[1]!.finish();
+    await sees(given, shares[1]!);
+    await writers[0]!.finish();
+    await writers[2]!.finish();
+    await sees(given, given.records);
+  });
+}
+
+/** For sinks whose rows are outside once they are flushed. */
+export function flushingSinkContract(name: string, sink: Sink<unknown>, makeWorld: () => SinkWorld): void {
+  describe(`sink contract: ${name}`, () => {
+    for (const end of ["finish", "abort"] as const) {
+      test(`what is flushed is outside: there is nothing to commit, and nobody to do it (${end})`, async () => {
+        const writer = new WriterUnderTest(sink, makeWorld());
+        await writer.open();
+        await writer.write([{ n: 1 }, { n: 2 }]);
+        await writer.flush();
+        await writer.write([{ n: 3 }]);
+        assert.deepEqual(await writer.prepareCommit(), []);
+        assert.equal(sink.createCommitter, undefined);
+        if (end === "abort") await writer.abort();
+        await writer.close();
+      });
+    }
+
+    test("the description is plain data", () => {
       const described = sink.describe();
       assert.deepEqual(JSON.parse(JSON.stringify(described)), described);
     });

@@ -1,16 +1,16 @@
-// The sink contract: a writer per subtask, two-phase commit for those that can.
+// The sink contract: a writer per subtask; for those that commit in two phases, committers anywhere.
 //
 //   K1. `write` always takes the record and never blocks: it buffers. False means the buffer is full now: the task
 //       stops, calls `flush`, and goes on once that has resolved. A call may go over the bound by one record, no more.
 //   K2. `flush` resolves when everything written so far has reached the system outside, though perhaps not visibly.
-//   K3. `prepareCommit` gives committables that make everything written so far visible; `commit` does it, is
-//       idempotent, and is called only for what is certain to be needed (a completed checkpoint, or the end of the
-//       job).
-//   K4. `abort` leaves nothing visible of what was not committed, and never touches another attempt's work.
-//      What was prepared outlives it, since a checkpoint may hold it, until `discard` names what none does.
-//   K5. After a restore, all committables of the restored checkpoint are committed, by whichever writers, before any
-//       writer of the new attempt is opened. `commit` may therefore come before `open`, and `open` may sweep what
-//       earlier attempts left.
+//   K3. `prepareCommit` gives committables that make everything written so far visible; a committer's `commit` does it,
+//       knows nothing but the committables, is idempotent, also after a part of it was done, and is called only for
+//       what is certain to be needed (a completed checkpoint, or the end of the job).
+//   K4. `abort` leaves nothing visible of what was not prepared, and never touches another attempt's work.
+//       What was prepared outlives it, since whoever decides on the commit may hold it, until `discard` names what
+//       nobody does.
+//   K5. After a restore, all committables of the restored checkpoint are committed, by whichever committers, before any
+//       writer of the new attempt is opened: `open` may sweep what earlier attempts left.
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
@@ -51,12 +51,15 @@ export interface SinkWriterContext {
   deliver(rows: Uint8Array): Promise<void>;
 }
 
-/** What a commit needs to know, plain data: names of files to rename, ids of transactions. */
+/**
+ * What a commit needs to know: names of files to rename, ids of transactions. Plain data (what JSON gives back as it
+ * was), for it travels to other processes and is kept in checkpoints.
+ */
 export type Committable = Json;
 
 /**
- * Writes what one subtask gets. The order of calls: `open`, any number of `write` and `flush`, then `flush`,
- * `prepareCommit` and `commit`, or `abort`; at last `close`. What an asynchronous call rejects with fails the job.
+ * Writes what one subtask gets. The order of calls: `open`, any number of `write` and `flush`, then `flush` and
+ * `prepareCommit`, or `abort`; at last `close`. What an asynchronous call rejects with fails the job.
  */
 export interface SinkWriter<in T> {
   /** Opens what it writes to. May sweep what earlier attempts left. */
@@ -72,22 +75,44 @@ export interface SinkWriter<in T> {
    * `write` goes on meanwhile unless it said that the buffer is full.
    */
   flush(): Promise<void>;
-  /** What makes everything written so far visible, when it is given to `commit`. Makes nothing visible itself. */
-  prepareCommit(): Promise<readonly Committable[]>;
   /**
-   * Makes it visible. Called only when the whole job has got so far; may be called again with the same, and by another
-   * writer than the one that prepared it.
+   * What makes everything written so far visible, when it is given to a committer of the sink. Makes nothing visible
+   * itself. Empty: there is nothing to commit.
    */
-  commit(committables: readonly Committable[]): Promise<void>;
-  /** The job has failed or was cancelled: leaves nothing visible of what was not committed. */
+  prepareCommit(): Promise<readonly Committable[]>;
+  /** The job has failed or was cancelled: drops what was not prepared. What was stays, for somebody may commit it. */
   abort(): Promise<void>;
   /** Gives back what was opened. */
   close(): Promise<void>;
+}
+
+export interface SinkCommitterContext {
+  /** Clock, timers and randomness: use them in place of `Date.now()` and `setTimeout`, which tests cannot move. */
+  readonly env: Env;
+  readonly disk: Disk;
+  readonly uid: string;
+  readonly jobId: string;
+}
+
+/**
+ * Makes visible what writers of a sink have prepared. It knows no writer: it may be made in another thread or process
+ * than those, and after they are gone. One call at a time.
+ */
+export interface SinkCommitter {
   /**
-   * The job has failed or was cancelled, and nobody will ever commit these: removes what they stand for. The last call,
-   * after `close`. Without it that is left to the `open` of a later run.
+   * Makes visible what these stand for: all of one `prepareCommit`. Called only when every sink of the whole job has
+   * prepared. May be called again with the same, by this committer or another, also when an earlier call has failed in
+   * the middle: it then does what is left. An ExternalError, or any other than an EngineError, is tried again
+   * (`sink.committer.retries`).
+   */
+  commit(committables: readonly Committable[]): Promise<void>;
+  /**
+   * The job has failed or was cancelled before any commit, and nobody will ever commit these: removes what they stand
+   * for. Without it that is left to the `open` of a later run.
    */
   discard?(committables: readonly Committable[]): Promise<void>;
+  /** Gives back what it holds. The last call. */
+  close?(): Promise<void>;
 }
 
 export interface SinkClaimContext {
@@ -124,4 +149,6 @@ export interface Sink<in T> {
    */
   claim?(context: SinkClaimContext): Promise<SinkClaim>;
   createWriter(context: SinkWriterContext): SinkWriter<T>;
+  /** For sinks whose writers give committables. */
+  createCommitter?(context: SinkCommitterContext): SinkCommitter;
 }

@@ -6,6 +6,7 @@
 import type { ConfigLayer } from "../config/configuration.ts";
 import type { MetricDefinition } from "../metrics/metric-registry.ts";
 import type { Connection, Says } from "../network/transport.ts";
+import type { Committable } from "../operators/sink.ts";
 import type { SourceSplit } from "../operators/source.ts";
 import type { EngineErrorData } from "./error-data.ts";
 import type { JobId } from "./ids.ts";
@@ -64,6 +65,9 @@ export type TaskDescriptor = {
   readonly outputs: readonly TaskOutput[];
 };
 
+/** What one subtask of a sink has prepared. Any slot of the job can commit it. */
+export type PreparedSink = { readonly sink: string; readonly committables: readonly Committable[] };
+
 /** What a slot needs to rebuild the job. */
 export type JobDescriptor = {
   readonly jobId: JobId;
@@ -89,10 +93,19 @@ export type ToSlot =
       readonly tasks: readonly TaskDescriptor[];
       readonly wiring: SlotWiring;
     }
-  /** All tasks of the job have finished: make the sinks' work visible. */
-  | { readonly kind: "commit" }
-  /** Stop. `commit`: what sinks have written so far becomes visible (an endless job stopped by its user). */
-  | { readonly kind: "cancel"; readonly commit: boolean }
+  /** Stop where you are, and prepare what sinks have written so far (an endless job that its user has stopped). */
+  | { readonly kind: "prepare" }
+  /** Every task of the job has prepared: make this visible, whoever has prepared it; "committed" or "commitFailed". */
+  | { readonly kind: "commit"; readonly task: TaskId; readonly prepared: PreparedSink }
+  /** Nobody will commit this, and whoever has prepared it is gone. */
+  | { readonly kind: "discard"; readonly prepared: PreparedSink }
+  /** Everything is committed: give all back. */
+  | { readonly kind: "close" }
+  /**
+   * Stop, drop what is not prepared, give all back. `discard`: drop what is prepared as well, for nobody will commit
+   * it.
+   */
+  | { readonly kind: "cancel"; readonly discard: boolean }
   /** A subtask of a source, somewhere, asks the coordinator in this slot for a split. */
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
@@ -109,7 +122,15 @@ export type FromSlot =
   /** The thread is up. */
   | { readonly kind: "ready" }
   | { readonly kind: "deployed" }
-  | { readonly kind: "finished"; readonly task: TaskId }
+  /** The task has come to its end, or was told to stop there; its part of each sink waits for the commit. */
+  | { readonly kind: "prepared"; readonly task: TaskId; readonly sinks: readonly PreparedSink[] }
+  | { readonly kind: "committed"; readonly task: TaskId; readonly sink: string }
+  | {
+      readonly kind: "commitFailed";
+      readonly task: TaskId;
+      readonly sink: string;
+      readonly error: EngineErrorData;
+    }
   | { readonly kind: "failed"; readonly task: TaskId | null; readonly error: EngineErrorData }
   /** Everything is closed; nothing follows. */
   | { readonly kind: "closed"; readonly error: EngineErrorData | null }

@@ -74,7 +74,7 @@ fenceContract<ToTaskManager["kind"], ToTaskManager>(
   "a TaskManager",
   {
     deploy: { kind: "deploy", slot: 1, job: JOB, tasks: [] },
-    toSlot: { kind: "toSlot", slot: 0, message: { kind: "cancel", commit: true } },
+    toSlot: { kind: "toSlot", slot: 0, message: { kind: "cancel", discard: true } },
     release: { kind: "release", slot: 0 },
   },
   async () => {
@@ -106,9 +106,10 @@ describe("a TaskManager and its job masters", () => {
     second.session.send({ ...DEPLOY, slot: 1 });
     await env.advance(0);
     await say(0, { kind: "deployed" });
-    await say(1, { kind: "finished", task: "0/0/0" });
+    const prepared: FromSlot = { kind: "prepared", task: "0/0/0", sinks: [] };
+    await say(1, prepared);
     assert.deepEqual(first.heard, [{ kind: "fromSlot", slot: 0, message: { kind: "deployed" } }]);
-    assert.deepEqual(second.heard, [{ kind: "fromSlot", slot: 1, message: { kind: "finished", task: "0/0/0" } }]);
+    assert.deepEqual(second.heard, [{ kind: "fromSlot", slot: 1, message: prepared }]);
     second.session.send({ kind: "release", slot: 1 });
     await env.advance(0);
     assert.deepEqual(second.heard[1], { kind: "released", slot: 1, error: null });
@@ -121,7 +122,7 @@ describe("a TaskManager and its job masters", () => {
     const second = dial({ ...FENCE, job: "other" as JobId });
     first.session.send(DEPLOY);
     await env.advance(0);
-    second.session.send({ kind: "toSlot", slot: 0, message: { kind: "commit" } });
+    second.session.send({ kind: "toSlot", slot: 0, message: { kind: "prepare" } });
     second.session.send({ kind: "release", slot: 0 });
     await env.advance(0);
     assert.deepEqual([told, ended], [[[0, "deploy"]], []]);

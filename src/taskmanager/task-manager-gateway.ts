@@ -178,7 +178,7 @@ export class TaskManagerGateway {
       for (const slot of [...run.open]) void this.#end(run, slot);
     };
     run.patience = env.timers.after(configuration.get(OPTIONS.cancellationTimeout), endAll, { background: true });
-    for (const slot of run.open) run.slots.post(slot, { kind: "cancel", commit: false });
+    for (const slot of run.open) run.slots.post(slot, { kind: "cancel", discard: false });
   }
 }
 

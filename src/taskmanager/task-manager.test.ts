@@ -327,7 +327,7 @@ test("M3: a slot is free for another job once its thread has ended, and its mess
   assert.notEqual(says[1], before, "a new thread has taken the place");
   assert.deepEqual([words[1]?.progress[1], words[1]?.lastVertex[1]], [0, 0], "and nothing of the one before");
   before?.({ kind: "deployed" });
-  slots.post(1, { kind: "commit" });
+  slots.post(1, { kind: "prepare" });
   await slots.terminate(1);
   assert.equal(ended.length, 1, "who had the slot before cannot end it");
   const closing = other.terminate(0);

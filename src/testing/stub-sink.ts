@@ -34,7 +34,6 @@ export class StubSink implements Sink<unknown> {
       },
       flush: async () => undefined,
       prepareCommit: async () => [],
-      commit: async () => undefined,
       abort: async () => undefined,
       close: async () => undefined,
     };

@@ -98,7 +98,6 @@ export class ChangesKept<T> {
           },
           flush: async () => undefined,
           prepareCommit: async () => [],
-          commit: async () => undefined,
           abort: async () => undefined,
           close: async () => undefined,
         };

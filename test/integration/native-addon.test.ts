@@ -34,19 +34,23 @@ function duckdb(path: string): Sink<Row> {
         open: async () => undefined,
         write: (row) => rows.push(row) > 0,
         flush: async () => undefined,
-        prepareCommit: async () => [{ rows: rows.map(({ n }) => n) }],
-        commit: async () => {
-          const database = await DuckDBInstance.create(path);
-          const connection = await database.connect();
-          await connection.run("create table rows (n integer, version varchar)");
-          for (const { n, by } of rows) await connection.run(\`insert into rows values (\${n}, '\${by}')\`);
-          connection.closeSync();
-          database.closeSync();
-        },
+        prepareCommit: async () => rows,
         abort: async () => undefined,
         close: async () => undefined,
       };
     },
+    createCommitter: () => ({
+      commit: async (rows) => {
+        const database = await DuckDBInstance.create(path);
+        const connection = await database.connect();
+        await connection.run("create or replace table rows (n integer, version varchar)");
+        for (const { n, by } of rows as Row[]) {
+          await connection.run(\`insert into rows values (\${n}, '\${by}')\`);
+        }
+        connection.closeSync();
+        database.closeSync();
+      },
+    }),
   };
 }
 

@@ -47,7 +47,6 @@ function stuckSink<T>(seen: Seen<T>, onFull: (env: Env, drain: () => void) => vo
             });
           }),
         prepareCommit: async () => [],
-        commit: async () => undefined,
         abort: async () => undefined,
         close: async () => undefined,
       };

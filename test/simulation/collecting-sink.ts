@@ -15,7 +15,6 @@ export function collecting<T>(): { readonly sink: Sink<T>; readonly seen: Collec
       write: (row) => seen.push({ row, atMs: env.clock.monotonicMs() }) > 0,
       flush: async () => undefined,
       prepareCommit: async () => [],
-      commit: async () => undefined,
       abort: async () => undefined,
       close: async () => undefined,
     }),

@@ -268,7 +268,6 @@ function sinkInto(received: Row[]): Sink<Row> {
             });
           }),
         prepareCommit: async () => [],
-        commit: async () => undefined,
         abort: async () => undefined,
         close: async () => undefined,
       };

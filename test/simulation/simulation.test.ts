@@ -83,7 +83,6 @@ const nowhere: Sink<unknown> = {
     write: () => true,
     flush: async () => undefined,
     prepareCommit: async () => [],
-    commit: async () => undefined,
     abort: async () => undefined,
     close: async () => undefined,
   }),

@@ -12,7 +12,6 @@ export function blackhole(): Sink<unknown> {
       write: () => true,
       async flush() {},
       prepareCommit: async () => [],
-      async commit() {},
       async abort() {},
       async close() {},
     }),

@@ -85,7 +85,6 @@ function rowWriter(rows: Rows): SinkWriter<unknown> {
     write: (record) => rows.write(record),
     flush: () => rows.flush(),
     prepareCommit: async () => [],
-    async commit() {},
     abort: async () => rows.abort(),
     close: () => rows.close(),
   };

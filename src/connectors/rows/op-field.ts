@@ -35,10 +35,8 @@ function opWriter(uid: string, writer: SinkWriter<unknown>): SinkWriter<unknown>
       writer.write(recordWithOp(uid, record, rowOp(kind)), timestampMs, kind),
     flush: () => writer.flush(),
     prepareCommit: () => writer.prepareCommit(),
-    commit: (committables) => writer.commit(committables),
     abort: () => writer.abort(),
     close: () => writer.close(),
-    discard: async (committables) => writer.discard?.(committables),
   };
 }
 

@@ -23,7 +23,6 @@ export function rows(): Sink<unknown> {
           if (bytes !== null) await deliver(bytes);
         },
         prepareCommit: async () => [],
-        async commit() {},
         async abort() {}, // What was read was read; the rest is forgotten with the writer.
         async close() {},
       };

@@ -1,6 +1,5 @@
 // Makes the driver of a sink, and with it the sink's writer.
 
-import { OPTIONS } from "../../config/options.ts";
 import { inputChangelog } from "../../graph/changelog.ts";
 import { isBounded, type PlanOperator } from "../../graph/plan.ts";
 import { recordType } from "../../graph/record-type.ts";
@@ -32,8 +31,5 @@ export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver 
     deliver: (rows) => deliver(descriptor, uid, rows),
   };
   const writer = connectorCall("sink", uid, () => sink.createWriter(opened));
-  return new SinkDriver({
-    ...{ uid, writer, wake, parallelism, subtask: descriptor.subtask, timers: env.timers },
-    commitRetries: context.configuration.get(OPTIONS.committerRetries),
-  });
+  return new SinkDriver({ uid, writer, wake, commits: sink.createCommitter !== undefined });
 }

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { UserError } from "../../base/errors.ts";
 import type { SinkWriter } from "../../operators/sink.ts";
 import { SinkDriver } from "./sink-driver.ts";
 
-type Method = "open" | "flush" | "prepareCommit" | "commit" | "abort" | "close";
+type Method = "open" | "flush" | "prepareCommit" | "abort" | "close";
 
 /** A writer that takes `room` records between two flushes, and whose flushes the test lets end. */
-function setUp(options: { room?: number; rejects?: Method; throws?: Method; failures?: number; error?: Error } = {}) {
-  const { room = 2, rejects, throws, error } = options;
-  let failures = options.failures ?? Infinity;
-  const delays: number[] = [];
+function setUp(
+  options: { room?: number; rejects?: Method; throws?: Method; committables?: unknown; commits?: boolean } = {},
+) {
+  const { room = 2, rejects, throws, committables, commits = true } = options;
   const calls: string[] = [];
   const flushes: (() => void)[] = [];
   let held = 0;
@@ -18,11 +17,7 @@ function setUp(options: { room?: number; rejects?: Method; throws?: Method; fail
   const called = (method: Method): Promise<void> => {
     calls.push(method);
     if (throws === method) throw new Error(`${method} gave up`);
-    if (rejects === method && failures > 0) {
-      failures -= 1;
-      return Promise.reject(error ?? new Error(`${method} failed`));
-    }
-    return Promise.resolve();
+    return rejects === method ? Promise.reject(new Error(`${method} failed`)) : Promise.resolve();
   };
   const writer: SinkWriter<unknown> = {
     open: () => called("open"),
@@ -39,26 +34,15 @@ function setUp(options: { room?: number; rejects?: Method; throws?: Method; fail
     },
     prepareCommit: async () => {
       await called("prepareCommit");
-      return [`${held} records`];
+      return (committables ?? [`${held} records`]) as string[];
     },
-    commit: (committables) => called("commit").then(() => void calls.push(...committables.map(String))),
     abort: () => called("abort"),
     close: () => called("close"),
   };
   const driver = new SinkDriver({
     uid: "out",
     writer,
-    subtask: 1,
-    parallelism: 3,
-    commitRetries: 3,
-    timers: {
-      after: (delayMs, run) => {
-        delays.push(delayMs);
-        queueMicrotask(run);
-        return { cancel: () => undefined };
-      },
-      soon: (run) => run(),
-    },
+    commits,
     wake: () => {
       wakes += 1;
     },
@@ -70,7 +54,7 @@ function setUp(options: { room?: number; rejects?: Method; throws?: Method; fail
       await Promise.resolve();
     }
   };
-  return { driver, calls, delays, settle, wakes: () => wakes };
+  return { driver, calls, settle, wakes: () => wakes };
 }
 
 describe("a sink driver", () => {
@@ -121,8 +105,6 @@ describe("a sink driver", () => {
     await settle();
     assert.deepEqual(await prepared, ["2 records"]);
     assert.deepEqual(calls, ["write 1", "flush", "write 2", "flushed", "flush", "flushed", "prepareCommit"]);
-    await driver.commit(await prepared);
-    assert.deepEqual(calls.slice(7), ["commit", "2 records"]);
   });
 
   test("is aborted only after the flush under way", async () => {
@@ -149,34 +131,26 @@ describe("a sink driver", () => {
     assert.deepEqual(calls, ["write 1", "flush", "flushed", "write 2"]);
   });
 
-  test("D3: a commit that fails for a while succeeds in the end, each try with the same and later than the one before", async () => {
-    const { driver, calls, delays } = setUp({ rejects: "commit", failures: 3 });
-    await driver.commit(["part"]);
-    assert.deepEqual(calls, ["commit", "commit", "commit", "commit", "part"]);
-    assert.deepEqual(delays, [100, 200, 400]);
-  });
-
-  test("D3: one that goes on failing fails with its sink, its subtask and what may be visible", async () => {
-    const { driver, calls } = setUp({ rejects: "commit" });
-    await assert.rejects(driver.commit(["part"]), {
-      code: "SINK_FAILED",
-      message: /subtask 2 of 3 of the sink "out" has written is not visible, or not all of it, after 4 tries/,
-    });
-    assert.equal(calls.length, 4);
-  });
-
-  test("D3: what the user has to mend is not tried again", async () => {
-    const error = new UserError("SINK_TARGET_OCCUPIED", "somebody else's");
-    const { driver, calls } = setUp({ rejects: "commit", error });
-    await assert.rejects(driver.commit(["part"]), { code: "SINK_TARGET_OCCUPIED", message: /after one try/ });
-    assert.equal(calls.length, 1);
+  test("D3: what could not travel as JSON, or nobody could commit, is not prepared; nothing needs no committer", async () => {
+    const prepared = (committables: unknown, commits: boolean) => {
+      const { driver, settle } = setUp({ committables, commits });
+      const result = driver.prepareCommit();
+      result.catch(() => undefined);
+      return settle().then(() => result);
+    };
+    for (const bad of [[new Map()], [{ at: new Date(0) }], [1n], [() => 1], { file: "a" }, "a"]) {
+      await assert.rejects(prepared(bad, true), { code: "SINK_COMMITTABLE_INVALID", operator: "out" });
+    }
+    await assert.rejects(prepared(["part"], false), { code: "SINK_COMMITTER_MISSING", operator: "out" });
+    assert.deepEqual(await prepared(["part"], true), ["part"]);
+    assert.deepEqual(await prepared([], false), []);
   });
 
   for (const how of ["rejects", "throws"] as const) {
-    for (const method of ["open", "prepareCommit", "commit", "abort", "close"] as const) {
+    for (const method of ["open", "prepareCommit", "abort", "close"] as const) {
       test(`names the sink when ${method} ${how}`, async () => {
         const { driver, settle } = setUp({ [how]: method });
-        const failed = method === "commit" ? driver.commit([]) : driver[method]();
+        const failed = driver[method]();
         const checked = assert.rejects(failed, { code: "SINK_FAILED", operator: "out" });
         await settle();
         await checked;

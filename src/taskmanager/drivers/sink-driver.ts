@@ -2,11 +2,11 @@
 //
 //   D1. At most one flush is in flight. While the writer's buffer is full, the task does not run.
 //   D2. A failed flush fails the task at its next turn; nothing is dropped silently.
-//   D3. A commit that fails is tried again, for what failed outside may pass; at last it fails with the sink, its
-//       subtask, and how often it was tried.
+//   D3. What a writer has prepared is plain data and has a committer, or is refused: whoever commits it may be in
+//       another thread or process, and later.
 
-import type { Timers } from "../../base/env.ts";
-import { EngineError } from "../../base/errors.ts";
+import { UserError } from "../../base/errors.ts";
+import { isJson } from "../../base/json.ts";
 import type { Committable, SinkWriter } from "../../operators/sink.ts";
 import type { RowKind } from "../../types/bytes/row-kind.ts";
 import { connectorFailure } from "../failures/user-failure.ts";
@@ -14,31 +14,24 @@ import { connectorFailure } from "../failures/user-failure.ts";
 export type SinkDriverOptions = {
   readonly uid: string;
   readonly writer: SinkWriter<unknown>;
+  /** The sink has committers. */
+  readonly commits: boolean;
   readonly wake: () => void;
-  readonly subtask: number;
-  readonly parallelism: number;
-  readonly timers: Timers;
-  /** Times that a commit is tried again. */
-  readonly commitRetries: number;
 };
-
-/** Before the second try; each later one waits twice as long. */
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 10_000;
 
 export class SinkDriver {
   readonly uid: string;
   full = false;
   failure: unknown = null;
-  readonly #options: SinkDriverOptions;
+  readonly #commits: boolean;
   readonly #writer: SinkWriter<unknown>;
   readonly #wake: () => void;
   #dirty = false;
   #flushing: Promise<void> | null = null;
 
   constructor(options: SinkDriverOptions) {
-    this.#options = options;
     this.uid = options.uid;
+    this.#commits = options.commits;
     this.#writer = options.writer;
     this.#wake = options.wake;
   }
@@ -69,23 +62,9 @@ export class SinkDriver {
     await this.#flushing;
     if (this.failure !== null) throw this.failure;
     await this.#named(() => this.#writer.flush());
-    return this.#named(() => this.#writer.prepareCommit());
-  }
-
-  /** D3 */
-  async commit(committables: readonly Committable[]): Promise<void> {
-    const { commitRetries } = this.#options;
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await this.#named(() => this.#writer.commit(committables));
-        return;
-      } catch (error) {
-        if (tries > commitRetries || !(error instanceof EngineError && error.retryable)) {
-          throw this.#uncommitted(error, tries);
-        }
-        await this.#delay(Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (tries - 1)));
-      }
-    }
+    const committables = await this.#named(() => this.#writer.prepareCommit());
+    this.#check(committables);
+    return committables;
   }
 
   async abort(): Promise<void> {
@@ -93,27 +72,23 @@ export class SinkDriver {
     await this.#named(() => this.#writer.abort());
   }
 
-  discard(committables: readonly Committable[]): Promise<void> {
-    return this.#named(async () => this.#writer.discard?.(committables));
-  }
-
   close(): Promise<void> {
     return this.#named(() => this.#writer.close());
   }
 
-  #uncommitted(error: unknown, tries: number): unknown {
-    const { uid, subtask, parallelism } = this.#options;
-    if (error instanceof EngineError) {
-      error.message +=
-        `; what subtask ${subtask + 1} of ${parallelism} of the sink "${uid}" has written is not visible, ` +
-        `or not all of it, after ${tries === 1 ? "one try" : `${tries} tries`} to commit it; that of other subtasks may be`;
+  /** D3 */
+  #check(committables: readonly Committable[]): void {
+    const operator = this.uid;
+    if (!Array.isArray(committables) || !isJson(committables)) {
+      const what = `what the sink "${operator}" has prepared is not plain data`;
+      const fix =
+        "let prepareCommit give a list of objects, lists, texts, finite numbers, booleans and nulls: it travels as JSON";
+      throw new UserError("SINK_COMMITTABLE_INVALID", what, { fix, operator });
     }
-    return error;
-  }
-
-  #delay(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#options.timers.after(ms, resolve);
+    if (committables.length === 0 || this.#commits) return;
+    throw new UserError("SINK_COMMITTER_MISSING", `nobody can commit what the sink "${operator}" has prepared`, {
+      fix: "give the sink a createCommitter, or let prepareCommit give an empty list",
+      operator,
     });
   }
 

@@ -140,7 +140,7 @@ const MOMENTS: Readonly<Record<string, (slot: StartedSlot) => Promise<void>>> = 
     await slot.until(() => slot.progress > before + 100);
   },
   "after it has closed": async (slot) => {
-    slot.handle.control.send({ kind: "cancel", commit: false });
+    slot.handle.control.send({ kind: "cancel", discard: true });
     await slot.until(() => slot.said.includes("closed"));
   },
 };
@@ -153,7 +153,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
       assert.equal(slot.lastVertex, -1);
       await slot.runEndless();
       await slot.until(() => slot.lastVertex === 0);
-      slot.handle.control.send({ kind: "cancel", commit: true });
+      slot.handle.control.send({ kind: "cancel", discard: true });
       await slot.until(() => slot.said.includes("closed"));
       assert.deepEqual(slot.said, ["ready", "deployed", "splitRequest", "split", "closed"]);
     });
@@ -176,7 +176,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
         await Promise.all([slot.handle.terminate(), slot.handle.terminate()]);
         const quiet = slot.quiet();
         slot.handle.ring();
-        slot.handle.control.send({ kind: "cancel", commit: false });
+        slot.handle.control.send({ kind: "cancel", discard: true });
         assert.ok(await quiet, slot.said.join());
         if (moment !== "after it has closed") assert.deepEqual(slot.exits, [], "an end that was asked for is no exit");
       });
@@ -193,7 +193,7 @@ function sharedThreadContract(make: () => SlotRunner): void {
     assert.equal(runner.residentBytes(), null);
     await using slot = new StartedSlot(runner);
     assert.deepEqual([await slot.handle.heldBytes(), await slot.handle.stackSample()], [0, null]);
-    slot.handle.control.send({ kind: "cancel", commit: false });
+    slot.handle.control.send({ kind: "cancel", discard: true });
     await slot.until(() => slot.said.includes("closed"));
     assert.ok(await slot.quiet());
     assert.deepEqual(slot.exits, []);
@@ -236,7 +236,7 @@ function ownThreadContract(make: () => SlotRunner): void {
 
   test("the thread of a slot that has closed ends by itself, without an error, after it has said so", async () => {
     await using slot = new StartedSlot(make());
-    slot.handle.control.send({ kind: "cancel", commit: false });
+    slot.handle.control.send({ kind: "cancel", discard: true });
     await slot.until(() => slot.exits.length > 0);
     assert.deepEqual(slot.said, ["ready", "closed"]);
     assert.deepEqual(slot.exits, [{ kind: "exit", code: 0, error: null }]);

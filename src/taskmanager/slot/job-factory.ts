@@ -9,6 +9,7 @@ import { type JobGraph, jobGraphOf, planParse } from "../../graph/job-graph.ts";
 import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { firstDifference, planDiff } from "../../graph/plan-diff.ts";
 import type { MetricRegistry, MetricScope } from "../../metrics/metric-registry.ts";
+import type { Sink } from "../../operators/sink.ts";
 import type { EnumeratorContext, Source } from "../../operators/source.ts";
 import type { FromSlot, JobDescriptor, SlotWiring, TaskDescriptor } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
@@ -16,6 +17,7 @@ import type { LinkBuilder } from "../build/links.ts";
 import type { OperatorFunctions, SourceWatermarks, TaskBuildContext } from "../build/subtask.ts";
 import { taskBuild } from "../build/task-build.ts";
 import { RowOutlets } from "../drivers/row-outlet.ts";
+import { SinkCommitters } from "../drivers/sink-committers.ts";
 import { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import { connectorCall } from "../failures/user-failure.ts";
 import type { SlotTask, TaskFactory } from "./slot.ts";
@@ -87,6 +89,10 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         return {
           tasks,
           coordinators: coordinators(options, { graph, functions }, descriptors),
+          committers: new SinkCommitters({
+            ...{ env, jobId: job.jobId },
+            sink: (uid) => functions.get(uid)?.sink as Sink<unknown>,
+          }),
           outlets,
           release: () => states.release(),
         };

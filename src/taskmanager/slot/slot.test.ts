@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UserError } from "../../base/errors.ts";
-import type { FromSlot, JobDescriptor, TaskDescriptor } from "../../protocol/slot-messages.ts";
+import type { FromSlot, JobDescriptor, PreparedSink, TaskDescriptor } from "../../protocol/slot-messages.ts";
 import { SimEnv } from "../../testing/sim-env.ts";
 import { RowOutlets } from "../drivers/row-outlet.ts";
+import type { SinkCommitters } from "../drivers/sink-committers.ts";
 import type { SourceCoordinator, SplitRequest } from "../drivers/source-coordinator.ts";
 import type { Task, TurnResult } from "../task/task.ts";
 import { Slot, type SlotTask } from "./slot.ts";
@@ -17,6 +18,8 @@ class ScriptedTask {
   /** What ends with an error. */
   breaks: string | null = null;
   readonly parts: Task["parts"];
+  readonly sinks: readonly PreparedSink[] = [{ sink: "out", committables: ["part"] }];
+  #hasPrepared = false;
 
   constructor(turns: (TurnResult | Error)[], options: { open?: () => Promise<void> } = {}) {
     this.turns = turns;
@@ -39,12 +42,14 @@ class ScriptedTask {
     return 7;
   }
 
-  commit(): Promise<void> {
-    return this.#end("commit");
+  async prepare(): Promise<readonly PreparedSink[]> {
+    this.#hasPrepared = true;
+    await this.#end("prepare");
+    return this.sinks;
   }
 
-  stop(): Promise<void> {
-    return this.#end("stop");
+  async prepared(): Promise<readonly PreparedSink[]> {
+    return this.#hasPrepared ? this.sinks : [];
   }
 
   close(outcome: string): Promise<void> {
@@ -67,6 +72,16 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
     request: ({ answer }: SplitRequest) => answer(null),
     close: async () => undefined,
   } as unknown as SourceCoordinator;
+  const commits: string[] = [];
+  const called = async (what: string): Promise<void> => {
+    commits.push(what);
+    if (what.startsWith("commit broken")) throw new UserError("BROKEN", "cannot commit");
+  };
+  const committers = {
+    commit: ({ sink, committables }: PreparedSink) => called(`commit ${sink} ${committables.join()}`),
+    discard: ({ sink, committables }: PreparedSink) => called(`discard ${sink} ${committables.join()}`),
+    close: () => called("close"),
+  } as SinkCommitters;
   const slot = new Slot({
     env,
     wake: () => wakes.push(sent.at(-1)?.kind),
@@ -83,6 +98,7 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
             return { descriptor, task: task as unknown as Task };
           }),
           coordinators: new Map([[0, coordinator]]),
+          committers,
           outlets: new RowOutlets((message) => sent.push(message)),
           release: async () => {
             released += 1;
@@ -101,20 +117,22 @@ function setUp(tasks: readonly ScriptedTask[], deploy: () => Promise<void> = asy
     });
     await settle();
   };
-  return { slot, sent, wakes, settle, start, kinds: () => sent.map(({ kind }) => kind), released: () => released };
+  const kinds = () => sent.map(({ kind }) => kind);
+  return { slot, sent, wakes, settle, start, kinds, commits, released: () => released };
 }
 
 describe("a slot", () => {
-  test("gives every task a turn, says when it wants the next one, and reports each finished task once", async () => {
+  test("gives every task a turn, says when it wants the next one, and what each has prepared at its end, once", async () => {
     const [one, two] = [new ScriptedTask(["more", "finished"]), new ScriptedTask(["idle", "blocked", "idle"])];
-    const { slot, start, kinds, sent } = setUp([one, two]);
+    const { slot, start, settle, kinds, sent } = setUp([one, two]);
     assert.deepEqual(slot.turn(), { busy: false, sleepMs: Infinity });
     await start();
     assert.deepEqual(slot.turn(), { busy: true, sleepMs: 0 });
     assert.deepEqual(slot.turn(), { busy: false, sleepMs: 7 });
     slot.turn();
-    assert.deepEqual(kinds(), ["deployed", "finished"]);
-    assert.deepEqual(sent[1], { kind: "finished", task: "0/0/0" });
+    await settle();
+    assert.deepEqual(kinds(), ["deployed", "prepared"]);
+    assert.deepEqual(sent[1], { kind: "prepared", task: "0/0/0", sinks: one.sinks });
     assert.equal(two.turns.length, 0);
     slot.turn();
     assert.deepEqual([one.taken, two.taken], [2, 4], "one that has finished gets no further turn");
@@ -128,7 +146,7 @@ describe("a slot", () => {
     deployed.resolve();
     await settle();
     assert.deepEqual(wakes, ["deployed"]);
-    slot.onMessage({ kind: "cancel", commit: false });
+    slot.onMessage({ kind: "cancel", discard: true });
     await settle();
     assert.deepEqual(wakes, ["deployed", "closed"]);
   });
@@ -145,12 +163,16 @@ describe("a slot", () => {
     assert.deepEqual(sent[1], { kind: "split", task: "0/1/0", split: null });
   });
 
-  test("S2: the first failure ends all its tasks, and is reported before they are closed", async () => {
-    const [one, two] = [new ScriptedTask([new UserError("BROKEN", "broken")]), new ScriptedTask([])];
+  test("S2: the first failure stops all its tasks and is reported once; they close when the slot is told to", async () => {
+    const [one, two] = [new ScriptedTask([new UserError("BROKEN", "broken")]), new ScriptedTask(["more"])];
     const { slot, start, settle, kinds, released } = setUp([one, two]);
     await start();
     assert.deepEqual(slot.turn(), { busy: false, sleepMs: Infinity });
     slot.fail(null, new Error("a consequence"));
+    assert.deepEqual(slot.turn(), { busy: false, sleepMs: Infinity });
+    await settle();
+    assert.deepEqual([kinds(), one.ends, two.ends, two.taken], [["deployed", "failed"], [], [], 0]);
+    slot.onMessage({ kind: "cancel", discard: true });
     await settle();
     assert.deepEqual(kinds(), ["deployed", "failed", "closed"]);
     assert.deepEqual([one.ends, two.ends], [["abort"], ["abort"]]);
@@ -158,45 +180,111 @@ describe("a slot", () => {
     assert.ok(slot.closed);
   });
 
-  for (const [message, ends] of [
-    [{ kind: "commit" }, ["commit", "committed"]],
-    [{ kind: "cancel", commit: true }, ["stop", "committed"]],
-    [{ kind: "cancel", commit: false }, ["abort"]],
+  test("S2: what a task has prepared is committed though another one of the slot has failed since", async () => {
+    const [one, two] = [new ScriptedTask(["finished"]), new ScriptedTask([new UserError("BROKEN", "broken")])];
+    const { slot, start, settle, kinds, commits } = setUp([one, two]);
+    await start();
+    slot.turn();
+    await settle();
+    slot.onMessage({ kind: "commit", task: "0/0/0", prepared: one.sinks[0]! });
+    slot.onMessage({ kind: "cancel", discard: false });
+    await settle();
+    assert.deepEqual(commits, ["commit out part", "close"]);
+    assert.deepEqual(kinds(), ["deployed", "failed", "prepared", "committed", "closed"]);
+  });
+
+  for (const [message, ends, dropped] of [
+    [{ kind: "close" }, ["committed"], []],
+    [{ kind: "cancel", discard: true }, ["abort"], ["discard out part"]],
+    [{ kind: "cancel", discard: false }, ["abort"], []],
   ] as const) {
     test(`closes its tasks once on ${JSON.stringify(message)}, whatever else comes`, async () => {
-      const task = new ScriptedTask([]);
-      const { slot, start, settle, kinds } = setUp([task]);
+      const task = new ScriptedTask(["finished"]);
+      const { slot, start, settle, kinds, commits } = setUp([task]);
       await start();
+      slot.turn();
+      await settle();
       slot.onMessage(message);
-      slot.onMessage({ kind: "cancel", commit: false });
-      slot.onMessage({ kind: "commit" });
+      slot.onMessage({ kind: "cancel", discard: true });
+      slot.onMessage({ kind: "close" });
+      slot.onMessage({ kind: "prepare" });
       slot.onMessage({ kind: "split", task: "0/0/0", split: null });
       slot.onMessage({ kind: "splitRequest", vertex: 0, subtask: 0, task: "0/0/0" });
       await settle();
-      assert.deepEqual(task.ends, ends);
-      assert.deepEqual(kinds(), ["deployed", "closed"]);
+      assert.deepEqual(
+        [task.ends, commits],
+        [
+          ["prepare", ...ends],
+          [...dropped, "close"],
+        ],
+      );
+      assert.deepEqual(kinds(), ["deployed", "prepared", "closed"]);
     });
   }
 
-  test("a task that cannot commit is aborted, the others commit all the same, and the first failure is told", async () => {
-    const tasks = [new ScriptedTask([]), new ScriptedTask([]), new ScriptedTask([])];
-    const { slot, start, settle, sent, released } = setUp(tasks);
-    tasks[1]!.breaks = "commit";
-    tasks[2]!.breaks = "committed";
+  test("when the job is stopped, tasks get no further turn and prepare, those that have ended already not again", async () => {
+    const tasks = [new ScriptedTask(["finished"]), new ScriptedTask(["more", "more"]), new ScriptedTask(["more"])];
+    const { slot, start, settle, sent } = setUp(tasks);
+    tasks[2]!.breaks = "prepare";
     await start();
-    slot.onMessage({ kind: "commit" });
+    slot.turn();
+    await settle();
+    slot.onMessage({ kind: "prepare" });
+    slot.onMessage({ kind: "prepare" });
+    slot.turn();
     await settle();
     assert.deepEqual(
-      tasks.map(({ ends }) => ends),
+      tasks.map(({ ends, taken }) => [ends, taken]),
       [
-        ["commit", "committed"],
-        ["commit", "abort"],
-        ["commit", "committed"],
+        [["prepare"], 1],
+        [["prepare"], 1],
+        [["prepare"], 1],
       ],
     );
+    const said = sent.map((message) => [message.kind, "task" in message ? message.task : null]);
+    assert.deepEqual(said.slice(1), [
+      ["prepared", "0/0/0"],
+      ["prepared", "0/1/0"],
+      ["failed", "0/2/0"],
+    ]);
+  });
+
+  test("a job that is stopped while the slot is deployed: its tasks prepare once they are open, and never run", async () => {
+    const deployed = Promise.withResolvers<void>();
+    const task = new ScriptedTask(["more"]);
+    const { slot, start, settle, kinds } = setUp([task], () => deployed.promise);
+    await start();
+    slot.onMessage({ kind: "prepare" });
+    await settle();
+    assert.deepEqual(task.ends, []);
+    deployed.resolve();
+    await settle();
+    slot.turn();
+    assert.deepEqual([kinds(), task.ends, task.taken], [["deployed", "prepared"], ["prepare"], 0]);
+  });
+
+  test("commits what it is told to, also of other slots' tasks, and says how that went; what cannot close is told", async () => {
+    const tasks = [new ScriptedTask(["idle"]), new ScriptedTask(["idle"])];
+    const { slot, start, settle, sent, commits, released } = setUp(tasks);
+    tasks[1]!.breaks = "committed";
+    await start();
+    slot.onMessage({ kind: "commit", task: "7/3/0", prepared: { sink: "far", committables: [1, 2] } });
+    slot.onMessage({ kind: "commit", task: "0/0/0", prepared: { sink: "broken", committables: [] } });
+    slot.onMessage({ kind: "discard", prepared: { sink: "gone", committables: [3] } });
+    await settle();
+    assert.deepEqual(commits, ["commit far 1,2", "commit broken ", "discard gone 3"]);
+    assert.deepEqual(sent[1], { kind: "committed", task: "7/3/0", sink: "far" });
+    const failed = sent[2];
+    assert.deepEqual(failed?.kind === "commitFailed" && [failed.task, failed.sink, failed.error.code], [
+      "0/0/0",
+      "broken",
+      "BROKEN",
+    ]);
+    slot.onMessage({ kind: "close" });
+    await settle();
     const closed = sent.at(-1);
-    assert.match(closed?.kind === "closed" ? (closed.error?.message ?? "") : "", /commit broke/);
-    assert.deepEqual([released(), slot.closed], [1, true]);
+    assert.match(closed?.kind === "closed" ? (closed.error?.message ?? "") : "", /committed broke/);
+    assert.deepEqual([tasks[0]!.ends, released(), slot.closed], [["committed"], 1, true]);
   });
 
   test("what fails or is cancelled while it is being deployed is closed once it is open, and never runs", async () => {
@@ -209,10 +297,13 @@ describe("a slot", () => {
       const { slot, start, settle, kinds, released } = setUp([task]);
       await start();
       if (interrupt === "fail") slot.fail(null, new Error("late rejection"));
-      else slot.onMessage({ kind: "cancel", commit: true });
+      else slot.onMessage({ kind: "cancel", discard: true });
       await settle();
       assert.ok(!slot.closed, "what is being opened cannot be closed yet");
       opened();
+      await settle();
+      slot.turn();
+      if (interrupt === "fail") slot.onMessage({ kind: "cancel", discard: true });
       await settle();
       assert.deepEqual(kinds(), interrupt === "fail" ? ["failed", "closed"] : ["closed"]);
       assert.deepEqual([task.ends, task.turns, released()], [["abort"], ["more"], 1]);
@@ -220,10 +311,12 @@ describe("a slot", () => {
   });
 
   test("a deployment that fails is reported and leaves nothing", async () => {
-    const { slot, start, kinds } = setUp([], async () => {
+    const { slot, start, settle, kinds } = setUp([], async () => {
       throw new UserError("PLAN_DIFFERS", "differs");
     });
     await start();
+    slot.onMessage({ kind: "cancel", discard: true });
+    await settle();
     assert.deepEqual(kinds(), ["failed", "closed"]);
     assert.ok(slot.closed);
   });

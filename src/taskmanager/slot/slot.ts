@@ -5,7 +5,8 @@
 //
 //   S1. User code runs inside `turn`, `onMessage("deploy")` and asynchronous callbacks of sources and sinks, nowhere
 //       else.
-//   S2. The first failure ends all tasks of the slot: they share a thread, and the job master cancels the job anyway.
+//   S2. The first failure stops all tasks of the slot: they share a thread, and the job master cancels the job anyway.
+//       They are closed when it does so and not before, since what some of them have prepared may have to be committed.
 //   S3. After "closed" nothing is left: no task, file, timer or segment of the slot.
 
 import type { Env } from "../../base/env.ts";
@@ -20,6 +21,7 @@ import type {
   ToSlot,
 } from "../../protocol/slot-messages.ts";
 import type { RowOutlets } from "../drivers/row-outlet.ts";
+import type { SinkCommitters } from "../drivers/sink-committers.ts";
 import type { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import type { Task } from "../task/task.ts";
 
@@ -35,6 +37,7 @@ export interface TaskFactory {
     readonly tasks: readonly SlotTask[];
     /** Coordinators of the sources whose first subtask is here, by vertex. */
     readonly coordinators: ReadonlyMap<number, SourceCoordinator>;
+    readonly committers: SinkCommitters;
     /** Of sinks whose rows go to whoever started the job. */
     readonly outlets: RowOutlets;
     /** Gives back what tasks do not own themselves. */
@@ -62,6 +65,9 @@ type Running = SlotTask & { finished: boolean };
 
 type Deploy = Extract<ToSlot, { readonly kind: "deploy" }>;
 
+/** What becomes of what sinks have written, and of what they have prepared. */
+type Closing = { readonly outcome: "committed" | "abort"; readonly discard: boolean };
+
 type SplitMessage = Extract<ToSlot, { readonly kind: "split" | "splitsFollow" | "splitRequest" }>;
 
 export type SlotTurn = {
@@ -80,6 +86,7 @@ export class Slot {
   readonly #options: SlotOptions;
   #tasks: Running[] = [];
   #coordinators: ReadonlyMap<number, SourceCoordinator> = new Map();
+  #committers: SinkCommitters | null = null;
   #outlets: RowOutlets | null = null;
   #release: () => Promise<void> = async () => undefined;
   #state: "empty" | "deploying" | "running" | "closing" | "closed" = "empty";
@@ -87,6 +94,8 @@ export class Slot {
   readonly #early: SplitMessage[] = [];
   /** Failed or cancelled before its tasks ran. */
   #unwanted = false;
+  /** No task gets a further turn: one has failed, or the user has stopped the job. */
+  #stopped: "failed" | "asked" | null = null;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -106,12 +115,21 @@ export class Slot {
       case "deploy":
         void this.#deploy(message);
         break;
+      case "prepare":
+        this.#stop();
+        break;
       case "commit":
-        this.#close("commit");
+        this.#commit(message);
+        break;
+      case "discard":
+        this.#committers?.discard(message.prepared).catch((error: unknown) => this.#log(error));
+        break;
+      case "close":
+        this.#close({ outcome: "committed", discard: false });
         break;
       case "cancel":
         if (this.#state === "deploying") this.#unwanted = true;
-        else this.#close(message.commit ? "stop" : "abort");
+        else this.#close({ outcome: "abort", discard: message.discard });
         break;
       case "rowsRead":
         this.#outlets?.of(message.task, message.sink).read(message.bytes);
@@ -138,7 +156,7 @@ export class Slot {
   /** One turn of every task. */
   turn(): SlotTurn {
     this.#options.onLook();
-    if (this.#state !== "running") return IDLE;
+    if (this.#state !== "running" || this.#stopped !== null) return IDLE;
     const { clock } = this.#options.env;
     let busy = false;
     let atMs = clock.monotonicMs();
@@ -159,11 +177,10 @@ export class Slot {
 
   /** Something outside a turn failed: a late rejection, a coordinator, the deployment. */
   fail(task: TaskId | null, error: unknown): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#state === "closing" || this.#state === "closed" || this.#stopped === "failed") return;
     this.#options.send({ kind: "failed", task, error: errorData(error) });
-    if (this.#state === "deploying")
-      this.#unwanted = true; // What is being opened must be open before it can be closed.
-    else this.#close("abort");
+    this.#stopped = "failed";
+    this.#markAll("ended");
   }
 
   #turnOf(running: Running, deadlineMs: number): "more" | "idle" | "blocked" | null {
@@ -173,13 +190,43 @@ export class Slot {
       this.#options.onTurn(null);
       if (result !== "finished") return result;
       running.finished = true;
-      this.#options.send({ kind: "finished", task: running.descriptor.id });
+      void this.#prepare(running);
       return "idle";
     } catch (error) {
       this.#options.onTurn(null);
       this.fail(running.descriptor.id, error);
       return null;
     }
+  }
+
+  async #prepare({ task, descriptor }: Running): Promise<void> {
+    try {
+      const sinks = await task.prepare();
+      if (this.#state === "running") this.#options.send({ kind: "prepared", task: descriptor.id, sinks });
+    } catch (error) {
+      this.fail(descriptor.id, error);
+    }
+  }
+
+  /** All tasks stop where they are, and prepare. */
+  #stop(): void {
+    if (this.#stopped !== null) return;
+    this.#stopped = "asked";
+    if (this.#state === "running") this.#prepareAll();
+  }
+
+  #prepareAll(): void {
+    this.#markAll("ended");
+    this.#outlets?.release();
+    for (const running of this.#tasks) if (!running.finished) void this.#prepare(running);
+  }
+
+  #commit({ task, prepared }: Extract<ToSlot, { readonly kind: "commit" }>): void {
+    const { sink } = prepared;
+    this.#committers?.commit(prepared).then(
+      () => this.#options.send({ kind: "committed", task, sink }),
+      (error: unknown) => this.#options.send({ kind: "commitFailed", task, sink, error: errorData(error) }),
+    );
   }
 
   #sleepMs(): number {
@@ -202,11 +249,13 @@ export class Slot {
       this.fail(null, error);
     }
     this.#state = "running";
-    if (this.#unwanted) {
-      this.#close("abort");
+    if (this.#unwanted) this.#close({ outcome: "abort", discard: true });
+    if (this.#unwanted || this.#stopped === "failed") return;
+    this.#options.send({ kind: "deployed" });
+    if (this.#stopped === "asked") {
+      this.#prepareAll();
       return;
     }
-    this.#options.send({ kind: "deployed" });
     this.#markAll("idle");
     for (const { task } of this.#tasks) task.parts.source?.start();
     for (const message of this.#early.splice(0)) this.#onSplitMessage(message);
@@ -216,6 +265,7 @@ export class Slot {
   async #open({ job, tasks, wiring }: Deploy): Promise<void> {
     const deployed = await this.#options.factory.deploy(job, tasks, wiring);
     this.#coordinators = deployed.coordinators;
+    this.#committers = deployed.committers;
     this.#outlets = deployed.outlets;
     this.#release = deployed.release;
     this.#tasks = deployed.tasks.map((task) => ({ ...task, finished: false }));
@@ -235,7 +285,12 @@ export class Slot {
     });
   }
 
-  #close(how: "commit" | "stop" | "abort"): void {
+  #log(error: unknown): void {
+    const line = `what is discarded may still be there: ${errorData(error).message}`;
+    this.#options.send({ kind: "log", line });
+  }
+
+  #close(how: Closing): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
     this.#markAll("ended");
@@ -258,21 +313,21 @@ export class Slot {
     this.#options.wake();
   }
 
-  async #closeAll(how: "commit" | "stop" | "abort"): Promise<void> {
+  async #closeAll({ outcome, discard }: Closing): Promise<void> {
     const failures: unknown[] = [];
-    const attempt = async (step: () => Promise<void>): Promise<boolean> => {
+    const attempt = async (step: () => Promise<void> | undefined): Promise<void> => {
       try {
         await step();
-        return true;
       } catch (error) {
         failures.push(error); // The other tasks must close all the same; reported with "closed".
-        return false;
       }
     };
     for (const { task } of this.#tasks) {
-      const committed = how === "abort" ? false : await attempt(() => (how === "commit" ? task.commit() : task.stop()));
-      await attempt(() => task.close(committed ? "committed" : "abort"));
+      await attempt(() => task.close(outcome));
+      if (!discard) continue;
+      for (const prepared of await task.prepared()) await attempt(() => this.#committers?.discard(prepared));
     }
+    await attempt(() => this.#committers?.close());
     for (const coordinator of this.#coordinators.values()) await attempt(() => coordinator.close());
     await attempt(() => this.#release());
     if (failures.length > 0) throw failures[0];

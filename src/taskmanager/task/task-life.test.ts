@@ -20,10 +20,14 @@ type Setup = {
   /** How often a partition has no room for its end. */
   readonly refusals?: number;
   readonly polls?: readonly ("more" | "wait" | "end")[];
+  /** Names of the sinks; "none" has nothing to commit. */
+  readonly names?: readonly string[];
 };
 
-/** A task of a source, an operator, a partition and two sinks, which write down what they hear. */
-function setUp({ breaks = [], refusals = 0, polls = ["end"] }: Setup = {}) {
+const PREPARED = ["a", "b"].map((sink) => ({ sink, committables: [`prepare ${sink}`] }));
+
+/** A task of a source, an operator, a partition and sinks, which write down what they hear. */
+function setUp({ breaks = [], refusals = 0, polls = ["end"], names = ["a", "b"] }: Setup = {}) {
   const log: string[] = [];
   const said = (what: string): string => {
     log.push(what);
@@ -64,17 +68,15 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"] }: Setup = {}) {
       return said("partition ends") !== "";
     },
   } as unknown as ResultPartition;
-  const sinks = ["a", "b"].map((name) => {
+  const sinks = names.map((name) => {
     return {
       uid: name,
       full: false,
       failure: null,
       flushSome: () => undefined,
-      prepareCommit: async () => [said(`prepare ${name}`)],
-      commit: async ([what]: string[]) => void said(`commit ${name} (${what})`),
+      prepareCommit: async () => [said(`prepare ${name}`)].slice(name === "none" ? 1 : 0),
       abort: async () => void said(`abort ${name}`),
       close: async () => void said(`close ${name}`),
-      discard: async ([what]: string[]) => void said(`discard ${name} (${what})`),
     } as unknown as SinkDriver;
   });
   const flatMap = new FlatMapDriver({ uid: "flatMap", status, turn, onThrow: () => undefined });
@@ -113,8 +115,8 @@ describe("the life of a task", () => {
     await settled();
     assert.deepEqual(take(), ["woken"]);
     assert.equal(task.turn(5), "finished");
-    await task.commit();
-    assert.deepEqual(take(), ["commit a (prepare a)", "commit b (prepare b)"]);
+    assert.deepEqual(await task.prepare(), PREPARED);
+    assert.deepEqual(take(), [], "they were asked once");
   });
 
   test("its sinks are asked once, and not before every exchange has taken its end", async () => {
@@ -125,17 +127,18 @@ describe("the life of a task", () => {
     assert.equal(task.turn(5), "idle");
     assert.deepEqual(take(), ["partition ends", "prepare a", "prepare b"]);
     task.turn(5);
-    await task.stop();
-    assert.deepEqual(take(), ["woken", "commit a (prepare a)", "commit b (prepare b)"]);
+    assert.deepEqual(await task.prepare(), PREPARED);
+    assert.deepEqual(take(), ["woken"]);
   });
 
-  test("it commits after its end and not before; one that is stopped shows what its sinks have", async () => {
-    const { task, take } = setUp({ polls: ["wait"] });
+  test("one that is stopped prepares what its sinks have; those that have nothing to commit are not named", async () => {
+    const { task, take } = setUp({ polls: ["wait"], names: ["a", "none", "b"] });
     task.turn(5);
-    await assert.rejects(task.commit(), { code: "ASSERTION" });
     take();
-    await task.stop();
-    assert.deepEqual(take(), ["prepare a", "prepare b", "commit a (prepare a)", "commit b (prepare b)"]);
+    assert.deepEqual(await task.prepared(), []);
+    assert.deepEqual(await task.prepare(), PREPARED);
+    assert.deepEqual(take(), ["prepare a", "prepare none", "prepare b"]);
+    assert.deepEqual(await task.prepared(), PREPARED);
   });
 
   test("a sink that cannot prepare fails the task at its next turn, and wakes it for that", async () => {
@@ -166,29 +169,16 @@ describe("the life of a task", () => {
     assert.deepEqual(committed.take(), ["close source", "close a", "close b", "close operator", "release store"]);
   });
 
-  test("what was prepared and will never be committed is discarded; what a commit has begun to show is not", async () => {
-    const aborted = setUp();
-    aborted.task.turn(5);
-    await settled();
-    aborted.take();
-    await aborted.task.close("abort");
-    assert.deepEqual(aborted.take().slice(-2), ["discard a (prepare a)", "discard b (prepare b)"]);
-    for (const breaks of [[], ["commit b (prepare b)"]]) {
-      const { task, take } = setUp({ breaks });
-      task.turn(5);
-      await settled();
-      task.turn(5);
-      await task.commit().catch(() => undefined);
-      await task.close("abort");
-      assert.deepEqual(
-        take().filter((call) => call.startsWith("discard")),
-        [],
-      );
-    }
+  test("what was prepared outlives the close; of what could not be prepared nothing does", async () => {
+    const { task, take } = setUp();
+    task.turn(5);
+    take();
+    await task.close("abort");
+    assert.deepEqual(await task.prepared(), PREPARED);
     const unprepared = setUp({ breaks: ["prepare b"] });
     unprepared.task.turn(5);
     await unprepared.task.close("abort");
-    assert.equal(unprepared.take().at(-1), "release store");
+    assert.deepEqual(await unprepared.task.prepared(), []);
   });
 
   test("what fails while it is closed keeps nothing else from being closed, and the first failure is told", async () => {

@@ -18,7 +18,7 @@ import type { InputChannel, InputGate } from "../../network/input-gate.ts";
 import type { ResultPartition } from "../../network/result-partition.ts";
 import type { WatermarkCombiner } from "../../operators/event-time/watermark-combiner.ts";
 import type { Operator, RecordBatch } from "../../operators/operator.ts";
-import type { Committable } from "../../operators/sink.ts";
+import type { PreparedSink } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { BatchCodec } from "../../types/bytes/codec.ts";
 import type { Chain, Loop, TaskStatus } from "../chain/chain.ts";
@@ -117,9 +117,7 @@ export class Task {
   /** Since when it does; NaN: it does not. */
   #stalledSinceMs = NaN;
   /** Set once the sinks have been asked. */
-  #prepared: Promise<readonly (readonly Committable[])[]> | null = null;
-  /** What was prepared is being made visible, or is visible: it is no longer this task's to drop. */
-  #commits = false;
+  #prepared: Promise<readonly PreparedSink[]> | null = null;
 
   constructor(parts: TaskParts) {
     this.parts = parts;
@@ -168,27 +166,24 @@ export class Task {
     return next;
   }
 
-  /** Makes the work of the sinks visible; only after "finished". */
-  async commit(): Promise<void> {
-    assert(this.#phase === "finished", "a task commits after its end");
-    await this.stop();
+  /**
+   * What the sinks that have something to commit wait with, though the input may go on: the user stopped an endless
+   * job. Asks them once, whoever wants to know.
+   */
+  prepare(): Promise<readonly PreparedSink[]> {
+    this.#prepared ??= this.#askSinks();
+    return this.#prepared;
   }
 
-  /** Makes visible what sinks have written so far, though the input may go on: the user stopped an endless job. */
-  async stop(): Promise<void> {
-    const committables = await this.#prepare();
-    this.#commits = true;
-    for (const [index, sink] of this.parts.sinks.entries()) await sink.commit(committables[index] ?? []);
+  /** What was prepared, or is being. Once the task has closed, nothing comes to it. */
+  async prepared(): Promise<readonly PreparedSink[]> {
+    return (await this.#prepared?.catch(() => null)) ?? []; // A failure is told by `turn`, or whoever asked.
   }
 
-  /** Gives everything back, whatever state the task is in. Sinks that have not committed leave nothing visible. */
+  /** Gives everything back, whatever state the task is in. "abort": what sinks have not prepared goes. */
   async close(outcome: "committed" | "abort"): Promise<void> {
     this.#pending = null;
-    try {
-      await holdingsClose(this.parts, outcome);
-    } finally {
-      if (outcome === "abort" && !this.#commits) await this.#discard();
-    }
+    await holdingsClose(this.parts, outcome);
   }
 
   /** Errors say more where event time has not begun. */
@@ -486,7 +481,7 @@ export class Task {
       if (partitions[ended.partitions]?.end() === false) return "blocked";
     }
     this.#phase = "preparing";
-    this.#prepare().then(
+    this.prepare().then(
       () => {
         this.#phase = "finished";
         this.parts.metrics.wake();
@@ -508,16 +503,11 @@ export class Task {
     return paths.flatMap(([path, greatest]) => [[path, greatest] as const, [path, Infinity] as const]);
   }
 
-  /** Asks the sinks once, whoever wants to know. */
-  #prepare(): Promise<readonly (readonly Committable[])[]> {
-    this.#prepared ??= Promise.all(this.parts.sinks.map((sink) => sink.prepareCommit()));
-    return this.#prepared;
-  }
-
-  async #discard(): Promise<void> {
-    const prepared = await this.#prepared?.catch(() => null); // Null: the abort has dropped it.
-    for (const [index, committables] of (prepared ?? []).entries())
-      await this.parts.sinks[index]!.discard(committables);
+  async #askSinks(): Promise<readonly PreparedSink[]> {
+    const sinks = this.parts.sinks.map(async (sink) => {
+      return { sink: sink.uid, committables: await sink.prepareCommit() };
+    });
+    return (await Promise.all(sinks)).filter(({ committables }) => committables.length > 0);
   }
 
   #throwFailure(): void {

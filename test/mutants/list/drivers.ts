@@ -1,6 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const SINK = "src/taskmanager/drivers/sink-driver.ts";
+const COMMITTERS = "src/taskmanager/drivers/sink-committers.ts";
 const FLAT_MAP = "src/taskmanager/drivers/flat-map-driver.ts";
 const SOURCE = "src/taskmanager/drivers/source-driver.ts";
 const SOURCE_COORDINATOR = "src/taskmanager/drivers/source-coordinator.ts";
@@ -14,8 +15,8 @@ export const DRIVERS: readonly Mutant[] = [
   {
     name: "a commit is prepared without a last flush",
     file: SINK,
-    find: "    await this.#named(() => this.#writer.flush());\n    return",
-    replace: "    return",
+    find: "    await this.#named(() => this.#writer.flush());\n    const committables",
+    replace: "    const committables",
   },
   {
     name: "a commit is prepared while a flush is under way",
@@ -346,15 +347,27 @@ export const DRIVERS: readonly Mutant[] = [
     replace: "bounded: (bounded ||",
   },
   {
-    name: "a sink that could not commit is not asked again",
-    file: "src/taskmanager/drivers/sink-driver.ts",
-    find: "if (tries > commitRetries ||",
-    replace: "if (tries > 0 ||",
+    name: "what is no plain data is prepared for a commit",
+    file: SINK,
+    find: "if (!Array.isArray(committables) || !isJson(committables)) {",
+    replace: "if (!isJson(committables)) {",
   },
   {
-    name: "a commit that the user has to mend is tried again and again",
-    file: "src/taskmanager/drivers/sink-driver.ts",
-    find: " || !(error instanceof EngineError && error.retryable)) {",
-    replace: ") {",
+    name: "a sink prepares what nobody can commit",
+    file: SINK,
+    find: "if (committables.length === 0 || this.#commits) return;",
+    replace: "if (committables.length >= 0 || this.#commits) return;",
+  },
+  {
+    name: "a committer has two calls at a time",
+    file: COMMITTERS,
+    find: "const result = entry.last.then(() => named(",
+    replace: "const result = Promise.resolve().then(() => named(",
+  },
+  {
+    name: "after a commit that failed, a committer does nothing more",
+    file: COMMITTERS,
+    find: "entry.last = result.catch(() => undefined);",
+    replace: "entry.last = result;",
   },
 ];

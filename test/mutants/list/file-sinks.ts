@@ -220,10 +220,17 @@ export const FILE_SINKS: readonly Mutant[] = [
   },
   {
     name: "a discarded file stays",
-    file: FILE_WRITER,
-    find: "      for (const { from } of files) await this.#context.disk.remove(`${directory}/${from}`);\n",
-    replace: "      void directory;\n      void files;\n",
+    file: "src/connectors/files/sink/file-committer.ts",
+    find: "        for (const { from } of files) await disk.remove(`${directory}/${from}`);\n",
+    replace: "        void directory;\n        void files;\n",
     tests: FILE_WRITER_TESTS,
+  },
+  {
+    name: "a commit that failed in the middle cannot be brought to its end",
+    file: FILE_TARGET,
+    find: "    else await checkCommitted(disk, `${directory}/${to}`, size);",
+    replace: "    else await checkCommitted(disk, `${directory}/${from}`, size);",
+    tests: FILE_SINK_TESTS,
   },
   {
     name: "a single file is there before it is known whose it is",

@@ -1,6 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const STATE = "src/jobmanager/job-state.ts";
+const COMMITS = "src/jobmanager/job-commits.ts";
 const MASTER = "src/jobmanager/job-master.ts";
 const TOPOLOGY = "src/jobmanager/topology.ts";
 
@@ -15,20 +16,86 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "an endless job that is stopped and cannot commit ends as cancelled",
     file: STATE,
-    find: `next = { ...step.state, outcome: "failed" };`,
-    replace: "next = step.state;",
+    find: `  return ended({ ...state, outcome: "failed", error: withCommits(state, state.error) });`,
+    replace: "  return ended({ ...state, error: withCommits(state, state.error) });",
   },
   {
-    name: "sinks commit when the last but one task has finished",
+    name: "sinks commit when all tasks but one have prepared",
     file: STATE,
-    find: "if (done.size < state.tasks || !isUnderWay(state))",
-    replace: "if (done.size < state.tasks - 1 || !isUnderWay(state))",
+    find: "return next.prepared.size < state.tasks ? stay(next)",
+    replace: "return next.prepared.size < state.tasks - 1 ? stay(next)",
   },
   {
-    name: "a task that says twice that it has finished counts as two",
+    name: "a task that says twice that it has prepared counts as two",
     file: STATE,
-    find: "const done = new Set(state.finished).add(task);",
-    replace: "const done = new Set(state.finished).add(state.finished.has(task) ? `${task}again` : task);",
+    find: "prepared: new Set(state.prepared).add(task) };",
+    replace: "prepared: new Set(state.prepared).add(state.prepared.has(task) ? `${task}again` : task) };",
+  },
+  {
+    name: "a job is finished though a commit was not acknowledged",
+    file: STATE,
+    find: "if (![...state.commits.values()].every(isSettled)) return stay(state);",
+    replace: "if (![...state.commits.values()].some(isSettled)) return stay(state);",
+  },
+  {
+    name: "a failure while a job commits keeps the other commits from being tried",
+    file: STATE,
+    find: `  if (state.phase === "committing") return stay({ ...state, error });`,
+    replace: `  if (state.phase === "committing") return ended({ ...state, error, outcome: "failed" });`,
+  },
+  {
+    name: "what a lost slot was to commit is waited for",
+    file: STATE,
+    find: "    if (!gone.includes(commit.slot) || isSettled(commit)) continue;",
+    replace: "    if (gone.length > 0 || isSettled(commit)) continue;",
+  },
+  {
+    name: "what a lost slot had prepared stays",
+    file: STATE,
+    find: "if (!discard || slot === undefined || !state.closed.has(commit.slot)) continue;",
+    replace: "if (!discard || slot === undefined || state.closed.has(commit.slot)) continue;",
+  },
+  {
+    name: "what may be committed yet is discarded",
+    file: STATE,
+    find: "const discard = !state.commitsBegan;",
+    replace: "const discard = true;",
+  },
+  {
+    name: "a commit that the user has to mend is tried again and again",
+    file: STATE,
+    find: "const after = errorFromData(error).retryable",
+    replace: "const after = errorFromData(error)",
+  },
+  {
+    name: "a commit that fails is not tried again",
+    file: COMMITS,
+    find: "if (slot === undefined || commit.tries > retries)",
+    replace: "if (slot === undefined || commit.tries > 0)",
+  },
+  {
+    name: "a commit is tried again by the slot that was lost",
+    file: COMMITS,
+    find: "const slot = slots.includes(commit.slot) ? commit.slot : slots[0];",
+    replace: "const slot = slots.length > 0 ? commit.slot : slots[0];",
+  },
+  {
+    name: "what is not committed is named as committed",
+    file: COMMITS,
+    find: `const lost = all.filter(({ phase }) => phase !== "committed");`,
+    replace: `const lost = all.filter(({ phase }) => phase === "prepared");`,
+  },
+  {
+    name: "a stopped job that cannot prepare is waited for without end",
+    file: MASTER,
+    find: `if (this.#state.phase === "stopping") this.fail(this.#notPrepared());`,
+    replace: "void this.#notPrepared;",
+  },
+  {
+    name: "a commit is tried again at once",
+    file: MASTER,
+    find: "if (delayMs === 0) this.#post(slot, message);",
+    replace: "if (delayMs >= 0) this.#post(slot, message);",
   },
   {
     name: "the last failure of a job hides the first",
@@ -39,14 +106,14 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "a slot that closes before it was asked to is taken for done",
     file: STATE,
-    find: "const cause = error ?? (isUnderWay(state) ? closedEarly(slot) : null);",
-    replace: "const cause = error;",
+    find: `if (state.phase !== "closing") return lost(`,
+    replace: `if (state.phase === "deploying") return lost(`,
   },
   {
     name: "a job is done when its first slot has closed",
     file: STATE,
-    find: "if (slots.size === state.slots) {",
-    replace: "if (slots.size >= 1) {",
+    find: `if (phase !== "closing" || closed.size < slots) return step;`,
+    replace: `if (phase !== "closing" || closed.size < 1) return step;`,
   },
   {
     name: "a request for a split goes to the slot that asks",
@@ -68,9 +135,9 @@ export const JOBMANAGER: readonly Mutant[] = [
   },
   {
     name: "a slot that was lost is waited for",
-    file: MASTER,
-    find: '        this.#on({ kind: "closed", slot: message.slot, error: null });\n',
-    replace: "",
+    file: STATE,
+    find: "closed: new Set([...before.closed, ...gone]) };",
+    replace: "closed: new Set(before.closed) };",
   },
   {
     name: "the last receiver of a pointwise edge is reached by nobody",

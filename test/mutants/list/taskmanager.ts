@@ -116,13 +116,7 @@ export const TASKMANAGER: readonly Mutant[] = [
     replace: "this.#chunk = Math.max(1, this.#chunk << 1);",
   },
   {
-    name: "a task that cannot commit counts as committed",
-    file: SLOT,
-    find: `await attempt(() => task.close(committed ? "committed" : "abort"));`,
-    replace: `await attempt(() => task.close(how === "abort" ? "abort" : "committed"));`,
-  },
-  {
-    name: "a slot that failed to commit closes without a word",
+    name: "a slot that failed to close its tasks closes without a word",
     file: SLOT,
     find: "    if (failures.length > 0) throw failures[0];\n",
     replace: "",
@@ -134,10 +128,28 @@ export const TASKMANAGER: readonly Mutant[] = [
     replace: `if (this.#state === "deploying") return;`,
   },
   {
+    name: "what a task has prepared stays though nobody will commit it",
+    file: SLOT,
+    find: "if (!discard) continue;",
+    replace: "if (discard) continue;",
+  },
+  {
+    name: "a slot that fails closes before it is told to, though it may have to commit",
+    file: SLOT,
+    find: `    this.#stopped = "failed";\n    this.#markAll("ended");`,
+    replace: `    this.#stopped = "failed";\n    this.#close({ outcome: "abort", discard: false });`,
+  },
+  {
+    name: "tasks of a stopped job run on while they prepare",
+    file: SLOT,
+    find: `if (this.#state !== "running" || this.#stopped !== null) return IDLE;`,
+    replace: `if (this.#state !== "running" || this.#stopped === "failed") return IDLE;`,
+  },
+  {
     name: "a slot that was cancelled while it was deployed runs",
     file: SLOT,
-    find: `if (this.#state === "deploying") this.#unwanted = true;\n        else this.#close(message.commit`,
-    replace: `if (this.#state === "deploying") return;\n        else this.#close(message.commit`,
+    find: `if (this.#state === "deploying") this.#unwanted = true;\n        else this.#close({ outcome: "abort", discard: message`,
+    replace: `if (this.#state === "deploying") return;\n        else this.#close({ outcome: "abort", discard: message`,
   },
   {
     name: "a task that has finished gets further turns",
@@ -338,24 +350,10 @@ export const TASKMANAGER: readonly Mutant[] = [
     ],
   },
   {
-    name: "what a task has prepared is dropped though it commits",
-    file: TASK,
-    find: "    this.#commits = true;\n",
-    replace: "",
-    tests: TASK_LIFE_TESTS,
-  },
-  {
-    name: "what a task has prepared stays after an abort",
-    file: TASK,
-    find: 'if (outcome === "abort" && !this.#commits) await this.#discard();',
-    replace: 'if (outcome === "abort" && this.#commits) await this.#discard();',
-    tests: TASK_LIFE_TESTS,
-  },
-  {
     name: "sinks are asked to prepare twice",
     file: TASK,
-    find: "this.#prepared ??= Promise.all(",
-    replace: "this.#prepared = Promise.all(",
+    find: "this.#prepared ??= this.#askSinks();",
+    replace: "this.#prepared = this.#askSinks();",
     tests: TASK_LIFE_TESTS,
   },
   {

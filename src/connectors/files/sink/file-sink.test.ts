@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
+  type SinkCase,
   settled,
   sinkContract,
   type WriterOptions,
   WriterUnderTest,
   writeRun,
 } from "../../../operators/sink.contract.ts";
-import type { Committable } from "../../../operators/sink.ts";
+import type { Committable, Sink } from "../../../operators/sink.ts";
 import { readAll } from "../../../operators/source.contract.ts";
+import type { Source } from "../../../operators/source.ts";
 import type { SimEnv } from "../../../testing/sim-env.ts";
 import { simWorld, type World } from "../../../testing/world.ts";
 import { t } from "../../../types/t.ts";
@@ -35,30 +37,50 @@ async function readBack(world: World<SimEnv>, directory = "/out"): Promise<numbe
   return read.map(({ n }) => n).sort((left, right) => left - right);
 }
 
-for (const roll of [undefined, { rows: 7 }, { size: 100 }]) {
-  sinkContract(`jsonl, rolling by ${JSON.stringify(roll ?? "default")}`, () => {
-    const world = simWorld(1);
-    const options = roll === undefined ? {} : { roll };
-    return {
-      sink: jsonl("/out", options),
-      world,
-      records,
-      visible: async () =>
-        world.env.disk.paths().length === 0 ? [] : (await readAll(jsonl("/out", { type: Row }), world)).records,
-    };
-  });
+/** A case whose directory is read back by what `read` declares. */
+function sinkCase(anew: () => Sink<unknown>, read: Source<unknown>): SinkCase {
+  const world = simWorld(1);
+  const { disk } = world.env;
+  return {
+    ...{ sink: anew(), anew, world, records },
+    visible: async () => (shown(world.env).length === 0 ? [] : (await readAll(read, world)).records),
+    fail: (at) => {
+      let operations = 0;
+      disk.faults.fail = () => {
+        operations += 1;
+        return at !== null && operations >= at ? "DISK_IO" : null;
+      };
+    },
+  };
 }
 
-sinkContract("csv", () => {
-  const world = simWorld(2);
-  return {
-    sink: csv("/out/", { roll: { rows: 13 } }),
-    world,
-    records,
-    visible: async () =>
-      world.env.disk.paths().length === 0 ? [] : (await readAll(csv("/out", { type: Row }), world)).records,
+for (const roll of [undefined, { rows: 7 }, { size: 100 }]) {
+  const options = roll === undefined ? {} : { roll };
+  sinkContract(`jsonl, rolling by ${JSON.stringify(roll ?? "default")}`, () =>
+    sinkCase(() => jsonl("/out", options), jsonl("/out", { type: Row })),
+  );
+}
+sinkContract("jsonl with ops", () => {
+  const given = sinkCase(() => jsonl("/out", { op: true }), jsonl("/out"));
+  const withoutOp = ({ op, ...record }: { op?: string }): object => {
+    assert.equal(op, "+I");
+    return record;
   };
+  return { ...given, visible: async () => ((await given.visible()) as { op?: string }[]).map(withoutOp) };
 });
+sinkContract("csv", () => sinkCase(() => csv("/out/", { roll: { rows: 13 } }), csv("/out", { type: Row })));
+sinkContract(
+  "a single jsonl file",
+  () => sinkCase(() => jsonl("/out/all.jsonl"), jsonl("/out/all.jsonl", { type: Row })),
+  { once: true },
+);
+sinkContract(
+  "a single csv file",
+  () => sinkCase(() => csv("/out/all.csv", { header: false }), csv("/out/all.csv", { header: false, type: Row })),
+  {
+    once: true,
+  },
+);
 
 describe("part files", () => {
   test("are named after subtask and number, and roll at exactly so many rows", async () => {

@@ -5,6 +5,7 @@ import { UserError } from "../../../base/errors.ts";
 import type { Sink, SinkClaim, SinkClaimContext } from "../../../operators/sink.ts";
 import { optionInvalid } from "../format/csv-dialect.ts";
 import type { RowEncoder } from "../format/row-encoder.ts";
+import { fileCommitter } from "./file-committer.ts";
 import { FileTarget, type TargetMode } from "./file-target.ts";
 import { FileWriter, type RollLimits } from "./file-writer.ts";
 import { SingleFile } from "./single-file.ts";
@@ -31,7 +32,7 @@ const OTHER_ENDING: Readonly<Record<string, RegExp>> = {
   jsonl: /[^/]\.(csv|tsv)$/i,
 };
 
-type FileSink = Pick<Sink<unknown>, "claim" | "guarantee" | "parallelism" | "createWriter">;
+type FileSink = Pick<Sink<unknown>, "claim" | "guarantee" | "parallelism" | "createWriter" | "createCommitter">;
 
 export function fileSink(options: FileSinkOptions): FileSink {
   const [path = ""] = options.paths;
@@ -50,6 +51,7 @@ export function fileSink(options: FileSinkOptions): FileSink {
       const roll = isSingle ? NEVER : (options.roll ?? ROLL_DEFAULT);
       return new FileWriter(context, { target, encoder: options.encoder(), roll });
     },
+    createCommitter: ({ disk }) => fileCommitter(disk),
   };
 }
 

@@ -10,8 +10,8 @@ import type { FileHandle } from "../../../base/disk.ts";
 import type { Committable, SinkWriter, SinkWriterContext } from "../../../operators/sink.ts";
 import type { RowEncoder } from "../format/row-encoder.ts";
 import { rowWithoutValues } from "./empty-row.ts";
-import { type FileCommit, type FileTarget, fileCommit, type PendingFile } from "./file-target.ts";
-import { type SingleCommit, type SingleFile, singleCommit } from "./single-file.ts";
+import type { FileTarget, PendingFile } from "./file-target.ts";
+import type { SingleFile } from "./single-file.ts";
 
 /** When a file is complete and the next one begins. Infinity: this does not count. */
 export type RollLimits = { readonly bytes: number; readonly rows: number; readonly ms: number };
@@ -86,15 +86,6 @@ export class FileWriter implements SinkWriter<unknown> {
     return [await this.#target.prepare(files)];
   }
 
-  async commit(committables: readonly Committable[]): Promise<void> {
-    const { disk } = this.#context;
-    for (const committable of committables) {
-      const commit = committable as FileCommit | SingleCommit;
-      if ("kind" in commit) await singleCommit(disk, commit);
-      else await fileCommit(disk, commit);
-    }
-  }
-
   /** What `prepareCommit` has handed out stays: it may belong to a completed checkpoint. */
   async abort(): Promise<void> {
     this.#failure ??= { error: new Error("aborted") }; // Stops the pump.
@@ -104,13 +95,6 @@ export class FileWriter implements SinkWriter<unknown> {
     await this.close();
     for (const name of names) await this.#context.disk.remove(`${this.#target.directory}/${name}`);
     this.#pending = [];
-  }
-
-  async discard(committables: readonly Committable[]): Promise<void> {
-    for (const committable of committables) {
-      const { directory, files } = committable as FileCommit | SingleCommit;
-      for (const { from } of files) await this.#context.disk.remove(`${directory}/${from}`);
-    }
   }
 
   async close(): Promise<void> {

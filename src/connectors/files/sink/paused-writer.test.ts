@@ -5,6 +5,7 @@ import { type WriterOptions, WriterUnderTest, writeRun } from "../../../operator
 import type { SimEnv } from "../../../testing/sim-env.ts";
 import { simWorld, type World } from "../../../testing/world.ts";
 import { jsonl } from "../json/jsonl.ts";
+import { fileCommitter } from "./file-committer.ts";
 
 /** A disk whose user is paused before its operation `at`, until `resume`. */
 function pausing(disk: Disk, at: number): { disk: Disk; isPaused: () => boolean; resume: () => void } {
@@ -40,7 +41,7 @@ async function takenOver(at: number, next: WriterOptions): Promise<World<SimEnv>
     await writer.open();
     for (const row of rows) if (!writer.write(row, Number.NaN)) await writer.flush();
     await writer.flush();
-    await writer.commit(await writer.prepareCommit());
+    await fileCommitter(pause.disk).commit(await writer.prepareCommit());
   })()
     .catch(() => undefined)
     .finally(() => {

@@ -44,8 +44,6 @@ export class StdoutWriter implements SinkWriter<unknown> {
     return []; // What was delivered is seen.
   }
 
-  async commit(): Promise<void> {}
-
   async abort(): Promise<void> {
     this.#text = "";
   }
