@@ -18,6 +18,7 @@ import { directTransport } from "../network/direct-transport.ts";
 import { MESSAGE_BYTES_MAX } from "../network/framed-connection.ts";
 import type { Transport } from "../network/transport.ts";
 import type { SinkClaim } from "../operators/sink.ts";
+import { errorData } from "../protocol/error-data.ts";
 import { type DropCounts, dropCounts, type Fence } from "../protocol/fence.ts";
 import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
@@ -82,7 +83,7 @@ export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
   try {
     return started(options);
   } catch (error) {
-    void options.claimed?.release();
+    void released(options);
     throw error;
   }
 }
@@ -140,15 +141,32 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     get stranded() {
       return gateway.taskManager.stranded;
     },
-    result: leavingNothing(master.result, close).finally(() => options.claimed?.release()),
+    result: leavingNothing(master.result, close, options),
   };
 }
 
-async function leavingNothing(result: Promise<JobResult>, close: () => Promise<void>): Promise<JobResult> {
+/** How the job came out stands also when a lock cannot be removed, as in a directory that has become read-only. */
+async function released({ claimed, log }: EmbeddedOptions): Promise<void> {
+  try {
+    await claimed?.release();
+  } catch (error) {
+    log(`where sinks wrote to stays locked until this process ends: ${errorData(error).message}`);
+  }
+}
+
+async function leavingNothing(
+  result: Promise<JobResult>,
+  close: () => Promise<void>,
+  options: EmbeddedOptions,
+): Promise<JobResult> {
   try {
     return await result;
   } finally {
-    await close();
+    try {
+      await close();
+    } finally {
+      await released(options);
+    }
   }
 }
 

@@ -24,6 +24,8 @@ export type SimTransportOptions = {
   readonly random: SeededRandom;
   readonly delayMaxMs: number;
   readonly cuts?: SimCuts;
+  /** Nothing that is sent once this holds arrives, by whatever connection, and no end is told. It holds for good. */
+  readonly parted?: () => boolean;
   readonly messageBytesMax?: number;
 };
 
@@ -36,10 +38,10 @@ export function simTransport(options: SimTransportOptions): Transport {
   });
 }
 
-function simLine({ env, random, delayMaxMs, cuts }: SimTransportOptions): Line {
+function simLine({ env, random, delayMaxMs, cuts, parted = () => false }: SimTransportOptions): Line {
   const delayed = (): number => random.next() * delayMaxMs;
-  const down = new SimPipe(env.timers, delayed);
-  const up = new SimPipe(env.timers, delayed);
+  const down = new SimPipe(env.timers, delayed, parted);
+  const up = new SimPipe(env.timers, delayed, parted);
   const line = { down: down.put, up: up.put };
   if (cuts === undefined || random.next() >= cuts.chance) return line;
   const lateMs = (): number => (random.next() < 0.5 ? random.next() * cuts.halfOpenMaxMs : delayed());
@@ -61,17 +63,19 @@ function simLine({ env, random, delayMaxMs, cuts }: SimTransportOptions): Line {
 class SimPipe {
   readonly #timers: Timers;
   readonly #delayed: () => number;
+  readonly #parted: () => boolean;
   readonly #underWay: (() => void)[] = [];
   #isCut = false;
   #heldMs = 0;
 
-  constructor(timers: Timers, delayed: () => number) {
+  constructor(timers: Timers, delayed: () => number, parted: () => boolean) {
+    this.#parted = parted;
     this.#timers = timers;
     this.#delayed = delayed;
   }
 
   readonly put: Pipe = (arrive) => {
-    if (this.#isCut) return;
+    if (this.#isCut || this.#parted()) return;
     this.#underWay.push(arrive);
     this.#timers.after(this.#delayed(), () => this.#deliver());
   };

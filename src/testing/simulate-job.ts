@@ -13,7 +13,7 @@ import type { Job } from "../api/job.ts";
 import type { Clock, Env } from "../base/env.ts";
 import { assert } from "../base/errors.ts";
 import { mix32, SeededRandom } from "../base/seeded-random.ts";
-import { embeddedStart } from "../client/embedded.ts";
+import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
 import { jobPlan } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
@@ -24,6 +24,7 @@ import { ambientTrap } from "./ambient-trap-node.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import { SimEnv } from "./sim-env.ts";
 import { SimLinks } from "./sim-links.ts";
+import { mortalSlots, type SlotDeath } from "./sim-slots.ts";
 import { type SimCuts, simTransport } from "./sim-transport.ts";
 
 type Setting = string | number | boolean;
@@ -42,6 +43,12 @@ export type SimulationOptions = {
    * on when a message comes may then come out differently: who is idle, for example.
    */
   readonly cuts?: boolean;
+  /** Job master and TaskManager hear nothing more of each other once this holds, which is for good. Default: never. */
+  readonly parted?: () => boolean;
+  /** Which slots' threads end by themselves, and when. Default: none. */
+  readonly death?: SlotDeath;
+  /** Called once the job is started: may stop it, or have the world do something to it later. */
+  readonly during?: (run: EmbeddedJob, env: SimEnv) => void;
   /** As with `--local`: mutations of records fail at once. Default: true. */
   readonly checks?: boolean;
 };
@@ -50,6 +57,8 @@ export type Simulation = JobResult & {
   /** Equal for equal histories. */
   readonly digest: string;
   readonly disk: SimDisk;
+  /** Its sinks were told to commit. */
+  readonly commitsBegan: boolean;
   readonly printed: readonly string[];
   readonly metrics: MetricStore;
   /** Virtual time that the job took. */
@@ -101,10 +110,12 @@ export async function simulateJob(job: Job, options: SimulationOptions): Promise
     transport: simTransport({
       ...{ env, random, delayMaxMs: weather.messageDelayMaxMs },
       ...(weather.cuts !== null && options.cuts !== false && { cuts: weather.cuts }),
+      ...(options.parted !== undefined && { parted: options.parted }),
     }),
     print: (line) => void printed.push(line),
     log: () => undefined,
   });
+  options.during?.(run, env);
   let result: JobResult | null = null;
   const whenDone = run.result.then((done) => {
     result = done;
@@ -114,7 +125,8 @@ export async function simulateJob(job: Job, options: SimulationOptions): Promise
   await whenDone;
   const digest = `${env.digest()}${history.digest()}`;
   const tookMs = env.clock.monotonicMs();
-  return { ...(result as JobResult), digest, disk: env.disk, printed, metrics: run.metrics, tookMs };
+  const { commitsBegan } = run.master.state;
+  return { ...(result as JobResult), digest, disk: env.disk, commitsBegan, printed, metrics: run.metrics, tookMs };
 }
 
 function weatherOf(random: SeededRandom): Weather {
@@ -173,7 +185,7 @@ function runnerOf(job: Job, options: SimulationOptions, world: World) {
     onArrival: (link, kind, value, size) => history.add(`${link} ${kind} ${value} ${size}`),
   });
   const transport = simTransport({ env, random, delayMaxMs: weather.messageDelayMaxMs });
-  return localSlotRunner({
+  const slots = localSlotRunner({
     env: {
       ...env,
       timers: { ...env.timers, soon: (run) => void env.timers.after(random.next() * weather.turnDelayMaxMs, run) },
@@ -183,6 +195,7 @@ function runnerOf(job: Job, options: SimulationOptions, world: World) {
     ...(options.realLinks !== true && { links: (...slot) => links.forSlot(...slot) }),
     slotEnv: () => ({ ...env, clock: workingClock(env, random, weather.workMaxMs) }),
   });
+  return options.death === undefined ? slots : mortalSlots(slots, options.death);
 }
 
 /**

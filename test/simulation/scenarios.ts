@@ -2,6 +2,7 @@
 // histories apart.
 
 import assert from "node:assert/strict";
+import { commitScenario } from "./commit-scenario.ts";
 import { filesScenario } from "./files-scenario.ts";
 import { marketScenario } from "./market-scenario.ts";
 import { movesScenario } from "./moves-scenario.ts";
@@ -28,6 +29,7 @@ export const MOVES: Scenario = { name: "moves", run: sameRows(movesScenario, 1_0
 export const SILENCES: Scenario = { name: "silences", run: sameRows(silencesScenario, 1_500) };
 export const FILES: Scenario = { name: "files", run: filesScenario };
 export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphScenario };
+export const COMMITS: Scenario = { name: "commits", run: commitScenario };
 
 /** Runs the seeds 1 to `count`. */
 export async function runSeeds(scenario: Scenario, count: number): Promise<void> {

@@ -2,9 +2,9 @@
 // is JSON.
 
 import { inspect, parseArgs } from "node:util";
-import { FILES, MARKET, MOVES, RANDOM_GRAPH, runSeed, SILENCES } from "./scenarios.ts";
+import { COMMITS, FILES, MARKET, MOVES, RANDOM_GRAPH, runSeed, SILENCES } from "./scenarios.ts";
 
-const SCENARIOS = [MARKET, MOVES, SILENCES, FILES, RANDOM_GRAPH];
+const SCENARIOS = [MARKET, MOVES, SILENCES, FILES, COMMITS, RANDOM_GRAPH];
 
 const { values } = parseArgs({
   options: {

@@ -15,8 +15,10 @@ export async function jobClaim({ plan, functions }: BuiltPlan, disk: Disk): Prom
   await checkTargets(plan, disk);
   const claims: SinkClaim[] = [];
   const bounded = isBounded(plan);
+  /** One that cannot be released keeps no other from it. */
   const release = async (): Promise<void> => {
-    for (const claim of claims.splice(0).reverse()) await claim.release();
+    const results = await Promise.allSettled(claims.splice(0).map((claim) => claim.release()));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   };
   try {
     for (const { uid, kind } of plan.operators) {
