@@ -219,13 +219,13 @@ export const OPTIONS = {
     key: "task.cancellation.timeout",
     type: duration(),
     default: "3min",
-    doc: "A slot whose tasks have not ended so long after they were cancelled is stopped.",
+    doc: "A slot whose tasks have not closed so long after they were told to is stopped. A job that is stopped and has not prepared its output by then fails.",
   }),
   committerRetries: option({
     key: "sink.committer.retries",
     type: integer({ min: 0, max: 100 }),
     default: "5",
-    doc: "How often a sink's commit that failed for a reason outside of the job is tried again, after 0.1 s, 0.2 s, 0.4 s and so on.",
+    doc: "How often a sink's commit that failed for a reason outside of the job, or whose slot was lost, is tried again, after 0.1 s, 0.2 s, 0.4 s and so on.",
   }),
   heartbeatInterval: option({
     key: "heartbeat.interval",

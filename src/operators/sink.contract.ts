@@ -208,6 +208,24 @@ export function sinkContract(
       assert.ok(failures > 0, "a commit does something outside");
     });
 
+    test("K3: two committers at once show each row once, whichever of them fails", async () => {
+      for (let round = 0; round < 10; round += 1) {
+        const given = await make();
+        const writer = new WriterUnderTest(given.sink, given.world);
+        await writer.open();
+        await writer.write(given.records);
+        const committables = await writer.prepareCommit();
+        const elsewhere = new WriterUnderTest(given.anew(), given.world, { attempt: 1 });
+        const results = await Promise.allSettled([writer.commit(committables), elsewhere.commit(committables)]);
+        for (const result of results) {
+          if (result.status === "rejected") assert.equal(result.reason.retryable, true, String(result.reason));
+        }
+        await elsewhere.commit(committables);
+        await sees(given, given.records);
+        await writer.close();
+      }
+    });
+
     guarantee("K4: what was prepared outlives its writer's abort, and is gone once it is discarded", async (given) => {
       const prepare = async (jobId: string): Promise<readonly Committable[]> => {
         const writer = new WriterUnderTest(given.sink, given.world, { jobId });

@@ -23,7 +23,7 @@ function setUp() {
   const values = { "taskmanager.numberOfTaskSlots": 2, "taskmanager.memory.flink.size": "1gb" };
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const started: number[] = [];
-  const told: [slot: number, kind: ToSlot["kind"]][] = [];
+  const told: [slot: number, what: string][] = [];
   const ended: number[] = [];
   const says: ((message: FromSlot) => void)[] = [];
   const runner: SlotRunner = {
@@ -32,7 +32,7 @@ function setUp() {
       started.push(index);
       return {
         control: {
-          send: ({ kind }) => told.push([index, kind]),
+          send: (message) => told.push([index, textOf(message)]),
           request: () => assert.fail(),
           receive: ({ message }) => {
             says[index] = message ?? assert.fail();
@@ -68,6 +68,10 @@ function setUp() {
     await env.advance(0);
   };
   return { env, transport, gateway, dropped, dial, say, started, told, ended };
+}
+
+function textOf(message: ToSlot): string {
+  return message.kind === "cancel" && message.discard ? "cancel, discard" : message.kind;
 }
 
 fenceContract<ToTaskManager["kind"], ToTaskManager>(
@@ -128,7 +132,7 @@ describe("a TaskManager and its job masters", () => {
     assert.deepEqual([told, ended], [[[0, "deploy"]], []]);
   });
 
-  test("G2: when the job master is lost, its slots are cancelled, ended as they close, and the rest in the end", async () => {
+  test("G2: when the job master is lost, its slots are cancelled and keep what they have prepared, are ended as they close, and the rest in the end", async () => {
     const { env, dial, say, told, ended } = setUp();
     const { session } = dial();
     session.send(DEPLOY);

@@ -134,6 +134,26 @@ export const JOBMANAGER: readonly Mutant[] = [
     replace: "error: message.error,",
   },
   {
+    name: "what is parted from its job master drops what may be committed",
+    file: "src/taskmanager/task-manager-gateway.ts",
+    find: `run.slots.post(slot, { kind: "cancel", discard: false });`,
+    replace: `run.slots.post(slot, { kind: "cancel", discard: true });`,
+  },
+  {
+    name: "a lock that cannot be removed hides how the job came out",
+    file: "src/client/embedded.ts",
+    find: "    await claimed?.release();\n  } catch (error) {",
+    replace: "    await claimed?.release();\n  } catch (error) {\n    if (claimed !== undefined) throw error;",
+    tests: ["src/client/embedded.test.ts"],
+  },
+  {
+    name: "what one sink cannot release keeps others from being released",
+    file: "src/client/targets/job-claim.ts",
+    find: "await Promise.allSettled(claims.splice(0).map((claim) => claim.release()));",
+    replace:
+      "await Promise.allSettled([(async () => { for (const claim of claims.splice(0)) await claim.release(); })()]);",
+  },
+  {
     name: "a slot that was lost is waited for",
     file: STATE,
     find: "closed: new Set([...before.closed, ...gone]) };",

@@ -37,9 +37,12 @@ async function readBack(world: World<SimEnv>, directory = "/out"): Promise<numbe
   return read.map(({ n }) => n).sort((left, right) => left - right);
 }
 
+let worlds = 0;
+
 /** A case whose directory is read back by what `read` declares. */
 function sinkCase(anew: () => Sink<unknown>, read: Source<unknown>): SinkCase {
-  const world = simWorld(1);
+  worlds += 1;
+  const world = simWorld(worlds);
   const { disk } = world.env;
   return {
     ...{ sink: anew(), anew, world, records },
