@@ -19,7 +19,7 @@ import { MESSAGE_BYTES_MAX } from "../network/framed-connection.ts";
 import type { Transport } from "../network/transport.ts";
 import type { SinkClaim } from "../operators/sink.ts";
 import { errorData } from "../protocol/error-data.ts";
-import { type DropCounts, dropCounts, type Fence } from "../protocol/fence.ts";
+import { DropCounts, type Fence } from "../protocol/fence.ts";
 import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import type { TaskManager } from "../taskmanager/task-manager.ts";
@@ -185,7 +185,7 @@ export function embeddedHost(
   // It has to take what a slot may say, in its envelope.
   const transport = options.transport ?? directTransport(env, 2 * MESSAGE_BYTES_MAX);
   const memory = taskManagerMemory(configuration, { machineBytes });
-  const dropped = dropCounts();
+  const dropped = new DropCounts();
   const shared = { env, configuration, memory, runner, transport, dropped };
   return { transport, dropped, gateway: new TaskManagerGateway({ ...shared, address: TASK_MANAGER }) };
 }

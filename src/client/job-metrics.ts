@@ -111,7 +111,7 @@ export function poolMetrics(
 
 /** Messages that came from an attempt or a leader of the past, twice, or from nobody known. */
 export function controlMetrics(dropped: DropCounts): Readonly<Record<string, number>> {
-  const { late, twice, early, foreign } = dropped;
+  const { late, twice, early, foreign } = dropped.counts;
   return { "Status.Millrace.ControlMessages.Dropped": late + twice + early + foreign };
 }
 

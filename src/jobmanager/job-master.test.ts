@@ -9,9 +9,9 @@ import { jobGraphOf } from "../graph/job-graph.ts";
 import { job } from "../index.ts";
 import { directTransport } from "../network/direct-transport.ts";
 import type { Connection } from "../network/transport.ts";
-import { errorData } from "../protocol/error-data.ts";
+import { type EngineErrorData, errorData } from "../protocol/error-data.ts";
 import { fenceContract } from "../protocol/fence.contract.ts";
-import { dropCounts, type Fenced } from "../protocol/fence.ts";
+import { DropCounts, type Fenced } from "../protocol/fence.ts";
 import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import { type Session, SessionListener, type SessionSays } from "../protocol/session.ts";
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
@@ -46,7 +46,7 @@ async function setUp() {
   const logged: string[] = [];
   const end = { fails: false };
   const transport = directTransport(env);
-  const dropped = dropCounts();
+  const dropped = new DropCounts();
   const fence = { job: "job" as JobId, attempt: 0 as Attempt, epoch: 0 as LeaderEpoch };
   let session: Session<FromTaskManager> = assert.fail as never;
   const released = (slot: number): FromTaskManager => {
@@ -84,37 +84,46 @@ async function setUp() {
     await env.advance(0);
   };
   const say = (slot: number, message: FromSlot): Promise<void> => tell({ kind: "fromSlot", slot, message });
-  const both = async (message: FromSlot): Promise<void> => {
-    for (const slot of [0, 1]) await say(slot, message);
+  const slotOf = (task: string): number => Number(task.charAt(2));
+  const of = (slot: number, tasks: readonly string[]): string[] => tasks.filter((task) => slotOf(task) === slot);
+  const run = async (tasks = TASKS): Promise<void> => {
+    for (const slot of [0, 1]) await say(slot, { kind: "deployed", tasks: of(slot, tasks) });
   };
-  const run = (): Promise<void> => both({ kind: "deployed" });
-  const finish = async (): Promise<void> => {
-    for (const task of TASKS) {
-      const slot = Number(task.charAt(2));
+  /** The tasks of a slot, or of both, close; the last of them with the error. */
+  const close = async (slot?: number, error: EngineErrorData | null = null, tasks = TASKS): Promise<void> => {
+    for (const each of slot === undefined ? [0, 1] : [slot]) {
+      const closing = of(each, tasks);
+      for (const task of closing)
+        await say(each, { kind: "closed", task, error: task === closing.at(-1) ? error : null });
+    }
+  };
+  const finish = async (tasks = TASKS): Promise<void> => {
+    for (const task of tasks) {
+      const slot = slotOf(task);
       const sinks = task.startsWith("1/") ? [{ sink: "out", committables: [slot] }] : [];
       await say(slot, { kind: "prepared", task, sinks });
     }
   };
-  const commit = async (): Promise<void> => {
-    for (const slot of [0, 1]) await say(slot, { kind: "committed", task: `1/${slot}/0`, sink: "out" });
+  const commit = async (attempt = 0): Promise<void> => {
+    for (const slot of [0, 1]) await say(slot, { kind: "committed", task: `1/${slot}/${attempt}`, sink: "out" });
   };
   const leave = (): void => session.close();
-  return { env, master, posted, ended, printed, logged, tell, say, both, run, finish, commit, leave, end };
+  return { env, master, posted, ended, printed, logged, dropped, tell, say, run, finish, commit, close, leave, end };
 }
 
-const SPLIT = { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" } as const;
+const SPLIT = { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/1" } as const;
 
 fenceContract<FromTaskManager["kind"], FromTaskManager>(
   "a job master",
   {
     fromSlot: { kind: "fromSlot", slot: 1, message: SPLIT },
-    slotLost: { kind: "slotLost", slot: 1, error: errorData(new UserError("LOST", "it is gone")) },
+    slotLost: { kind: "slotLost", slot: 1, tasks: ["0/1/1"], error: errorData(new UserError("LOST", "it is gone")) },
     released: { kind: "released", slot: 1, error: null },
   },
   async () => {
     const env = new SimEnv({ seed: 1 });
     const transport = directTransport(env);
-    const dropped = dropCounts();
+    const dropped = new DropCounts();
     const fence = { job: "job" as JobId, attempt: 1 as Attempt, epoch: 1 as LeaderEpoch };
     const heard: unknown[] = [];
     type Side = Connection<SessionSays<FromTaskManager>, SessionSays<ToTaskManager>>;
@@ -144,12 +153,12 @@ fenceContract<FromTaskManager["kind"], FromTaskManager>(
   },
 );
 
-const CLOSED = { kind: "closed", error: null } as const;
+const LOST = ["0/1/0", "1/1/0"];
 const failure = (code: string) => errorData(new UserError(code, code));
 
 describe("a job master", () => {
   test("deploys every slot, commits once all tasks have prepared, closes once all is committed, and is done when each slot was ended", async () => {
-    const { env, master, say, posted, ended, both, run, finish, commit } = await setUp();
+    const { env, master, say, posted, ended, run, finish, commit, close } = await setUp();
     assert.deepEqual(posted, [
       [0, "deploy", "0/0/0,1/0/0"],
       [1, "deploy", "0/1/0,1/1/0"],
@@ -159,10 +168,10 @@ describe("a job master", () => {
       running = true;
     });
     const other = master.running();
-    await say(0, { kind: "deployed" });
+    await say(0, { kind: "deployed", tasks: ["0/0/0", "1/0/0"] });
     await env.advance(0);
     assert.equal(running, false);
-    await say(1, { kind: "deployed" });
+    await say(1, { kind: "deployed", tasks: LOST });
     await env.advance(0);
     assert.equal(running, true);
     await other; // Whoever asks is told.
@@ -177,7 +186,7 @@ describe("a job master", () => {
       [0, "close", null],
       [1, "close", null],
     ]);
-    await both(CLOSED);
+    await close();
     assert.deepEqual(await master.result, { outcome: "finished", error: null });
     assert.deepEqual(ended, [0, 1]);
   });
@@ -205,12 +214,12 @@ describe("a job master", () => {
   });
 
   test("cancels all slots after the first failure, which is the result, and commits nothing", async () => {
-    const { master, say, posted, both, run, finish } = await setUp();
+    const { master, say, posted, close, run, finish } = await setUp();
     await run();
-    await say(1, { kind: "failed", task: "1/1/0", error: failure("FIRST") });
-    await say(0, { kind: "failed", task: "0/0/0", error: failure("SECOND") });
+    await say(1, { kind: "failed", tasks: ["1/1/0"], error: failure("FIRST") });
+    await say(0, { kind: "failed", tasks: ["0/0/0"], error: failure("SECOND") });
     await finish();
-    await both(CLOSED);
+    await close();
     const { outcome, error } = await master.result;
     assert.deepEqual([outcome, error?.code], ["failed", "FIRST"]);
     assert.deepEqual(
@@ -223,7 +232,7 @@ describe("a job master", () => {
   });
 
   test("a commit that fails is tried again after its pause, in another slot when its own was lost", async () => {
-    const { env, master, say, tell, posted, run, finish, logged } = await setUp();
+    const { env, master, say, tell, posted, run, finish, logged, close } = await setUp();
     await run();
     await finish();
     const error = errorData(new ExternalError("DISK_FULL", "full"));
@@ -233,13 +242,13 @@ describe("a job master", () => {
     assert.equal(posted.length, 4);
     await env.advance(1);
     assert.deepEqual(posted.slice(4), [[1, "commit", "1/1/0"]]);
-    await tell({ kind: "slotLost", slot: 1, error: failure("SLOT_OUT_OF_MEMORY") });
+    await tell({ kind: "slotLost", slot: 1, tasks: LOST, error: failure("SLOT_OUT_OF_MEMORY") });
     assert.match(logged.join(), /^slot 1 was lost: SLOT_OUT_OF_MEMORY$/);
     await env.advance(200);
     assert.deepEqual(posted.slice(5), [[0, "commit", "1/1/0"]]);
     await say(0, { kind: "committed", task: "1/1/0", sink: "out" });
     await say(0, { kind: "committed", task: "1/0/0", sink: "out" });
-    await say(0, CLOSED);
+    await close(0);
     assert.deepEqual(await master.result, { outcome: "finished", error: null });
   });
 
@@ -248,7 +257,7 @@ describe("a job master", () => {
       [null, "cancelled"],
       ["DISK_FULL", "failed"],
     ] as const) {
-      const { master, say, both, posted, run, finish, commit } = await setUp();
+      const { master, say, close, posted, run, finish, commit } = await setUp();
       await run();
       master.stop();
       await finish();
@@ -258,30 +267,30 @@ describe("a job master", () => {
       );
       if (code !== null) await say(1, { kind: "commitFailed", task: "1/1/0", sink: "out", error: failure(code) });
       await commit();
-      await both(CLOSED);
+      await close();
       const { outcome: came, error } = await master.result;
       assert.deepEqual([came, error?.code ?? null], [outcome, code]);
     }
   });
 
   test("one whose slot cannot close what it has committed has failed, and says that all is committed", async () => {
-    const { master, say, run, finish, commit } = await setUp();
+    const { master, run, finish, commit, close } = await setUp();
     await run();
     await finish();
     await commit();
-    await say(0, { kind: "closed", error: failure("CLOSE") });
-    await say(1, CLOSED);
+    await close(0, failure("CLOSE"));
+    await close(1);
     const { outcome, error } = await master.result;
     assert.deepEqual([outcome, error?.message], ["failed", "CLOSE; all of its output is committed"]);
   });
 
   test("a stopped job that does not prepare in time has failed, and names the tasks; nothing is committed", async () => {
-    const { env, master, say, both, posted, run } = await setUp();
+    const { env, master, say, close, posted, run } = await setUp();
     await run();
     master.stop();
     await say(0, { kind: "prepared", task: "0/0/0", sinks: [] });
     await env.advance(3_600_000);
-    await both(CLOSED);
+    await close();
     const { error } = await master.result;
     assert.equal(error?.code, "STOP_TIMEOUT");
     assert.match(error?.message ?? "", /in time by same -> out \(1\/2\), in \(2\/2\), same -> out \(2\/2\): nothing/);
@@ -292,7 +301,7 @@ describe("a job master", () => {
     const { tell, say, posted, run } = await setUp();
     await run();
     await say(1, { kind: "prepared", task: "1/1/0", sinks: [{ sink: "out", committables: [1] }] });
-    await tell({ kind: "slotLost", slot: 1, error: failure("SLOT_OUT_OF_MEMORY") });
+    await tell({ kind: "slotLost", slot: 1, tasks: LOST, error: failure("SLOT_OUT_OF_MEMORY") });
     assert.deepEqual(posted.slice(2), [
       [0, "discard", null],
       [0, "cancel", null],
@@ -301,10 +310,10 @@ describe("a job master", () => {
   });
 
   test("ends the slots that have not closed in time after they were cancelled, and those only, and says which", async () => {
-    const { env, master, say, ended, logged, run } = await setUp();
+    const { env, master, close, ended, logged, run } = await setUp();
     await run();
     master.cancel();
-    await say(0, CLOSED);
+    await close(0);
     await env.advance(1_000);
     assert.deepEqual(ended, [0]);
     await env.advance(3_600_000);
@@ -318,8 +327,8 @@ describe("a job master", () => {
   test("a slot that was lost fails the job and needs no further word; one that cannot be ended is told", async () => {
     const lost = await setUp();
     await lost.run();
-    await lost.tell({ kind: "slotLost", slot: 1, error: failure("SLOT_OUT_OF_MEMORY") });
-    await lost.say(0, CLOSED);
+    await lost.tell({ kind: "slotLost", slot: 1, tasks: LOST, error: failure("SLOT_OUT_OF_MEMORY") });
+    await lost.close(0);
     assert.equal((await lost.master.result).error?.code, "SLOT_OUT_OF_MEMORY");
     assert.deepEqual(lost.ended, [0]);
     const odd = await setUp();
@@ -327,9 +336,73 @@ describe("a job master", () => {
     await odd.finish();
     await odd.commit();
     odd.end.fails = true;
-    await odd.both(CLOSED);
+    await odd.close();
     const { outcome, error } = await odd.master.result;
     assert.deepEqual([outcome, error?.code], ["failed", "SLOT_END"]);
+  });
+
+  test("begins anew in the same slots once all tasks are closed, and hears nothing of those before", async () => {
+    const { master, posted, ended, say, run, finish, commit, close, dropped } = await setUp();
+    await run();
+    posted.length = 0;
+    master.restart();
+    await finish();
+    await close(1);
+    assert.deepEqual(posted, [
+      [0, "cancel", null],
+      [1, "cancel", null],
+    ]);
+    posted.length = 0;
+    await close(0);
+    assert.deepEqual(posted, [
+      [0, "deploy", "0/0/1,1/0/1"],
+      [1, "deploy", "0/1/1,1/1/1"],
+    ]);
+    posted.length = 0;
+    await run();
+    await finish();
+    await close();
+    await say(1, { kind: "failed", tasks: ["1/1/0"], error: failure("LATE") });
+    await say(1, { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" });
+    assert.deepEqual([posted, dropped.counts.late], [[], 2 + 4 + 4 + 2]);
+    const next = TASKS.map((task) => task.replace(/0$/, "1"));
+    await run(next);
+    await finish(next);
+    await commit(1);
+    await close(undefined, null, next);
+    assert.deepEqual(await master.result, { outcome: "finished", error: null });
+    assert.deepEqual(ended, [0, 1]);
+  });
+
+  test("begins anew also in slots that were lost or had to be stopped meanwhile", async () => {
+    const { env, master, posted, ended, tell, run } = await setUp();
+    await run();
+    posted.length = 0;
+    master.restart();
+    await tell({ kind: "slotLost", slot: 1, tasks: LOST, error: failure("SLOT_OUT_OF_MEMORY") });
+    await env.advance(3_600_000);
+    assert.deepEqual(
+      [posted.slice(2).map(([slot, kind]) => [slot, kind]), ended],
+      [
+        [
+          [0, "deploy"],
+          [1, "deploy"],
+        ],
+        [0],
+      ],
+    );
+  });
+
+  test("a slot that is empty already when a job that begins anew is cancelled is released at once", async () => {
+    const { master, ended, run, close } = await setUp();
+    await run();
+    master.restart();
+    await close(0);
+    assert.deepEqual(ended, []);
+    master.cancel();
+    await close(1);
+    assert.equal((await master.result).outcome, "cancelled");
+    assert.deepEqual(ended, [0, 1]);
   });
 
   test("whose TaskManager is lost has failed, and waits for nothing more", async () => {

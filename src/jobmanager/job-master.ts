@@ -12,7 +12,7 @@ import { type EngineErrorData, errorData, errorFromData } from "../protocol/erro
 import type { DropCounts, Fence } from "../protocol/fence.ts";
 import { DialedSession, type Session } from "../protocol/session.ts";
 import { sessionTiming } from "../protocol/session-timing.ts";
-import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
+import type { FromSlot, JobDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import type { CommitTry } from "./job-commits.ts";
@@ -45,9 +45,15 @@ export type JobResult = { readonly outcome: JobOutcome; readonly error: EngineEr
 export class JobMaster {
   readonly result: Promise<JobResult>;
   readonly #options: JobMasterOptions;
-  readonly #deployment: Deployment;
   readonly #session: Session<ToTaskManager>;
-  /** Of slots that are being released after they have closed. */
+  /** Of the tasks that count. */
+  #attempt: number;
+  #deployment: Deployment;
+  /** Their slots, by their ids. */
+  #slots: ReadonlyMap<TaskId, number>;
+  /** Those that have not closed, by slot. */
+  #open: readonly Set<TaskId>[];
+  /** The first of each slot, of its tasks as they closed. */
   readonly #closeErrors = new Map<number, EngineErrorData>();
   #state: JobState;
   #resolve: (result: JobResult) => void = () => undefined;
@@ -59,7 +65,10 @@ export class JobMaster {
   constructor(options: JobMasterOptions) {
     const { env, configuration, graph, transport, taskManager, fence, dropped } = options;
     this.#options = options;
-    this.#deployment = deploymentOf(graph, fence.attempt);
+    this.#attempt = fence.attempt;
+    this.#deployment = deploymentOf(graph, this.#attempt);
+    this.#slots = slotsOf(this.#deployment);
+    this.#open = openOf(this.#deployment);
     const tasks = this.#deployment.tasks.reduce((count, ofSlot) => count + ofSlot.length, 0);
     const commitRetries = configuration.get(OPTIONS.committerRetries);
     this.#state = jobStateOf({ tasks, slots: this.#deployment.tasks.length, commitRetries });
@@ -78,6 +87,10 @@ export class JobMaster {
   }
 
   start(): void {
+    this.#deploy();
+  }
+
+  #deploy(): void {
     const { job } = this.#options;
     for (const [slot, tasks] of this.#deployment.tasks.entries()) {
       this.#session.send({ kind: "deploy", slot, job, tasks });
@@ -87,6 +100,14 @@ export class JobMaster {
   /** Resolves once every task runs. */
   running(): Promise<void> {
     return this.#running.promise;
+  }
+
+  /**
+   * All tasks begin anew, from the start, in the same slots; what they have written is dropped. Does nothing once the
+   * job comes to its end.
+   */
+  restart(): void {
+    this.#on({ kind: "restart" });
   }
 
   /** Ends the job. What its sinks have written becomes visible, all of it or nothing (endless jobs). */
@@ -112,31 +133,35 @@ export class JobMaster {
 
   /** Makes room for more rows. */
   rowsRead({ task, sink, bytes }: Omit<RowsRead, "kind">): void {
-    this.#post(this.#slotOfTask(task), { kind: "rowsRead", task, sink, bytes });
+    const slot = this.#slots.get(task);
+    if (slot !== undefined) this.#post(slot, { kind: "rowsRead", task, sink, bytes });
   }
 
   #onMessage(message: FromTaskManager): void {
     switch (message.kind) {
       case "fromSlot":
-        this.#onSlotMessage(message.slot, message.message);
+        if (this.#isOfToday(message.message)) this.#onSlotMessage(message.slot, message.message);
+        else this.#options.dropped.add("late");
         break;
       case "slotLost":
-        this.#on({ kind: "lost", slots: [message.slot], error: message.error });
-        if (this.#state.error === null) this.#options.log(`slot ${message.slot} was lost: ${message.error.message}`);
+        this.#onSlotLost(message.slot, message.tasks, message.error);
         break;
       default:
-        this.#on({
-          kind: "closed",
-          slot: message.slot,
-          error: this.#closeErrors.get(message.slot) ?? message.error,
-        });
+        this.#onReleased(message.slot, message.error);
     }
+  }
+
+  /** Whether it is of no task, or of one of the attempt that counts. */
+  #isOfToday(message: FromSlot): boolean {
+    if ("task" in message) return this.#slots.has(message.task);
+    return !("tasks" in message) || message.tasks.every((task) => this.#slots.has(task));
   }
 
   #onSlotMessage(slot: number, message: FromSlot): void {
     switch (message.kind) {
       case "ready":
-      case "metrics": // The TaskManager reads them.
+      case "metrics": // The TaskManager reads them,
+      case "spoilt": // and gives the slot another thread.
         break;
       case "deployed":
         this.#on({ kind: "deployed" });
@@ -152,14 +177,14 @@ export class JobMaster {
         this.#on({ kind: "failed", error: message.error });
         break;
       case "closed":
-        this.#onClosed(slot, message.error);
+        this.#onTaskClosed(slot, message.task, message.error);
         break;
       case "splitRequest":
         this.#post(this.#deployment.assignment.slotOf(message.vertex, 0), message);
         break;
       case "split":
       case "splitsFollow":
-        this.#post(this.#slotOfTask(message.task), message);
+        this.#post(this.#slots.get(message.task) ?? slot, message);
         break;
       case "print":
         this.#options.print(message.lines);
@@ -178,18 +203,38 @@ export class JobMaster {
     this.#on({ kind: "lost", slots: [...this.#deployment.tasks.keys()], error: errorData(error) });
   }
 
-  #onClosed(slot: number, error: EngineErrorData | null): void {
-    if (error !== null) this.#closeErrors.set(slot, error);
+  #onTaskClosed(slot: number, task: TaskId, error: EngineErrorData | null): void {
+    const open = this.#open[slot];
+    if (open?.delete(task) !== true) return;
+    if (error !== null && !this.#closeErrors.has(slot)) this.#closeErrors.set(slot, error);
+    if (open.size > 0) return;
+    if (this.#state.phase === "restarting" && !this.#closeErrors.has(slot)) this.#on({ kind: "emptied", slot });
+    else this.#release(slot);
+  }
+
+  /** A slot that is to begin anew has no tasks then, as it was to have. */
+  #onSlotLost(slot: number, tasks: readonly TaskId[], error: EngineErrorData): void {
+    if (this.#state.phase === "restarting") {
+      for (const task of tasks) this.#onTaskClosed(slot, task, null);
+      return;
+    }
+    this.#on({ kind: "lost", slots: [slot], error });
+    if (this.#state.error === null) this.#options.log(`slot ${slot} was lost: ${error.message}`);
+  }
+
+  #release(slot: number): void {
     this.#session.send({ kind: "release", slot });
+  }
+
+  /** One that has begun to begin anew is taken again then. */
+  #onReleased(slot: number, error: EngineErrorData | null): void {
+    const cause = this.#closeErrors.get(slot) ?? error;
+    if (this.#state.phase === "restarting" && cause === null) this.#on({ kind: "emptied", slot });
+    else this.#on({ kind: "closed", slot, error: cause });
   }
 
   #post(slot: number, message: SlotMessage): void {
     this.#session.send({ kind: "toSlot", slot, message });
-  }
-
-  #slotOfTask(task: string): number {
-    const [vertex, subtask] = task.split("/").map(Number);
-    return this.#deployment.assignment.slotOf(vertex ?? -1, subtask ?? -1);
   }
 
   #on(event: JobEvent): void {
@@ -202,10 +247,16 @@ export class JobMaster {
   #carryOut(action: JobAction): void {
     switch (action.kind) {
       case "prepare":
-      case "close":
-      case "cancel":
         this.#postAll(action);
-        if (action.kind !== "prepare") this.#awaitClosing();
+        break;
+      case "close":
+        this.#close(action);
+        break;
+      case "cancel":
+        this.#close({ ...action, tasks: null });
+        break;
+      case "deploy":
+        this.#deployNext();
         break;
       case "commit":
         this.#commit(action);
@@ -219,6 +270,23 @@ export class JobMaster {
       default:
         unreachable(action);
     }
+  }
+
+  /** Slots without tasks have nothing to close. */
+  #close(how: SlotMessage): void {
+    this.#postAll(how);
+    this.#awaitClosing();
+    if (this.#state.phase !== "closing") return;
+    for (const [slot, open] of this.#open.entries()) if (open.size === 0) this.#release(slot);
+  }
+
+  #deployNext(): void {
+    this.#cancellation?.cancel();
+    this.#attempt += 1;
+    this.#deployment = deploymentOf(this.#options.graph, this.#attempt);
+    this.#slots = slotsOf(this.#deployment);
+    this.#open = openOf(this.#deployment);
+    this.#deploy();
   }
 
   #commit({ commit: { slot, task, prepared }, delayMs }: CommitTry): void {
@@ -251,14 +319,16 @@ export class JobMaster {
   #awaitClosing(): void {
     const { env, configuration } = this.#options;
     const timeoutMs = configuration.get(OPTIONS.cancellationTimeout);
+    this.#cancellation?.cancel();
     this.#cancellation = env.timers.after(timeoutMs, () => this.#endSlots(), { background: true });
   }
 
   /** Slots that have not closed in time, because something in them never settles. */
   #endSlots(): void {
-    const open = [...this.#deployment.tasks.keys()].filter((slot) => !this.#state.closed.has(slot));
+    const open = [...this.#open.keys()].filter((slot) => this.#open[slot]!.size > 0 && !this.#state.closed.has(slot));
+    if (open.length === 0) return;
     this.#options.log(`slots ${open.join(", ")} did not close in time, and are stopped`);
-    for (const slot of open) this.#onClosed(slot, null);
+    for (const slot of open) this.#release(slot);
   }
 
   #postAll(message: SlotMessage): void {
@@ -272,4 +342,14 @@ export class JobMaster {
     const { error } = this.#state;
     this.#resolve({ outcome, error: error === null ? null : errorFromData(error) });
   }
+}
+
+function slotsOf({ tasks }: Deployment): ReadonlyMap<TaskId, number> {
+  const slots = new Map<TaskId, number>();
+  for (const [slot, ofSlot] of tasks.entries()) for (const { id } of ofSlot) slots.set(id, slot);
+  return slots;
+}
+
+function openOf({ tasks }: Deployment): Set<TaskId>[] {
+  return tasks.map((ofSlot) => new Set(ofSlot.map(({ id }) => id)));
 }

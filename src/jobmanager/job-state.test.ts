@@ -35,6 +35,8 @@ const commitFailed = (of: number, error: EngineErrorData, slot = of): JobEvent =
 };
 const lost = (slot: number): JobEvent => ({ kind: "lost", slots: [slot], error: errorOf("SLOT_LOST") });
 const closed = (slot: number, error: JobState["error"] = null): JobEvent => ({ kind: "closed", slot, error });
+const emptied = (slot: number): JobEvent => ({ kind: "emptied", slot });
+const RESTART: JobEvent = { kind: "restart" };
 const failed = (error: EngineErrorData): JobEvent => ({ kind: "failed", error });
 
 /** `commit 1 in 0 after 100`: what the task of slot 1 has prepared, by slot 0, 100 ms from now. */
@@ -138,6 +140,34 @@ const LIVES: Readonly<Record<string, readonly [events: readonly JobEvent[], acti
     [...TWO, committed(0), committed(1), lost(0), closed(1)],
     [...COMMITS, "close", "done: finished"],
   ],
+  "begins anew: what was prepared goes, all is deployed once the last slot is empty, and prepares again": [
+    [...deployed(2), prepared(0), RESTART, prepared(1), emptied(1), emptied(1), emptied(0), ...TWO, committed(0)],
+    ["cancel, discard", "deploy", ...COMMITS],
+  ],
+  "begins anew before all of it runs, and again": [
+    [...deployed(1), RESTART, RESTART, emptied(0), emptied(1), RESTART, emptied(1), emptied(0), ...deployed(2)],
+    ["cancel, discard", "deploy", "cancel, discard", "deploy"],
+  ],
+  "begins anew and fails meanwhile: nothing is deployed": [
+    [...deployed(2), RESTART, emptied(0), failed(errorOf("FAILED")), emptied(1), ...CLOSED],
+    ["cancel, discard", "cancel, discard", "done: failed"],
+  ],
+  "begins anew and is cancelled meanwhile": [
+    [...deployed(2), RESTART, emptied(0), { kind: "cancel" }, emptied(1), ...CLOSED],
+    ["cancel, discard", "cancel, discard", "done: cancelled"],
+  ],
+  "begins anew and is stopped meanwhile: nothing was written that could be kept": [
+    [...deployed(2), RESTART, emptied(0), { kind: "stop" }, emptied(1), ...CLOSED],
+    ["cancel, discard", "cancel, discard", "done: cancelled"],
+  ],
+  "begins anew and cannot close a slot": [
+    [...deployed(2), RESTART, closed(1, errorOf("CLOSE")), emptied(0), closed(0)],
+    ["cancel, discard", "cancel, discard", "done: failed"],
+  ],
+  "does not begin anew once it is stopped, commits or ends": [
+    [...deployed(2), { kind: "stop" }, RESTART, ...allPrepared(2), RESTART, committed(0), committed(1), RESTART],
+    ["prepare", ...COMMITS, "close"],
+  ],
   "cannot close what it has committed": [
     [...TWO, committed(0), committed(1), closed(0, errorOf("CLOSE")), closed(1)],
     [...COMMITS, "close", "done: failed"],
@@ -225,20 +255,21 @@ describe("whatever happens, in whatever order and however often", () => {
     { arbitrary: slot.map(committed), weight: 2 },
     fc.tuple(slot, error, slot).map(([of, why, by]) => commitFailed(of, why, by)),
     error.map(failed),
-    fc.constantFrom<JobEvent>({ kind: "cancel" }, { kind: "stop" }),
+    fc.constantFrom<JobEvent>({ kind: "cancel" }, { kind: "stop" }, RESTART),
+    { arbitrary: slot.map(emptied), weight: 3 },
     slot.map(lost),
     fc.tuple(slot, fc.option(error)).map(([of, why]) => closed(of, why)),
   );
   const history = fc.array(happens, { maxLength: 40 });
   const ALL_CLOSED = [0, 1, 2].map((of) => closed(of));
 
-  test("J1: each commit comes after every task has prepared, goes to a slot that is there, and comes after no discard", () => {
+  test("J1, J6: each commit comes after every task of its attempt has prepared, goes to a slot that is there, and comes after no discard of that attempt", () => {
     fc.assert(
       fc.property(history, (events) => {
         let at: JobState & { dropped?: boolean } = startOf(SLOTS);
         for (const event of events) {
           const { state, actions } = jobNext(at, event);
-          const dropped = at.dropped === true || actions.some(drops);
+          const dropped = !isFresh(at, state, actions) && (at.dropped === true || actions.some(drops));
           for (const action of actions) if (action.kind === "commit") assertCommits(state, action.commit.slot, dropped);
           at = { ...state, dropped };
         }
@@ -246,6 +277,12 @@ describe("whatever happens, in whatever order and however often", () => {
       { numRuns: 3_000 },
     );
   });
+
+  function isFresh(before: JobState, state: JobState, actions: readonly JobAction[]): boolean {
+    if (!actions.some(({ kind }) => kind === "deploy")) return false;
+    assert.deepEqual([before.emptied.size, state.prepared.size], [SLOTS - 1, 0]);
+    return true;
+  }
 
   function drops(action: JobAction): boolean {
     return action.kind === "discard" || (action.kind === "cancel" && action.discard);

@@ -2,9 +2,11 @@
 // what is decided.
 //
 //   deploying ─▶ running ───────────────▶ committing ─▶ closing ─▶ finished | failed | cancelled
-//       │           │ stop (user)           ▲              ▲
-//       ├───────────┴───────────▶ stopping ─┘              │
-//       └─────────────── failure, cancel (user) ───────────┘
+//     ▲ │           │ stop (user)           ▲              ▲
+//     │ ├───────────┴───────────▶ stopping ─┘              │
+//     │ ├─────────────── failure, cancel (user) ───────────┤
+//     │ │ restart                                          │
+//     └─┴───── restarting ─────── failure, cancel, stop ───┘
 //
 //   J1. Nothing is committed before every task has said that its sinks have prepared: a job shows all of its output or
 //       none. What was prepared by then is discarded when the job fails or is cancelled.
@@ -15,6 +17,8 @@
 //   J5. Once commits have begun nothing keeps the others from being tried. A slot that is lost then takes no output
 //       with it: another one commits what it had prepared. What is not committed in the end is named, and the job has
 //       failed.
+//   J6. Tasks of a new attempt are deployed only when all those before them are closed, and what these had prepared is
+//       discarded: nothing of them is ever committed.
 
 import { InternalError, unreachable } from "../base/errors.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
@@ -30,7 +34,7 @@ import {
   isSettled,
 } from "./job-commits.ts";
 
-export type JobPhase = "deploying" | "running" | "stopping" | "committing" | "closing" | "done";
+export type JobPhase = "deploying" | "running" | "restarting" | "stopping" | "committing" | "closing" | "done";
 export type JobOutcome = "finished" | "failed" | "cancelled";
 
 export type JobState = {
@@ -46,6 +50,8 @@ export type JobState = {
   readonly deployed: number;
   /** Slots that have closed, or were lost. */
   readonly closed: ReadonlySet<number>;
+  /** Of a job that begins anew: slots that have closed the tasks of the attempt before. */
+  readonly emptied: ReadonlySet<number>;
   readonly outcome: JobOutcome;
   readonly error: EngineErrorData | null;
 };
@@ -71,6 +77,10 @@ export type JobEvent =
   | { readonly kind: "stop" }
   /** The user ends the job, and nothing of it is to stay. */
   | { readonly kind: "cancel" }
+  /** All tasks are to begin anew, from the start. */
+  | { readonly kind: "restart" }
+  /** Nothing of the tasks of a job that begins anew is left in the slot. */
+  | { readonly kind: "emptied"; readonly slot: number }
   /** They have ended without closing their tasks. */
   | { readonly kind: "lost"; readonly slots: readonly number[]; readonly error: EngineErrorData }
   | { readonly kind: "closed"; readonly slot: number; readonly error: EngineErrorData | null };
@@ -85,6 +95,8 @@ export type JobAction =
   | { readonly kind: "close" }
   /** To all slots: stop. `discard`: what was prepared goes as well. */
   | { readonly kind: "cancel"; readonly discard: boolean }
+  /** All tasks of the next attempt. */
+  | { readonly kind: "deploy" }
   | { readonly kind: "done"; readonly outcome: JobOutcome };
 
 export type JobStep = { readonly state: JobState; readonly actions: readonly JobAction[] };
@@ -98,6 +110,7 @@ export function jobStateOf(counts: { tasks: number; slots: number; commitRetries
     commitsBegan: false,
     deployed: 0,
     closed: new Set(),
+    emptied: new Set(),
     outcome: "finished",
     error: null,
   };
@@ -127,10 +140,19 @@ function decided(state: JobState, event: JobEvent): JobStep {
     case "failed":
       return failed(state, event.error);
     case "stop":
+      if (state.phase === "restarting") return ended({ ...state, outcome: "cancelled" }); // It has written nothing.
       if (!runs(state)) return stay(state);
       return { state: { ...state, phase: "stopping", outcome: "cancelled" }, actions: [{ kind: "prepare" }] };
     case "cancel":
       return isUnderWay(state) ? ended({ ...state, outcome: "cancelled" }) : stay(state);
+    case "restart":
+      if (!runs(state)) return stay(state);
+      return {
+        state: { ...state, phase: "restarting", emptied: new Set() },
+        actions: [{ kind: "cancel", discard: true }],
+      };
+    case "emptied":
+      return emptied(state, event.slot);
     case "lost":
       return lost(state, event.slots, event.error);
     case "closed":
@@ -140,10 +162,19 @@ function decided(state: JobState, event: JobEvent): JobStep {
   }
 }
 
+/** J6 */
+function emptied(before: JobState, slot: number): JobStep {
+  if (before.phase !== "restarting") return stay(before);
+  const state: JobState = { ...before, emptied: new Set(before.emptied).add(slot) };
+  if (state.emptied.size < state.slots) return stay(state);
+  const fresh = { deployed: 0, prepared: new Set<TaskId>(), commits: new Map() };
+  return { state: { ...state, ...fresh, phase: "deploying" }, actions: [{ kind: "deploy" }] };
+}
+
 /** J1 */
 function prepared(state: JobState, event: Extract<JobEvent, { readonly kind: "prepared" }>): JobStep {
   const { task, slot, sinks } = event;
-  if (!isUnderWay(state)) return stay(state);
+  if (!isUnderWay(state) || state.phase === "restarting") return stay(state);
   let { commits } = state;
   for (const sink of sinks) commits = commitsWith(commits, { task, prepared: sink, slot, tries: 0, phase: "prepared" });
   const next = { ...state, commits, prepared: new Set(state.prepared).add(task) };
@@ -267,7 +298,7 @@ function runs({ phase }: JobState): boolean {
 
 /** Nothing is committed yet, and may never be. */
 function isUnderWay(state: JobState): boolean {
-  return runs(state) || state.phase === "stopping";
+  return runs(state) || state.phase === "stopping" || state.phase === "restarting";
 }
 
 function closedEarly(slot: number): EngineErrorData {

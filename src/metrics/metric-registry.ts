@@ -34,17 +34,18 @@ export type MetricDefinition = MetricScopeName & {
 
 export const METRIC_NUMBERS = 16_384;
 
+// A histogram: count, sum, least, greatest, then buckets of equal relative width.
+export const HISTOGRAM_HEADER = 4;
+export const HISTOGRAM_BUCKETS = 256;
 /** Numbers of one metric of each kind. */
-const NUMBERS: Readonly<Record<Exclude<MetricKind, "histogram">, number>> = {
+const NUMBERS: Readonly<Record<MetricKind, number>> = {
   counter: 1,
   gauge: 1,
   meter: 1,
   activity: 2,
+  histogram: HISTOGRAM_HEADER + HISTOGRAM_BUCKETS,
 };
 
-// A histogram: count, sum, least, greatest, then buckets of equal relative width.
-export const HISTOGRAM_HEADER = 4;
-export const HISTOGRAM_BUCKETS = 256;
 const HISTOGRAM_BASE = 1.15;
 const HISTOGRAM_LEAST = 1e-6;
 const LOG_BASE = Math.log(HISTOGRAM_BASE);
@@ -84,6 +85,12 @@ export class MetricRegistry {
       this.#scopes.set(key, scope);
     }
     return scope;
+  }
+
+  /** A new attempt of a subtask: its metrics count from zero. */
+  begin({ vertex, subtask }: { readonly vertex: number; readonly subtask: number }): void {
+    const prefix = `${vertex}/${subtask}/`;
+    for (const [key, scope] of this.#scopes) if (key.startsWith(prefix)) scope.reset();
   }
 
   /** Index of the first of `count` numbers; -1 when there is no room. */
@@ -159,11 +166,18 @@ export class MetricScope {
     const indexes = this.#indexes[kind];
     let index = indexes.get(name);
     if (index === undefined) {
-      const count = kind === "histogram" ? HISTOGRAM_HEADER + HISTOGRAM_BUCKETS : NUMBERS[kind];
+      const count = NUMBERS[kind];
       index = this.#registry.define({ ...this.#name, kind, name }, count);
       indexes.set(name, index);
     }
     return index;
+  }
+
+  reset(): void {
+    const { values } = this.#registry;
+    for (const kind of Object.keys(this.#indexes) as MetricKind[]) {
+      for (const index of this.#indexes[kind].values()) if (index >= 0) values.fill(0, index, index + NUMBERS[kind]);
+    }
   }
 
   /** A metric that is the sum of numbers which others write (M4). Does nothing when one of them was refused. */

@@ -3,6 +3,8 @@
 //   E1. A task's time counts up to the moment of reading, also while user code holds its thread: what the task is doing
 //       since its last mark is added by the reader.
 //   E2. After `freeze` nothing changes any more, and the memory may go.
+//   E3. A metric has one entry, whatever slots and threads the attempts of its task have had: what it counts is that of
+//       the last one. Of a thread that has ended nothing counts any more.
 
 import type { Clock } from "../base/env.ts";
 import {
@@ -30,15 +32,20 @@ export type HistogramSummary = {
 
 type StoreClock = Pick<Clock, "nowMs" | "monotonicMs">;
 
+/** Of metrics whose thread has ended: nothing is counted there. */
+const NO_SLOT = -1;
 const STOPPED: StoreClock = { nowMs: () => 0, monotonicMs: () => 0 };
 const HISTOGRAM_NUMBERS = HISTOGRAM_HEADER + HISTOGRAM_BUCKETS;
 
 export class MetricStore {
   readonly #entries: MetricEntry[] = [];
+  /** Where the entry of a metric is. */
+  readonly #places = new Map<string, number>();
   /** Of each task, by `taskKey`. */
   readonly #activities = new Map<string, MetricEntry>();
   readonly #values = new Map<number, Float64Array>();
   #clock: StoreClock;
+  #frozen = false;
 
   constructor(clock: StoreClock = STOPPED) {
     this.#clock = clock;
@@ -50,17 +57,34 @@ export class MetricStore {
   }
 
   define(slot: number, memory: SharedArrayBuffer | undefined, definitions: readonly MetricDefinition[]): void {
-    if (memory === undefined) return;
-    if (!this.#values.has(slot)) this.#values.set(slot, new Float64Array(memory));
+    if (memory === undefined || this.#frozen) return;
+    if (this.#values.get(slot)?.buffer !== memory) this.#renew(slot, memory);
     for (const definition of definitions) {
       const entry = { ...definition, slot };
       if (entry.kind === "activity") this.#activities.set(taskKey(entry), entry);
-      else this.#entries.push(entry);
+      else this.#put(entry);
     }
+  }
+
+  /** A thread has begun that knows nothing of what the one before it in this slot counted (E3). */
+  #renew(slot: number, memory: SharedArrayBuffer): void {
+    this.#values.set(slot, new Float64Array(memory));
+    for (const [place, entry] of this.#entries.entries())
+      if (entry.slot === slot) this.#entries[place] = { ...entry, slot: NO_SLOT };
+    for (const [task, entry] of this.#activities) if (entry.slot === slot) this.#activities.delete(task);
+  }
+
+  #put(entry: MetricEntry): void {
+    const { vertex, subtask, operator, kind, name } = entry;
+    const key = `${vertex}/${subtask}/${kind}/${name}/${operator ?? ""}`;
+    const place = this.#places.get(key) ?? this.#entries.length;
+    this.#places.set(key, place);
+    this.#entries[place] = entry;
   }
 
   /** Copies all numbers and stops the clock: the job has ended. */
   freeze(): void {
+    this.#frozen = true;
     const [nowMs, monotonicMs] = [this.#clock.nowMs(), this.#clock.monotonicMs()];
     this.#clock = { nowMs: () => nowMs, monotonicMs: () => monotonicMs };
     for (const [slot, values] of this.#values) this.#values.set(slot, values.slice());

@@ -24,7 +24,7 @@ export function fenceContract<K extends string, M extends { readonly kind: K }>(
   messages: Readonly<Record<K, M>>,
   make: () => Promise<FencedReceiver<M>>,
 ): void {
-  const wrongs: readonly [keyof DropCounts, string, (fence: Fence) => Partial<Fence>, sequence: number][] = [
+  const wrongs: readonly [keyof DropCounts["counts"], string, (fence: Fence) => Partial<Fence>, sequence: number][] = [
     ["twice", "twice", () => ({}), 0],
     ["early", "before the one that comes first", () => ({}), 2],
     ["late", "from an attempt of the past", () => ({ attempt: 0 as Attempt }), 1],
@@ -41,7 +41,7 @@ export function fenceContract<K extends string, M extends { readonly kind: K }>(
           const before = structuredClone(receiver.seen());
           await receiver.send({ fence: { ...fence, ...change(fence) }, sequence: heard + ahead, body });
           assert.deepEqual(receiver.seen(), before, what);
-          assert.deepEqual(dropped, { late: 0, twice: 0, early: 0, foreign: 0, [reason]: 1 }, what);
+          assert.deepEqual(dropped.counts, { late: 0, twice: 0, early: 0, foreign: 0, [reason]: 1 }, what);
         }
       });
 

@@ -13,6 +13,11 @@ export type Fence = {
   readonly epoch: LeaderEpoch;
 };
 
+/** Unique among all attempts and leaders of all jobs. */
+export function fenceName({ job, attempt, epoch }: Fence): string {
+  return `${job} ${epoch} ${attempt}`;
+}
+
 /** A message with whose it is; numbered from 1 in each direction. */
 export type Fenced<M> = { readonly fence: Fence; readonly sequence: number; readonly body: M };
 
@@ -20,13 +25,28 @@ export type Fenced<M> = { readonly fence: Fence; readonly sequence: number; read
  * Why a message is dropped: of an attempt or leader of the past, heard before, before what comes first, or of nobody
  * who is known here.
  */
-type DropReason = "late" | "twice" | "early" | "foreign";
+type DropReason = (typeof REASONS)[number];
 
-/** Messages dropped so far. */
-export type DropCounts = Record<DropReason, number>;
+const REASONS = ["late", "twice", "early", "foreign"] as const;
 
-export function dropCounts(): DropCounts {
-  return { late: 0, twice: 0, early: 0, foreign: 0 };
+/** Messages dropped so far, counted in shared memory: slots do so in their threads. */
+export class DropCounts {
+  readonly memory: SharedArrayBuffer;
+  readonly #words: Int32Array;
+
+  constructor(memory = new SharedArrayBuffer(REASONS.length * 4)) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+  }
+
+  add(reason: DropReason): void {
+    Atomics.add(this.#words, REASONS.indexOf(reason), 1);
+  }
+
+  get counts(): Readonly<Record<DropReason, number>> {
+    const [late = 0, twice = 0, early = 0, foreign = 0] = this.#words;
+    return { late, twice, early, foreign };
+  }
 }
 
 /** Whether `fence` is of the past, as seen from `current`; "foreign": of another job, or of what is still to come. */
@@ -41,7 +61,6 @@ export function compareFences(fence: Fence, current: Fence): "same" | "late" | "
 export class FencedEnd<Out, In> {
   readonly fence: Fence;
   readonly #dropped: DropCounts;
-  readonly #unheard = new Fifo<Fenced<Out>>();
   #said = 0;
   #heard = 0;
 
@@ -55,29 +74,16 @@ export class FencedEnd<Out, In> {
     return this.#heard;
   }
 
-  /** What the other end may not have received. */
-  get unheard(): readonly Fenced<Out>[] {
-    return this.#unheard.toArray();
-  }
-
-  /** Keeps the message until the other end is known to have received it. */
   say(body: Out): Fenced<Out> {
     this.#said += 1;
-    const message = { fence: this.fence, sequence: this.#said, body };
-    this.#unheard.push(message);
-    return message;
-  }
-
-  /** The other end has received what was said up to this number. */
-  wasHeard(sequence: number): void {
-    while ((this.#unheard.first?.sequence ?? Number.POSITIVE_INFINITY) <= sequence) this.#unheard.shift();
+    return { fence: this.fence, sequence: this.#said, body };
   }
 
   /** F1. Null: it was dropped. */
   receive({ fence, sequence, body }: Fenced<In>): { readonly body: In } | null {
     const reason = this.#reason(fence, sequence);
     if (reason !== null) {
-      this.#dropped[reason] += 1;
+      this.#dropped.add(reason);
       return null;
     }
     this.#heard = sequence;
@@ -89,5 +95,27 @@ export class FencedEnd<Out, In> {
     if (compared !== "same") return compared;
     if (sequence <= this.#heard) return "twice";
     return sequence === this.#heard + 1 ? null : "early";
+  }
+}
+
+/** One that says again what may not have arrived. */
+export class KeepingEnd<Out, In> extends FencedEnd<Out, In> {
+  readonly #unheard = new Fifo<Fenced<Out>>();
+
+  /** What the other end may not have received. */
+  get unheard(): readonly Fenced<Out>[] {
+    return this.#unheard.toArray();
+  }
+
+  /** Keeps the message until the other end is known to have received it. */
+  override say(body: Out): Fenced<Out> {
+    const message = super.say(body);
+    this.#unheard.push(message);
+    return message;
+  }
+
+  /** The other end has received what was said up to this number. */
+  wasHeard(sequence: number): void {
+    while ((this.#unheard.first?.sequence ?? Number.POSITIVE_INFINITY) <= sequence) this.#unheard.shift();
   }
 }

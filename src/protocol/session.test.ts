@@ -4,7 +4,7 @@ import { SeededRandom } from "../base/seeded-random.ts";
 import type { Connection, Transport } from "../network/transport.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { type SimCuts, simTransport } from "../testing/sim-transport.ts";
-import { type DropCounts, dropCounts, type Fence, FencedEnd } from "./fence.ts";
+import { DropCounts, type Fence, FencedEnd } from "./fence.ts";
 import type { Attempt, JobId, LeaderEpoch } from "./ids.ts";
 import { DialedSession, type Session, SessionListener, type SessionSays } from "./session.ts";
 
@@ -21,7 +21,7 @@ const seen = (): Seen => ({ received: [], lost: [] });
 class World {
   readonly env: SimEnv;
   readonly transport: Transport;
-  readonly dropped: DropCounts = dropCounts();
+  readonly dropped: DropCounts = new DropCounts();
   /** Sessions that were accepted, in order. */
   readonly accepted: { fence: Fence; session: Session<number>; seen: Seen }[] = [];
   readonly listener: SessionListener<number, number>;
@@ -199,20 +199,20 @@ describe("a session", () => {
     const world = new World(1);
     world.raw().send({ kind: "said", message: { fence: fenceOf(), sequence: 1, body: 5 } });
     await world.env.advance(100);
-    assert.deepEqual([world.accepted, world.dropped.foreign], [[], 1]);
+    assert.deepEqual([world.accepted, world.dropped.counts.foreign], [[], 1]);
   });
 });
 
 describe("F1: received is", () => {
-  const dropped = (message: { fence?: Fence; sequence?: number }): DropCounts => {
-    const counts = dropCounts();
+  const dropped = (message: { fence?: Fence; sequence?: number }): DropCounts["counts"] => {
+    const counts = new DropCounts();
     const end = new FencedEnd<string, string>(fenceOf(), counts);
     assert.deepEqual(end.receive({ fence: fenceOf(), sequence: 1, body: "first" }), { body: "first" });
     assert.equal(end.receive({ fence: fenceOf(), sequence: 2, body: "second", ...message }), null);
     assert.equal(end.heard, 1);
-    return counts;
+    return counts.counts;
   };
-  const none = dropCounts();
+  const none = new DropCounts().counts;
 
   test("what comes next of this attempt, and nothing else, which is counted by its reason", () => {
     assert.deepEqual(dropped({ sequence: 1 }), { ...none, twice: 1 });

@@ -11,7 +11,7 @@
 import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, ExternalError } from "../base/errors.ts";
 import type { Connection, Receiver, Says, Transport } from "../network/transport.ts";
-import { compareFences, type DropCounts, type Fence, type Fenced, FencedEnd } from "./fence.ts";
+import { compareFences, type DropCounts, type Fence, type Fenced, KeepingEnd } from "./fence.ts";
 import type { JobId } from "./ids.ts";
 
 type SessionRequest =
@@ -67,12 +67,12 @@ const TELL_EVERY = 64;
 
 /** Where a connection is, and what is said over it. */
 class SessionEnd<Out, In> {
-  readonly fenced: FencedEnd<Out, In>;
+  readonly fenced: KeepingEnd<Out, In>;
   connection: Side<Out, In> | null = null;
   readonly #receive: (body: In) => void;
   #told = 0;
 
-  constructor(fenced: FencedEnd<Out, In>, receive: (body: In) => void) {
+  constructor(fenced: KeepingEnd<Out, In>, receive: (body: In) => void) {
     this.fenced = fenced;
     this.#receive = receive;
   }
@@ -125,7 +125,7 @@ export class DialedSession<Out, In> implements Session<Out> {
 
   constructor(options: DialedOptions<In>) {
     this.#options = options;
-    this.#end = new SessionEnd(new FencedEnd<Out, In>(options.fence, options.dropped), (body) => {
+    this.#end = new SessionEnd(new KeepingEnd<Out, In>(options.fence, options.dropped), (body) => {
       if (!this.#over) options.receive(body);
     });
     this.#apartSinceMs = options.env.clock.monotonicMs();
@@ -256,7 +256,7 @@ export class SessionListener<Out, In> {
         return { kind: "heard", heard: session.heard(connection, request.heard) };
       },
       message: (message) => {
-        if (session === null) this.#options.dropped.foreign += 1;
+        if (session === null) this.#options.dropped.add("foreign");
         else session.onMessage(connection, message);
       },
       lost: () => session?.detach(connection),
@@ -275,7 +275,7 @@ export class SessionListener<Out, In> {
       return known;
     }
     if (compared !== "foreign" || resumes) {
-      this.#options.dropped.late += 1; // N5
+      this.#options.dropped.add("late"); // N5
       return null;
     }
     known?.superseded();
@@ -319,7 +319,7 @@ class AcceptedSession<Out, In> implements Session<Out> {
   constructor(options: SessionOptions, fence: Fence, ended: () => void) {
     this.#options = options;
     this.#ended = ended;
-    this.#end = new SessionEnd(new FencedEnd<Out, In>(fence, options.dropped), (body) => this.user?.receive(body));
+    this.#end = new SessionEnd(new KeepingEnd<Out, In>(fence, options.dropped), (body) => this.user?.receive(body));
   }
 
   get fence(): Fence {
@@ -349,7 +349,7 @@ class AcceptedSession<Out, In> implements Session<Out> {
   }
 
   onMessage(connection: Side<Out, In>, message: SessionMessage<In>): void {
-    if (this.#over) this.#options.dropped.late += 1;
+    if (this.#over) this.#options.dropped.add("late");
     else if (message.kind === "bye") this.#finishAs(`the job master has ended it`);
     else this.#end.onMessage(connection, message);
   }

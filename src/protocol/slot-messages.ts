@@ -1,14 +1,15 @@
 // Control messages between a TaskManager and its slots. Plain data: they cross a message port between threads.
 //
-// Every message about a task carries its id, which contains the attempt: what comes late from an earlier attempt is
-// dropped.
+// A slot is given tasks many times: some are added, some end, others go on meanwhile. Every message about a task
+// carries its id, which contains the attempt: what comes late from an earlier attempt is dropped.
 
 import type { ConfigLayer } from "../config/configuration.ts";
 import type { MetricDefinition } from "../metrics/metric-registry.ts";
-import type { Connection, Says } from "../network/transport.ts";
+import type { Connection } from "../network/transport.ts";
 import type { Committable } from "../operators/sink.ts";
 import type { SourceSplit } from "../operators/source.ts";
 import type { EngineErrorData } from "./error-data.ts";
+import type { FencedSays } from "./fenced-connection.ts";
 import type { JobId } from "./ids.ts";
 
 /** `vertex/subtask/attempt`: unique within a job. */
@@ -87,6 +88,7 @@ export type JobDescriptor = {
 };
 
 export type ToSlot =
+  /** Further tasks. */
   | {
       readonly kind: "deploy";
       readonly job: JobDescriptor;
@@ -102,10 +104,10 @@ export type ToSlot =
   /** Everything is committed: give all back. */
   | { readonly kind: "close" }
   /**
-   * Stop, drop what is not prepared, give all back. `discard`: drop what is prepared as well, for nobody will commit
-   * it.
+   * Stop these tasks, null for all, drop what is not prepared, give all back. `discard`: drop what is prepared as well,
+   * for nobody will commit it.
    */
-  | { readonly kind: "cancel"; readonly discard: boolean }
+  | { readonly kind: "cancel"; readonly tasks: readonly TaskId[] | null; readonly discard: boolean }
   /** A subtask of a source, somewhere, asks the coordinator in this slot for a split. */
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
@@ -115,13 +117,14 @@ export type ToSlot =
   | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
 
 /** The end of a TaskManager, and that of one of its slots. */
-export type SlotControl = Connection<Says<ToSlot>, Says<FromSlot>>;
-export type SlotSide = Connection<Says<FromSlot>, Says<ToSlot>>;
+export type SlotControl = Connection<FencedSays<ToSlot>, FencedSays<FromSlot>>;
+export type SlotSide = Connection<FencedSays<FromSlot>, FencedSays<ToSlot>>;
 
 export type FromSlot =
   /** The thread is up. */
   | { readonly kind: "ready" }
-  | { readonly kind: "deployed" }
+  /** Tasks that were given together run. */
+  | { readonly kind: "deployed"; readonly tasks: readonly TaskId[] }
   /** The task has come to its end, or was told to stop there; its part of each sink waits for the commit. */
   | { readonly kind: "prepared"; readonly task: TaskId; readonly sinks: readonly PreparedSink[] }
   | { readonly kind: "committed"; readonly task: TaskId; readonly sink: string }
@@ -131,9 +134,12 @@ export type FromSlot =
       readonly sink: string;
       readonly error: EngineErrorData;
     }
-  | { readonly kind: "failed"; readonly task: TaskId | null; readonly error: EngineErrorData }
-  /** Everything is closed; nothing follows. */
-  | { readonly kind: "closed"; readonly error: EngineErrorData | null }
+  /** These have stopped by it: one, or all of the slot when it cannot be laid to one. They wait to be closed. */
+  | { readonly kind: "failed"; readonly tasks: readonly TaskId[]; readonly error: EngineErrorData }
+  /** Nothing of the task is left: it reads and writes nothing any more, and nothing follows. */
+  | { readonly kind: "closed"; readonly task: TaskId; readonly error: EngineErrorData | null }
+  /** The thread may hold what tasks to come would suffer from; those there are may go on. */
+  | { readonly kind: "spoilt"; readonly reason: string }
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
   | { readonly kind: "splitsFollow"; readonly task: TaskId }

@@ -32,7 +32,7 @@ function setUp(segments = 64) {
   const jobOf = (jobId: string) =>
     ({ jobId, config: [{ origin: { kind: "job" }, values }] }) as unknown as JobDescriptor;
   const connect = (slot: number, tasks: readonly TaskDescriptor[], jobId = "job"): SlotWiring =>
-    shuffle.connect({ job: jobOf(jobId), slot, tasks, slotOf: (peer) => peer + 10 });
+    shuffle.connect({ run: jobId, job: jobOf(jobId), slot, tasks, slotOf: (peer) => peer + 10 });
   return { network, shuffle, connect, leased: () => network.stats().leased };
 }
 

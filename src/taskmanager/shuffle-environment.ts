@@ -24,6 +24,8 @@ import {
 } from "../protocol/slot-messages.ts";
 
 export type WiringRequest = {
+  /** What the tasks are part of: channels of another one are others, whatever their names. */
+  readonly run: string;
   readonly job: JobDescriptor;
   /** The slot of the job that the tasks go to. */
   readonly slot: number;
@@ -62,21 +64,21 @@ export class ShuffleEnvironment {
 
   /** Throws MEMORY_EXHAUSTED or MEMORY_REQUEST_TOO_LARGE. */
   connect(request: WiringRequest): SlotWiring {
-    const { job, tasks } = request;
+    const { run, tasks } = request;
     const wiring: Wiring = { rings: new Map(), segments: new Map() };
     try {
       for (const task of tasks) this.#connectTask(request, task, wiring);
     } catch (error) {
-      for (const { id } of tasks) this.release(job.jobId, id); // X2
+      for (const { id } of tasks) this.release(run, id); // X2
       throw error;
     }
     return wiring;
   }
 
   /** Nothing of the task reads or writes any more: it is closed, or its thread has ended. */
-  release(jobId: string, task: TaskId): void {
-    const used = this.#used.get(`${jobId} ${task}`) ?? [];
-    this.#used.delete(`${jobId} ${task}`);
+  release(run: string, task: TaskId): void {
+    const used = this.#used.get(`${run} ${task}`) ?? [];
+    this.#used.delete(`${run} ${task}`);
     for (const channel of used) {
       channel.users -= 1;
       if (channel.users === 0) this.#channels.delete(channel.name);
@@ -87,12 +89,13 @@ export class ShuffleEnvironment {
   }
 
   #connectTask(request: WiringRequest, task: TaskDescriptor, wiring: Wiring): void {
+    const { run } = request;
     const { jobId, config } = request.job;
     const used: Channel[] = [];
-    this.#used.set(`${jobId} ${task.id}`, used);
+    this.#used.set(`${run} ${task.id}`, used);
     const connect = (channel: TaskChannel): Channel => {
       const name = channelName(channel);
-      const made = this.#channel(`${jobId} ${name}`);
+      const made = this.#channel(`${run} ${name}`);
       used.push(made);
       wiring.rings.set(name, { memory: made.memory, peer: request.slotOf(channel.peer) });
       return made;

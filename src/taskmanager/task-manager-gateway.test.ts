@@ -4,7 +4,7 @@ import { Configuration } from "../config/configuration.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import { directTransport } from "../network/direct-transport.ts";
 import { fenceContract } from "../protocol/fence.contract.ts";
-import { dropCounts, type Fence } from "../protocol/fence.ts";
+import { DropCounts, type Fence } from "../protocol/fence.ts";
 import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import { DialedSession, type SessionSays } from "../protocol/session.ts";
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
@@ -15,7 +15,8 @@ import { TaskManagerGateway } from "./task-manager-gateway.ts";
 
 const FENCE: Fence = { job: "job" as JobId, attempt: 1 as Attempt, epoch: 1 as LeaderEpoch };
 const JOB = { jobId: FENCE.job, planText: "{}", config: [] } as unknown as JobDescriptor;
-const DEPLOY: ToTaskManager = { kind: "deploy", slot: 0, job: JOB, tasks: [] };
+const TASK = { id: "0/0/0", name: "task", vertex: 0, subtask: 0, attempt: 0, inputs: [], outputs: [] };
+const DEPLOY: ToTaskManager = { kind: "deploy", slot: 0, job: JOB, tasks: [TASK] };
 
 /** A TaskManager whose slots do nothing by themselves. */
 function setUp() {
@@ -28,14 +29,18 @@ function setUp() {
   const says: ((message: FromSlot) => void)[] = [];
   const runner: SlotRunner = {
     residentBytes: () => null,
-    start: ({ index }) => {
+    start: ({ index, fence }) => {
       started.push(index);
+      let said = 0;
       return {
         control: {
-          send: (message) => told.push([index, textOf(message)]),
+          send: ({ body }) => told.push([index, textOf(body)]),
           request: () => assert.fail(),
-          receive: ({ message }) => {
-            says[index] = message ?? assert.fail();
+          receive: ({ message = assert.fail() }) => {
+            says[index] = (body) => {
+              said += 1;
+              message({ fence, sequence: said, body });
+            };
           },
           close: () => undefined,
         },
@@ -47,7 +52,7 @@ function setUp() {
     },
   };
   const transport = directTransport(env);
-  const dropped = dropCounts();
+  const dropped = new DropCounts();
   const memory = taskManagerMemory(configuration, { machineBytes: 8 * 1024 ** 3 });
   const gateway = new TaskManagerGateway({
     ...{ env, configuration, memory, runner, transport, dropped, address: "taskmanager" },
@@ -78,7 +83,7 @@ fenceContract<ToTaskManager["kind"], ToTaskManager>(
   "a TaskManager",
   {
     deploy: { kind: "deploy", slot: 1, job: JOB, tasks: [] },
-    toSlot: { kind: "toSlot", slot: 0, message: { kind: "cancel", discard: true } },
+    toSlot: { kind: "toSlot", slot: 0, message: { kind: "cancel", tasks: null, discard: true } },
     release: { kind: "release", slot: 0 },
   },
   async () => {
@@ -109,10 +114,10 @@ describe("a TaskManager and its job masters", () => {
     await env.advance(0);
     second.session.send({ ...DEPLOY, slot: 1 });
     await env.advance(0);
-    await say(0, { kind: "deployed" });
+    await say(0, { kind: "deployed", tasks: ["0/0/0"] });
     const prepared: FromSlot = { kind: "prepared", task: "0/0/0", sinks: [] };
     await say(1, prepared);
-    assert.deepEqual(first.heard, [{ kind: "fromSlot", slot: 0, message: { kind: "deployed" } }]);
+    assert.deepEqual(first.heard, [{ kind: "fromSlot", slot: 0, message: { kind: "deployed", tasks: ["0/0/0"] } }]);
     assert.deepEqual(second.heard, [{ kind: "fromSlot", slot: 1, message: prepared }]);
     second.session.send({ kind: "release", slot: 1 });
     await env.advance(0);
@@ -144,7 +149,7 @@ describe("a TaskManager and its job masters", () => {
       [0, "cancel"],
       [1, "cancel"],
     ]);
-    await say(0, { kind: "closed", error: null });
+    await say(0, { kind: "closed", task: "0/0/0", error: null });
     assert.deepEqual(ended, [0]);
     await env.advance(3_600_000);
     assert.deepEqual(ended, [0, 1]);

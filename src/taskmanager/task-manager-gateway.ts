@@ -17,7 +17,7 @@ import type { DropCounts, Fence } from "../protocol/fence.ts";
 import type { JobId } from "../protocol/ids.ts";
 import { type Session, SessionListener } from "../protocol/session.ts";
 import { sessionTiming } from "../protocol/session-timing.ts";
-import type { FromSlot, TaskDescriptor } from "../protocol/slot-messages.ts";
+import type { FromSlot, JobDescriptor, TaskId } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import type { SlotRunner } from "./runner/slot-runner.ts";
 import { type JobSlots, TaskManager } from "./task-manager.ts";
@@ -39,8 +39,9 @@ type JobRun = {
   readonly session: Session<FromTaskManager>;
   readonly metrics: MetricStore;
   readonly slots: JobSlots;
-  readonly deployed: Map<number, Deploy>;
-  /** Slots that have not ended. */
+  /** What is run, once that was said. */
+  job: JobDescriptor | null;
+  /** Slots that were given tasks and not released. */
   readonly open: Set<number>;
   /** Of a session that was lost: until when its slots may take to close. */
   patience: TimerHandle | null;
@@ -82,16 +83,18 @@ export class TaskManagerGateway {
     await this.taskManager.close();
   }
 
-  #open({ job }: Fence, session: Session<FromTaskManager>) {
+  #open(fence: Fence, session: Session<FromTaskManager>) {
+    const { job } = fence;
     const run: JobRun = {
       session,
       metrics: this.metricsOf(job),
       slots: this.taskManager.slotsFor({
+        fence,
         onMessage: (slot, message) => this.#onSlotMessage(run, slot, message),
-        chains: (slot, vertex) => chains(run, slot, vertex),
-        onSlotLost: (slot, error) => this.#onSlotLost(run, slot, errorData(error)),
+        chains: (vertices) => chains(run, vertices),
+        onSlotLost: (slot, tasks, error) => this.#onSlotLost(run, slot, tasks, errorData(error)),
       }),
-      deployed: new Map(),
+      job: null,
       open: new Set(),
       patience: null,
     };
@@ -120,12 +123,13 @@ export class TaskManagerGateway {
 
   #deploy(run: JobRun, message: Deploy): void {
     const { slot, job, tasks } = message;
-    run.deployed.set(slot, message);
+    run.job = job;
     run.open.add(slot);
     try {
       run.slots.deploy(slot, job, tasks);
     } catch (error) {
-      this.#onSlotLost(run, slot, errorData(error));
+      const ids = tasks.map(({ id }) => id);
+      this.#onSlotLost(run, slot, ids, errorData(error));
     }
   }
 
@@ -140,8 +144,8 @@ export class TaskManagerGateway {
   }
 
   async #end(run: JobRun, slot: number): Promise<void> {
+    await run.slots.release(slot);
     run.open.delete(slot);
-    await run.slots.terminate(slot);
     if (run.patience !== null) this.#forgetOnceEnded(run);
   }
 
@@ -156,15 +160,18 @@ export class TaskManagerGateway {
     if (message.kind === "metrics") {
       run.metrics.define(slot, run.slots.metricMemory(slot), message.definitions);
     } else if (run.patience !== null) {
-      if (message.kind === "closed") void this.#end(run, slot);
+      if (message.kind === "closed") this.#endIfEmpty(run, slot);
     } else run.session.send({ kind: "fromSlot", slot, message });
   }
 
   /** G1 */
-  #onSlotLost(run: JobRun, slot: number, error: EngineErrorData): void {
-    run.open.delete(slot);
-    run.session.send({ kind: "slotLost", slot, error });
-    if (run.patience !== null) this.#forgetOnceEnded(run);
+  #onSlotLost(run: JobRun, slot: number, tasks: readonly TaskId[], error: EngineErrorData): void {
+    run.session.send({ kind: "slotLost", slot, tasks, error });
+    if (run.patience !== null) this.#endIfEmpty(run, slot);
+  }
+
+  #endIfEmpty(run: JobRun, slot: number): void {
+    if (run.slots.isEmpty(slot)) void this.#end(run, slot);
   }
 
   /** G2 */
@@ -178,16 +185,17 @@ export class TaskManagerGateway {
       for (const slot of [...run.open]) void this.#end(run, slot);
     };
     run.patience = env.timers.after(configuration.get(OPTIONS.cancellationTimeout), endAll, { background: true });
-    for (const slot of run.open) run.slots.post(slot, { kind: "cancel", discard: false });
+    for (const slot of [...run.open]) {
+      run.slots.post(slot, { kind: "cancel", tasks: null, discard: false });
+      this.#endIfEmpty(run, slot);
+    }
   }
 }
 
-/** What runs in a slot: of one vertex by its index in the job graph, null for all. */
-function chains(run: JobRun, slot: number, vertex: number | null): readonly JobVertex[] {
-  const deployed = run.deployed.get(slot);
-  if (deployed === undefined) return [];
-  const chaining = new Configuration(deployed.job.config).get(OPTIONS.operatorChaining);
-  const { vertices } = jobGraphOf(planParse(deployed.job.planText), { chaining });
-  const isHere = (index: number) => deployed.tasks.some((task: TaskDescriptor) => task.vertex === index);
-  return vertices.filter((_, index) => index === (vertex ?? index) && isHere(index));
+/** Vertices of the job graph, by their indexes. */
+function chains({ job }: JobRun, indexes: readonly number[]): readonly JobVertex[] {
+  if (job === null) return [];
+  const chaining = new Configuration(job.config).get(OPTIONS.operatorChaining);
+  const { vertices } = jobGraphOf(planParse(job.planText), { chaining });
+  return vertices.filter((_, index) => indexes.includes(index));
 }

@@ -8,13 +8,31 @@ import { Configuration } from "../config/configuration.ts";
 import type { JobVertex } from "../graph/job-graph.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
-import type { FromSlot, JobDescriptor, SlotControl, TaskDescriptor } from "../protocol/slot-messages.ts";
+import { DropCounts, type Fence } from "../protocol/fence.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
+import {
+  type FromSlot,
+  type JobDescriptor,
+  type SlotControl,
+  type TaskDescriptor,
+  type TaskId,
+  type ToSlot,
+  taskIdOf,
+} from "../protocol/slot-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import type { SlotExit, SlotHandle, SlotRunner } from "./runner/slot-runner.ts";
 import { type JobSlots, TaskManager } from "./task-manager.ts";
 
 const GIB = 1024 ** 3;
 const JOB = { jobId: "job", config: [] } as unknown as JobDescriptor;
+
+const FENCE: Fence = { job: "job" as JobId, attempt: 0 as Attempt, epoch: 0 as LeaderEpoch };
+
+/** Of the vertices of `CHAINS`, or of none. */
+function taskOf(vertex: number, subtask: number, attempt = 0): TaskDescriptor {
+  const id = taskIdOf(vertex, subtask, attempt);
+  return { id, name: `task ${subtask}`, vertex, subtask, attempt, inputs: [], outputs: [] };
+}
 
 type Thread = {
   readonly heldBytes: number;
@@ -40,6 +58,8 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   const values = { "taskmanager.numberOfTaskSlots": threads.length, "taskmanager.memory.flink.size": "1gb" };
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const says: ((message: FromSlot) => void)[] = [];
+  /** What each thread was told, in the order of their starts. */
+  const given: { readonly index: number; readonly heard: ToSlot[] }[] = [];
   const exits: ((exit: SlotExit) => void)[] = [];
   const words: { progress: Int32Array; lastVertex: Int32Array }[] = [];
   const runner: SlotRunner = {
@@ -48,11 +68,17 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
       words[index] = { progress: new Int32Array(progress), lastVertex: new Int32Array(lastVertex) };
       exits[index] = onExit;
       const { heldBytes, terminate, stack = null, onSample } = threads[index]!;
+      const heard: ToSlot[] = [];
+      given.push({ index, heard });
+      let said = 0;
       const control: SlotControl = {
-        send: () => undefined,
+        send: ({ body }) => heard.push(body),
         request: () => assert.fail(),
-        receive: ({ message }) => {
-          says[index] = message ?? assert.fail();
+        receive: ({ message = assert.fail() }) => {
+          says[index] = (body) => {
+            said += 1;
+            message({ fence: FENCE, sequence: said, body });
+          };
         },
         close: () => undefined,
       };
@@ -69,22 +95,28 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     },
   };
   const told: FromSlot[] = [];
-  const lost: { slot: number; error: EngineError }[] = [];
+  const lost: { slot: number; tasks: readonly TaskId[]; error: EngineError }[] = [];
   const memory = taskManagerMemory(configuration, { machineBytes: 8 * 1024 ** 3 });
   const manager = new TaskManager({
     env,
     configuration,
     memory,
     runner,
+    dropped: new DropCounts(),
   });
   const job = (heard = told): JobSlots =>
     manager.slotsFor({
+      fence: FENCE,
       onMessage: (_slot, message) => heard.push(message),
-      chains: (_slot, vertex) => (vertex === null ? CHAINS : CHAINS.slice(vertex, vertex + 1)),
-      onSlotLost: (slot, error) => lost.push({ slot, error }),
+      chains: (vertices) => CHAINS.filter((_, index) => vertices.includes(index)),
+      onSlotLost: (slot, tasks, error) => lost.push({ slot, tasks, error }),
     });
   const slots = job();
-  for (const index of threads.keys()) slots.deploy(index, JOB, []);
+  /** Two tasks without channels in each slot. */
+  for (const index of threads.keys()) slots.deploy(index, JOB, [taskOf(8, index), taskOf(9, index)]);
+  const close = (slot: number, ...tasks: TaskId[]): void => {
+    for (const task of tasks) says[slot]?.({ kind: "closed", task, error: null });
+  };
   /** Gives a slot a task that sends to `receivers`, of which there is one in each slot. */
   const deploy = (slot: number, receivers: readonly number[] = [slot + 1]): void => {
     const channels = receivers.map((to) => ({
@@ -94,9 +126,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
       attempt: 0,
       peer: (slot + 1) % threads.length,
     }));
-    const task = { id: `0/${slot}/0`, name: `task ${slot}`, vertex: 0, subtask: slot, attempt: 0, inputs: [] };
-    const tasks: TaskDescriptor[] = [{ ...task, outputs: [{ edge: 0, channels }] }];
-    slots.deploy(slot, JOB, tasks);
+    slots.deploy(slot, JOB, [{ ...taskOf(0, slot), outputs: [{ edge: 0, channels }] }]);
   };
   /** A slot gives the task of the first chain a turn, which does not come back. */
   const hang = (slot: number): void => {
@@ -117,6 +147,8 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     says,
     exits,
     words,
+    given,
+    close,
     deploy,
     hang,
     moves,
@@ -129,7 +161,7 @@ test("M1: a thread that cannot be ended is given up after ten seconds, and keeps
   const { env, manager, slots, deploy } = setUp([thread, thread], () => null);
   deploy(0);
   let ended = false;
-  void slots.terminate(0).then(() => {
+  void slots.release(0).then(() => {
     ended = true;
   });
   await env.advance(9_900);
@@ -203,7 +235,8 @@ test("a slot that goes on from turn to turn is blamed by all the tasks that run 
   const slot: { moves: (slot: number) => void } = { moves: () => undefined };
   const stack = "    at innocent (file:///job.ts:7:3)";
   const thread: Thread = { heldBytes: 3 * GIB, terminate: async () => undefined, stack, onSample: () => slot.moves(0) };
-  const { env, lost, manager, hang, moves } = setUp([thread], () => Infinity);
+  const { env, lost, manager, slots, hang, moves } = setUp([thread], () => Infinity);
+  slots.deploy(0, JOB, [taskOf(0, 0), taskOf(1, 0)]);
   slot.moves = moves;
   hang(0);
   await env.advance(1_000);
@@ -249,14 +282,14 @@ test("when no slot holds more than is its own, none is ended, and the log says s
 
 test("a slot that has closed and still holds segments is reported as a leak, with the owner; one that was killed is not", async () => {
   const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
-  const { env, manager, slots, says } = setUp([thread, thread], () => null);
+  const { env, manager, slots, close } = setUp([thread, thread], () => null);
   for (const slot of [0, 1]) {
     const pool = SegmentPool.attach(manager.managed.handle, slot + 1);
     pool.allocate(pool.registerOwner({ job: "job", task: `task ${slot}`, purpose: "forgotten" }), 2);
   }
-  says[0]?.({ kind: "closed", error: null });
-  await slots.terminate(0);
-  await slots.terminate(1);
+  close(0, "8/0/0", "9/0/0");
+  await slots.release(0);
+  await slots.release(1);
   const leaks = env.logLines.filter(({ level }) => level === "error").map(({ fields }) => fields);
   assert.deepEqual(leaks, [{ job: "job", task: "task 0", purpose: "forgotten", segments: 2 }]);
   assert.equal(manager.managed.stats().leased, 0);
@@ -264,37 +297,37 @@ test("a slot that has closed and still holds segments is reported as a leak, wit
 
 test("a thread that ends by itself is a slot lost, with all that it held; after the slot has closed it is not", async () => {
   const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
-  const { manager, lost, says, exits } = setUp([thread, thread], () => null);
+  const { manager, lost, close, exits } = setUp([thread, thread], () => null);
   const pool = SegmentPool.attach(manager.managed.handle, 2);
   pool.allocate(pool.registerOwner({ job: "job", task: "task 1", purpose: "state" }), 2);
-  says[0]?.({ kind: "closed", error: null });
+  close(0, "8/0/0", "9/0/0");
   for (const exit of exits) exit({ kind: "exit", code: 3, error: null });
   assert.deepEqual(
-    lost.map(({ slot, error }) => [slot, error.code]),
-    [[1, "SLOT_EXITED"]],
+    lost.map(({ slot, tasks, error }) => [slot, tasks.join(), error.code]),
+    [[1, "8/1/0,9/1/0", "SLOT_EXITED"]],
   );
   assert.equal(manager.managed.stats().leased, 0);
   await manager.close();
 });
 
-test("M1: network segments are free once a slot says that it is closed, or its thread has ended, by itself or not", async () => {
+test("M1: network segments are free once a slot says that their task is closed, or its thread has ended, by itself or not", async () => {
   const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
   for (const how of ["says", "exits", "is ended"] as const) {
-    const { manager, slots, says, exits, deploy } = setUp([thread, thread], () => null);
+    const { manager, slots, close, exits, deploy } = setUp([thread, thread], () => null);
     deploy(0);
     const one = manager.network.stats().leased;
     deploy(1);
     assert.deepEqual([one > 0, manager.network.stats().leased], [true, 2 * one]);
-    if (how === "says") says[0]?.({ kind: "closed", error: null });
+    if (how === "says") close(0, "0/0/0");
     else if (how === "exits") exits[0]?.({ kind: "exit", code: 1, error: null });
-    else await slots.terminate(0);
+    else await slots.release(0);
     assert.equal(manager.network.stats().leased, one, how);
     await manager.close();
     assert.equal(manager.network.stats().leased, 0);
   }
 });
 
-test("tasks for which there is no network memory are told as the failure of their slot, and nothing stays", async () => {
+test("tasks for which there is no network memory are told to have failed and closed, and nothing stays", async () => {
   const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
   const { env, manager, told, deploy } = setUp([thread, thread], () => null);
   deploy(
@@ -303,38 +336,143 @@ test("tasks for which there is no network memory are told as the failure of thei
   );
   assert.equal(told.length, 0, "never within the call");
   await env.advance(0);
-  const [failed] = told;
+  const [failed, closed] = told;
   assert.equal(failed?.kind === "failed" && failed.error.code, "MEMORY_REQUEST_TOO_LARGE");
+  assert.deepEqual(closed, { kind: "closed", task: "0/0/0", error: null });
   assert.deepEqual([manager.network.stats().leased, manager.network.report()], [0, []]);
   await manager.close();
 });
 
+/** A thread that ends when it is told to. */
+function slowToEnd(): { readonly thread: Thread; readonly ends: (() => void)[] } {
+  const ends: (() => void)[] = [];
+  return { thread: { heldBytes: 0, terminate: () => new Promise((resolve) => ends.push(resolve)) }, ends };
+}
+
+/** Lets promises settle that wait for nothing outside. */
+const settled = (): Promise<void> => new Promise(setImmediate);
+
 test("M3: a slot is free for another job once its thread has ended, and its messages are those of its own job only", async () => {
-  const ended: (() => void)[] = [];
-  const thread: Thread = { heldBytes: 0, terminate: () => new Promise((resolve) => ended.push(resolve)) };
+  const { thread, ends } = slowToEnd();
   const { manager, slots, job, told, says, words, hang } = setUp([thread, thread], () => null);
   hang(1);
-  assert.throws(() => job().deploy(0, JOB, []), { code: "SLOTS_MISSING", message: /and all 2 are taken$/ });
-  const terminated = Promise.all([slots.terminate(1), slots.terminate(1)]);
-  assert.throws(() => job().deploy(0, JOB, []), { code: "SLOTS_MISSING" }, "its thread may still write");
-  for (const end of ended) end();
-  await terminated;
-  assert.equal(ended.length, 1, "it is told once");
+  const tasks = [taskOf(0, 0)];
+  assert.throws(() => job().deploy(0, JOB, tasks), { code: "SLOTS_MISSING", message: /and all 2 are taken$/ });
+  const released = Promise.all([slots.release(1), slots.release(1)]);
+  assert.throws(() => job().deploy(0, JOB, tasks), { code: "SLOTS_MISSING" }, "its thread may still write");
+  ends[0]?.();
+  await released;
+  assert.equal(ends.length, 1, "it is told once");
   const before = says[1];
   const heard: FromSlot[] = [];
   const other = job(heard);
-  other.deploy(0, JOB, []);
+  other.deploy(0, JOB, tasks);
   assert.notEqual(says[1], before, "a new thread has taken the place");
   assert.deepEqual([words[1]?.progress[1], words[1]?.lastVertex[1]], [0, 0], "and nothing of the one before");
-  before?.({ kind: "deployed" });
+  before?.({ kind: "deployed", tasks: [] });
   slots.post(1, { kind: "prepare" });
-  await slots.terminate(1);
-  assert.equal(ended.length, 1, "who had the slot before cannot end it");
-  const closing = other.terminate(0);
-  ended[1]?.();
+  await slots.release(1);
+  assert.equal(ends.length, 1, "who had the slot before cannot end it");
+  const closing = other.release(0);
+  ends[1]?.();
   await closing;
   assert.deepEqual([told.length, heard.length], [1, 0]);
-  void slots.terminate(0);
-  ended[2]?.();
+  void slots.release(0);
+  ends[2]?.();
   await manager.close();
+});
+
+test("a slot is given tasks many times, which its thread gets, also once all those before are closed", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+  const { manager, slots, close, given } = setUp([thread], () => null);
+  for (let attempt = 1; attempt < 5; attempt += 1) {
+    close(0, ...(attempt === 1 ? ["8/0/0", "9/0/0"] : [taskIdOf(0, 0, attempt - 1)]));
+    assert.ok(slots.isEmpty(0));
+    slots.deploy(0, JOB, [taskOf(0, 0, attempt)]);
+    assert.ok(!slots.isEmpty(0));
+  }
+  assert.deepEqual([given.length, given[0]?.heard.length], [1, 5]);
+  await manager.close();
+});
+
+test("M4: a thread that may be spoilt is replaced once its tasks are closed; what is said meanwhile waits for the next", async () => {
+  const { thread, ends } = slowToEnd();
+  const { manager, slots, close, says, given, lost } = setUp([thread], () => null);
+  says[0]?.({ kind: "spoilt", reason: "it has called process.exit" });
+  close(0, "8/0/0");
+  assert.equal(ends.length, 0, "the other task goes on");
+  close(0, "9/0/0");
+  assert.equal(ends.length, 1);
+  slots.deploy(0, JOB, [taskOf(0, 0, 1)]);
+  slots.post(0, { kind: "cancel", tasks: ["0/0/1"], discard: true });
+  await settled();
+  assert.equal(given.length, 1, "the one before has not ended");
+  ends[0]?.();
+  await settled();
+  assert.deepEqual(
+    given.map(({ index, heard }) => [index, heard.map(({ kind }) => kind).join()]),
+    [
+      [0, "deploy"],
+      [0, "deploy,cancel"],
+    ],
+  );
+  assert.deepEqual(lost, [], "nothing was lost");
+  void manager.close();
+  ends[1]?.();
+});
+
+test("M4: a thread that is spoilt while it has no tasks is replaced when it gets some", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+  const { manager, slots, close, says, given } = setUp([thread], () => null);
+  close(0, "8/0/0", "9/0/0");
+  says[0]?.({ kind: "spoilt", reason: "a timer of its user threw" });
+  await settled();
+  slots.post(0, { kind: "cancel", tasks: null, discard: true });
+  assert.equal(given.length, 1, "no thread for nothing");
+  slots.deploy(0, JOB, [taskOf(0, 0, 1)]);
+  assert.deepEqual([given.length, given[1]?.heard.length], [2, 1]);
+  await manager.close();
+});
+
+test("M4: a slot whose thread was lost has lost the tasks that it had, and is given others; those that wait go on", async () => {
+  const { thread, ends } = slowToEnd();
+  const { env, manager, slots, lost, told, hang, exits, given } = setUp([thread, thread], () => null);
+  exits[0]?.({ kind: "exit", code: 1, error: null });
+  slots.deploy(0, JOB, [taskOf(0, 0, 1)]);
+  assert.deepEqual([given.length, given[2]?.index, given[2]?.heard.length], [3, 0, 1]);
+  hang(1);
+  await env.advance(40_000);
+  slots.deploy(1, JOB, [taskOf(0, 1, 1)]);
+  ends[0]?.();
+  await settled();
+  assert.deepEqual(
+    lost.map(({ slot, tasks, error }) => [slot, tasks.join(), error.code]),
+    [
+      [0, "8/0/0,9/0/0", "SLOT_EXITED"],
+      [1, "8/1/0,9/1/0", "FUNCTION_NEVER_RETURNED"],
+    ],
+  );
+  assert.deepEqual([given[3]?.index, given[3]?.heard.length, told], [1, 1, []]);
+  void manager.close();
+  await settled();
+  for (const end of ends) end();
+});
+
+test("tasks that wait for a thread which cannot be ended have failed; the slot is nobody's any more", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: () => new Promise(() => undefined) };
+  const { env, slots, close, says, told, job } = setUp([thread], () => null);
+  says[0]?.({ kind: "spoilt", reason: "the heap" });
+  close(0, "8/0/0", "9/0/0");
+  slots.deploy(0, JOB, [taskOf(0, 0, 1)]);
+  told.length = 0;
+  await env.advance(11_000);
+  const [failed, closed] = told;
+  assert.equal(failed?.kind === "failed" && failed.error.code, "SLOT_STUCK");
+  assert.deepEqual(closed, { kind: "closed", task: "0/0/1", error: null });
+  slots.deploy(0, JOB, [taskOf(0, 0, 2)]);
+  await env.advance(0);
+  assert.equal(told.length, 4, "at once, from then on");
+  void slots.release(0);
+  await env.advance(11_000);
+  assert.throws(() => job().deploy(0, JOB, [taskOf(0, 0)]), { code: "SLOTS_MISSING" });
 });

@@ -3,10 +3,13 @@
 // Owns: the network and managed pools, slot threads, shared memory for doorbells, metrics and progress. Does not own:
 // the decision what runs where (job master), what happens inside a slot (slot.ts).
 //
-//   M1. Whatever a slot held in the pools is free again once it has said that its tasks are closed, or its thread has
-//       ended, however it ended. A thread that cannot be ended keeps it: it may still write there.
+//   M1. Whatever a task held in the pools is free again once its slot has said that it is closed, or the slot's thread
+//       has ended, however it ended. A thread that cannot be ended keeps it: it may still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
-//   M3. A slot has one thread at a time, which serves one job. It is free for the next job once its thread has ended.
+//   M3. A slot has one thread at a time, which serves one job, however often the job gives it tasks. It is free for
+//       another job once the job has released it and its thread has ended.
+//   M4. A thread that has ended, or that may be spoilt and has no more tasks, is replaced: what is said to the slot
+//       meanwhile waits for the next one.
 
 import { userFrame } from "../api/checks/call-site.ts";
 import type { Env } from "../base/env.ts";
@@ -20,6 +23,8 @@ import type { TaskManagerMemory } from "../memory/task-manager-memory.ts";
 import { metricMemory } from "../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../network/doorbell.ts";
 import { errorData } from "../protocol/error-data.ts";
+import { type DropCounts, type Fence, fenceName } from "../protocol/fence.ts";
+import { FencedConnection } from "../protocol/fenced-connection.ts";
 import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
 import { neverReturned, outOfHeap, withCulprit } from "./failures/user-failure.ts";
 import { MemoryGuard } from "./memory-guard.ts";
@@ -33,33 +38,52 @@ export type TaskManagerOptions = {
   readonly configuration: Configuration;
   readonly memory: TaskManagerMemory;
   readonly runner: SlotRunner;
+  readonly dropped: DropCounts;
 };
 
 /** A job that gets slots, which it numbers from 0. */
 export type SlotUser = {
+  readonly fence: Fence;
   readonly onMessage: (slot: number, message: FromSlot) => void;
-  /** What runs in a slot; of one vertex by its index in the job graph, null for all. */
-  readonly chains: (slot: number, vertex: number | null) => readonly JobVertex[];
-  /** A slot ended without closing its tasks. */
-  readonly onSlotLost: (slot: number, error: EngineError) => void;
+  /** Vertices of the job graph, by their indexes. */
+  readonly chains: (vertices: readonly number[]) => readonly JobVertex[];
+  /** A slot's thread ended without closing these tasks, of which nothing is left. The slot may be given others. */
+  readonly onSlotLost: (slot: number, tasks: readonly TaskId[], error: EngineError) => void;
 };
+
+type SlotThread = {
+  readonly handle: SlotHandle;
+  readonly control: FencedConnection<ToSlot, FromSlot>;
+  readonly metrics: SharedArrayBuffer;
+  /** It should get no other tasks. */
+  spoilt: boolean;
+  /** Null: nobody wants it to end. */
+  termination: Promise<ThreadEnd> | null;
+};
+
+/** `ended` false: it goes on in spite of all, and keeps what it has. `lost`: tasks that it had and has not closed. */
+type ThreadEnd = { readonly ended: boolean; readonly lost: readonly TaskId[] };
 
 type SlotEntry = {
   readonly index: number;
   readonly job: SlotUser;
   /** The job's number for it. */
   readonly slot: number;
-  readonly handle: SlotHandle;
-  readonly metrics: SharedArrayBuffer;
+  /** Null: the next tasks get one. */
+  thread: SlotThread | null;
   /** That may still read and write network segments. */
-  readonly tasks: { readonly jobId: string; readonly id: TaskId }[];
-  /** Resolves when its thread has ended, or was given up; null: nobody wants it to end. */
-  termination: Promise<void> | null;
-  /** It has said that nothing of its tasks is left. */
-  closed: boolean;
+  readonly tasks: Map<TaskId, TaskDescriptor>;
+  /** For its next thread (M4). */
+  waiting: ToSlot[];
+  release: Promise<void> | null;
+  /** Its thread could not be ended: it gets no other one. */
+  stuck: boolean;
 };
 
-/** The slots of one job: each is taken, and its thread started, when it or a channel to it is first spoken of. */
+/**
+ * The slots of one job: each is taken, and its thread started, when it or a channel to it is first spoken of. They are
+ * the job's until it releases them.
+ */
 export class JobSlots {
   readonly #take: (slot: number) => SlotEntry;
   readonly #manager: TaskManager;
@@ -70,26 +94,33 @@ export class JobSlots {
     this.#take = take;
   }
 
-  /** Connects tasks and gives them to a slot; what has no memory is told as its failure. Throws SLOTS_MISSING. */
+  /** Connects tasks and gives them to a slot; what has no memory is told as their failure. Throws SLOTS_MISSING. */
   deploy(slot: number, job: JobDescriptor, tasks: readonly TaskDescriptor[]): void {
     const entry = this.#entry(slot);
-    if (entry.termination !== null) return;
-    this.#manager.deploy(entry, { job, slot, tasks, slotOf: (other) => this.#entry(other).index });
+    const run = fenceName(entry.job.fence);
+    this.#manager.deploy(entry, { run, job, slot, tasks, slotOf: (other) => this.#entry(other).index });
   }
 
   post(slot: number, message: Exclude<ToSlot, { readonly kind: "deploy" }>): void {
     const entry = this.#entries.get(slot);
-    if (entry?.termination === null) entry.handle.control.send(message);
+    if (entry !== undefined) this.#manager.post(entry, message);
   }
 
   /** Ends a slot's thread and takes back what it held. The slot is the job's no more. */
-  async terminate(slot: number): Promise<void> {
+  async release(slot: number): Promise<void> {
     const entry = this.#entries.get(slot);
-    if (entry !== undefined) await this.#manager.terminate(entry);
+    if (entry === undefined) return;
+    await this.#manager.release(entry);
+    if (this.#entries.get(slot) === entry) this.#entries.delete(slot);
+  }
+
+  /** Whether all tasks are closed that were given to the slot. */
+  isEmpty(slot: number): boolean {
+    return (this.#entries.get(slot)?.tasks.size ?? 0) === 0;
   }
 
   metricMemory(slot: number): SharedArrayBuffer | undefined {
-    return this.#entries.get(slot)?.metrics;
+    return this.#entries.get(slot)?.thread?.metrics;
   }
 
   #entry(slot: number): SlotEntry {
@@ -158,7 +189,7 @@ export class TaskManager {
       env,
       progress: new Int32Array(this.#progress),
       timeoutMs: configuration.get(OPTIONS.watchdogTimeout),
-      ring: (slot) => this.#slots[slot]?.handle.ring(),
+      ring: (slot) => this.#slots[slot]?.thread?.handle.ring(),
       onStuck: (slot, stuckMs) => this.#onStuck(slot, stuckMs),
     });
     this.#memoryGuard = new MemoryGuard({
@@ -186,33 +217,48 @@ export class TaskManager {
     return new JobSlots(this, (slot) => {
       const index = this.#slots.indexOf(null);
       if (index < 0) throw slotsMissing(this.slots);
-      return this.#start(index, job, slot);
+      const entry: SlotEntry = {
+        index,
+        job,
+        slot,
+        thread: null,
+        tasks: new Map(),
+        waiting: [],
+        release: null,
+        stuck: false,
+      };
+      this.#slots[index] = entry;
+      this.#start(entry);
+      return entry;
     });
   }
 
-  #start(index: number, job: SlotUser, slot: number): SlotEntry {
+  #start(entry: SlotEntry): SlotThread {
     const { runner } = this.#options;
+    const { index, job, slot } = entry;
     const metrics = metricMemory();
     Atomics.store(new Int32Array(this.#progress), index, 0);
     Atomics.store(new Int32Array(this.#lastVertex), index, 0);
-    const handle = runner.start(this.#slotStart(index, metrics), (exit) => this.#onExit(entry, exit));
-    const entry: SlotEntry = { index, job, slot, handle, metrics, tasks: [], termination: null, closed: false };
-    handle.control.receive({
-      message: (message) => {
-        if (message.kind === "closed") this.#onClosed(entry);
-        job.onMessage(slot, message);
-      },
+    const { fence } = job;
+    const handle = runner.start(this.#slotStart(index, fence, metrics), (exit) => this.#onExit(entry, thread, exit));
+    const control = new FencedConnection<ToSlot, FromSlot>(handle.control, fence, this.#options.dropped);
+    const thread: SlotThread = { handle, control, metrics, spoilt: false, termination: null };
+    control.receive((message) => {
+      this.#onMessage(entry, message);
+      job.onMessage(slot, message);
     });
-    this.#slots[index] = entry;
+    entry.thread = thread;
     this.#watchdog.remember(index);
     this.#watchdog.watch();
     this.#memoryGuard.watch();
-    return entry;
+    return thread;
   }
 
-  #slotStart(index: number, metrics: SharedArrayBuffer): SlotStart {
-    const { memory, configuration } = this.#options;
+  #slotStart(index: number, fence: Fence, metrics: SharedArrayBuffer): SlotStart {
+    const { memory, configuration, dropped } = this.#options;
     return {
+      fence,
+      dropped: dropped.memory,
       index,
       slots: this.slots,
       network: this.network.handle,
@@ -234,30 +280,88 @@ export class TaskManager {
   deploy(entry: SlotEntry, request: WiringRequest): void {
     const { job, tasks } = request;
     try {
+      if (entry.stuck) throw slotStuck(entry);
       const wiring = this.#shuffle.connect(request);
-      for (const { id } of tasks) entry.tasks.push({ jobId: job.jobId, id });
-      entry.handle.control.send({ kind: "deploy", job, tasks, wiring });
+      for (const task of tasks) entry.tasks.set(task.id, task);
+      this.post(entry, { kind: "deploy", job, tasks, wiring });
     } catch (error) {
-      const failed = { kind: "failed", task: null, error: errorData(error) } as const;
-      this.#options.env.timers.soon(() => entry.job.onMessage(entry.slot, failed));
+      this.#notDeployed(entry, tasks, error);
     }
   }
 
-  terminate(entry: SlotEntry): Promise<void> {
-    entry.termination ??= this.#terminate(entry);
-    return entry.termination;
+  #notDeployed({ job, slot }: SlotEntry, tasks: readonly TaskDescriptor[], error: unknown): void {
+    const ids = tasks.map(({ id }) => id);
+    this.#options.env.timers.soon(() => {
+      job.onMessage(slot, { kind: "failed", tasks: ids, error: errorData(error) });
+      for (const task of ids) job.onMessage(slot, { kind: "closed", task, error: null });
+    });
   }
 
-  async #terminate(entry: SlotEntry): Promise<void> {
+  post(entry: SlotEntry, message: ToSlot): void {
+    const { thread, waiting, tasks, release } = entry;
+    if (thread?.termination === null) thread.control.send(message);
+    else if (release === null && tasks.size > 0) {
+      waiting.push(message); // M4
+      if (thread === null) this.#goOn(entry);
+    }
+  }
+
+  /** The slot gets a new thread, and that what has waited for it. */
+  #goOn(entry: SlotEntry): void {
+    if (entry.release !== null || entry.waiting.length === 0) return;
+    const { control } = this.#start(entry);
+    for (const message of entry.waiting.splice(0)) control.send(message);
+  }
+
+  /** Nobody needs the slot any more: it is free once its thread has ended. */
+  release(entry: SlotEntry): Promise<void> {
+    entry.release ??= this.#release(entry);
+    return entry.release;
+  }
+
+  async #release(entry: SlotEntry): Promise<void> {
+    if (entry.thread !== null && !(await this.#endThread(entry, entry.thread)).ended) return;
+    for (const id of entry.tasks.keys()) this.#released(entry, id); // That waited for a thread.
+    this.#slots[entry.index] = null;
+  }
+
+  #endThread(entry: SlotEntry, thread: SlotThread): Promise<ThreadEnd> {
+    thread.termination ??= this.#terminate(entry, thread);
+    return thread.termination;
+  }
+
+  async #terminate(entry: SlotEntry, thread: SlotThread): Promise<ThreadEnd> {
     this.#watchdog.forget(entry.index);
-    if (await this.#ended(entry.handle)) this.#takeBack(entry);
-    else this.#stranded = true;
+    if (await this.#ended(thread.handle)) return { ended: true, lost: this.#takeBack(entry) };
+    this.#stranded = true;
+    entry.stuck = true;
+    return { ended: false, lost: tasksGiven(entry) };
+  }
+
+  /** Ends a thread that does not close its tasks. What to say of it is asked once it has ended, or was given up. */
+  async #lose(entry: SlotEntry, thread: SlotThread, error: () => EngineError): Promise<void> {
+    const { ended, lost } = await this.#endThread(entry, thread);
+    entry.job.onSlotLost(entry.slot, lost, error());
+    this.#goOnAfter(entry, ended);
+  }
+
+  #goOnAfter(entry: SlotEntry, ended: boolean): void {
+    if (ended) {
+      this.#goOn(entry);
+      return;
+    }
+    const given = tasksGiven(entry);
+    const waiting = [...entry.tasks.values()].filter(({ id }) => !given.includes(id));
+    for (const { id } of waiting) this.#released(entry, id);
+    entry.waiting = [];
+    if (waiting.length === 0) return;
+    this.#notDeployed(entry, waiting, slotStuck(entry));
   }
 
   async close(): Promise<void> {
     this.#watchdog.stop();
     this.#memoryGuard.stop();
-    for (const entry of this.#slots) if (entry !== null) await this.terminate(entry);
+    for (const entry of this.#slots) if (entry !== null) await this.release(entry);
   }
 
   /** False when the thread goes on in spite of all. */
@@ -271,36 +375,44 @@ export class TaskManager {
     });
   }
 
-  /** Nothing of the slot's tasks is left, by its own word. */
-  #onClosed(entry: SlotEntry): void {
-    entry.closed = true;
-    this.#release(entry);
+  #onMessage(entry: SlotEntry, message: FromSlot): void {
+    const { thread, tasks } = entry;
+    if (message.kind === "closed") this.#released(entry, message.task); // M1
+    if (message.kind === "spoilt" && thread !== null) thread.spoilt = true;
+    if (thread?.spoilt === true && tasks.size === 0) void this.#replace(entry, thread); // M4
   }
 
-  #release({ tasks }: SlotEntry): void {
-    for (const { jobId, id } of tasks.splice(0)) this.#shuffle.release(jobId, id);
+  #released({ tasks, job }: SlotEntry, id: TaskId): void {
+    if (tasks.delete(id)) this.#shuffle.release(fenceName(job.fence), id);
   }
 
-  /** The slot's thread has ended: what it held is free, and so is the slot. */
-  #takeBack(entry: SlotEntry): void {
+  async #replace(entry: SlotEntry, thread: SlotThread): Promise<void> {
+    const { ended } = await this.#endThread(entry, thread);
+    this.#goOnAfter(entry, ended);
+  }
+
+  /** The slot's thread has ended: what it held is free. Returns the tasks that it has not closed. */
+  #takeBack(entry: SlotEntry): readonly TaskId[] {
     const { index } = entry;
-    this.#release(entry);
+    const lost = tasksGiven(entry);
+    for (const id of lost) this.#released(entry, id);
+    entry.thread = null;
     for (const pool of [this.network, this.managed]) {
       for (const { job, task, purpose, segments } of pool.threadEnded(index + 1)) {
-        if (!entry.closed) continue; // It was ended in the middle of its work.
+        if (lost.length > 0) continue; // It was ended in the middle of its work.
         const message = `slot ${index} has closed and still held ${pool.name}: a bug of Millrace`;
         this.#options.env.log.write("error", message, { job, task, purpose, segments });
       }
     }
-    this.#slots[index] = null;
+    return lost;
   }
 
-  #onExit(entry: SlotEntry, exit: SlotExit): void {
-    if (entry.closed) return;
-    entry.termination = Promise.resolve();
+  #onExit(entry: SlotEntry, thread: SlotThread, exit: SlotExit): void {
+    if (thread.termination !== null) return;
     this.#watchdog.forget(entry.index);
-    this.#takeBack(entry);
-    entry.job.onSlotLost(entry.slot, exitError(exit, this.#options.memory));
+    const lost = this.#takeBack(entry);
+    thread.termination = Promise.resolve({ ended: true, lost });
+    if (lost.length > 0) entry.job.onSlotLost(entry.slot, lost, exitError(exit, this.#options.memory));
   }
 
   /** The process has outgrown its budget: the slot that holds most has to go, if it holds more than is its own. */
@@ -313,14 +425,13 @@ export class TaskManager {
       this.#warned = true;
       return;
     }
-    const { entry } = most;
+    const { entry, thread } = most;
     const stood = this.#progressOf(entry);
-    const stack = await userStack(entry.handle);
+    const stack = await userStack(thread.handle);
     await this.#delay(MOVES_WITHIN_MS);
-    if (entry.termination !== null) return;
+    if (thread.termination !== null) return;
     const isStuck = this.#progressOf(entry) === stood;
     const chains = this.#chains(entry, isStuck);
-    await this.terminate(entry);
     const error = new UserError(
       "SLOT_OUT_OF_MEMORY",
       `${used}, and user code in slot ${entry.index} holds most of it`,
@@ -329,16 +440,18 @@ export class TaskManager {
       },
     );
     // Where a slot is that goes on from turn to turn says nothing about who holds what is too much.
-    entry.job.onSlotLost(entry.slot, this.#told(error, isStuck ? stack : null, chains));
+    await this.#lose(entry, thread, () => this.#told(error, isStuck ? stack : null, chains));
   }
 
   /**
    * The slot that holds most. One that does not answer is taken to hold everything, unless another one is known to hold
    * more than is its own.
    */
-  async #largest(): Promise<{ readonly entry: SlotEntry; readonly bytes: number } | null> {
-    const running = this.#slots.filter((entry) => entry !== null && entry.termination === null) as SlotEntry[];
-    const all = await Promise.all(running.map(async (entry) => ({ entry, bytes: await entry.handle.heldBytes() })));
+  async #largest(): Promise<(RunningSlot & { readonly bytes: number }) | null> {
+    const running = this.#slots.flatMap((entry) => runningSlot(entry) ?? []);
+    const all = await Promise.all(
+      running.map(async (slot) => ({ ...slot, bytes: await slot.thread.handle.heldBytes() })),
+    );
     const sorted = all.sort((a, b) => b.bytes - a.bytes);
     const largestKnown = sorted.find(({ bytes }) => bytes < Infinity);
     return largestKnown !== undefined && largestKnown.bytes > this.#ownBytes ? largestKnown : (sorted[0] ?? null);
@@ -360,7 +473,8 @@ export class TaskManager {
   #chains(entry: SlotEntry, isStuck: boolean): readonly JobVertex[] {
     const lastVertex = Atomics.load(new Int32Array(this.#lastVertex), entry.index) - 1;
     if (lastVertex < 0) return [];
-    return entry.job.chains(entry.slot, isStuck && (this.#progressOf(entry) & 1) === 1 ? lastVertex : null);
+    const isInTurn = isStuck && (this.#progressOf(entry) & 1) === 1;
+    return entry.job.chains(isInTurn ? [lastVertex] : [...entry.tasks.values()].map(({ vertex }) => vertex));
   }
 
   #progressOf({ index }: SlotEntry): number {
@@ -368,27 +482,23 @@ export class TaskManager {
   }
 
   #onStuck(slot: number, stuckMs: number): void {
-    const entry = this.#slots[slot] ?? null;
-    if (entry === null || entry.termination !== null) return;
-    this.#endStuck(entry, stuckMs).catch((error: unknown) =>
-      entry.job.onSlotLost(entry.slot, new InternalError("SLOT_STUCK", `slot ${slot} hangs`, { cause: error })),
-    );
+    const running = runningSlot(this.#slots[slot] ?? null);
+    if (running !== null) void this.#endStuck(running, stuckMs);
   }
 
-  async #endStuck(entry: SlotEntry, stuckMs: number): Promise<void> {
+  async #endStuck({ entry, thread }: RunningSlot, stuckMs: number): Promise<void> {
     const stood = this.#progressOf(entry);
-    const stack = await userStack(entry.handle);
+    const stack = await userStack(thread.handle);
     // A thread that the machine did not let run has not moved either; it runs now, since it has answered.
     if (stack !== null) await this.#delay(this.#options.configuration.get(OPTIONS.watchdogTimeout) * MOVES_WITHIN);
-    if (entry.termination !== null) return;
+    if (thread.termination !== null) return;
     if (this.#progressOf(entry) !== stood) {
       this.#watchdog.remember(entry.index);
       return;
     }
     const chains = this.#chains(entry, true);
-    await this.terminate(entry);
     const error = neverReturned(`user code in slot ${entry.index}`, stuckMs, null);
-    entry.job.onSlotLost(entry.slot, this.#told(error, stack, chains));
+    await this.#lose(entry, thread, () => this.#told(error, stack, chains));
   }
 
   #delay(ms: number): Promise<void> {
@@ -396,6 +506,20 @@ export class TaskManager {
       this.#options.env.timers.after(ms, resolve, { background: true });
     });
   }
+}
+
+type RunningSlot = { readonly entry: SlotEntry; readonly thread: SlotThread };
+
+/** Null: there is no thread, or it is being ended. */
+function runningSlot(entry: SlotEntry | null): RunningSlot | null {
+  return entry?.thread?.termination === null ? { entry, thread: entry.thread } : null;
+}
+
+/** That its thread, or the last one it had, was given and has not closed. */
+function tasksGiven({ tasks, waiting }: SlotEntry): readonly TaskId[] {
+  const isWaiting = (id: TaskId): boolean =>
+    waiting.some((message) => message.kind === "deploy" && message.tasks.some((task) => task.id === id));
+  return [...tasks.keys()].filter((id) => !isWaiting(id));
 }
 
 /** What the slot's thread is doing, in user code if it is seen there. */
@@ -406,6 +530,10 @@ async function userStack(handle: SlotHandle): Promise<string | null> {
     if (stack === null || userFrame(stack) !== null) break; // Who did not answer once would not soon.
   }
   return stack;
+}
+
+function slotStuck({ index }: SlotEntry): InternalError {
+  return new InternalError("SLOT_STUCK", `the thread of slot ${index} cannot be ended`);
 }
 
 function slotsMissing(slots: number): UserError {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryView } from "../../base/memory-view.ts";
 import { ELEMENT } from "../../network/element.ts";
+import type { LocalLink } from "../../network/local-link.ts";
 import { ringLinkMemory } from "../../network/ring-link.ts";
 import { type Ring, type TaskDescriptor, taskIdOf } from "../../protocol/slot-messages.ts";
 import { SharedLinks } from "./links.ts";
@@ -24,8 +25,10 @@ function setUp() {
   const rung: number[] = [];
   const doorbells = [0, 1, 2].map((slot) => ({ ring: () => void rung.push(slot) }));
   const view = memoryView(new SharedArrayBuffer(8 * SEGMENT_SIZE));
+  const locals = new Map<string, LocalLink>();
   const linksOf = (ownSlot: number, { rings = {}, segments = [], segmentsPerChannel = 1 }: Wired): SharedLinks =>
     new SharedLinks({
+      locals,
       wiring: { rings: new Map(Object.entries(rings)), segments: new Map([["0/0/0/0", segments]]) },
       ...{ view, segmentSize: SEGMENT_SIZE, doorbells, ownSlot, recordBytesMax: 100_000 },
       ...{ segmentsPerChannel, segmentsPerChannelMax: 4 },

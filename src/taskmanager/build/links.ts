@@ -37,6 +37,8 @@ export type SharedLinksOptions = {
   /** Doorbell of each slot of the TaskManager. */
   readonly doorbells: readonly Doorbell[];
   readonly ownSlot: number;
+  /** The slot's, by the names of channels: of those of which one end was made. */
+  readonly locals: Map<string, LocalLink>;
 };
 
 /** A batch is sent once the next record of usual size might not fit the segment any more. */
@@ -46,7 +48,6 @@ export class SharedLinks implements LinkBuilder {
   readonly batchBytesMax: number;
   readonly recordBytesMax: number;
   readonly #options: SharedLinksOptions;
-  readonly #locals = new Map<string, LocalLink>();
 
   constructor(options: SharedLinksOptions) {
     this.#options = options;
@@ -85,13 +86,17 @@ export class SharedLinks implements LinkBuilder {
     });
   }
 
+  /** Whichever end comes first makes it, the other one takes it. */
   #local(name: string): LocalLink {
-    let link = this.#locals.get(name);
-    if (link === undefined) {
-      const own = this.#doorbell(this.#options.ownSlot);
-      link = new LocalLink({ sender: own, receiver: own });
-      this.#locals.set(name, link);
+    const { locals, ownSlot } = this.#options;
+    const made = locals.get(name);
+    if (made !== undefined) {
+      locals.delete(name);
+      return made;
     }
+    const own = this.#doorbell(ownSlot);
+    const link = new LocalLink({ sender: own, receiver: own });
+    locals.set(name, link);
     return link;
   }
 

@@ -1,8 +1,8 @@
 // Where what one subtask of a sink has for whoever started the job leaves: rows, or lines for the terminal.
 //
 //   R1. What is sent and not yet read is bounded: `deliver` resolves when there is room for more.
-//   R2. Once released (the slot ends), nothing waits for a reader any more: what is left is sent, or dropped with the
-//       job.
+//   R2. Once released (the task is closed), nothing waits for a reader any more: what is left is sent, or dropped with
+//       the job.
 
 import type { FromSlot, TaskId } from "../../protocol/slot-messages.ts";
 
@@ -49,20 +49,22 @@ export class RowOutlet {
   }
 }
 
-/** All outlets of a deployment. */
+/** All outlets of a task. */
 export class RowOutlets {
+  readonly #task: TaskId;
   readonly #send: (message: FromSlot) => void;
   readonly #outlets = new Map<string, RowOutlet>();
   #released = false;
 
-  constructor(send: (message: FromSlot) => void) {
+  constructor(task: TaskId, send: (message: FromSlot) => void) {
+    this.#task = task;
     this.#send = send;
   }
 
-  of(task: TaskId, sink: string): RowOutlet {
-    const key = `${task} ${sink}`;
-    const outlet = this.#outlets.get(key) ?? new RowOutlet((payload) => this.#send(messageOf(task, sink, payload)));
-    this.#outlets.set(key, outlet);
+  of(sink: string): RowOutlet {
+    const send = (payload: Payload): void => this.#send(messageOf(this.#task, sink, payload));
+    const outlet = this.#outlets.get(sink) ?? new RowOutlet(send);
+    this.#outlets.set(sink, outlet);
     if (this.#released) outlet.release();
     return outlet;
   }

@@ -7,11 +7,12 @@ import { OPTIONS } from "../../config/options.ts";
 import { SegmentPool } from "../../memory/segment-pool.ts";
 import { type MetricDefinition, MetricRegistry } from "../../metrics/metric-registry.ts";
 import type { Doorbell } from "../../network/data-link.ts";
+import type { LocalLink } from "../../network/local-link.ts";
 import type { FromSlot, SlotWiring } from "../../protocol/slot-messages.ts";
 import { type LinkBuilder, SharedLinks } from "../build/links.ts";
 import { type JobStubs, jobFactory } from "../slot/job-factory.ts";
 import { Slot } from "../slot/slot.ts";
-import { slotStates } from "../slot/slot-states.ts";
+import { slotHeapBudget, slotStates } from "../slot/slot-states.ts";
 import type { SlotStart } from "./slot-runner.ts";
 
 export type SlotHostOptions = {
@@ -34,26 +35,29 @@ export function slotHost(options: SlotHostOptions): Slot {
   const progress = new Int32Array(start.progress);
   const lastVertex = new Int32Array(start.lastVertex);
   const announce = announcer(env, send);
+  const heapBudget = slotHeapBudget(start.heap.budgetBytes);
+  const locals = new Map<string, LocalLink>();
   const slot: Slot = new Slot({
     env,
     factory: jobFactory({
       env,
       load: options.load,
-      links: (configuration, wiring) => options.links?.(wiring) ?? sharedLinks(configuration, wiring, network, options),
+      links: (configuration, wiring) =>
+        options.links?.(wiring) ?? sharedLinks(configuration, { wiring, network, locals }, options),
       states: (configuration, job) =>
         slotStates({
           env,
           configuration,
           pool: managed,
           limitBytes: start.managedBytes,
-          heapBytes: start.heap.budgetBytes,
+          heapBudget,
           jobId: job.jobId,
           slot: start.index,
         }),
       metrics: new MetricRegistry(start.metrics, announce),
       send,
       wake,
-      fail: (error) => slot.fail(null, error),
+      fail: (task, error) => slot.fail(task, error),
       stubs: options.stubs ?? null,
     }),
     send,
@@ -70,12 +74,17 @@ export function slotHost(options: SlotHostOptions): Slot {
 
 function sharedLinks(
   configuration: Configuration,
-  wiring: SlotWiring,
-  network: SegmentPool,
+  carriers: {
+    readonly wiring: SlotWiring;
+    readonly network: SegmentPool;
+    readonly locals: Map<string, LocalLink>;
+  },
   options: SlotHostOptions,
 ): LinkBuilder {
+  const { wiring, network, locals } = carriers;
   return new SharedLinks({
     wiring,
+    locals,
     view: network.view,
     segmentSize: network.segmentSize,
     segmentsPerChannel: configuration.get(OPTIONS.buffersPerChannel),

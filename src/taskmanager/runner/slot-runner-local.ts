@@ -6,7 +6,9 @@ import type { Env } from "../../base/env.ts";
 import type { Doorbell } from "../../network/data-link.ts";
 import { directTransport } from "../../network/direct-transport.ts";
 import type { Transport } from "../../network/transport.ts";
-import type { SlotControl, SlotSide, SlotWiring } from "../../protocol/slot-messages.ts";
+import { DropCounts } from "../../protocol/fence.ts";
+import { FencedConnection } from "../../protocol/fenced-connection.ts";
+import type { FromSlot, SlotControl, SlotSide, SlotWiring, ToSlot } from "../../protocol/slot-messages.ts";
 import type { LinkBuilder } from "../build/links.ts";
 import type { JobStubs } from "../slot/job-factory.ts";
 import type { Slot } from "../slot/slot.ts";
@@ -89,7 +91,8 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
       const doorbells = Array.from({ length: start.slots }, (_, index) => bellOf(index));
       const { links, stubs, slotEnv = () => env } = options;
       const address = `${SLOT_ADDRESS} ${start.index}`;
-      const serve = (control: SlotSide): void => {
+      const serve = (side: SlotSide): void => {
+        const control = new FencedConnection<FromSlot, ToSlot>(side, start.fence, new DropCounts(start.dropped));
         const slot = slotHost({
           env: slotEnv(start.index),
           start,
@@ -101,13 +104,13 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
           ...(links && { links: (wiring: SlotWiring) => links(start.index, doorbells, wiring) }),
         });
         loop.slot = slot;
-        control.receive({
-          message: (message) => {
+        control.receive(
+          (message) => {
             slot.onMessage(message);
             loop.ring();
           },
-          lost: () => loop.stop(),
-        });
+          () => loop.stop(),
+        );
         control.send({ kind: "ready" });
       };
       const listener = transport.listen(address, serve);

@@ -8,8 +8,15 @@ import { jobBuild } from "../../api/job.ts";
 import { SegmentPool } from "../../memory/segment-pool.ts";
 import { metricMemory } from "../../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../../network/doorbell.ts";
-import type { JobId } from "../../protocol/ids.ts";
-import { type FromSlot, type JobDescriptor, taskIdOf } from "../../protocol/slot-messages.ts";
+import { DropCounts, type Fence, type Fenced } from "../../protocol/fence.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../../protocol/ids.ts";
+import {
+  type FromSlot,
+  type JobDescriptor,
+  type TaskDescriptor,
+  type ToSlot,
+  taskIdOf,
+} from "../../protocol/slot-messages.ts";
 import { jobLoad } from "./job-load-node.ts";
 import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./slot-runner.ts";
 
@@ -34,10 +41,14 @@ const ENDLESS = moduleOf(`
 
 const DEFAULTS = { parallelism: 1, maxParallelism: null, preAggregation: false };
 
+const FENCE: Fence = { job: "job" as JobId, attempt: 1 as Attempt, epoch: 1 as LeaderEpoch };
+
 function slotStart(): SlotStart {
   const pool = (name: string) =>
     SegmentPool.create({ name, configKey: "key", segments: 4, segmentSize: 32_768, groupLimits: [4] }).handle;
   return {
+    fence: FENCE,
+    dropped: new DropCounts().memory,
     index: 0,
     slots: 1,
     network: pool("network memory"),
@@ -57,20 +68,34 @@ class StartedSlot implements AsyncDisposable {
   readonly handle: SlotHandle;
   readonly messages: FromSlot[] = [];
   readonly exits: SlotExit[] = [];
+  readonly dropped: DropCounts;
   readonly #progress: Int32Array;
   readonly #lastVertex: Int32Array;
+  #sent = 0;
 
   constructor(runner: SlotRunner, start: SlotStart = slotStart()) {
+    this.dropped = new DropCounts(start.dropped);
     this.#progress = new Int32Array(start.progress);
     this.#lastVertex = new Int32Array(start.lastVertex);
     this.handle = runner.start(start, (exit) => this.exits.push(exit));
     this.handle.control.receive({
-      message: (message) => {
-        this.messages.push(message);
+      message: ({ fence, sequence, body }) => {
+        assert.deepEqual([fence, sequence], [FENCE, this.messages.length + 1]);
+        this.messages.push(body);
         // The only task is the coordinator's, too.
-        if (message.kind === "splitRequest" || message.kind === "split") this.handle.control.send(message);
+        if (body.kind === "splitRequest" || body.kind === "split") this.tell(body);
       },
     });
+  }
+
+  tell(body: ToSlot, wrong: Partial<Fenced<ToSlot>> = {}): void {
+    if (wrong.fence === undefined && wrong.sequence === undefined) this.#sent += 1;
+    this.handle.control.send({ fence: FENCE, sequence: this.#sent, body, ...wrong });
+  }
+
+  /** Number of the last message that it was told. */
+  get sent(): number {
+    return this.#sent;
   }
 
   /** What it has said, without announcements of metrics. */
@@ -104,22 +129,36 @@ class StartedSlot implements AsyncDisposable {
   }
 
   /** `planHash` may be wrong for a module that does not come to its end. */
-  deploy(bundle: string, planHash = ""): void {
+  deploy(bundle: string, planHash = "", attempt = 0): void {
     const shared = { params: {}, defaults: DEFAULTS, planText: "", config: [], checks: false };
     const job: JobDescriptor = { jobId: "job" as JobId, bundle, planHash, ...shared };
-    const task = { id: taskIdOf(0, 0, 0), name: "task", vertex: 0, subtask: 0, attempt: 0, inputs: [], outputs: [] };
+    const id = taskIdOf(0, 0, attempt);
+    const task = { id, name: "task", vertex: 0, subtask: 0, attempt, inputs: [], outputs: [] };
     const wiring = { rings: new Map(), segments: new Map() };
-    this.handle.control.send({ kind: "deploy", job, tasks: [task], wiring });
+    this.tell({ kind: "deploy", job, tasks: [task], wiring });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.handle.terminate();
   }
 
-  async runEndless(): Promise<void> {
+  async runEndless(attempt = 0): Promise<void> {
     const { plan } = await jobBuild(await jobLoad(ENDLESS), {}, DEFAULTS);
-    this.deploy(ENDLESS, plan.hash);
-    await this.until(() => this.said.includes("split"));
+    this.deploy(ENDLESS, plan.hash, attempt);
+    await this.until(() =>
+      this.messages.some((message) => message.kind === "split" && message.task === `0/0/${attempt}`),
+    );
+  }
+
+  /** Its tasks end, and it has said so. */
+  async close(): Promise<void> {
+    const closed = this.#count("closed");
+    this.tell({ kind: "cancel", tasks: null, discard: true });
+    await this.until(() => this.#count("closed") > closed);
+  }
+
+  #count(kind: FromSlot["kind"]): number {
+    return this.said.filter((each) => each === kind).length;
   }
 }
 
@@ -139,9 +178,9 @@ const MOMENTS: Readonly<Record<string, (slot: StartedSlot) => Promise<void>>> = 
     const before = slot.progress;
     await slot.until(() => slot.progress > before + 100);
   },
-  "after it has closed": async (slot) => {
-    slot.handle.control.send({ kind: "cancel", discard: true });
-    await slot.until(() => slot.said.includes("closed"));
+  "after its tasks have closed": async (slot) => {
+    await slot.runEndless();
+    await slot.close();
   },
 };
 
@@ -153,9 +192,56 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
       assert.equal(slot.lastVertex, -1);
       await slot.runEndless();
       await slot.until(() => slot.lastVertex === 0);
-      slot.handle.control.send({ kind: "cancel", discard: true });
-      await slot.until(() => slot.said.includes("closed"));
+      await slot.close();
       assert.deepEqual(slot.said, ["ready", "deployed", "splitRequest", "split", "closed"]);
+    });
+
+    test("a slot is given tasks again and again, and runs them", async () => {
+      await using slot = new StartedSlot(make());
+      for (let attempt = 0; attempt < 5; attempt += 1) {
+        await slot.runEndless(attempt);
+        const before = slot.progress;
+        await slot.until(() => slot.progress > before + 10);
+        await slot.close();
+      }
+      const each = ["deployed", "splitRequest", "split", "closed"];
+      assert.deepEqual(slot.said, ["ready", ...Array.from({ length: 5 }, () => each).flat()]);
+    });
+
+    test("F1: whatever comes twice, early, late or from somebody else does nothing, of whatever kind, and is counted", async () => {
+      await using slot = new StartedSlot(make());
+      await slot.until(() => slot.said.includes("ready"));
+      await slot.runEndless();
+      const task = "0/0/0";
+      const kinds: Readonly<Record<ToSlot["kind"], Partial<ToSlot>>> = {
+        deploy: { job: {} as JobDescriptor, tasks: [{ id: "0/0/1" } as TaskDescriptor] },
+        prepare: {},
+        commit: { task, prepared: { sink: "out", committables: [] } },
+        discard: { prepared: { sink: "out", committables: [] } },
+        close: {},
+        cancel: { tasks: null, discard: true },
+        splitRequest: { vertex: 0, subtask: 0, task },
+        split: { task, split: null },
+        splitsFollow: { task },
+        rowsRead: { task, sink: "out", bytes: 1 },
+      };
+      const said = slot.said.length;
+      for (const [kind, rest] of Object.entries(kinds)) {
+        const body = { kind, ...rest } as ToSlot;
+        slot.tell(body, { sequence: slot.sent });
+        slot.tell(body, { sequence: slot.sent + 2 });
+        slot.tell(body, { sequence: slot.sent + 1, fence: { ...FENCE, attempt: 0 as Attempt } });
+        slot.tell(body, { sequence: slot.sent + 1, fence: { ...FENCE, epoch: 0 as LeaderEpoch } });
+        slot.tell(body, { sequence: slot.sent + 1, fence: { ...FENCE, job: "other" as JobId } });
+      }
+      // What it is told in order is heard after all of them.
+      slot.tell({ kind: "splitRequest", vertex: 0, subtask: 0, task });
+      await slot.until(() => slot.said.length > said);
+      assert.deepEqual(slot.said.slice(said), ["split"]);
+      const each = Object.keys(kinds).length;
+      assert.deepEqual(slot.dropped.counts, { late: 2 * each, twice: each, early: each, foreign: each });
+      const before = slot.progress;
+      await slot.until(() => slot.progress > before + 100);
     });
 
     test("a slot without work sleeps, and looks for work when it is rung", async () => {
@@ -176,9 +262,9 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
         await Promise.all([slot.handle.terminate(), slot.handle.terminate()]);
         const quiet = slot.quiet();
         slot.handle.ring();
-        slot.handle.control.send({ kind: "cancel", discard: true });
+        slot.tell({ kind: "cancel", tasks: null, discard: true });
         assert.ok(await quiet, slot.said.join());
-        if (moment !== "after it has closed") assert.deepEqual(slot.exits, [], "an end that was asked for is no exit");
+        assert.deepEqual(slot.exits, [], "an end that was asked for is no exit");
       });
     }
 
@@ -193,8 +279,8 @@ function sharedThreadContract(make: () => SlotRunner): void {
     assert.equal(runner.residentBytes(), null);
     await using slot = new StartedSlot(runner);
     assert.deepEqual([await slot.handle.heldBytes(), await slot.handle.stackSample()], [0, null]);
-    slot.handle.control.send({ kind: "cancel", discard: true });
-    await slot.until(() => slot.said.includes("closed"));
+    await slot.runEndless();
+    await slot.close();
     assert.ok(await slot.quiet());
     assert.deepEqual(slot.exits, []);
   });
@@ -232,14 +318,6 @@ function ownThreadContract(make: () => SlotRunner): void {
       slot.exits.map(({ kind, code, error }) => [kind, code, error instanceof Error]),
       [["error", 1, true]],
     );
-  });
-
-  test("the thread of a slot that has closed ends by itself, without an error, after it has said so", async () => {
-    await using slot = new StartedSlot(make());
-    slot.handle.control.send({ kind: "cancel", discard: true });
-    await slot.until(() => slot.exits.length > 0);
-    assert.deepEqual(slot.said, ["ready", "closed"]);
-    assert.deepEqual(slot.exits, [{ kind: "exit", code: 0, error: null }]);
   });
 
   test("code that never returns is seen in a sample of the stack, and ended", async () => {

@@ -4,6 +4,7 @@
 // `slot-runner-node.ts` (a worker thread per slot).
 
 import type { SegmentPoolHandle } from "../../memory/segment-pool.ts";
+import type { Fence } from "../../protocol/fence.ts";
 import type { SlotControl } from "../../protocol/slot-messages.ts";
 
 /** Where a slot listens, in its thread. */
@@ -11,6 +12,10 @@ export const SLOT_ADDRESS = "slot";
 
 /** Shared memory and settings that a slot starts with; plain data. */
 export type SlotStart = {
+  /** Whose it is: what it is told and says carries this. */
+  readonly fence: Fence;
+  /** Counts of messages dropped, of the whole TaskManager. */
+  readonly dropped: SharedArrayBuffer;
   /** Index of the slot in its TaskManager. Its thread's id for the pools is this plus one; the main thread has 0. */
   readonly index: number;
   readonly slots: number;

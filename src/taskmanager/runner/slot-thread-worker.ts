@@ -7,8 +7,9 @@ import { nodeEnv } from "../../base/env-node.ts";
 import { assert } from "../../base/errors.ts";
 import { SharedDoorbell } from "../../network/doorbell.ts";
 import { PortTransport } from "../../network/port-transport.ts";
-import type { Says } from "../../network/transport.ts";
-import type { FromSlot, SlotSide, ToSlot } from "../../protocol/slot-messages.ts";
+import { DropCounts } from "../../protocol/fence.ts";
+import { FencedConnection, type FencedSays } from "../../protocol/fenced-connection.ts";
+import type { FromSlot, ToSlot } from "../../protocol/slot-messages.ts";
 import { nodeDisk } from "../../storage/node-disk.ts";
 import { exitCalled, outOfHeap, threwLate, withCulprit } from "../failures/user-failure.ts";
 import type { Slot } from "../slot/slot.ts";
@@ -26,19 +27,25 @@ const bells = Array.from({ length: start.slots }, (_, index) => new SharedDoorbe
 const bell = new SharedDoorbell(words, start.index * 2);
 const env = nodeEnv(nodeDisk(), { writeLog: (line) => send({ kind: "log", line }) });
 const transport = new PortTransport({ port: parentPort, timers: env.timers });
-let control: SlotSide | null = null;
+let control: FencedConnection<FromSlot, ToSlot> | null = null;
+/** Nobody speaks to the slot any more. */
+let isOver = false;
 const send = (message: FromSlot): void => control?.send(message);
 
 const slot: Slot = slotHost({ env, start, doorbells: bells, load: jobLoad, send, wake: () => bell.ring() });
 
-transport.listen<Says<FromSlot>, Says<ToSlot>>(SLOT_ADDRESS, (connection) => {
-  control = connection;
-  connection.receive({
-    message: (message) => {
+transport.listen<FencedSays<FromSlot>, FencedSays<ToSlot>>(SLOT_ADDRESS, (connection) => {
+  control = new FencedConnection(connection, start.fence, new DropCounts(start.dropped));
+  control.receive(
+    (message) => {
       slot.onMessage(message);
       bell.ring();
     },
-  });
+    () => {
+      isOver = true;
+      bell.ring();
+    },
+  );
   send({ kind: "ready" });
   turns.run();
 });
@@ -70,7 +77,7 @@ const turns = new TurnLoop({
     checkHeap();
     return slot.turn();
   },
-  isOver: () => slot.closed,
+  isOver: () => isOver,
   onOver: () => transport.close(),
   soon: setImmediate,
 });

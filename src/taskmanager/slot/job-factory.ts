@@ -11,7 +11,7 @@ import { firstDifference, planDiff } from "../../graph/plan-diff.ts";
 import type { MetricRegistry, MetricScope } from "../../metrics/metric-registry.ts";
 import type { Sink } from "../../operators/sink.ts";
 import type { EnumeratorContext, Source } from "../../operators/source.ts";
-import type { FromSlot, JobDescriptor, SlotWiring, TaskDescriptor } from "../../protocol/slot-messages.ts";
+import type { FromSlot, JobDescriptor, SlotWiring, TaskDescriptor, TaskId } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { LinkBuilder } from "../build/links.ts";
 import type { OperatorFunctions, SourceWatermarks, TaskBuildContext } from "../build/subtask.ts";
@@ -32,8 +32,8 @@ export type JobFactoryOptions = {
   readonly metrics: MetricRegistry;
   readonly send: (message: FromSlot) => void;
   readonly wake: () => void;
-  /** Fails the slot from outside a turn. */
-  readonly fail: (error: unknown) => void;
+  /** Fails a task from outside a turn. */
+  readonly fail: (task: TaskId, error: unknown) => void;
   readonly stubs: JobStubs | null;
 };
 
@@ -61,7 +61,7 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
       const states = options.states(configuration, job);
       const links = options.links(configuration, wiring);
       const { env, metrics, wake, send } = options;
-      const outlets = new RowOutlets(send);
+      const outlets = new Map(descriptors.map(({ id }) => [id, new RowOutlets(id, send)]));
       const context: TaskBuildContext = {
         env,
         configuration,
@@ -79,21 +79,25 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         },
         metrics: (vertex, subtask, operator) => metrics.scope({ vertex, subtask, operator }),
         wake,
-        print: ({ id }, sink, lines) => outlets.of(id, sink).deliver(lines),
-        deliver: ({ id }, sink, rows) => outlets.of(id, sink).deliver(rows),
+        print: ({ id }, sink, lines) => outlets.get(id)!.of(sink).deliver(lines),
+        deliver: ({ id }, sink, rows) => outlets.get(id)!.of(sink).deliver(rows),
         requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
       };
       const tasks: SlotTask[] = [];
       try {
-        for (const descriptor of descriptors) tasks.push({ descriptor, task: await taskBuild(context, descriptor) });
+        for (const descriptor of descriptors) {
+          metrics.begin(descriptor);
+          const task = await taskBuild(context, descriptor);
+          tasks.push({ descriptor, task, outlets: outlets.get(descriptor.id)!, coordinator: null });
+        }
         return {
-          tasks,
-          coordinators: coordinators(options, { graph, functions }, descriptors),
+          tasks: tasks.map((task) => {
+            return { ...task, coordinator: coordinatorOf(options, { graph, functions }, task.descriptor) };
+          }),
           committers: new SinkCommitters({
             ...{ env, jobId: job.jobId },
             sink: (uid) => functions.get(uid)?.sink as Sink<unknown>,
           }),
-          outlets,
           release: () => states.release(),
         };
       } catch (error) {
@@ -120,29 +124,29 @@ async function rebuild(
   return { graph, functions: new Map([...functions].map(([uid, own]) => [uid, stubs.functions(uid, own)])) };
 }
 
-function coordinators(
+/** Null: the task is not the first subtask of a source. */
+function coordinatorOf(
   options: JobFactoryOptions,
   { graph, functions }: { graph: JobGraph; functions: ReadonlyMap<string, OperatorFunctions> },
-  descriptors: readonly TaskDescriptor[],
-): ReadonlyMap<number, SourceCoordinator> {
-  const made = new Map<number, SourceCoordinator>();
-  for (const { vertex, subtask } of descriptors) {
-    const head = graph.vertices[vertex]?.operators[0];
-    if (subtask !== 0 || head?.kind !== "source") continue;
-    const source = functions.get(head.uid)?.source as Source<unknown> | undefined;
-    assert(source !== undefined, `no source for ${head.uid}`);
-    const { env } = options;
-    const context: EnumeratorContext = {
-      env,
-      disk: env.disk,
-      uid: head.uid,
-      parallelism: head.parallelism,
-      wake: () => made.get(vertex)?.retry(),
-    };
-    const enumerator = connectorCall("source", head.uid, () => source.createEnumerator(context));
-    made.set(vertex, new SourceCoordinator({ enumerator, source, operator: head.uid, failed: options.fail }));
-  }
-  return made;
+  { id, vertex, subtask }: TaskDescriptor,
+): SourceCoordinator | null {
+  const head = graph.vertices[vertex]?.operators[0];
+  if (subtask !== 0 || head?.kind !== "source") return null;
+  const source = functions.get(head.uid)?.source as Source<unknown> | undefined;
+  assert(source !== undefined, `no source for ${head.uid}`);
+  const { env } = options;
+  let coordinator: SourceCoordinator | null = null;
+  const context: EnumeratorContext = {
+    env,
+    disk: env.disk,
+    uid: head.uid,
+    parallelism: head.parallelism,
+    wake: () => coordinator?.retry(),
+  };
+  const enumerator = connectorCall("source", head.uid, () => source.createEnumerator(context));
+  const failed = (error: unknown): void => options.fail(id, error);
+  coordinator = new SourceCoordinator({ enumerator, source, operator: head.uid, failed });
+  return coordinator;
 }
 
 function planDiffers(expected: Plan, actual: Plan): UserError {

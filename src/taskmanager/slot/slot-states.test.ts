@@ -11,7 +11,7 @@ import { keyGroupOf } from "../../state/keys/key-groups.ts";
 import { PAGE_BYTES } from "../../state/pages/page-allocator.ts";
 import { SimEnv } from "../../testing/sim-env.ts";
 import { compileKeyHash } from "../../types/keys/key-hash.ts";
-import { slotStates } from "./slot-states.ts";
+import { slotHeapBudget, slotStates } from "./slot-states.ts";
 
 const BLOCK_BYTES = 1 << 20;
 /** And key groups: each subtask has the one of its number. */
@@ -40,7 +40,7 @@ function setUp() {
     configuration: new Configuration([]),
     pool,
     limitBytes: 2 * BLOCK_BYTES,
-    heapBytes: BLOCK_BYTES,
+    heapBudget: slotHeapBudget(BLOCK_BYTES),
     jobId: "job-1",
     slot: 0,
   });

@@ -1,5 +1,5 @@
-// Keyed state for the operators of one slot. Its pages are shared by all stores of the slot, each of which is the owner
-// of those that it holds.
+// Keyed state for tasks that a slot is given together. Its pages are shared by all their stores, each of which is the
+// owner of those that it holds.
 //
 //   M1. What an owner holds is in its metrics, from its first page to its end.
 //   M2. An owner that ends and has not given all back is logged, by name; the job goes on.
@@ -10,6 +10,7 @@ import { OPTIONS } from "../../config/options.ts";
 import type { PlanOperator } from "../../graph/plan.ts";
 import type { SegmentPool } from "../../memory/segment-pool.ts";
 import type { MetricScope } from "../../metrics/metric-registry.ts";
+import type { HeapBudget } from "../../state/budget/heap-budget.ts";
 import { heapStore } from "../../state/heap/heap-store.ts";
 import { keyGroupRangeOf } from "../../state/keys/key-groups.ts";
 import { managedStore } from "../../state/managed/managed-store.ts";
@@ -24,23 +25,24 @@ export type SlotStatesOptions = {
   /** Managed memory. */
   readonly pool: SegmentPool;
   readonly limitBytes: number;
-  /** Heap of the slot, of which its heap state may take half. */
-  readonly heapBytes: number;
+  /** The slot's, for what its heap holds for state. */
+  readonly heapBudget: HeapBudget;
   readonly jobId: string;
   readonly slot: number;
 };
 
+/** Of the heap of a slot, for state. */
 const HEAP_SHARE = 0.5;
 const BUG = "was not given back: a bug of Millrace";
+
+/** For all that a slot runs at a time. */
+export function slotHeapBudget(heapBytes: number): HeapBudget {
+  return { limitBytes: heapBytes * HEAP_SHARE, configKey: OPTIONS.taskHeapSize.key, usedBytes: 0 };
+}
 
 export function slotStates(options: SlotStatesOptions): StateFactory {
   const { env, configuration, pool, limitBytes, jobId, slot } = options;
   const owner = pool.registerOwner({ job: jobId, task: `slot ${slot}`, purpose: "keyed state" }, slot + 1);
-  const budget = {
-    limitBytes: options.heapBytes * HEAP_SHARE,
-    configKey: OPTIONS.taskHeapSize.key,
-    usedBytes: 0,
-  };
   let allocator: PageAllocator | null = null; // It takes its first page at once: jobs without state need none.
   const allocatorFor = ({ uid }: PlanOperator): PageAllocator => {
     allocator ??= new PageAllocator(poolBlocks(pool, owner, limitBytes), {
@@ -62,7 +64,7 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
         allocator: pages,
         clock: env.clock,
         seed: Math.floor(env.random.next() * 2 ** 32) | 0,
-        heapBudget: budget,
+        heapBudget: options.heapBudget,
       } as const;
       const heap = configuration.get(OPTIONS.stateBackend) === "hashmap";
       return heap ? heapStore(storeOptions) : managedStore(storeOptions);

@@ -1,13 +1,18 @@
-// A slot: runs the tasks of one slot-sharing group cooperatively, answers control requests between their turns.
+// A slot: runs the tasks of one job that it is given, cooperatively, and answers control requests between their turns.
+//
+//   empty ─▶ (deploy | cancel | fail, of single tasks)* ─▶ empty ─▶ …
 //
 // Owns: its tasks, the sources' split coordinators, the accounting of time. Does not own: its thread (slot runners),
 // memory pools, the decision what to run (job master).
 //
 //   S1. User code runs inside `turn`, `onMessage("deploy")` and asynchronous callbacks of sources and sinks, nowhere
 //       else.
-//   S2. The first failure stops all tasks of the slot: they share a thread, and the job master cancels the job anyway.
-//       They are closed when it does so and not before, since what some of them have prepared may have to be committed.
-//   S3. After "closed" nothing is left: no task, file, timer or segment of the slot.
+//   S2. A task that fails stops alone, others go on. What cannot be laid to one task (a late rejection, the heap)
+//       stops all of them: they share a thread. They are closed when the slot is told to and not before, since what
+//       some of them have prepared may have to be committed.
+//   S3. After "closed" nothing is left of a task: no file, timer or segment. What tasks that were deployed together
+//       share goes with the last of them.
+//   S4. A task is closed once, and once it is open: what is stopped or cancelled while it is being opened waits for that.
 
 import type { Env } from "../../base/env.ts";
 import type { JobVertex } from "../../graph/job-graph.ts";
@@ -23,26 +28,29 @@ import type {
 import type { RowOutlets } from "../drivers/row-outlet.ts";
 import type { SinkCommitters } from "../drivers/sink-committers.ts";
 import type { SourceCoordinator } from "../drivers/source-coordinator.ts";
-import type { Task } from "../task/task.ts";
+import type { Task, TurnResult } from "../task/task.ts";
 
-export type SlotTask = { readonly descriptor: TaskDescriptor; readonly task: Task };
+export type SlotTask = {
+  readonly descriptor: TaskDescriptor;
+  readonly task: Task;
+  /** Of a source's first subtask: that of the source. */
+  readonly coordinator: SourceCoordinator | null;
+  /** Of sinks whose rows go to whoever started the job. */
+  readonly outlets: RowOutlets;
+};
+
+/** Tasks that were made together. */
+export type DeployedTasks = {
+  readonly tasks: readonly SlotTask[];
+  /** Of all sinks of the job. */
+  readonly committers: SinkCommitters;
+  /** Gives back what tasks do not own themselves. */
+  release(): Promise<void>;
+};
 
 /** Rebuilds the job and makes its tasks; the real one imports the bundle. */
 export interface TaskFactory {
-  deploy(
-    job: JobDescriptor,
-    tasks: readonly TaskDescriptor[],
-    wiring: SlotWiring,
-  ): Promise<{
-    readonly tasks: readonly SlotTask[];
-    /** Coordinators of the sources whose first subtask is here, by vertex. */
-    readonly coordinators: ReadonlyMap<number, SourceCoordinator>;
-    readonly committers: SinkCommitters;
-    /** Of sinks whose rows go to whoever started the job. */
-    readonly outlets: RowOutlets;
-    /** Gives back what tasks do not own themselves. */
-    release(): Promise<void>;
-  }>;
+  deploy(job: JobDescriptor, tasks: readonly TaskDescriptor[], wiring: SlotWiring): Promise<DeployedTasks>;
 }
 
 export type SlotOptions = {
@@ -61,12 +69,32 @@ export type SlotOptions = {
   readonly onTurn: (vertex: number | null) => void;
 };
 
-type Running = SlotTask & { finished: boolean };
+/** A task that the slot was given and that is not closed. */
+type Given = {
+  readonly descriptor: TaskDescriptor;
+  readonly deployment: Deployment;
+  /** Null: it is not made yet, or could not be. */
+  made: SlotTask | null;
+  /** "over": it gets no further turn, and waits to be closed. */
+  phase: "opening" | "running" | "over" | "closing";
+  failed: boolean;
+  /** What is to become of it once it is open (S4). */
+  wish: "prepare" | Closing | null;
+};
 
-type Deploy = Extract<ToSlot, { readonly kind: "deploy" }>;
+/** What tasks that were given together share. */
+type Deployment = {
+  deployed: DeployedTasks | null;
+  /** Tasks that are not closed yet. */
+  open: number;
+};
 
 /** What becomes of what sinks have written, and of what they have prepared. */
 type Closing = { readonly outcome: "committed" | "abort"; readonly discard: boolean };
+
+const CLOSED: Closing = { outcome: "committed", discard: false };
+
+type Deploy = Extract<ToSlot, { readonly kind: "deploy" }>;
 
 type SplitMessage = Extract<ToSlot, { readonly kind: "split" | "splitsFollow" | "splitRequest" }>;
 
@@ -79,35 +107,28 @@ export type SlotTurn = {
 
 /** What a task was between two turns, by how the first of them ended. */
 const SINCE_TURN = { more: "busy", idle: "idle", blocked: "backPressured" } as const;
-
-const IDLE: SlotTurn = { busy: false, sleepMs: Infinity };
+const WITHIN_TURN = { more: "busy", idle: "busy", blocked: "backPressured", finished: "busy" } as const;
 
 export class Slot {
   readonly #options: SlotOptions;
-  #tasks: Running[] = [];
-  #coordinators: ReadonlyMap<number, SourceCoordinator> = new Map();
-  #committers: SinkCommitters | null = null;
-  #outlets: RowOutlets | null = null;
-  #release: () => Promise<void> = async () => undefined;
-  #state: "empty" | "deploying" | "running" | "closing" | "closed" = "empty";
-  /** What other slots, deployed before this one, wanted of its coordinators meanwhile. */
-  readonly #early: SplitMessage[] = [];
-  /** Failed or cancelled before its tasks ran. */
-  #unwanted = false;
-  /** No task gets a further turn: one has failed, or the user has stopped the job. */
-  #stopped: "failed" | "asked" | null = null;
+  readonly #tasks = new Map<TaskId, Given>();
+  /** Those that get turns. */
+  #running: readonly Given[] = [];
+  /** What others, deployed before, wanted of tasks that are being opened. */
+  #early: SplitMessage[] = [];
 
   constructor(options: SlotOptions) {
     this.#options = options;
   }
 
-  get closed(): boolean {
-    return this.#state === "closed";
+  /** Nothing is left of the tasks that it was given. */
+  get isEmpty(): boolean {
+    return this.#tasks.size === 0;
   }
 
   /** Of its tasks. */
   get chains(): readonly JobVertex[] {
-    return this.#tasks.map(({ task }) => task.parts.chain.options.vertex);
+    return [...this.#tasks.values()].flatMap(({ made }) => made?.task.parts.chain.options.vertex ?? []);
   }
 
   onMessage(message: ToSlot): void {
@@ -116,173 +137,147 @@ export class Slot {
         void this.#deploy(message);
         break;
       case "prepare":
-        this.#stop();
+        for (const given of this.#tasks.values()) this.#stop(given);
         break;
       case "commit":
         this.#commit(message);
         break;
       case "discard":
-        this.#committers?.discard(message.prepared).catch((error: unknown) => this.#log(error));
+        this.#committers()
+          ?.discard(message.prepared)
+          .catch((error: unknown) => this.#log(error));
         break;
       case "close":
-        this.#close({ outcome: "committed", discard: false });
+        this.#close(null, CLOSED);
         break;
       case "cancel":
-        if (this.#state === "deploying") this.#unwanted = true;
-        else this.#close({ outcome: "abort", discard: message.discard });
+        this.#close(message.tasks, { outcome: "abort", discard: message.discard });
         break;
       case "rowsRead":
-        this.#outlets?.of(message.task, message.sink).read(message.bytes);
+        this.#tasks.get(message.task)?.made?.outlets.of(message.sink).read(message.bytes);
         break;
       default:
-        if (this.#state === "deploying") this.#early.push(message);
-        else if (this.#state === "running") this.#onSplitMessage(message);
+        if (!this.#onSplitMessage(message) && this.#isOpening()) this.#early.push(message);
     }
   }
 
-  #onSplitMessage(message: SplitMessage): void {
-    if (message.kind === "splitRequest") {
-      this.#answerSplit(message.vertex, message.subtask, message.task);
-      return;
-    }
-    const source = this.#taskOf(message.task)?.parts.source;
+  /** False: there is no such task. */
+  #onSplitMessage(message: SplitMessage): boolean {
+    if (message.kind === "splitRequest") return this.#answerSplit(message.vertex, message.subtask, message.task);
+    const given = this.#tasks.get(message.task);
+    if (given === undefined || given.phase === "opening") return false;
+    const source = given.made?.task.parts.source;
     if (message.kind === "split") source?.onSplit(message.split);
     else {
       source?.release();
       this.#options.wake(); // For the watermark.
     }
+    return true;
   }
 
   /** One turn of every task. */
   turn(): SlotTurn {
     this.#options.onLook();
-    if (this.#state !== "running" || this.#stopped !== null) return IDLE;
     const { clock } = this.#options.env;
     let busy = false;
     let atMs = clock.monotonicMs();
-    for (const running of this.#tasks) {
-      if (running.finished) continue;
-      const { metrics } = running.task.parts;
+    for (const given of this.#running) {
+      const { made, descriptor, phase } = given;
+      if (made === null || phase !== "running") continue; // By what user code did in the turn of another one.
+      const { metrics } = made.task.parts;
       metrics.mark("busy", atMs);
-      const result = this.#turnOf(running, atMs + this.#options.turnBudgetMs);
-      if (result === null) return IDLE;
-      const endMs = clock.monotonicMs();
-      const was = result === "blocked" ? "backPressured" : "busy";
-      metrics.mark(running.finished ? "ended" : SINCE_TURN[result], endMs, was);
-      atMs = endMs;
+      const result = this.#turnOf(given, made, atMs + this.#options.turnBudgetMs);
+      atMs = clock.monotonicMs();
+      if (result === null) continue;
+      metrics.mark(result === "finished" ? "ended" : SINCE_TURN[result], atMs, WITHIN_TURN[result]);
       if (result === "more") busy = true;
+      if (result === "finished") this.#finished(descriptor.id);
     }
     return busy ? { busy, sleepMs: 0 } : { busy, sleepMs: this.#sleepMs() };
   }
 
-  /** Something outside a turn failed: a late rejection, a coordinator, the deployment. */
+  /** Something outside a turn failed: a late rejection, a coordinator. `task` null: any may have done it (S2). */
   fail(task: TaskId | null, error: unknown): void {
-    if (this.#state === "closing" || this.#state === "closed" || this.#stopped === "failed") return;
-    this.#options.send({ kind: "failed", task, error: errorData(error) });
-    this.#stopped = "failed";
-    this.#markAll("ended");
+    const all = [...this.#tasks.values()].filter(({ phase, failed }) => phase !== "closing" && !failed);
+    const failed = task === null ? all : all.filter(({ descriptor }) => descriptor.id === task);
+    if (failed.length === 0) return;
+    for (const given of failed) {
+      given.failed = true;
+      this.#endTurns(given);
+    }
+    this.#options.send({
+      kind: "failed",
+      tasks: failed.map(({ descriptor }) => descriptor.id),
+      error: errorData(error),
+    });
   }
 
-  #turnOf(running: Running, deadlineMs: number): "more" | "idle" | "blocked" | null {
+  /** Null: it has failed, or was stopped by what user code did in it. */
+  #turnOf(given: Given, { task }: SlotTask, deadlineMs: number): TurnResult | null {
     try {
-      this.#options.onTurn(running.descriptor.vertex);
-      const result = running.task.turn(deadlineMs);
+      this.#options.onTurn(given.descriptor.vertex);
+      const result = task.turn(deadlineMs);
       this.#options.onTurn(null);
-      if (result !== "finished") return result;
-      running.finished = true;
-      void this.#prepare(running);
-      return "idle";
+      return given.phase === "running" ? result : null;
     } catch (error) {
       this.#options.onTurn(null);
-      this.fail(running.descriptor.id, error);
+      this.fail(given.descriptor.id, error);
       return null;
     }
   }
 
-  async #prepare({ task, descriptor }: Running): Promise<void> {
+  #finished(id: TaskId): void {
+    const given = this.#tasks.get(id);
+    if (given === undefined) return;
+    given.phase = "over";
+    this.#tasksChanged();
+    void this.#prepare(given);
+  }
+
+  async #prepare({ descriptor, made }: Given): Promise<void> {
+    const { id } = descriptor;
     try {
-      const sinks = await task.prepare();
-      if (this.#state === "running") this.#options.send({ kind: "prepared", task: descriptor.id, sinks });
+      const sinks = (await made?.task.prepare()) ?? [];
+      if (this.#tasks.get(id)?.phase === "over") this.#options.send({ kind: "prepared", task: id, sinks });
     } catch (error) {
-      this.fail(descriptor.id, error);
+      this.fail(id, error);
     }
   }
 
-  /** All tasks stop where they are, and prepare. */
-  #stop(): void {
-    if (this.#stopped !== null) return;
-    this.#stopped = "asked";
-    if (this.#state === "running") this.#prepareAll();
+  /** Where it is, to prepare. */
+  #stop(given: Given): void {
+    if (given.phase === "opening") given.wish ??= "prepare";
+    if (given.phase !== "running") return;
+    this.#endTurns(given);
+    given.made?.outlets.release();
+    void this.#prepare(given);
   }
 
-  #prepareAll(): void {
-    this.#markAll("ended");
-    this.#outlets?.release();
-    for (const running of this.#tasks) if (!running.finished) void this.#prepare(running);
+  #endTurns(given: Given): void {
+    if (given.phase !== "running") return;
+    this.#mark(given, "ended");
+    given.phase = "over";
+    this.#tasksChanged();
+  }
+
+  #tasksChanged(): void {
+    this.#running = [...this.#tasks.values()].filter(({ phase }) => phase === "running");
   }
 
   #commit({ task, prepared }: Extract<ToSlot, { readonly kind: "commit" }>): void {
     const { sink } = prepared;
-    this.#committers?.commit(prepared).then(
-      () => this.#options.send({ kind: "committed", task, sink }),
-      (error: unknown) => this.#options.send({ kind: "commitFailed", task, sink, error: errorData(error) }),
-    );
+    this.#committers()
+      ?.commit(prepared)
+      .then(
+        () => this.#options.send({ kind: "committed", task, sink }),
+        (error: unknown) => this.#options.send({ kind: "commitFailed", task, sink, error: errorData(error) }),
+      );
   }
 
-  #sleepMs(): number {
-    const { clock } = this.#options.env;
-    const nowMs = clock.nowMs();
-    const monotonicMs = clock.monotonicMs();
-    let sleepMs = Infinity;
-    for (const { task, finished } of this.#tasks) {
-      if (finished) continue;
-      sleepMs = Math.min(sleepMs, task.nextProcessingTimeMs() - nowMs, task.nextMonotonicMs() - monotonicMs);
-    }
-    return Math.max(0, sleepMs);
-  }
-
-  async #deploy(deploy: Deploy): Promise<void> {
-    this.#state = "deploying";
-    try {
-      await this.#open(deploy);
-    } catch (error) {
-      this.fail(null, error);
-    }
-    this.#state = "running";
-    if (this.#unwanted) this.#close({ outcome: "abort", discard: true });
-    if (this.#unwanted || this.#stopped === "failed") return;
-    this.#options.send({ kind: "deployed" });
-    if (this.#stopped === "asked") {
-      this.#prepareAll();
-      return;
-    }
-    this.#markAll("idle");
-    for (const { task } of this.#tasks) task.parts.source?.start();
-    for (const message of this.#early.splice(0)) this.#onSplitMessage(message);
-    this.#options.wake();
-  }
-
-  async #open({ job, tasks, wiring }: Deploy): Promise<void> {
-    const deployed = await this.#options.factory.deploy(job, tasks, wiring);
-    this.#coordinators = deployed.coordinators;
-    this.#committers = deployed.committers;
-    this.#outlets = deployed.outlets;
-    this.#release = deployed.release;
-    this.#tasks = deployed.tasks.map((task) => ({ ...task, finished: false }));
-    for (const { task } of this.#tasks) for (const sink of task.parts.sinks) await sink.open();
-    for (const coordinator of this.#coordinators.values()) await coordinator.start();
-  }
-
-  #taskOf(id: TaskId): Task | null {
-    return this.#tasks.find(({ descriptor }) => descriptor.id === id)?.task ?? null;
-  }
-
-  #answerSplit(vertex: number, subtask: number, task: TaskId): void {
-    this.#coordinators.get(vertex)?.request({
-      subtask,
-      answer: (split) => this.#options.send({ kind: "split", task, split }),
-      release: () => this.#options.send({ kind: "splitsFollow", task }),
-    });
+  /** Those of any of its tasks: all are of one job. */
+  #committers(): SinkCommitters | null {
+    for (const { deployment } of this.#tasks.values()) if (deployment.deployed) return deployment.deployed.committers;
+    return null;
   }
 
   #log(error: unknown): void {
@@ -290,46 +285,150 @@ export class Slot {
     this.#options.send({ kind: "log", line });
   }
 
-  #close(how: Closing): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
-    this.#state = "closing";
-    this.#markAll("ended");
-    this.#outlets?.release();
-    this.#closeAll(how).then(
-      () => this.#closed(null),
-      (error: unknown) => this.#closed(error),
-    );
+  #sleepMs(): number {
+    if (this.#running.length === 0) return Infinity;
+    const { clock } = this.#options.env;
+    const nowMs = clock.nowMs();
+    const monotonicMs = clock.monotonicMs();
+    let sleepMs = Infinity;
+    for (const { made } of this.#running) {
+      if (made === null) continue;
+      const { task } = made;
+      sleepMs = Math.min(sleepMs, task.nextProcessingTimeMs() - nowMs, task.nextMonotonicMs() - monotonicMs);
+    }
+    return Math.max(0, sleepMs);
   }
 
-  #markAll(activity: "idle" | "ended"): void {
-    const atMs = this.#options.env.clock.monotonicMs();
-    for (const { task, finished } of this.#tasks) if (!finished) task.parts.metrics.mark(activity, atMs);
-  }
-
-  #closed(error: unknown): void {
-    this.#state = "closed";
-    this.#tasks = [];
-    this.#options.send({ kind: "closed", error: error === null ? null : errorData(error) });
+  async #deploy(deploy: Deploy): Promise<void> {
+    const deployment: Deployment = { deployed: null, open: deploy.tasks.length };
+    const given = deploy.tasks.map((descriptor): Given => {
+      return { descriptor, deployment, made: null, phase: "opening", failed: false, wish: null };
+    });
+    for (const task of given) this.#tasks.set(task.descriptor.id, task);
+    let failure: { readonly error: unknown } | null = null;
+    try {
+      await this.#open(deploy, given, deployment);
+    } catch (error) {
+      failure = { error };
+    }
+    for (const task of given) task.phase = "over";
+    const ids = given.filter(({ failed, wish }) => !failed && !isClosing(wish)).map(({ descriptor }) => descriptor.id);
+    if (failure === null) this.#opened(given);
+    else if (ids.length > 0) this.#notOpened(given, failure.error, ids);
+    for (const { descriptor, wish } of given) if (isClosing(wish)) this.#close([descriptor.id], wish);
+    for (const message of this.#early.splice(0)) this.onMessage(message);
     this.#options.wake();
   }
 
-  async #closeAll({ outcome, discard }: Closing): Promise<void> {
-    const failures: unknown[] = [];
-    const attempt = async (step: () => Promise<void> | undefined): Promise<void> => {
-      try {
-        await step();
-      } catch (error) {
-        failures.push(error); // The other tasks must close all the same; reported with "closed".
-      }
-    };
-    for (const { task } of this.#tasks) {
-      await attempt(() => task.close(outcome));
-      if (!discard) continue;
-      for (const prepared of await task.prepared()) await attempt(() => this.#committers?.discard(prepared));
-    }
-    await attempt(() => this.#committers?.close());
-    for (const coordinator of this.#coordinators.values()) await attempt(() => coordinator.close());
-    await attempt(() => this.#release());
-    if (failures.length > 0) throw failures[0];
+  async #open({ job, tasks, wiring }: Deploy, given: readonly Given[], deployment: Deployment): Promise<void> {
+    const deployed = await this.#options.factory.deploy(job, tasks, wiring);
+    deployment.deployed = deployed;
+    for (const [index, made] of deployed.tasks.entries()) given[index]!.made = made;
+    for (const { task } of deployed.tasks) for (const sink of task.parts.sinks) await sink.open();
+    for (const { coordinator } of deployed.tasks) await coordinator?.start();
   }
+
+  #opened(given: readonly Given[]): void {
+    const wanted = given.filter(({ failed, wish }) => !failed && !isClosing(wish));
+    if (wanted.length === 0) return;
+    this.#options.send({ kind: "deployed", tasks: wanted.map(({ descriptor }) => descriptor.id) });
+    for (const task of wanted) {
+      task.phase = "running";
+      this.#mark(task, "idle");
+    }
+    this.#tasksChanged();
+    for (const task of wanted) {
+      if (task.wish === "prepare") this.#stop(task);
+      else task.made?.task.parts.source?.start();
+    }
+  }
+
+  #notOpened(given: readonly Given[], error: unknown, ids: readonly TaskId[]): void {
+    for (const task of given) task.failed = true;
+    this.#options.send({ kind: "failed", tasks: ids, error: errorData(error) });
+  }
+
+  #isOpening(): boolean {
+    return [...this.#tasks.values()].some(({ phase }) => phase === "opening");
+  }
+
+  /** False: the coordinator is not here. */
+  #answerSplit(vertex: number, subtask: number, task: TaskId): boolean {
+    for (const { descriptor, made, phase } of this.#tasks.values()) {
+      const coordinator = made?.coordinator ?? null;
+      if (coordinator === null || descriptor.vertex !== vertex || phase === "opening" || phase === "closing") continue;
+      coordinator.request({
+        subtask,
+        answer: (split) => this.#options.send({ kind: "split", task, split }),
+        release: () => this.#options.send({ kind: "splitsFollow", task }),
+      });
+      return true;
+    }
+    return false;
+  }
+
+  /** Closes these of its tasks, null for all. */
+  #close(ids: readonly TaskId[] | null, how: Closing): void {
+    const meant = [...this.#tasks.values()].filter(({ descriptor }) => ids === null || ids.includes(descriptor.id));
+    for (const given of meant) if (given.phase === "opening" && !isClosing(given.wish)) given.wish = how;
+    const closing = meant.filter(({ phase }) => phase === "running" || phase === "over");
+    for (const given of closing) {
+      if (given.phase === "running") this.#mark(given, "ended");
+      given.phase = "closing";
+      given.made?.outlets.release();
+    }
+    this.#tasksChanged();
+    void this.#closeAll(closing, how);
+  }
+
+  #mark({ made }: Given, activity: "idle" | "ended"): void {
+    made?.task.parts.metrics.mark(activity, this.#options.env.clock.monotonicMs());
+  }
+
+  /** One after the other; never rejects. */
+  async #closeAll(closing: readonly Given[], how: Closing): Promise<void> {
+    for (const { descriptor, deployment, made } of closing) {
+      const { deployed } = deployment;
+      const failures =
+        made === null || deployed === null ? [] : await taskCloseFailures(made, deployed.committers, how);
+      deployment.open -= 1;
+      if (deployment.open === 0 && deployed !== null) failures.push(...(await releaseFailures(deployed)));
+      this.#tasks.delete(descriptor.id);
+      const error = failures.length === 0 ? null : errorData(failures[0]);
+      this.#options.send({ kind: "closed", task: descriptor.id, error });
+    }
+    if (closing.length > 0) this.#options.wake();
+  }
+}
+
+function isClosing(wish: Given["wish"]): wish is Closing {
+  return wish !== null && wish !== "prepare";
+}
+
+/** Closes a task, also after failures, which it returns. */
+function taskCloseFailures(made: SlotTask, committers: SinkCommitters, how: Closing): Promise<unknown[]> {
+  const { task, coordinator } = made;
+  const discard = async (): Promise<void> => {
+    const prepared = how.discard ? await task.prepared() : [];
+    for (const result of await Promise.allSettled(prepared.map((each) => committers.discard(each))))
+      if (result.status === "rejected") throw result.reason;
+  };
+  return failuresOf([() => task.close(how.outcome), discard, async () => coordinator?.close()]);
+}
+
+function releaseFailures(deployed: DeployedTasks): Promise<unknown[]> {
+  return failuresOf([() => deployed.committers.close(), () => deployed.release()]);
+}
+
+/** The rest is done all the same after a failure. */
+async function failuresOf(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error); // Reported with "closed".
+    }
+  }
+  return failures;
 }

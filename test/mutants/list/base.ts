@@ -160,11 +160,10 @@ export const BASE: readonly Mutant[] = [
     tests: METRICS_TESTS,
   },
   {
-    name: "a second definition of a slot forgets its numbers",
+    name: "a new thread of a slot counts where the one before it did",
     file: METRIC_STORE,
-    find: "if (!this.#values.has(slot)) this.#values.set(slot, new Float64Array(memory));",
-    replace: "this.#values.set(slot, new Float64Array(memory.byteLength / 8));",
-    tests: METRICS_TESTS,
+    find: "this.#values.get(slot)?.buffer !== memory",
+    replace: "this.#values.get(slot) !== undefined",
   },
   {
     name: "a name of which nothing is left is a near one",

@@ -124,14 +124,14 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "slots that do not close after they were cancelled are waited for without end",
     file: MASTER,
-    find: "    for (const slot of open) this.#onClosed(slot, null);\n",
+    find: "    for (const slot of open) this.#release(slot);\n",
     replace: "",
   },
   {
     name: "an error while a slot closes is lost",
     file: MASTER,
-    find: "error: this.#closeErrors.get(message.slot) ?? message.error,",
-    replace: "error: message.error,",
+    find: "const cause = this.#closeErrors.get(slot) ?? error;",
+    replace: "const cause = error;",
   },
   {
     name: "what is parted from its job master drops what may be committed",
@@ -170,5 +170,30 @@ export const JOBMANAGER: readonly Mutant[] = [
     file: TOPOLOGY,
     find: "    slots += size;\n",
     replace: "    slots += size - 1;\n",
+  },
+  {
+    name: "a job that begins anew deploys before all its slots are empty",
+    file: "src/jobmanager/job-state.ts",
+    find: "if (state.emptied.size < state.slots) return stay(state);",
+    replace: "if (state.emptied.size < 1) return stay(state);",
+  },
+  {
+    name: "what the attempt before has prepared counts for the next",
+    file: "src/jobmanager/job-state.ts",
+    find: "const fresh = { deployed: 0, prepared: new Set<TaskId>(), commits: new Map() };",
+    replace: "const fresh = { deployed: 0 };",
+  },
+  {
+    name: "a job master hears what tasks of the attempt before say",
+    file: "src/jobmanager/job-master.ts",
+    find: "if (this.#isOfToday(message.message)) this",
+    replace:
+      'if (!this.#isOfToday(message.message)) this.#options.dropped.add("late");\n        if (message.kind === "fromSlot") this',
+  },
+  {
+    name: "slots that are empty already when a job ends are not released",
+    file: "src/jobmanager/job-master.ts",
+    find: "    for (const [slot, open] of this.#open.entries()) if (open.size === 0) this.#release(slot);\n",
+    replace: "",
   },
 ];

@@ -67,7 +67,7 @@ export const PROTOCOL: readonly Mutant[] = [
   {
     name: "what runs for a job master that is lost runs on",
     file: "src/taskmanager/task-manager-gateway.ts",
-    find: '    for (const slot of run.open) run.slots.post(slot, { kind: "cancel", discard: false });\n',
+    find: '      run.slots.post(slot, { kind: "cancel", tasks: null, discard: false });\n',
     replace: "",
   },
 ];

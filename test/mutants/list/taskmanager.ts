@@ -118,50 +118,52 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a slot that failed to close its tasks closes without a word",
     file: SLOT,
-    find: "    if (failures.length > 0) throw failures[0];\n",
-    replace: "",
+    find: '      failures.push(error); // Reported with "closed".\n',
+    replace: "      void error;\n",
   },
   {
     name: "what others asked of a slot while it was deployed is forgotten",
     file: SLOT,
-    find: `if (this.#state === "deploying") this.#early.push(message);`,
-    replace: `if (this.#state === "deploying") return;`,
+    find: "if (!this.#onSplitMessage(message) && this.#isOpening()) this.#early.push(message);",
+    replace: "this.#onSplitMessage(message);",
   },
   {
     name: "what a task has prepared stays though nobody will commit it",
     file: SLOT,
-    find: "if (!discard) continue;",
-    replace: "if (discard) continue;",
+    find: "how.discard ? await task.prepared() : []",
+    replace: "how.discard ? [] : await task.prepared()",
   },
   {
     name: "a slot that fails closes before it is told to, though it may have to commit",
     file: SLOT,
-    find: `    this.#stopped = "failed";\n    this.#markAll("ended");`,
-    replace: `    this.#stopped = "failed";\n    this.#close({ outcome: "abort", discard: false });`,
+    find: "      given.failed = true;\n      this.#endTurns(given);\n",
+    replace:
+      '      given.failed = true;\n      this.#close([given.descriptor.id], { outcome: "abort", discard: false });\n',
   },
   {
     name: "tasks of a stopped job run on while they prepare",
     file: SLOT,
-    find: `if (this.#state !== "running" || this.#stopped !== null) return IDLE;`,
-    replace: `if (this.#state !== "running" || this.#stopped === "failed") return IDLE;`,
+    find: "    this.#endTurns(given);\n    given.made?.outlets.release();\n    void this.#prepare(given);",
+    replace: "    given.made?.outlets.release();\n    void this.#prepare(given);",
   },
   {
     name: "a slot that was cancelled while it was deployed runs",
     file: SLOT,
-    find: `if (this.#state === "deploying") this.#unwanted = true;\n        else this.#close({ outcome: "abort", discard: message`,
-    replace: `if (this.#state === "deploying") return;\n        else this.#close({ outcome: "abort", discard: message`,
+    find: "const wanted = given.filter(({ failed, wish }) => !failed && !isClosing(wish));",
+    replace: "const wanted = given.filter(({ failed }) => !failed);",
   },
   {
     name: "a task that has finished gets further turns",
     file: SLOT,
-    find: "      if (running.finished) continue;\n      const { metrics }",
-    replace: "      const { metrics }",
+    find: '      if (result === "finished") this.#finished(descriptor.id);\n',
+    replace: '      if (result === "finished") void this.#prepare(given);\n',
   },
   {
     name: "a slot that was lost keeps what it held in the pools",
     file: MANAGER,
-    find: "    this.#takeBack(entry);\n    entry.job.onSlotLost(entry.slot, exitError(",
-    replace: "    entry.job.onSlotLost(entry.slot, exitError(",
+    find: "    for (const id of lost) this.#released(entry, id);\n    entry.thread = null;\n    for (const pool of [this.network, this.managed]) {",
+    replace:
+      "    for (const id of lost) this.#released(entry, id);\n    entry.thread = null;\n    for (const pool of [this.network]) {",
   },
   {
     name: "the slot that holds least is ended when the process outgrows its budget",
@@ -208,7 +210,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "what was connected before there were no more segments stays",
     file: "src/taskmanager/shuffle-environment.ts",
-    find: "      for (const { id } of tasks) this.release(job.jobId, id); // X2\n",
+    find: "      for (const { id } of tasks) this.release(run, id); // X2\n",
     replace: "",
   },
   {
@@ -237,10 +239,10 @@ export const TASKMANAGER: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "the channels of a slot that has closed keep their segments",
+    name: "the channels of a task that has closed keep their segments",
     file: "src/taskmanager/task-manager.ts",
-    find: "    entry.closed = true;\n    this.#release(entry);\n",
-    replace: "    entry.closed = true;\n",
+    find: '    if (message.kind === "closed") this.#released(entry, message.task); // M1\n',
+    replace: '    if (message.kind === "closed") tasks.delete(message.task);\n',
   },
   {
     name: "a link between slots rings the slot it comes from",
@@ -251,7 +253,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "both ends of a link inside a slot get a queue each",
     file: "src/taskmanager/build/links.ts",
-    find: "      this.#locals.set(name, link);\n",
+    find: "    locals.set(name, link);\n",
     replace: "",
   },
   {
@@ -395,5 +397,59 @@ export const TASKMANAGER: readonly Mutant[] = [
     find: "if (last !== undefined) this.#expectSame(output, last, by);",
     replace: "if (last !== undefined) this.#expectSame(output, last, null);",
     tests: RECORD_WATCH_TESTS,
+  },
+  {
+    name: "a task that fails takes the others of its slot with it",
+    file: "src/taskmanager/slot/slot.ts",
+    find: "const failed = task === null ? all : all.filter(",
+    replace: "const failed = task !== null ? all : all.filter(",
+  },
+  {
+    name: "what tasks share goes with the first of them",
+    file: "src/taskmanager/slot/slot.ts",
+    find: "if (deployment.open === 0 && deployed !== null)",
+    replace: "if (deployment.open >= 0 && deployed !== null)",
+  },
+  {
+    name: "cancelling one task closes all",
+    file: "src/taskmanager/slot/slot.ts",
+    find: "({ descriptor }) => ids === null || ids.includes(descriptor.id)",
+    replace: "() => ids === null || ids.length > 0",
+  },
+  {
+    name: "a coordinator that is being closed hands out splits",
+    file: "src/taskmanager/slot/slot.ts",
+    find: 'phase === "opening" || phase === "closing") continue;',
+    replace: 'phase === "opening") continue;',
+  },
+  {
+    name: "a thread that may be spoilt gets the next tasks",
+    file: "src/taskmanager/task-manager.ts",
+    find: '    if (message.kind === "spoilt" && thread !== null) thread.spoilt = true;\n',
+    replace: "",
+  },
+  {
+    name: "a thread that may be spoilt is ended while tasks run in it",
+    file: "src/taskmanager/task-manager.ts",
+    find: "if (thread?.spoilt === true && tasks.size === 0)",
+    replace: "if (thread?.spoilt === true)",
+  },
+  {
+    name: "what waits for a slot's next thread is forgotten",
+    file: "src/taskmanager/task-manager.ts",
+    find: "    for (const message of entry.waiting.splice(0)) control.send(message);\n",
+    replace: "    entry.waiting = [];\n    void control;\n",
+  },
+  {
+    name: "tasks that wait for a slot's next thread count as lost with the one before",
+    file: "src/taskmanager/task-manager.ts",
+    find: "return [...tasks.keys()].filter((id) => !isWaiting(id));",
+    replace: "return [...tasks.keys()].filter((id) => !isWaiting(id) || true);",
+  },
+  {
+    name: "channels of different leaders have one name",
+    file: "src/taskmanager/shuffle-environment.ts",
+    find: "this.#channel(`${run} ${name}`)",
+    replace: "this.#channel(name)",
   },
 ];
