@@ -25,7 +25,7 @@ export function mortalSlots(runner: SlotRunner, death: SlotDeath): SlotRunner {
             ...receiver,
             message: (message) => {
               if (isDead) return;
-              const dies = death(message, start.index);
+              const dies = death(message.body, start.index);
               if (dies === "unheard") die();
               else receiver.message?.(message);
               if (dies === "heard") die();

@@ -12,7 +12,8 @@
 //       some of them have prepared may have to be committed.
 //   S3. After "closed" nothing is left of a task: no file, timer or segment. What tasks that were deployed together
 //       share goes with the last of them.
-//   S4. A task is closed once, and once it is open: what is stopped or cancelled while it is being opened waits for that.
+//   S4. A task is closed once, and once it is open: what is stopped or cancelled while it is being opened waits for
+//       that.
 
 import type { Env } from "../../base/env.ts";
 import type { JobVertex } from "../../graph/job-graph.ts";

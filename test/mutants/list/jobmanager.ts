@@ -136,8 +136,8 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "what is parted from its job master drops what may be committed",
     file: "src/taskmanager/task-manager-gateway.ts",
-    find: `run.slots.post(slot, { kind: "cancel", discard: false });`,
-    replace: `run.slots.post(slot, { kind: "cancel", discard: true });`,
+    find: `run.slots.post(slot, { kind: "cancel", tasks: null, discard: false });`,
+    replace: `run.slots.post(slot, { kind: "cancel", tasks: null, discard: true });`,
   },
   {
     name: "a lock that cannot be removed hides how the job came out",
