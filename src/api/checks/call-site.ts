@@ -12,12 +12,24 @@ const isEngineFrame = (file: string): boolean =>
 
 /** The first frame outside the engine, as V8 reports it (before source maps); null when there is none. */
 export function callSite(): SourceLocation | null {
-  const holder: { stack?: string } = {};
-  const limit = Error.stackTraceLimit;
+  for (const frame of callers()) {
+    const location = userPlace(frame.getFileName() ?? "", frame.getLineNumber() ?? 0, frame.getColumnNumber() ?? 0);
+    if (location !== null) return location;
+  }
+  return null;
+}
+
+/** Frames as they are: to write them all into a text takes longer than to build the rest of an operator. */
+function callers(): readonly NodeJS.CallSite[] {
+  const { stackTraceLimit, prepareStackTrace } = Error;
+  const holder: { stack?: unknown } = {};
   Error.stackTraceLimit = 30;
+  Error.prepareStackTrace = (_error, frames) => frames;
   Error.captureStackTrace(holder, callSite);
-  Error.stackTraceLimit = limit;
-  return userFrame(holder.stack ?? "");
+  const frames = holder.stack as readonly NodeJS.CallSite[]; // Made when it is read.
+  Error.stackTraceLimit = stackTraceLimit;
+  Error.prepareStackTrace = prepareStackTrace;
+  return frames;
 }
 
 /** The error; a mistake of the user's that has no place was made at `location`. */
@@ -32,11 +44,15 @@ export function userFrame(stack: string): SourceLocation | null {
     const match = /(?:\(|at (?:async )?)((?:file:\/\/|\/|[A-Za-z]:\\|millrace-)[^()]*?):(\d+):(\d+)\)?$/.exec(
       line.trim(),
     );
-    const file = match?.[1];
-    if (file === undefined || file.startsWith("node:") || isEngineFrame(file)) continue;
-    const path = file.startsWith("file://") ? fileURLToPath(file) : file;
-    if (isEngineFrame(`file://${path}`) || path.startsWith("millrace-")) continue;
-    return { file: path, line: Number(match?.[2]), column: Number(match?.[3]) };
+    const location = userPlace(match?.[1] ?? "", Number(match?.[2]), Number(match?.[3]));
+    if (location !== null) return location;
   }
   return null;
+}
+
+/** Null for a place in the engine, in Node itself, or in code without a file. */
+function userPlace(file: string, line: number, column: number): SourceLocation | null {
+  if (!/^(?:file:\/\/|\/|[A-Za-z]:\\)/.test(file) || isEngineFrame(file)) return null;
+  const path = file.startsWith("file://") ? fileURLToPath(file) : file;
+  return isEngineFrame(`file://${path}`) ? null : { file: path, line, column };
 }

@@ -33,6 +33,17 @@ export type LookupParts = {
   readonly zero: number;
 };
 
+/** By position in the run. Of all tables of the thread: they hold nothing from one run to the next. */
+const SCRATCH = {
+  groups: new Int32Array(LOOKUP_MAX),
+  hashes: new Int32Array(LOOKUP_MAX),
+  positions: new Int32Array(LOOKUP_MAX),
+  entries: new Int32Array(LOOKUP_MAX),
+  addresses: new Int32Array(LOOKUP_MAX),
+  firsts: new Float64Array(LOOKUP_MAX),
+  lasts: new Float64Array(LOOKUP_MAX),
+};
+
 export class BatchLookup {
   /**
    * Positions in the batch of the keys that the last `find` did not find. They may be there, further from their first
@@ -40,14 +51,6 @@ export class BatchLookup {
    */
   readonly missed = new Int32Array(LOOKUP_MAX);
   readonly #parts: LookupParts;
-  // By position in the run.
-  readonly #groups = new Int32Array(LOOKUP_MAX);
-  readonly #hashes = new Int32Array(LOOKUP_MAX);
-  readonly #positions = new Int32Array(LOOKUP_MAX);
-  readonly #entries = new Int32Array(LOOKUP_MAX);
-  readonly #addresses = new Int32Array(LOOKUP_MAX);
-  readonly #firsts = new Float64Array(LOOKUP_MAX);
-  readonly #lasts = new Float64Array(LOOKUP_MAX);
 
   constructor(parts: LookupParts) {
     this.#parts = parts;
@@ -78,9 +81,7 @@ export class BatchLookup {
     const { index } = this.#parts;
     const { masks } = index;
     const { bases, entries } = index.directory;
-    const groups = this.#groups;
-    const hashes = this.#hashes;
-    const positions = this.#positions;
+    const { groups, hashes, positions } = SCRATCH;
     this.#parts.groups.ofAll(keyHashes, from, end, groups);
     for (let i = from; i < end; i += 1) {
       const group = groups[i - from]!;
@@ -102,9 +103,7 @@ export class BatchLookup {
     const { bases, entries } = rows.directory;
     const { rowShift, stride } = layout;
     const slotMask = (1 << rowShift) - 1;
-    const hashes = this.#hashes;
-    const positions = this.#positions;
-    const loaded = this.#entries;
+    const { groups, hashes, positions, entries: loaded, addresses } = SCRATCH;
     for (let n = 0; n < count; n += 1) loaded[n] = i32[positions[n]!]!;
     for (let n = 0; n < count; n += 1) {
       const hash = hashes[n]!;
@@ -115,8 +114,8 @@ export class BatchLookup {
         else entry = i32[++position]!;
       }
       const row = (entry & ROW_BITS) - 1;
-      const page = row < 0 ? 0 : entries[bases[this.#groups[n]!]! + (row >>> rowShift)]!;
-      this.#addresses[n] = row < 0 ? zero : page + PAGE_HEADER_WORDS + (row & slotMask) * stride;
+      const page = row < 0 ? 0 : entries[bases[groups[n]!]! + (row >>> rowShift)]!;
+      addresses[n] = row < 0 ? zero : page + PAGE_HEADER_WORDS + (row & slotMask) * stride;
     }
   }
 
@@ -125,9 +124,7 @@ export class BatchLookup {
     const { view, layout } = this.#parts;
     const { f64 } = view;
     const last = layout.stride - 1;
-    const addresses = this.#addresses;
-    const firsts = this.#firsts;
-    const lasts = this.#lasts;
+    const { addresses, firsts, lasts } = SCRATCH;
     for (let n = 0; n < count; n += 1) {
       const address = addresses[n]!;
       firsts[n] = f64[address]!;
@@ -140,8 +137,7 @@ export class BatchLookup {
     const { f64 } = view;
     const { numbers, namespaces } = batch;
     const namespaceWord = spec.namespaced ? layout.namespaceWord : 0;
-    const keys = this.#firsts;
-    const addresses = this.#addresses;
+    const { addresses, firsts: keys } = SCRATCH;
     const missed = this.missed;
     let count = 0;
     for (let i = from; i < end; i += 1) {
@@ -159,12 +155,12 @@ export class BatchLookup {
 
   #bytes(batch: KeyBatch, from: number, end: number, rows: Int32Array): number {
     const { keys, zero } = this.#parts;
-    const addresses = this.#addresses;
+    const { groups, addresses } = SCRATCH;
     const missed = this.missed;
     let count = 0;
     for (let i = from; i < end; i += 1) {
       const address = addresses[i - from]!;
-      if (address !== zero && keys.matches(this.#groups[i - from]!, address, batch, i)) {
+      if (address !== zero && keys.matches(groups[i - from]!, address, batch, i)) {
         rows[i] = address;
       } else {
         missed[count] = i;

@@ -23,6 +23,8 @@ export type FileWriterOptions = {
 };
 
 const BUFFER_BYTES = 256 * 1024;
+/** Of one that nothing was written to: sinks of few rows take little. */
+const BUFFER_BYTES_FIRST = 8 * 1024;
 const SEALED_MAX = 2;
 
 type OpenFile = { readonly handle: FileHandle; readonly from: string; readonly to: string; size: number };
@@ -33,7 +35,7 @@ export class FileWriter implements SinkWriter<unknown> {
   readonly #encoder: RowEncoder;
   readonly #roll: RollLimits;
   readonly #target: FileTarget | SingleFile;
-  #active: Buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #active: Buffer = Buffer.allocUnsafe(BUFFER_BYTES_FIRST);
   #size = 0;
   #spare: Buffer | null = null;
   readonly #sealed: Sealed[] = [];
@@ -139,7 +141,7 @@ export class FileWriter implements SinkWriter<unknown> {
 
   #seal(endsFile: boolean): void {
     this.#sealed.push({ buffer: this.#active, size: this.#size, endsFile });
-    this.#active = this.#spare ?? Buffer.allocUnsafe(BUFFER_BYTES);
+    this.#active = this.#spare ?? Buffer.allocUnsafe(BUFFER_BYTES_FIRST);
     this.#spare = null;
     this.#size = 0;
     if (endsFile) {
