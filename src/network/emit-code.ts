@@ -33,7 +33,7 @@ export type EmitOptions = {
 export function compileEmit(options: EmitOptions): Emit {
   const { selector, channels, tellingField, kinds } = options;
   const locals = channels.map((channel) => channel.local);
-  const stageAny = stageCode(locals, options);
+  const stageAny = stageCode(locals, kinds);
   const parameters = kinds ? "record, timestampMs, kind = 0" : "record, timestampMs";
   const stageOne = tellingField === null ? stageAny : kindsCode(tellingField, stageAny);
   const stage =
@@ -49,9 +49,10 @@ return function emit(${parameters}) {
   ${stage}
 };
 //# sourceURL=millrace-emit-${encodeURIComponent(options.name)}.js`;
-  const make = new Function("channels", "onTurn", "onFull", "onMisfit", ...names, text);
+  const make = new Function("channels", "bytesMax", "onTurn", "onFull", "onMisfit", ...names, text);
   const values = names.map((name) => selector.bindings[name]);
-  return make(channels, options.onTurn, options.onFull, options.onMisfit, ...values) as Emit;
+  const { batchBytesMax, onTurn, onFull, onMisfit } = options;
+  return make(channels, batchBytesMax, onTurn, onFull, onMisfit, ...values) as Emit;
 }
 
 /** Each kind has code of its own, in which V8 sees the calls of one codec only and can inline them. */
@@ -64,14 +65,14 @@ function turnCode(isWithout: boolean): string {
   return `if (channels[channel].isWithout !== ${isWithout}) onTurn(channel, ${isWithout});`;
 }
 
-function stageCode(locals: readonly boolean[], { batchBytesMax, kinds }: EmitOptions): string {
+function stageCode(locals: readonly boolean[], kinds: boolean): string {
   const args = kinds ? "record, timestampMs, kind" : "record, timestampMs";
   const local = `const to = channels[channel];
     if (!to.guard(record, to.count === 0)) onMisfit(channel, ${args});
     else if (to.${kinds ? "stageChange" : "stageRow"}(${args})) onFull(channel, record);`;
   const encoded = `const writer = channels[channel].writer;
     if (writer === null || !writer.append(${args})) onMisfit(channel, ${args});
-    else if (writer.bytes >= ${batchBytesMax}) onFull(channel, record);`;
+    else if (writer.bytes >= bytesMax) onFull(channel, record);`;
   if (locals.every((isLocal) => isLocal)) return local;
   if (locals.every((isLocal) => !isLocal)) return encoded;
   const index = locals.indexOf(true);

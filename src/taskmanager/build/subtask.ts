@@ -46,7 +46,10 @@ export class Subtask {
   readonly context: TaskBuildContext;
   readonly descriptor: TaskDescriptor;
   readonly vertex: JobVertex;
-  /** Unique within the slot. */
+  /**
+   * Tells the generated code of a task from that of others (GeneratedCode, G2): that of the same plan again has the
+   * same text, and is warm.
+   */
   readonly name: string;
   readonly status: TaskStatus = { full: false, failure: null };
   readonly turn: TurnClock;
@@ -59,7 +62,7 @@ export class Subtask {
     this.context = context;
     this.descriptor = descriptor;
     this.vertex = vertex;
-    this.name = `${context.jobId} ${descriptor.id}`;
+    this.name = `${context.graph.plan.hash} ${descriptor.id}`;
     this.turn = new TurnClock(context.env.clock);
   }
 

@@ -42,6 +42,13 @@ export const TASKMANAGER: readonly Mutant[] = [
     tests: ["src/taskmanager/drivers/waiting-files.test.ts"],
   },
   {
+    name: "the code of a plan has another text in each run",
+    file: "src/taskmanager/build/subtask.ts",
+    find: "this.name = `${context.graph.plan.hash} ${descriptor.id}`;",
+    replace: "this.name = `${context.jobId} ${descriptor.id}`;",
+    tests: ["test/simulation/replay.test.ts"],
+  },
+  {
     name: "a watermark that a test says goes past the eventTime without taking it along",
     file: "src/taskmanager/task/task.ts",
     find: "      if (hears) path.advance(source?.watermark() ?? combiner.watermark);\n",
