@@ -36,6 +36,11 @@ export function nodeEnv(disk: Disk, options: NodeEnvOptions = {}): Env {
   };
 }
 
+/** Runs `run` when no promise can go on any more, before anything else of Node's loop. For simulations alone. */
+export function afterPromises(run: () => void): void {
+  process.nextTick(run); // Microtasks run until none is left, those included that they add.
+}
+
 /** Node's timers count from the start of the loop's turn and may be early by a millisecond: then wait for the rest. */
 function timerStart(dueMs: number, run: () => void, background: boolean): TimerHandle {
   let timeout: NodeJS.Timeout;

@@ -42,6 +42,19 @@ describe("the simulated environment", () => {
     assert.deepEqual(fired, [1_005, 86_401_000]);
   });
 
+  test("between two events all promises that can go on do so, however many follow one another", async () => {
+    const env = new SimEnv({ seed: 1 });
+    const steps: string[] = [];
+    const walk = async (): Promise<void> => {
+      for (let step = 0; step < 1_000; step += 1) await Promise.resolve();
+      steps.push("promises");
+    };
+    env.timers.after(1, () => void walk());
+    env.timers.after(1.001, () => steps.push("next event"));
+    await env.runUntilIdle();
+    assert.deepEqual(steps, ["promises", "next event"]);
+  });
+
   test("events of one instant run in an order drawn from the seed", async () => {
     const orders = new Set<string>();
     for (let seed = 0; seed < 40; seed += 1) {

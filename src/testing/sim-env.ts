@@ -2,7 +2,8 @@
 // event.
 //
 // Owns the event queue. Nothing happens but by an event: a timer, a `soon`, the end of a disk operation. Between two
-// events all promises that can go on do so, because the loop hands the thread to Node once per event.
+// events all promises that can go on do so. Node's own loop gets a turn only when a run begins: one per event would
+// cost more than most events do, and nothing of a simulation waits for it.
 //
 //   V1. Events run in the order of their times; those of one instant in an order drawn from the seed (`soon` is an
 //       instant event).
@@ -10,7 +11,7 @@
 //   V3. One seed and one program give the same events in the same order: `digest` is equal.
 
 import type { Clock, Env, Log, LogLevel, Random, TimerHandle, Timers } from "../base/env.ts";
-import { nodeEnv } from "../base/env-node.ts";
+import { afterPromises, nodeEnv } from "../base/env-node.ts";
 import { assert } from "../base/errors.ts";
 import { mix32, SeededRandom } from "../base/seeded-random.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
@@ -71,7 +72,7 @@ export class SimEnv implements Env {
 
   /** Runs events until none is left but background timers, or `until` holds. */
   async runUntilIdle(until: () => boolean = () => false): Promise<void> {
-    await this.#settle();
+    await this.#turnOfNode();
     for (let count = 0; this.#foreground > 0 && !until(); count += 1) {
       assert(count < this.#eventsMax, `seed ${this.seed}: no rest after ${count} events`);
       await this.#step();
@@ -81,7 +82,7 @@ export class SimEnv implements Env {
   /** Runs the events of the next `ms` milliseconds; the time is then exactly that much later. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#elapsedMs + ms;
-    await this.#settle();
+    await this.#turnOfNode();
     for (let count = 0; (this.#queue[0]?.atMs ?? Number.POSITIVE_INFINITY) <= untilMs; count += 1) {
       assert(count < this.#eventsMax, `seed ${this.seed}: no rest after ${count} events`);
       await this.#step();
@@ -123,10 +124,10 @@ export class SimEnv implements Env {
     this.#elapsedMs = event.atMs;
     this.#digest = mix32(this.#digest + mix32(event.sequence) + Math.round(event.atMs * 1_000));
     run();
-    await this.#settle();
+    await new Promise<void>(afterPromises);
   }
 
-  #settle(): Promise<void> {
+  #turnOfNode(): Promise<void> {
     return new Promise((resolve) => this.#yieldThread(resolve));
   }
 }

@@ -15,9 +15,26 @@ export type SimCuts = {
   readonly chance: number;
   /** How long one that breaks lasts at most. */
   readonly withinMs: number;
+  /**
+   * Of the connections that break, every other one does so while a message is under way: one of the first so many.
+   * Default: at any time.
+   */
+  readonly messagesMax?: number;
   /** How late an end learns of it at most; how late messages still arrive there. */
   readonly halfOpenMaxMs: number;
 };
+
+/** What became of connections, counted as it happens. */
+export type SimBreaks = {
+  /** Connections that broke. */
+  cuts: number;
+  /** Messages that their end never saw. */
+  lost: number;
+  /** Messages that arrived after the cut. */
+  late: number;
+};
+
+export const noBreaks = (): SimBreaks => ({ cuts: 0, lost: 0, late: 0 });
 
 export type SimTransportOptions = {
   readonly env: Pick<Env, "timers" | "clock">;
@@ -26,6 +43,8 @@ export type SimTransportOptions = {
   readonly cuts?: SimCuts;
   /** Nothing that is sent once this holds arrives, by whatever connection, and no end is told. It holds for good. */
   readonly parted?: () => boolean;
+  /** Told what the cuts did. */
+  readonly breaks?: SimBreaks;
   readonly messageBytesMax?: number;
 };
 
@@ -38,60 +57,103 @@ export function simTransport(options: SimTransportOptions): Transport {
   });
 }
 
-function simLine({ env, random, delayMaxMs, cuts, parted = () => false }: SimTransportOptions): Line {
+function simLine({
+  env,
+  random,
+  delayMaxMs,
+  cuts,
+  parted = () => false,
+  breaks = noBreaks(),
+}: SimTransportOptions): Line {
   const delayed = (): number => random.next() * delayMaxMs;
-  const down = new SimPipe(env.timers, delayed, parted);
-  const up = new SimPipe(env.timers, delayed, parted);
+  const down = new SimPipe(env.timers, { delayed, parted, breaks });
+  const up = new SimPipe(env.timers, { delayed, parted, breaks });
   const line = { down: down.put, up: up.put };
   if (cuts === undefined || random.next() >= cuts.chance) return line;
   const lateMs = (): number => (random.next() < 0.5 ? random.next() * cuts.halfOpenMaxMs : delayed());
+  const breaking = (tellNear: () => void, tellFar: () => void): void => {
+    breaks.cuts += 1;
+    down.cut(random, lateMs());
+    up.cut(random, lateMs());
+    env.timers.after(lateMs(), tellNear);
+    env.timers.after(lateMs(), tellFar);
+  };
+  // In the background: a line on which nothing happens any more need not break for the world to come to rest.
+  const soon = (withinMs: number, cut: () => void): void =>
+    void env.timers.after(random.next() * withinMs, cut, { background: true });
+  return cuts.messagesMax === undefined || random.next() < 0.5
+    ? { ...line, breaks: (...tell) => soon(cuts.withinMs, () => breaking(...tell)) }
+    : breakingAt(random.below(cuts.messagesMax), line, (...tell) => soon(delayMaxMs, () => breaking(...tell)));
+}
+
+/** Breaks with the message that `before` others have gone before, or the first after the connection is made. */
+function breakingAt(before: number, { down, up }: Line, breaks: NonNullable<Line["breaks"]>): Line {
+  let cut: (() => void) | null = null;
+  let left = before;
+  const counted =
+    (put: Pipe): Pipe =>
+    (arrive) => {
+      put(arrive);
+      left -= 1;
+      if (left >= 0 || cut === null) return;
+      cut();
+      cut = null;
+    };
   return {
-    ...line,
-    breaks: (tellNear, tellFar) => {
-      const cut = (): void => {
-        down.cut(random, lateMs());
-        up.cut(random, lateMs());
-        env.timers.after(lateMs(), tellNear);
-        env.timers.after(lateMs(), tellFar);
-      };
-      // In the background: a line on which nothing happens any more need not break for the world to come to rest.
-      env.timers.after(random.next() * cuts.withinMs, cut, { background: true });
+    down: counted(down),
+    up: counted(up),
+    breaks: (...tell) => {
+      cut = () => breaks(...tell);
     },
   };
 }
 
+type PipeOptions = {
+  readonly delayed: () => number;
+  readonly parted: () => boolean;
+  readonly breaks: SimBreaks;
+};
+
 class SimPipe {
   readonly #timers: Timers;
-  readonly #delayed: () => number;
-  readonly #parted: () => boolean;
+  readonly #line: PipeOptions;
   readonly #underWay: (() => void)[] = [];
   #isCut = false;
   #heldMs = 0;
 
-  constructor(timers: Timers, delayed: () => number, parted: () => boolean) {
-    this.#parted = parted;
+  constructor(timers: Timers, line: PipeOptions) {
     this.#timers = timers;
-    this.#delayed = delayed;
+    this.#line = line;
   }
 
   readonly put: Pipe = (arrive) => {
-    if (this.#isCut || this.#parted()) return;
+    if (this.#isCut || this.#line.parted()) {
+      this.#line.breaks.lost += 1;
+      return;
+    }
     this.#underWay.push(arrive);
-    this.#timers.after(this.#delayed(), () => this.#deliver());
+    this.#timers.after(this.#line.delayed(), () => this.#deliver());
   };
 
   /** N1 */
   cut(random: SeededRandom, heldMs: number): void {
     this.#isCut = true;
     this.#heldMs = heldMs;
-    this.#underWay.length = random.below(this.#underWay.length + 1);
+    const arriving = random.below(this.#underWay.length + 1);
+    this.#line.breaks.lost += this.#underWay.length - arriving;
+    this.#underWay.length = arriving;
   }
 
   #deliver(): void {
-    if (this.#heldMs === 0) {
+    if (!this.#isCut) {
       this.#underWay.shift()?.();
       return;
     }
-    this.#timers.after(this.#heldMs, () => this.#underWay.shift()?.());
+    this.#timers.after(this.#heldMs, () => {
+      const arrive = this.#underWay.shift();
+      if (arrive === undefined) return;
+      this.#line.breaks.late += 1;
+      arrive();
+    });
   }
 }

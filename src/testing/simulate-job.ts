@@ -25,7 +25,7 @@ import type { SimDisk } from "./sim-disk.ts";
 import { SimEnv } from "./sim-env.ts";
 import { SimLinks } from "./sim-links.ts";
 import { mortalSlots, type SlotDeath } from "./sim-slots.ts";
-import { type SimCuts, simTransport } from "./sim-transport.ts";
+import { noBreaks, type SimBreaks, type SimCuts, simTransport } from "./sim-transport.ts";
 
 type Setting = string | number | boolean;
 
@@ -61,6 +61,8 @@ export type Simulation = JobResult & {
   readonly commitsBegan: boolean;
   readonly printed: readonly string[];
   readonly metrics: MetricStore;
+  /** What became of the connections between job master and TaskManager. */
+  readonly breaks: SimBreaks;
   /** Virtual time that the job took. */
   readonly tookMs: number;
 };
@@ -96,6 +98,7 @@ export async function simulateJob(job: Job, options: SimulationOptions): Promise
   options.prepare?.(env.disk);
   const history = new History();
   const printed: string[] = [];
+  const breaks = noBreaks();
   const { params = {} } = options;
   const configuration = configurationOf(options, weather);
   const run = embeddedStart({
@@ -108,7 +111,7 @@ export async function simulateJob(job: Job, options: SimulationOptions): Promise
     checks: options.checks ?? true,
     machineBytes: MACHINE_BYTES,
     transport: simTransport({
-      ...{ env, random, delayMaxMs: weather.messageDelayMaxMs },
+      ...{ env, random, delayMaxMs: weather.messageDelayMaxMs, breaks },
       ...(weather.cuts !== null && options.cuts !== false && { cuts: weather.cuts }),
       ...(options.parted !== undefined && { parted: options.parted }),
     }),
@@ -126,7 +129,8 @@ export async function simulateJob(job: Job, options: SimulationOptions): Promise
   const digest = `${env.digest()}${history.digest()}`;
   const tookMs = env.clock.monotonicMs();
   const { commitsBegan } = run.master.state;
-  return { ...(result as JobResult), digest, disk: env.disk, commitsBegan, printed, metrics: run.metrics, tookMs };
+  const seen = { digest, disk: env.disk, commitsBegan, printed, metrics: run.metrics, breaks, tookMs };
+  return { ...(result as JobResult), ...seen };
 }
 
 function weatherOf(random: SeededRandom): Weather {
@@ -145,19 +149,22 @@ function weatherOf(random: SeededRandom): Weather {
   };
 }
 
-/** Two thirds of the worlds have connections that break, in the middle of most jobs. */
+/** Most worlds have connections that break: in the middle of a job, of its start or of its end. */
 function cutsOf(random: SeededRandom, spread: (least: number, greatest: number) => number): SimCuts | null {
-  const cuts = { chance: 0.9 * random.next(), withinMs: spread(30, 3_000), halfOpenMaxMs: spread(1, 3_000) };
-  return random.next() < 2 / 3 ? cuts : null;
+  const chance = 0.5 + 0.4 * random.next();
+  const cuts = { chance, withinMs: spread(5, 500), messagesMax: 30, halfOpenMaxMs: spread(1, 3_000) };
+  return random.next() < 0.9 ? cuts : null;
 }
 
 function configurationOf({ config, parallelism = 2 }: SimulationOptions, weather: Weather): Configuration {
   const values = {
     [OPTIONS.watchdogTimeout.key]: "100000d", // Nothing can hang in one thread.
     [OPTIONS.flinkSize.key]: FLINK_MEMORY,
-    [OPTIONS.managedSize.key]: "128mb",
-    [OPTIONS.networkMin.key]: "16mb",
-    [OPTIONS.networkMax.key]: "16mb",
+    [OPTIONS.managedSize.key]: "4mb",
+    [OPTIONS.managedBlockSize.key]: "64kb",
+    [OPTIONS.networkMin.key]: "2mb",
+    [OPTIONS.networkMax.key]: "2mb",
+    [OPTIONS.segmentSize.key]: "4kb",
     [OPTIONS.memoryPoison.key]: true,
     [OPTIONS.heartbeatInterval.key]: "500ms",
     [OPTIONS.bufferTimeout.key]: `${weather.bufferTimeoutMs.toFixed(3)}ms`,

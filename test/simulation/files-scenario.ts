@@ -58,7 +58,7 @@ export async function filesScenario(seed: number): Promise<Simulation> {
   const simulation = await simulateJob(declared, {
     seed,
     parallelism: 1 + (seed % 4),
-    realLinks: seed % 3 === 0,
+    realLinks: seed % 5 === 0,
     prepare: (disk) => {
       for (const [index, rows] of files.entries()) {
         const lines = rows.map((row) => (extension === "csv" ? `${row.k},${row.at}` : JSON.stringify(row)));

@@ -1,5 +1,5 @@
 import { test } from "node:test";
 import { MARKET, runSeeds } from "./scenarios.ts";
 
-test("the market example gives the same rows under 200 seeds of delays, chunks, flushes and schedules", () =>
-  runSeeds(MARKET, 200));
+test("the market example gives the same rows under 400 seeds of delays, chunks, flushes, schedules and cuts", () =>
+  runSeeds(MARKET));

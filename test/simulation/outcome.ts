@@ -1,11 +1,12 @@
 // What a simulated job left on its disk.
 
+import type { SimBreaks } from "../../src/testing/sim-transport.ts";
 import type { Simulation } from "../../src/testing/simulate-job.ts";
 
-export type Outcome = { readonly rows: readonly string[]; readonly digest: string };
+export type Outcome = { readonly rows: readonly string[]; readonly digest: string; readonly breaks: SimBreaks };
 
 /** The visible rows below /out as sorted lines, each with its folder. */
-export function outcomeOf({ error, disk, digest }: Simulation): Outcome {
+export function outcomeOf({ error, disk, digest, breaks }: Simulation): Outcome {
   if (error !== null) throw error;
   const rows = disk
     .paths()
@@ -15,5 +16,5 @@ export function outcomeOf({ error, disk, digest }: Simulation): Outcome {
       const lines = text.split("\n").filter((line) => line !== "");
       return lines.map((line) => `${path.split("/")[2]} ${line}`);
     });
-  return { rows: rows.sort(), digest };
+  return { rows: rows.sort(), digest, breaks };
 }

@@ -344,7 +344,7 @@ export async function randomGraphScenario(seed: number): Promise<Simulation> {
   const graph = graphOf(seed);
   const { job: declared, received } = declare(graph);
   const parallelism = 1 + (seed % 3);
-  const simulation = await simulateJob(declared, { seed, parallelism, realLinks: seed % 3 === 0 });
+  const simulation = await simulateJob(declared, { seed, parallelism, realLinks: seed % 5 === 0 });
   const parallelismOf = (stream: number): number => {
     const node = graph.nodes[stream - graph.sources.length];
     return node?.settings.parallelism ?? parallelism;

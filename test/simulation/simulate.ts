@@ -1,7 +1,8 @@
 // `npm run simulate -- --seeds N [--seed S] [--scenario NAME]`: more seeds than `npm test` has time for. The last line
-// is JSON.
+// is JSON; its digest is equal for equal histories.
 
 import { inspect, parseArgs } from "node:util";
+import { canonicalHash } from "../../src/base/canonical-json.ts";
 import { COMMITS, FILES, MARKET, MOVES, RANDOM_GRAPH, runSeed, SILENCES } from "./scenarios.ts";
 
 const SCENARIOS = [MARKET, MOVES, SILENCES, FILES, COMMITS, RANDOM_GRAPH];
@@ -22,11 +23,12 @@ if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1 || chosen.
 }
 
 let failures = 0;
+const digests: string[] = [];
 for (const scenario of chosen) {
   const started = process.cpuUsage();
   for (let seed = first; seed < first + count; seed += 1) {
     try {
-      await runSeed(scenario, seed);
+      digests.push((await runSeed(scenario, seed)).digest);
     } catch (error) {
       failures += 1;
       console.error(inspect(error, { depth: 4 }));
@@ -36,5 +38,6 @@ for (const scenario of chosen) {
   const seedsPerHour = Math.round((count * 3_600) / ((user + system) / 1e6));
   console.error(`${scenario.name}: ${count} seeds, ${seedsPerHour} per hour and core`);
 }
-console.log(JSON.stringify({ seed: first, seeds: count, scenarios: chosen.map(({ name }) => name), failures }));
+const scenarios = chosen.map(({ name }) => name);
+console.log(JSON.stringify({ seed: first, seeds: count, scenarios, failures, digest: canonicalHash(digests) }));
 process.exitCode = failures === 0 ? 0 : 1;

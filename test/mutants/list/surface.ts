@@ -2,6 +2,7 @@ import type { Mutant } from "../mutant.ts";
 
 const DISK = "src/testing/sim-disk.ts";
 const SIM = "src/testing/sim-env.ts";
+const SIM_TRANSPORT = "src/testing/sim-transport.ts";
 const ARGUMENTS = "src/cli/session/arguments.ts";
 const ROW_QUEUE = "src/client/row-queue.ts";
 const JOB_HANDLE = "src/client/job-handle.ts";
@@ -83,6 +84,27 @@ export const SURFACE: readonly Mutant[] = [
     file: SIM,
     find: "    this.#elapsedMs = untilMs;\n",
     replace: "",
+  },
+  {
+    name: "the next simulated event comes before promises that could go on",
+    file: "src/base/env-node.ts",
+    find: "  process.nextTick(run);",
+    replace: "  run();",
+    tests: ["src/testing/sim-env.test.ts"],
+  },
+  {
+    name: "no simulated connection ever breaks",
+    file: SIM_TRANSPORT,
+    find: "random.next() >= cuts.chance",
+    replace: "random.next() >= 0",
+    tests: ["test/simulation/replay.test.ts"],
+  },
+  {
+    name: "of a simulated connection that breaks no message arrives late",
+    file: SIM_TRANSPORT,
+    find: "this.#underWay.length = arriving;",
+    replace: "this.#underWay.length = 0;",
+    tests: ["test/simulation/replay.test.ts"],
   },
   {
     name: "of equal parameters the first wins",
