@@ -264,9 +264,30 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a single file of another sink is replaced",
     file: SINGLE_FILE,
-    find: "(await ownerOf(disk, this.directory, this.#name)) !== uid",
-    replace: "(await ownerOf(disk, this.directory, this.#name)) === null",
+    find: "stat !== null && owner !== uid",
+    replace: "stat !== null && owner === undefined",
     tests: CLAIM_TESTS,
+  },
+  {
+    name: "a single file of a sink whose run failed before its commit passes for its own",
+    file: SINGLE_FILE,
+    find: "...(owner !== undefined && { owner }) };",
+    replace: "owner: owner ?? uid };",
+    tests: CLAIM_TESTS,
+  },
+  {
+    name: "a writer of a single file that was paused commits over what another has shown since",
+    file: SINGLE_FILE,
+    find: "claim.job === job && claim.attempt <= attempt;",
+    replace: "claim.attempt <= attempt + 1;",
+    tests: ["src/connectors/files/sink/paused-writer.test.ts"],
+  },
+  {
+    name: "an attempt of the past claims a single file",
+    file: SINGLE_FILE,
+    find: "newest.attempt > attempt)",
+    replace: "newest.attempt > attempt + 1)",
+    tests: ["src/connectors/files/sink/paused-writer.test.ts"],
   },
   {
     name: "a flush of standard output does not wait for its reader",

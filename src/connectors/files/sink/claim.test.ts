@@ -136,6 +136,23 @@ describe("a single file", () => {
     await write("one", "job-3");
   });
 
+  test("belongs to nobody by runs that fail", async () => {
+    const world = simWorld(1);
+    for (const jobId of ["job-1", "job-2", "job-3"]) await run(jsonl("/out.jsonl"), world, [{ n: 1 }], "abort", jobId);
+    world.env.disk.put("/out.jsonl", "theirs");
+    await assert.rejects(run(jsonl("/out.jsonl"), world, []), { code: "SINK_TARGET_OCCUPIED" });
+    const write = async (uid: string, jobId: string, end: "finish" | "abort"): Promise<void> => {
+      const writer = new WriterUnderTest(jsonl("/out.jsonl", { mode: "replace" }), world, { uid, jobId });
+      await writer.open();
+      await writer[end]();
+    };
+    await write("one", "job-4", "finish");
+    for (const jobId of ["job-5", "job-6", "job-7"]) await write("two", jobId, "abort");
+    const writer = new WriterUnderTest(jsonl("/out.jsonl"), world, { uid: "one", jobId: "job-8" });
+    await writer.open();
+    await writer.finish();
+  });
+
   test("survives a loss of power once its commit was reported", async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const world = simWorld(seed);
@@ -179,7 +196,8 @@ describe("a single file", () => {
       disk.faults.fail = () => null;
       await run(jsonl("/out.jsonl"), world, rows, "finish", "job-2");
       assert.equal(text(world, "/out.jsonl"), whole);
-      assert.deepEqual(disk.paths(), ["/.out.jsonl.millrace.json", "/out.jsonl"]);
+      const others = disk.paths().filter((path) => !/^\/\.out\.jsonl\.millrace-0-[12]\.json$/.test(path));
+      assert.deepEqual(others, ["/out.jsonl"]);
     }
   });
 });

@@ -1,6 +1,7 @@
-// Who wrote which parts of a sink's directory, as files in it.
+// Who wrote which parts of a sink's directory, or a single file, as files beside them.
 //
-//   .millrace-<subtask>-<epoch>.json      {"uid", "job", "attempt", "since", "kept", "committed"}
+//   .millrace-<subtask>-<epoch>.json            {"uid", "job", "attempt", "since", "kept", "committed"}
+//   .<file>.millrace-<subtask>-<epoch>.json     of a single file; with "owner"
 //
 // The highest epoch counts. A new attempt makes a claim of the next one, which must not be there yet: an attempt
 // that was paused, and has read what was newest then, finds that somebody else made it, and can never come after.
@@ -23,19 +24,30 @@ export type Claim = {
   readonly kept: readonly string[];
   /** Numbers of parts of this run and those it goes on from are below. */
   readonly committed: number;
+  /** Of a single file: uid of the sink that wrote what is visible. */
+  readonly owner?: string;
 };
+
+/** Where claims are, and how their names begin. */
+export type ClaimPlace = { readonly disk: Disk; readonly directory: string; readonly stem: string };
+
+/** Of the parts in a directory. */
+export function partsPlace(disk: Disk, directory: string): ClaimPlace {
+  return { disk, directory, stem: ".millrace-" };
+}
 
 type Found = Claim & { readonly epoch: number };
 
 /** By subtask, the newest first. */
 export type Claims = ReadonlyMap<number, readonly Found[]>;
 
-const CLAIM = /^\.millrace-(\d+)-(\d+)\.json$/;
+const CLAIM = /^(\d+)-(\d+)\.json$/;
 
-export async function claimsRead(disk: Disk, directory: string, names: readonly string[]): Promise<Claims> {
+export async function claimsRead(place: ClaimPlace, names: readonly string[]): Promise<Claims> {
+  const { disk, directory } = place;
   const claims = new Map<number, Found[]>();
   for (const name of names) {
-    const at = claimOf(name);
+    const at = claimOf(place, name);
     const claim = at === null ? null : await claimRead(disk, `${directory}/${name}`);
     if (at === null || claim === null) continue;
     const ofSubtask = claims.get(at.subtask) ?? [];
@@ -51,41 +63,44 @@ export function newestClaim(claims: Claims, subtask: number): Found | undefined 
 }
 
 /** Null for other files. */
-export function claimOf(name: string): { readonly subtask: number; readonly epoch: number } | null {
-  const match = CLAIM.exec(name);
+export function claimOf(
+  { stem }: Pick<ClaimPlace, "stem">,
+  name: string,
+): { readonly subtask: number; readonly epoch: number } | null {
+  const match = name.startsWith(stem) ? CLAIM.exec(name.slice(stem.length)) : null;
   return match === null ? null : { subtask: Number(match[1]), epoch: Number(match[2]) };
 }
 
 /** Adds a claim that comes after those among `names`; removes what nobody needs any more. */
 export async function claimAdd(
-  disk: Disk,
-  directory: string,
+  place: ClaimPlace,
   { subtask, claim, names, claims }: { subtask: number; claim: Claim; names: readonly string[]; claims: Claims },
 ): Promise<void> {
+  const { disk, directory, stem } = place;
   const epochs = names.flatMap((name) => {
-    const found = claimOf(name);
+    const found = claimOf(place, name);
     return found?.subtask === subtask ? [found.epoch] : [];
   });
   const epoch = 1 + Math.max(0, ...epochs);
   try {
-    await textWrite(disk, claimPath(directory, subtask, epoch), textOf(claim), "create");
+    await textWrite(disk, claimPath(place, subtask, epoch), textOf(claim), "create");
   } catch (error) {
     if (error instanceof EngineError && error.code === "DISK_EXISTS") throw superseded(directory, claim);
     throw error;
   }
   await disk.syncDirectory(directory);
   const before = newestClaim(claims, subtask)?.epoch ?? 0;
-  for (const old of epochs) if (old < before) await disk.remove(claimPath(directory, subtask, old)); // C1
+  for (const old of epochs) if (old < before) await disk.remove(claimPath(place, subtask, old)); // C1
   for (const name of names) {
-    if (name.startsWith(`.millrace-${subtask}-`) && name.endsWith(".tmp")) await disk.remove(`${directory}/${name}`);
+    if (name.startsWith(`${stem}${subtask}-`) && name.endsWith(".tmp")) await disk.remove(`${directory}/${name}`);
   }
 }
 
 /** C2 */
-export async function claimCommit(disk: Disk, directory: string, subtask: number, claim: Found): Promise<void> {
+export async function claimCommit(place: ClaimPlace, subtask: number, claim: Found): Promise<void> {
   const { epoch, ...content } = claim;
-  await textReplace(disk, claimPath(directory, subtask, epoch), textOf(content));
-  await disk.syncDirectory(directory);
+  await textReplace(place.disk, claimPath(place, subtask, epoch), textOf(content));
+  await place.disk.syncDirectory(place.directory);
 }
 
 export function superseded(
@@ -99,8 +114,8 @@ export function superseded(
   });
 }
 
-function claimPath(directory: string, subtask: number, epoch: number): string {
-  return `${directory}/.millrace-${subtask}-${epoch}.json`;
+function claimPath({ directory, stem }: ClaimPlace, subtask: number, epoch: number): string {
+  return `${directory}/${stem}${subtask}-${epoch}.json`;
 }
 
 function textOf(claim: Claim): string {

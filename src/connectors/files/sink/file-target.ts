@@ -16,12 +16,14 @@ import { ExternalError, UserError } from "../../../base/errors.ts";
 import type { SinkWriterContext } from "../../../operators/sink.ts";
 import {
   type Claim,
+  type ClaimPlace,
   type Claims,
   claimAdd,
   claimCommit,
   claimOf,
   claimsRead,
   newestClaim,
+  partsPlace,
   superseded,
 } from "./claims.ts";
 import { inProgressName, inProgressOf, partName, partOf, runId, sinkId } from "./part-names.ts";
@@ -67,13 +69,14 @@ export class FileTarget {
     const { directory } = this;
     if ((await disk.stat(directory)) === null) await disk.makeDirectory(directory);
     const names = await disk.list(directory);
-    const claims = await claimsRead(disk, directory, names);
+    const place = partsPlace(disk, directory);
+    const claims = await claimsRead(place, names);
     this.#refuseOthers(names, claims);
     const newest = newestClaim(claims, subtask);
     if (newest?.job === jobId && newest.attempt > attempt) throw superseded(directory, { ...newest, attempt });
     const claim = this.#nextClaim(names, newest);
     this.#next = claim.committed;
-    await claimAdd(disk, directory, { subtask, claim, names, claims });
+    await claimAdd(place, { subtask, claim, names, claims });
     if (restored && subtask === 0) await this.#adopt(names, claims);
     // Listed again: whoever writes by an older claim has begun before ours was there.
     for (const name of await disk.list(directory)) {
@@ -147,7 +150,7 @@ export class FileTarget {
       const before = newestClaim(claims, subtask)!;
       if (subtask < parallelism || before.uid !== uid) continue;
       const claim = continued(before, { job, attempt });
-      await claimAdd(disk, this.directory, { subtask, claim, names, claims });
+      await claimAdd(partsPlace(disk, this.directory), { subtask, claim, names, claims });
     }
   }
 
@@ -168,12 +171,13 @@ export class FileTarget {
 export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> {
   const { directory, uid, job, subtask, files } = commit;
   const names = await disk.list(directory);
-  const claims = await claimsRead(disk, directory, names);
+  const place = partsPlace(disk, directory);
+  const claims = await claimsRead(place, names);
   const claim = newestClaim(claims, subtask);
   // What an attempt has prepared is committed before the next one opens; afterwards it can only be found done.
   const isOurs = claim?.uid === uid && claim.job === job && claim.attempt <= commit.attempt;
   if (isOurs && claim.committed < commit.committed) {
-    await claimCommit(disk, directory, subtask, { ...claim, committed: commit.committed });
+    await claimCommit(place, subtask, { ...claim, committed: commit.committed });
   }
   for (const { from, to, size } of files) {
     if (isOurs && names.includes(from)) await disk.rename(`${directory}/${from}`, `${directory}/${to}`);
@@ -183,7 +187,7 @@ export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> 
   const committed = Math.max(claim.committed, commit.committed);
   // Backwards: parts before the claims that say whose they are.
   for (const name of [...names].reverse()) {
-    if (isStale(name, { ...commit, committed }, claims)) await disk.remove(`${directory}/${name}`);
+    if (isStale(name, { ...commit, committed }, { place, claims })) await disk.remove(`${directory}/${name}`);
   }
   await disk.syncDirectory(directory);
 }
@@ -196,9 +200,13 @@ export async function checkCommitted(disk: Disk, path: string, size: number): Pr
 }
 
 /** A part of an earlier run, or a claim of a subtask that only an earlier run had. */
-function isStale(name: string, commit: FileCommit, claims: Claims): boolean {
+function isStale(
+  name: string,
+  commit: FileCommit,
+  { place, claims }: { readonly place: ClaimPlace; readonly claims: Claims },
+): boolean {
   const part = partOf(name);
-  const subtask = part?.subtask ?? claimOf(name)?.subtask ?? -1;
+  const subtask = part?.subtask ?? claimOf(place, name)?.subtask ?? -1;
   const claim = newestClaim(claims, subtask);
   if (subtask === commit.subtask && claim !== undefined) {
     if (part === null) return false;
