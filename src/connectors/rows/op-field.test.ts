@@ -32,6 +32,35 @@ describe("the kind of a row as its field op", () => {
     }
   });
 
+  test("is +I of rows that stand for themselves", async () => {
+    const rows = (env: JobEnv) => env.from("in", changes(GIVEN.slice(0, 1), { kind: "append" }, Row));
+    const text = await written((env) => void rows(env).to("out", csv("/out.csv", { op: true })), "/out.csv");
+    assert.equal(text, "op,id,v\n+I,0,x\n");
+  });
+
+  test("changes nothing of what becomes of the file when the job fails", async () => {
+    for (const op of [false, true]) {
+      const failing = (env: JobEnv) => {
+        env.from("in", changes(GIVEN.slice(0, 1), RETRACT, Row)).to("out", jsonl("/out.jsonl", { op: true }));
+        env
+          .from("rows", changes(GIVEN.slice(0, 1), { kind: "append" }, Row))
+          .to("plain", jsonl("/plain.jsonl", { op }));
+        env
+          .from("bad", changes(GIVEN.slice(0, 1), { kind: "append" }, Row))
+          .map(() => {
+            throw new Error("no");
+          })
+          .to("none", print());
+      };
+      const { error, disk } = await simulateJob(job({ name: "op" }, failing), { seed: 1, parallelism: 1 });
+      assert.notEqual(error, null);
+      assert.deepEqual(
+        disk.paths().filter((path) => path.endsWith(".tmp") || path.endsWith(".jsonl")),
+        [],
+      );
+    }
+  });
+
   test("names the column of a file without rows as well", async () => {
     const text = await written(
       (env) => void env.from("in", changes([], RETRACT, Row)).to("out", csv("/out.csv", { op: true })),

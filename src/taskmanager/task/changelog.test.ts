@@ -59,23 +59,29 @@ describe("a changelog", () => {
     );
   });
 
-  test("keeps it through a generator that waits for room", async () => {
+  test("keeps it through a generator, and an array, that wait for room", async () => {
     const given: Change<Row>[] = [0, 1, 2, 3].map((kind) => ({
       kind: kind as Change<Row>["kind"],
       row: { id: kind, v: 1 },
     }));
-    const kept = new ChangesKept<Row>();
-    await ran((env) => {
-      const rows = env.from("in", changes(given, RETRACT, Row));
-      const many = rows.flatMap(function* (row) {
+    const ways: Record<string, (row: Row) => Iterable<Row>> = {
+      *generator(row) {
         for (let each = 0; each < 500; each += 1) yield row;
+      },
+      array: (row) => Array.from({ length: 500 }, () => row),
+    };
+    for (const [name, many] of Object.entries(ways)) {
+      const kept = new ChangesKept<Row>();
+      await ran((env) => {
+        const rows = env.from("in", changes(given, RETRACT, Row)).flatMap(many);
+        rows.rebalance().to("out", kept.sink("changes")).parallelism(1);
       });
-      many.rebalance().to("out", kept.sink("changes")).parallelism(1);
-    });
-    assert.deepEqual(
-      kept.got,
-      given.flatMap((change) => Array.from({ length: 500 }, () => change)),
-    );
+      assert.deepEqual(
+        kept.got,
+        given.flatMap((change) => Array.from({ length: 500 }, () => change)),
+        name,
+      );
+    }
   });
 
   test("of a running aggregate begins each key with an insert and goes on with updates, by the columns of its key", async () => {
@@ -207,6 +213,20 @@ describe("a filter behind updates by a key", () => {
     });
   }
 
+  test("asks nobody about deletes, and makes none of inserts", async () => {
+    const kept = new ChangesKept<Row>();
+    const given: Change<Row>[] = [
+      { kind: 0, row: { id: 1, v: 0 } },
+      { kind: 2, row: { id: 1, v: 9 } },
+      { kind: 3, row: { id: 1, v: null } },
+    ];
+    await ran((env) => {
+      const rows = env.from("in", changes(given, BY_ID, Row));
+      rows.filter(({ v }) => v!.toFixed().length > 0 && v! > 4).to("out", kept.sink("upsert"));
+    });
+    assert.deepEqual(kept.got, given.slice(1));
+  });
+
   test("makes no deletes of rows by their key alone, nor where nobody keeps rows by key", async () => {
     const inserts = [1, 2, 1, 1].map((id, v): Change<Row> => ({ kind: 0, row: { id, v } }));
     const [byKey, plain] = [new ChangesKept<unknown>(), new ChangesKept<unknown>()];
@@ -318,12 +338,37 @@ describe("what cannot be taken is refused when the plan is built, at the user's 
   });
 
   test("and what a source offers beyond its changelog fails the job", async () => {
-    const given: Change<Row>[] = [{ kind: 3, row: { id: 1, v: 1 } }];
-    await assert.rejects(
-      ran((env) => void env.from("in", changes(given, { kind: "append" }, Row)).to("out", kept.sink())),
-      { code: "SOURCE_ROW_KIND" },
-    );
+    for (const [changelog, kinds] of [
+      [{ kind: "append" }, [1, 2, 3]],
+      [{ ...BY_ID, deletes: false }, [1, 3]],
+      [BY_ID, [1]],
+    ] as const)
+      for (const kind of kinds)
+        await assert.rejects(
+          ran((env) => {
+            const rows = env.from("in", changes<Row>([{ kind, row: { id: 1, v: 1 } }], changelog, Row));
+            rows.to("out", kept.sink("changes"));
+          }),
+          { code: "SOURCE_ROW_KIND" },
+        );
   });
+});
+
+test("inserts and retractions of two streams keep their kinds side by side", async () => {
+  const given: Change<Row>[] = ([1, 2, 3, 0] as const).map((kind) => ({ kind, row: { id: kind, v: 1 } }));
+  const inserts = [7, 8].map((id): Change<Row> => ({ kind: 0, row: { id, v: 1 } }));
+  for (const parallelism of [1, 2]) {
+    const kept = new ChangesKept<Row>();
+    await ran(
+      (env) => {
+        const plain = env.from("plain", changes(inserts, { kind: "append" }, Row));
+        const retracted = env.from("retracted", changes(given, RETRACT, Row));
+        plain.union(retracted).to("out", kept.sink("changes"));
+      },
+      { parallelism },
+    );
+    assert.deepEqual(sorted(kept.got), sorted([...inserts, ...given]));
+  }
 });
 
 test("updates go through a function with timers, and further sums behind it, as records of their own", async () => {
