@@ -10,6 +10,7 @@
 //       that have nothing to read. One that it pushes to counts again before anything flows.
 
 import { UserError } from "../base/errors.ts";
+import type { Changelog } from "../operators/changelog.ts";
 import type {
   InvalidPolicy,
   InvalidRow,
@@ -22,12 +23,13 @@ import type {
   SourceSplit,
   SplitEnumerator,
 } from "../operators/source.ts";
+import { ROW_KIND, type RowKind } from "../types/bytes/row-kind.ts";
 import { compileRecordGuard, type RecordGuard } from "../types/record-guard.ts";
 import type { TypeSpec } from "../types/spec/type-spec.ts";
 import { checkBadRow, checkRecord, inputEnded } from "./test-input.ts";
 
 type Item =
-  | { readonly kind: "record"; readonly record: unknown }
+  | { readonly kind: "record"; readonly record: unknown; readonly rowKind: RowKind }
   | { readonly kind: "invalid"; readonly row: InvalidRow }
   | { readonly kind: "watermark"; readonly atMs: number }
   | { readonly kind: "end" };
@@ -88,7 +90,8 @@ class StubReader implements SourceReader<unknown> {
         this.#watermark = item.atMs; // The task delivers it before it polls again.
         return "more";
       }
-      const room = item.kind === "record" ? output.offer(item.record, Number.NaN) : output.invalid(item.row);
+      const room =
+        item.kind === "record" ? output.offer(item.record, Number.NaN, item.rowKind) : output.invalid(item.row);
       if (!room) return "more";
     }
     return "more";
@@ -135,6 +138,9 @@ export class TestScript {
   }
 }
 
+/** Where records go, and what they are. */
+type Pushed = { readonly subtask?: number; readonly rowKind?: RowKind };
+
 type StubSourceOptions = {
   readonly parallelism: number;
   /** There are no watermarks before the end. */
@@ -150,6 +156,7 @@ export class StubSource implements Source<unknown> {
   readonly bounded: boolean;
   readonly streams = "one";
   readonly invalid: InvalidPolicy;
+  readonly changelog?: Changelog;
   readonly #uid: string;
   readonly #original: Source<unknown>;
   readonly #readers: StubReader[];
@@ -167,6 +174,7 @@ export class StubSource implements Source<unknown> {
     this.type = original.type;
     this.bounded = original.bounded;
     this.invalid = original.invalid;
+    if (original.changelog !== undefined) this.changelog = original.changelog;
     this.#uid = uid;
     this.#original = original;
     this.#readers = Array.from({ length: options.parallelism }, () => new StubReader());
@@ -190,13 +198,13 @@ export class StubSource implements Source<unknown> {
     return reader;
   }
 
-  push(records: readonly unknown[], subtask: number = this.#target): void {
+  push(records: readonly unknown[], { subtask = this.#target, rowKind = ROW_KIND.insert }: Pushed = {}): void {
     const reader = this.#reader(subtask);
     this.#checkOpen();
     if (records.length > 0) this.#reads(subtask);
     for (const record of records) checkRecord(this.#fits, this.type, record, `record pushed to "${this.#uid}"`);
     this.#script.add(() => {
-      for (const record of records) reader.push({ kind: "record", record });
+      for (const record of records) reader.push({ kind: "record", record, rowKind });
     }, false);
   }
 

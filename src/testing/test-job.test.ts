@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { changes } from "../../test/connectors/changes.ts";
 import type { UserError } from "../base/errors.ts";
-import { blackhole, collection, count, job, type Sink, type Source, state, t, tumbling } from "../index.ts";
+import { blackhole, col, collection, count, job, print, type Sink, type Source, state, t, tumbling } from "../index.ts";
 import { harness, testJob } from "./index.ts";
 
 const Tick = t.struct({ symbol: t.string, price: t.f64, qty: t.f64, ts: t.timestamp });
@@ -312,4 +313,33 @@ test("rows that are more than inserts are shown with what they are, whatever the
     { op: "+U", row: { id: 1, n: 2 } },
   ]);
   assert.equal((await run.sink("out").rows()).length, 3);
+});
+
+test("a source that changes its rows is fed with what they are, and with nothing that it does not give", async () => {
+  const Row = t.struct({ id: t.string, n: t.f64 });
+  const changing = (deletes: boolean) =>
+    job({ name: "changing" }, (env) => {
+      const rows = env.from("in", changes([], { kind: "upsert", key: ["id"], deletes }, Row));
+      rows.filter(col("n").gt(1)).to("out", print({ op: true }));
+    });
+  await using run = await testJob(changing(true));
+  const rows = run.source("in");
+  rows.push({ id: "a", n: 2 });
+  rows.change("+U", { id: "a", n: 3 }, { id: "a", n: 1 });
+  rows.change("-D", { id: "b", n: 0 });
+  assert.deepEqual(await run.sink("out").changes(), [
+    { op: "+I", row: { id: "a", n: 2 } },
+    { op: "+U", row: { id: "a", n: 3 } },
+    { op: "-D", row: { id: "a", n: 1 } },
+    { op: "-D", row: { id: "b", n: 0 } },
+  ]);
+  assert.throws(() => rows.change("delete" as never, { id: "a", n: 1 }), { code: "OPTION_INVALID" });
+  await assert.rejects(
+    async () => {
+      await using other = await testJob(changing(false));
+      other.source("in").change("-D", { id: "a", n: 1 });
+      await other.settle();
+    },
+    { code: "SOURCE_ROW_KIND" },
+  );
 });

@@ -22,7 +22,7 @@ import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
 import { jobPlan, planDefaults } from "../client/job-plan.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import { type RowOp, rowOp } from "../connectors/rows/op-field.ts";
+import { opKind, type RowOp, rowOp } from "../connectors/rows/op-field.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { JobResult } from "../jobmanager/job-master.ts";
 import type { MetricEntry } from "../metrics/metric-store.ts";
@@ -63,6 +63,11 @@ export interface TestSource<T> {
    */
   push(...records: readonly T[]): void;
   pushTo(subtask: number, ...records: readonly T[]): void;
+  /**
+   * As `push`, of a source whose records change others: "+I" an insert, "-U" and "+U" the row before an update and
+   * after it, "-D" a row that is deleted. The job fails where the source's `changelog` has none such.
+   */
+  change(op: RowOp, ...records: readonly T[]): void;
   /** A row that could not be read, as a real source gives it. */
   invalid(row: InvalidRow): void;
   /**
@@ -246,7 +251,8 @@ class RunningTestJob implements TestJob {
     const source = known("source", this.#stubs.sources, uid);
     return {
       push: (...records) => source.push(records),
-      pushTo: (subtask, ...records) => source.push(records, subtask),
+      pushTo: (subtask, ...records) => source.push(records, { subtask }),
+      change: (op, ...records) => source.push(records, { rowKind: opKind(op) }),
       invalid: (row) => source.pushInvalid(row),
       watermark: (atMs) => source.watermark(timeMsOf("the watermark", atMs)),
       end: () => source.end(),

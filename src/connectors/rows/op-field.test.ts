@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Change, changes } from "../../../test/connectors/changes.ts";
 import { csv, type JobEnv, job, jsonl, print, t } from "../../index.ts";
+import type { SinkWriter, SinkWriterContext } from "../../operators/sink.ts";
 import { simulateJob } from "../../testing/simulate-job.ts";
+import { withOp } from "./op-field.ts";
 
 const Row = t.struct({ id: t.f64, v: t.string });
 type Row = { readonly id: number; readonly v: string };
@@ -91,6 +93,29 @@ describe("the kind of a row as its field op", () => {
       "/out.jsonl",
     );
     assert.equal(text, '{"op":"-D","value":7}\n');
+  });
+
+  test("is all that is added: every other call goes to the writer as it is", async () => {
+    const calls: string[] = [];
+    const noted = (name: string) => async () => void calls.push(name);
+    const writer = {
+      open: noted("open"),
+      write: () => false,
+      flush: noted("flush"),
+      prepareCommit: async () => ["all"],
+      abort: noted("abort"),
+      close: noted("close"),
+    };
+    const withKinds = withOp({ createWriter: (_: SinkWriterContext): SinkWriter<unknown> => writer }).createWriter({
+      uid: "out",
+    } as SinkWriterContext);
+    assert.equal(withKinds.write({}, Number.NaN), false);
+    await withKinds.open();
+    await withKinds.flush();
+    assert.deepEqual(await withKinds.prepareCommit(), ["all"]);
+    await withKinds.abort();
+    await withKinds.close();
+    assert.deepEqual(calls, ["open", "flush", "abort", "close"]);
   });
 
   test("never takes the place of a field of that name", async () => {

@@ -3,6 +3,7 @@
 import { UserError } from "../../base/errors.ts";
 import type { Sink, SinkWriter } from "../../operators/sink.ts";
 import { ROW_KIND, type RowKind } from "../../types/bytes/row-kind.ts";
+import { checkValue, oneOf } from "../../types/check-options.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 
 /** By RowKind. */
@@ -14,6 +15,12 @@ const OP_TYPE: TypeSpec = { kind: "enum", values: OPS };
 
 export function rowOp(kind: RowKind): RowOp {
   return OPS[kind];
+}
+
+/** Throws for what is no kind. */
+export function opKind(op: RowOp): RowKind {
+  checkValue({ what: "the kind of a row", value: op, kind: oneOf(...OPS) });
+  return OPS.indexOf(op) as RowKind;
 }
 
 /** The sink for rows of every kind, with the field "op" before their own; what is no object is the field "value". */

@@ -40,8 +40,8 @@ export type ChainShape = {
   watches(operator: number, output: string): boolean;
   /** Whether what leaves by an output may be other than inserts. */
   kinds(operator: number, output: string): boolean;
-  /** Whether what comes by an input of the head may be. */
-  inputKinds(port: 0 | 1): boolean;
+  /** Whether what comes to the head may be. One with two inputs is an object, which is not told. */
+  inputKinds(): boolean;
   /** Whether a filter turns updates that do not pass into deletes. */
   deletes(operator: number): boolean;
   /** Number of the guard of an output's records; -1 when it has none. */
@@ -265,8 +265,8 @@ export function hasRecordCode({ operators: [head] }: ChainShape): boolean {
 }
 
 /** Whether the loop is told the kinds of records. */
-export function hasKinds(chain: ChainShape, { input, port }: LoopOptions): boolean {
-  return input.kind !== "generate" && hasRecordCode(chain) && chain.inputKinds(port);
+export function hasKinds(chain: ChainShape, { input }: Pick<LoopOptions, "input">): boolean {
+  return input.kind !== "generate" && hasRecordCode(chain) && chain.inputKinds();
 }
 
 /**

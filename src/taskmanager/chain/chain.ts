@@ -292,7 +292,7 @@ function chainShape(options: ChainOptions, guards: readonly OutputGuard[]): Chai
       plan.edges.some((edge) => {
         return edge.from === uidOf(operator) && edge.output === output && changelogs.get(edge)?.kind !== "append";
       }),
-    inputKinds: (port) => inputChangelog(plan, changelogs, { uid: uidOf(0), input: port }).kind !== "append",
+    inputKinds: () => inputChangelog(plan, changelogs, { uid: uidOf(0) }).kind !== "append",
     deletes: (index) => {
       const filter = operators[index]!;
       return filterDeletes(plan, filter, inputChangelog(plan, changelogs, filter));

@@ -403,4 +403,18 @@ export const CONNECTORS: readonly Mutant[] = [
     replace: "columns !== undefined || !op ? columns",
     tests: ["src/connectors/rows/op-field.test.ts"],
   },
+  {
+    name: "rows that stand for themselves are updates",
+    file: "src/connectors/rows/op-field.ts",
+    find: "write: (record, timestampMs, kind = ROW_KIND.insert) =>",
+    replace: "write: (record, timestampMs, kind = ROW_KIND.updateAfter) =>",
+    tests: ["src/connectors/rows/op-field.test.ts"],
+  },
+  {
+    name: "what a failed job wrote with kinds stays",
+    file: "src/connectors/rows/op-field.ts",
+    find: "abort: () => writer.abort(),",
+    replace: "abort: async () => undefined,",
+    tests: ["src/connectors/rows/op-field.test.ts"],
+  },
 ];

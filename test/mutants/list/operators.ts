@@ -455,4 +455,32 @@ export const OPERATORS: readonly Mutant[] = [
     replace: '"0"',
     tests: ["src/taskmanager/task/changelog.test.ts"],
   },
+  {
+    name: "a source without deletes may give them",
+    file: "src/operators/changelog.ts",
+    find: "return deletes ? [insert, updateAfter, removed] : [insert, updateAfter];",
+    replace: "return [insert, updateAfter, removed];",
+    tests: ["src/taskmanager/task/changelog.test.ts"],
+  },
+  {
+    name: "a filter makes deletes of inserts that do not pass",
+    file: "src/taskmanager/chain/chain-code.ts",
+    find: ": ${at.kind} === 2 ? 3 : -1;",
+    replace: ": ${at.kind} !== 1 ? 3 : -1;",
+    tests: ["src/taskmanager/task/changelog.test.ts"],
+  },
+  {
+    name: "a filter hands a delete to a function",
+    file: "src/taskmanager/chain/chain-code.ts",
+    find: '`${at.kind} === 3 || ` : ""',
+    replace: '`` : ""',
+    tests: ["src/taskmanager/task/changelog.test.ts"],
+  },
+  {
+    name: "an array that waits in a flatMap loses its kind",
+    file: "src/taskmanager/drivers/flat-map-driver.ts",
+    find: "if (!output.offer(item, timestampMs, kind) ||",
+    replace: "if (!output.offer(item, timestampMs) ||",
+    tests: ["src/taskmanager/task/changelog.test.ts"],
+  },
 ];
