@@ -27,7 +27,7 @@ async function run(name: string, fate: string, endless = false): Promise<Run> {
   const config = ["--parallelism", "2", "-D", "sink.committer.retries=3"];
   const job = new CliProcess(["run", "commits.job.ts", ...params, ...config], isRoot ? { uid: NOBODY } : {});
   if (endless) {
-    await job.noted("fifty rows");
+    await job.noted("fifty rows", 2);
     job.child.kill("SIGINT");
   }
   return { ...(await job.ended), out };
