@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EngineError } from "../base/errors.ts";
+import * as c from "./pool-control.ts";
 import type { OwnerId } from "./pool-report.ts";
 import { SegmentPool } from "./segment-pool.ts";
 
@@ -186,4 +187,39 @@ test("a pool without segments refuses at once", () => {
 test("a region that no address space has room for is refused with its key", () => {
   const create = () => SegmentPool.create({ name: "m", configKey: "the.key", segments: 2 ** 30, segmentSize: 2 ** 24 });
   refused("MEMORY_REGION_REFUSED", create, /16384 TiB/);
+});
+
+test("registrations go on being told apart when their count passes 2^31, and leases when theirs passes 2^20", () => {
+  const pool = poolOf(2);
+  const { words, ownersAt, segmentsAt } = c.controlOpen(pool.handle.control, 0);
+  const first = ownerOf(pool, "first");
+  const at = ownersAt + (first & c.OWNER_MASK) * c.OWNER_WORDS + c.OWNER_EPOCH;
+  pool.closeOwner(first);
+  words[at] = 2 ** 31 - 2;
+  const ids = Array.from({ length: 4 }, (_, n) => {
+    const owner = ownerOf(pool, `task ${n}`);
+    assert.deepEqual(
+      pool.report().map(({ owner: id, task }) => [id, task]),
+      [[owner, `task ${n}`]],
+    );
+    const segment = pool.tryAllocateOne(owner);
+    pool.release(owner, segment, pool.generation(segment));
+    pool.closeOwner(owner);
+    refused("MEMORY_OWNER_CLOSED", () => pool.tryAllocateOne(owner));
+    return owner;
+  });
+  assert.ok(words[at]! < 0, "the count has wrapped");
+  assert.equal(new Set(ids).size, 4);
+
+  const owner = ownerOf(pool, "leases");
+  for (const free of [0, 1]) words[segmentsAt + free] = c.GENERATION_MASK << c.GENERATION_SHIFT;
+  const segment = pool.tryAllocateOne(owner);
+  assert.equal(pool.generation(segment), c.GENERATION_MASK);
+  pool.release(owner, segment, c.GENERATION_MASK);
+  refused("MEMORY_DOUBLE_RELEASE", () => pool.release(owner, segment, c.GENERATION_MASK));
+  assert.equal(pool.tryAllocateOne(owner), segment);
+  assert.equal(pool.generation(segment), 0);
+  refused("MEMORY_LATE_RELEASE", () => pool.release(owner, segment, c.GENERATION_MASK));
+  pool.release(owner, segment, 0);
+  assert.deepEqual(pool.verify(), []);
 });

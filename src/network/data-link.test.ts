@@ -36,37 +36,44 @@ dataLinkContract("local", {
   },
 });
 
-dataLinkContract("ring", {
-  carries: "batches",
-  make: (seed) => {
-    const { rings, sender, receiver } = bells();
-    const segments = 1 + (seed % 4);
-    const view = memoryView(new SharedArrayBuffer(SEGMENT_SIZE * segments));
-    const stock = new SegmentStock({
-      view,
-      segmentSize: SEGMENT_SIZE,
-      segments: Array.from({ length: segments }, (_, index) => index),
-      exclusive: 1,
-    });
-    const memory = ringLinkMemory();
-    const ringSender = new RingSender({
-      memory,
-      stock,
-      receiver,
-      segmentsMax: segments,
-    });
-    return {
-      sender: ringSender,
-      receiver: new RingReceiver({ memory, view, segmentSize: SEGMENT_SIZE, sender }),
-      rings,
-      settle: async () => undefined,
-      checkIdle: () => {
-        assert.ok(ringSender.pump());
-        assert.equal(stock.free, segments, "every segment is back");
-      },
-    };
-  },
-});
+// Its counters wrap at 2^32, and change their sign at 2^31.
+const STARTS: readonly (readonly [string, number])[] = [
+  ["ring", 0],
+  ["ring after 2^31 elements", 2 ** 31 - 2],
+  ["ring after 2^32 elements", -2],
+];
+for (const [name, start] of STARTS)
+  dataLinkContract(name, {
+    carries: "batches",
+    make: (seed) => {
+      const { rings, sender, receiver } = bells();
+      const segments = 1 + (seed % 4);
+      const view = memoryView(new SharedArrayBuffer(SEGMENT_SIZE * segments));
+      const stock = new SegmentStock({
+        view,
+        segmentSize: SEGMENT_SIZE,
+        segments: Array.from({ length: segments }, (_, index) => index),
+        exclusive: 1,
+      });
+      const memory = ringLinkMemory(start);
+      const ringSender = new RingSender({
+        memory,
+        stock,
+        receiver,
+        segmentsMax: segments,
+      });
+      return {
+        sender: ringSender,
+        receiver: new RingReceiver({ memory, view, segmentSize: SEGMENT_SIZE, sender }),
+        rings,
+        settle: async () => undefined,
+        checkIdle: () => {
+          assert.ok(ringSender.pump());
+          assert.equal(stock.free, segments, "every segment is back");
+        },
+      };
+    },
+  });
 
 dataLinkContract("simulated", {
   carries: "batches",

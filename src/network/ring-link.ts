@@ -49,9 +49,12 @@ const VALUE = 4; // f64: words 4 and 5
 
 const NO_SEGMENT = -1;
 
-/** Shared memory of one link; send it to both threads. */
-export function ringLinkMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(WORDS * 4);
+/** Shared memory of one link; send it to both threads. `start`: of all counters, which wrap (R1). */
+export function ringLinkMemory(start = 0): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(WORDS * 4);
+  const words = new Int32Array(memory);
+  for (const counter of [TAIL, HEAD, RETURNS_TAIL]) words[counter] = start;
+  return memory;
 }
 
 export type RingSenderOptions = {
@@ -70,9 +73,9 @@ export class RingSender implements DataSender {
   readonly #f64: Float64Array;
   readonly #options: RingSenderOptions;
   readonly #stock: SegmentStock;
-  #tail = 0;
+  #tail: number;
   #unannounced = 0;
-  #returnsHead = 0;
+  #returnsHead: number;
   #segmentsOut = 0;
   #span: Span | null = null;
 
@@ -80,6 +83,8 @@ export class RingSender implements DataSender {
     assert(options.segmentsMax >= 1 && options.segmentsMax <= ENTRIES, `segments per channel: ${options.segmentsMax}`);
     this.#i32 = new Int32Array(options.memory);
     this.#f64 = new Float64Array(options.memory);
+    this.#tail = this.#i32[TAIL]!;
+    this.#returnsHead = this.#i32[RETURNS_TAIL]!;
     this.#options = options;
     this.#stock = options.stock;
     this.#stock.addChannel(() => this.#reclaim());
@@ -235,8 +240,8 @@ export class RingReceiver implements DataReceiver {
   readonly #f64: Float64Array;
   readonly #options: RingReceiverOptions;
   readonly #element: ReceivedElement = bareElement(ELEMENT.end);
-  #head = 0;
-  #returnsTail = 0;
+  #head: number;
+  #returnsTail: number;
   /** Segment behind the element that was polled last. */
   #held = NO_SEGMENT;
   #assembly: { view: MemoryView; position: number } | null = null;
@@ -244,6 +249,8 @@ export class RingReceiver implements DataReceiver {
   constructor(options: RingReceiverOptions) {
     this.#i32 = new Int32Array(options.memory);
     this.#f64 = new Float64Array(options.memory);
+    this.#head = this.#i32[HEAD]!;
+    this.#returnsTail = this.#i32[RETURNS_TAIL]!;
     this.#options = options;
   }
 

@@ -8,6 +8,7 @@
 //   B2. Staged bytes start at a multiple of 4 and are followed by zeros up to 16 bytes, so that they compare as words.
 
 import { heapView } from "../../base/memory-view.ts";
+import { ENCODED_BYTES_MAX, valueTooLarge } from "../../types/bytes/byte-buffer.ts";
 import type { ByteWriter } from "../../types/bytes/codec.ts";
 import type { KeyCodec } from "../../types/keys/key-bytes.ts";
 import { hashNumbers } from "../../types/keys/key-hash.ts";
@@ -86,7 +87,8 @@ export class KeyBatch implements ByteWriter {
   reserve(count: number): void {
     const needed = this.position + count + KEY_INLINE_BYTES;
     if (needed <= this.bytes.length) return;
-    const view = heapView(Math.max(needed, this.bytes.length * 2));
+    if (needed > ENCODED_BYTES_MAX) throw valueTooLarge(needed);
+    const view = heapView(Math.min(Math.max(needed, this.bytes.length * 2), ENCODED_BYTES_MAX));
     this.bytes.copy(view.bytes, 0, 0, this.position);
     this.bytes = view.bytes;
     this.words = view.i32;

@@ -10,7 +10,7 @@ import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { KeyedStateStore } from "../contract/keyed-state.ts";
 import { keyGroupOf } from "../keys/key-groups.ts";
-import { makeHeap, makeManaged } from "./store-makers.contract.ts";
+import { makeFar, makeHeap, makeManaged } from "./store-makers.contract.ts";
 import {
   ANY,
   F64,
@@ -18,6 +18,7 @@ import {
   MAX_PARALLELISM,
   mapSpec,
   STRING,
+  type StoreMaker,
   snapshotOf,
   struct,
   type TestedStore,
@@ -158,6 +159,7 @@ type States = ReturnType<typeof openStates>;
 /** The stores that hold the key groups between them, and the model of what they hold. */
 class Subject {
   readonly #spec: TypeSpec;
+  readonly #managed: StoreMaker;
   readonly #keyOf: (key: number) => unknown;
   readonly #hash: (key: unknown) => number;
   readonly model = new Model();
@@ -165,13 +167,14 @@ class Subject {
 
   constructor(spec: TypeSpec, keyOf: (key: number) => unknown, isManaged: boolean) {
     this.#spec = spec;
+    this.#managed = spec === STRING ? makeFar : makeManaged;
     this.#keyOf = keyOf;
     this.#hash = compileKeyHash(spec, "model");
     this.#parts = [this.#open(0, MAX_PARALLELISM - 1, isManaged)];
   }
 
   #open(first: number, last: number, isManaged: boolean) {
-    const tested = (isManaged ? makeManaged : makeHeap)({ key: this.#spec, keyGroups: { first, last } });
+    const tested = (isManaged ? this.#managed : makeHeap)({ key: this.#spec, keyGroups: { first, last } });
     tested.advance(this.model.nowMs);
     return { first, last, states: openStates(tested) };
   }

@@ -5,6 +5,7 @@ import { managedStore } from "../managed/managed-store.ts";
 import { heapBlocks } from "../pages/block-source.ts";
 import { PageAllocator } from "../pages/page-allocator.ts";
 import type { KeyedStore, KeyedStoreOptions } from "../store/keyed-store.ts";
+import { farBlocks } from "./far-blocks.contract.ts";
 import { PageWatch } from "./page-watch.contract.ts";
 import { testOwner } from "./test-owner.contract.ts";
 import { MAX_PARALLELISM, type StoreMaker, type StoreSetup, type TestedStore } from "./tested-store.contract.ts";
@@ -13,12 +14,19 @@ const LIMIT_BYTES = 32 << 20;
 
 export const makeManaged: StoreMaker = (setup) => make(setup, managedStore);
 
+/** In the last pages of as much managed memory as there may be. */
+export const makeFar: StoreMaker = (setup) => make(setup, managedStore, farBlocks);
+
 export const makeHeap: StoreMaker = (setup) => make(setup, heapStore);
 
-function make(setup: StoreSetup, open: (options: KeyedStoreOptions) => KeyedStore): TestedStore {
+function make(
+  setup: StoreSetup,
+  open: (options: KeyedStoreOptions) => KeyedStore,
+  blocksOf: (limitBytes: number) => ReturnType<typeof farBlocks> = heapBlocks,
+): TestedStore {
   const limitBytes = setup.limitBytes ?? LIMIT_BYTES;
   const maxParallelism = setup.maxParallelism ?? MAX_PARALLELISM;
-  const blocks = heapBlocks(limitBytes);
+  const blocks = blocksOf(limitBytes);
   const allocator = new PageAllocator(blocks);
   const heapBudget = { limitBytes, configKey: "taskmanager.memory.task.heap.size", usedBytes: 0 };
   const watch = new PageWatch(allocator);

@@ -52,7 +52,7 @@ export class BlobLog {
 
   /** Room for `size` bytes, or -1 when the budget has none. */
   allocate(group: number, size: number, row: number, part: number): number {
-    const words = (size + 7) >>> 3;
+    const words = Math.ceil(size / 8); // The room of a part that grows may be twice what positions in it reach.
     const needed = words + 1;
     const garbage = this.#garbage[group]!;
     const isWasteful = garbage > GARBAGE_MIN && garbage * 2 > this.#tail[group]! + needed;

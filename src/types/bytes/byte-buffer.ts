@@ -8,10 +8,14 @@
 //   V1. A reader never touches a byte at or after `end`: every read checks first and throws CODEC_CORRUPT.
 //   V2. What is allocated is bounded by the bytes that are left, so corrupt lengths cannot exhaust memory.
 
-import { InternalError } from "../../base/errors.ts";
+import { InternalError, UserError } from "../../base/errors.ts";
+import { memorySizeText } from "../../base/memory-size.ts";
 import type { ByteReader, ByteWriter } from "./codec.ts";
 
-/** A growable sink. One owner reuses it: set `position` back to 0. */
+/** Positions in what was encoded have 31 bits, in columns and rows. */
+export const ENCODED_BYTES_MAX = 2 ** 31 - 1;
+
+/** A growable sink. Throws VALUE_TOO_LARGE beyond ENCODED_BYTES_MAX. One owner reuses it: set `position` back to 0. */
 export class ByteSink implements ByteWriter {
   bytes: Buffer;
   position: number;
@@ -32,10 +36,18 @@ export class ByteSink implements ByteWriter {
   }
 
   #grow(needed: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    if (needed > ENCODED_BYTES_MAX) throw valueTooLarge(needed);
+    const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(needed, this.bytes.length * 2), ENCODED_BYTES_MAX));
     this.bytes.copy(grown, 0, 0, this.position);
     this.bytes = grown;
   }
+}
+
+export function valueTooLarge(bytes: number): UserError {
+  const size = `${memorySizeText(bytes)} or more`;
+  return new UserError("VALUE_TOO_LARGE", `a value takes ${size} when it is encoded, 2 GiB is the most`, {
+    fix: "split it: into several records, or into the entries of a list or a map",
+  });
 }
 
 /** A cursor over `bytes[position, end)`. Its owner may point it elsewhere. */
