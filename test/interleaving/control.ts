@@ -5,7 +5,7 @@ export const STEP = 1;
 /** Rises to 1 when all actors of a run have come to their end. */
 export const DONE = 2;
 export const FAILED = 3;
-/** Waits with a time limit that ran out because nobody else could go on. */
+/** Waits with a time limit that ran out because nobody could go on otherwise. */
 export const TIMEOUTS = 4;
 export const ACTORS = 5;
 /** Whoever gets its turn ends: the run has failed, or ends early. */
@@ -26,6 +26,8 @@ export const ADDRESS = 2;
 export const WAKING = 3;
 export const ASYNC_ADDRESS = 4;
 export const ASYNC_STATE = 5;
+/** Looks at a word, and waits, that time passes by at once. */
+export const LATE = 6;
 const ACTORS_MAX = 4;
 
 /** Can go on. */
@@ -45,6 +47,9 @@ export const TIMED_OUT = 2;
 export const ASYNC_NONE = 0;
 export const ASYNC_PENDING = 1;
 export const ASYNC_NOTIFIED = 2;
+
+/** So much passes for an actor whose time runs out: more than anybody looks in vain before it does something. */
+export const LATE_LOOKS = 260;
 
 const DECISIONS_MAX = 64;
 /** Instead of an actor: the one that runs ends here. */

@@ -10,11 +10,17 @@ const DONE = 1;
 
 const bellOf = ({ memories }: World): SharedDoorbell => new SharedDoorbell(new Int32Array(memories.bell!));
 
+export type DoorbellData = {
+  readonly pieces: number;
+  /** It sleeps for that long at most. */
+  readonly sleepMs: number;
+};
+
 /** Ends when it has done what was given to it by all. */
 const sleeper: Actor = (world) => {
   const { memories, data } = world;
   const work = new Int32Array(memories.work!);
-  const { pieces } = data as { pieces: number };
+  const { pieces, sleepMs } = data as DoorbellData;
   let done = 0;
   const loop = new TurnLoop({
     bell: bellOf(world),
@@ -22,7 +28,7 @@ const sleeper: Actor = (world) => {
       const given = Atomics.load(work, GIVEN);
       const busy = given > done;
       done = given;
-      return { busy, sleepMs: Infinity };
+      return { busy, sleepMs };
     },
     isOver: () => done >= pieces,
     onOver: () => Atomics.store(work, DONE, done),
@@ -49,7 +55,7 @@ const giver =
 const heir: Actor = (world) => {
   const work = new Int32Array(world.memories.work!);
   const bell = bellOf(world);
-  const { pieces } = world.data as { pieces: number };
+  const { pieces } = world.data as DoorbellData;
   return () => {
     world.untilEnded("first");
     Atomics.store(work, GIVEN, pieces);

@@ -3,15 +3,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DOORBELL_WORDS } from "../../src/network/doorbell.ts";
+import type { DoorbellData } from "./doorbell-actors.ts";
 import { type Bounds, explore, type Scenario } from "./explore.ts";
 
-function scenario(actors: readonly string[], pieces: number): Scenario {
+/** Its counter changes its sign when it is rung. */
+function bellMemory(): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(DOORBELL_WORDS * 4);
+  new Int32Array(memory)[0] = 2 ** 31 - 1;
+  return memory;
+}
+
+function scenario(actors: readonly string[], pieces: number, sleepMs = Infinity): Scenario {
+  const data: DoorbellData = { pieces, sleepMs };
   return {
     module: new URL("./doorbell-actors.ts", import.meta.url),
     actors,
-    memories: { bell: new SharedArrayBuffer(DOORBELL_WORDS * 4), work: new SharedArrayBuffer(8) },
+    memories: { bell: bellMemory(), work: new SharedArrayBuffer(8) },
     stepped: { bell: [[0, DOORBELL_WORDS]], work: [[0, 2]] },
-    data: { pieces },
+    data,
+    check: ({ timeouts }) => (timeouts === 0 ? null : `woken by the time alone, ${timeouts} times`),
   };
 }
 
@@ -22,6 +32,10 @@ async function explored(of: Scenario, bounds: Bounds): Promise<void> {
 
 test("a slot that falls asleep is woken for work that is given to it at any of its steps", async () => {
   await explored(scenario(["sleeper", "twice"], 2), { preemptions: 3 });
+});
+
+test("a slot whose sleep may end by its time, at any step of who rings it, is woken for what comes then", async () => {
+  await explored(scenario(["sleeper", "twice"], 2, 5), { preemptions: 2, late: 2 });
 });
 
 test("two that ring at a time wake a slot, in whatever order their steps come", async () => {

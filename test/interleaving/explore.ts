@@ -33,6 +33,8 @@ export type Bounds = {
   readonly preemptions: number;
   /** Actors that end in the middle of a run. Default: none. */
   readonly deaths?: 0 | 1;
+  /** Times that time passes for one that spins or waits for a limited time, while others could go on. Default: none. */
+  readonly late?: number;
   /** Further schedules, drawn with up to that many preemptions. */
   readonly drawn?: { readonly runs: number; readonly seed: number; readonly preemptions: number };
 };
@@ -42,9 +44,16 @@ export type Explored = { readonly schedules: number; readonly steps: number; rea
 
 /** At that step that actor runs on, or (`DIES`) the one that runs ends. */
 type Decision = readonly [step: number, actor: number];
-type Schedule = { readonly decisions: readonly Decision[]; readonly preemptions: number; readonly deaths: number };
+type Schedule = {
+  readonly decisions: readonly Decision[];
+  readonly preemptions: number;
+  readonly deaths: number;
+  readonly late: number;
+};
 
-const NO_DECISIONS: Schedule = { decisions: [], preemptions: 0, deaths: 0 };
+type Choice = readonly [next: number, spent: Partial<Schedule>];
+
+const NO_DECISIONS: Schedule = { decisions: [], preemptions: 0, deaths: 0, late: 0 };
 
 /** Throws with the schedule of the first failure. */
 export async function explore(scenario: Scenario, bounds: Bounds): Promise<Explored> {
@@ -138,29 +147,35 @@ class Stage implements AsyncDisposable {
   }
 
   /** Schedules that share the decisions of the one that was run last, and differ from it first at a later step. */
-  further({ decisions, preemptions, deaths }: Schedule, bounds: Bounds): Schedule[] {
+  further(last: Schedule, bounds: Bounds): Schedule[] {
+    const { decisions } = last;
     const found: Schedule[] = [];
     for (let step = (decisions.at(-1)?.[0] ?? -1) + 1; step < this.#words[c.STEP]!; step += 1) {
-      const { actor, isForced, others } = this.#stepAt(step);
-      const cost = preemptions + (isForced ? 0 : 1);
-      if (cost <= bounds.preemptions) {
-        for (const other of others) found.push({ decisions: [...decisions, [step, other]], preemptions: cost, deaths });
-      }
-      if (isForced || deaths >= (bounds.deaths ?? 0) || !this.#mortal.includes(actor)) continue;
-      found.push({ decisions: [...decisions, [step, c.DIES]], preemptions, deaths: deaths + 1 });
+      for (const [next, spent] of this.#choices(step, last, bounds))
+        found.push({ ...last, ...spent, decisions: [...decisions, [step, next]] });
     }
     return found;
   }
 
-  /** Whose step it was, and who else could have had the next one. */
-  #stepAt(step: number): { readonly actor: number; readonly isForced: boolean; readonly others: readonly number[] } {
+  /** What could have followed a step instead, and what of the bounds is spent then. */
+  *#choices(step: number, { preemptions, deaths, late }: Schedule, bounds: Bounds): Generator<Choice> {
+    const { actor, isForced, others, waiting } = this.#stepAt(step);
+    const cost = { preemptions: preemptions + (isForced ? 0 : 1) };
+    if (cost.preemptions <= bounds.preemptions) {
+      for (const other of others) yield [other, cost];
+      if (late < (bounds.late ?? 0)) for (const one of waiting) yield [one, { ...cost, late: late + 1 }];
+    }
+    const mayDie = !isForced && deaths < (bounds.deaths ?? 0) && this.#mortal.includes(actor);
+    if (mayDie) yield [c.DIES, { deaths: deaths + 1 }];
+  }
+
+  /** Whose step it was, and who else could have had the next one: at once, or when time had passed for it. */
+  #stepAt(step: number) {
     const word = this.#words[c.TRACE_AT + step * c.TRACE_WORDS]!;
-    const others = this.#scenario.actors.keys().filter((other) => ((word >> (4 + other)) & 1) === 1);
-    return {
-      actor: word & 15,
-      isForced: ((word >> 12) & 1) === 1,
-      others: [...others].filter((other) => other !== word >> 16),
-    };
+    const next = word >> 16;
+    const from = (bit: number): number[] =>
+      [...this.#scenario.actors.keys()].filter((other) => ((word >> (bit + other)) & 1) === 1 && other !== next);
+    return { actor: word & 15, isForced: ((word >> 12) & 1) === 1, others: from(4), waiting: from(8) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

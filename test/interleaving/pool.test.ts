@@ -8,8 +8,8 @@ import { type Bounds, explore, type Scenario } from "./explore.ts";
 
 const SEGMENTS = 3;
 
-/** `takes`: segments that each takes. */
-function scenario(actors: readonly string[], takes: Readonly<Record<string, number>>): Scenario {
+/** `takes`: segments that each takes; `sleeps`: for the lock, too, which nobody wakes it from, instead of spinning only. */
+function scenario(actors: readonly string[], takes: Readonly<Record<string, number>>, sleeps = false): Scenario {
   const pool = SegmentPool.create({ name: "memory", configKey: "key", segments: SEGMENTS, segmentSize: 8 });
   const { handle } = pool;
   return {
@@ -20,7 +20,7 @@ function scenario(actors: readonly string[], takes: Readonly<Record<string, numb
     stepped: { control: [[LOCK, OWNER_FREE]] },
     data: { handle, takes },
     check: ({ dead, timeouts }) => {
-      if (timeouts > 0 && dead.length === 0) return `${timeouts} waits for the lock ran out of time`;
+      if (timeouts > 0 && dead.length === 0 && !sleeps) return `${timeouts} waits for the lock ran out of time`;
       for (const thread of [1, 2]) {
         const wrong = pool.verify();
         if (wrong.length > 0) return wrong.join("; ");
@@ -39,6 +39,10 @@ async function explored(of: Scenario, bounds: Bounds): Promise<void> {
 
 test("two threads that take and give at a time never hold the same segment, and the pool stays sound", async () => {
   await explored(scenario(["first", "second"], { first: 1, second: 1 }), { preemptions: 2 });
+});
+
+test("a thread that waits for the lock until its time is over takes it from nobody who is at work", async () => {
+  await explored(scenario(["first", "second"], { first: 1, second: 1 }, true), { preemptions: 1, late: 2 });
 });
 
 test("several segments are had together or not at all, whoever else takes some meanwhile", async () => {

@@ -16,6 +16,8 @@ export type RingData = {
   readonly segments: number;
   /** Segments that a channel may have in flight; one of them is its own. */
   readonly segmentsMax: number;
+  /** Both sides sleep for that long at most. */
+  readonly sleepMs: number;
   /** Watermarks that lie in the ring before anybody takes a step. */
   readonly before: number;
   /**
@@ -84,7 +86,7 @@ const sender =
       bell: bellOf(world, SENDER_BELL),
       turn: () => {
         for (const sending of sendings) sending.turn();
-        return { busy: false, sleepMs: Infinity };
+        return { busy: false, sleepMs: data.sleepMs };
       },
       isOver: () => sendings.every((sending) => sending.isDone),
       onOver: () => undefined,
@@ -147,7 +149,7 @@ const receiver =
     const receiving = new Receiving(world, channel);
     const loop = new TurnLoop({
       bell: bellOf(world, 1 + channel),
-      turn: () => ({ busy: receiving.turn(), sleepMs: Infinity }),
+      turn: () => ({ busy: receiving.turn(), sleepMs: (world.data as RingData).sleepMs }),
       isOver: () => receiving.isDone,
       onOver: () => undefined,
       soon: world.soon,

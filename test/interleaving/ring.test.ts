@@ -9,11 +9,13 @@ import type { RingData } from "./ring-actors.ts";
 
 const ALL: readonly [number, number] = [0, 1 << 20];
 const SEGMENT_SIZE = 256;
-const ONE_SEGMENT = { segmentSize: SEGMENT_SIZE, segments: 1, segmentsMax: 1, before: 0 };
+const ONE_SEGMENT = { segmentSize: SEGMENT_SIZE, segments: 1, segmentsMax: 1, sleepMs: Infinity, before: 0 };
+/** Counters of rings change their sign with the second element. */
+const START = 2 ** 31 - 1;
 const PAIR = ["sender", "receiver"];
 
 function scenario(actors: readonly string[], data: RingData): Scenario {
-  const rings = Object.fromEntries(actors.slice(1).map((_, channel) => [`ring${channel}`, ringLinkMemory()]));
+  const rings = Object.fromEntries(actors.slice(1).map((_, channel) => [`ring${channel}`, ringLinkMemory(START)]));
   const bells = new SharedArrayBuffer(actors.length * DOORBELL_WORDS * 4);
   const region = new SharedArrayBuffer((data.segments + 1) * data.segmentSize);
   const nobodys = new Uint8Array(region, 0, data.segmentSize);
@@ -24,8 +26,10 @@ function scenario(actors: readonly string[], data: RingData): Scenario {
     memories: { ...rings, bells, region },
     stepped,
     data,
-    check: () =>
-      nobodys.every((byte) => byte === 0) ? null : "somebody wrote into a segment that is not of the stock",
+    check: ({ timeouts }) => {
+      if (timeouts > 0) return `woken by the time alone, ${timeouts} times`;
+      return nobodys.every((byte) => byte === 0) ? null : "somebody wrote into a segment that is not of the stock";
+    },
   };
 }
 
@@ -36,6 +40,13 @@ async function explored(of: Scenario, bounds: Bounds): Promise<void> {
 
 test("batches through one segment arrive whole and in order, and neither side sleeps for ever", async () => {
   await explored(scenario(PAIR, { ...ONE_SEGMENT, plan: [10, 20] }), { preemptions: 2 });
+});
+
+test("sleep that may end by its time, at any step of the other side, loses and doubles nothing", async () => {
+  const limited = { ...ONE_SEGMENT, sleepMs: 5 };
+  await explored(scenario(PAIR, { ...limited, plan: [10, 20] }), { preemptions: 1, late: 1 });
+  const plan = ["watermark", "watermark when free"] as const;
+  await explored(scenario(PAIR, { ...limited, plan }), { preemptions: 1, late: 1 });
 });
 
 test("batches and watermarks through one segment, in orders drawn", async () => {

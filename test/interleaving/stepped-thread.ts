@@ -49,10 +49,35 @@ function firstWith(...statuses: readonly number[]): number {
   return -1;
 }
 
-function readyMask(): number {
+function maskOf(...statuses: readonly number[]): number {
   let mask = 0;
-  for (let actor = 0; actor < words[c.ACTORS]!; actor += 1) if (statusOf(actor) === c.READY) mask |= 1 << actor;
+  for (let actor = 0; actor < words[c.ACTORS]!; actor += 1) {
+    if (statuses.includes(statusOf(actor))) mask |= 1 << actor;
+  }
   return mask;
+}
+
+const readyMask = (): number => maskOf(c.READY);
+/** Those that go on by themselves once time has passed. */
+const lateMask = (): number => maskOf(c.SPINNING, c.WAITING_TIMED);
+
+/** Whether the actor can go on now: those that wait for a limited time go on because it is over. */
+function isTaken(actor: number): boolean {
+  if (actor < 0 || actor >= words[c.ACTORS]!) return false;
+  if (statusOf(actor) === c.READY) return true;
+  if ((lateMask() & (1 << actor)) === 0) return false;
+  const at = c.actorAt(actor);
+  words[at + c.STATUS] = c.READY;
+  words[at + c.WAKING] = c.TIMED_OUT;
+  words[at + c.LATE] = c.LATE_LOOKS;
+  return true;
+}
+
+/** Whether what the actor waits for now is over at once, since time passes for it. */
+function isLate(): boolean {
+  if (words[me + c.LATE]! === 0) return false;
+  words[me + c.LATE]! -= 1;
+  return true;
 }
 
 function decisionAt(step: number): number {
@@ -67,10 +92,10 @@ function decisionAt(step: number): number {
 
 function trace(
   step: number,
-  fields: { mask: number; isForced: boolean; next: number; what: number; value: number },
+  fields: { mask: number; late: number; isForced: boolean; next: number; what: number; value: number },
 ): void {
   const at = c.TRACE_AT + step * c.TRACE_WORDS;
-  words[at] = self | (fields.mask << 4) | ((fields.isForced ? 1 : 0) << 12) | (fields.next << 16);
+  words[at] = self | (fields.mask << 4) | (fields.late << 8) | ((fields.isForced ? 1 : 0) << 12) | (fields.next << 16);
   words[at + 1] = fields.what;
   words[at + 2] = fields.value;
 }
@@ -113,9 +138,9 @@ function point(operation: c.Operation, address: number, value: number): void {
   if (!isStepping) return;
   if (words[c.ABORT] === 1) throw new Ended();
   const step = nextStep();
-  const mask = readyMask();
   trace(step, {
-    mask,
+    mask: readyMask(),
+    late: lateMask(),
     isForced: false,
     next: self,
     what: (OPERATION[operation] << 27) | (address & 0x7ff_ffff),
@@ -127,7 +152,7 @@ function point(operation: c.Operation, address: number, value: number): void {
     isStepping = false;
     throw new Ended();
   }
-  if (decision < 0 || decision === self || (mask & (1 << decision)) === 0) return;
+  if (decision === self || !isTaken(decision)) return;
   handOver(decision);
   waitTurn();
   if (words[c.ABORT] === 1) throw new Ended();
@@ -139,10 +164,10 @@ function block(status: number, address: number): void {
   words[me + c.ADDRESS] = address;
   const step = nextStep();
   const mask = readyMask();
+  const late = lateMask();
   const decision = decisionAt(step);
-  const isFree = decision >= 0 && decision < words[c.ACTORS]! && (mask & (1 << decision)) !== 0;
-  const next = isFree ? decision : mask === 0 ? nobodyReady() : firstWith(c.READY);
-  trace(step, { mask, isForced: true, next, what: (OPERATION.end << 27) | status, value: address });
+  const next = isTaken(decision) ? decision : mask === 0 ? nobodyReady() : firstWith(c.READY);
+  trace(step, { mask, late, isForced: true, next, what: (OPERATION.end << 27) | status, value: address });
   if (next >= 0 && next !== self) handOver(next);
   if (status === c.ENDED) return;
   if (next !== self) waitTurn();
@@ -256,6 +281,7 @@ function placeOf(array: Int32Array, index: number): Place {
 /** An atomic write: a step before it, and one behind it, before whatever follows. */
 function atomicWrite(operation: c.Operation, place: Place, value: number, write: () => number): number {
   lastLoad = -1;
+  words[me + c.LATE] = 0;
   if (!place.isKnown) return write();
   point(operation, place.address, value);
   const result = write();
@@ -267,6 +293,8 @@ function atomicWrite(operation: c.Operation, place: Place, value: number, write:
 function spinLoad(place: Place, index: number): number {
   if (!place.isKnown || !isStepping) return load(place.array, index);
   const isSame = lastLoad === place.address && load(place.array, index) === lastValue;
+  if (isSame && isLate()) return lastValue;
+  if (!isSame) words[me + c.LATE] = 0;
   if (isSame) block(c.SPINNING, place.address);
   else point("load", place.address, 0);
   lastLoad = place.address;
@@ -275,6 +303,7 @@ function spinLoad(place: Place, index: number): number {
 }
 
 function blockingWait(place: Place, index: number, value: number, timeoutMs: number): "ok" | "not-equal" | "timed-out" {
+  if (timeoutMs !== Infinity && isLate()) return "timed-out";
   lastLoad = -1;
   point("wait", place.address, value);
   if (load(place.array, index) !== value) return "not-equal";

@@ -12,6 +12,20 @@ const POOL_STEPS = ["test/interleaving/pool.test.ts"];
 
 export const THREADS: readonly Mutant[] = [
   {
+    name: "whoever waits long for the lock takes it from a thread that is at work",
+    file: CONTROL,
+    find: "    if (holder < 0 && sleeps > SLEEPS_DONE) unlock(words, -holder);",
+    replace: "    if (sleeps > SLEEPS_DONE) Atomics.compareExchange(words, LOCK, holder, 0);",
+    tests: POOL_STEPS,
+  },
+  {
+    name: "the head of a ring does not wrap as its tail does",
+    file: RING,
+    find: "      this.#head = (this.#head + 1) | 0;",
+    replace: "      this.#head += 1;",
+    tests: ["src/network/data-link.test.ts", ...RING_STEPS],
+  },
+  {
     name: "a producer without room looks for some before it says that it starves, and not after",
     file: RING,
     find: "    Atomics.store(this.#i32, STARVED, 1);\n    if (!again()) return false;\n    Atomics.store(this.#i32, STARVED, 0);\n    return true;",
