@@ -8,7 +8,7 @@ import { type Bounds, explore, type Scenario } from "./explore.ts";
 
 const SEGMENTS = 3;
 
-/** `takes`: segments that each takes; `sleeps`: for the lock, too, which nobody wakes it from, instead of spinning only. */
+/** `takes`: segments that each takes; `sleeps`: for the lock, too, which nothing but time wakes it from. */
 function scenario(actors: readonly string[], takes: Readonly<Record<string, number>>, sleeps = false): Scenario {
   const pool = SegmentPool.create({ name: "memory", configKey: "key", segments: SEGMENTS, segmentSize: 8 });
   const { handle } = pool;
