@@ -10,17 +10,18 @@
 import { UserError } from "../base/errors.ts";
 import type { Changelog, SinkTakes } from "../operators/changelog.ts";
 import { type ExprSpec, exprFields } from "../operators/expressions/expr-spec.ts";
+import type { WindowSpec } from "../operators/windows/time/window-spec.ts";
 import { edgesInto, keyFields, optionsOf, type Plan, type PlanEdge, type PlanOperator } from "./plan.ts";
 
 /** `key` null: rows are updates of others, by a key that is not known; `lost` says why. */
-export type EdgeChangelog =
-  | Exclude<Changelog, { kind: "upsert" }>
-  | {
-      readonly kind: "upsert";
-      readonly key: readonly string[] | null;
-      readonly deletes: boolean;
-      readonly lost?: string;
-    };
+type Upsert = {
+  readonly kind: "upsert";
+  readonly key: readonly string[] | null;
+  readonly deletes: boolean;
+  readonly lost?: string;
+};
+
+export type EdgeChangelog = Exclude<Changelog, { kind: "upsert" }> | Upsert;
 
 export type Changelogs = ReadonlyMap<PlanEdge, EdgeChangelog>;
 
@@ -52,6 +53,8 @@ function outputChangelog(plan: Planned, operator: PlanOperator, input: EdgeChang
       return optionsOf<{ changelog?: Changelog }>(operator).changelog ?? APPEND;
     case "aggregate":
       return plan.mode === "batch" ? APPEND : upsert(fields ?? ["key"]);
+    case "window":
+      return windowChangelog(plan, operator, fields ?? ["key"]);
     case "reduce":
       return fields === null ? lost(upsert([]), `the key of reduce "${name}" is a function`) : upsert(fields);
     case "map":
@@ -67,7 +70,14 @@ function outputChangelog(plan: Planned, operator: PlanOperator, input: EdgeChang
   }
 }
 
-function upsert(key: readonly string[]): EdgeChangelog {
+/** Windows that take late records give their rows again; those of sessions that grow are others, and replace them. */
+function windowChangelog({ mode }: Planned, operator: PlanOperator, key: readonly string[]): EdgeChangelog {
+  const { window, allowedLatenessMs } = optionsOf<{ window: WindowSpec; allowedLatenessMs: number }>(operator);
+  if (allowedLatenessMs === 0 || mode === "batch") return APPEND;
+  return { ...upsert([...key, "start", "end"]), deletes: window.kind === "session" };
+}
+
+function upsert(key: readonly string[]): Upsert {
   return { kind: "upsert", key, deletes: false };
 }
 
@@ -152,9 +162,9 @@ const MIXED: Refusal = {
   gets: "one of its streams has the former, another the latter",
   fix: "take the streams apart: give each an operator, or a sink, of its own",
 };
-const FINAL = "aggregate in a window before it, so that each row is given once and stays";
+const FINAL = "aggregate in a window without allowLate before it, so that each row is given once and stays";
 const OWN_FILTER =
-  "take it from where there are only updates: a filter gives deletes if any sink behind it takes them, so give each its own filter";
+  "take it from where there are only updates: a filter gives deletes if any sink behind it takes them, so give each its own filter, and session windows give none without allowLate";
 const OP = 'csv, jsonl and print do with the option op: true, which adds the kind of each row as the field "op"';
 
 function refused(operator: PlanOperator, changelog: EdgeChangelog): Refusal | null {

@@ -270,7 +270,8 @@ class ContractRun {
 
 /** What each key has given, in order. Quantiles are estimates. */
 function byKey(emitted: readonly Emitted[]): Partial<Record<string, unknown[]>> {
-  const rows = emitted.map(({ row, timestampMs }) => ({
+  const rows = emitted.map(({ row, timestampMs, kind }) => ({
+    kind,
     ...row,
     ...("middle" in row && { middle: Math.round(Number(row.middle)) }),
     "its time": timestampMs,

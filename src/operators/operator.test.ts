@@ -212,7 +212,7 @@ const OPERATORS: Readonly<Record<string, OperatorSubject>> = {
   "a process function of two inputs in event-time order": inOrder(process(joining, 5, 2)),
   "tumbling windows": { ...windows(tumbling("5ms"), 0), whole: true },
   "sliding windows": { ...windows(sliding("6ms", "2ms"), 3), whole: true },
-  "session windows": windows(session("4ms"), 1),
+  "session windows": windows(session("4ms"), 2),
   "a combiner": combiner(tumbling(`${PANE_MS}ms`)),
   "a combiner without windows": combiner(null),
 };

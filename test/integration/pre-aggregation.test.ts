@@ -66,7 +66,9 @@ const windows = job({ name: "windows" }, (env) => {
     .allowLate("10ms")
     .aggregate({ n: count(), mean: mean("price") })
     .to("thirds", blackhole());
-  tens
+  bySymbol
+    .window(tumbling("10ms"))
+    .aggregate({ n: count() })
     .keyBy(({ start }) => start, t.timestamp)
     .window(tumbling("50ms"))
     .aggregate({ symbols: count(), most: max("n") })

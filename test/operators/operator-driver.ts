@@ -13,10 +13,15 @@ import { PageWatch } from "../../src/state/suites/page-watch.contract.ts";
 import { testOwner } from "../../src/state/suites/test-owner.contract.ts";
 import { ByteCursor, ByteSink } from "../../src/types/bytes/byte-buffer.ts";
 import type { BatchCodec } from "../../src/types/bytes/codec.ts";
+import type { RowKind } from "../../src/types/bytes/row-kind.ts";
 import { compileKeyHash } from "../../src/types/keys/key-hash.ts";
 import type { TypeSpec } from "../../src/types/spec/type-spec.ts";
 
-export type Emitted = { readonly row: Record<string, unknown>; readonly timestampMs: number };
+export type Emitted = {
+  readonly row: Record<string, unknown>;
+  readonly timestampMs: number;
+  readonly kind: RowKind;
+};
 export type DriverRecord = { readonly record: unknown; readonly timestampMs: number; readonly input?: 0 | 1 };
 
 export type DriverOptions = {
@@ -187,12 +192,14 @@ export class OperatorDriver {
   readonly #clock = { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs };
 
   #context(store: KeyedStore, index: number, parallelism: number, keyGroups: KeyGroupRange): OperatorContext {
-    const into = (list: Emitted[]) => (record: unknown, timestampMs: number) => {
-      list.push({ row: record as Record<string, unknown>, timestampMs });
-      this.#left -= 1;
-      if (this.#left < -this.#options.overrun) throw new Error(`offered ${-this.#left} records to a full output`);
-      return this.#left > 0;
-    };
+    const into =
+      (list: Emitted[]) =>
+      (record: unknown, timestampMs: number, kind: RowKind = 0) => {
+        list.push({ row: record as Record<string, unknown>, timestampMs, kind });
+        this.#left -= 1;
+        if (this.#left < -this.#options.overrun) throw new Error(`offered ${-this.#left} records to a full output`);
+        return this.#left > 0;
+      };
     return {
       env: { clock: this.#clock },
       uid: "op",

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { type PaneWindowSpec, sliding, tumbling } from "../../src/operators/windows/time/window-spec.ts";
+import { ROW_KIND } from "../../src/types/bytes/row-kind.ts";
 import { modelResult, type Result, type Row, type Wanted, type WindowModel } from "./window-streams.ts";
 
 /** Local time, in which windows have equal sizes. */
@@ -49,7 +50,8 @@ export class PaneModel implements WindowModel {
       const window = this.#windows.get(id) ?? { key: row.key, start, end, rows: [] };
       this.#windows.set(id, window);
       window.rows.push(row);
-      if (end - 1 <= this.#watermark) updates.unshift(modelResult(this.#options.wanted, window, window.rows));
+      const kind = window.rows.length === 1 ? ROW_KIND.insert : ROW_KIND.updateAfter;
+      if (end - 1 <= this.#watermark) updates.unshift(modelResult(this.#options.wanted, window, window.rows, kind));
     }
     if (!taken) this.late.push(row);
     return updates;
@@ -59,6 +61,10 @@ export class PaneModel implements WindowModel {
     const due = [...this.#windows.values()].filter(({ end }) => end - 1 > this.#watermark && end - 1 <= watermark);
     this.#watermark = watermark;
     return due.map((window) => modelResult(this.#options.wanted, window, window.rows));
+  }
+
+  table(): Result[] {
+    return [...this.#windows.values()].map((window) => modelResult(this.#options.wanted, window, window.rows));
   }
 }
 

@@ -15,6 +15,7 @@ import {
 } from "../../src/operators/aggregates/aggregate.ts";
 import { fieldTypes } from "../../src/operators/expressions/field-types.ts";
 import { compileBatchCodec } from "../../src/types/batch/batch-codec.ts";
+import { ROW_KIND, type RowKind } from "../../src/types/bytes/row-kind.ts";
 import { t } from "../../src/types/t.ts";
 import type { OperatorDriver } from "./operator-driver.ts";
 
@@ -56,6 +57,8 @@ export interface WindowModel {
   add(row: Row): Result[];
   watermark(watermark: number): Result[];
   readonly late: readonly Row[];
+  /** The rows of all windows that were given, as they are at the end. */
+  table(): Result[];
 }
 
 /** Options that all window operators have, for a case. */
@@ -78,6 +81,7 @@ export function modelResult(
   wanted: Wanted,
   window: { key: string; start: number; end: number },
   rows: readonly Row[],
+  kind: RowKind = ROW_KIND.insert,
 ): Result {
   const timed = rows.toSorted((left, right) => left.ts - right.ts);
   const values = rows.map((row) => row.value).sort((left, right) => left - right);
@@ -94,7 +98,13 @@ export function modelResult(
     distinct: new Set(values).size,
   };
   const { key, start, end } = window;
-  return { key, start, end, ...Object.fromEntries(Object.keys(AGGREGATES[wanted]).map((name) => [name, all[name]])) };
+  return {
+    kind,
+    key,
+    start,
+    end,
+    ...Object.fromEntries(Object.keys(AGGREGATES[wanted]).map((name) => [name, all[name]])),
+  };
 }
 
 /** When the outputs of a case are full and its turns over, for a driver. */
@@ -109,6 +119,7 @@ export function interruptions({ rooms, pauses }: StreamCase): { room: () => numb
 /** Runs a case through the operator and the model, and compares after each step. */
 export function compareStream(testCase: StreamCase, model: WindowModel, driver: OperatorDriver): void {
   let watermark = -Infinity;
+  const table = new ChangedTable();
   for (const step of [...testCase.steps, { watermark: Number.POSITIVE_INFINITY }]) {
     driver.emitted.length = 0;
     if ("rows" in step) {
@@ -125,7 +136,9 @@ export function compareStream(testCase: StreamCase, model: WindowModel, driver: 
       driver.restart(step.restart);
       assert.deepEqual(driver.emitted, []);
     }
+    for (const { row, kind } of driver.emitted) table.change(row, kind);
   }
+  assert.deepEqual(table.sizes(), byEnd(model.table()).map(sizeOf));
   const late = testCase.lateOutput ? driver.side.map(({ row }) => row) : driver.counters.get("numLateRecordsDropped");
   const id = (row: Result) => Number(row.id);
   if (testCase.lateOutput) {
@@ -137,11 +150,36 @@ export function compareStream(testCase: StreamCase, model: WindowModel, driver: 
 }
 
 export function emitted(driver: OperatorDriver, { endBelongs = false }: Pick<WindowModel, "endBelongs">): Result[] {
-  return driver.emitted.map(({ row, timestampMs }) => {
+  return driver.emitted.map(({ row: { ...row }, timestampMs, kind }) => {
     assert.equal(timestampMs, Number(row.end) - (endBelongs ? 0 : 1));
     // Groups of more than a few values are estimated, and all values are whole.
-    return "middle" in row ? { ...row, middle: Math.round(Number(row.middle)) } : row;
+    return { kind, ...row, ...("middle" in row && { middle: Math.round(Number(row.middle)) }) };
   });
+}
+
+/** What a store by key, start and end has of a window. */
+function sizeOf({ key, start, end, n, total, least }: Result): readonly unknown[] {
+  return [key, start, end, n, total, least];
+}
+
+/** A store by key, start and end, to which each change comes that can come, and no other. */
+class ChangedTable {
+  readonly #rows = new Map<string, Result>();
+
+  change(row: Result, kind: RowKind): void {
+    const id = `${row.start} ${row.end} ${row.key}`;
+    const before = this.#rows.get(id);
+    assert.equal(before !== undefined, kind !== ROW_KIND.insert, `change ${kind} of ${id}`);
+    if (kind !== ROW_KIND.delete) this.#rows.set(id, row);
+    else {
+      assert.deepEqual(sizeOf(row), sizeOf(before ?? {}), "a row is deleted as it was");
+      this.#rows.delete(id);
+    }
+  }
+
+  sizes(): (readonly unknown[])[] {
+    return byEnd([...this.#rows.values()]).map(sizeOf);
+  }
 }
 
 /** Each key's updates in the order in which they came: subtasks run side by side. */

@@ -8,8 +8,8 @@
 //
 //   W1. A window's results are emitted once the watermark has reached its end - 1, windows in the order of their ends,
 //       before it goes on.
-//   W2. A record that comes after that, but within the allowed lateness, emits the updated result of each window of it
-//       that has ended, at once.
+//   W2. A record that comes after that, but within the allowed lateness, emits the result of each window of it that has
+//       ended, at once: as an update of the row before, or the first one of that key and window.
 //   W3. A record whose windows are all past their lateness goes to the late output, or is counted.
 //   W4. Rows are removed once all their windows are past their lateness.
 //   W5. A snapshot is the rows and how far windows have fired, by key group; a restored operator goes on as if nothing
@@ -212,7 +212,7 @@ export class PaneWindowOperator implements Operator {
     groups.clear();
     const first = Math.max(frame.firstWindowOf(pane), progress.keptOf(group));
     const last = Math.min(progress.openOf(group) - frame.step, frame.lastWindowOf(pane));
-    if (first <= last) firing.update(address, first, last);
+    if (first <= last) firing.update({ address, added: input.weightOf(batch, index), first, last });
   }
 
   /** Removes some rows of a pane and returns how many; less than a step's at the end. No firing needs them any more. */

@@ -41,7 +41,7 @@ import type { PaneSet } from "../rows/pane-set.ts";
 import { ROWS_PER_STEP, RowWalk } from "../rows/row-walk.ts";
 import type { WindowEmitter } from "../rows/window-emitter.ts";
 import type { PaneFrame } from "../time/pane-frame.ts";
-import type { PaneFiring } from "./pane-firing.ts";
+import type { LateRow, PaneFiring } from "./pane-firing.ts";
 import type { PaneProgress } from "./pane-progress.ts";
 
 /** Words of a row before its accumulators, beyond the layout's: see above. */
@@ -147,7 +147,7 @@ export class SlidingFiring implements PaneFiring {
     return true;
   }
 
-  update(address: number, first: number, last: number): void {
+  update({ address, added, first, last }: LateRow): void {
     const { groups, frame, emitter } = this.#parts;
     const { words } = groups.layout;
     const { step, width } = frame;
@@ -165,7 +165,7 @@ export class SlidingFiring implements PaneFiring {
       this.#sum(0, key, group, end, window + width);
       end = window + width;
       groups.program.merge(sums, left, sums, 0);
-      emitter.emit(sums, left, key, frame.startOf(window), frame.endOf(window));
+      emitter.update(added, sums, left, { key, startMs: frame.startOf(window), endMs: frame.endOf(window) });
       groups.empty(sums, left);
       left -= words;
     }

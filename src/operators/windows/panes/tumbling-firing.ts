@@ -4,7 +4,7 @@ import type { AggregateTable } from "../../aggregates/aggregate-table.ts";
 import { RowWalk } from "../rows/row-walk.ts";
 import type { WindowEmitter } from "../rows/window-emitter.ts";
 import type { PaneFrame } from "../time/pane-frame.ts";
-import type { PaneFiring } from "./pane-firing.ts";
+import type { LateRow, PaneFiring } from "./pane-firing.ts";
 import type { PaneProgress } from "./pane-progress.ts";
 
 export class TumblingFiring implements PaneFiring {
@@ -41,8 +41,11 @@ export class TumblingFiring implements PaneFiring {
   }
 
   /** There is one. */
-  update(address: number, window: number): void {
-    this.#emit(address, this.#frame.startOf(window), this.#frame.endOf(window));
+  update({ address, added, first }: LateRow): void {
+    const groups = this.#groups;
+    const [startMs, endMs] = [this.#frame.startOf(first), this.#frame.endOf(first)];
+    const window = { key: groups.key(address), startMs, endMs };
+    this.#emitter.update(added, groups.table.f64, address + groups.offset, window);
   }
 
   #isGiven(address: number, window: number): boolean {

@@ -15,6 +15,7 @@ import {
   streamCases,
   type WindowModel,
 } from "../../../../test/operators/window-streams.ts";
+import { ROW_KIND, type RowKind } from "../../../types/bytes/row-kind.ts";
 import { session } from "../time/window-spec.ts";
 import { SessionWindowOperator } from "./session-window-operator.ts";
 
@@ -27,6 +28,8 @@ class SessionModel implements WindowModel {
   readonly #gapMs: number;
   readonly #case: StreamCase;
   #sessions: Session[] = [];
+  /** Those that nothing can change any more. */
+  readonly #over: Session[] = [];
   #watermark = -Infinity;
 
   constructor(gapMs: number, testCase: StreamCase) {
@@ -43,6 +46,7 @@ class SessionModel implements WindowModel {
       this.late.push(row);
       return [];
     }
+    touched.sort((left, right) => left.start - right.start);
     for (const each of touched) {
       joined.start = Math.min(joined.start, each.start);
       joined.end = Math.max(joined.end, each.end);
@@ -50,15 +54,29 @@ class SessionModel implements WindowModel {
     joined.rows = [...touched.flatMap((each) => each.rows), row].sort((left, right) => left.id - right.id);
     joined.fired = joined.end <= this.#watermark;
     this.#sessions = [...this.#sessions.filter((each) => !touched.includes(each)), joined];
-    return joined.fired ? [modelResult(this.#case.wanted, joined, joined.rows)] : [];
+    const isSame = ({ start, end }: Session) => start === joined.start && end === joined.end;
+    const given = touched.filter(({ fired }) => fired);
+    const gone = given.filter((each) => !isSame(each)).map((each) => this.#result(each, ROW_KIND.delete));
+    const kind = given.some(isSame) ? ROW_KIND.updateAfter : ROW_KIND.insert;
+    return joined.fired ? [...gone, this.#result(joined, kind)] : gone;
   }
 
   watermark(watermark: number): Result[] {
     this.#watermark = watermark;
     const due = this.#sessions.filter(({ end, fired }) => !fired && end <= watermark);
     for (const each of due) each.fired = true;
-    this.#sessions = this.#sessions.filter(({ end }) => end + this.#case.latenessMs > watermark);
-    return due.map((each) => modelResult(this.#case.wanted, each, each.rows));
+    const isKept = ({ end }: Session) => end + this.#case.latenessMs > watermark;
+    this.#over.push(...this.#sessions.filter((each) => !isKept(each)));
+    this.#sessions = this.#sessions.filter(isKept);
+    return due.map((each) => this.#result(each));
+  }
+
+  table(): Result[] {
+    return this.#over.map((each) => this.#result(each));
+  }
+
+  #result(session: Session, kind?: RowKind): Result {
+    return modelResult(this.#case.wanted, session, session.rows, kind);
   }
 }
 
@@ -71,7 +89,7 @@ function driverOf(gapMs: number, { room, pauses = () => Infinity, ...testCase }:
       make: () => new SessionWindowOperator({ ...commonOptions(testCase), window }),
       keyType: { kind: "string" },
       keyOf: (record) => (record as Row).key,
-      overrun: 1,
+      overrun: 2,
       room,
       pauses,
     },

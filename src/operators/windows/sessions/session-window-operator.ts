@@ -7,7 +7,8 @@
 //       record of exactly that time belongs to it. So records that are on time give the same sessions whatever
 //       watermarks come between them.
 //   W2. A record that joins a session whose result was given emits the updated result at once, if the session is
-//       still over; else the session goes on and its result is given again at its new end.
+//       still over; else the session goes on and its result is given again at its new end. Where its start or end
+//       changes, also because it joins two, the rows that were given are deleted first: the new one has another key.
 //   W3. A record that joins no session and whose own is past its lateness goes to the late output, or is counted.
 //   W4. A session is removed once its end is past its lateness.
 //   W5. The watermark is that of the key group: after a restore from several subtasks each goes on where it was.
@@ -15,6 +16,7 @@
 import { assert } from "../../../base/errors.ts";
 import { readF64, writeF64 } from "../../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../../types/bytes/codec.ts";
+import { ROW_KIND, type RowKind } from "../../../types/bytes/row-kind.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../../aggregates/aggregate-table.ts";
 import { tablesOf } from "../../aggregates/tables-of.ts";
 import { GroupProgress } from "../../group-progress.ts";
@@ -172,15 +174,38 @@ export class SessionWindowOperator implements Operator {
     if (session === NONE) {
       if (endMs + this.#latenessMs <= watermark) return false;
       session = store.add(i, timeMs, endMs);
-    } else {
-      store.grow(session, Math.min(timeMs, store.startOf(session)), Math.max(endMs, store.endOf(session)));
-    }
+    } else this.#grow(session, timeMs, endMs);
     store.groups.rows[i] = session;
     store.groups.accumulate(i, i + 1);
     const isOver = store.endOf(session) <= watermark;
-    if (isOver) this.#emit(session);
-    if (isOver !== store.isFired(session)) store.schedule(session, isOver);
+    const isGiven = store.isFired(session);
+    if (isOver) this.#change(isGiven ? ROW_KIND.updateAfter : ROW_KIND.insert, session);
+    if (isOver !== isGiven) store.schedule(session, isOver);
     return true;
+  }
+
+  #grow(session: number, fromMs: number, toMs: number): void {
+    const { store } = this.#open();
+    const startMs = Math.min(fromMs, store.startOf(session));
+    const endMs = Math.max(toMs, store.endOf(session));
+    const isSame = startMs === store.startOf(session) && endMs === store.endOf(session);
+    const isGiven = !isSame && this.#takeBack(session);
+    store.grow(session, startMs, endMs);
+    if (isGiven) store.schedule(session, false);
+  }
+
+  /** Deletes the row of a session that is about to have other bounds, or says that it was not given. */
+  #takeBack(session: number): boolean {
+    const isGiven = this.#open().store.isFired(session);
+    if (isGiven) this.#change(ROW_KIND.delete, session);
+    return isGiven;
+  }
+
+  #change(kind: RowKind, session: number): void {
+    const { store, emitter } = this.#open();
+    const { groups } = store;
+    const window = { key: groups.key(session), startMs: store.startOf(session), endMs: store.endOf(session) };
+    emitter.change(kind, groups.table.f64, session + groups.offset, window);
   }
 
   /** The session that touches [startMs, endMs], two of them merged into one; -1 for none. */
@@ -200,8 +225,11 @@ export class SessionWindowOperator implements Operator {
   #mergeTwo(into: number, from: number): number {
     const { store } = this.#open();
     const endMs = store.endOf(from);
+    const isGiven = this.#takeBack(into);
+    this.#takeBack(from);
     store.merge(into, from);
     store.grow(into, store.startOf(into), endMs);
+    if (isGiven) store.schedule(into, false);
     return into;
   }
 
