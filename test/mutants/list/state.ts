@@ -108,8 +108,8 @@ export const STATE: readonly Mutant[] = [
   {
     name: "what operators keep for themselves is to be cleared by the user",
     file: "src/state/store/operator-tables.ts",
-    find: "bytes: 0, advice: ADVICE }",
-    replace: "bytes: 0 }",
+    find: "account(spec.name, ADVICE) };\n    const heads",
+    replace: "account(spec.name) };\n    const heads",
     tests: ["src/taskmanager/drivers/waiting-files.test.ts"],
   },
   {
