@@ -247,7 +247,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: "a page that is released twice is given to two owners",
     file: PAGES,
-    find: "    this.#held[number >>> 5]! ^= bit;\n",
+    find: "    this.#owner[number] = NOBODY;\n",
     replace: "",
   },
   {
@@ -259,7 +259,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: "a released page is not taken off its account",
     file: PAGES,
-    find: "    account.bytes -= PAGE_BYTES;\n",
+    find: "    owner.charge(account, -PAGE_BYTES);\n",
     replace: "",
   },
   {
