@@ -9,6 +9,7 @@ import { marketScenario } from "./market-scenario.ts";
 import { movesScenario } from "./moves-scenario.ts";
 import type { Outcome } from "./outcome.ts";
 import { randomGraphScenario } from "./random-graph.ts";
+import { restartScenario } from "./restart-scenario.ts";
 import { silencesScenario } from "./silences-scenario.ts";
 
 export type Scenario = {
@@ -37,6 +38,7 @@ export const SILENCES: Scenario = { name: "silences", run: sameRows(silencesScen
 export const FILES: Scenario = { name: "files", run: filesScenario };
 export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphScenario };
 export const COMMITS: Scenario = { name: "commits", run: commitScenario };
+export const RESTARTS: Scenario = { name: "restarts", run: restartScenario };
 
 /** `npm test` runs each scenario under so many. */
 export const SEEDS = 400;

@@ -58,6 +58,7 @@ export function slotHost(options: SlotHostOptions): Slot {
       send,
       wake,
       fail: (task, error) => slot.fail(task, error),
+      isAbandoned: () => slot.isAbandoned,
       stubs: options.stubs ?? null,
     }),
     send,

@@ -123,6 +123,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
           control.close();
           listener.close();
           loop.stop();
+          loop.slot?.abandon();
         },
         stackSample: async () => null,
         heldBytes: async () => 0,

@@ -34,6 +34,8 @@ export type JobFactoryOptions = {
   readonly wake: () => void;
   /** Fails a task from outside a turn. */
   readonly fail: (task: TaskId, error: unknown) => void;
+  /** The slot is not to touch anything any more. */
+  readonly isAbandoned: () => boolean;
   readonly stubs: JobStubs | null;
 };
 
@@ -58,6 +60,7 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
     async deploy(job, descriptors, wiring) {
       const configuration = new Configuration(job.config);
       const { graph, functions } = await rebuild(options, job, configuration);
+      assert(!options.isAbandoned(), "the slot was ended while its job was loaded");
       const states = options.states(configuration, job);
       const links = options.links(configuration, wiring);
       const { env, metrics, wake, send } = options;

@@ -383,6 +383,34 @@ describe("a slot", () => {
 });
 
 describe("a slot outlives its tasks", () => {
+  test("S5: one that is abandoned touches nothing any more, and says nothing: neither by a turn nor by what is under way", async () => {
+    const opened = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
+    const [closing, opening, waits] = [
+      new ScriptedTask(["more"]),
+      new ScriptedTask(["more"], { open: () => opened.promise }),
+      new ScriptedTask(["more"]),
+    ];
+    closing.close = () => closed.promise;
+    const tasks = new Map([
+      ["0/0/0", closing],
+      ["0/1/0", waits],
+      ["1/0/0", opening],
+    ]);
+    const { slot, deploy, settle, said, released, commits } = setUp({ tasks });
+    await deploy("0/0/0", "0/1/0");
+    await deploy("1/0/0");
+    slot.onMessage(cancelled(["0/0/0", "0/1/0"]));
+    await settle();
+    said();
+    slot.abandon();
+    opened.resolve();
+    closed.resolve();
+    slot.turn();
+    await settle();
+    assert.deepEqual([said(), released, commits, waits.ends, opening.taken], [[], [], [], [], 0]);
+  });
+
   test("is given the next attempt of one of them, while the others go on", async () => {
     const [kept, first, second] = [new ScriptedTask([]), new ScriptedTask([]), new ScriptedTask(["more"])];
     const tasks = new Map([

@@ -14,6 +14,7 @@
 //       share goes with the last of them.
 //   S4. A task is closed once, and once it is open: what is stopped or cancelled while it is being opened waits for
 //       that.
+//   S5. Once it is abandoned it touches nothing any more: what it held is others'.
 
 import type { Env } from "../../base/env.ts";
 import type { JobVertex } from "../../graph/job-graph.ts";
@@ -117,6 +118,7 @@ export class Slot {
   #running: readonly Given[] = [];
   /** What others, deployed before, wanted of tasks that are being opened. */
   #early: SplitMessage[] = [];
+  #abandoned = false;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -125,6 +127,16 @@ export class Slot {
   /** Nothing is left of the tasks that it was given. */
   get isEmpty(): boolean {
     return this.#tasks.size === 0;
+  }
+
+  get isAbandoned(): boolean {
+    return this.#abandoned;
+  }
+
+  /** Its thread counts as ended, though it goes on with other things (S5). */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#running = [];
   }
 
   /** Of its tasks. */
@@ -312,6 +324,7 @@ export class Slot {
     } catch (error) {
       failure = { error };
     }
+    if (this.#abandoned) return;
     for (const task of given) task.phase = "over";
     const ids = given.filter(({ failed, wish }) => !failed && !isClosing(wish)).map(({ descriptor }) => descriptor.id);
     if (failure === null) this.#opened(given);
@@ -325,8 +338,9 @@ export class Slot {
     const deployed = await this.#options.factory.deploy(job, tasks, wiring);
     deployment.deployed = deployed;
     for (const [index, made] of deployed.tasks.entries()) given[index]!.made = made;
-    for (const { task } of deployed.tasks) for (const sink of task.parts.sinks) await sink.open();
-    for (const { coordinator } of deployed.tasks) await coordinator?.start();
+    const sinks = deployed.tasks.flatMap(({ task }) => task.parts.sinks);
+    for (const sink of sinks) if (!this.#abandoned) await sink.open();
+    for (const { coordinator } of deployed.tasks) if (!this.#abandoned) await coordinator?.start();
   }
 
   #opened(given: readonly Given[]): void {
@@ -390,46 +404,53 @@ export class Slot {
   async #closeAll(closing: readonly Given[], how: Closing): Promise<void> {
     for (const { descriptor, deployment, made } of closing) {
       const { deployed } = deployment;
-      const failures =
-        made === null || deployed === null ? [] : await taskCloseFailures(made, deployed.committers, how);
+      const steps = made === null || deployed === null ? [] : closingSteps(made, deployed.committers, how);
       deployment.open -= 1;
-      if (deployment.open === 0 && deployed !== null) failures.push(...(await releaseFailures(deployed)));
+      if (deployment.open === 0 && deployed !== null) steps.push(...releaseSteps(deployed));
+      const failures = await this.#failuresOf(steps);
+      if (this.#abandoned) return;
       this.#tasks.delete(descriptor.id);
       const error = failures.length === 0 ? null : errorData(failures[0]);
       this.#options.send({ kind: "closed", task: descriptor.id, error });
     }
     if (closing.length > 0) this.#options.wake();
   }
+
+  /** The rest is done all the same after a failure. */
+  async #failuresOf(steps: readonly Step[]): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    for (const step of steps) {
+      if (this.#abandoned) break;
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error); // Reported with "closed".
+      }
+    }
+    return failures;
+  }
 }
+
+type Step = () => Promise<void>;
 
 function isClosing(wish: Given["wish"]): wish is Closing {
   return wish !== null && wish !== "prepare";
 }
 
-/** Closes a task, also after failures, which it returns. */
-function taskCloseFailures(made: SlotTask, committers: SinkCommitters, how: Closing): Promise<unknown[]> {
-  const { task, coordinator } = made;
+function closingSteps({ task, coordinator }: SlotTask, committers: SinkCommitters, how: Closing): Step[] {
   const discard = async (): Promise<void> => {
-    const prepared = how.discard ? await task.prepared() : [];
-    for (const result of await Promise.allSettled(prepared.map((each) => committers.discard(each))))
-      if (result.status === "rejected") throw result.reason;
+    if (how.discard) await discardAll(task, committers);
   };
-  return failuresOf([() => task.close(how.outcome), discard, async () => coordinator?.close()]);
+  return [() => task.close(how.outcome), discard, async () => coordinator?.close()];
 }
 
-function releaseFailures(deployed: DeployedTasks): Promise<unknown[]> {
-  return failuresOf([() => deployed.committers.close(), () => deployed.release()]);
-}
-
-/** The rest is done all the same after a failure. */
-async function failuresOf(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
+async function discardAll(task: Task, committers: SinkCommitters): Promise<void> {
   const failures: unknown[] = [];
-  for (const step of steps) {
-    try {
-      await step();
-    } catch (error) {
-      failures.push(error); // Reported with "closed".
-    }
-  }
-  return failures;
+  for (const prepared of await task.prepared())
+    await committers.discard(prepared).catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
+
+function releaseSteps(deployed: DeployedTasks): Step[] {
+  return [() => deployed.committers.close(), () => deployed.release()];
 }

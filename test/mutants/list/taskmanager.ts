@@ -137,8 +137,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "what a task has prepared stays though nobody will commit it",
     file: SLOT,
-    find: "how.discard ? await task.prepared() : []",
-    replace: "how.discard ? [] : await task.prepared()",
+    find: "if (how.discard) await discardAll(task, committers);",
+    replace: "if (!how.discard) await discardAll(task, committers);",
   },
   {
     name: "a slot that fails closes before it is told to, though it may have to commit",
@@ -458,5 +458,18 @@ export const TASKMANAGER: readonly Mutant[] = [
     file: "src/taskmanager/shuffle-environment.ts",
     find: "this.#channel(`${run} ${name}`)",
     replace: "this.#channel(name)",
+  },
+  {
+    name: "a slot that is abandoned goes on closing its tasks",
+    file: "src/taskmanager/slot/slot.ts",
+    find: "      if (this.#abandoned) break;\n",
+    replace: "",
+  },
+  {
+    name: "a slot in the calling thread that is ended goes on with what it has begun",
+    file: "src/taskmanager/runner/slot-runner-local.ts",
+    find: "          loop.slot?.abandon();\n",
+    replace: "",
+    tests: ["test/simulation/restarts.test.ts"],
   },
 ];
