@@ -7,6 +7,7 @@ const PANE_INPUT = "src/operators/windows/rows/pane-input.ts";
 const UTC_OFFSET = "src/operators/windows/time/utc-offset.ts";
 const WINDOW_SPEC = "src/operators/windows/time/window-spec.ts";
 const IN_ORDER_OPERATOR = "src/operators/in-order/in-order-operator.ts";
+const LATE_UPDATES_TESTS = ["src/testing/late-updates.test.ts"];
 const SESSION_WINDOW_OPERATOR_TESTS = [
   "src/operators/windows/sessions/session-window-operator.test.ts",
   "src/operators/windows/sessions/session-tree.test.ts",
@@ -83,42 +84,42 @@ export const WINDOWS: readonly Mutant[] = [
     file: SESSION_WINDOW_OPERATOR,
     find: "    if (isOver) this.#change(",
     replace: "    if (isOver && !isGiven) this.#change(",
-    tests: SESSION_WINDOW_OPERATOR_TESTS,
+    tests: LATE_UPDATES_TESTS,
   },
   {
     name: "a session that goes on after it was given is not given again at its new end",
     file: SESSION_WINDOW_OPERATOR,
     find: "    if (isGiven) store.schedule(session, false);\n",
     replace: "",
-    tests: SESSION_WINDOW_OPERATOR_TESTS,
+    tests: LATE_UPDATES_TESTS,
   },
   {
     name: "a session that a late record makes longer keeps the row of its old bounds",
     file: SESSION_WINDOW_OPERATOR,
     find: "if (isGiven) this.#change(ROW_KIND.delete, session);",
     replace: "if (isGiven) this.#open();",
-    tests: ["src/testing/late-updates.test.ts"],
+    tests: LATE_UPDATES_TESTS,
   },
   {
     name: "of two sessions that are joined one keeps its row",
     file: SESSION_WINDOW_OPERATOR,
     find: "    this.#takeBack(from);\n",
     replace: "",
-    tests: ["src/testing/late-updates.test.ts"],
+    tests: LATE_UPDATES_TESTS,
   },
   {
     name: "the first row of a window that only late records have is an update",
     file: "src/operators/windows/rows/window-emitter.ts",
     find: "this.#groups.layout.countWord] === added;",
     replace: "this.#groups.layout.countWord] === 0;",
-    tests: ["src/testing/late-updates.test.ts"],
+    tests: LATE_UPDATES_TESTS,
   },
   {
     name: "windows that take late records are said to give inserts alone",
     file: "src/graph/changelog.ts",
     find: "if (allowedLatenessMs === 0 || mode",
     replace: "if (allowedLatenessMs >= 0 || mode",
-    tests: ["src/testing/late-updates.test.ts"],
+    tests: LATE_UPDATES_TESTS,
   },
   {
     name: "firing that stopped begins the list again",
@@ -174,7 +175,7 @@ export const WINDOWS: readonly Mutant[] = [
     file: SESSION_WINDOW_OPERATOR,
     find: "const startMs = Math.min(fromMs, store.startOf(session));",
     replace: "const startMs = fromMs;",
-    tests: SESSION_WINDOW_OPERATOR_TESTS,
+    tests: LATE_UPDATES_TESTS,
   },
   {
     name: "the list in which a watermark lies is looked at with the next one",
