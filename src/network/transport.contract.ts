@@ -231,10 +231,16 @@ export function transportContract(name: string, make: (seed: number) => Transpor
         near.send("before");
         assert.throws(() => near.send(large), refused);
         await assert.rejects(near.request("x".repeat(TEST_MESSAGE_BYTES_MAX), NEVER_MS), { code: "MESSAGE_TOO_LARGE" });
+        assert.throws(
+          () => near.send({ kind: "rows", rows: new Map([["", "x".repeat(TEST_MESSAGE_BYTES_MAX)]]) }),
+          refused,
+        );
         near.send(new Uint8Array(TEST_MESSAGE_BYTES_MAX / 2));
+        const shared = new SharedArrayBuffer(2 * TEST_MESSAGE_BYTES_MAX); // Does not travel.
+        near.send({ shared, view: new Uint8Array(shared) });
         near.send("behind");
         await given.settle();
-        assert.deepEqual([messages[0], messages[2], messages.length], ["before", "behind", 3]);
+        assert.deepEqual([messages[0], messages[3], messages.length], ["before", "behind", 4]);
       },
     );
 

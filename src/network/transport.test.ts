@@ -76,6 +76,18 @@ test("T4: a thread that ends loses its connections, after what it has said last"
   assert.deepEqual(happened, [7, "CONNECTION_LOST"]);
 });
 
+test("a transport that is closed lets go of its port", () => {
+  const { port1, port2 } = new MessageChannel();
+  const transport = new PortTransport({ port: port1, timers });
+  assert.equal(port1.listenerCount("message"), 1);
+  transport.close();
+  assert.deepEqual(
+    ["message", "close", "exit"].map((event) => port1.listenerCount(event)),
+    [0, 0, 0],
+  );
+  port2.close();
+});
+
 describe("a simulated connection that breaks", () => {
   const cuts: SimCuts = { chance: 1, withinMs: 100, halfOpenMaxMs: 5_000 };
   type End = { readonly values: number[]; lastMs: number; readonly lostMs: number[] };
@@ -136,6 +148,10 @@ describe("a simulated connection that breaks", () => {
     const firsts = pairs.map(([first]) => first!).flatMap(([near, far]) => (far === undefined ? [] : [{ near, far }]));
     const halfOpen = firsts.filter(({ near, far }) => Math.abs(near.lostMs[0]! - far.lostMs[0]!) > 100);
     const late = firsts.filter(({ near, far }) => Math.max(near.lastMs, far.lastMs) > 1_000);
+    // Of what was under way at the cut: most of what a direction sends within its delay of at most 5 ms.
+    const lastOf = ({ values }: End): number => values.at(-1) ?? 0;
+    const unlike = firsts.filter(({ near, far }) => Math.abs(lastOf(near) - lastOf(far)) > 1);
+    assert.ok(unlike.length > 10, `${unlike.length} with another loss in each direction`);
     assert.ok(halfOpen.length > 10 && late.length > 0, `${halfOpen.length} half-open, ${late.length} late`);
   });
 });

@@ -195,6 +195,75 @@ describe("a session", () => {
     assert.deepEqual(world.accepted[0]!.seen.received, [1]);
   });
 
+  const helloOf = (dial: number, resumes = false) =>
+    ({ kind: "hello", fence: fenceOf(), heard: 0, dial, resumes }) as const;
+
+  test("N3: a connection that breaks when a newer one is there takes nothing with it, and the newer closes it", async () => {
+    const world = new World(1);
+    const older = world.raw();
+    const lost: string[] = [];
+    older.receive({ lost: ({ code }) => lost.push(code) });
+    const newer = world.raw();
+    const said: unknown[] = [];
+    newer.receive({ message: (message) => said.push(message) });
+    const replies = [older.request(helloOf(1), 1_000)];
+    await world.env.advance(100);
+    replies.push(newer.request(helloOf(2), 1_000));
+    older.close();
+    await Promise.all([...replies, world.env.advance(100)]);
+    await world.env.advance(10 * TIMING.heartbeatTimeoutMs);
+    const [{ session, seen: there }] = world.accepted as [(typeof world.accepted)[0]];
+    session.send(7);
+    await world.env.advance(100);
+    assert.deepEqual(there.lost, []);
+    assert.deepEqual(said, [{ kind: "said", message: { fence: fenceOf(), sequence: 1, body: 7 } }]);
+
+    const third = world.raw();
+    newer.receive({ lost: ({ code }) => lost.push(code) });
+    const reply = third.request(helloOf(3), 1_000);
+    await world.env.advance(100);
+    await reply;
+    assert.deepEqual(lost, ["CONNECTION_LOST"], "of the one that was left open");
+  });
+
+  test("N5: one that was welcome before does not begin anew with somebody who knows nothing of it", async () => {
+    const world = new World(1);
+    const raw = world.raw();
+    const reply = raw.request(helloOf(3, true), 1_000);
+    await world.env.advance(100);
+    assert.deepEqual([await reply, world.accepted.length], [{ kind: "refused" }, 0]);
+  });
+
+  test("dials again at once however often its connection has broken before", async () => {
+    const world = new World(1);
+    world.dial();
+    const open: Connection<SessionSays<number>, SessionSays<number>>[] = [];
+    world.listener.close();
+    world.transport.listen<SessionSays<number>, SessionSays<number>>("there", (side) => {
+      open.push(side);
+      side.receive({ request: () => ({ kind: "heard", heard: 0 }) });
+    });
+    for (let connection = 1; connection <= 12; connection += 1) {
+      await world.env.advance(100);
+      assert.equal(open.length, connection);
+      open.at(-1)!.close();
+    }
+  });
+
+  test("who receives much says so, without being asked", async () => {
+    const world = new World(1);
+    const raw = world.raw();
+    const heard: number[] = [];
+    raw.receive({ message: (message) => message.kind === "heard" && heard.push(message.heard) });
+    const reply = raw.request(helloOf(1), 1_000);
+    await world.env.advance(100);
+    await reply;
+    for (let sequence = 1; sequence <= 200; sequence += 1)
+      raw.send({ kind: "said", message: { fence: fenceOf(), sequence, body: sequence } });
+    await world.env.advance(100);
+    assert.deepEqual(heard, [64, 128, 192]);
+  });
+
   test("a message without a session is dropped and counted", async () => {
     const world = new World(1);
     world.raw().send({ kind: "said", message: { fence: fenceOf(), sequence: 1, body: 5 } });

@@ -445,6 +445,20 @@ describe("splits over checkpoints", () => {
     assert.deepEqual(take(), ["0:a=9", "0:none"], "the rest was left before the checkpoint");
   });
 
+  test("C6: what has gone to a reader since the last checkpoint that is complete comes back", async () => {
+    const { coordinator, ask, take } = await recovering(new Queue("a", "b", "c"), { bounded: false });
+    ask(0);
+    coordinator.snapshot(1);
+    coordinator.goOn();
+    ask(0);
+    coordinator.completed(1);
+    ask(0);
+    take();
+    coordinator.giveBack(0, 1, [{ id: "a", position: 7 }]);
+    for (const subtask of [0, 0, 0]) ask(subtask);
+    assert.deepEqual(take(), ["0:a=7", "0:b=null", "0:c=null"]);
+  });
+
   test("C6: what the reader before it had asked for is not answered", async () => {
     const { coordinator, ask, take } = await recovering(new Queue("a", "b"), { bounded: false });
     coordinator.snapshot(1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Disk } from "../../../base/disk.ts";
-import { type WriterOptions, WriterUnderTest, writeRun } from "../../../operators/sink.contract.ts";
+import { type WriterOptions, WriterUnderTest } from "../../../operators/sink.contract.ts";
 import type { Sink } from "../../../operators/sink.ts";
 import type { SimEnv } from "../../../testing/sim-env.ts";
 import { simWorld, type World } from "../../../testing/world.ts";
@@ -29,8 +29,11 @@ function pausing(disk: Disk, at: number): { disk: Disk; isPaused: () => boolean;
   return { disk: paused, isPaused: () => isPaused, resume: resolve };
 }
 
+/** `isLive`: the first one wakes while this one is still at work. */
+type Next = WriterOptions & { readonly isLive: boolean };
+
 /** A run that is paused before its operation `at`; another takes over meanwhile, and it wakes when that is done. */
-async function takenOver(sink: Sink<unknown>, at: number, next: WriterOptions): Promise<World<SimEnv> | null> {
+async function takenOver(sink: Sink<unknown>, at: number, { isLive, ...next }: Next): Promise<World<SimEnv> | null> {
   const world = simWorld(at);
   const pause = pausing(world.env.disk, at);
   const rows = Array.from({ length: 7 }, (_, n) => ({ n }));
@@ -49,12 +52,20 @@ async function takenOver(sink: Sink<unknown>, at: number, next: WriterOptions): 
     });
   await world.env.runUntilIdle(() => isOver || pause.isPaused());
   if (isOver) return null;
-  await writeRun(sink, world, [{ n: 100 }, { n: 101 }], next);
+  const other = new WriterUnderTest(sink, world, next);
+  await other.open();
+  await other.write([{ n: 100 }, { n: 101 }]);
+  const wake = async (): Promise<void> => {
+    pause.resume();
+    await world.env.runUntilIdle(() => isOver);
+    await first;
+  };
+  if (isLive) await wake();
+  await other.finish();
   const shown = visible(world);
   assert.equal(shown.length, 1);
-  pause.resume();
-  await world.env.runUntilIdle(() => isOver);
-  await first;
+  assert.match(shown[0]![1], /^\{"n":100\}\n\{"n":101\}\n$/);
+  if (!isLive) await wake();
   assert.deepEqual(visible(world), shown, `paused before operation ${at}`);
   return world;
 }
@@ -75,9 +86,11 @@ describe("a writer that was paused while another took over", () => {
         [jsonl("/out", { roll: { rows: 3 } }), looked.parts],
         [jsonl("/out.jsonl"), looked.file],
       ] as const) {
-        let paused = 0;
-        for (let at = operations + 1; (await takenOver(sink, at, next)) !== null; at += 1) paused += 1;
-        assert.ok(paused > 10, `${paused}`);
+        for (const isLive of [false, true]) {
+          let paused = 0;
+          for (let at = operations + 1; (await takenOver(sink, at, { ...next, isLive })) !== null; at += 1) paused += 1;
+          assert.ok(paused > 10, `${paused}`);
+        }
       }
     });
   }
