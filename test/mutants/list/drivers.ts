@@ -370,4 +370,11 @@ export const DRIVERS: readonly Mutant[] = [
     find: "entry.last = result.catch(() => undefined);",
     replace: "entry.last = result;",
   },
+  {
+    name: "a split that was handed out since the last complete checkpoint is lost with its reader",
+    file: "src/taskmanager/drivers/source-coordinator.ts",
+    find: "this.#given.filter(({ since }) => since >= checkpoint);",
+    replace: "this.#given.filter(({ since }) => since > checkpoint);",
+    tests: ["src/taskmanager/drivers/source-coordinator.test.ts"],
+  },
 ];

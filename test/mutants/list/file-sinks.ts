@@ -403,4 +403,11 @@ export const FILE_SINKS: readonly Mutant[] = [
     find: "release: () => fs.rm(file, { force: true }) };",
     replace: "release: () => Promise.resolve() };",
   },
+  {
+    name: "a writer that wakes in the middle of its claim removes what another is writing",
+    file: "src/connectors/files/sink/claims.ts",
+    find: "  if (epochsOf(place, after, subtask).some((other) => other > epoch)) throw superseded(directory, claim);\n",
+    replace: "",
+    tests: ["src/connectors/files/sink/paused-writer.test.ts"],
+  },
 ];

@@ -326,4 +326,18 @@ export const NETWORK: readonly Mutant[] = [
     replace: "    return channel.stageChange(record, timestampMs, ROW_KIND.insert);",
     tests: KINDS_TESTS,
   },
+  {
+    name: "shared memory counts as what travels",
+    file: "src/network/message-bytes.ts",
+    find: "if (value instanceof SharedArrayBuffer) return NUMBER_BYTES;",
+    replace: "if (value instanceof SharedArrayBuffer) return value.byteLength;",
+    tests: ["src/network/transport.test.ts"],
+  },
+  {
+    name: "what is in a Map does not count",
+    file: "src/network/message-bytes.ts",
+    find: "if (Array.isArray(value) || value instanceof Map) for",
+    replace: "if (Array.isArray(value)) for",
+    tests: ["src/network/transport.test.ts"],
+  },
 ];

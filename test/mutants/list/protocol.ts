@@ -70,4 +70,25 @@ export const PROTOCOL: readonly Mutant[] = [
     find: '      run.slots.post(slot, { kind: "cancel", tasks: null, discard: false });\n',
     replace: "",
   },
+  {
+    name: "one that was welcome before begins anew with who knows nothing of it",
+    file: "src/protocol/session.ts",
+    find: 'if (compared !== "foreign" || resumes) {',
+    replace: 'if (compared !== "foreign") {',
+    tests: ["src/protocol/session.test.ts"],
+  },
+  {
+    name: "a connection that a newer one has replaced stays open",
+    file: "src/protocol/session.ts",
+    find: "    this.#end.connection?.close(); // N3\n",
+    replace: "",
+    tests: ["src/protocol/session.test.ts"],
+  },
+  {
+    name: "who receives much says nothing of it",
+    file: "src/protocol/session.ts",
+    find: "if (this.fenced.heard - this.#told >= TELL_EVERY) this.#tell(from);",
+    replace: "void from;",
+    tests: ["src/protocol/session.test.ts"],
+  },
 ];

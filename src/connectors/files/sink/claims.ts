@@ -71,16 +71,16 @@ export function claimOf(
   return match === null ? null : { subtask: Number(match[1]), epoch: Number(match[2]) };
 }
 
-/** Adds a claim that comes after those among `names`; removes what nobody needs any more. */
+/**
+ * Adds a claim that comes after those among `names`; removes what nobody needs any more. Gives the names that are there
+ * afterwards: what others write by an older claim has begun before.
+ */
 export async function claimAdd(
   place: ClaimPlace,
   { subtask, claim, names, claims }: { subtask: number; claim: Claim; names: readonly string[]; claims: Claims },
-): Promise<void> {
+): Promise<readonly string[]> {
   const { disk, directory, stem } = place;
-  const epochs = names.flatMap((name) => {
-    const found = claimOf(place, name);
-    return found?.subtask === subtask ? [found.epoch] : [];
-  });
+  const epochs = epochsOf(place, names, subtask);
   const epoch = 1 + Math.max(0, ...epochs);
   try {
     await textWrite(disk, claimPath(place, subtask, epoch), textOf(claim), "create");
@@ -94,6 +94,17 @@ export async function claimAdd(
   for (const name of names) {
     if (name.startsWith(`${stem}${subtask}-`) && name.endsWith(".tmp")) await disk.remove(`${directory}/${name}`);
   }
+  const after = await disk.list(directory);
+  // Whose claim came after it may be at work already: its files are among them.
+  if (epochsOf(place, after, subtask).some((other) => other > epoch)) throw superseded(directory, claim);
+  return after;
+}
+
+function epochsOf(place: ClaimPlace, names: readonly string[], subtask: number): number[] {
+  return names.flatMap((name) => {
+    const found = claimOf(place, name);
+    return found?.subtask === subtask ? [found.epoch] : [];
+  });
 }
 
 /** C2 */

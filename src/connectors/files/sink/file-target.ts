@@ -76,10 +76,9 @@ export class FileTarget {
     if (newest?.job === jobId && newest.attempt > attempt) throw superseded(directory, { ...newest, attempt });
     const claim = this.#nextClaim(names, newest);
     this.#next = claim.committed;
-    await claimAdd(place, { subtask, claim, names, claims });
+    const after = await claimAdd(place, { subtask, claim, names, claims });
     if (restored && subtask === 0) await this.#adopt(names, claims);
-    // Listed again: whoever writes by an older claim has begun before ours was there.
-    for (const name of await disk.list(directory)) {
+    for (const name of after) {
       if (this.#isLeftover(name)) await disk.remove(`${directory}/${name}`);
     }
   }
@@ -156,7 +155,7 @@ export class FileTarget {
 
   /**
    * Files of attempts before this one, of this sink and subtask, or of a subtask that no longer is. No other run lives:
-   * this one has the lock.
+   * this one has the lock, or had it when the files were listed.
    */
   #isLeftover(name: string): boolean {
     const file = inProgressOf(name);

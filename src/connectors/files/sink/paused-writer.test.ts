@@ -55,6 +55,7 @@ async function takenOver(sink: Sink<unknown>, at: number, { isLive, ...next }: N
   const other = new WriterUnderTest(sink, world, next);
   await other.open();
   await other.write([{ n: 100 }, { n: 101 }]);
+  await other.flush();
   const wake = async (): Promise<void> => {
     pause.resume();
     await world.env.runUntilIdle(() => isOver);

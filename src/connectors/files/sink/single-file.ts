@@ -66,10 +66,9 @@ export class SingleFile {
       });
     }
     const claim = { uid, job, attempt, since: attempt, kept: [], committed: 0, ...(owner !== undefined && { owner }) };
-    await claimAdd(place, { subtask: 0, claim, names, claims });
+    const after = await claimAdd(place, { subtask: 0, claim, names, claims });
     const prefix = `.${this.#name}.${sinkId(uid)}.`;
-    // Listed again: whoever writes by an older claim has begun before ours was there.
-    for (const name of await disk.list(this.directory)) {
+    for (const name of after) {
       if (!name.startsWith(prefix) || !name.endsWith(".tmp")) continue;
       const [ofJob, ofAttempt] = name.slice(prefix.length).split(".");
       if (ofJob !== job || Number(ofAttempt) < attempt) await disk.remove(`${this.directory}/${name}`);
