@@ -215,9 +215,9 @@ export const CONNECTORS: readonly Mutant[] = [
   {
     name: "the buffer that is being written is filled again",
     file: WRITER,
-    find: "    this.#active = this.#spare ?? Buffer.allocUnsafe(BUFFER_BYTES);\n",
+    find: "    this.#active = this.#spare ?? Buffer.allocUnsafe(BUFFER_BYTES_FIRST);\n",
     replace:
-      "    this.#active = this.#spare ?? (this.#sealed.length > 1 ? this.#active : Buffer.allocUnsafe(BUFFER_BYTES));\n",
+      "    this.#active = this.#spare ?? (this.#sealed.length > 1 ? this.#active : Buffer.allocUnsafe(BUFFER_BYTES_FIRST));\n",
     tests: SINK,
   },
   {
@@ -244,7 +244,7 @@ export const CONNECTORS: readonly Mutant[] = [
   {
     name: "parts of an earlier run stay beside those of this one",
     file: TARGET,
-    find: "    if (isStale(name, { ...commit, committed }, claims)) await disk.remove(`${directory}/${name}`);\n",
+    find: "    if (isStale(name, { ...commit, committed }, { place, claims })) await disk.remove(`${directory}/${name}`);\n",
     replace: "",
     tests: SINK,
   },

@@ -59,8 +59,8 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a commit is not durable when it is reported",
     file: FILE_TARGET,
-    find: "commit, committed }, claims)) await disk.remove(`${directory}/${name}`);\n  }\n  await disk.syncDirectory(directory);",
-    replace: "commit, committed }, claims)) await disk.remove(`${directory}/${name}`);\n  }",
+    find: "commit, committed }, { place, claims })) await disk.remove(`${directory}/${name}`);\n  }\n  await disk.syncDirectory(directory);",
+    replace: "commit, committed }, { place, claims })) await disk.remove(`${directory}/${name}`);\n  }",
     tests: FILE_SINK_TESTS,
   },
   {
@@ -235,16 +235,16 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a single file is there before it is known whose it is",
     file: SINGLE_FILE,
-    find: "    await textReplace(disk, ownerPath(directory, to), `${JSON.stringify({ uid })}\\n`);\n    await disk.rename(`${directory}/${from}`, `${directory}/${to}`);",
+    find: "    await claimCommit(place, 0, { ...claim, owner: uid });\n    await disk.rename(`${directory}/${from}`, `${directory}/${to}`);",
     replace:
-      "    await disk.rename(`${directory}/${from}`, `${directory}/${to}`);\n    await textReplace(disk, ownerPath(directory, to), `${JSON.stringify({ uid })}\\n`);",
+      "    await disk.rename(`${directory}/${from}`, `${directory}/${to}`);\n    await claimCommit(place, 0, { ...claim, owner: uid });",
     tests: CLAIM_TESTS,
   },
   {
     name: "what a crashed run of another job left beside a single file stays",
     file: SINGLE_FILE,
-    find: "if (job !== jobId || Number(of) < attempt)",
-    replace: "if (Number(of) < attempt)",
+    find: "if (ofJob !== job || Number(ofAttempt) < attempt)",
+    replace: "if (Number(ofAttempt) < attempt)",
     tests: CLAIM_TESTS,
   },
   {
