@@ -82,6 +82,10 @@ function fill(store: KeyedStateStore, subtask: number, count: number): void {
 test("each operator of each subtask has its own figures of managed memory, which end at 0 with it", async () => {
   const { states, storeFor, metric, pool, logged } = setUp();
   const [one, other] = [storeFor("sums", 0), storeFor("sums", 4)];
+  assert.deepEqual(
+    ["managedMemoryUsed", "managedMemoryPeak"].map((name) => metric("sums", 0, name)),
+    [0, 0],
+  );
   fill(one, 0, 100);
   fill(other, 4, 10);
   const used = [0, 4].map((subtask) => metric("sums", subtask, "managedMemoryUsed"));

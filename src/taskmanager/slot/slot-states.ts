@@ -87,6 +87,8 @@ function keyGroupsOf({ kind, parallelism, maxParallelism }: PlanOperator, subtas
 /** Keeps the metrics of an owner (M1). */
 function told(scope: MetricScope, limitBytes: number): (owner: MemoryOwner) => void {
   scope.gauge("managedMemoryMax", limitBytes);
+  scope.gauge("managedMemoryUsed", 0);
+  scope.gauge("managedMemoryPeak", 0);
   return ({ usedBytes, peakBytes }) => {
     scope.gauge("managedMemoryUsed", usedBytes);
     scope.gauge("managedMemoryPeak", peakBytes);
