@@ -157,7 +157,9 @@ class MergeRun {
 
   #merge(): void {
     this.isApart = this.#reached[0] !== this.#reached[1];
-    if (this.#merges) this.#driver.restart(1);
+    if (!this.#merges) return;
+    this.#driver.restart(1);
+    this.#driver.restart(1); // A snapshot of groups that are at different places keeps them there.
   }
 
   #step(step: Step, index: number): void {

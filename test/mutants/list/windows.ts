@@ -129,6 +129,13 @@ export const WINDOWS: readonly Mutant[] = [
     tests: SESSION_WINDOW_OPERATOR_TESTS,
   },
   {
+    name: "a snapshot takes key groups for where the slowest is",
+    file: "src/operators/windows/panes/pane-progress.ts",
+    find: "    writeF64(out, this.openOf(group));\n",
+    replace: "    writeF64(out, this.open);\n",
+    tests: CONTRACT_TESTS,
+  },
+  {
     name: "all restored key groups go on where the slowest was",
     file: GROUP_PROGRESS,
     find: "return this.#restored === null ? this.least : Math.max(this.least, this.#restored[group]!);",
