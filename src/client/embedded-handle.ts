@@ -69,7 +69,7 @@ function metricsOf(run: EmbeddedJob, { env }: HandledOptions): () => JobMetrics 
     startMs = env.clock.monotonicMs();
     sample();
   });
-  void run.master.result.then(() => {
+  void run.ended.then(() => {
     endMs = env.clock.monotonicMs();
   });
   return () => {

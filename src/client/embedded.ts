@@ -7,10 +7,20 @@ import type { ParamsText } from "../api/params.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { Env } from "../base/env.ts";
 import type { EngineError } from "../base/errors.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
+import type { RestorePlan } from "../checkpoint/restore.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
 import { isBounded, type Plan } from "../graph/plan.ts";
-import { JobMaster, type JobResult, type RowsMessage } from "../jobmanager/job-master.ts";
+import { type AttemptStart, JobAttempts } from "../jobmanager/job-attempts.ts";
+import {
+  type JobCheckpoints,
+  JobMaster,
+  type JobMasterOptions,
+  type JobResult,
+  type RowsMessage,
+} from "../jobmanager/job-master.ts";
+import { restartStrategyOf } from "../jobmanager/restart-strategy.ts";
 import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
 import { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
@@ -19,11 +29,13 @@ import { MESSAGE_BYTES_MAX } from "../network/framed-connection.ts";
 import type { Transport } from "../network/transport.ts";
 import type { SinkClaim } from "../operators/sink.ts";
 import { errorData } from "../protocol/error-data.ts";
-import { DropCounts, type Fence } from "../protocol/fence.ts";
-import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
+import { DropCounts } from "../protocol/fence.ts";
+import type { JobDescriptor } from "../protocol/slot-messages.ts";
 import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import type { TaskManager } from "../taskmanager/task-manager.ts";
 import { TaskManagerGateway } from "../taskmanager/task-manager-gateway.ts";
+import type { OpenedCheckpoints } from "./checkpoints.ts";
+import { checkpointsTold } from "./checkpoints-told.ts";
 import { type PlannedJob, withSlots } from "./job-plan.ts";
 
 export type EmbeddedOptions = {
@@ -31,6 +43,8 @@ export type EmbeddedOptions = {
   readonly planned: Pick<PlannedJob, "graph" | "defaults">;
   /** What `planned.claim` gave; released when nothing of the job is left. */
   readonly claimed?: SinkClaim;
+  /** What `checkpointsOpen` gave; released when nothing of the job is left. Default: the job takes no checkpoints. */
+  readonly checkpoints?: OpenedCheckpoints;
   /** URL of the job's bundle for thread slots; null for local ones, which get the job itself. */
   readonly bundle: string | null;
   readonly params: ParamsText;
@@ -57,8 +71,10 @@ export type EmbeddedJob = {
   readonly metrics: MetricStore;
   /** How fast its counters grow; exact to the minute when sampled every few seconds. */
   readonly rates: MetricRates;
-  /** Knows how far its tasks are, and which sinks have committed. */
+  /** Of the attempt that is under way: knows how far its tasks are, and which sinks have committed. */
   readonly master: JobMaster;
+  /** Resolves when the tasks of its last attempt have ended. */
+  readonly ended: Promise<JobResult>;
   readonly taskManager: TaskManager;
   /** Control messages of the past, or of others, that were dropped. */
   readonly dropped: DropCounts;
@@ -75,8 +91,8 @@ export type EmbeddedJob = {
 };
 
 const TASK_MANAGER = "taskmanager";
-/** An embedded job is deployed once, and nobody else leads it. */
-const FIRST: Omit<Fence, "job"> = { attempt: 0 as Attempt, epoch: 0 as LeaderEpoch };
+/** Nobody else leads an embedded job. */
+const FIRST_EPOCH = 0 as LeaderEpoch;
 
 /** Starts a job. Throws a UserError for everything the user has to mend first. */
 export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
@@ -90,6 +106,7 @@ export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
 
 function started(options: EmbeddedOptions): EmbeddedJob {
   const { env, params } = options;
+  const { checkpoints } = options;
   const { graph, defaults } = options.planned;
   const { plan } = graph;
   const configuration = withSlots(options.configuration, graph);
@@ -100,27 +117,21 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   };
   const metrics = gateway.metricsOf(jobId);
   const rates = new MetricRates(metrics);
-  const master: JobMaster = new JobMaster({
-    ...{ env, configuration, graph, transport, dropped },
-    job: {
-      jobId,
-      bundle: options.bundle,
-      params,
-      defaults,
-      planHash: plan.hash,
-      planText: canonicalJson(plan),
-      config: configuration.layers,
-      checks: options.checks,
-    },
-    taskManager: TASK_MANAGER,
-    fence: { job: jobId, ...FIRST },
-    print: options.print,
-    onRows: options.onRows ?? (({ task, sink, rows }) => master.rowsRead({ task, sink, bytes: rows.byteLength })),
-    log: options.log,
-  });
-  void master.running().then(() => rates.start());
+  const job: JobDescriptor = {
+    jobId,
+    bundle: options.bundle,
+    params,
+    defaults,
+    planHash: plan.hash,
+    planText: canonicalJson(plan),
+    config: configuration.layers,
+    checks: options.checks,
+    ...(checkpoints !== undefined && { checkpoints: checkpoints.directory.path }),
+  };
+  const running = attemptsOf(options, { env, configuration, graph, transport, dropped, job });
+  void running.current.running().then(() => rates.start());
   try {
-    master.start();
+    running.start();
   } catch (error) {
     void close();
     throw error;
@@ -132,22 +143,75 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     memory: gateway.taskManager.memory,
     metrics,
     rates,
-    master,
+    get master() {
+      return running.current;
+    },
+    ended: running.result,
     taskManager: gateway.taskManager,
     dropped,
-    cancel: () => master.cancel(),
-    stop: () => (isBounded(plan) ? master.cancel() : master.stop()),
-    fail: (error) => master.fail(error),
+    cancel: () => running.cancel(),
+    stop: () => (isBounded(plan) && checkpoints === undefined ? running.cancel() : running.stop()),
+    fail: (error) => running.fail(error),
     get stranded() {
       return gateway.taskManager.stranded;
     },
-    result: leavingNothing(master.result, close, options),
+    result: leavingNothing(
+      running.result.then((result) => forgotten(result, options)),
+      close,
+      options,
+    ),
   };
 }
 
-/** How the job came out stands also when a lock cannot be removed, as in a directory that has become read-only. */
-async function released({ claimed, log }: EmbeddedOptions): Promise<void> {
+type AttemptContext = Pick<JobMasterOptions, "env" | "configuration" | "graph" | "transport" | "dropped" | "job">;
+
+/** Without checkpoints there is one. */
+function attemptsOf(options: EmbeddedOptions, context: AttemptContext): JobAttempts<JobMaster, RestorePlan> {
+  const { checkpoints, print, log } = options;
+  const { env, configuration, job } = context;
+  const told = checkpointsTold(options);
+  const checkpointsOf = (restored: RestorePlan | null, before: JobMaster | null): JobCheckpoints | null => {
+    if (checkpoints === undefined) return null;
+    return { ...told, store: checkpoints.directory.store, state: before?.checkpointing ?? checkpoints.state, restored };
+  };
+  return new JobAttempts<JobMaster, RestorePlan>({
+    env,
+    strategy: checkpoints === undefined ? { kind: "none" } : restartStrategyOf(configuration),
+    first: startOf(checkpoints?.restored ?? null),
+    begin: (attempt, { restore }, before) => {
+      const master: JobMaster = new JobMaster({
+        ...context,
+        ...{ taskManager: TASK_MANAGER, print, log },
+        fence: { job: job.jobId, attempt: attempt as Attempt, epoch: FIRST_EPOCH },
+        onRows: options.onRows ?? (({ task, sink, rows }) => master.rowsRead({ task, sink, bytes: rows.byteLength })),
+        checkpoints: checkpointsOf(restore, before),
+      });
+      return master;
+    },
+    newest: async () => startOf((await checkpoints?.newest(told.unreadable)) ?? null),
+    onFailed: told.onAttemptFailed,
+    onBegin: told.onBegin,
+  });
+}
+
+/** Checkpoints of a job that has finished go. Where they cannot be removed, the next run finds that it had finished. */
+async function forgotten(result: JobResult, { checkpoints, log }: EmbeddedOptions): Promise<JobResult> {
   try {
+    if (result.outcome === "finished") await checkpoints?.directory.finish();
+  } catch (error) {
+    log(`the checkpoints of the job, which has finished, are still there: ${errorData(error).message}`);
+  }
+  return result;
+}
+
+function startOf(restore: RestorePlan | null): AttemptStart<RestorePlan> {
+  return { checkpoint: restore?.metadata.id ?? null, restore };
+}
+
+/** How the job came out stands also when a lock cannot be removed, as in a directory that has become read-only. */
+async function released({ claimed, checkpoints, log }: EmbeddedOptions): Promise<void> {
+  try {
+    await checkpoints?.directory.release();
     await claimed?.release();
   } catch (error) {
     log(`where sinks wrote to stays locked until this process ends: ${errorData(error).message}`);

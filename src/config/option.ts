@@ -127,6 +127,18 @@ export function fraction(): ValueType<number> {
   };
 }
 
+export function number(bounds: Bounds & { readonly min: number }): ValueType<number> {
+  return {
+    name: "number",
+    expected: `a number of at least ${bounds.min}`,
+    parse: (value) => {
+      const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+      return typeof number === "number" && Number.isFinite(number) && within(number, bounds) ? number : undefined;
+    },
+    format: String,
+  };
+}
+
 export function boolean(): ValueType<boolean> {
   return {
     name: "boolean",
@@ -137,11 +149,23 @@ export function boolean(): ValueType<boolean> {
   };
 }
 
+/** Any that is not empty. */
+export function text(what: string): ValueType<string> {
+  return {
+    name: what,
+    expected: `a ${what}`,
+    parse: (value) => (typeof value === "string" && value !== "" ? value : undefined),
+    format: String,
+  };
+}
+
 export function oneOf<const V extends string>(...values: readonly V[]): ValueType<V> {
   return {
     name: values.join(" | "),
     expected: `one of ${values.map((value) => JSON.stringify(value)).join(", ")}`,
-    parse: (value) => values.find((known) => known === value),
+    // Flink writes them in capitals: EXACTLY_ONCE.
+    parse: (value) =>
+      values.find((known) => known === value || known === String(value).toLowerCase().replaceAll("_", "-")),
     format: String,
   };
 }

@@ -2,7 +2,7 @@
 // docs/configuration.md. Keys are Flink's where Flink has the option (of 1.20 where 2.x has fixed it); ours begin with
 // `millrace.`.
 
-import { boolean, duration, fraction, integer, memorySize, oneOf, option } from "./option.ts";
+import { boolean, duration, fraction, integer, memorySize, number, oneOf, option, text } from "./option.ts";
 
 /** Slots of one TaskManager, at most. */
 export const SLOTS_MAX = 256;
@@ -220,6 +220,138 @@ export const OPTIONS = {
     type: duration(),
     default: "3min",
     doc: "A slot whose tasks have not closed so long after they were told to is stopped. A job that is stopped and has not prepared its output by then fails.",
+  }),
+  checkpointDirectory: option({
+    key: "execution.checkpointing.dir",
+    type: text("path"),
+    default: null,
+    doc: "Directory for checkpoints: the job goes on from the newest one when it is started again. Each job needs one of its own.",
+  }),
+  checkpointingInterval: option({
+    key: "execution.checkpointing.interval",
+    type: duration({ min: 10 }),
+    default: "10s",
+    doc: "Between the starts of two checkpoints.",
+  }),
+  checkpointingMinPause: option({
+    key: "execution.checkpointing.min-pause",
+    type: duration(),
+    default: "0ms",
+    doc: "Between the end of one checkpoint and the start of the next, at least.",
+  }),
+  checkpointingTimeout: option({
+    key: "execution.checkpointing.timeout",
+    type: duration({ min: 10 }),
+    default: "10min",
+    doc: "A checkpoint that not all tasks have acknowledged after this time is given up.",
+  }),
+  checkpointingMaxConcurrent: option({
+    key: "execution.checkpointing.max-concurrent-checkpoints",
+    type: integer({ min: 1, max: 100 }),
+    default: "1",
+    doc: "Checkpoints that may be under way at once.",
+  }),
+  checkpointingTolerableFailures: option({
+    key: "execution.checkpointing.tolerable-failed-checkpoints",
+    type: integer({ min: 0, max: 1_000_000 }),
+    default: "10",
+    doc: "Checkpoints in a row that may fail before the job does. Flink's default is 0.",
+  }),
+  checkpointingRetained: option({
+    key: "execution.checkpointing.num-retained",
+    type: integer({ min: 1, max: 1_000 }),
+    default: "2",
+    doc: "Completed checkpoints that are kept. Flink's default is 1: with 2 there is an older one when the newest is damaged.",
+  }),
+  checkpointingMode: option({
+    key: "execution.checkpointing.mode",
+    type: oneOf("exactly-once", "at-least-once"),
+    default: "exactly-once",
+    doc: "Whether a task waits, when a checkpoint's barrier has come by one input, for that of the others.",
+  }),
+  checkpointingInlineThreshold: option({
+    key: "execution.checkpointing.data-inline-threshold",
+    type: memorySize({ min: 0 }),
+    default: "20kb",
+    doc: "State of a task up to this size is kept in the checkpoint's metadata instead of a file of its own.",
+  }),
+  checkpointingCompression: option({
+    key: "execution.checkpointing.snapshot-compression",
+    type: boolean(),
+    default: "false",
+    doc: "Whether state in checkpoints is compressed.",
+  }),
+  restartStrategy: option({
+    key: "restart-strategy.type",
+    type: oneOf("none", "fixed-delay", "exponential-delay", "failure-rate"),
+    default: "exponential-delay",
+    doc: "What happens to a job with checkpoints when it fails: whether, and after how long, it goes on from the newest one.",
+  }),
+  restartFixedAttempts: option({
+    key: "restart-strategy.fixed-delay.attempts",
+    type: integer({ min: 0 }),
+    default: "1",
+    doc: "Restarts in all.",
+  }),
+  restartFixedDelay: option({
+    key: "restart-strategy.fixed-delay.delay",
+    type: duration(),
+    default: "1s",
+    doc: "Time before each restart.",
+  }),
+  restartInitialBackoff: option({
+    key: "restart-strategy.exponential-delay.initial-backoff",
+    type: duration({ min: 1 }),
+    default: "1s",
+    doc: "Time before the first restart.",
+  }),
+  restartMaxBackoff: option({
+    key: "restart-strategy.exponential-delay.max-backoff",
+    type: duration({ min: 1 }),
+    default: "1min",
+    doc: "The longest time before a restart.",
+  }),
+  restartBackoffMultiplier: option({
+    key: "restart-strategy.exponential-delay.backoff-multiplier",
+    type: number({ min: 1 }),
+    default: "1.5",
+    doc: "By what the time before a restart grows with each failure.",
+  }),
+  restartResetThreshold: option({
+    key: "restart-strategy.exponential-delay.reset-backoff-threshold",
+    type: duration({ min: 1 }),
+    default: "1h",
+    doc: "A job that has run so long without failure begins with the initial time again.",
+  }),
+  restartJitter: option({
+    key: "restart-strategy.exponential-delay.jitter-factor",
+    type: fraction(),
+    default: "0.1",
+    doc: "Part of the time before a restart by which it varies.",
+  }),
+  restartBackoffAttempts: option({
+    key: "restart-strategy.exponential-delay.attempts-before-reset-backoff",
+    type: integer({ min: 0 }),
+    default: null,
+    doc: "Restarts until the time before them begins anew; any number when not set.",
+  }),
+  restartRateFailures: option({
+    key: "restart-strategy.failure-rate.max-failures-per-interval",
+    type: integer({ min: 0 }),
+    default: "1",
+    doc: "Failures within the interval that are followed by a restart.",
+  }),
+  restartRateInterval: option({
+    key: "restart-strategy.failure-rate.failure-rate-interval",
+    type: duration({ min: 1 }),
+    default: "1min",
+    doc: "Interval in which failures are counted.",
+  }),
+  restartRateDelay: option({
+    key: "restart-strategy.failure-rate.delay",
+    type: duration(),
+    default: "1s",
+    doc: "Time before each restart.",
   }),
   committerRetries: option({
     key: "sink.committer.retries",

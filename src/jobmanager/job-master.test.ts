@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Job, jobBuild } from "../api/job.ts";
 import { ExternalError, UserError } from "../base/errors.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
 import { Configuration } from "../config/configuration.ts";
 import { blackhole } from "../connectors/blackhole/index.ts";
 import { collection } from "../connectors/collection/index.ts";
@@ -12,7 +13,6 @@ import type { Connection } from "../network/transport.ts";
 import { type EngineErrorData, errorData } from "../protocol/error-data.ts";
 import { fenceContract } from "../protocol/fence.contract.ts";
 import { DropCounts, type Fenced } from "../protocol/fence.ts";
-import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import { type Session, SessionListener, type SessionSays } from "../protocol/session.ts";
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
@@ -76,6 +76,7 @@ async function setUp() {
     print: (line) => printed.push(line),
     log: (line) => logged.push(line),
     onRows: () => undefined,
+    checkpoints: null,
   });
   master.start();
   await env.advance(0);
@@ -140,6 +141,7 @@ fenceContract<FromTaskManager["kind"], FromTaskManager>(
       print: () => undefined,
       log: () => undefined,
       onRows: () => undefined,
+      checkpoints: null,
     });
     master.start();
     await env.advance(0);

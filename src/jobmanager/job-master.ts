@@ -4,9 +4,13 @@
 
 import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, ExternalError, unreachable } from "../base/errors.ts";
+import type { CheckpointId } from "../base/ids.ts";
+import type { CompletedCheckpointStore } from "../checkpoint/completed-store.ts";
+import type { RestorePlan } from "../checkpoint/restore.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
+import { isBounded } from "../graph/plan.ts";
 import type { Transport } from "../network/transport.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
 import type { DropCounts, Fence } from "../protocol/fence.ts";
@@ -14,8 +18,13 @@ import { DialedSession, type Session } from "../protocol/session.ts";
 import { sessionTiming } from "../protocol/session-timing.ts";
 import type { FromSlot, JobDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
+import { CheckpointCommits, type TaskPrepared } from "./checkpointing/checkpoint-commits.ts";
+import { CheckpointDriver, type CompletedCheckpoint } from "./checkpointing/checkpoint-driver.ts";
+import { Committables } from "./checkpointing/committables.ts";
+import type { CheckpointingState } from "./checkpointing/coordinator.ts";
+import { committablesOf, tasksRestored } from "./checkpointing/task-restores.ts";
+import type { CommitTry } from "./commits/job-commits.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
-import type { CommitTry } from "./job-commits.ts";
 import { type JobAction, type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
 
 type SlotMessage = Extract<ToTaskManager, { readonly kind: "toSlot" }>["message"];
@@ -34,6 +43,17 @@ export type JobMasterOptions = {
   /** Rows for whoever started the job; `rowsRead` says when they were read. */
   readonly onRows: (rows: RowsMessage) => void;
   readonly log: (line: string) => void;
+  /** Null: the job takes no checkpoints. */
+  readonly checkpoints: JobCheckpoints | null;
+};
+
+export type JobCheckpoints = {
+  readonly store: CompletedCheckpointStore;
+  /** As the attempt before has left it. */
+  readonly state: CheckpointingState;
+  readonly restored: RestorePlan | null;
+  readonly onCompleted: (checkpoint: CompletedCheckpoint) => void;
+  readonly onFailed: (id: CheckpointId, reason: string) => void;
 };
 
 export type RowsMessage = Extract<FromSlot, { readonly kind: "rows" }>;
@@ -61,12 +81,18 @@ export class JobMaster {
   #cancellation: TimerHandle | null = null;
   /** Of commits that are tried again after a pause, and of a stop. */
   readonly #timers = new Set<TimerHandle>();
+  readonly #checkpoints: CheckpointDriver | null;
+  readonly #checkpointCommits: CheckpointCommits;
+  /** All tasks have come to their end: told once the last checkpoint is completed. */
+  #lastPrepared: JobEvent | null = null;
+  /** The user ends the job with a last checkpoint. */
+  #isStopping = false;
 
   constructor(options: JobMasterOptions) {
     const { env, configuration, graph, transport, taskManager, fence, dropped } = options;
     this.#options = options;
     this.#attempt = fence.attempt;
-    this.#deployment = deploymentOf(graph, this.#attempt);
+    this.#deployment = this.#restored(deploymentOf(graph, this.#attempt));
     this.#slots = slotsOf(this.#deployment);
     this.#open = openOf(this.#deployment);
     const tasks = this.#deployment.tasks.reduce((count, ofSlot) => count + ofSlot.length, 0);
@@ -75,6 +101,14 @@ export class JobMaster {
     this.result = new Promise((resolve) => {
       this.#resolve = resolve;
     });
+    this.#checkpointCommits = new CheckpointCommits({
+      retries: commitRetries,
+      slotOf: (task) => this.#slots.get(task) ?? 0,
+      post: (commit) => this.#commit(commit),
+      onSettled: () => this.#onCommitsSettled(),
+      fail: (error) => this.fail(error),
+    });
+    this.#checkpoints = this.#driver();
     this.#session = new DialedSession<ToTaskManager, FromTaskManager>({
       ...{ env, transport, address: taskManager, fence, dropped, timing: sessionTiming(configuration) },
       receive: (message) => this.#onMessage(message),
@@ -113,12 +147,23 @@ export class JobMaster {
   /** Ends the job. What its sinks have written becomes visible, all of it or nothing (endless jobs). */
   stop(): void {
     const { phase } = this.#state;
-    this.#on({ kind: "stop" });
-    if (this.#state.phase === phase) return;
+    if (this.#isStopping) return;
+    if (this.#checkpoints !== null && phase === "running") {
+      this.#isStopping = true;
+      this.#checkpoints.ask("final");
+    } else {
+      this.#on({ kind: "stop" });
+      if (this.#state.phase === phase) return;
+    }
     const timeoutMs = this.#options.configuration.get(OPTIONS.cancellationTimeout);
     this.#after(timeoutMs, { background: true }, () => {
-      if (this.#state.phase === "stopping") this.fail(this.#notPrepared());
+      if (this.#isStopping || this.#state.phase === "stopping") this.fail(this.#notPrepared());
     });
+  }
+
+  /** For the attempt that follows. */
+  get checkpointing(): CheckpointingState | null {
+    return this.#checkpoints?.state ?? null;
   }
 
   /** Ends the job; nothing of it becomes visible, unless its commits have begun. */
@@ -167,11 +212,19 @@ export class JobMaster {
         this.#on({ kind: "deployed" });
         break;
       case "prepared":
+        this.#onPrepared(slot, message);
+        break;
       case "commitFailed":
-        this.#on({ ...message, slot });
+        if (!this.#checkpointCommits.failed(message.task, message.sink, message.error)) this.#on({ ...message, slot });
         break;
       case "committed":
-        this.#on(message);
+        if (!this.#checkpointCommits.committed(message.task, message.sink)) this.#on(message);
+        break;
+      case "coordinated":
+      case "checkpointTaken":
+      case "checkpointAcknowledged":
+      case "checkpointDeclined":
+        this.#checkpoints?.onReport(message);
         break;
       case "failed":
         this.#on({ kind: "failed", error: message.error });
@@ -196,6 +249,66 @@ export class JobMaster {
       default:
         this.#options.log(message.line);
     }
+  }
+
+  #restored(deployment: Deployment): Deployment {
+    const { graph, checkpoints } = this.#options;
+    const restored = checkpoints?.restored ?? null;
+    if (restored === null) return deployment;
+    const commits = !isBounded(graph.plan);
+    return { ...deployment, tasks: deployment.tasks.map((tasks) => tasksRestored(graph, tasks, restored, commits)) };
+  }
+
+  #driver(): CheckpointDriver | null {
+    const { env, graph, job, checkpoints } = this.#options;
+    if (checkpoints === null) return null;
+    const { restored, onCompleted } = checkpoints;
+    const commits = !isBounded(graph.plan);
+    const tasks = this.#deployment.tasks.flat();
+    return new CheckpointDriver({
+      ...{ env, graph, jobId: job.jobId, tasks, commits, ...checkpoints },
+      committables: commits || restored === null ? Committables.none : committablesOf(graph, restored),
+      postAll: (message) => this.#postAll(message),
+      onCompleted: (checkpoint, prepared) => {
+        onCompleted(checkpoint);
+        this.#onCheckpoint(checkpoint, prepared);
+      },
+      fail: (error) => this.fail(error),
+    });
+  }
+
+  #onCheckpoint({ kind }: CompletedCheckpoint, prepared: readonly TaskPrepared[]): void {
+    if (prepared.length > 0) this.#checkpointCommits.add(prepared);
+    if (kind !== "final") return;
+    const last = this.#lastPrepared;
+    this.#lastPrepared = null;
+    if (last !== null) this.#on(last);
+    else if (this.#checkpointCommits.isSettled) this.#onCommitsSettled();
+  }
+
+  /** The last checkpoint is completed, and all of it is committed. */
+  #onCommitsSettled(): void {
+    const { state } = this.#checkpoints ?? {};
+    if (!this.#isStopping || state?.pending.some(({ kind }) => kind === "final") === true) return;
+    this.#isStopping = false;
+    // What a bounded job has written is in the checkpoint, and shown when a later run has come to the end.
+    this.#on({ kind: isBounded(this.#options.graph.plan) ? "cancel" : "stop" });
+  }
+
+  /** With checkpoints, what all tasks have prepared is in the last one before any of it is committed. */
+  #onPrepared(slot: number, message: Extract<FromSlot, { readonly kind: "prepared" }>): void {
+    if (this.#checkpoints === null || this.#state.phase === "stopping") {
+      this.#on({ ...message, slot });
+      return;
+    }
+    this.#checkpoints.finished(message.task, message.sinks);
+    const event: JobEvent = { ...message, slot, sinks: this.#checkpoints.uncommitted(message.task) };
+    if (this.#state.prepared.size + 1 < this.#state.tasks) {
+      this.#on(event);
+      return;
+    }
+    this.#lastPrepared = event;
+    this.#checkpoints.ask("final");
   }
 
   /** Nothing is heard of its slots any more: it ends them itself. */
@@ -238,9 +351,11 @@ export class JobMaster {
   }
 
   #on(event: JobEvent): void {
-    const { state, actions } = jobNext(this.#state, event);
+    const before = this.#state;
+    const { state, actions } = jobNext(before, event);
     this.#state = state;
     if (state.phase !== "deploying") this.#running.resolve();
+    if (state.phase === "running" && before.phase === "deploying") this.#checkpoints?.start();
     for (const action of actions) this.#carryOut(action);
   }
 
@@ -253,7 +368,8 @@ export class JobMaster {
         this.#close(action);
         break;
       case "cancel":
-        this.#close({ ...action, tasks: null });
+        // What a checkpoint holds stays; the rest is swept by whoever opens the sink next.
+        this.#close({ ...action, tasks: null, discard: action.discard && this.#checkpoints === null });
         break;
       case "deploy":
         this.#deployNext();
@@ -262,7 +378,7 @@ export class JobMaster {
         this.#commit(action);
         break;
       case "discard":
-        this.#post(action.slot, { kind: "discard", prepared: action.prepared });
+        if (this.#checkpoints === null) this.#post(action.slot, { kind: "discard", prepared: action.prepared });
         break;
       case "done":
         this.#done(action.outcome);
@@ -340,7 +456,9 @@ export class JobMaster {
     for (const timer of this.#timers) timer.cancel();
     this.#session.close();
     const { error } = this.#state;
-    this.#resolve({ outcome, error: error === null ? null : errorFromData(error) });
+    const result = { outcome, error: error === null ? null : errorFromData(error) };
+    if (this.#checkpoints === null) this.#resolve(result);
+    else void this.#checkpoints.stop().then(() => this.#resolve(result));
   }
 }
 

@@ -32,7 +32,7 @@ import {
   commitsText,
   commitsWith,
   isSettled,
-} from "./job-commits.ts";
+} from "./commits/job-commits.ts";
 
 export type JobPhase = "deploying" | "running" | "restarting" | "stopping" | "committing" | "closing" | "done";
 export type JobOutcome = "finished" | "failed" | "cancelled";

@@ -15,7 +15,7 @@ export const ELEMENT = {
   schema: 5,
   /** Nothing follows. */
   end: 6,
-  /** Reserved: checkpoint barrier with the checkpoint's id as `value`. */
+  /** Barrier of the checkpoint whose id is `value`: what follows comes after it. */
   barrier: 7,
 } as const;
 

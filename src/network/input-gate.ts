@@ -29,6 +29,8 @@ export class InputChannel {
   codec: BatchCodec | null;
   reader: BatchReader | null;
   ended = false;
+  /** Nothing is taken from it for now. */
+  blocked = false;
 
   constructor(options: InputChannelOptions, indexInPort: number) {
     this.receiver = options.receiver;
@@ -79,7 +81,7 @@ export class InputGate {
     for (let tried = 0; tried < count; tried += 1) {
       const channel = this.channels[this.#next]!;
       this.#next = this.#next + 1 === count ? 0 : this.#next + 1;
-      if (channel.ended) continue;
+      if (channel.ended || channel.blocked) continue;
       let element = channel.receiver.poll();
       while (element !== null && element.kind === ELEMENT.schema) {
         this.#onSchema(channel, element);

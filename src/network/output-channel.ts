@@ -181,6 +181,11 @@ export class OutputChannel {
     return this.flush() && this.sender.sendControl(ELEMENT.end, 0);
   }
 
+  /** Sends the barrier of a checkpoint after everything staged; false: no room, call again. */
+  barrier(id: number): boolean {
+    return this.flush() && this.sender.sendControl(ELEMENT.barrier, id);
+  }
+
   #flushRecords(): boolean {
     if (this.local) return this.#flushRows();
     while (this.#older.length > 0) {

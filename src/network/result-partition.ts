@@ -76,6 +76,8 @@ export class ResultPartition {
   readonly #partialWaitMs: number;
   #watermark = -Infinity;
   #ended = 0;
+  /** Channels that have sent the barrier which is being sent. */
+  #barriers = 0;
 
   constructor(options: ResultPartitionOptions) {
     this.#options = options;
@@ -168,6 +170,15 @@ export class ResultPartition {
     for (; this.#ended < this.#channels.length; this.#ended += 1) {
       if (this.#channels[this.#ended]?.end() === false) return false;
     }
+    return true;
+  }
+
+  /** Sends everything and the barrier of a checkpoint; false: no room yet, call again before anything is emitted. */
+  barrier(id: number): boolean {
+    for (; this.#barriers < this.#channels.length; this.#barriers += 1) {
+      if (this.#channels[this.#barriers]?.barrier(id) === false) return false;
+    }
+    this.#barriers = 0;
     return true;
   }
 

@@ -32,6 +32,11 @@ export interface SinkWriterContext {
   readonly attempt: number;
   /** The job goes on from a checkpoint or savepoint, of this run or another: what was committed before it stays. */
   readonly restored: boolean;
+  /**
+   * What was prepared before the restored checkpoint, and is committed at the end of the job only: a bounded job shows
+   * all of its output or none. It stays as it is. Default: nothing.
+   */
+  readonly uncommitted?: readonly Committable[];
   /** The job ends by itself. */
   readonly bounded: boolean;
   /** Type of the records, where it is declared. */

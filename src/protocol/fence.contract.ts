@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
 import type { DropCounts, Fence, Fenced } from "./fence.ts";
-import type { Attempt, JobId, LeaderEpoch } from "./ids.ts";
 
 export type FencedReceiver<M> = {
   /** Whose messages it takes: attempt 1 of epoch 1. */

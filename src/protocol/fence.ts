@@ -4,7 +4,7 @@
 //       and counted.
 
 import { Fifo } from "../base/fifo.ts";
-import type { Attempt, JobId, LeaderEpoch } from "./ids.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
 
 export type Fence = {
   readonly job: JobId;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
 import { SeededRandom } from "../base/seeded-random.ts";
 import type { Connection, Transport } from "../network/transport.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { type SimCuts, simTransport } from "../testing/sim-transport.ts";
 import { DropCounts, type Fence, FencedEnd } from "./fence.ts";
-import type { Attempt, JobId, LeaderEpoch } from "./ids.ts";
 import { DialedSession, type Session, SessionListener, type SessionSays } from "./session.ts";
 
 const TIMING = { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 5_000 };

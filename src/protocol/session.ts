@@ -10,9 +10,9 @@
 
 import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, ExternalError } from "../base/errors.ts";
+import type { JobId } from "../base/ids.ts";
 import type { Connection, Receiver, Says, Transport } from "../network/transport.ts";
 import { compareFences, type DropCounts, type Fence, type Fenced, KeepingEnd } from "./fence.ts";
-import type { JobId } from "./ids.ts";
 
 type SessionRequest =
   /** `dial`: which connection of the session this is. `resumes`: it was welcome before. */

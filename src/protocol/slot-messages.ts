@@ -3,14 +3,16 @@
 // A slot is given tasks many times: some are added, some end, others go on meanwhile. Every message about a task
 // carries its id, which contains the attempt: what comes late from an earlier attempt is dropped.
 
+import type { CheckpointId, JobId } from "../base/ids.ts";
+import type { WrittenState } from "../checkpoint/format/subtask-state.ts";
+import type { SourceRestore, SubtaskRestore } from "../checkpoint/restore.ts";
 import type { ConfigLayer } from "../config/configuration.ts";
 import type { MetricDefinition } from "../metrics/metric-registry.ts";
 import type { Connection } from "../network/transport.ts";
 import type { Committable } from "../operators/sink.ts";
-import type { SourceSplit } from "../operators/source.ts";
+import type { Json, SourceSplit } from "../operators/source.ts";
 import type { EngineErrorData } from "./error-data.ts";
 import type { FencedSays } from "./fenced-connection.ts";
-import type { JobId } from "./ids.ts";
 
 /** `vertex/subtask/attempt`: unique within a job. */
 export type TaskId = string;
@@ -64,6 +66,23 @@ export type TaskDescriptor = {
   readonly attempt: number;
   readonly inputs: readonly TaskInput[];
   readonly outputs: readonly TaskOutput[];
+  /** Default: it starts from nothing. */
+  readonly restore?: TaskRestore;
+};
+
+/** What a task starts from. */
+export type TaskRestore = {
+  readonly checkpoint: CheckpointId;
+  /** It had come to its end, and has nothing more to do. */
+  readonly finished: boolean;
+  /** By uid of the operator. */
+  readonly states: Readonly<Record<string, SubtaskRestore>>;
+  /** Of the source whose first subtask it is: for its coordinator. */
+  readonly source: SourceRestore | null;
+  /** By uid of the sink: what was prepared before, and is not known to be committed. */
+  readonly prepared: readonly PreparedSink[];
+  /** Whether that is to be committed before the sinks are opened; else it waits for the end of the job. */
+  readonly commits: boolean;
 };
 
 /** What one subtask of a sink has prepared. Any slot of the job can commit it. */
@@ -85,6 +104,8 @@ export type JobDescriptor = {
   readonly planText: string;
   readonly config: readonly ConfigLayer[];
   readonly checks: boolean;
+  /** Where its checkpoints lie. Default: it takes none. */
+  readonly checkpoints?: string;
 };
 
 export type ToSlot =
@@ -108,6 +129,14 @@ export type ToSlot =
    * for nobody will commit it.
    */
   | { readonly kind: "cancel"; readonly tasks: readonly TaskId[] | null; readonly discard: boolean }
+  /** Snapshot the coordinators of sources, which hand out nothing until "goOn"; "coordinated" for each. */
+  | { readonly kind: "coordinate"; readonly checkpoint: CheckpointId }
+  /** They hand out splits again. */
+  | { readonly kind: "goOn" }
+  /** Sources make their snapshots and send barriers. `isFinal`: all tasks stop behind it. */
+  | { readonly kind: "checkpoint"; readonly checkpoint: CheckpointId; readonly isFinal: boolean }
+  | { readonly kind: "checkpointAborted"; readonly checkpoint: CheckpointId }
+  | { readonly kind: "checkpointCompleted"; readonly checkpoint: CheckpointId }
   /** A subtask of a source, somewhere, asks the coordinator in this slot for a split. */
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
@@ -115,6 +144,16 @@ export type ToSlot =
   | { readonly kind: "splitsFollow"; readonly task: TaskId }
   /** Whoever started the job has read so much of what this sink sent: bytes of rows, characters of lines. */
   | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
+
+/** Milliseconds. */
+export type CheckpointTiming = {
+  /** From the first barrier to the last. */
+  readonly alignment: number;
+  /** In which the task did nothing else. */
+  readonly sync: number;
+  /** Until the state was durable, beside the work. */
+  readonly async: number;
+};
 
 /** The end of a TaskManager, and that of one of its slots. */
 export type SlotControl = Connection<FencedSays<ToSlot>, FencedSays<FromSlot>>;
@@ -143,6 +182,34 @@ export type FromSlot =
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
   | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
   | { readonly kind: "splitsFollow"; readonly task: TaskId }
+  /** What a coordinator has not handed out. */
+  | {
+      readonly kind: "coordinated";
+      readonly checkpoint: CheckpointId;
+      readonly vertex: number;
+      readonly uid: string;
+      readonly state: Json;
+    }
+  /** The task has made its snapshot; its sinks wait with this, whatever becomes of the checkpoint. */
+  | {
+      readonly kind: "checkpointTaken";
+      readonly checkpoint: CheckpointId;
+      readonly task: TaskId;
+      readonly prepared: readonly PreparedSink[];
+    }
+  | {
+      readonly kind: "checkpointAcknowledged";
+      readonly checkpoint: CheckpointId;
+      readonly task: TaskId;
+      readonly written: WrittenState;
+      readonly timing: CheckpointTiming;
+    }
+  | {
+      readonly kind: "checkpointDeclined";
+      readonly checkpoint: CheckpointId;
+      readonly task: TaskId;
+      readonly error: EngineErrorData;
+    }
   | { readonly kind: "metrics"; readonly definitions: readonly MetricDefinition[] }
   /** For the user's terminal. */
   | { readonly kind: "print"; readonly task: TaskId; readonly sink: string; readonly lines: string }

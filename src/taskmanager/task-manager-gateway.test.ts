@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
 import { Configuration } from "../config/configuration.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import { directTransport } from "../network/direct-transport.ts";
 import { fenceContract } from "../protocol/fence.contract.ts";
 import { DropCounts, type Fence } from "../protocol/fence.ts";
-import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import { DialedSession, type SessionSays } from "../protocol/session.ts";
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";

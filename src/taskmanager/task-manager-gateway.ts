@@ -6,6 +6,7 @@
 
 import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, InternalError } from "../base/errors.ts";
+import type { JobId } from "../base/ids.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type JobVertex, jobGraphOf, planParse } from "../graph/job-graph.ts";
@@ -14,7 +15,6 @@ import { MetricStore } from "../metrics/metric-store.ts";
 import type { Transport } from "../network/transport.ts";
 import { type EngineErrorData, errorData } from "../protocol/error-data.ts";
 import type { DropCounts, Fence } from "../protocol/fence.ts";
-import type { JobId } from "../protocol/ids.ts";
 import { type Session, SessionListener } from "../protocol/session.ts";
 import { sessionTiming } from "../protocol/session-timing.ts";
 import type { FromSlot, JobDescriptor, TaskId } from "../protocol/slot-messages.ts";

@@ -4,12 +4,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EngineError } from "../base/errors.ts";
+import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
 import { Configuration } from "../config/configuration.ts";
 import type { JobVertex } from "../graph/job-graph.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
 import { DropCounts, type Fence } from "../protocol/fence.ts";
-import type { Attempt, JobId, LeaderEpoch } from "../protocol/ids.ts";
 import {
   type FromSlot,
   type JobDescriptor,

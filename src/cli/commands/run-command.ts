@@ -21,6 +21,7 @@ import { errorText } from "../errors/error-text.ts";
 import { nextCommand, pairs } from "../session/arguments.ts";
 import { EXIT } from "../session/exit-codes.ts";
 import type { Interrupts } from "../session/interrupts.ts";
+import { runCheckpoints } from "../session/run-checkpoints.ts";
 import type { Session } from "../session/session.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { type InputSize, inputProgress, inputSizes } from "./run-progress.ts";
@@ -33,7 +34,7 @@ const STATUS_EVERY_MS = 500;
 export async function runCommand(session: Session, terminal: Terminal, interrupts: Interrupts): Promise<number> {
   const { line } = session;
   const asJson = line.flags.has("json");
-  const { run, handle, print } = await started(session, terminal, asJson);
+  const { run, handle, print, checkpoints } = await started(session, terminal, asJson);
   session.plan = run.plan;
   interrupts.start({
     stop: () => run.stop(),
@@ -62,7 +63,10 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
       JSON.stringify(summaryJson({ plan: run.plan, jobId: run.jobId, end, reports, peakRssBytes })),
     );
   if (end.outcome !== "failed" || end.metrics.rowsIn > 0) terminal.note(`  next   ${nextCommand(line, "explain")}`);
-  return lost === null ? exitCode(end) : EXIT.jobFailed;
+  if (lost !== null) return EXIT.jobFailed;
+  // Whoever runs services asks for that, and starts it again later.
+  const isAsked = interrupts.reason === "SIGTERM" && checkpoints !== null && end.outcome !== "failed";
+  return isAsked ? EXIT.ok : exitCode(end);
 }
 
 async function started(session: Session, terminal: Terminal, asJson: boolean) {
@@ -79,10 +83,20 @@ async function started(session: Session, terminal: Terminal, asJson: boolean) {
   // Standard output is for one thing: the job's text if it has any, else the summary as JSON, else what is printed.
   const notes = asJson || writesStdout(planned.graph.plan);
   const print = (text: string): void => (notes ? terminal.note(text) : terminal.data(text));
+  const claimed = await planned.claim(env.disk);
+  const { plan } = planned.graph;
+  const note = (text: string): void => terminal.note(text);
+  const checkpoints = await runCheckpoints({
+    ...{ line, cwd: session.cwd, disk: env.disk, plan, configuration, note },
+  }).catch(async (error: unknown) => {
+    await claimed.release();
+    throw error;
+  });
   const handled = embeddedHandle({
     env,
     planned,
-    claimed: await planned.claim(env.disk),
+    claimed,
+    ...(checkpoints !== null && { checkpoints }),
     bundle: local ? null : (session.bundle?.url ?? null),
     params,
     configuration,
@@ -95,7 +109,7 @@ async function started(session: Session, terminal: Terminal, asJson: boolean) {
     log: (text) => terminal.note(text),
     told: (error) => error, // Reports map places where they are shown.
   });
-  return { ...handled, print };
+  return { ...handled, print, checkpoints };
 }
 
 function writesStdout({ operators }: Plan): boolean {

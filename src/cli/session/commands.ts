@@ -28,6 +28,13 @@ const RUN: Readonly<Record<string, OptionSpec>> = {
   param: PARAM,
   parallelism: PARALLELISM,
   local: { takes: "flag", help: "in this one thread, with checks: records are frozen; parallelism 1 by default" },
+  "checkpoint-dir": {
+    takes: "value",
+    value: "dir",
+    help: "take checkpoints there; started again, the job goes on from the newest one",
+  },
+  fresh: { takes: "flag", help: "begin anew; checkpoints there are kept aside" },
+  "allow-non-restored": { takes: "flag", help: "drop the state of operators that the job does not have any more" },
   json: {
     takes: "flag",
     help: "a summary as one JSON object on standard output; printed rows go to standard error",

@@ -30,6 +30,8 @@ export class Interrupts {
   readonly #options: InterruptOptions;
   #job: Endable | null = null;
   #receivedMs: number | null = null;
+  /** What the first signal was; null: there was none. */
+  reason: string | null = null;
   /** Set while signals are listened for. */
   #unlisten: (() => void) | null = null;
 
@@ -62,6 +64,7 @@ export class Interrupts {
       return;
     }
     this.#receivedMs = nowMs;
+    this.reason = reason;
     this.#options.note(`${reason}: stopping the job; once more ends it at once`);
     this.#job?.stop();
   }

@@ -61,13 +61,18 @@ export class Session {
         fix: `expected ${type.expected}`,
       });
     }
+    const directory = lastValue(this.line, "checkpoint-dir");
     const layers: ConfigLayer[] = [
       parallelismLayer(this.line.flags.has("local")),
       ...(file === null ? [] : [file]),
       ...machineEnvironment(),
       {
         origin: { kind: "command line" },
-        values: given === null ? values : { ...values, [OPTIONS.parallelism.key]: given },
+        values: {
+          ...values,
+          ...(given !== null && { [key]: given }),
+          ...(directory !== null && { [OPTIONS.checkpointDirectory.key]: directory }),
+        },
       },
     ];
     return new Configuration(layers);

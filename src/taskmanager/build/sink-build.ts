@@ -3,7 +3,8 @@
 import { inputChangelog } from "../../graph/changelog.ts";
 import { isBounded, type PlanOperator } from "../../graph/plan.ts";
 import { recordType } from "../../graph/record-type.ts";
-import type { Sink, SinkWriterContext } from "../../operators/sink.ts";
+import type { Committable, Sink, SinkWriterContext } from "../../operators/sink.ts";
+import type { TaskDescriptor } from "../../protocol/slot-messages.ts";
 import { SinkDriver } from "../drivers/sink-driver.ts";
 import { connectorCall } from "../failures/user-failure.ts";
 import type { Subtask } from "./subtask.ts";
@@ -22,7 +23,8 @@ export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver 
     subtaskIndex: descriptor.subtask,
     parallelism,
     attempt: descriptor.attempt,
-    restored: false,
+    restored: descriptor.restore !== undefined,
+    uncommitted: uncommitted(descriptor, uid),
     bounded: isBounded(plan),
     recordType: recordType(plan, operator),
     key: input.kind === "upsert" ? input.key : null,
@@ -32,4 +34,9 @@ export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver 
   };
   const writer = connectorCall("sink", uid, () => sink.createWriter(opened));
   return new SinkDriver({ uid, writer, wake, commits: sink.createCommitter !== undefined });
+}
+
+function uncommitted({ restore }: TaskDescriptor, uid: string): readonly Committable[] {
+  if (restore === undefined || restore.commits) return [];
+  return restore.prepared.find(({ sink }) => sink === uid)?.committables ?? [];
 }

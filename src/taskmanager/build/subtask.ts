@@ -12,6 +12,8 @@ import type { TaskDescriptor } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { TaskStatus } from "../chain/chain.ts";
 import { TurnClock } from "../drivers/turn-clock.ts";
+import type { TakenSnapshot } from "../task/task-checkpoints.ts";
+import { type RestoredStates, TaskState } from "../task/task-state.ts";
 import type { LinkBuilder } from "./links.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
@@ -40,6 +42,9 @@ export type TaskBuildContext = {
   /** Takes encoded rows for whoever started the job; resolves when more may follow. */
   readonly deliver: (task: TaskDescriptor, sink: string, rows: Uint8Array) => Promise<void>;
   readonly requestSplit: (task: TaskDescriptor) => void;
+  readonly taken: (task: TaskDescriptor, snapshot: TakenSnapshot) => void;
+  /** What the task starts from. */
+  readonly restored: (task: TaskDescriptor) => Promise<RestoredStates>;
 };
 
 export class Subtask {
@@ -55,6 +60,7 @@ export class Subtask {
   readonly turn: TurnClock;
   /** Says which channel of the gate the records at hand came by. */
   readonly input = { channel: 0 };
+  readonly state = new TaskState();
 
   constructor(context: TaskBuildContext, descriptor: TaskDescriptor) {
     const vertex = context.graph.vertices[descriptor.vertex];

@@ -2,6 +2,7 @@
 // need each other.
 
 import { asOperator } from "../../base/errors.ts";
+import { OPTIONS } from "../../config/options.ts";
 import { isFirstEventTime } from "../../graph/time-order.ts";
 import type { ResultPartition } from "../../network/result-partition.ts";
 import { WatermarkCombiner } from "../../operators/event-time/watermark-combiner.ts";
@@ -12,6 +13,7 @@ import type { SourceDriver } from "../drivers/source-driver.ts";
 import { waitingFilesTold } from "../drivers/waiting-files.ts";
 import { holdingsClose, Task, type TaskHoldings, type TaskParts } from "../task/task.ts";
 import { TaskMetrics } from "../task/task-metrics.ts";
+import type { RestoredStates } from "../task/task-state.ts";
 import { Bindings } from "./bindings.ts";
 import { chainBuild } from "./chain-build.ts";
 import { gateBuild } from "./gate-build.ts";
@@ -41,9 +43,9 @@ class TaskBuilder {
     });
   }
 
-  build(): Task {
-    const { context, descriptor, head, status, turn, input, plan } = this.#subtask;
-    const { env, wake, sourceWatermarks } = context;
+  build(restored: RestoredStates): Task {
+    const { context, descriptor, head, status, turn, input, plan, state } = this.#subtask;
+    const { env, wake, sourceWatermarks, configuration } = context;
     const shared = {
       subtask: this.#subtask,
       bindings: this.#bindings,
@@ -69,6 +71,11 @@ class TaskBuilder {
     const inputPath = paths.ofInput();
     for (const operator of this.#bindings.operators)
       operatorOpen(operator, { ...shared, chain, path: inputPath, stores: this.#stores });
+    const combiner = new WatermarkCombiner(gate?.channels.length ?? 0);
+    for (const { index, driver } of this.#bindings.eventTimes)
+      state.add({ uid: this.#subtask.operatorAt(index).uid, name: "watermarks", holder: driver });
+    state.add({ uid: head.uid, name: "input", holder: combiner });
+    state.restore(restored);
     return new Task({
       name: descriptor.name,
       clock: env.clock,
@@ -77,13 +84,18 @@ class TaskBuilder {
       chain,
       gate,
       input,
-      combiner: new WatermarkCombiner(gate?.channels.length ?? 0),
+      combiner,
       ...this.holdings,
       partitions: this.#partitions,
       ...this.#timing(paths),
       inputPath,
       loopOptions: (port, input) => ({ input, port, key: chain.options.keys[port] ?? null, timestamps: true }),
       metrics,
+      subtask: descriptor.subtask,
+      finished: descriptor.restore?.finished === true,
+      state,
+      mode: configuration.get(OPTIONS.checkpointingMode),
+      taken: (snapshot) => context.taken(descriptor, snapshot),
       onFailure: (error) => waitingFilesTold(error, plan),
     });
   }
@@ -117,7 +129,7 @@ class TaskBuilder {
 export async function taskBuild(context: TaskBuildContext, descriptor: TaskDescriptor): Promise<Task> {
   const builder = new TaskBuilder(context, descriptor);
   try {
-    return builder.build();
+    return builder.build(await context.restored(descriptor));
   } catch (error) {
     await holdingsClose(builder.holdings, "abort").catch(() => undefined); // The first failure is the one to tell.
     throw error;

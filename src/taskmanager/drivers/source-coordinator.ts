@@ -85,6 +85,11 @@ export class SourceCoordinator {
     this.#enumerator = options.enumerator;
   }
 
+  /** Of the source. */
+  get uid(): string {
+    return this.#options.operator;
+  }
+
   /** In a restored job with what is to go on; the readers there are may be other ones, and fewer or more. */
   async start(restored: RestoredSource | null = null): Promise<void> {
     try {

@@ -65,6 +65,7 @@ const RAW_TEXT_MAX = 80;
 const OPTION_HINT = /\b(?:say|option) `(\w+)/;
 
 export class SourceDriver {
+  readonly uid: string;
   readonly #options: SourceDriverOptions;
   readonly #output: SourceOutput<unknown>;
   /** Null: the reader has the splits. */
@@ -84,6 +85,7 @@ export class SourceDriver {
   #failure: { readonly error: unknown } | null = null;
 
   constructor(options: SourceDriverOptions) {
+    this.uid = options.uid;
     this.#options = options;
     const { output, indexed, clock, changelog = { kind: "append" }, uid } = options;
     const kinds = kindsOf(changelog);

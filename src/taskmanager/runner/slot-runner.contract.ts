@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { jobBuild } from "../../api/job.ts";
+import type { Attempt, CheckpointId, JobId, LeaderEpoch } from "../../base/ids.ts";
 import { SegmentPool } from "../../memory/segment-pool.ts";
 import { metricMemory } from "../../metrics/metric-registry.ts";
 import { DOORBELL_WORDS } from "../../network/doorbell.ts";
 import { DropCounts, type Fence, type Fenced } from "../../protocol/fence.ts";
-import type { Attempt, JobId, LeaderEpoch } from "../../protocol/ids.ts";
 import {
   type FromSlot,
   type JobDescriptor,
@@ -220,6 +220,11 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
         discard: { prepared: { sink: "out", committables: [] } },
         close: {},
         cancel: { tasks: null, discard: true },
+        coordinate: { checkpoint: 1 as CheckpointId },
+        goOn: {},
+        checkpoint: { checkpoint: 1 as CheckpointId, isFinal: true },
+        checkpointAborted: { checkpoint: 1 as CheckpointId },
+        checkpointCompleted: { checkpoint: 1 as CheckpointId },
         splitRequest: { vertex: 0, subtask: 0, task },
         split: { task, split: null },
         splitsFollow: { task },

@@ -3,6 +3,7 @@
 import { type Job, jobBuild } from "../../api/job.ts";
 import type { Env } from "../../base/env.ts";
 import { assert, UserError } from "../../base/errors.ts";
+import { DirectoryStorage } from "../../checkpoint/storage/directory-storage.ts";
 import { Configuration } from "../../config/configuration.ts";
 import { OPTIONS } from "../../config/options.ts";
 import { type JobGraph, jobGraphOf, planParse } from "../../graph/job-graph.ts";
@@ -14,13 +15,16 @@ import type { EnumeratorContext, Source } from "../../operators/source.ts";
 import type { FromSlot, JobDescriptor, SlotWiring, TaskDescriptor, TaskId } from "../../protocol/slot-messages.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { LinkBuilder } from "../build/links.ts";
+import { restoredStates } from "../build/restored-states.ts";
 import type { OperatorFunctions, SourceWatermarks, TaskBuildContext } from "../build/subtask.ts";
 import { taskBuild } from "../build/task-build.ts";
 import { RowOutlets } from "../drivers/row-outlet.ts";
 import { SinkCommitters } from "../drivers/sink-committers.ts";
 import { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import { connectorCall } from "../failures/user-failure.ts";
+import type { RestoredStates } from "../task/task-state.ts";
 import type { SlotTask, TaskFactory } from "./slot.ts";
+import { SlotCheckpoints } from "./slot-checkpoints.ts";
 
 export type JobFactoryOptions = {
   readonly env: Env;
@@ -64,6 +68,7 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
       const states = options.states(configuration, job);
       const links = options.links(configuration, wiring);
       const { env, metrics, wake, send } = options;
+      const checkpoints = slotCheckpoints(options, job, configuration);
       const outlets = new Map(descriptors.map(({ id }) => [id, new RowOutlets(id, send)]));
       const context: TaskBuildContext = {
         env,
@@ -85,6 +90,11 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         print: ({ id }, sink, lines) => outlets.get(id)!.of(sink).deliver(lines),
         deliver: ({ id }, sink, rows) => outlets.get(id)!.of(sink).deliver(rows),
         requestSplit: ({ vertex, subtask, id }) => send({ kind: "splitRequest", vertex, subtask, task: id }),
+        taken: (descriptor, snapshot) => checkpoints?.taken(descriptor, snapshot),
+        restored: async ({ restore }) => {
+          if (restore === undefined || checkpoints === null) return NOTHING;
+          return restoredStates(checkpoints.storage, restore.states);
+        },
       };
       const tasks: SlotTask[] = [];
       try {
@@ -101,6 +111,7 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
             ...{ env, jobId: job.jobId },
             sink: (uid) => functions.get(uid)?.sink as Sink<unknown>,
           }),
+          checkpoints,
           release: () => states.release(),
         };
       } catch (error) {
@@ -111,6 +122,23 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
       }
     },
   };
+}
+
+const NOTHING: RestoredStates = new Map();
+
+function slotCheckpoints(
+  { env, send }: JobFactoryOptions,
+  { checkpoints }: JobDescriptor,
+  configuration: Configuration,
+): SlotCheckpoints | null {
+  if (checkpoints === undefined) return null;
+  return new SlotCheckpoints({
+    clock: env.clock,
+    storage: new DirectoryStorage(env.disk, checkpoints),
+    inlineBytesMax: configuration.get(OPTIONS.checkpointingInlineThreshold),
+    compression: configuration.get(OPTIONS.checkpointingCompression),
+    send,
+  });
 }
 
 async function rebuild(

@@ -118,6 +118,7 @@ function setUp({ tasks, making = async () => undefined }: World) {
             outlets: outletsOf(descriptor.id),
           })),
           committers,
+          checkpoints: null,
           release: async () => void released.push(descriptors.map(({ id }) => id)),
         };
       },

@@ -31,6 +31,7 @@ import type { RowOutlets } from "../drivers/row-outlet.ts";
 import type { SinkCommitters } from "../drivers/sink-committers.ts";
 import type { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import type { Task, TurnResult } from "../task/task.ts";
+import type { CheckpointMessage, SlotCheckpoints } from "./slot-checkpoints.ts";
 
 export type SlotTask = {
   readonly descriptor: TaskDescriptor;
@@ -46,6 +47,8 @@ export type DeployedTasks = {
   readonly tasks: readonly SlotTask[];
   /** Of all sinks of the job. */
   readonly committers: SinkCommitters;
+  /** Null: the job takes no checkpoints. */
+  readonly checkpoints: SlotCheckpoints | null;
   /** Gives back what tasks do not own themselves. */
   release(): Promise<void>;
 };
@@ -166,12 +169,35 @@ export class Slot {
       case "cancel":
         this.#close(message.tasks, { outcome: "abort", discard: message.discard });
         break;
+      case "coordinate":
+      case "goOn":
+      case "checkpoint":
+      case "checkpointAborted":
+      case "checkpointCompleted":
+        this.#onCheckpointMessage(message);
+        break;
       case "rowsRead":
         this.#tasks.get(message.task)?.made?.outlets.of(message.sink).read(message.bytes);
         break;
       default:
         if (!this.#onSplitMessage(message) && this.#isOpening()) this.#early.push(message);
     }
+  }
+
+  #onCheckpointMessage(message: CheckpointMessage): void {
+    const given = [...this.#tasks.values()];
+    const tasks = given.flatMap(({ phase, made }) => (phase === "running" && made !== null ? [made.task] : []));
+    const coordinators = given.flatMap(({ descriptor, made, phase, failed }) => {
+      const coordinator = made?.coordinator ?? null;
+      if (coordinator === null || failed || phase === "opening" || phase === "closing") return [];
+      return [{ vertex: descriptor.vertex, uid: coordinator.uid, coordinator }];
+    });
+    for (const { deployment } of given) {
+      if (deployment.deployed === null) continue;
+      deployment.deployed.checkpoints?.onMessage(message, tasks, coordinators);
+      break; // All are of one job.
+    }
+    this.#options.wake();
   }
 
   /** False: there is no such task. */
@@ -338,9 +364,13 @@ export class Slot {
     const deployed = await this.#options.factory.deploy(job, tasks, wiring);
     deployment.deployed = deployed;
     for (const [index, made] of deployed.tasks.entries()) given[index]!.made = made;
-    const sinks = deployed.tasks.flatMap(({ task }) => task.parts.sinks);
-    for (const sink of sinks) if (!this.#abandoned) await sink.open();
-    for (const { coordinator } of deployed.tasks) if (!this.#abandoned) await coordinator?.start();
+    for (const made of deployed.tasks) if (!this.#abandoned) await openSinks(made, deployed.committers);
+    for (const { coordinator, descriptor } of deployed.tasks) {
+      const { restore } = descriptor;
+      const source = restore?.source ?? null;
+      if (this.#abandoned) return;
+      await coordinator?.start(source === null ? null : { ...source, checkpoint: restore!.checkpoint });
+    }
   }
 
   #opened(given: readonly Given[]): void {
@@ -354,7 +384,7 @@ export class Slot {
     this.#tasksChanged();
     for (const task of wanted) {
       if (task.wish === "prepare") this.#stop(task);
-      else task.made?.task.parts.source?.start();
+      else if (task.made?.task.parts.finished !== true) task.made?.task.parts.source?.start();
     }
   }
 
@@ -432,6 +462,13 @@ export class Slot {
 }
 
 type Step = () => Promise<void>;
+
+/** What was prepared before the restored checkpoint is committed first. */
+async function openSinks({ task, descriptor }: SlotTask, committers: SinkCommitters): Promise<void> {
+  const { restore } = descriptor;
+  if (restore?.commits === true) for (const prepared of restore.prepared) await committers.commit(prepared);
+  for (const sink of task.parts.sinks) await sink.open();
+}
 
 function isClosing(wish: Given["wish"]): wish is Closing {
   return wish !== null && wish !== "prepare";

@@ -56,7 +56,7 @@ class Subject {
       status,
       turn,
       chain: { options: { bindings: [{ o: operator }] }, endWatch: () => undefined },
-      gate: { poll: () => null, open: 0, usage: () => 0 },
+      gate: { channels: [], poll: () => null, open: 0, usage: () => 0 },
       combiner: new WatermarkCombiner(0),
       source: flatMapped && {
         poll: () => {

@@ -29,7 +29,10 @@ import type { FlatMapDriver } from "../drivers/flat-map-driver.ts";
 import type { SinkDriver } from "../drivers/sink-driver.ts";
 import type { SourceDriver } from "../drivers/source-driver.ts";
 import type { TurnClock } from "../drivers/turn-clock.ts";
+import type { CheckpointingMode } from "./barrier-aligner.ts";
+import { preparedBy, type TakenSnapshot, TaskCheckpoints } from "./task-checkpoints.ts";
 import type { TaskMetrics } from "./task-metrics.ts";
+import type { TaskState } from "./task-state.ts";
 
 export type TaskParts = {
   readonly name: string;
@@ -58,6 +61,13 @@ export type TaskParts = {
   readonly stores: readonly KeyedStateStore[];
   readonly loopOptions: (port: 0 | 1, input: LoopOptions["input"]) => LoopOptions;
   readonly metrics: TaskMetrics;
+  readonly subtask: number;
+  /** It had come to its end when it was snapshotted. */
+  readonly finished: boolean;
+  readonly state: TaskState;
+  readonly mode: CheckpointingMode;
+  /** The task's part of a checkpoint is there. */
+  readonly taken: (snapshot: TakenSnapshot) => void;
   /** What to say of an error that comes before the first watermark. */
   readonly onFailure: (error: unknown) => unknown;
 };
@@ -97,6 +107,7 @@ const TURNS_PER_LOOK = 64;
 export class Task {
   readonly parts: TaskParts;
   readonly #head: Operator | null;
+  readonly #checkpoints: TaskCheckpoints;
   readonly #rowLoops: (Loop | null)[] = [null, null];
   readonly #batchLoops = new WeakMap<BatchCodec, Loop>();
   readonly #polled: { element: ReceivedElement | null } = { element: null };
@@ -110,18 +121,28 @@ export class Task {
   #pending: Pending | null = null;
   #chunk = 1;
   #turns = 0;
-  #ended = { watermarks: 0, operators: 0, partitions: 0 };
+  #ended: { watermarks: number; operators: number; partitions: number };
   #failure: unknown = null;
   /** How long input has waited in all, because an output was full or earlier work pending: nobody is idle for it. */
   #stalledMs = 0;
   /** Since when it does; NaN: it does not. */
   #stalledSinceMs = NaN;
+  /** A checkpoint holds the task up: for room, for its sinks, or as its last one. */
+  #isHeld = false;
   /** Set once the sinks have been asked. */
   #prepared: Promise<readonly PreparedSink[]> | null = null;
 
   constructor(parts: TaskParts) {
     this.parts = parts;
-    const { eventTimes, gate } = parts;
+    const { eventTimes, gate, state, subtask, source } = parts;
+    this.#checkpoints = new TaskCheckpoints({
+      ...parts,
+      snapshot: () => state.snapshot(subtask, source),
+      wake: () => parts.metrics.wake(),
+    });
+    if (parts.finished) this.#phase = "ending";
+    const done = parts.finished ? Infinity : 0; // All that there was to be done before the end of the exchanges.
+    this.#ended = { watermarks: done, operators: done, partitions: 0 };
     for (const { driver } of eventTimes) {
       for (const channel of gate?.channels.keys() ?? []) driver.addChannel(channel);
     }
@@ -150,7 +171,7 @@ export class Task {
   nextProcessingTimeMs(): number {
     const { source, operators, status } = this.parts;
     let next = Infinity;
-    if (status.full || this.#phase === "preparing" || this.#phase === "finished") return next;
+    if (status.full || this.#isHeld || this.#phase === "preparing" || this.#phase === "finished") return next;
     for (const operator of operators) next = Math.min(next, operator.nextProcessingTimeMs());
     if (this.#phase === "ending") return next;
     return source === null ? next : Math.min(next, source.nextPollMs());
@@ -161,7 +182,7 @@ export class Task {
     const { partitions, eventTimes, status } = this.parts;
     let next = Infinity;
     for (const partition of partitions) next = Math.min(next, partition.nextFlushMs());
-    if (status.full || this.#phase !== "running") return next;
+    if (status.full || this.#isHeld || this.#phase !== "running") return next;
     for (const { driver } of eventTimes) next = Math.min(next, driver.nextCheckMs() + this.#stalledMs);
     return next;
   }
@@ -171,7 +192,7 @@ export class Task {
    * job. Asks them once, whoever wants to know.
    */
   prepare(): Promise<readonly PreparedSink[]> {
-    this.#prepared ??= this.#askSinks();
+    this.#prepared ??= preparedBy(this.parts.sinks);
     return this.#prepared;
   }
 
@@ -186,6 +207,20 @@ export class Task {
     await holdingsClose(this.parts, outcome);
   }
 
+  /**
+   * A checkpoint begins at the sources. One whose input has ended says so by its end, and needs none. `isFinal`: the
+   * task stops after it.
+   */
+  checkpoint(checkpoint: number, isFinal: boolean): void {
+    if (isFinal) this.#checkpoints.final = checkpoint;
+    if (this.parts.source !== null && this.#phase === "running") this.#checkpoints.trigger(checkpoint);
+  }
+
+  /** It is given up. */
+  abortCheckpoint(checkpoint: number): void {
+    this.#checkpoints.abort(checkpoint);
+  }
+
   /** Errors say more where event time has not begun. */
   #told(error: unknown): unknown {
     const { inputPath, onFailure } = this.parts;
@@ -198,16 +233,23 @@ export class Task {
     if (this.#phase === "preparing") return "idle";
     let resumed = this.#resume(deadlineMs);
     while (resumed === "done" && this.#phase === "running") {
-      const moved = this.parts.source === null ? this.#takeInput() : this.#pollSource(this.parts.source);
-      this.#throwFailure();
-      this.#makeWatermarks();
-      if (moved === "end") this.#phase = "ending";
+      const held = this.#checkpoint();
+      if (held !== null) return held;
+      const moved = this.#move();
       resumed = this.#resume(deadlineMs);
       if (resumed !== "done") return resumed;
       if (moved === "none") return "idle";
       if (this.parts.clock.monotonicMs() >= deadlineMs) return "more";
     }
     return resumed === "done" ? this.#end(deadlineMs) : resumed;
+  }
+
+  #move(): "more" | "none" | "end" {
+    const moved = this.parts.source === null ? this.#takeInput() : this.#pollSource(this.parts.source);
+    this.#throwFailure();
+    this.#makeWatermarks();
+    if (moved === "end") this.#phase = "ending";
+    return moved;
   }
 
   /**
@@ -224,6 +266,15 @@ export class Task {
     }
     if (!Number.isNaN(this.#stalledSinceMs)) this.#goOn(clock.monotonicMs());
     return "done";
+  }
+
+  /** Null: no checkpoint holds the task up. */
+  #checkpoint(): "blocked" | "idle" | null {
+    const result = this.#checkpoints.run();
+    this.#isHeld = result !== "done";
+    if (!this.#isHeld) return null;
+    this.#stalledSinceMs = this.parts.clock.monotonicMs();
+    return result === "blocked" ? "blocked" : "idle";
   }
 
   #goOn(nowMs: number): void {
@@ -301,10 +352,12 @@ export class Task {
     const index = gate.channels.indexOf(channel);
     if (element.kind === ELEMENT.watermark) combiner.onWatermark(index, element.value);
     else if (element.kind === ELEMENT.idle) this.#onIdle(index, element.value === 1);
+    else if (element.kind === ELEMENT.barrier) this.#checkpoints.onBarrier(index, element.value);
     else {
       assert(element.kind === ELEMENT.end, `unexpected element ${element.kind}`);
       gate.onEnd(channel);
       combiner.onEnd(index);
+      this.#checkpoints.onEnd(index);
       for (const { driver } of eventTimes) driver.leaveChannel(index);
     }
     channel.receiver.release();
@@ -501,13 +554,6 @@ export class Task {
     const greatest = unheard.reduce((most, driver) => Math.max(most, driver.greatest), combiner.greatest);
     const paths = [[inputPath, greatest] as const, ...reached];
     return paths.flatMap(([path, greatest]) => [[path, greatest] as const, [path, Infinity] as const]);
-  }
-
-  async #askSinks(): Promise<readonly PreparedSink[]> {
-    const sinks = this.parts.sinks.map(async (sink) => {
-      return { sink: sink.uid, committables: await sink.prepareCommit() };
-    });
-    return (await Promise.all(sinks)).filter(({ committables }) => committables.length > 0);
   }
 
   #throwFailure(): void {

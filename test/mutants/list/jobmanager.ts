@@ -1,7 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const STATE = "src/jobmanager/job-state.ts";
-const COMMITS = "src/jobmanager/job-commits.ts";
+const COMMITS = "src/jobmanager/commits/job-commits.ts";
 const MASTER = "src/jobmanager/job-master.ts";
 const TOPOLOGY = "src/jobmanager/topology.ts";
 
@@ -88,7 +88,7 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "a stopped job that cannot prepare is waited for without end",
     file: MASTER,
-    find: `if (this.#state.phase === "stopping") this.fail(this.#notPrepared());`,
+    find: `if (this.#isStopping || this.#state.phase === "stopping") this.fail(this.#notPrepared());`,
     replace: "void this.#notPrepared;",
   },
   {

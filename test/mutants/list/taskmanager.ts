@@ -340,8 +340,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a task that waits for its sinks wants turns for its timers",
     file: TASK,
-    find: 'if (status.full || this.#phase === "preparing" || this.#phase === "finished") return next;',
-    replace: 'if (status.full || this.#phase === "finished") return next;',
+    find: 'if (status.full || this.#isHeld || this.#phase === "preparing" || this.#phase === "finished") return next;',
+    replace: 'if (status.full || this.#isHeld || this.#phase === "finished") return next;',
     tests: TASK_TESTS,
   },
   {
@@ -361,8 +361,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "sinks are asked to prepare twice",
     file: TASK,
-    find: "this.#prepared ??= this.#askSinks();",
-    replace: "this.#prepared = this.#askSinks();",
+    find: "this.#prepared ??= preparedBy(this.parts.sinks);",
+    replace: "this.#prepared = preparedBy(this.parts.sinks);",
     tests: TASK_LIFE_TESTS,
   },
   {

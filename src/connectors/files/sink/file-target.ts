@@ -66,6 +66,8 @@ export class FileTarget {
   /** Makes the directory, sees what is in it, claims it, sweeps what crashed attempts left. */
   async open(): Promise<void> {
     const { disk, jobId, subtaskIndex: subtask, attempt, restored } = this.#context;
+    const uncommitted = (this.#context.uncommitted ?? []) as readonly FileCommit[];
+    const kept = new Set(uncommitted.flatMap(({ files }) => files.map(({ from }) => from)));
     const { directory } = this;
     if ((await disk.stat(directory)) === null) await disk.makeDirectory(directory);
     const names = await disk.list(directory);
@@ -75,11 +77,11 @@ export class FileTarget {
     const newest = newestClaim(claims, subtask);
     if (newest?.job === jobId && newest.attempt > attempt) throw superseded(directory, { ...newest, attempt });
     const claim = this.#nextClaim(names, newest);
-    this.#next = claim.committed;
+    this.#next = Math.max(claim.committed, ...uncommitted.map(({ committed }) => committed));
     const after = await claimAdd(place, { subtask, claim, names, claims });
     if (restored && subtask === 0) await this.#adopt(names, claims);
     for (const name of after) {
-      if (this.#isLeftover(name)) await disk.remove(`${directory}/${name}`);
+      if (this.#isLeftover(name) && !kept.has(name)) await disk.remove(`${directory}/${name}`);
     }
   }
 
@@ -173,8 +175,10 @@ export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> 
   const place = partsPlace(disk, directory);
   const claims = await claimsRead(place, names);
   const claim = newestClaim(claims, subtask);
-  // What an attempt has prepared is committed before the next one opens; afterwards it can only be found done.
-  const isOurs = claim?.uid === uid && claim.job === job && claim.attempt <= commit.attempt;
+  // What was prepared is this claim's to show when it goes on from there. What it does not go on from can only be found
+  // done.
+  const goesOn = claim?.job === job ? commit.attempt >= claim.since : claim?.kept.includes(runId(job)) === true;
+  const isOurs = claim?.uid === uid && goesOn;
   if (isOurs && claim.committed < commit.committed) {
     await claimCommit(place, subtask, { ...claim, committed: commit.committed });
   }

@@ -8,3 +8,5 @@ export type JobId = string & { readonly [brand]: "JobId" };
 export type Attempt = number & { readonly [brand]: "Attempt" };
 /** Of who leads a job, from 0: each new leader has a greater one than all before. */
 export type LeaderEpoch = number & { readonly [brand]: "LeaderEpoch" };
+/** Of a job, from 1, over all its attempts and leaders. */
+export type CheckpointId = number & { readonly [brand]: "CheckpointId" };

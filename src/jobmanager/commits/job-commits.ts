@@ -3,7 +3,7 @@
 //   C1. A commit is done only when it was acknowledged. One that fails for a reason outside is tried again, each time
 //       later; one whose slot was lost is tried in another one. What cannot be committed is given up, and named.
 
-import type { PreparedSink, TaskId } from "../protocol/slot-messages.ts";
+import type { PreparedSink, TaskId } from "../../protocol/slot-messages.ts";
 
 /** What one sink of one task has prepared. */
 export type Commit = {

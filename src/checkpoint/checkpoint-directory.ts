@@ -1,0 +1,106 @@
+// The checkpoint directory of one job, held by one process.
+//
+//   D1. One process at a time holds it, told by a lock that its end frees, whatever ends it.
+//   D2. What is found is the newest checkpoint that is whole, with a word on each newer one that is not, or a refusal.
+
+import type { Disk } from "../base/disk.ts";
+import { type EngineError, UserError } from "../base/errors.ts";
+import type { CheckpointId } from "../base/ids.ts";
+import { CompletedCheckpointStore, POINTER } from "./completed-store.ts";
+import type { CheckpointMetadata } from "./format/metadata.ts";
+import { damaged } from "./storage/damage.ts";
+import { DirectoryStorage } from "./storage/directory-storage.ts";
+
+export class CheckpointDirectory {
+  readonly path: string;
+  readonly storage: DirectoryStorage;
+  readonly store: CompletedCheckpointStore;
+  readonly #disk: Disk;
+  readonly #release: () => Promise<void>;
+
+  private constructor(disk: Disk, storage: DirectoryStorage, release: () => Promise<void>) {
+    this.#disk = disk;
+    this.path = storage.place;
+    this.storage = storage;
+    this.store = new CompletedCheckpointStore(storage);
+    this.#release = release;
+  }
+
+  /** Makes it where there is none. Throws CHECKPOINT_DIR_LOCKED when another process holds it. */
+  static async open(disk: Disk, path: string, jobName: string): Promise<CheckpointDirectory> {
+    await disk.makeDirectory(path);
+    const attempt = await disk.lock(`${path}/.lock`, `job "${jobName}"`);
+    if (attempt.kind === "held") {
+      const { holder, host, pid, since, file, isCertain } = attempt.by;
+      const who = `${holder} (process ${pid} on ${host}, since ${since})`;
+      throw new UserError(
+        "CHECKPOINT_DIR_LOCKED",
+        isCertain
+          ? `the checkpoint directory ${path} is in use by ${who}`
+          : `the checkpoint directory ${path} was in use by ${who}, and whether that still runs cannot be told from here`,
+        {
+          fix: isCertain
+            ? "stop it, or give this job a checkpoint directory of its own"
+            : `if it does not run any more, remove ${file}`,
+        },
+      );
+    }
+    const storage = new DirectoryStorage(disk, path);
+    try {
+      await storage.sweep();
+    } catch (error) {
+      await attempt.release();
+      throw error;
+    }
+    return new CheckpointDirectory(disk, storage, attempt.release);
+  }
+
+  /** D2. Null: there has never been one. `except`: known not to be readable. */
+  newest(
+    onUnreadable: (id: CheckpointId, error: EngineError) => void,
+    except: ReadonlySet<CheckpointId> = new Set(),
+  ): Promise<CheckpointMetadata | null> {
+    return this.store.newest(async (metadata) => {
+      if (except.has(metadata.id)) throw damaged(`chk-${metadata.id}`, "it could not be restored");
+      await this.#checkFiles(metadata);
+    }, onUnreadable);
+  }
+
+  /** Removes what was begun and never completed, and what is no longer kept. */
+  async sweep(kept: readonly CheckpointId[]): Promise<void> {
+    for (const id of await this.store.all()) if (!kept.includes(id)) await this.store.discard(id);
+  }
+
+  /** Moves what is there into a folder of its own beside it; null: there is nothing. */
+  async setAside(): Promise<string | null> {
+    const names = (await this.#disk.list(this.path)).filter((name) => name === POINTER || /^chk-\d+$/.test(name));
+    if (names.length === 0) return null;
+    let number = 1;
+    while ((await this.#disk.stat(`${this.path}/aside-${number}`)) !== null) number += 1;
+    const aside = `${this.path}/aside-${number}`;
+    await this.#disk.makeDirectory(aside);
+    // The pointer last: without it those that are left would still count.
+    for (const name of [...names].sort()) await this.#disk.rename(`${this.path}/${name}`, `${aside}/${name}`);
+    await this.#disk.syncDirectory(aside);
+    await this.#disk.syncDirectory(this.path);
+    return aside;
+  }
+
+  /** The job has finished, and all of it is committed: the next run begins anew. */
+  async finish(): Promise<void> {
+    await this.store.forget();
+    await this.sweep([]);
+  }
+
+  release(): Promise<void> {
+    return this.#release();
+  }
+
+  async #checkFiles({ files }: CheckpointMetadata): Promise<void> {
+    for (const [name, bytes] of Object.entries(files)) {
+      const object = await this.storage.open(name);
+      await object.close();
+      if (object.size !== bytes) throw damaged(name, `it has ${object.size} bytes, and had ${bytes}`);
+    }
+  }
+}

@@ -1,0 +1,186 @@
+// The completed checkpoints of one job (CompletedCheckpointStore in Flink): one folder each, and a pointer to the one
+// that counts.
+//
+//   latest            the name of the newest completed checkpoint, and its checksum
+//   chk-7/_metadata   what it consists of
+//   chk-7/…           its files of state
+//
+//   M1. A checkpoint is complete when the pointer names it, or a later one: files of state first, then metadata, then
+//       the pointer, each durable before the next.
+//   M2. Of several that want to complete one, one does: the others see it at the pointer, and are told.
+//   M3. What cannot be read is never taken for nothing: the next older one is tried, each failure is told, and when
+//       none is left the start is refused.
+
+import { crc32 } from "node:zlib";
+import { EngineError, ExternalError } from "../base/errors.ts";
+import type { CheckpointId } from "../base/ids.ts";
+import { type CheckpointMetadata, metadataBytes, metadataOf } from "./format/metadata.ts";
+import type { CheckpointStorage } from "./storage/checkpoint-storage.ts";
+import { damaged } from "./storage/damage.ts";
+
+export const POINTER = "latest";
+const FOLDER = /^chk-([1-9]\d{0,14})\//;
+
+/** Folder of a checkpoint's objects. */
+export function checkpointFolder(id: CheckpointId): string {
+  return `chk-${id}`;
+}
+
+export type KnownCheckpoints = {
+  /** By age; metadata of each is there, which is not to say that it can be read. */
+  readonly completed: readonly CheckpointId[];
+  /** The greatest id of which anything is there; 0: none. */
+  readonly greatest: number;
+};
+
+export class CompletedCheckpointStore {
+  readonly #storage: CheckpointStorage;
+  /** As last read or written: undefined before. */
+  #pointer: string | null | undefined;
+
+  constructor(storage: CheckpointStorage) {
+    this.#storage = storage;
+  }
+
+  /** M1, M2. When it rejects with CHECKPOINT_OVERTAKEN, another process completes checkpoints of this job. */
+  async complete(metadata: CheckpointMetadata): Promise<void> {
+    const writer = await this.#storage.create(metadataName(metadata.id));
+    try {
+      await writer.append(metadataBytes(metadata));
+      await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    await this.#point(pointerText(metadata.id));
+  }
+
+  /** Ids of which anything is there, by age. */
+  async all(): Promise<readonly CheckpointId[]> {
+    return idsIn(await this.#storage.list(""));
+  }
+
+  async known(): Promise<KnownCheckpoints> {
+    const names = await this.#storage.list("");
+    const ids = idsIn(names);
+    const newest = await this.#newest();
+    const withMetadata = ids.filter((id) => names.includes(metadataName(id)));
+    return { completed: withMetadata.filter((id) => id <= newest), greatest: ids.at(-1) ?? 0 };
+  }
+
+  /** Throws CHECKPOINT_OBJECT_DAMAGED, CHECKPOINT_OBJECT_MISSING or CHECKPOINT_VERSION_UNKNOWN. */
+  async metadata(id: CheckpointId): Promise<CheckpointMetadata> {
+    const name = metadataName(id);
+    const reader = await this.#storage.open(name);
+    let metadata: CheckpointMetadata;
+    try {
+      metadata = metadataOf(name, await reader.read(0, reader.size));
+    } finally {
+      await reader.close();
+    }
+    if (metadata.id !== id) throw damaged(name, `it is that of checkpoint ${metadata.id}`);
+    return metadata;
+  }
+
+  /** M3. Null: there has never been one. `isWhole` looks at the rest of it, and throws. */
+  async newest(
+    isWhole: (metadata: CheckpointMetadata) => Promise<void>,
+    onUnreadable: (id: CheckpointId, error: EngineError) => void,
+  ): Promise<CheckpointMetadata | null> {
+    const { completed } = await this.known();
+    let first: EngineError | null = null;
+    for (const id of completed.toReversed()) {
+      try {
+        const metadata = await this.metadata(id);
+        await isWhole(metadata);
+        return metadata;
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        first ??= error;
+        onUnreadable(id, error);
+      }
+    }
+    if (first === null && (await this.#read()) === null) return null;
+    throw noneReadable(this.#storage.place, first);
+  }
+
+  /** There is no newest one any more. Those that are there would count again (M1) until they are discarded. */
+  async forget(): Promise<void> {
+    await this.#storage.remove(POINTER);
+    this.#pointer = undefined;
+  }
+
+  discard(id: CheckpointId): Promise<void> {
+    return this.#storage.remove(checkpointFolder(id));
+  }
+
+  async #point(next: string): Promise<void> {
+    const expected = this.#pointer === undefined ? await this.#read() : this.#pointer;
+    if (!(await this.#swapped(expected, next))) throw overtaken(this.#storage.place, next);
+    this.#pointer = next;
+  }
+
+  /** When nobody knows whether it was swapped, the pointer says so. */
+  async #swapped(expected: string | null, next: string): Promise<boolean> {
+    try {
+      return await this.#storage.swap(POINTER, expected, next);
+    } catch (error) {
+      this.#pointer = undefined;
+      if ((await this.#read()) !== next) throw error;
+      // It may be seen and not durable yet: written once more, it is.
+      return this.#storage.swap(POINTER, next, next);
+    }
+  }
+
+  async #read(): Promise<string | null> {
+    this.#pointer = await this.#storage.pointer(POINTER);
+    return this.#pointer;
+  }
+
+  /**
+   * The one that the pointer names. Where it is missing or damaged, all that have metadata count: tasks and disk have
+   * done their part for them.
+   */
+  async #newest(): Promise<number> {
+    const text = await this.#read();
+    const named = idOf(`${text?.split(" ")[0]}/`);
+    return named !== null && pointerText(named) === text ? named : Infinity;
+  }
+}
+
+function metadataName(id: CheckpointId): string {
+  return `${checkpointFolder(id)}/_metadata`;
+}
+
+function pointerText(id: CheckpointId): string {
+  const name = checkpointFolder(id);
+  return `${name} ${crc32(name).toString(16)}`;
+}
+
+function idsIn(names: readonly string[]): readonly CheckpointId[] {
+  return [...new Set(names.flatMap((name) => idOf(name) ?? []))].sort((left, right) => left - right);
+}
+
+function idOf(name: string): CheckpointId | null {
+  const id = FOLDER.exec(name)?.[1];
+  return id === undefined ? null : (Number(id) as CheckpointId);
+}
+
+function overtaken(place: string, next: string): ExternalError {
+  return new ExternalError(
+    "CHECKPOINT_OVERTAKEN",
+    `${next.split(" ")[0]} cannot be completed: another process has completed a checkpoint in ${place} meanwhile`,
+    { fix: "run one process per checkpoint directory" },
+  );
+}
+
+function noneReadable(place: string, cause: EngineError | null): ExternalError {
+  return new ExternalError(
+    "CHECKPOINT_NONE_READABLE",
+    `there are checkpoints in ${place}, and none of them can be read${cause === null ? "" : `: ${cause.message}`}`,
+    {
+      fix: "restore the directory from a copy, start from a savepoint, or begin anew, which loses the state",
+      ...(cause !== null && { cause }),
+    },
+  );
+}

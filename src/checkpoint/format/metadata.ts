@@ -1,0 +1,77 @@
+// What a checkpoint or savepoint consists of: one line with a checksum, then JSON.
+//
+//   millrace checkpoint <CRC-32 of what follows the first line, and of the version, 8 hex digits> <version>\n
+//   {"id":…}
+//
+// It is self-describing: uids, parallelism and the plan with names and types of all state are in it, so that it can be
+// read, checked and migrated without the job.
+
+import { crc32 } from "node:zlib";
+import type { CheckpointId, JobId } from "../../base/ids.ts";
+import type { Json, SourceSplit } from "../../operators/source.ts";
+import { damaged, versionUnknown } from "../storage/damage.ts";
+import type { Section } from "./state-file.ts";
+
+const VERSION = 1;
+const FIRST_LINE = /^millrace checkpoint ([0-9a-f]{8}) (\d{1,9})\n/;
+const FIRST_LINE_MAX = 64;
+
+/** Bytes of state: in a file, or, where they are few, here, in base 64. */
+export type StateHandle = Section | { readonly inline: string };
+
+/** What one subtask of an operator keeps. */
+export type SubtaskState = {
+  readonly subtask: number;
+  /** It had come to its end: it keeps nothing, and does nothing when it is restored. */
+  readonly finished: boolean;
+  /** By what keeps it: the operator itself, its watermarks, … */
+  readonly parts: Readonly<Record<string, StateHandle>>;
+  /** Of key groups `first`, `first` + 1, … */
+  readonly keyed: { readonly first: number; readonly groups: readonly StateHandle[] } | null;
+  /** Of a source: what its reader had, each with where to go on. */
+  readonly splits: readonly SourceSplit[];
+  /** Of a sink: what makes visible what it wrote before the checkpoint. */
+  readonly committables: readonly Json[];
+};
+
+export type OperatorState = {
+  readonly uid: string;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  /** Of a source: what its coordinator has not handed out. */
+  readonly coordinator: Json;
+  readonly subtasks: readonly SubtaskState[];
+};
+
+export type CheckpointMetadata = {
+  readonly id: CheckpointId;
+  readonly kind: "checkpoint" | "savepoint";
+  readonly jobId: JobId;
+  readonly jobName: string;
+  /** By the wall clock, for people only. */
+  readonly completedAt: string;
+  readonly planHash: string;
+  readonly planText: string;
+  readonly operators: readonly OperatorState[];
+  /** All files, with their sizes. */
+  readonly files: Readonly<Record<string, number>>;
+};
+
+export function metadataBytes(metadata: CheckpointMetadata): Buffer {
+  const body = Buffer.from(JSON.stringify(metadata), "utf8");
+  return Buffer.concat([Buffer.from(`millrace checkpoint ${checksum(VERSION, body)} ${VERSION}\n`, "latin1"), body]);
+}
+
+/** Throws CHECKPOINT_OBJECT_DAMAGED, or CHECKPOINT_VERSION_UNKNOWN. */
+export function metadataOf(name: string, bytes: Buffer): CheckpointMetadata {
+  const [line, expected, version] = FIRST_LINE.exec(bytes.toString("latin1", 0, FIRST_LINE_MAX)) ?? [];
+  if (line === undefined) throw damaged(name, "it does not begin as the metadata of a checkpoint does");
+  const body = bytes.subarray(line.length);
+  if (checksum(Number(version), body) !== expected) throw damaged(name, "its checksum differs");
+  if (Number(version) !== VERSION) throw versionUnknown(name, version ?? "", VERSION);
+  return JSON.parse(body.toString("utf8")) as CheckpointMetadata;
+}
+
+function checksum(version: number, body: Uint8Array): string {
+  return crc32(body, version).toString(16).padStart(8, "0");
+}

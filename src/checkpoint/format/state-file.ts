@@ -1,0 +1,159 @@
+// Files of state: sections of bytes, each in blocks with a checksum, behind a line that says what it is.
+//
+//   file      "millrace state 1\n", then sections
+//   section   blocks, one after the other
+//   block     u32 bytes that follow the head, u32 bytes once they are decompressed, u32 CRC-32 of the eight bytes
+//             before and of those that follow; all little-endian. Equal counts: not compressed
+//
+//   F1. What was not written is never given back: each byte of the head and of the blocks is covered by a check, and
+//       what fails one is CHECKPOINT_OBJECT_DAMAGED, with the file and the place.
+//   F2. A block holds at most 256 KiB, so that compressing or checking one takes less than a millisecond.
+
+import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import type { CheckpointStorage, ObjectReader, ObjectWriter } from "../storage/checkpoint-storage.ts";
+import { damaged } from "../storage/damage.ts";
+
+/** Another format has another one; which there are is said by the version of the metadata. */
+const HEAD = Buffer.from("millrace state 1\n");
+const BLOCK_HEAD_BYTES = 12;
+const BLOCK_BYTES_MAX = 256 * 1024;
+
+/** Where a section lies. */
+export type Section = { readonly file: string; readonly offset: number; readonly length: number };
+
+/** Writes the sections of one file, one after the other. */
+export class StateFileWriter {
+  readonly #name: string;
+  readonly #object: ObjectWriter;
+  readonly #isCompressed: boolean;
+  #offset = HEAD.length;
+
+  private constructor(name: string, object: ObjectWriter, isCompressed: boolean) {
+    this.#name = name;
+    this.#object = object;
+    this.#isCompressed = isCompressed;
+  }
+
+  static async create(
+    storage: CheckpointStorage,
+    name: string,
+    { compression = false }: { readonly compression?: boolean } = {},
+  ): Promise<StateFileWriter> {
+    const object = await storage.create(name);
+    const writer = new StateFileWriter(name, object, compression);
+    try {
+      await object.append(HEAD);
+    } catch (error) {
+      await object.abort();
+      throw error;
+    }
+    return writer;
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#offset;
+  }
+
+  /** `bytes` may change only once it has resolved. */
+  async add(bytes: Uint8Array): Promise<Section> {
+    const offset = this.#offset;
+    for (let at = 0; at < bytes.length; at += BLOCK_BYTES_MAX) {
+      const raw = bytes.subarray(at, Math.min(bytes.length, at + BLOCK_BYTES_MAX));
+      const stored = this.#isCompressed ? smallerOf(raw) : raw;
+      await this.#object.append(blockHead(stored, raw.length));
+      await this.#object.append(stored);
+      this.#offset += BLOCK_HEAD_BYTES + stored.length;
+    }
+    return { file: this.#name, offset, length: this.#offset - offset };
+  }
+
+  /** Everything that was added survives a crash. */
+  commit(): Promise<void> {
+    return this.#object.commit();
+  }
+
+  abort(): Promise<void> {
+    return this.#object.abort();
+  }
+}
+
+/** Reads sections of one file. */
+export class StateFileReader {
+  readonly #name: string;
+  readonly #object: ObjectReader;
+
+  private constructor(name: string, object: ObjectReader) {
+    this.#name = name;
+    this.#object = object;
+  }
+
+  static async open(storage: CheckpointStorage, name: string): Promise<StateFileReader> {
+    const object = await storage.open(name);
+    try {
+      await checkHead(name, object);
+    } catch (error) {
+      await object.close();
+      throw error;
+    }
+    return new StateFileReader(name, object);
+  }
+
+  /** The bytes as they were added. */
+  async read({ offset, length }: Section): Promise<Buffer> {
+    const bytes = await this.#object.read(offset, length);
+    const blocks: Buffer[] = [];
+    for (let at = 0; at < length; ) {
+      if (length - at < BLOCK_HEAD_BYTES) throw this.#damaged(offset + at, "a block ends early");
+      const stored = bytes.readUInt32LE(at);
+      const end = at + BLOCK_HEAD_BYTES + stored;
+      if (end > length) throw this.#damaged(offset + at, "a block ends early");
+      blocks.push(this.#block(bytes.subarray(at, end), offset + at));
+      at = end;
+    }
+    return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+  }
+
+  close(): Promise<void> {
+    return this.#object.close();
+  }
+
+  /** F1 */
+  #block(block: Buffer, at: number): Buffer {
+    const stored = block.subarray(BLOCK_HEAD_BYTES);
+    const rawBytes = block.readUInt32LE(4);
+    if (checksum(block.subarray(0, 8), stored) !== block.readUInt32LE(8)) throw this.#damaged(at, "a checksum differs");
+    if (rawBytes === stored.length) return stored;
+    try {
+      const raw = zstdDecompressSync(stored, { maxOutputLength: rawBytes });
+      if (raw.length === rawBytes) return raw;
+    } catch {} // Reported below: its checksum is right, so it was written wrongly.
+    throw this.#damaged(at, "a block cannot be decompressed");
+  }
+
+  #damaged(at: number, what: string): Error {
+    return damaged(this.#name, `${what}, at byte ${at}`);
+  }
+}
+
+async function checkHead(name: string, object: ObjectReader): Promise<void> {
+  const head = await object.read(0, HEAD.length);
+  if (!head.equals(HEAD)) throw damaged(name, "it does not begin as files of state do");
+}
+
+function smallerOf(raw: Uint8Array): Uint8Array {
+  const compressed = zstdCompressSync(raw);
+  return compressed.length < raw.length ? compressed : raw;
+}
+
+function blockHead(stored: Uint8Array, rawBytes: number): Buffer {
+  const head = Buffer.allocUnsafe(BLOCK_HEAD_BYTES);
+  head.writeUInt32LE(stored.length, 0);
+  head.writeUInt32LE(rawBytes, 4);
+  head.writeUInt32LE(checksum(head.subarray(0, 8), stored), 8);
+  return head;
+}
+
+function checksum(head: Uint8Array, stored: Uint8Array): number {
+  return crc32(stored, crc32(head));
+}

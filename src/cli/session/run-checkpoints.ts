@@ -1,0 +1,50 @@
+// What `run` does about checkpoints before the job starts, and what it says of them.
+
+import { resolve } from "node:path";
+import type { Disk } from "../../base/disk.ts";
+import { UserError } from "../../base/errors.ts";
+import { checkpointsOpen, type OpenedCheckpoints } from "../../client/checkpoints.ts";
+import { beginText } from "../../client/checkpoints-told.ts";
+import type { Configuration } from "../../config/configuration.ts";
+import { OPTIONS } from "../../config/options.ts";
+import { isBounded, type Plan } from "../../graph/plan.ts";
+import type { CommandLine } from "./arguments.ts";
+
+export type RunCheckpointsOptions = {
+  readonly line: CommandLine;
+  readonly cwd: string;
+  readonly disk: Disk;
+  readonly plan: Plan;
+  readonly configuration: Configuration;
+  readonly note: (line: string) => void;
+};
+
+/** Null: the job takes no checkpoints. */
+export async function runCheckpoints(options: RunCheckpointsOptions): Promise<OpenedCheckpoints | null> {
+  const { line, cwd, disk, plan, configuration, note } = options;
+  const directory = configuration.get(OPTIONS.checkpointDirectory);
+  if (directory === null) {
+    refuseWithout(line);
+    if (!isBounded(plan))
+      note("a crash loses the state of this job; with --checkpoint-dir DIR it goes on where it was");
+    return null;
+  }
+  const checkpoints = await checkpointsOpen({
+    ...{ disk, plan, configuration },
+    directory: resolve(cwd, directory),
+    fresh: line.flags.has("fresh"),
+    allowNonRestored: line.flags.has("allow-non-restored"),
+    log: note,
+  });
+  const { restored: restore } = checkpoints;
+  if (restore !== null) note(beginText({ checkpoint: restore.metadata.id, restore }, Date.now()));
+  return checkpoints;
+}
+
+function refuseWithout({ flags }: CommandLine): void {
+  const name = ["fresh", "allow-non-restored"].find((each) => flags.has(each));
+  if (name === undefined) return;
+  throw new UserError("OPTION_WITHOUT_EFFECT", `--${name} has no effect without checkpoints`, {
+    fix: `give --checkpoint-dir DIR (${OPTIONS.checkpointDirectory.key}), or leave it out`,
+  });
+}

@@ -1,0 +1,82 @@
+// Commits what sinks prepared for completed checkpoints while the job goes on: one checkpoint after the other, each
+// commit until it is acknowledged.
+
+import type { EngineError } from "../../base/errors.ts";
+import { type EngineErrorData, errorFromData } from "../../protocol/error-data.ts";
+import type { PreparedSink, TaskId } from "../../protocol/slot-messages.ts";
+import {
+  type Commit,
+  type Commits,
+  type CommitTry,
+  commitAfterFailure,
+  commitKey,
+  commitsWith,
+  isSettled,
+} from "../commits/job-commits.ts";
+
+export type CheckpointCommitsOptions = {
+  readonly retries: number;
+  readonly slotOf: (task: TaskId) => number;
+  readonly post: (commit: CommitTry) => void;
+  /** Nothing is left to commit. */
+  readonly onSettled: () => void;
+  readonly fail: (error: EngineError) => void;
+};
+
+export type TaskPrepared = { readonly task: TaskId; readonly prepared: PreparedSink };
+
+export class CheckpointCommits {
+  readonly #options: CheckpointCommitsOptions;
+  /** Of later checkpoints, by age. */
+  readonly #waiting: (readonly TaskPrepared[])[] = [];
+  #commits: Commits = new Map();
+
+  constructor(options: CheckpointCommitsOptions) {
+    this.#options = options;
+  }
+
+  get isSettled(): boolean {
+    return this.#waiting.length === 0 && this.#commits.size === 0;
+  }
+
+  add(prepared: readonly TaskPrepared[]): void {
+    this.#waiting.push(prepared);
+    if (this.#commits.size === 0) this.#next();
+  }
+
+  /** False: it is none of these. */
+  committed(task: TaskId, sink: string): boolean {
+    const commit = this.#commits.get(commitKey(task, sink));
+    if (commit === undefined) return false;
+    this.#commits = commitsWith(this.#commits, { ...commit, phase: "committed" });
+    if ([...this.#commits.values()].every(isSettled)) this.#next();
+    return true;
+  }
+
+  /** As `committed`. */
+  failed(task: TaskId, sink: string, error: EngineErrorData): boolean {
+    const { retries, slotOf, post, fail } = this.#options;
+    const before = this.#commits.get(commitKey(task, sink));
+    if (before === undefined) return false;
+    const cause = errorFromData(error);
+    const { commit, retry } = commitAfterFailure(before, { slots: cause.retryable ? [slotOf(task)] : [], retries });
+    this.#commits = commitsWith(this.#commits, commit);
+    if (retry === null) fail(cause);
+    else post(retry);
+    return true;
+  }
+
+  #next(): void {
+    const { slotOf, post, onSettled } = this.#options;
+    const prepared = this.#waiting.shift() ?? [];
+    this.#commits = new Map();
+    for (const each of prepared) {
+      const commit: Commit = { ...each, slot: slotOf(each.task), tries: 1, phase: "tried" };
+      this.#commits = commitsWith(this.#commits, commit);
+      post({ commit, delayMs: 0 });
+    }
+    if (prepared.length > 0) return;
+    if (this.#waiting.length > 0) this.#next();
+    else onSettled();
+  }
+}

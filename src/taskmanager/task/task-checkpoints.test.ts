@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { InputGate } from "../../network/input-gate.ts";
+import type { ResultPartition } from "../../network/result-partition.ts";
+import type { SinkDriver } from "../drivers/sink-driver.ts";
+import { type TakenSnapshot, TaskCheckpoints } from "./task-checkpoints.ts";
+
+type Setup = { readonly channels?: number; readonly sinks?: readonly string[]; readonly failing?: boolean };
+
+function setUp({ channels = 0, sinks = [], failing = false }: Setup = {}) {
+  const log: string[] = [];
+  const room = { barriers: Infinity };
+  const clock = { nowMs: () => 0, monotonicMs: () => log.length };
+  const partition = (name: string): ResultPartition =>
+    ({
+      barrier: (id: number) => {
+        room.barriers -= 1;
+        if (room.barriers < 0) return false;
+        log.push(`${name} barrier ${id}`);
+        return true;
+      },
+    }) as unknown as ResultPartition;
+  const release = Promise.withResolvers<void>();
+  const sink = (uid: string): SinkDriver =>
+    ({
+      uid,
+      prepareCommit: async () => {
+        log.push(`prepare ${uid}`);
+        await release.promise;
+        if (failing) throw new Error("the disk is full");
+        return uid === "quiet" ? [] : [`what ${uid} wrote`];
+      },
+    }) as unknown as SinkDriver;
+  const gate = { channels: Array.from({ length: channels }, () => ({ blocked: false })) };
+  const taken: TakenSnapshot[] = [];
+  const checkpoints = new TaskCheckpoints({
+    clock,
+    mode: "exactly-once",
+    gate: channels === 0 ? null : (gate as unknown as InputGate),
+    partitions: [partition("left"), partition("right")],
+    sinks: sinks.map(sink),
+    snapshot: () => {
+      log.push("snapshot");
+      return [{ uid: "op", subtask: 0, parts: {}, keyed: null, splits: [] }];
+    },
+    taken: (snapshot) => taken.push(snapshot),
+    wake: () => log.push("woken"),
+  });
+  const blocked = (): boolean[] => gate.channels.map((channel) => channel.blocked);
+  return { checkpoints, log, taken, room, blocked, release: release.resolve };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe("a task in a checkpoint", () => {
+  test("a source takes its snapshot before it goes on, and then its barrier goes out (Q1)", () => {
+    const { checkpoints, log, taken } = setUp();
+    assert.equal(checkpoints.run(), "done");
+    checkpoints.trigger(1);
+    assert.equal(checkpoints.run(), "done");
+    assert.deepEqual(log, ["snapshot", "left barrier 1", "right barrier 1"]);
+    assert.deepEqual(
+      taken.map(({ checkpoint, snapshots, prepared }) => [checkpoint, snapshots.length, prepared]),
+      [[1, 1, []]],
+    );
+    assert.equal(checkpoints.run(), "done");
+    assert.equal(taken.length, 1);
+  });
+
+  test("nothing happens until the barrier has gone out everywhere (Q1)", () => {
+    const { checkpoints, log, taken, room } = setUp();
+    room.barriers = 1;
+    checkpoints.trigger(1);
+    assert.equal(checkpoints.run(), "blocked");
+    assert.equal(checkpoints.run(), "blocked");
+    assert.equal(taken.length, 0);
+    room.barriers = 9;
+    checkpoints.run();
+    assert.equal(taken.length, 1);
+    assert.equal(log.filter((line) => line === "snapshot").length, 1);
+    assert.equal(log.at(-1), "right barrier 1");
+  });
+
+  test("channels with a barrier are blocked until the snapshot is due, or the checkpoint is given up", () => {
+    const { checkpoints, blocked, taken } = setUp({ channels: 2 });
+    checkpoints.onBarrier(0, 1);
+    assert.deepEqual(blocked(), [true, false]);
+    assert.equal(checkpoints.run(), "done");
+    assert.equal(taken.length, 0);
+    checkpoints.abort(1);
+    assert.deepEqual(blocked(), [false, false]);
+    checkpoints.onBarrier(1, 2);
+    checkpoints.onBarrier(0, 2);
+    assert.deepEqual(blocked(), [false, false]);
+    checkpoints.run();
+    assert.deepEqual(
+      taken.map(({ checkpoint }) => checkpoint),
+      [2],
+    );
+  });
+
+  test("the end of a channel stands for its barrier", () => {
+    const { checkpoints, taken } = setUp({ channels: 2 });
+    checkpoints.onBarrier(0, 1);
+    checkpoints.onEnd(1);
+    checkpoints.run();
+    assert.equal(taken.length, 1);
+    assert.ok(taken[0]!.alignmentMs >= 0);
+  });
+
+  test("one that is given up before its snapshot is not taken", () => {
+    const { checkpoints, taken } = setUp();
+    checkpoints.trigger(1);
+    checkpoints.abort(1);
+    assert.equal(checkpoints.run(), "done");
+    assert.equal(taken.length, 0);
+  });
+
+  test("the task goes on only when its sinks have prepared (Q2)", async () => {
+    const { checkpoints, log, taken, release } = setUp({ sinks: ["out", "quiet"] });
+    checkpoints.trigger(1);
+    assert.equal(checkpoints.run(), "waits");
+    assert.equal(checkpoints.run(), "waits");
+    assert.equal(taken.length, 0);
+    release();
+    await settled();
+    assert.deepEqual(taken[0]?.prepared, [{ sink: "out", committables: ["what out wrote"] }]);
+    assert.equal(log.at(-1), "woken");
+    assert.equal(checkpoints.run(), "done");
+  });
+
+  test("a sink that cannot prepare fails the task", async () => {
+    const { checkpoints, release } = setUp({ sinks: ["out"], failing: true });
+    checkpoints.trigger(1);
+    checkpoints.run();
+    release();
+    await settled();
+    assert.throws(() => checkpoints.run(), /disk is full/);
+  });
+
+  test("after the final one nothing more is done (Q3)", () => {
+    const { checkpoints, taken } = setUp();
+    checkpoints.final = 2;
+    checkpoints.trigger(1);
+    assert.equal(checkpoints.run(), "done");
+    checkpoints.trigger(2);
+    assert.equal(checkpoints.run(), "waits");
+    assert.equal(checkpoints.run(), "waits");
+    assert.equal(taken.length, 2);
+  });
+});

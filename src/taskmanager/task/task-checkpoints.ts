@@ -1,0 +1,156 @@
+// The part of a task in checkpoints: when its barriers are through, what it keeps is taken, and the barrier goes on.
+//
+//   Q1. The snapshot is taken between two calls of operators, with nothing pending in the task (operator.ts, O5), and
+//       before anything that came after the barriers is touched. The barrier goes out before anything that is made
+//       afterwards.
+//   Q2. Sinks prepare before the task goes on: what they write afterwards is of the next checkpoint.
+//   Q3. After the snapshot of a final checkpoint the task does nothing more.
+
+import type { Clock } from "../../base/env.ts";
+import type { SubtaskSnapshot } from "../../checkpoint/format/subtask-state.ts";
+import type { InputGate } from "../../network/input-gate.ts";
+import type { ResultPartition } from "../../network/result-partition.ts";
+import type { PreparedSink } from "../../protocol/slot-messages.ts";
+import type { SinkDriver } from "../drivers/sink-driver.ts";
+import { BarrierAligner, type CheckpointingMode } from "./barrier-aligner.ts";
+
+export type TakenSnapshot = {
+  readonly checkpoint: number;
+  readonly snapshots: readonly SubtaskSnapshot[];
+  /** By sinks: what makes visible what they wrote since they were last asked. */
+  readonly prepared: readonly PreparedSink[];
+  /** From the first barrier to the last. */
+  readonly alignmentMs: number;
+  /** In which the task did nothing else. */
+  readonly syncMs: number;
+};
+
+export type TaskCheckpointsOptions = {
+  readonly clock: Clock;
+  readonly mode: CheckpointingMode;
+  readonly gate: InputGate | null;
+  readonly partitions: readonly ResultPartition[];
+  readonly sinks: readonly SinkDriver[];
+  readonly snapshot: () => readonly SubtaskSnapshot[];
+  readonly taken: (snapshot: TakenSnapshot) => void;
+  /** The task can go on. */
+  readonly wake: () => void;
+};
+
+type Taking = {
+  readonly checkpoint: number;
+  readonly snapshots: readonly SubtaskSnapshot[];
+  readonly alignmentMs: number;
+  readonly startedMs: number;
+};
+
+export class TaskCheckpoints {
+  /** The checkpoint after which the task stops (Q3), whether or not its barriers have come; 0: none. */
+  final = 0;
+  readonly #options: TaskCheckpointsOptions;
+  readonly #aligner: BarrierAligner;
+  /** Its snapshot is to be taken; 0: none. */
+  #due = 0;
+  #alignedSinceMs = NaN;
+  #taking: Taking | null = null;
+  #isPreparing = false;
+  #isFinal = false;
+  #failure: unknown = null;
+
+  constructor(options: TaskCheckpointsOptions) {
+    this.#options = options;
+    this.#aligner = new BarrierAligner(options.gate?.channels.length ?? 0, options.mode);
+  }
+
+  /** Of a source: there is no barrier to wait for. */
+  trigger(checkpoint: number): void {
+    this.#due = checkpoint;
+  }
+
+  abort(checkpoint: number): void {
+    this.#aligner.onAbort(checkpoint);
+    if (this.#due === checkpoint) this.#due = 0;
+    this.#block();
+  }
+
+  onBarrier(channel: number, checkpoint: number): void {
+    const { clock } = this.#options;
+    if (this.#aligner.aligning !== checkpoint) this.#alignedSinceMs = clock.monotonicMs();
+    this.#due = this.#aligner.onBarrier(channel, checkpoint);
+    this.#block();
+  }
+
+  onEnd(channel: number): void {
+    const due = this.#aligner.onEnd(channel);
+    if (due !== 0) this.#due = due;
+    this.#block();
+  }
+
+  /**
+   * To be called whenever nothing is pending in the task, before it takes anything further. "blocked": the barrier has
+   * no room yet; "waits": for its sinks, or for ever after the final checkpoint.
+   */
+  run(): "done" | "blocked" | "waits" {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#due !== 0) this.#take(this.#due);
+    if (this.#isPreparing) return "waits";
+    if (this.#taking !== null) {
+      for (const partition of this.#options.partitions) {
+        if (!partition.barrier(this.#taking.checkpoint)) return "blocked";
+      }
+      this.#prepare(this.#taking);
+      if (this.#isPreparing) return "waits";
+    }
+    return this.#isFinal ? "waits" : "done";
+  }
+
+  #take(checkpoint: number): void {
+    const { clock, snapshot } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const alignmentMs = Number.isNaN(this.#alignedSinceMs) ? 0 : startedMs - this.#alignedSinceMs;
+    this.#due = 0;
+    this.#alignedSinceMs = NaN;
+    this.#taking = { checkpoint, snapshots: snapshot(), alignmentMs, startedMs };
+  }
+
+  /** Q2 */
+  #prepare(taking: Taking): void {
+    const { sinks } = this.#options;
+    this.#taking = null;
+    if (sinks.length === 0) {
+      this.#told(taking, []);
+      return;
+    }
+    this.#isPreparing = true;
+    preparedBy(sinks).then(
+      (prepared) => {
+        this.#isPreparing = false;
+        this.#told(taking, prepared);
+        this.#options.wake();
+      },
+      (error: unknown) => {
+        this.#failure = error;
+        this.#isPreparing = false;
+        this.#options.wake();
+      },
+    );
+  }
+
+  #told({ startedMs, ...taking }: Taking, prepared: readonly PreparedSink[]): void {
+    const { taken, clock } = this.#options;
+    this.#isFinal = taking.checkpoint === this.final;
+    taken({ ...taking, prepared, syncMs: clock.monotonicMs() - startedMs });
+  }
+
+  #block(): void {
+    for (const [index, channel] of (this.#options.gate?.channels ?? []).entries()) {
+      channel.blocked = this.#aligner.isBlocked(index);
+    }
+  }
+}
+
+/** What those sinks that have something to commit wait with. */
+export async function preparedBy(sinks: readonly SinkDriver[]): Promise<readonly PreparedSink[]> {
+  const prepared = sinks.map(async (sink) => ({ sink: sink.uid, committables: await sink.prepareCommit() }));
+  return (await Promise.all(prepared)).filter(({ committables }) => committables.length > 0);
+}
