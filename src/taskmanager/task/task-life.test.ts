@@ -12,7 +12,8 @@ import { FlatMapDriver } from "../drivers/flat-map-driver.ts";
 import type { SinkDriver } from "../drivers/sink-driver.ts";
 import type { SourceDriver } from "../drivers/source-driver.ts";
 import { TurnClock } from "../drivers/turn-clock.ts";
-import { Task, type TaskParts } from "./task.ts";
+import { Task } from "./task.ts";
+import type { TaskParts } from "./task-parts.ts";
 
 type Setup = {
   /** What breaks, by the names in the log. */

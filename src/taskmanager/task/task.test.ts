@@ -10,7 +10,8 @@ import { WatermarkPath } from "../chain/watermark-path.ts";
 import { EventTimeDriver } from "../drivers/event-time-driver.ts";
 import { FlatMapDriver } from "../drivers/flat-map-driver.ts";
 import { TurnClock } from "../drivers/turn-clock.ts";
-import { Task, type TaskParts, type TurnResult } from "./task.ts";
+import { Task, type TurnResult } from "./task.ts";
+import type { TaskParts } from "./task-parts.ts";
 
 const ROW_MS = 0.01;
 const ROWS = 5_000;

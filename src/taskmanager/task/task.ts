@@ -10,116 +10,28 @@
 //       `onEndOfInput`, ends of the exchanges, sinks prepared; then "finished". Sinks commit only when the job says so.
 //       So what is due by the last record of the whole input is done in its time, on however many subtasks.
 
-import type { Clock } from "../../base/env.ts";
-import { assert, type EngineError, withOperator } from "../../base/errors.ts";
-import type { ReceivedElement } from "../../network/data-link.ts";
-import { ELEMENT } from "../../network/element.ts";
-import type { InputChannel, InputGate } from "../../network/input-gate.ts";
-import type { ResultPartition } from "../../network/result-partition.ts";
-import type { WatermarkCombiner } from "../../operators/event-time/watermark-combiner.ts";
-import type { Operator, RecordBatch } from "../../operators/operator.ts";
+import { assert, type EngineError } from "../../base/errors.ts";
 import type { PreparedSink } from "../../protocol/slot-messages.ts";
-import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
-import type { BatchCodec } from "../../types/bytes/codec.ts";
-import type { Chain, Loop, TaskStatus } from "../chain/chain.ts";
-import type { LoopOptions } from "../chain/chain-code.ts";
 import type { WatermarkPath } from "../chain/watermark-path.ts";
-import type { EventTimeDriver } from "../drivers/event-time-driver.ts";
-import type { FlatMapDriver } from "../drivers/flat-map-driver.ts";
-import type { SinkDriver } from "../drivers/sink-driver.ts";
 import type { SourceDriver } from "../drivers/source-driver.ts";
-import type { TurnClock } from "../drivers/turn-clock.ts";
-import type { CheckpointingMode } from "./barrier-aligner.ts";
-import { preparedBy, type TakenSnapshot, TaskCheckpoints } from "./task-checkpoints.ts";
-import type { TaskMetrics } from "./task-metrics.ts";
-import type { TaskState } from "./task-state.ts";
-
-export type TaskParts = {
-  readonly name: string;
-  readonly clock: Clock;
-  readonly status: TaskStatus;
-  /** Tells operators when the turn is over. */
-  readonly turn: TurnClock;
-  readonly chain: Chain;
-  /** Null for sources. */
-  readonly gate: InputGate | null;
-  /** Says which channel of the gate the records at hand came by. */
-  readonly input: { channel: number };
-  readonly combiner: WatermarkCombiner;
-  readonly source: SourceDriver | null;
-  readonly partitions: readonly ResultPartition[];
-  readonly sinks: readonly SinkDriver[];
-  /** Deepest first, so that what waits deepest goes on first. */
-  readonly flatMaps: readonly FlatMapDriver[];
-  /** In the order of the chain, each with the path of the watermarks it makes. */
-  readonly eventTimes: readonly TaskEventTime[];
-  /** Those whose watermarks a test makes in their place. */
-  readonly unheard: readonly EventTimeDriver[];
-  readonly inputPath: WatermarkPath;
-  /** In the order of the chain. */
-  readonly operators: readonly Operator[];
-  readonly stores: readonly KeyedStateStore[];
-  readonly loopOptions: (port: 0 | 1, input: LoopOptions["input"]) => LoopOptions;
-  readonly metrics: TaskMetrics;
-  readonly subtask: number;
-  /** It had come to its end when it was snapshotted. */
-  readonly finished: boolean;
-  readonly state: TaskState;
-  readonly mode: CheckpointingMode;
-  /** The task's part of a checkpoint is there. */
-  readonly taken: (snapshot: TakenSnapshot) => void;
-  /** What to say of an error that comes before the first watermark. */
-  readonly onFailure: (error: unknown) => unknown;
-};
-
-export type TaskEventTime = {
-  readonly driver: EventTimeDriver;
-  readonly path: WatermarkPath;
-  /** Watermarks of the source before it count beside its own: a test says them. */
-  readonly hears: boolean;
-};
+import { ChunkSize } from "./chunk-size.ts";
+import { preparedBy, TaskCheckpoints } from "./task-checkpoints.ts";
+import { holdingsClose } from "./task-holdings.ts";
+import { TaskInput } from "./task-input.ts";
+import type { TaskParts } from "./task-parts.ts";
 
 export type TurnResult = "more" | "idle" | "blocked" | "finished";
-
-type Pending = {
-  readonly channel: InputChannel;
-  readonly element: ReceivedElement;
-  readonly count: number;
-  position: number;
-  readonly loop: Loop | null;
-  /** Watermarks among the records (BatchReader.marks), and how far they have been passed. */
-  readonly marks: readonly number[];
-  passed: number;
-};
-
-/**
- * Records handed to a loop at once: adapts so that one call takes about half a millisecond. Nothing looks at the clock
- * within a call, so that functions that become slow all of a sudden are held against the watchdog for a chunk.
- */
-const CHUNK_MAX = 1_024;
-const CHUNK_TARGET_MS = 0.5;
-
-const NO_MARKS: readonly number[] = [];
 
 /** Turns of a busy task between two looks at how full its links are: about a tenth of a second. */
 const TURNS_PER_LOOK = 64;
 
 export class Task {
   readonly parts: TaskParts;
-  readonly #head: Operator | null;
   readonly #checkpoints: TaskCheckpoints;
-  readonly #rowLoops: (Loop | null)[] = [null, null];
-  readonly #batchLoops = new WeakMap<BatchCodec, Loop>();
-  readonly #polled: { element: ReceivedElement | null } = { element: null };
-  readonly #batch: { -readonly [K in keyof RecordBatch]: RecordBatch[K] } = {
-    count: 0,
-    rows: null,
-    timestamps: null,
-    reader: null,
-  };
+  /** Null: it begins with a source. */
+  readonly #input: TaskInput | null;
+  readonly #chunk: ChunkSize;
   #phase: "running" | "ending" | "preparing" | "finished" = "running";
-  #pending: Pending | null = null;
-  #chunk = 1;
   #turns = 0;
   #ended: { watermarks: number; operators: number; partitions: number };
   #failure: unknown = null;
@@ -146,8 +58,8 @@ export class Task {
     for (const { driver } of eventTimes) {
       for (const channel of gate?.channels.keys() ?? []) driver.addChannel(channel);
     }
-    const [head] = parts.chain.options.bindings;
-    this.#head = head?.o?.onBatch === undefined ? null : head.o;
+    this.#chunk = new ChunkSize(parts.clock);
+    this.#input = gate === null ? null : new TaskInput(parts, gate, this.#checkpoints, this.#chunk);
   }
 
   /** Runs until `deadlineMs` (monotonic) or until there is nothing to do. Throws when the task has failed. */
@@ -203,7 +115,7 @@ export class Task {
 
   /** Gives everything back, whatever state the task is in. "abort": what sinks have not prepared goes. */
   async close(outcome: "committed" | "abort"): Promise<void> {
-    this.#pending = null;
+    this.#input?.drop();
     await holdingsClose(this.parts, outcome);
   }
 
@@ -314,166 +226,17 @@ export class Task {
     return room;
   }
 
-  #pollSource(source: SourceDriver): "more" | "none" | "end" {
-    const { clock } = this.parts;
-    const startMs = clock.monotonicMs();
-    const result = source.poll(this.#chunk);
-    if (result === "wait") return "none";
-    this.#adapt(clock.monotonicMs() - startMs);
-    return result;
-  }
-
   #takeInput(): "more" | "none" | "end" {
-    const { gate } = this.parts;
-    assert(gate !== null, "a task without a source has inputs");
-    if (this.#pending !== null) {
-      this.#processPending(this.#pending);
-      return "more";
-    }
-    const channel = gate.poll(this.#polled);
-    const { element } = this.#polled;
-    if (channel === null || element === null) return gate.open === 0 ? "end" : "none";
-    if (element.kind === ELEMENT.batch || element.kind === ELEMENT.rows) {
-      this.#enterChannel(gate, channel);
-      this.#pending = this.#openBatch(channel, element);
-      this.#processPending(this.#pending);
-    } else {
-      this.#onControl(gate, channel, element);
-    }
-    return "more";
+    assert(this.#input !== null, "a task without a source has inputs");
+    return this.#input.take();
   }
 
-  #enterChannel(gate: InputGate, channel: InputChannel): void {
-    for (const { driver } of this.parts.eventTimes) driver.enterChannel(gate.channels.indexOf(channel));
-  }
-
-  #onControl(gate: InputGate, channel: InputChannel, element: ReceivedElement): void {
-    const { combiner, inputPath, eventTimes, metrics } = this.parts;
-    const index = gate.channels.indexOf(channel);
-    if (element.kind === ELEMENT.watermark) combiner.onWatermark(index, element.value);
-    else if (element.kind === ELEMENT.idle) this.#onIdle(index, element.value === 1);
-    else if (element.kind === ELEMENT.barrier) this.#checkpoints.onBarrier(index, element.value);
-    else {
-      assert(element.kind === ELEMENT.end, `unexpected element ${element.kind}`);
-      gate.onEnd(channel);
-      combiner.onEnd(index);
-      this.#checkpoints.onEnd(index);
-      for (const { driver } of eventTimes) driver.leaveChannel(index);
-    }
-    channel.receiver.release();
-    inputPath.setIdle(combiner.idle);
-    if (gate.open > 0) inputPath.advance(combiner.watermark);
-    metrics.inputWatermark(combiner.watermark);
-  }
-
-  #onIdle(channel: number, idle: boolean): void {
-    const { combiner, eventTimes } = this.parts;
-    combiner.onIdle(channel, idle);
-    for (const { driver, hears } of eventTimes) {
-      if (!hears) continue;
-      if (idle) driver.leaveChannel(channel);
-      else driver.addChannel(channel);
-    }
-  }
-
-  #openBatch(channel: InputChannel, element: ReceivedElement): Pending {
-    const { port } = channel;
-    const { gate, input } = this.parts;
-    input.channel = gate?.channels.indexOf(channel) ?? 0;
-    if (element.rows !== null) {
-      this.parts.metrics.received(element.rows.length, 0);
-      const loop = this.#head ? null : this.#rowLoop(port);
-      const marks = element.marks ?? NO_MARKS;
-      return { channel, element, count: element.rows.length, position: 0, loop, marks, passed: 0 };
-    }
-    const { reader, codec } = channel;
-    assert(reader !== null && codec !== null && element.view !== null, "a batch before its schema");
-    reader.open(element.view, element.offset, element.size);
-    this.parts.metrics.received(reader.count, element.size);
-    return {
-      channel,
-      element,
-      count: reader.count,
-      position: 0,
-      loop: this.#head ? null : this.#batchLoop(port, codec),
-      marks: reader.marks,
-      passed: 0,
-    };
-  }
-
-  #rowLoop(port: 0 | 1): Loop {
-    this.#rowLoops[port] ??= this.parts.chain.compileLoop(this.parts.loopOptions(port, { kind: "rows" }));
-    return this.#rowLoops[port];
-  }
-
-  #batchLoop(port: 0 | 1, codec: BatchCodec): Loop {
-    let loop = this.#batchLoops.get(codec);
-    if (loop === undefined) {
-      loop = this.parts.chain.compileLoop(this.parts.loopOptions(port, { kind: "batch" }));
-      this.#batchLoops.set(codec, loop);
-    }
-    return loop;
-  }
-
-  #processPending(pending: Pending): void {
-    if (!this.#passMarks(pending)) this.#processChunk(pending);
-    if (pending.position < pending.count || pending.passed < pending.marks.length) return;
-    if (pending.passed > 0) this.parts.metrics.inputWatermark(this.parts.combiner.watermark);
-    pending.channel.receiver.release();
-    this.#pending = null;
-  }
-
-  /**
-   * Part of a batch, up to the first mark by which event time goes on; how long a whole chunk takes decides the size of
-   * the next one.
-   */
-  #processChunk(pending: Pending): void {
-    const { clock, status } = this.parts;
-    const { element, channel, count, position, loop, marks } = pending;
-    const isWhole = loop !== null && count - position >= this.#chunk;
-    const end = isWhole ? position + this.#chunk : count;
-    const startMs = isWhole ? clock.monotonicMs() : 0;
-    let to: number;
-    do {
-      to = Math.min(end, marks[pending.passed] ?? end);
-      pending.position =
-        loop === null
-          ? this.#processWhole(pending, to)
-          : loop(element.rows ?? channel.reader, element.times, pending.position, to, element.kinds);
-    } while (pending.position === to && to < end && !status.full && !this.#passMarks(pending));
-    if (isWhole && pending.position === end) this.#adapt(clock.monotonicMs() - startMs);
-  }
-
-  /** The watermarks before the next record count. True: event time goes on by them, which has to be delivered first. */
-  #passMarks(pending: Pending): boolean {
-    const { combiner, inputPath, input } = this.parts;
-    const { marks, position, passed } = pending;
-    while (pending.passed < marks.length && marks[pending.passed]! <= position) {
-      combiner.onWatermark(input.channel, marks[pending.passed + 1]!);
-      pending.passed += 2;
-    }
-    if (pending.passed === passed) return false;
-    inputPath.setIdle(combiner.idle);
-    inputPath.advance(combiner.watermark);
-    return inputPath.isDue;
-  }
-
-  #processWhole({ channel, element, position }: Pending, to: number): number {
-    const batch = this.#batch;
-    batch.count = to;
-    batch.rows = element.rows;
-    batch.timestamps = element.times;
-    batch.reader = element.rows === null ? channel.reader : null;
-    try {
-      return this.#head?.onBatch?.(batch, position, channel.port) ?? to;
-    } catch (error) {
-      throw withOperator(error, this.parts.chain.operators[0]?.uid ?? "");
-    }
-  }
-
-  #adapt(elapsedMs: number): void {
-    if (elapsedMs > CHUNK_TARGET_MS) this.#chunk = Math.max(1, this.#chunk >> 1);
-    else if (elapsedMs < CHUNK_TARGET_MS / 4) this.#chunk = Math.min(CHUNK_MAX, this.#chunk << 1);
+  #pollSource(source: SourceDriver): "more" | "none" | "end" {
+    const startMs = this.#chunk.begin();
+    const result = source.poll(this.#chunk.size);
+    if (result === "wait") return "none";
+    this.#chunk.adapt(startMs);
+    return result;
   }
 
   #makeWatermarks(): void {
@@ -561,32 +324,4 @@ export class Task {
     if (failure !== null) throw failure;
     for (const sink of this.parts.sinks) if (sink.failure !== null) throw sink.failure;
   }
-}
-
-/** What a task holds that has to be given back. */
-export type TaskHoldings = Pick<TaskParts, "source" | "sinks" | "flatMaps" | "operators" | "stores">;
-
-/**
- * Closes everything, also after failures, of which the first is thrown. What lies in the pools first, at once: a slot
- * may be given up while something outside does not settle, and then its memory is others'.
- */
-export async function holdingsClose(holdings: TaskHoldings, outcome: "committed" | "abort"): Promise<void> {
-  const { source, sinks, flatMaps, operators, stores } = holdings;
-  const failures: unknown[] = [];
-  const attempt = async (close: () => void | Promise<void>): Promise<void> => {
-    try {
-      await close();
-    } catch (error) {
-      failures.push(error); // The rest must close all the same; reported below.
-    }
-  };
-  for (const driver of flatMaps) await attempt(() => driver.close());
-  for (const operator of operators) await attempt(() => operator.close());
-  for (const store of stores) await attempt(() => store.release());
-  if (source) await attempt(() => source.close());
-  for (const sink of sinks) {
-    if (outcome === "abort") await attempt(() => sink.abort());
-    await attempt(() => sink.close());
-  }
-  if (failures.length > 0) throw failures[0];
 }

@@ -1,6 +1,8 @@
 import type { Mutant } from "../mutant.ts";
 
 const TASK = "src/taskmanager/task/task.ts";
+const TASK_INPUT = "src/taskmanager/task/task-input.ts";
+const TASK_HOLDINGS = "src/taskmanager/task/task-holdings.ts";
 const SLOT = "src/taskmanager/slot/slot.ts";
 const MANAGER = "src/taskmanager/task-manager.ts";
 const PATH = "src/taskmanager/chain/watermark-path.ts";
@@ -57,7 +59,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "a channel that falls silent is counted again only with its next record",
-    file: "src/taskmanager/task/task.ts",
+    file: TASK_INPUT,
     find: "      else driver.addChannel(channel);\n",
     replace: "",
     tests: ["src/testing/event-time.test.ts"],
@@ -100,27 +102,31 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "a sink that was not committed is not aborted",
-    file: TASK,
+    file: TASK_HOLDINGS,
     find: `    if (outcome === "abort") await attempt(() => sink.abort());\n`,
     replace: "",
+    tests: TASK_TESTS,
   },
   {
     name: "what a task holds is not closed after the first failure",
-    file: TASK,
+    file: TASK_HOLDINGS,
     find: "      failures.push(error); // The rest must close all the same; reported below.\n",
     replace: "      throw error;\n",
+    tests: TASK_TESTS,
   },
   {
     name: "failures while a task is closed are lost",
-    file: TASK,
+    file: TASK_HOLDINGS,
     find: "  if (failures.length > 0) throw failures[0];\n}",
     replace: "}",
+    tests: TASK_TESTS,
   },
   {
     name: "a task takes more and more at once however slow it is",
-    file: TASK,
-    find: "this.#chunk = Math.max(1, this.#chunk >> 1);",
-    replace: "this.#chunk = Math.max(1, this.#chunk << 1);",
+    file: "src/taskmanager/task/chunk-size.ts",
+    find: "this.size = Math.max(1, this.size >> 1);",
+    replace: "this.size = Math.max(1, this.size << 1);",
+    tests: TASK_TESTS,
   },
   {
     name: "a slot that failed to close its tasks closes without a word",
@@ -306,7 +312,7 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "a mark at the end of a batch is passed over",
-    file: TASK,
+    file: TASK_INPUT,
     find: "pending.position < pending.count || pending.passed < pending.marks.length",
     replace: "pending.position < pending.count",
     tests: [
@@ -318,21 +324,21 @@ export const TASKMANAGER: readonly Mutant[] = [
   },
   {
     name: "records behind a mark overtake its watermark",
-    file: TASK,
+    file: TASK_INPUT,
     find: "marks[pending.passed]! <= position",
     replace: "marks[pending.passed]! < position",
     tests: TASK_TESTS,
   },
   {
     name: "an input that goes on by a mark stays idle",
-    file: TASK,
+    file: TASK_INPUT,
     find: "    inputPath.setIdle(combiner.idle);\n    inputPath.advance(combiner.watermark);\n    return inputPath.isDue;",
     replace: "    inputPath.advance(combiner.watermark);\n    return inputPath.isDue;",
     tests: TASK_TESTS,
   },
   {
     name: "the end of all channels but one is a watermark of its own",
-    file: TASK,
+    file: TASK_INPUT,
     find: "if (gate.open > 0) inputPath.advance(combiner.watermark);",
     replace: "if (gate.open > 1) inputPath.advance(combiner.watermark);",
     tests: TASK_TESTS,
