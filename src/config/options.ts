@@ -15,6 +15,12 @@ export const OPTIONS = {
     default: "1",
     doc: "Slots of a TaskManager: threads, each with its own V8 heap and an equal share of the managed memory.",
   }),
+  readyThreads: option({
+    key: "millrace.taskmanager.ready-threads",
+    type: integer({ min: 0, max: SLOTS_MAX }),
+    default: "0",
+    doc: "Threads that a TaskManager keeps ready, so that a job, or a slot whose thread was lost, need not wait for one.",
+  }),
   parallelism: option({
     key: "parallelism.default",
     type: integer({ min: 1, max: 32_768 }),

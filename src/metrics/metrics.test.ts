@@ -146,3 +146,23 @@ test("histograms tell count, sum and extremes exactly, quantiles within 8 %", ()
     }),
   );
 });
+
+test("E3: the next attempt of a task counts from zero, in the thread that it had or another one, and has one entry", () => {
+  const { registry, store, announce } = setUp();
+  const other = { ...SCOPE, subtask: SCOPE.subtask + 1 };
+  for (const name of [SCOPE, other]) registry.scope(name).count("numRecordsIn", 5);
+  registry.scope(SCOPE).observe("latency", 7);
+  announce();
+  registry.begin(SCOPE);
+  const sumOf = (subtask: number): number => store.sum("numRecordsIn", (entry) => entry.subtask === subtask);
+  assert.deepEqual([sumOf(SCOPE.subtask), sumOf(other.subtask)], [0, 5]);
+  assert.equal(store.histogram(...store.entries().filter(({ kind }) => kind === "histogram")).count, 0);
+  registry.scope(SCOPE).count("numRecordsIn", 2);
+  assert.equal(sumOf(SCOPE.subtask), 2);
+  const before = store.entries().length;
+  const memory = metricMemory();
+  const next = new MetricRegistry(memory, (definition) => store.define(0, memory, [definition]));
+  next.scope(SCOPE).count("numRecordsIn", 3);
+  assert.deepEqual([sumOf(SCOPE.subtask), sumOf(other.subtask)], [3, 0], "nothing of a thread that has ended");
+  assert.equal(store.entries().length, before);
+});

@@ -28,6 +28,7 @@ function setUp() {
   const ended: number[] = [];
   const says: ((message: FromSlot) => void)[] = [];
   const runner: SlotRunner = {
+    keepReady: () => undefined,
     residentBytes: () => null,
     start: ({ index, fence }) => {
       started.push(index);

@@ -3,13 +3,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EngineError } from "../base/errors.ts";
-import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
+import { type EngineError, UserError } from "../base/errors.ts";
+import type { Attempt, CheckpointId, JobId, LeaderEpoch } from "../base/ids.ts";
 import { Configuration } from "../config/configuration.ts";
 import type { JobVertex } from "../graph/job-graph.ts";
 import { SegmentPool } from "../memory/segment-pool.ts";
 import { taskManagerMemory } from "../memory/task-manager-memory.ts";
-import { DropCounts, type Fence } from "../protocol/fence.ts";
+import { errorData } from "../protocol/error-data.ts";
+import { fenceContract } from "../protocol/fence.contract.ts";
+import { DropCounts, type Fence, type Fenced } from "../protocol/fence.ts";
 import {
   type FromSlot,
   type JobDescriptor,
@@ -26,7 +28,7 @@ import { type JobSlots, TaskManager } from "./task-manager.ts";
 const GIB = 1024 ** 3;
 const JOB = { jobId: "job", config: [] } as unknown as JobDescriptor;
 
-const FENCE: Fence = { job: "job" as JobId, attempt: 0 as Attempt, epoch: 0 as LeaderEpoch };
+const FENCE: Fence = { job: "job" as JobId, attempt: 1 as Attempt, epoch: 1 as LeaderEpoch };
 
 /** Of the vertices of `CHAINS`, or of none. */
 function taskOf(vertex: number, subtask: number, attempt = 0): TaskDescriptor {
@@ -58,11 +60,15 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
   const values = { "taskmanager.numberOfTaskSlots": threads.length, "taskmanager.memory.flink.size": "1gb" };
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const says: ((message: FromSlot) => void)[] = [];
+  /** The same, of whomever, and with whatever number. */
+  const raw: ((message: Fenced<FromSlot>) => void)[] = [];
+  const dropped = new DropCounts();
   /** What each thread was told, in the order of their starts. */
   const given: { readonly index: number; readonly heard: ToSlot[] }[] = [];
   const exits: ((exit: SlotExit) => void)[] = [];
   const words: { progress: Int32Array; lastVertex: Int32Array }[] = [];
   const runner: SlotRunner = {
+    keepReady: () => undefined,
     residentBytes: () => residentBytes(env.clock.monotonicMs()),
     start: ({ index, progress, lastVertex }, onExit): SlotHandle => {
       words[index] = { progress: new Int32Array(progress), lastVertex: new Int32Array(lastVertex) };
@@ -75,6 +81,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
         send: ({ body }) => heard.push(body),
         request: () => assert.fail(),
         receive: ({ message = assert.fail() }) => {
+          raw[index] = message;
           says[index] = (body) => {
             said += 1;
             message({ fence: FENCE, sequence: said, body });
@@ -102,7 +109,7 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     configuration,
     memory,
     runner,
-    dropped: new DropCounts(),
+    dropped,
   });
   const job = (heard = told): JobSlots =>
     manager.slotsFor({
@@ -148,6 +155,8 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     exits,
     words,
     given,
+    raw,
+    dropped,
     close,
     deploy,
     hang,
@@ -155,6 +164,51 @@ function setUp(threads: readonly Thread[], residentBytes: (nowMs: number) => num
     processBytes: memory.process.bytes,
   };
 }
+
+const SAID = { vertex: 8, subtask: 0, task: "8/0/0", sink: "out" } as const;
+const CHECKPOINT = 1 as CheckpointId;
+const ERROR = errorData(new UserError("BROKEN", "broken"));
+
+fenceContract<FromSlot["kind"], FromSlot>(
+  "a TaskManager, towards its slots",
+  {
+    ready: { kind: "ready" },
+    deployed: { kind: "deployed", tasks: ["8/0/0"] },
+    prepared: { kind: "prepared", task: "8/0/0", sinks: [] },
+    committed: { kind: "committed", ...SAID },
+    commitFailed: { kind: "commitFailed", ...SAID, error: ERROR },
+    failed: { kind: "failed", tasks: ["8/0/0"], error: ERROR },
+    closed: { kind: "closed", task: "8/0/0", error: null },
+    spoilt: { kind: "spoilt", reason: "the heap" },
+    splitRequest: { kind: "splitRequest", ...SAID },
+    split: { kind: "split", task: "8/0/0", split: null },
+    splitsFollow: { kind: "splitsFollow", task: "8/0/0" },
+    coordinated: { kind: "coordinated", checkpoint: CHECKPOINT, vertex: 8, uid: "in", state: null },
+    checkpointTaken: { kind: "checkpointTaken", checkpoint: CHECKPOINT, task: "8/0/0", prepared: [] },
+    checkpointAcknowledged: {
+      ...{ kind: "checkpointAcknowledged", checkpoint: CHECKPOINT, task: "8/0/0" },
+      ...({} as Pick<Extract<FromSlot, { readonly kind: "checkpointAcknowledged" }>, "written" | "timing">),
+    },
+    checkpointDeclined: { kind: "checkpointDeclined", checkpoint: CHECKPOINT, task: "8/0/0", error: ERROR },
+    metrics: { kind: "metrics", definitions: [] },
+    print: { kind: "print", ...SAID, lines: "line" },
+    rows: { kind: "rows", ...SAID, rows: new Uint8Array(1) },
+    log: { kind: "log", line: "line" },
+  },
+  async () => {
+    const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+    const { env, told, lost, given, raw, says, dropped, slots } = setUp([thread], () => null);
+    says[0]?.({ kind: "ready" });
+    return {
+      ...{ fence: FENCE, heard: 1, dropped },
+      send: async (message) => {
+        raw[0]?.(message);
+        await env.advance(0);
+      },
+      seen: () => ({ told, lost, given, isEmpty: slots.isEmpty(0) }),
+    };
+  },
+);
 
 test("M1: a thread that cannot be ended is given up after ten seconds, and keeps its segments", async () => {
   const thread: Thread = { heldBytes: 0, terminate: () => new Promise(() => undefined) };

@@ -29,7 +29,7 @@ import type { FromSlot, JobDescriptor, TaskDescriptor, TaskId, ToSlot } from "..
 import { neverReturned, outOfHeap, withCulprit } from "./failures/user-failure.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import { HELD_FACTOR_MAX } from "./runner/heap-guard.ts";
-import type { SlotExit, SlotHandle, SlotRunner, SlotStart } from "./runner/slot-runner.ts";
+import type { SlotExit, SlotHandle, SlotHeap, SlotRunner, SlotStart } from "./runner/slot-runner.ts";
 import { ShuffleEnvironment, type WiringRequest } from "./shuffle-environment.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -198,6 +198,8 @@ export class TaskManager {
       residentBytes: () => options.runner.residentBytes(),
       onOver: (residentBytes) => this.#onOver(residentBytes),
     });
+    const ready = configuration.get(OPTIONS.readyThreads);
+    if (ready > 0) options.runner.keepReady(ready, this.#heap);
   }
 
   get memory(): TaskManagerMemory {
@@ -269,11 +271,16 @@ export class TaskManager {
       progress: this.#progress,
       lastVertex: this.#lastVertex,
       turnBudgetMs: configuration.get(OPTIONS.turnBudget),
-      heap: {
-        budgetBytes: memory.slot.heap.bytes,
-        youngGenerationBytes: memory.slot.youngGeneration.bytes,
-        limitBytes: memory.process.bytes * HEAP_LIMIT_FACTOR,
-      },
+      heap: this.#heap,
+    };
+  }
+
+  get #heap(): SlotHeap {
+    const { slot, process } = this.memory;
+    return {
+      budgetBytes: slot.heap.bytes,
+      youngGenerationBytes: slot.youngGeneration.bytes,
+      limitBytes: process.bytes * HEAP_LIMIT_FACTOR,
     };
   }
 
@@ -361,6 +368,7 @@ export class TaskManager {
   async close(): Promise<void> {
     this.#watchdog.stop();
     this.#memoryGuard.stop();
+    this.#options.runner.keepReady(0, this.#heap);
     for (const entry of this.#slots) if (entry !== null) await this.release(entry);
   }
 

@@ -8,6 +8,7 @@ export type SlotDeath = (message: FromSlot, slot: number) => "unheard" | "heard"
 
 export function mortalSlots(runner: SlotRunner, death: SlotDeath): SlotRunner {
   return {
+    keepReady: (threads, heap) => runner.keepReady(threads, heap),
     residentBytes: () => runner.residentBytes(),
     start(start: SlotStart, onExit) {
       const handle = runner.start(start, onExit);

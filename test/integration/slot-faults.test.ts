@@ -231,6 +231,7 @@ test("a job that has nothing to do sleeps: between two records a second apart it
   const threads = threadSlotRunner();
   let progress: Int32Array = new Int32Array(0);
   const runner: SlotRunner = {
+    keepReady: threads.keepReady,
     residentBytes: () => threads.residentBytes(),
     start(slot, onExit) {
       progress = new Int32Array(slot.progress);

@@ -93,8 +93,10 @@ const restarted = job({ name: "restarted" }, (env) => {
     .to("counts", jsonl("/out/counts"));
 });
 
-function check({ outcome, error, disk }: Simulation, { network, managed }: TaskManager, what: string): void {
+function check({ outcome, error, disk, metrics }: Simulation, { network, managed }: TaskManager, what: string): void {
   assert.deepEqual([outcome, error], ["finished", null], what);
+  const read = metrics.sum("numRecordsOut", ({ operator }) => operator === "in");
+  assert.equal(read, ROWS, `metrics are those of the last attempt: ${what}`);
   const all = rowsOf(disk, "all").map(({ n }) => n);
   assert.deepEqual(
     all.sort((a, b) => a - b),

@@ -84,6 +84,7 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
     return bells[index];
   };
   return {
+    keepReady: () => undefined, // There is nothing to start.
     residentBytes: () => null,
     start(start: SlotStart): SlotHandle {
       const loop = new SlotLoop(env);

@@ -9,7 +9,14 @@ import { SharedDoorbell } from "../../network/doorbell.ts";
 import { PortTransport } from "../../network/port-transport.ts";
 import type { SlotControl } from "../../protocol/slot-messages.ts";
 import { nodeDisk } from "../../storage/node-disk.ts";
-import { SLOT_ADDRESS, type SlotExit, type SlotHandle, type SlotRunner, type SlotStart } from "./slot-runner.ts";
+import {
+  SLOT_ADDRESS,
+  type SlotExit,
+  type SlotHandle,
+  type SlotHeap,
+  type SlotRunner,
+  type SlotStart,
+} from "./slot-runner.ts";
 import { stackSample } from "./stack-sample-node.ts";
 
 const MIB = 1024 ** 2;
@@ -62,26 +69,13 @@ export function threadSlotRunner(
 ): SlotRunner {
   setFlagsFromString(INTERRUPTIBLE);
   const { timers } = nodeEnv(nodeDisk());
+  const ready = new ReadyThreads(output);
   return {
     residentBytes,
+    keepReady: (threads, heap) => ready.keep(threads, heap),
     start(start: SlotStart, onExit: (exit: SlotExit) => void): SlotHandle {
-      const worker = new Worker(workerUrl(), {
-        name: `millrace-slot-${start.index}`,
-        workerData: start,
-        resourceLimits: {
-          maxOldGenerationSizeMb: start.heap.limitBytes / MIB,
-          maxYoungGenerationSizeMb: start.heap.youngGenerationBytes / MIB,
-        },
-        // Workers must not inherit what the test runner or a debugger gave to this process.
-        execArgv: [],
-        // At its end a thread would close descriptors by number that it had opened, also those that others have closed
-        // since (a socket that was made of one): by then the number is another thread's file.
-        trackUnmanagedFds: false,
-        stdout: output !== null,
-        stderr: output !== null,
-      });
-      if (output !== null)
-        for (const stream of [worker.stdout, worker.stderr]) stream.setEncoding("utf8").on("data", output);
+      const worker = ready.take(start.heap);
+      worker.postMessage(start);
       const bell = new SharedDoorbell(new Int32Array(start.doorbells), start.index * 2);
       const transport = new PortTransport({ port: worker, timers });
       const control: SlotControl = transport.connect(SLOT_ADDRESS);
@@ -105,4 +99,74 @@ export function threadSlotRunner(
       };
     },
   };
+}
+
+/** Another thread is started in place of one that was taken only after a while: whoever took it has more to do then. */
+const REFILL_MS = 1_000;
+
+/** Threads that wait for a slot. They keep nothing alive. */
+class ReadyThreads {
+  readonly #output: ((text: string) => void) | null;
+  readonly #waiting = new Set<Worker>();
+  #count = 0;
+  #heap: SlotHeap | null = null;
+  #refill: NodeJS.Timeout | null = null;
+  #started = 0;
+
+  constructor(output: ((text: string) => void) | null) {
+    this.#output = output;
+  }
+
+  keep(count: number, heap: SlotHeap): void {
+    this.#count = count;
+    this.#heap = heap;
+    this.#fill();
+    for (const worker of [...this.#waiting].slice(count)) {
+      this.#waiting.delete(worker);
+      void worker.terminate();
+    }
+  }
+
+  take(heap: SlotHeap): Worker {
+    const [waiting] = this.#waiting;
+    if (waiting === undefined) return this.#start(heap);
+    this.#waiting.delete(waiting);
+    waiting.ref();
+    this.#refill ??= setTimeout(() => this.#fill(), REFILL_MS).unref();
+    return waiting;
+  }
+
+  #fill(): void {
+    if (this.#refill !== null) clearTimeout(this.#refill);
+    this.#refill = null;
+    while (this.#heap !== null && this.#waiting.size < this.#count) {
+      const worker = this.#start(this.#heap);
+      worker.unref();
+      this.#waiting.add(worker);
+      // One that does not come up: the slot that needs a thread tells why.
+      worker.on("error", () => undefined);
+      worker.once("exit", () => this.#waiting.delete(worker));
+    }
+  }
+
+  #start(heap: SlotHeap): Worker {
+    this.#started += 1;
+    const worker = new Worker(workerUrl(), {
+      name: `millrace-slot-${this.#started}`,
+      resourceLimits: {
+        maxOldGenerationSizeMb: heap.limitBytes / MIB,
+        maxYoungGenerationSizeMb: heap.youngGenerationBytes / MIB,
+      },
+      // Workers must not inherit what the test runner or a debugger gave to this process.
+      execArgv: [],
+      // At its end a thread would close descriptors by number that it had opened, also those that others have closed
+      // since (a socket that was made of one): by then the number is another thread's file.
+      trackUnmanagedFds: false,
+      stdout: this.#output !== null,
+      stderr: this.#output !== null,
+    });
+    if (this.#output !== null)
+      for (const stream of [worker.stdout, worker.stderr]) stream.setEncoding("utf8").on("data", this.#output);
+    return worker;
+  }
 }

@@ -142,9 +142,14 @@ class StartedSlot implements AsyncDisposable {
     await this.handle.terminate();
   }
 
-  async runEndless(attempt = 0): Promise<void> {
-    const { plan } = await jobBuild(await jobLoad(ENDLESS), {}, DEFAULTS);
-    this.deploy(ENDLESS, plan.hash, attempt);
+  runEndless(attempt = 0): Promise<void> {
+    return this.run(ENDLESS, attempt);
+  }
+
+  /** Until its source has got something to read. */
+  async run(bundle: string, attempt = 0): Promise<void> {
+    const { plan } = await jobBuild(await jobLoad(bundle), {}, DEFAULTS);
+    this.deploy(bundle, plan.hash, attempt);
     await this.until(() =>
       this.messages.some((message) => message.kind === "split" && message.task === `0/0/${attempt}`),
     );
@@ -291,6 +296,24 @@ function sharedThreadContract(make: () => SlotRunner): void {
   });
 }
 
+/** A job of one task whose function does this with record 100 of an endless source. */
+const doing = (statement: string): string =>
+  moduleOf(`
+    import { blackhole, generate, job } from "millrace";
+    const act = ({ id }) => { if (id === 100) { ${statement} } return { id }; };
+    export default job({ name: "spoils" }, (env) =>
+      env.from("in", generate(Infinity, (id) => ({ id }))).map(act).uid("act").to("out", blackhole()));
+  `);
+
+/** What user code does, and whether tasks to come may suffer from it. */
+const DEEDS: readonly { readonly what: string; readonly statement: string; readonly reason: RegExp | null }[] = [
+  { what: "throws", statement: `throw new Error("gives up");`, reason: null },
+  { what: "calls process.exit", statement: "process.exit(1);", reason: /exit/ },
+  { what: "throws in a timer", statement: `setTimeout(() => { throw new Error("late"); });`, reason: /late/ },
+  { what: "rejects a promise", statement: `Promise.reject(new Error("late"));`, reason: /late/ },
+  { what: "edits a prototype", statement: "Array.prototype.at = () => 0;", reason: /Array\.prototype\.at was changed/ },
+];
+
 /** Ways of user code to end the slot's thread. */
 const DEATHS: readonly { readonly kind: SlotExit["kind"]; readonly code: number; readonly source: string }[] = [
   { kind: "exit", code: 3, source: "process.reallyExit(3);" },
@@ -311,6 +334,38 @@ function ownThreadContract(make: () => SlotRunner): void {
       );
     });
   }
+
+  for (const { what, statement, reason } of DEEDS) {
+    test(`a thread whose user code ${what} ${reason === null ? "may go on" : "says that it may be spoilt, before its tasks are closed"}`, async () => {
+      await using slot = new StartedSlot(make());
+      const before = slot.progress;
+      await slot.run(doing(statement));
+      await slot.until(() => slot.said.includes("failed") || slot.progress > before + 200);
+      await slot.close();
+      const reasons = slot.messages.map((message) => (message.kind === "spoilt" ? message.reason : null));
+      const [told] = reasons.filter((each) => each !== null);
+      if (reason === null) assert.equal(told, undefined);
+      else assert.match(told ?? "", reason);
+      if (reason !== null) assert.ok(slot.said.indexOf("spoilt") < slot.said.indexOf("closed"));
+      if (reason !== null) return;
+      await slot.run(doing(statement), 1);
+      await slot.close();
+    });
+  }
+
+  test("threads that are kept ready are given to slots, one each; those that are not needed any more are ended", async () => {
+    const runner = make();
+    const { heap } = slotStart();
+    runner.keepReady(2, heap);
+    for (let slots = 0; slots < 3; slots += 1) {
+      await using slot = new StartedSlot(runner);
+      await slot.until(() => slot.said.includes("ready"));
+      await slot.run(ENDLESS);
+      await slot.close();
+      assert.deepEqual(slot.exits, []);
+    }
+    runner.keepReady(0, heap);
+  });
 
   test("a thread that does not come up is told once, with its error", async () => {
     const start = slotStart();

@@ -31,13 +31,15 @@ export type SlotStart = {
   /** Of all slots, one word each: the vertex whose task had the last turn, plus one; 0 before the first turn. */
   readonly lastVertex: SharedArrayBuffer;
   readonly turnBudgetMs: number;
-  readonly heap: {
-    /** What the slot is held to (heap-guard.ts). */
-    readonly budgetBytes: number;
-    readonly youngGenerationBytes: number;
-    /** V8's own limit. */
-    readonly limitBytes: number;
-  };
+  readonly heap: SlotHeap;
+};
+
+export type SlotHeap = {
+  /** What the slot is held to (heap-guard.ts). */
+  readonly budgetBytes: number;
+  readonly youngGenerationBytes: number;
+  /** V8's own limit. */
+  readonly limitBytes: number;
 };
 
 /** How a slot's thread ended by itself. */
@@ -67,6 +69,11 @@ export interface SlotHandle {
 }
 
 export interface SlotRunner {
+  /**
+   * Keeps so many threads ready for slots that start from now on, each with its engine loaded and no job; 0 ends those
+   * that wait. All slots have this heap.
+   */
+  keepReady(threads: number, heap: SlotHeap): void;
   /** Resident memory of the process that the slots share; null when slots are not to be held to it. */
   residentBytes(): number | null;
   /**

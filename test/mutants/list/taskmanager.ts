@@ -478,4 +478,38 @@ export const TASKMANAGER: readonly Mutant[] = [
     replace: "",
     tests: ["test/simulation/restarts.test.ts"],
   },
+  {
+    name: "a metric of a task's next attempt goes on from the one before",
+    file: "src/taskmanager/slot/job-factory.ts",
+    find: "          metrics.begin(descriptor);\n",
+    replace: "",
+    tests: ["test/simulation/restarts.test.ts"],
+  },
+  {
+    name: "a message of a slot is looked at before it is known whose it is",
+    file: "src/protocol/fenced-connection.ts",
+    find: "        if (received !== null) onMessage(received.body);\n",
+    replace: "        onMessage((received ?? message).body);\n",
+    tests: ["src/taskmanager/task-manager.test.ts"],
+  },
+  {
+    name: "a thread whose user code threw by itself is taken for clean",
+    file: "src/taskmanager/runner/slot-thread-worker.ts",
+    find: "    spoil(error.message); // W2\n",
+    replace: "",
+    tests: ["src/taskmanager/runner/slot-runner.test.ts"],
+  },
+  {
+    name: "a thread whose user code has changed the language is taken for clean",
+    file: "src/taskmanager/runner/slot-thread-worker.ts",
+    find: "      if (changed !== null) spoil(`${changed} was changed`); // W2\n",
+    replace: "      void changed;\n",
+    tests: ["src/taskmanager/runner/slot-runner.test.ts"],
+  },
+  {
+    name: "what user code adds to a prototype is not noticed",
+    file: "src/taskmanager/runner/intrinsics.ts",
+    find: "return keys.length === was.keys.length ? null : keys[keys.length - 1]!;",
+    replace: "return keys.length >= was.keys.length ? null : keys[keys.length - 1]!;",
+  },
 ];
