@@ -399,9 +399,10 @@ describe("a slot outlives its tasks", () => {
       ["1/0/0", opening],
     ]);
     const { slot, deploy, settle, said, released, commits } = setUp({ tasks });
-    await deploy("0/0/0", "0/1/0");
+    await deploy("0/0/0");
+    await deploy("0/1/0");
     await deploy("1/0/0");
-    slot.onMessage(cancelled(["0/0/0", "0/1/0"]));
+    slot.onMessage(cancelled(["0/0/0"]));
     await settle();
     said();
     slot.abandon();
