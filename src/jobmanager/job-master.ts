@@ -3,7 +3,7 @@
 // Owns: deployment, the job's life, routing between its slots. Never runs user code.
 
 import type { Env, TimerHandle } from "../base/env.ts";
-import { type EngineError, ExternalError, unreachable } from "../base/errors.ts";
+import { assert, type EngineError, ExternalError, unreachable } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import type { CompletedCheckpointStore } from "../checkpoint/completed-store.ts";
 import type { RestorePlan } from "../checkpoint/restore.ts";
@@ -138,9 +138,10 @@ export class JobMaster {
 
   /**
    * All tasks begin anew, from the start, in the same slots; what they have written is dropped. Does nothing once the
-   * job comes to its end.
+   * job comes to its end. For jobs without checkpoints: those go on from one, which the next job master knows.
    */
   restart(): void {
+    assert(this.#options.checkpoints === null, "a job with checkpoints does not begin anew from its start");
     this.#on({ kind: "restart" });
   }
 
