@@ -47,3 +47,9 @@ export function durationText(ms: number): string {
   }
   return sign + parts.slice(0, 2).join(" ");
 }
+
+/** As exact as people want it: "7ms", "1.3s", "2m 5s". */
+export function aboutText(ms: number): string {
+  const step = ms < 1_000 ? 1 : ms < 10_000 ? 100 : 1_000;
+  return durationText(Math.max(0, Math.round(ms / step) * step));
+}

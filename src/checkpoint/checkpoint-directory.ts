@@ -10,6 +10,7 @@ import { CompletedCheckpointStore, POINTER } from "./completed-store.ts";
 import type { CheckpointMetadata } from "./format/metadata.ts";
 import { damaged } from "./storage/damage.ts";
 import { DirectoryStorage } from "./storage/directory-storage.ts";
+import { checkSizes } from "./verify.ts";
 
 export class CheckpointDirectory {
   readonly path: string;
@@ -62,7 +63,7 @@ export class CheckpointDirectory {
   ): Promise<CheckpointMetadata | null> {
     return this.store.newest(async (metadata) => {
       if (except.has(metadata.id)) throw damaged(`chk-${metadata.id}`, "it could not be restored");
-      await this.#checkFiles(metadata);
+      await checkSizes(this.storage, metadata);
     }, onUnreadable);
   }
 
@@ -94,13 +95,5 @@ export class CheckpointDirectory {
 
   release(): Promise<void> {
     return this.#release();
-  }
-
-  async #checkFiles({ files }: CheckpointMetadata): Promise<void> {
-    for (const [name, bytes] of Object.entries(files)) {
-      const object = await this.storage.open(name);
-      await object.close();
-      if (object.size !== bytes) throw damaged(name, `it has ${object.size} bytes, and had ${bytes}`);
-    }
   }
 }

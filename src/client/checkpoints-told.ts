@@ -1,48 +1,97 @@
-// What a job with checkpoints says of itself, on the log: where it goes on, what failed, what was restored.
+// What a job with checkpoints says of itself, on the log: where it goes on, what failed, what was restored. Nothing is
+// said twice: what fails again as it has failed before is told by the number of that attempt.
 
-import { durationText } from "../base/duration.ts";
+import { aboutText } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
+import type { EngineError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
+import { memorySizeText } from "../base/memory-size.ts";
+import { stateBytes } from "../checkpoint/format/metadata.ts";
 import type { RestorePlan } from "../checkpoint/restore.ts";
 import type { CompletedCheckpoint } from "../jobmanager/checkpointing/checkpoint-driver.ts";
-import type { AttemptStart, FailedAttempt } from "../jobmanager/job-attempts.ts";
+import { CheckpointStats } from "../jobmanager/checkpointing/checkpoint-stats.ts";
+import { TASKS_ENDED } from "../jobmanager/checkpointing/coordinator.ts";
+import type { FailedAttempt, Recovery } from "../jobmanager/job-attempts.ts";
+import type { ErrorReport } from "./errors/error-report.ts";
+
+/** What is told of an error, with its place in the user's files. */
+export type ToldOf = (error: EngineError) => Pick<ErrorReport, "message" | "location">;
 
 export type CheckpointsTold = {
+  readonly stats: CheckpointStats;
   /** Checkpoints that turned out not to be readable when a task was restored. */
   readonly unreadable: Set<CheckpointId>;
   readonly onCompleted: (checkpoint: CompletedCheckpoint) => void;
   readonly onFailed: (id: CheckpointId, reason: string) => void;
   readonly onAttemptFailed: (failed: FailedAttempt, delayMs: number) => void;
-  readonly onBegin: (attempt: number, start: AttemptStart<RestorePlan>) => void;
+  readonly onRecovered: (recovery: Recovery<RestorePlan>) => void;
 };
 
-export function checkpointsTold({
-  env,
-  log,
-}: {
+export type CheckpointsToldOptions = {
   readonly env: Env;
   readonly log: (line: string) => void;
-}): CheckpointsTold {
+  readonly toldOf?: ToldOf;
+};
+
+export function checkpointsTold({ env, log, toldOf = asItCame }: CheckpointsToldOptions): CheckpointsTold {
+  const stats = new CheckpointStats();
   const unreadable = new Set<CheckpointId>();
+  let before: { readonly attempt: number; readonly text: string } | null = null;
   return {
+    stats,
     unreadable,
-    onCompleted: () => undefined,
-    onFailed: (id, reason) => log(`checkpoint ${id} was given up: ${reason}`),
-    onAttemptFailed: ({ error, from }, delayMs) => {
-      if (from !== null && DAMAGE.has(error.code)) unreadable.add(from);
-      log(`failed: ${error.code} ${error.message}; the job starts again in ${durationText(delayMs)}`);
+    onCompleted: (checkpoint) => stats.onCompleted(checkpoint),
+    onFailed: (id, reason) => {
+      stats.onFailed();
+      if (reason !== TASKS_ENDED) log(`checkpoint ${id} was given up: ${reason}`);
     },
-    onBegin: (attempt, start) => log(`attempt ${attempt + 1} ${beginText(start, env.clock.nowMs())}`),
+    onAttemptFailed: ({ attempt, error, from }, delayMs) => {
+      if (from !== null && DAMAGE.has(error.code)) unreadable.add(from);
+      const text = failureText(error, toldOf);
+      const isAgain = before?.text === text;
+      if (!isAgain) before = { attempt, text };
+      const next = `starts again in ${aboutText(delayMs)}`;
+      if (isAgain) log(`attempt ${attempt + 1} failed as attempt ${before!.attempt + 1} did; ${next}`);
+      else log(`attempt ${attempt + 1} failed  ${text}\n  ${next}`);
+    },
+    onRecovered: (recovery) => log(recoveryText(recovery, env.clock.nowMs())),
   };
 }
 
 const DAMAGE: ReadonlySet<string> = new Set(["CHECKPOINT_OBJECT_DAMAGED", "CHECKPOINT_OBJECT_MISSING"]);
 
-/** Where a job, or an attempt of it, begins. */
-export function beginText({ restore }: AttemptStart<RestorePlan>, nowMs: number): string {
-  if (restore === null) return "begins anew: there is no checkpoint yet";
-  const { id, kind, completedAt, operators } = restore.metadata;
-  const age = durationText(Math.max(0, nowMs - Date.parse(completedAt)));
+function asItCame({ message, location }: EngineError): ReturnType<ToldOf> {
+  return { message, location: location ?? null };
+}
+
+/** Where a job begins. */
+export function beginText(restore: RestorePlan | null, place: string, nowMs: number): string {
+  if (restore === null) return `begins anew: there is no checkpoint in ${place} yet`;
+  return `goes on from ${restoredText(restore, nowMs)}`;
+}
+
+function restoredText({ metadata }: RestorePlan, nowMs: number): string {
+  const { id, kind, completedAt, operators } = metadata;
+  const age = aboutText(nowMs - Date.parse(completedAt));
   const parallelism = Math.max(...operators.map((operator) => operator.parallelism));
-  return `goes on from ${kind} ${id}, taken ${age} ago at parallelism ${parallelism}`;
+  return `${kind} ${id}, taken ${age} ago (${memorySizeText(stateBytes(metadata))}, parallelism ${parallelism})`;
+}
+
+function failureText(error: EngineError, toldOf: ToldOf): string {
+  const { message, location } = toldOf(error);
+  const place = location === null ? "" : `  ${location.file}:${location.line}:${location.column}`;
+  return `${error.code}  ${message}${place}`;
+}
+
+function recoveryText({ attempt, start, failed, tookMs }: Recovery<RestorePlan>, nowMs: number): string {
+  const { end, wait, read, deploy } = tookMs;
+  const { restore } = start;
+  const from = restore === null ? "from the start: there is no checkpoint yet" : `from ${restoredText(restore, nowMs)}`;
+  const steps = [
+    `${aboutText(end)} until attempt ${failed.attempt + 1} had ended`,
+    `${aboutText(wait)} to wait`,
+    `${aboutText(read)} to find the checkpoint`,
+    `${aboutText(deploy)} to deploy and restore`,
+  ];
+  return `attempt ${attempt + 1} runs ${from}\n  took ${aboutText(end + wait + read + deploy)}: ${steps.join(", ")}`;
 }

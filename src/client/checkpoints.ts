@@ -1,6 +1,8 @@
 // The checkpoints of a job that is about to run: its directory taken hold of, and what it starts from.
 
-import type { Disk } from "../base/disk.ts";
+import { resolve } from "node:path";
+import { type Disk, STDIN_PATH } from "../base/disk.ts";
+import type { Env } from "../base/env.ts";
 import { assert, type EngineError, UserError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import { CheckpointDirectory } from "../checkpoint/checkpoint-directory.ts";
@@ -8,13 +10,14 @@ import type { CheckpointMetadata } from "../checkpoint/format/metadata.ts";
 import { type RestorePlan, restorePlanOf } from "../checkpoint/restore.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import { isFileTarget, isToStdout } from "../connectors/files/sink/target-path.ts";
-import type { Plan } from "../graph/plan.ts";
+import { singleFileOf } from "../connectors/files/sink/target-path.ts";
+import { isBounded, type Plan } from "../graph/plan.ts";
 import {
   type CheckpointingOptions,
   type CheckpointingState,
   checkpointingStateOf,
 } from "../jobmanager/checkpointing/coordinator.ts";
+import { beginText } from "./checkpoints-told.ts";
 
 export type OpenedCheckpoints = {
   readonly directory: CheckpointDirectory;
@@ -22,14 +25,16 @@ export type OpenedCheckpoints = {
   readonly state: CheckpointingState;
   /** What the job starts from; null: from nothing. */
   readonly restored: RestorePlan | null;
+  /** All sources can be read again: the job can be started again after a failure. */
+  readonly repeatable: boolean;
   /** The newest that can be restored now, but for those that have turned out not to be. Throws when there is none. */
   newest(except: ReadonlySet<CheckpointId>): Promise<RestorePlan | null>;
 };
 
 export type CheckpointsOptions = {
-  readonly disk: Disk;
-  /** Absolute. */
-  readonly directory: string;
+  readonly env: Env;
+  /** What a relative directory is below. */
+  readonly cwd: string;
   readonly plan: Plan;
   readonly configuration: Configuration;
   /** Begin anew; what is there is kept aside. */
@@ -39,14 +44,23 @@ export type CheckpointsOptions = {
   readonly log: (line: string) => void;
 };
 
-/** Throws a UserError for what the user has to mend, and an ExternalError when no checkpoint can be read. */
-export async function checkpointsOpen(options: CheckpointsOptions): Promise<OpenedCheckpoints> {
-  const { disk, plan, configuration, fresh, allowNonRestored, log } = options;
+/**
+ * As `execution.checkpointing.dir` has it, and says where the job begins; null: it takes none. Throws a UserError for
+ * what the user has to mend, and an ExternalError when no checkpoint can be read.
+ */
+export async function checkpointsOpen(options: CheckpointsOptions): Promise<OpenedCheckpoints | null> {
+  const { env, cwd, plan, configuration, fresh, allowNonRestored, log } = options;
+  const place = configuration.get(OPTIONS.checkpointDirectory);
+  if (place === null) return null;
   checkSinks(plan);
-  const directory = await CheckpointDirectory.open(disk, options.directory, plan.name);
+  const directory = await CheckpointDirectory.open(env.disk, resolve(cwd, place), plan.name);
+  const told = new Set<CheckpointId>();
+  const shown = isBounded(plan) ? "" : ", and what it has shown comes again";
   const newest = async (except: ReadonlySet<CheckpointId>): Promise<RestorePlan | null> => {
-    const onUnreadable = (id: CheckpointId, error: EngineError): void =>
-      log(`checkpoint ${id} cannot be restored: ${error.message}; an older one is tried`);
+    const onUnreadable = (id: CheckpointId, error: EngineError): void => {
+      if (!told.has(id)) log(`checkpoint ${id} cannot be restored: ${error.message}; an older one is tried${shown}`);
+      told.add(id);
+    };
     const metadata = await directory.newest(onUnreadable, except);
     if (metadata === null) return null;
     checkJob(metadata, plan, directory.path);
@@ -60,25 +74,43 @@ export async function checkpointsOpen(options: CheckpointsOptions): Promise<Open
     await directory.sweep(known.completed);
     for (const uid of restored?.dropped ?? [])
       log(`state of "${uid}", which the job does not have any more, is dropped`);
-    return { directory, state: checkpointingStateOf(checkpointingOptions(configuration), known), restored, newest };
+    log(beginText(restored, place, env.clock.nowMs()));
+    const streams = await streamSources(plan, env.disk);
+    for (const { uid, path } of streams)
+      log(`"${uid}" reads ${path}, which cannot be read again: a failure ends the job, and it cannot go on from here`);
+    const state = checkpointingStateOf(checkpointingOptions(configuration), known);
+    return { directory, state, restored, repeatable: streams.length === 0, newest };
   } catch (error) {
     await directory.release();
     throw error;
   }
 }
 
+/** Standard input, pipes and devices. Patterns and directories pass over them. */
+async function streamSources({ operators }: Plan, disk: Disk): Promise<{ uid: string; path: string }[]> {
+  const streams: { uid: string; path: string }[] = [];
+  for (const { uid, kind, options } of operators) {
+    const paths = kind === "source" ? (options as { paths?: unknown } | null)?.paths : null;
+    for (const path of Array.isArray(paths) ? paths.map(String) : []) {
+      if (path === STDIN_PATH || (await disk.stat(path))?.kind === "stream") streams.push({ uid, path });
+    }
+  }
+  return streams;
+}
+
 /** What a checkpoint has prepared is shown, or kept, apart from what comes after it. */
 function checkSinks({ operators, locations }: Plan): void {
-  for (const { uid, kind, options } of operators) {
-    const paths = kind === "sink" ? (options as { paths?: unknown } | null)?.paths : null;
-    if (!Array.isArray(paths) || isToStdout(options) || !isFileTarget(String(paths[0]))) continue;
+  for (const operator of operators) {
+    const path = singleFileOf(operator);
+    if (path === null) continue;
+    const { uid } = operator;
     const location = locations[uid];
     throw new UserError(
       "CHECKPOINT_SINK_SINGLE_FILE",
       `the sink "${uid}" writes a single file, in a job with checkpoints`,
       {
         operator: uid,
-        fix: `give it a directory: ${String(paths[0]).replace(/\.\w+$/, "")}/`,
+        fix: `give it a directory: ${path.replace(/\.\w+$/, "")}/`,
         ...(location !== undefined && { location }),
       },
     );

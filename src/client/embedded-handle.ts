@@ -57,12 +57,12 @@ async function endOf(run: EmbeddedJob, metrics: () => JobMetrics): Promise<JobEn
 
 /** Samples the rates while the job runs. */
 function metricsOf(run: EmbeddedJob, { env }: HandledOptions): () => JobMetrics {
-  const { plan, metrics, rates, taskManager, dropped } = run;
+  const { plan, taskManager, dropped } = run;
   let startMs: number | null = null;
   let endMs: number | null = null;
   const sample = (): void => {
     if (endMs !== null) return;
-    rates.sample();
+    run.rates.sample();
     env.timers.after(SAMPLE_EVERY_MS, sample, { background: true });
   };
   void run.master.running().then(() => {
@@ -73,9 +73,12 @@ function metricsOf(run: EmbeddedJob, { env }: HandledOptions): () => JobMetrics 
     endMs = env.clock.monotonicMs();
   });
   return () => {
-    const runningMs = startMs === null ? 0 : (endMs ?? env.clock.monotonicMs()) - startMs;
+    const nowMs = endMs ?? env.clock.monotonicMs();
+    const runningMs = startMs === null ? 0 : nowMs - startMs;
     const { network, managed } = taskManager;
     const pools = { network: network.stats(), managed: managed.stats(), managedBlockSize: managed.segmentSize };
-    return jobMetrics({ plan, metrics, rates, runningMs, pools, dropped });
+    const jobManager = run.jobManagerMetrics(nowMs);
+    const { metrics, rates } = run;
+    return jobMetrics({ plan, metrics, rates, runningMs, pools, dropped, jobManager });
   };
 }

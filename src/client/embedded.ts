@@ -35,7 +35,7 @@ import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import type { TaskManager } from "../taskmanager/task-manager.ts";
 import { TaskManagerGateway } from "../taskmanager/task-manager-gateway.ts";
 import type { OpenedCheckpoints } from "./checkpoints.ts";
-import { checkpointsTold } from "./checkpoints-told.ts";
+import { type CheckpointsTold, checkpointsTold, type ToldOf } from "./checkpoints-told.ts";
 import { type PlannedJob, withSlots } from "./job-plan.ts";
 
 export type EmbeddedOptions = {
@@ -61,6 +61,8 @@ export type EmbeddedOptions = {
   /** Rows of sinks for whoever started the job; `master.rowsRead` makes room for more. Dropped by default. */
   readonly onRows?: (rows: RowsMessage) => void;
   readonly log: (line: string) => void;
+  /** Of errors that the job goes on after. Default: what they say themselves. */
+  readonly toldOf?: ToldOf;
 };
 
 export type EmbeddedJob = {
@@ -68,6 +70,7 @@ export type EmbeddedJob = {
   readonly plan: Plan;
   readonly graph: JobGraph;
   readonly memory: TaskManagerMemory;
+  /** Of the attempt that is under way, or was last. */
   readonly metrics: MetricStore;
   /** How fast its counters grow; exact to the minute when sampled every few seconds. */
   readonly rates: MetricRates;
@@ -78,6 +81,8 @@ export type EmbeddedJob = {
   readonly taskManager: TaskManager;
   /** Control messages of the past, or of others, that were dropped. */
   readonly dropped: DropCounts;
+  /** Of the job as a whole: restarts and checkpoints over all attempts, by Flink's names. `nowMs`: monotonic. */
+  jobManagerMetrics(nowMs: number): Readonly<Record<string, number>>;
   /** Ends the job and leaves nothing of what it has not committed. */
   cancel(): void;
   /** Ends the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */
@@ -115,8 +120,16 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   const close = async (): Promise<void> => {
     if (options.host === undefined) await gateway.close();
   };
-  const metrics = gateway.metricsOf(jobId);
-  const rates = new MetricRates(metrics);
+  const countedBy = (attempt: number): Counted => {
+    const metrics = gateway.metricsOf({ job: jobId, attempt: attempt as Attempt });
+    return { metrics, rates: new MetricRates(metrics) };
+  };
+  const last = { counted: countedBy(0) };
+  const onBegin = (attempt: number, master: JobMaster): void => {
+    if (attempt > 0) last.counted = countedBy(attempt);
+    const { rates } = last.counted;
+    void master.running().then(() => rates.start());
+  };
   const job: JobDescriptor = {
     jobId,
     bundle: options.bundle,
@@ -128,8 +141,8 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     checks: options.checks,
     ...(checkpoints !== undefined && { checkpoints: checkpoints.directory.path }),
   };
-  const running = attemptsOf(options, { env, configuration, graph, transport, dropped, job });
-  void running.current.running().then(() => rates.start());
+  const told = checkpointsTold(options);
+  const running = attemptsOf(options, told, { env, configuration, graph, transport, dropped, job, onBegin });
   try {
     running.start();
   } catch (error) {
@@ -141,14 +154,23 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     plan,
     graph,
     memory: gateway.taskManager.memory,
-    metrics,
-    rates,
+    get metrics() {
+      return last.counted.metrics;
+    },
+    get rates() {
+      return last.counted.rates;
+    },
     get master() {
       return running.current;
     },
     ended: running.result,
     taskManager: gateway.taskManager,
     dropped,
+    jobManagerMetrics: (nowMs) => ({
+      numRestarts: running.restarts,
+      uptime: nowMs - (running.current.runningSinceMs ?? nowMs),
+      ...(checkpoints !== undefined && told.stats.metrics(running.current.checkpointing?.pending.length ?? 0)),
+    }),
     cancel: () => running.cancel(),
     stop: () => (isBounded(plan) && checkpoints === undefined ? running.cancel() : running.stop()),
     fail: (error) => running.fail(error),
@@ -163,20 +185,28 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   };
 }
 
-type AttemptContext = Pick<JobMasterOptions, "env" | "configuration" | "graph" | "transport" | "dropped" | "job">;
+/** What the tasks of one attempt count. */
+type Counted = { readonly metrics: MetricStore; readonly rates: MetricRates };
 
-/** Without checkpoints there is one. */
-function attemptsOf(options: EmbeddedOptions, context: AttemptContext): JobAttempts<JobMaster, RestorePlan> {
+type AttemptContext = Pick<JobMasterOptions, "env" | "configuration" | "graph" | "transport" | "dropped" | "job"> & {
+  readonly onBegin: (attempt: number, master: JobMaster) => void;
+};
+
+/** Without checkpoints there is one, and where what has been read cannot be read again. */
+function attemptsOf(
+  options: EmbeddedOptions,
+  told: CheckpointsTold,
+  context: AttemptContext,
+): JobAttempts<JobMaster, RestorePlan> {
   const { checkpoints, print, log } = options;
-  const { env, configuration, job } = context;
-  const told = checkpointsTold(options);
+  const { env, configuration, job, onBegin } = context;
   const checkpointsOf = (restored: RestorePlan | null, before: JobMaster | null): JobCheckpoints | null => {
     if (checkpoints === undefined) return null;
     return { ...told, store: checkpoints.directory.store, state: before?.checkpointing ?? checkpoints.state, restored };
   };
   return new JobAttempts<JobMaster, RestorePlan>({
     env,
-    strategy: checkpoints === undefined ? { kind: "none" } : restartStrategyOf(configuration),
+    strategy: checkpoints?.repeatable === true ? restartStrategyOf(configuration) : { kind: "none" },
     first: startOf(checkpoints?.restored ?? null),
     begin: (attempt, { restore }, before) => {
       const master: JobMaster = new JobMaster({
@@ -186,11 +216,13 @@ function attemptsOf(options: EmbeddedOptions, context: AttemptContext): JobAttem
         onRows: options.onRows ?? (({ task, sink, rows }) => master.rowsRead({ task, sink, bytes: rows.byteLength })),
         checkpoints: checkpointsOf(restore, before),
       });
+      if (restore !== null) told.stats.onRestored(restore.metadata.id, env.clock.nowMs());
+      onBegin(attempt, master);
       return master;
     },
     newest: async () => startOf((await checkpoints?.newest(told.unreadable)) ?? null),
     onFailed: told.onAttemptFailed,
-    onBegin: told.onBegin,
+    onRecovered: told.onRecovered,
   });
 }
 

@@ -13,13 +13,16 @@ export type MetricSources = {
   readonly rates: MetricRates;
   readonly runningMs: number;
   readonly dropped: DropCounts;
+  readonly jobManager: JobMetrics["jobManager"];
   readonly pools: { readonly network: PoolStats; readonly managed: PoolStats; readonly managedBlockSize: number };
 };
 
-export function jobMetrics({ plan, metrics, rates, runningMs, pools, dropped }: MetricSources): JobMetrics {
+export function jobMetrics(sources: MetricSources): JobMetrics {
+  const { plan, metrics, rates, runningMs, pools, dropped, jobManager } = sources;
   return {
     ...jobCounts(metrics, plan),
     runningMs,
+    jobManager,
     operators: operatorMetrics(metrics, rates, plan),
     tasks: taskMetrics(metrics, rates),
     taskManager: {

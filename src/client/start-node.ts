@@ -17,11 +17,13 @@ import type { JobMetrics } from "../protocol/job-messages.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
 import { isLoadingJob } from "../taskmanager/runner/job-load-node.ts";
 import { threadSlotRunner } from "../taskmanager/runner/slot-runner-node.ts";
-import { checkOptions, FUNCTION, NUMBER } from "../types/check-options.ts";
+import { checkOptions, FLAG, FUNCTION, NUMBER, type OptionKind } from "../types/check-options.ts";
 import { describe } from "../types/spec/describe.ts";
 import { type Bundle, moduleBundle } from "./bundle/bundle-node.ts";
+import { type CheckpointsOptions, checkpointsOpen, type OpenedCheckpoints } from "./checkpoints.ts";
 import { builtFromCode, type ParamValue, paramsText } from "./code-params.ts";
 import { embeddedHandle } from "./embedded-handle.ts";
+import { errorReports } from "./errors/error-report.ts";
 import { toldError } from "./errors/told-error.ts";
 import { MemoryShare } from "./host-memory-node.ts";
 import type { JobSummary } from "./job-handle.ts";
@@ -57,6 +59,10 @@ export type StartOptions<J extends Job = Job> = {
   readonly parallelism?: number;
   /** Options of the configuration. They outrank the environment; configuration files are not looked for. */
   readonly config?: ConfigValues;
+  /** Begin anew though there are checkpoints in `execution.checkpointing.dir`; they are kept aside. Default: false. */
+  readonly fresh?: boolean;
+  /** Drop what a checkpoint has of operators that the job does not have any more. Default: false, it is refused. */
+  readonly allowNonRestored?: boolean;
   /** Aborting it cancels the job. */
   readonly signal?: AbortSignal;
   /** Takes the lines of `print()` sinks. Default: standard output. */
@@ -105,16 +111,17 @@ export async function start<J extends Job = Job>(
   }
 }
 
+const TAKES: Readonly<Record<keyof StartOptions, true | OptionKind>> = {
+  ...{ params: true, parallelism: NUMBER, config: true, fresh: FLAG, allowNonRestored: FLAG },
+  ...{ signal: true, print: FUNCTION, log: FUNCTION },
+};
+
 async function started(
   file: URL | string,
   options: StartOptions,
   location: SourceLocation | null,
 ): Promise<RunningJob> {
-  checkOptions({
-    of: "start",
-    given: options,
-    takes: { params: true, parallelism: NUMBER, config: true, signal: true, print: FUNCTION, log: FUNCTION },
-  });
+  checkOptions({ of: "start", given: options, takes: TAKES });
   if (isLoadingJob()) throw startedWhileLoading();
   const { params = {}, signal } = options;
   signal?.throwIfAborted();
@@ -156,6 +163,7 @@ type Beginning = {
 
 async function begin({ module, bundle, configuration, share, params, options }: Beginning): Promise<RunningJob> {
   const { signal, print = (lines) => process.stdout.write(`${lines}\n`), log } = options;
+  const say = log ?? ((line: string) => void process.stderr.write(`${line}\n`));
   const output = log === undefined ? null : (text: string) => log(text.trimEnd());
   const runner = threadSlotRunner(output, () => share.residentBytes());
   const { claimed, ...planned } = await planInThread({
@@ -168,10 +176,18 @@ async function begin({ module, bundle, configuration, share, params, options }: 
     signal,
   });
   const { plan } = planned.graph;
+  const env = nodeEnv(nodeDisk(), { logLevel: "warn", ...(log !== undefined && { writeLog: log }) });
+  const checkpoints = await openedCheckpoints({ env, cwd: module.cwd, plan, configuration, log: say }, options).catch(
+    async (error: unknown) => {
+      await claimed.release();
+      throw error;
+    },
+  );
   const { run, handle } = embeddedHandle({
-    env: nodeEnv(nodeDisk(), { logLevel: "warn", ...(log !== undefined && { writeLog: log }) }),
+    env,
     planned,
     claimed,
+    ...(checkpoints !== null && { checkpoints }),
     bundle: bundle.url,
     params,
     configuration,
@@ -179,7 +195,8 @@ async function begin({ module, bundle, configuration, share, params, options }: 
     checks: false,
     machineBytes: machineBytes(),
     print,
-    log: log ?? ((line) => process.stderr.write(`${line}\n`)),
+    log: say,
+    toldOf: (error) => errorReports(error, { sources: bundle.sources, plan, text: () => null })[0]!,
     told: (error) => toldError(error, { bundle, plan }),
     onEnd: () => {
       signal?.removeEventListener("abort", cancel);
@@ -192,6 +209,20 @@ async function begin({ module, bundle, configuration, share, params, options }: 
   signal?.addEventListener("abort", cancel, { once: true });
   if (signal?.aborted) cancel();
   return handle;
+}
+
+type Opening = Omit<CheckpointsOptions, "fresh" | "allowNonRestored">;
+
+async function openedCheckpoints(
+  opening: Opening,
+  { fresh = false, allowNonRestored = false }: StartOptions,
+): Promise<OpenedCheckpoints | null> {
+  const checkpoints = await checkpointsOpen({ ...opening, fresh, allowNonRestored });
+  if (checkpoints !== null || (!fresh && !allowNonRestored)) return checkpoints;
+  const name = fresh ? "fresh" : "allowNonRestored";
+  throw new UserError("OPTION_WITHOUT_EFFECT", `${name} of start has no effect without checkpoints`, {
+    fix: `give config: { "${OPTIONS.checkpointDirectory.key}": "dir" }, or leave it out`,
+  });
 }
 
 function configurationOf({ config = {}, parallelism }: StartOptions): Configuration {

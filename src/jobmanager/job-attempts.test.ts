@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { type EngineError, ExternalError, UserError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import { SimEnv } from "../testing/sim-env.ts";
-import { type AttemptMaster, type AttemptStart, JobAttempts } from "./job-attempts.ts";
+import { type AttemptMaster, type AttemptStart, JobAttempts, type Recovery } from "./job-attempts.ts";
 import type { JobResult } from "./job-master.ts";
 import type { RestartStrategy } from "./restart-strategy.ts";
 
@@ -11,6 +11,18 @@ class Master implements AttemptMaster {
   readonly asked: string[] = [];
   readonly #end = Promise.withResolvers<JobResult>();
   readonly result = this.#end.promise;
+  failedMs: number | null = null;
+  runningSinceMs: number | null = null;
+  readonly #running = Promise.withResolvers<void>();
+
+  run(nowMs: number | null): void {
+    this.runningSinceMs = nowMs;
+    this.#running.resolve();
+  }
+
+  running(): Promise<void> {
+    return this.#running.promise;
+  }
 
   end(outcome: JobResult["outcome"], error: EngineError | null = null): void {
     this.#end.resolve({ outcome, error });
@@ -43,7 +55,8 @@ function setUp(strategy: RestartStrategy = FIXED) {
   const masters: Master[] = [];
   const begun: [number, AttemptStart<string>][] = [];
   const failed: [number, string, number][] = [];
-  const newest = { start: chk(1), error: null as EngineError | null };
+  const recovered: Recovery<string>[] = [];
+  const newest = { start: chk(1), error: null as EngineError | null, delayMs: 0 };
   const attempts = new JobAttempts<Master, string>({
     env,
     strategy,
@@ -55,11 +68,12 @@ function setUp(strategy: RestartStrategy = FIXED) {
       return master;
     },
     newest: async () => {
+      if (newest.delayMs > 0) await new Promise<void>((resolve) => void env.timers.after(newest.delayMs, resolve));
       if (newest.error !== null) throw newest.error;
       return newest.start;
     },
     onFailed: ({ attempt, error }, delayMs) => failed.push([attempt, error.code, delayMs]),
-    onBegin: () => undefined,
+    onRecovered: (recovery) => recovered.push(recovery),
   });
   attempts.start();
   let result: JobResult | null = null;
@@ -70,7 +84,7 @@ function setUp(strategy: RestartStrategy = FIXED) {
     masters.at(-1)!.end("failed", error);
     await env.advance(waitMs);
   };
-  return { env, attempts, masters, begun, failed, newest, fail, result: () => result };
+  return { env, attempts, masters, begun, failed, recovered, newest, fail, result: () => result };
 }
 
 describe("the attempts of a job", () => {
@@ -89,6 +103,27 @@ describe("the attempts of a job", () => {
     masters[1]?.end("finished");
     await env.advance(0);
     assert.deepEqual(result(), { outcome: "finished", error: null });
+  });
+
+  test("a recovery says what failed, where it begins, and how long each step took", async () => {
+    const { env, attempts, masters, recovered, newest, fail } = setUp();
+    await env.advance(5_000);
+    masters[0]!.failedMs = env.clock.monotonicMs();
+    await env.advance(70);
+    newest.delayMs = 30;
+    newest.start = chk(7);
+    await fail(lost(), 1_030);
+    assert.equal(attempts.restarts, 1);
+    await env.advance(400);
+    masters[1]!.run(env.clock.monotonicMs());
+    await env.advance(0);
+    const [{ attempt, start, failed, tookMs }] = recovered as [Recovery<string>];
+    assert.deepEqual([attempt, start, failed.error.code], [1, chk(7), "SLOT_LOST"]);
+    assert.deepEqual(tookMs, { end: 70, wait: 1_000, read: 30, deploy: 400 });
+    await fail(lost(), 1_030);
+    masters[2]!.run(null); // It has ended before all its tasks ran.
+    await env.advance(0);
+    assert.equal(recovered.length, 1);
   });
 
   test("when the strategy gives up, the last failure is the job's (A2)", async () => {

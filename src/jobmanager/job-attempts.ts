@@ -15,7 +15,13 @@ import { type RestartState, type RestartStrategy, restartAfter, restartStateOf }
 /** What runs one attempt. */
 export interface AttemptMaster {
   readonly result: Promise<JobResult>;
+  /** Monotonic; null: it has not failed. */
+  readonly failedMs: number | null;
+  /** Monotonic; null: there was no time yet at which all its tasks ran. */
+  readonly runningSinceMs: number | null;
   start(): void;
+  /** Resolves once all its tasks run, or it ends before. */
+  running(): Promise<void>;
   stop(): void;
   cancel(): void;
   fail(error: EngineError): void;
@@ -34,6 +40,15 @@ export type FailedAttempt = {
   readonly from: CheckpointId | null;
 };
 
+/** A job that has failed runs again. */
+export type Recovery<R> = {
+  readonly attempt: number;
+  readonly start: AttemptStart<R>;
+  readonly failed: FailedAttempt;
+  /** From the failure until nothing was left of its attempt, until the next was due, had read where it begins, ran. */
+  readonly tookMs: Readonly<Record<"end" | "wait" | "read" | "deploy", number>>;
+};
+
 export type JobAttemptsOptions<M extends AttemptMaster, R> = {
   readonly env: Env;
   readonly strategy: RestartStrategy;
@@ -43,7 +58,7 @@ export type JobAttemptsOptions<M extends AttemptMaster, R> = {
   /** Where the next attempt begins. Rejects when nothing can be restored. */
   readonly newest: () => Promise<AttemptStart<R>>;
   readonly onFailed: (failed: FailedAttempt, delayMs: number) => void;
-  readonly onBegin: (attempt: number, start: AttemptStart<R>) => void;
+  readonly onRecovered: (recovery: Recovery<R>) => void;
 };
 
 const SAME_FAILURES_MAX = 3;
@@ -75,6 +90,11 @@ export class JobAttempts<M extends AttemptMaster, R> {
   /** What runs the attempt that is under way, or was last. */
   get current(): M {
     return this.#current;
+  }
+
+  /** How often the job has begun anew after a failure. */
+  get restarts(): number {
+    return this.#attempt;
   }
 
   /** The last ones, by age. */
@@ -119,9 +139,10 @@ export class JobAttempts<M extends AttemptMaster, R> {
       return;
     }
     const { env, onFailed } = this.#options;
-    const delayMs = Math.max(0, dueMs - env.clock.monotonicMs());
+    const endedMs = env.clock.monotonicMs();
+    const delayMs = Math.max(0, dueMs - endedMs);
     onFailed(this.#failures.at(-1)!, delayMs);
-    this.#waiting = env.timers.after(delayMs, () => void this.#again(result));
+    this.#waiting = env.timers.after(delayMs, () => void this.#again(result, endedMs));
   }
 
   /** Null: the job has failed for good (A2, A3). */
@@ -140,8 +161,9 @@ export class JobAttempts<M extends AttemptMaster, R> {
     return last.length === SAME_FAILURES_MAX && new Set(last.map(fingerprintOf)).size === 1;
   }
 
-  async #again(failed: JobResult): Promise<void> {
-    const { newest, begin, onBegin } = this.#options;
+  async #again(failed: JobResult, endedMs: number): Promise<void> {
+    const { env, newest, begin } = this.#options;
+    const dueMs = env.clock.monotonicMs();
     let start: AttemptStart<R>;
     try {
       start = await newest();
@@ -154,9 +176,20 @@ export class JobAttempts<M extends AttemptMaster, R> {
     this.#waiting = null;
     this.#attempt += 1;
     this.#start = start;
+    const failedMs = this.#current.failedMs ?? endedMs;
     this.#current = begin(this.#attempt, start, this.#current);
-    onBegin(this.#attempt, start);
+    const tookMs = { end: endedMs - failedMs, wait: dueMs - endedMs, read: env.clock.monotonicMs() - dueMs };
     this.start();
+    void this.#tellRecovered(tookMs);
+  }
+
+  async #tellRecovered(tookMs: Omit<Recovery<R>["tookMs"], "deploy">): Promise<void> {
+    const begunMs = this.#options.env.clock.monotonicMs();
+    const [master, attempt, start, failed] = [this.#current, this.#attempt, this.#start, this.#failures.at(-1)!];
+    await master.running();
+    if (master.runningSinceMs === null) return;
+    const deploy = master.runningSinceMs - begunMs;
+    this.#options.onRecovered({ attempt, start, failed, tookMs: { ...tookMs, deploy } });
   }
 }
 

@@ -78,6 +78,8 @@ export class JobMaster {
   #state: JobState;
   #resolve: (result: JobResult) => void = () => undefined;
   readonly #running = Promise.withResolvers<void>();
+  #runningSinceMs: number | null = null;
+  #failedMs: number | null = null;
   #cancellation: TimerHandle | null = null;
   /** Of commits that are tried again after a pause, and of a stop. */
   readonly #timers = new Set<TimerHandle>();
@@ -118,6 +120,16 @@ export class JobMaster {
 
   get state(): JobState {
     return this.#state;
+  }
+
+  /** Monotonic; null: there was no time yet at which all tasks ran. */
+  get runningSinceMs(): number | null {
+    return this.#runningSinceMs;
+  }
+
+  /** Monotonic; null: nothing has failed. */
+  get failedMs(): number | null {
+    return this.#failedMs;
   }
 
   start(): void {
@@ -355,6 +367,8 @@ export class JobMaster {
     const before = this.#state;
     const { state, actions } = jobNext(before, event);
     this.#state = state;
+    if (state.phase === "running") this.#runningSinceMs ??= this.#options.env.clock.monotonicMs();
+    if (state.error !== null) this.#failedMs ??= this.#options.env.clock.monotonicMs();
     if (state.phase !== "deploying") this.#running.resolve();
     if (state.phase === "running" && before.phase === "deploying") this.#checkpoints?.start();
     for (const action of actions) this.#carryOut(action);

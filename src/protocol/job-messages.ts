@@ -58,10 +58,12 @@ export type JobCounts = {
   readonly watermarkMs: number | null;
 };
 
-/** What a job has done so far. */
+/** What a job has done so far; records, operators and tasks since its last attempt began. */
 export type JobMetrics = JobCounts & {
   /** Since the first time that all tasks ran; 0 before it. */
   readonly runningMs: number;
+  /** Of the job as a whole, by Flink's names: restarts, and checkpoints where it takes them. */
+  readonly jobManager: Readonly<Record<string, number>>;
   /** By operator uid and Flink's name of the metric, over all subtasks. */
   readonly operators: Readonly<Record<string, MetricValues>>;
   readonly tasks: readonly TaskMetricValues[];

@@ -6,7 +6,6 @@
 
 import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, InternalError } from "../base/errors.ts";
-import type { JobId } from "../base/ids.ts";
 import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type JobVertex, jobGraphOf, planParse } from "../graph/job-graph.ts";
@@ -51,7 +50,8 @@ export class TaskManagerGateway {
   readonly taskManager: TaskManager;
   readonly #options: TaskManagerGatewayOptions;
   readonly #sessions: SessionListener<FromTaskManager, ToTaskManager>;
-  readonly #metrics = new Map<JobId, MetricStore>();
+  /** By `attemptKey`. */
+  readonly #metrics = new Map<string, MetricStore>();
   readonly #runs = new Set<JobRun>();
 
   constructor(options: TaskManagerGatewayOptions) {
@@ -64,12 +64,12 @@ export class TaskManagerGateway {
     });
   }
 
-  /** Metrics of a job that runs here, or will. */
-  metricsOf(job: JobId): MetricStore {
-    let metrics = this.#metrics.get(job);
+  /** Metrics of an attempt of a job that runs here, or will. */
+  metricsOf(fence: Pick<Fence, "job" | "attempt">): MetricStore {
+    let metrics = this.#metrics.get(attemptKey(fence));
     if (metrics === undefined) {
       metrics = new MetricStore(this.#options.env.clock);
-      this.#metrics.set(job, metrics);
+      this.#metrics.set(attemptKey(fence), metrics);
     }
     return metrics;
   }
@@ -84,10 +84,9 @@ export class TaskManagerGateway {
   }
 
   #open(fence: Fence, session: Session<FromTaskManager>) {
-    const { job } = fence;
     const run: JobRun = {
       session,
-      metrics: this.metricsOf(job),
+      metrics: this.metricsOf(fence),
       slots: this.taskManager.slotsFor({
         fence,
         onMessage: (slot, message) => this.#onSlotMessage(run, slot, message),
@@ -102,7 +101,7 @@ export class TaskManagerGateway {
     return {
       receive: (message: ToTaskManager) => this.#onMessage(run, message),
       lost: (error: EngineError) => {
-        this.#metrics.delete(job);
+        this.#metrics.delete(attemptKey(fence));
         this.#onJobMasterLost(run, error);
       },
     };
@@ -190,6 +189,10 @@ export class TaskManagerGateway {
       this.#endIfEmpty(run, slot);
     }
   }
+}
+
+function attemptKey({ job, attempt }: Pick<Fence, "job" | "attempt">): string {
+  return `${job}/${attempt}`;
 }
 
 /** Vertices of the job graph, by their indexes. */

@@ -75,3 +75,23 @@ export function metadataOf(name: string, bytes: Buffer): CheckpointMetadata {
 function checksum(version: number, body: Uint8Array): string {
   return crc32(body, version).toString(16).padStart(8, "0");
 }
+
+/** Of its files, and of the state that lies in the metadata itself. */
+export function stateBytes({ files, operators }: Pick<CheckpointMetadata, "files" | "operators">): number {
+  const handles = operators.flatMap(handlesOf).filter((handle) => "inline" in handle);
+  return [...Object.values(files), ...handles.map(handleBytes)].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** What an operator keeps, as it is stored. */
+export function operatorBytes(state: OperatorState): number {
+  return handlesOf(state).reduce((sum, handle) => sum + handleBytes(handle), 0);
+}
+
+/** All there are, of all its subtasks. */
+export function handlesOf({ subtasks }: OperatorState): StateHandle[] {
+  return subtasks.flatMap(({ parts, keyed }) => [...Object.values(parts), ...(keyed?.groups ?? [])]);
+}
+
+function handleBytes(handle: StateHandle): number {
+  return "inline" in handle ? Buffer.byteLength(handle.inline, "base64") : handle.length;
+}

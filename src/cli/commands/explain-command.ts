@@ -25,6 +25,7 @@ export async function explainCommand(session: Session, terminal: Terminal): Prom
   const explanation = explain(graph, {
     locate: (location) => sources?.locate(location) ?? location,
     text: (file) => sources?.text(file) ?? null,
+    configuration,
   });
   terminal.data(explainedAs(explanation, line, terminal));
   terminal.note(`next   ${nextCommand(line, "run")}${line.flags.has("local") ? " --local" : ""}`);

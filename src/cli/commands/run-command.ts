@@ -87,7 +87,7 @@ async function started(session: Session, terminal: Terminal, asJson: boolean) {
   const { plan } = planned.graph;
   const note = (text: string): void => terminal.note(text);
   const checkpoints = await runCheckpoints({
-    ...{ line, cwd: session.cwd, disk: env.disk, plan, configuration, note },
+    ...{ line, cwd: session.cwd, env, plan, configuration, note },
   }).catch(async (error: unknown) => {
     await claimed.release();
     throw error;
@@ -108,6 +108,7 @@ async function started(session: Session, terminal: Terminal, asJson: boolean) {
     print,
     log: (text) => terminal.note(text),
     told: (error) => error, // Reports map places where they are shown.
+    toldOf: (error) => session.errorReports(error)[0]!,
   });
   return { ...handled, print, checkpoints };
 }
@@ -181,7 +182,9 @@ type SummaryFacts = {
 };
 
 function summaryJson({ plan, jobId, end, reports, peakRssBytes }: SummaryFacts): object {
-  const { rowsIn, rowsOut, late, invalid, skipped, busyMs, runningMs, operators, tasks, taskManager } = end.metrics;
+  const { rowsIn, rowsOut, late, invalid, skipped, busyMs, runningMs, operators, tasks } = end.metrics;
+  const { jobManager, taskManager } = end.metrics;
+  const { uptime = 0 } = jobManager;
   return {
     version: SUMMARY_VERSION,
     job: plan.name,
@@ -192,13 +195,14 @@ function summaryJson({ plan, jobId, end, reports, peakRssBytes }: SummaryFacts):
     // The clock begins with the process: its start is part of what people wait for.
     durationMs: { total: Math.round(performance.now()), running: Math.round(runningMs) },
     rows: { in: rowsIn, out: rowsOut, late, invalid, skipped },
-    rowsPerSecond: runningMs > 0 ? (rowsIn * 1_000) / runningMs : 0,
+    rowsPerSecond: uptime > 0 ? (rowsIn * 1_000) / uptime : 0,
     busyMs,
     peakRssBytes,
     operators: plan.operators.map(({ uid, name, kind, parallelism }) => {
       return { uid, name, kind, parallelism, metrics: operators[uid] };
     }),
     tasks,
+    jobManager: { metrics: jobManager },
     taskManager: { metrics: taskManager },
   };
 }

@@ -8,7 +8,12 @@ const NOW = Date.UTC(2026, 0, 31, 9, 30);
 const busy = (vertex: number, subtask: number, busyMs: number): TaskMetricValues => {
   return { vertex, subtask, metrics: { accumulateBusyTimeMs: busyMs } };
 };
-const line = (counts: Partial<JobCounts>, facts: Partial<StatusFacts> = {}, tasks: TaskMetricValues[] = []): string =>
+const line = (
+  counts: Partial<JobCounts>,
+  facts: Partial<StatusFacts> = {},
+  tasks: TaskMetricValues[] = [],
+  jobManager: Readonly<Record<string, number>> = {},
+): string =>
   statusText({
     name: "bars",
     slots: 2,
@@ -18,9 +23,12 @@ const line = (counts: Partial<JobCounts>, facts: Partial<StatusFacts> = {}, task
     progress: null,
     previous: {
       atMs: 1_000,
-      metrics: { ...COUNTS, rowsIn: 500_000, busyMs: 100, runningMs: 2_500, tasks: [busy(0, 0, 50), busy(1, 0, 50)] },
+      metrics: {
+        ...{ ...COUNTS, rowsIn: 500_000, busyMs: 100, runningMs: 2_500, jobManager: {} },
+        tasks: [busy(0, 0, 50), busy(1, 0, 50)],
+      },
     },
-    current: { atMs: 1_500, metrics: { ...COUNTS, runningMs: 3_000, tasks, ...counts } },
+    current: { atMs: 1_500, metrics: { ...COUNTS, runningMs: 3_000, tasks, jobManager, ...counts } },
     ...facts,
   });
 
@@ -47,6 +55,23 @@ test("a watermark shows as a lag when it is near, as event time when the data is
   assert.match(line({ rowsIn: 500_000, watermarkMs: NOW - 5_040 }), / · watermark lag 5s · /);
   assert.match(line({ rowsIn: 500_000, watermarkMs: Date.UTC(2007, 2, 1) }), / · event time 2007-03-01 00:00 · /);
   assert.match(line({ rowsIn: 500_000, watermarkMs: NOW + 60_000 }), / · event time 2026-01-31 09:31 · /);
+});
+
+test("the newest checkpoint is told with its age, how long it took and its size", () => {
+  const last = {
+    lastCheckpointCompletedTimestamp: NOW - 4_900,
+    lastCheckpointDuration: 12.4,
+    lastCheckpointSize: 17_818,
+  };
+  assert.match(
+    line({}, {}, [], { lastCompletedCheckpointId: 7, ...last }),
+    / · 217 MiB · checkpoint 7 4s ago, 12ms, 17\.4 KiB$/,
+  );
+});
+
+test("an attempt that begins anew counts from nothing, and its progress is not known after a checkpoint", () => {
+  assert.match(line({ rowsIn: 10, busyMs: 0 }), /^bars {2}in 10 · out 0 · 0\/s · busy 0 % · /);
+  assert.match(line({}, { progress: 0.25 }, [], { lastRestoredCheckpointId: 3 }), /^bars {2}in /);
 });
 
 test("slots are never more than wholly busy", () => {

@@ -1,6 +1,6 @@
 // The live line of a running job. Pure: counts in, text out.
 
-import { durationText } from "../../base/duration.ts";
+import { aboutText, durationText } from "../../base/duration.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
 import type { JobCounts, JobMetrics, TaskMetricValues } from "../../protocol/job-messages.ts";
 import { TIME_MAX_MS } from "../../types/spec/source-value.ts";
@@ -8,7 +8,7 @@ import { countText } from "../terminal/number-text.ts";
 
 export type StatusSample = {
   readonly atMs: number;
-  readonly metrics: Pick<JobMetrics, keyof JobCounts | "runningMs" | "tasks">;
+  readonly metrics: Pick<JobMetrics, keyof JobCounts | "runningMs" | "tasks" | "jobManager">;
 };
 
 export type StatusFacts = {
@@ -35,8 +35,9 @@ export function statusText(facts: StatusFacts): string {
   const { name, slots, nowMs, previous, current } = facts;
   const counts = current.metrics;
   const elapsedMs = Math.max(1, current.atMs - previous.atMs);
-  const rate = ((counts.rowsIn - previous.metrics.rowsIn) * 1_000) / elapsedMs;
-  const busy = Math.min(1, (counts.busyMs - previous.metrics.busyMs) / (elapsedMs * slots));
+  // An attempt that has just begun has counted less than the one before it.
+  const rate = Math.max(0, ((counts.rowsIn - previous.metrics.rowsIn) * 1_000) / elapsedMs);
+  const busy = Math.max(0, Math.min(1, (counts.busyMs - previous.metrics.busyMs) / (elapsedMs * slots)));
   const parts = [
     `${name}  ${progressText(facts)}in ${countText(counts.rowsIn)}`,
     `out ${countText(counts.rowsOut)}`,
@@ -44,13 +45,26 @@ export function statusText(facts: StatusFacts): string {
     ...(counts.watermarkMs === null ? [] : [watermarkText(counts.watermarkMs, nowMs)]),
     `busy ${Math.round(busy * 100)} %${busiestText(facts, elapsedMs)}`,
     `${memorySizeText(Math.round(facts.memoryBytes / MIB) * MIB)}`,
+    ...checkpointTexts(facts),
   ];
   return parts.join(" · ");
 }
 
-/** "37 %, 12s left · ". The time is that of a job that goes on as it has until now. */
+/** "checkpoint 7 4s ago, 12ms, 17.4 KiB": the newest, how long it took, and its size. */
+function checkpointTexts({ nowMs, current }: StatusFacts): string[] {
+  const { lastCompletedCheckpointId: id, ...last } = current.metrics.jobManager;
+  if (id === undefined) return [];
+  const ago = aboutText(Math.floor((nowMs - last.lastCheckpointCompletedTimestamp!) / 1_000) * 1_000);
+  const took = aboutText(last.lastCheckpointDuration!);
+  return [`checkpoint ${id} ${ago} ago, ${took}, ${memorySizeText(last.lastCheckpointSize!)}`];
+}
+
+/**
+ * "37 %, 12s left · ". The time is that of a job that goes on as it has until now. What was read before a checkpoint
+ * is not known after it.
+ */
 function progressText({ progress, current }: StatusFacts): string {
-  if (progress === null) return "";
+  if (progress === null || current.metrics.jobManager.lastRestoredCheckpointId !== undefined) return "";
   const leftMs = progress > 0 ? (current.metrics.runningMs * (1 - progress)) / progress : null;
   const left = leftMs === null || progress >= 1 ? "" : `, ${durationText(Math.ceil(leftMs / 1_000) * 1_000)} left`;
   return `${Math.floor(progress * 100)} %${left} · `;
@@ -61,7 +75,7 @@ function busiestText({ tasks, previous, current }: StatusFacts, elapsedMs: numbe
   const before = new Map(previous.metrics.tasks.map((task) => [`${task.vertex}/${task.subtask}`, busyMsOf(task)]));
   const parts = current.metrics.tasks.map((task) => {
     const since = busyMsOf(task) - (before.get(`${task.vertex}/${task.subtask}`) ?? 0);
-    return { name: tasks[task.vertex] ?? "", busy: Math.min(1, since / elapsedMs) };
+    return { name: tasks[task.vertex] ?? "", busy: Math.max(0, Math.min(1, since / elapsedMs)) };
   });
   const [most, ...others] = parts.sort((left, right) => right.busy - left.busy);
   return most === undefined || others.length === 0 ? "" : `, most ${most.name} ${Math.round(most.busy * 100)} %`;

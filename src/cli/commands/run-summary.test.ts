@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import type { Plan } from "../../graph/plan.ts";
 import type { JobCounts, JobEnd, JobMetrics } from "../../protocol/job-messages.ts";
 import { paletteOf } from "../terminal/palette.ts";
@@ -25,11 +25,12 @@ const PLAN = {
 const METRICS: JobMetrics = {
   ...COUNTS,
   runningMs: 400,
+  jobManager: { numRestarts: 0, uptime: 400 },
   operators: { weekly: { numRecordsOut: 1_203 }, screen: { numRecordsOut: 953 } },
   tasks: [],
   taskManager: {},
 };
-type Told = Partial<JobEnd> & { counts?: Partial<JobCounts>; plan?: Plan; lateNotes?: string[] };
+type Told = Partial<JobEnd> & { counts?: Partial<JobMetrics>; plan?: Plan; lateNotes?: string[] };
 const text = ({ counts = {}, plan = PLAN, lateNotes = [], ...end }: Told) =>
   summaryText(
     {
@@ -49,6 +50,49 @@ test("a summary tells rows, speed, memory and where files were written", () => {
   speed  12.8 k rows/s; peak memory 217 MiB
   wrote  out/weekly  (weekly, 1,203 rows)`,
   );
+});
+
+describe("the summary of a job with checkpoints", () => {
+  const restarted = { numRestarts: 2, uptime: 200, lastRestoredCheckpointId: 3, lastCompletedCheckpointId: 5 };
+  const endless = {
+    ...PLAN,
+    operators: PLAN.operators.map((operator) => ({
+      ...operator,
+      options: { ...(operator.options as object), bounded: false },
+    })),
+  } as unknown as Plan;
+
+  test("tells rows and speed of the last attempt, and since when", () => {
+    assert.equal(
+      text({ counts: { jobManager: restarted } }),
+      `✓ market finished after 0.40 s
+  rows   5,104 in, 2,156 out since checkpoint 3
+  again  started again 2 times
+  speed  25.5 k rows/s; peak memory 217 MiB
+  wrote  out/weekly  (weekly, 1,203 rows since checkpoint 3)`,
+    );
+    assert.match(
+      text({ counts: { jobManager: { numRestarts: 1 } } }),
+      / out in attempt 2\n {2}again {2}started again once\n/,
+    );
+  });
+
+  test("tells what of a bounded one is shown later, and from where the next run goes on", () => {
+    for (const outcome of ["failed", "cancelled"] as const) {
+      assert.match(
+        text({ outcome, commits: false, counts: { jobManager: restarted } }),
+        / {2}wrote {2}nothing yet: what was written is shown once the job has finished\n {2}kept {3}checkpoint 5: the next run/,
+      );
+    }
+  });
+
+  test("tells up to where the output of an endless one is shown, when it has failed", () => {
+    assert.match(
+      text({ plan: endless, outcome: "failed", commits: false, counts: { jobManager: restarted } }),
+      / {2}wrote {2}out\/weekly {2}\(weekly, up to checkpoint 5\)\n {2}kept {3}checkpoint 5/,
+    );
+    assert.match(text({ plan: endless, outcome: "failed", commits: false }), / {2}wrote {2}nothing: the job failed$/);
+  });
 });
 
 test("rows that were left out are told of", () => {

@@ -2,9 +2,9 @@
 
 import { memorySizeText } from "../../base/memory-size.ts";
 import { isToStdout } from "../../connectors/files/sink/target-path.ts";
-import type { Plan } from "../../graph/plan.ts";
+import { isBounded, type Plan } from "../../graph/plan.ts";
 import { commonestIssue } from "../../metrics/issue-counts.ts";
-import type { JobEnd } from "../../protocol/job-messages.ts";
+import type { JobEnd, JobMetrics } from "../../protocol/job-messages.ts";
 import { countText, elapsedText, grouped } from "../terminal/number-text.ts";
 import type { Palette } from "../terminal/palette.ts";
 
@@ -19,9 +19,10 @@ export type RunEnd = {
 export function summaryText(run: RunEnd, palette: Palette): string {
   const { plan, end, peakRssBytes } = run;
   const { outcome, metrics: counts } = end;
-  const { runningMs: runMs } = counts;
+  const { runningMs: runMs, jobManager } = counts;
   const mark = outcome === "finished" ? palette.green("✓") : outcome === "failed" ? palette.red("✗") : "■";
-  const rate = runMs > 0 ? (counts.rowsIn * 1_000) / runMs : 0;
+  const { uptime = 0 } = jobManager;
+  const rate = uptime > 0 ? (counts.rowsIn * 1_000) / uptime : 0;
   const memory = `peak memory ${memorySizeText(Math.round(peakRssBytes / 1024 ** 2) * 1024 ** 2)}`;
   const odd = [
     [counts.late, "late"],
@@ -32,16 +33,43 @@ export function summaryText(run: RunEnd, palette: Palette): string {
     `${mark} ${palette.bold(plan.name)} ${outcome} after ${elapsedText(runMs)}`,
     row(
       "rows",
-      `${grouped(counts.rowsIn)} in, ${grouped(counts.rowsOut)} out${odd.map(([count, word]) => (count > 0 ? `, ${grouped(count)} ${word}` : "")).join("")}`,
+      `${grouped(counts.rowsIn)} in, ${grouped(counts.rowsOut)} out${odd.map(([count, word]) => (count > 0 ? `, ${grouped(count)} ${word}` : "")).join("")}${sinceText(counts)}`,
     ),
+    ...restartRows(run),
     ...issueRows(run),
     ...promiseRows(run),
     ...run.lateNotes.map((note) => row("late", note)),
     ...refusedRows(run),
     ...(outcome === "finished" || counts.rowsIn > 0 ? [row("speed", `${countText(rate)} rows/s; ${memory}`)] : []),
     ...fileRows(run),
+    ...keptRows(run),
   ];
   return lines.join("\n");
+}
+
+/** Each attempt counts anew: where the last one began. */
+function sinceText({ jobManager: { numRestarts = 0, lastRestoredCheckpointId: from } }: JobMetrics): string {
+  if (from !== undefined) return ` since checkpoint ${from}`;
+  return numRestarts > 0 ? ` in attempt ${numRestarts + 1}` : "";
+}
+
+function restartRows({ end: { metrics } }: RunEnd): string[] {
+  const { numRestarts = 0 } = metrics.jobManager;
+  return numRestarts === 0
+    ? []
+    : [row("again", `started again ${numRestarts === 1 ? "once" : `${numRestarts} times`}`)];
+}
+
+/** Where the next run goes on. */
+function keptRows({ end: { outcome, metrics } }: RunEnd): string[] {
+  const kept = keptCheckpoint(metrics);
+  return outcome === "finished" || kept === null
+    ? []
+    : [row("kept", `checkpoint ${kept}: the next run goes on from it`)];
+}
+
+function keptCheckpoint({ jobManager }: JobMetrics): number | null {
+  return jobManager.lastCompletedCheckpointId ?? jobManager.lastRestoredCheckpointId ?? null;
 }
 
 /** What was wrong with most of the records that were left out or set aside. */
@@ -79,11 +107,17 @@ function fileRows({ plan, end: { outcome, commits, metrics } }: RunEnd): string[
     return Array.isArray(paths) ? [{ uid, paths, rows: Number(metrics.operators[uid]?.numRecordsOut ?? 0) }] : [];
   });
   if (sinks.length === 0) return [];
+  const kept = keptCheckpoint(metrics);
+  if (!commits && kept !== null) {
+    if (isBounded(plan)) return [row("wrote", "nothing yet: what was written is shown once the job has finished")];
+    return sinks.map(({ uid, paths }) => row("wrote", `${paths.join(", ")}  (${uid}, up to checkpoint ${kept})`));
+  }
   if (!commits)
     return [row("wrote", `nothing: the job ${outcome === "failed" ? "failed" : "was stopped before its end"}`)];
   if (outcome === "failed") return [row("wrote", "perhaps a part: the job failed while its sinks committed")];
   return sinks.map(({ uid, paths, rows }) => {
-    return row("wrote", `${paths.join(", ")}  (${uid}, ${grouped(rows)} ${rows === 1 ? "row" : "rows"})`);
+    const counted = `${grouped(rows)} ${rows === 1 ? "row" : "rows"}${sinceText(metrics)}`;
+    return row("wrote", `${paths.join(", ")}  (${uid}, ${counted})`);
   });
 }
 

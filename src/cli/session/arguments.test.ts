@@ -60,7 +60,10 @@ test("what is mistyped is refused, with what was probably meant", () => {
     assert.match(refusal(...given), /did you mean npx millrace config show\?/);
   assert.match(refusal("jobs/market.ts"), /did you mean npx millrace run jobs\/market.ts\?/);
   assert.match(refusal("version"), /did you mean npx millrace --version\?/);
-  assert.match(refusal("frobnicate"), /commands are: run, dev, explain, memory explain, config show, init/);
+  assert.match(
+    refusal("frobnicate"),
+    /commands are: run, dev, explain, checkpoints, memory explain, config show, init/,
+  );
   assert.match(
     refusal("run", "job.ts", "--paralelism", "2"),
     /^CLI_UNKNOWN_OPTION: .*--paralelism \(did you mean --parallelism\?\)/,

@@ -97,7 +97,7 @@ export function pairs(line: CommandLine, option: string): Record<string, string>
  * Another command about the same job, to be typed into a shell. Without `-D`, which may hold what is not to be shown.
  */
 export function nextCommand(line: CommandLine, name: string): string {
-  const options = ["param", "parallelism", "config"].flatMap((option) => {
+  const options = ["param", "parallelism", "config", "checkpoint-dir"].flatMap((option) => {
     return (line.values[option] ?? []).map((value) => {
       return value.startsWith("-") ? quoted(`${shown(option)}=${value}`) : `${shown(option)} ${quoted(value)}`;
     });

@@ -24,15 +24,17 @@ const CONFIG: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+const CHECKPOINT_DIR: OptionSpec = {
+  takes: "value",
+  value: "dir",
+  help: "take checkpoints there; started again, the job goes on from the newest one",
+};
+
 const RUN: Readonly<Record<string, OptionSpec>> = {
   param: PARAM,
   parallelism: PARALLELISM,
   local: { takes: "flag", help: "in this one thread, with checks: records are frozen; parallelism 1 by default" },
-  "checkpoint-dir": {
-    takes: "value",
-    value: "dir",
-    help: "take checkpoints there; started again, the job goes on from the newest one",
-  },
+  "checkpoint-dir": CHECKPOINT_DIR,
   fresh: { takes: "flag", help: "begin anew; checkpoints there are kept aside" },
   "allow-non-restored": { takes: "flag", help: "drop the state of operators that the job does not have any more" },
   json: {
@@ -65,12 +67,20 @@ export const COMMANDS: readonly CommandSpec[] = [
       param: PARAM,
       parallelism: PARALLELISM,
       local: LOCAL,
+      "checkpoint-dir": { ...CHECKPOINT_DIR, help: "as run takes checkpoints there: what each sink guarantees then" },
       dot: { takes: "flag", help: "a picture for Graphviz", excludes: ["mermaid", "json"] },
       mermaid: { takes: "flag", help: "a picture for Mermaid, as Markdown pages show it", excludes: ["json"] },
       json: JSON_OUT,
       ...CONFIG,
     },
     example: "npx millrace explain job.ts --param in=ticks.csv",
+  },
+  {
+    name: "checkpoints",
+    summary: "Shows the checkpoints in a directory, and whether each can be restored.",
+    positional: "dir",
+    options: { json: JSON_OUT },
+    example: "npx millrace checkpoints checkpoints/clicks",
   },
   {
     name: "memory explain",

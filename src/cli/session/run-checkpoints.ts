@@ -1,10 +1,8 @@
 // What `run` does about checkpoints before the job starts, and what it says of them.
 
-import { resolve } from "node:path";
-import type { Disk } from "../../base/disk.ts";
+import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
 import { checkpointsOpen, type OpenedCheckpoints } from "../../client/checkpoints.ts";
-import { beginText } from "../../client/checkpoints-told.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { OPTIONS } from "../../config/options.ts";
 import { isBounded, type Plan } from "../../graph/plan.ts";
@@ -13,7 +11,7 @@ import type { CommandLine } from "./arguments.ts";
 export type RunCheckpointsOptions = {
   readonly line: CommandLine;
   readonly cwd: string;
-  readonly disk: Disk;
+  readonly env: Env;
   readonly plan: Plan;
   readonly configuration: Configuration;
   readonly note: (line: string) => void;
@@ -21,24 +19,17 @@ export type RunCheckpointsOptions = {
 
 /** Null: the job takes no checkpoints. */
 export async function runCheckpoints(options: RunCheckpointsOptions): Promise<OpenedCheckpoints | null> {
-  const { line, cwd, disk, plan, configuration, note } = options;
-  const directory = configuration.get(OPTIONS.checkpointDirectory);
-  if (directory === null) {
-    refuseWithout(line);
-    if (!isBounded(plan))
-      note("a crash loses the state of this job; with --checkpoint-dir DIR it goes on where it was");
-    return null;
-  }
+  const { line, plan, note } = options;
   const checkpoints = await checkpointsOpen({
-    ...{ disk, plan, configuration },
-    directory: resolve(cwd, directory),
+    ...options,
     fresh: line.flags.has("fresh"),
     allowNonRestored: line.flags.has("allow-non-restored"),
     log: note,
   });
-  const { restored: restore } = checkpoints;
-  if (restore !== null) note(beginText({ checkpoint: restore.metadata.id, restore }, Date.now()));
-  return checkpoints;
+  if (checkpoints !== null) return checkpoints;
+  refuseWithout(line);
+  if (!isBounded(plan)) note("a crash loses the state of this job; with --checkpoint-dir DIR it goes on where it was");
+  return null;
 }
 
 function refuseWithout({ flags }: CommandLine): void {

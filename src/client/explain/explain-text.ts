@@ -3,6 +3,7 @@
 // Where the plan has names of the engine's own, as for the fields of partial rows, the text has words. Whoever wants
 // the plan itself takes the JSON.
 
+import { durationText } from "../../base/duration.ts";
 import { wrappedLines } from "../../base/wrapped-lines.ts";
 import { changelogText } from "../../graph/changelog.ts";
 import type { Plan, PlanOperator } from "../../graph/plan.ts";
@@ -46,7 +47,7 @@ class ExplanationText {
   }
 
   lines(explanation: Explanation): string[] {
-    const { plan, tasks, slots } = explanation;
+    const { plan, tasks, slots, checkpoints } = explanation;
     const groups = slots.groups.map(({ name, slots: count, tasks: members }) => {
       return `${count} for group "${name}" (${members.length === 1 ? "task" : "tasks"} ${members.join(", ")})`;
     });
@@ -54,6 +55,9 @@ class ExplanationText {
       `${this.#strong(`job ${plan.name}`)}  ${plan.mode} · ${counted(plan.operators.length, "operator")} in ${counted(tasks.length, "task")}`,
       this.#faint(`plan ${plan.hash}`),
       `needs ${counted(slots.needed, "slot")}: ${groups.join(", ")}`,
+      ...(checkpoints === null
+        ? []
+        : [`checkpoints each ${durationText(checkpoints.intervalMs)} in ${checkpoints.directory}`]),
       ...tasks.flatMap((task) => ["", ...this.#task(task, explanation)]),
     ];
   }
@@ -105,7 +109,7 @@ class ExplanationText {
       ...sides.map(({ name: side }) => `side.${side}`),
     ];
     const texts = [
-      operatorText(operator, explanation.calls[uid] ?? null),
+      operatorText(operator, explanation.calls[uid] ?? null, explanation.guarantees[uid]),
       ...timeTexts(operator, explanation),
       emits.join("; "),
       ...changes,

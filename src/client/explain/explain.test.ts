@@ -2,7 +2,22 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { Configuration } from "../../config/configuration.ts";
-import { col, count, csv, type Job, job, max, print, sliding, state, sum, t } from "../../index.ts";
+import {
+  col,
+  count,
+  csv,
+  datagen,
+  gen,
+  type Job,
+  job,
+  jsonl,
+  max,
+  print,
+  sliding,
+  state,
+  sum,
+  t,
+} from "../../index.ts";
 import { jobPlan } from "../job-plan.ts";
 import { explain } from "./explain.ts";
 import { explainDot, explainMermaid } from "./explain-graph.ts";
@@ -59,7 +74,11 @@ async function graphOf(values: Record<string, unknown> = {}) {
 }
 
 /** Places in this file change with each edit. */
-const samePlace = { locate: () => ({ file: "job.ts", line: 1, column: 1 }), text: () => "call((record) => record)" };
+const samePlace = {
+  locate: () => ({ file: "job.ts", line: 1, column: 1 }),
+  text: () => "call((record) => record)",
+  configuration: new Configuration([]),
+};
 
 test("the text of a job with everything in it is as reviewed (UPDATE_GOLDEN=1 writes it)", async () => {
   const explanation = explain(await graphOf(), samePlace);
@@ -141,6 +160,38 @@ const branching = job({ name: 'a "tree"' }, (env) => {
     .map(({ symbol }) => ({ symbol }))
     .name("<b>")
     .to("names", print());
+});
+
+test("with checkpoints it says where and how often, and what each sink guarantees then", async () => {
+  const values = { "execution.checkpointing.dir": "cp", "execution.checkpointing.interval": "5s" };
+  const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
+  const explained = async (count?: number) => {
+    const sinks = job({ name: "sinks" }, (env) => {
+      const fields = { id: gen.sequence() };
+      const rows = env.from("in", datagen({ fields, ...(count !== undefined && { count }) }));
+      rows.to("files", jsonl("out/"));
+      rows.to("file", jsonl("out.jsonl"));
+      rows.to("screen", print());
+    });
+    const { graph } = await jobPlan(sinks, {}, configuration);
+    return { with: explain(graph, { ...samePlace, configuration }), without: explain(graph, samePlace) };
+  };
+  const bounded = await explained(10);
+  const single = "a single file, which a job with checkpoints refuses";
+  const again = "at-least-once: after a failure, rows since the last checkpoint come again";
+  const finished = "exactly-once, shown when the job has finished";
+  assert.deepEqual(bounded.with.guarantees, { files: finished, file: single, screen: again });
+  assert.deepEqual(bounded.without.guarantees, {
+    files: "exactly-once",
+    file: "exactly-once",
+    screen: "at-least-once",
+  });
+  assert.equal(bounded.without.checkpoints, null);
+  const text = explainText(bounded.with, { columns: 100 });
+  assert.match(text, /\nneeds .*\ncheckpoints each 5s in cp\n/);
+  assert.match(text, / jsonl paths=\["out\/"\]; exactly-once, shown when the job has finished\n/);
+  const endless = await explained();
+  assert.equal(endless.with.guarantees.files, "exactly-once, shown with each checkpoint");
 });
 
 async function branches() {

@@ -2,14 +2,17 @@
 // words.
 
 import type { SourceLocation } from "../../base/errors.ts";
+import type { Configuration } from "../../config/configuration.ts";
+import { OPTIONS } from "../../config/options.ts";
 import type { EdgeChangelog } from "../../graph/changelog.ts";
 import type { JobEdge, JobGraph, JobVertex } from "../../graph/job-graph.ts";
-import type { PartitionerSpec, Plan, PlanOperator } from "../../graph/plan.ts";
+import { isBounded, type PartitionerSpec, type Plan, type PlanOperator } from "../../graph/plan.ts";
 import { type TimeOrder, timeOrder } from "../../graph/time-order.ts";
 import { channelTargets, slotAssignment } from "../../jobmanager/topology.ts";
 import { shippedSpec } from "../../taskmanager/build/exchange-build.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { callText } from "./call-text.ts";
+import { guaranteeText } from "./guarantee-text.ts";
 
 export const EXPLANATION_VERSION = 1;
 
@@ -24,6 +27,10 @@ export type Explanation = {
   readonly calls: Readonly<Record<string, string>>;
   /** What the watermarks of each `eventTime` wait for, by its uid. */
   readonly timeOrders: Readonly<Record<string, TimeOrder>>;
+  /** Null: the job takes none. */
+  readonly checkpoints: { readonly directory: string; readonly intervalMs: number } | null;
+  /** What a crash can do to the output, by uid of the sink. */
+  readonly guarantees: Readonly<Record<string, string>>;
   readonly slots: {
     readonly needed: number;
     readonly groups: readonly { readonly name: string; readonly slots: number; readonly tasks: readonly number[] }[];
@@ -65,10 +72,13 @@ export type ExplainOptions = {
   readonly locate: (location: SourceLocation) => SourceLocation;
   /** Text of one of the user's files; null when it cannot be had. */
   readonly text: (file: string) => string | null;
+  readonly configuration: Configuration;
 };
 
-export function explain(graph: JobGraph, { locate, text }: ExplainOptions): Explanation {
+export function explain(graph: JobGraph, { locate, text, configuration }: ExplainOptions): Explanation {
   const { vertices } = graph;
+  const directory = configuration.get(OPTIONS.checkpointDirectory);
+  const sinks = graph.plan.operators.filter(({ kind }) => kind === "sink");
   const { groups, slots } = slotAssignment(graph);
   const locations = Object.entries(graph.plan.locations).map(([uid, location]) => [uid, locate(location)] as const);
   return {
@@ -96,6 +106,14 @@ export function explain(graph: JobGraph, { locate, text }: ExplainOptions): Expl
       graph.plan.operators
         .filter(({ kind }) => kind === "eventTime")
         .map((operator) => [operator.uid, timeOrder(graph, operator)]),
+    ),
+    checkpoints:
+      directory === null ? null : { directory, intervalMs: configuration.get(OPTIONS.checkpointingInterval) },
+    guarantees: Object.fromEntries(
+      sinks.map((sink) => [
+        sink.uid,
+        guaranteeText(sink, { bounded: isBounded(graph.plan), checkpoints: directory !== null }),
+      ]),
     ),
     slots: {
       needed: slots,

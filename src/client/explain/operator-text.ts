@@ -21,12 +21,15 @@ const ON_ERROR: Readonly<Record<string, string>> = {
   side: "records on which it throws go to side.errors",
 };
 
-/** `call`: that which declares its function, as the user wrote it; null when it is not known. */
-export function operatorText(operator: PlanOperator, call: string | null): string {
+/**
+ * `call`: that which declares its function, as the user wrote it; null when it is not known. `guarantee`: of a sink.
+ */
+export function operatorText(operator: PlanOperator, call: string | null, guarantee = ""): string {
   const onError = ON_ERROR[operator.onError];
   const order = isInOrder(operator) ? ["in event-time order"] : [];
   const text = [
     ...kindParts(operator, call ?? "a function"),
+    guarantee,
     ...order,
     ...(onError === undefined ? [] : [onError]),
   ].filter((part) => part !== "");
@@ -74,8 +77,8 @@ function kindParts(operator: PlanOperator, call: string): string[] {
       return [named(source, rest), bounded === true ? "bounded" : "endless", INVALID[String(invalid)] ?? ""];
     }
     case "sink": {
-      const { sink, guarantee, ...rest } = options;
-      return [named(sink, rest), String(guarantee)];
+      const { sink, guarantee: _guarantee, ...rest } = options;
+      return [named(sink, rest)];
     }
     case "filter":
       return [options.expression === undefined ? call : exprText(options.expression as ExprSpec)];

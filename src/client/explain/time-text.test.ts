@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { SourceLocation } from "../../base/errors.ts";
 import { Configuration } from "../../config/configuration.ts";
 import type { JobGraph } from "../../graph/job-graph.ts";
 import {
@@ -45,7 +46,9 @@ async function said(
   declare: (env: JobEnv) => void,
   options: { parallelism?: number; mode?: "stream" | "batch" } = {},
 ): Promise<string> {
-  const explanation = explain(await graphOf(declare, options), { locate: (place) => place, text: () => null });
+  const configuration = new Configuration([]);
+  const here = { locate: (place: SourceLocation) => place, text: () => null, configuration };
+  const explanation = explain(await graphOf(declare, options), here);
   const operator = explanation.plan.operators.find((each) => each.uid === uid)!;
   return timeTexts(operator, explanation).join("");
 }

@@ -113,6 +113,9 @@ export type CheckpointDecision =
   /** Too many in a row have failed. */
   | { readonly kind: "fail"; readonly reason: string };
 
+/** Why checkpoints are given up that were under way when their job ended or failed: nothing is wrong with them. */
+export const TASKS_ENDED = "the tasks of the job have ended";
+
 export type CheckpointingStep = {
   readonly state: CheckpointingState;
   readonly decisions: readonly CheckpointDecision[];
@@ -197,7 +200,7 @@ function stopped(state: CheckpointingState): CheckpointingStep {
   const given = state.pending.filter(({ phase }) => phase !== "storing");
   return {
     state: { ...without(state, given), running: null, dueMs: Infinity },
-    decisions: given.flatMap((each) => abortOf(each, "the tasks of the job have ended")),
+    decisions: given.flatMap((each) => abortOf(each, TASKS_ENDED)),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { Mutant } from "../mutant.ts";
 import { BASE } from "./base.ts";
+import { CHECKPOINTS_SEEN } from "./checkpoints-seen.ts";
 import { CONNECTORS } from "./connectors.ts";
 import { CSV } from "./csv.ts";
 import { DRIVERS } from "./drivers.ts";
@@ -35,6 +36,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DRIVERS,
   ...TASKMANAGER,
   ...JOBMANAGER,
+  ...CHECKPOINTS_SEEN,
   ...CONNECTORS,
   ...FILE_SOURCES,
   ...CSV,

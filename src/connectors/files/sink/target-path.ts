@@ -14,6 +14,13 @@ export function isToStdout(options: unknown): boolean {
   return (sink === "csv" || sink === "jsonl") && Array.isArray(paths) && paths[0] === STDOUT_PATH;
 }
 
+/** The single file that a sink writes; null: it writes a directory, or none. */
+export function singleFileOf({ kind, options }: { readonly kind: string; readonly options: unknown }): string | null {
+  const paths = kind === "sink" ? (options as { readonly paths?: unknown } | null)?.paths : null;
+  if (!Array.isArray(paths) || isToStdout(options) || !isFileTarget(String(paths[0]))) return null;
+  return String(paths[0]);
+}
+
 /** What a sink of this kind makes at `path`. */
 export function writtenTo(path: string, kind: string): Written {
   const part = partName({ subtask: 0, number: 0, job: "0", attempt: 0, extension: kind });

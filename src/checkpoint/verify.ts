@@ -1,0 +1,33 @@
+// Whether a checkpoint is whole: its files as its metadata has them.
+
+import { type CheckpointMetadata, handlesOf, type StateHandle } from "./format/metadata.ts";
+import { type Section, StateFileReader } from "./format/state-file.ts";
+import type { CheckpointStorage } from "./storage/checkpoint-storage.ts";
+import { damaged } from "./storage/damage.ts";
+
+/** All files are there with their sizes: in the time of a few calls. Throws CHECKPOINT_OBJECT_DAMAGED or …_MISSING. */
+export async function checkSizes(storage: CheckpointStorage, { files }: CheckpointMetadata): Promise<void> {
+  for (const [name, bytes] of Object.entries(files)) {
+    const object = await storage.open(name);
+    await object.close();
+    if (object.size !== bytes) throw damaged(name, `it has ${object.size} bytes, and had ${bytes}`);
+  }
+}
+
+/** Also the checksums of all state: reads every byte. Throws as `checkSizes`. */
+export async function checkBytes(storage: CheckpointStorage, metadata: CheckpointMetadata): Promise<void> {
+  await checkSizes(storage, metadata);
+  const sections = Map.groupBy(metadata.operators.flatMap(handlesOf).filter(isSection), ({ file }) => file);
+  for (const [file, ofFile] of sections) {
+    const reader = await StateFileReader.open(storage, file);
+    try {
+      for (const section of ofFile) await reader.read(section);
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+function isSection(handle: StateHandle): handle is Section {
+  return "file" in handle;
+}

@@ -1,0 +1,39 @@
+import type { Mutant } from "../mutant.ts";
+
+const CLIENT = ["test/integration/client-checkpoints.test.ts"];
+
+/** What users are told of checkpoints and recoveries. */
+export const CHECKPOINTS_SEEN: readonly Mutant[] = [
+  {
+    name: "after a failure the records of the attempt that has failed are told for ever",
+    file: "src/client/embedded.ts",
+    find: "    if (attempt > 0) last.counted = countedBy(attempt);\n",
+    replace: "",
+    tests: CLIENT,
+  },
+  {
+    name: "a job that reads what cannot be read again is started again, without what it has read",
+    file: "src/client/checkpoints.ts",
+    find: "repeatable: streams.length === 0",
+    replace: "repeatable: true",
+    tests: CLIENT,
+  },
+  {
+    name: "an attempt that has ended before all its tasks ran is told as a recovery",
+    file: "src/jobmanager/job-attempts.ts",
+    find: "    if (master.runningSinceMs === null) return;\n    const deploy = master.runningSinceMs - begunMs;",
+    replace: "    const deploy = (master.runningSinceMs ?? 0) - begunMs;",
+  },
+  {
+    name: "a checkpoint is listed as whole when its files have their sizes",
+    file: "src/checkpoint/checkpoint-list.ts",
+    find: "await checkBytes(storage, metadata);",
+    replace: 'await (await import("./verify.ts")).checkSizes(storage, metadata);',
+  },
+  {
+    name: "the summary of an endless job that has failed says that nothing is written, whatever its checkpoints have shown",
+    file: "src/cli/commands/run-summary.ts",
+    find: "if (!commits && kept !== null)",
+    replace: "if (!commits && kept === -1)",
+  },
+];
