@@ -15,6 +15,7 @@ export type WriterOptions = {
   readonly attempt?: number;
   readonly restored?: boolean;
   readonly bounded?: boolean;
+  readonly uncommitted?: readonly Committable[];
 };
 
 const PATIENCE_MS = 100_000; // Of real time, before a test that waits for nothing fails.

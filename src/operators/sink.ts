@@ -33,8 +33,8 @@ export interface SinkWriterContext {
   /** The job goes on from a checkpoint or savepoint, of this run or another: what was committed before it stays. */
   readonly restored: boolean;
   /**
-   * What was prepared before the restored checkpoint, and is committed at the end of the job only: a bounded job shows
-   * all of its output or none. It stays as it is. Default: nothing.
+   * What all subtasks of the sink had prepared before the restored checkpoint, and is committed at the end of the job
+   * only: a bounded job shows all of its output or none. It stays as it is. Default: nothing.
    */
   readonly uncommitted?: readonly Committable[];
   /** The job ends by itself. */

@@ -79,10 +79,10 @@ export type TaskRestore = {
   readonly states: Readonly<Record<string, SubtaskRestore>>;
   /** Of the source whose first subtask it is: for its coordinator. */
   readonly source: SourceRestore | null;
-  /** By uid of the sink: what was prepared before, and is not known to be committed. */
-  readonly prepared: readonly PreparedSink[];
-  /** Whether that is to be committed before the sinks are opened; else it waits for the end of the job. */
-  readonly commits: boolean;
+  /** What was prepared before, is not known to be committed, and is to be before the task's sinks are opened. */
+  readonly recommit: readonly PreparedSink[];
+  /** What all subtasks of its sinks had prepared, when that waits for the end of the job. */
+  readonly uncommitted: readonly PreparedSink[];
 };
 
 /** What one subtask of a sink has prepared. Any slot of the job can commit it. */

@@ -38,8 +38,8 @@ function taskRestore(vertex: JobVertex, { subtask }: TaskDescriptor, plan: Resto
     finished: isFinished(vertex, subtask, plan),
     states: Object.fromEntries(operators.map((operator) => [operator.uid, subtaskRestoreOf(plan, operator, subtask)])),
     source,
-    prepared: operators.flatMap(({ uid }) => preparedOf(plan, uid, subtask, parallelism)),
-    commits,
+    recommit: commits ? operators.flatMap(({ uid }) => preparedOf(plan, uid, subtask, parallelism)) : [],
+    uncommitted: commits ? [] : operators.flatMap(({ uid }) => preparedOf(plan, uid, 0, 1)),
   };
 }
 

@@ -37,6 +37,5 @@ export function sinkBuild(subtask: Subtask, operator: PlanOperator): SinkDriver 
 }
 
 function uncommitted({ restore }: TaskDescriptor, uid: string): readonly Committable[] {
-  if (restore === undefined || restore.commits) return [];
-  return restore.prepared.find(({ sink }) => sink === uid)?.committables ?? [];
+  return restore?.uncommitted.find(({ sink }) => sink === uid)?.committables ?? [];
 }

@@ -466,7 +466,7 @@ type Step = () => Promise<void>;
 /** What was prepared before the restored checkpoint is committed first. */
 async function openSinks({ task, descriptor }: SlotTask, committers: SinkCommitters): Promise<void> {
   const { restore } = descriptor;
-  if (restore?.commits === true) for (const prepared of restore.prepared) await committers.commit(prepared);
+  for (const prepared of restore?.recommit ?? []) await committers.commit(prepared);
   for (const sink of task.parts.sinks) await sink.open();
 }
 

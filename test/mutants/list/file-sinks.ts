@@ -31,7 +31,7 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a restored sink numbers its parts from 0 again",
     file: FILE_TARGET,
-    find: "    this.#next = Math.max(claim.committed, ...uncommitted.map(({ committed }) => committed));\n",
+    find: "    this.#next = Math.max(claim.committed, ...own.map(({ committed }) => committed));\n",
     replace: "",
     tests: FILE_SINK_TESTS,
   },

@@ -281,6 +281,59 @@ describe("a run that goes on from a snapshot of another one", () => {
     assert.ok(shown(world.env).includes("part-001-00001-job-2-0.jsonl"), shown(world.env).join());
   });
 
+  test("shows at its end what runs before it had prepared, with any parallelism, in any order, again after a crash", async () => {
+    const orders = fc.array(fc.nat(99), { minLength: 40, maxLength: 40 });
+    const runs = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(runs, orders, fc.nat(30), async (parallelisms, order, crashAfter) => {
+        const world = simWorld(1);
+        await writeRun(sink, world, numbers(1_000, 1_001), { jobId: "job-of-yesterday" });
+        let carried: Committable[][] = [[]];
+        let rows = 0;
+        for (const [run, parallelism] of parallelisms.entries()) {
+          // Those of subtasks that are no more are with the first.
+          const uncommitted: Committable[][] = Array.from({ length: parallelism }, () => []);
+          for (const [subtask, all] of carried.entries())
+            uncommitted[subtask < parallelism ? subtask : 0]!.push(...all);
+          const job = { jobId: `job-${run}`, restored: run > 0, parallelism };
+          for (const [subtaskIndex, before] of uncommitted.entries()) {
+            const writer = new WriterUnderTest(sink, world, { ...job, subtaskIndex, uncommitted: carried.flat() });
+            await writer.open();
+            for (let checkpoint = 0; checkpoint < 2; checkpoint += 1) {
+              await writer.write(numbers(rows, rows + 1));
+              rows += 1;
+              before.push(...(await writer.prepareCommit()));
+            }
+            await writer.abort(); // What was prepared stays.
+          }
+          carried = uncommitted;
+        }
+        assert.deepEqual(await readBack(world), [1_000], "nothing is shown before the end");
+        const { length } = carried;
+        const subtasks = [...carried.keys()].sort((left, right) => order[left]! - order[right]!);
+        const commitAll = async (): Promise<void> => {
+          for (const subtaskIndex of subtasks) {
+            const other = new WriterUnderTest(sink, world, { jobId: "elsewhere", subtaskIndex, parallelism: length });
+            await other.commit(carried[subtaskIndex]!);
+          }
+        };
+        let operations = 0;
+        world.env.disk.faults.fail = () => {
+          operations += 1;
+          return operations === crashAfter ? "DISK_IO" : null;
+        };
+        await commitAll().catch(() => undefined); // Tried again below.
+        world.env.disk.faults.fail = () => null;
+        await commitAll();
+        assert.deepEqual(
+          await readBack(world),
+          numbers(0, rows).map(({ n }) => n),
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test("passes over a claim that a crash has torn: the one before it counts", async () => {
     const world = simWorld(1);
     await committed(world, numbers(0, 1), {});

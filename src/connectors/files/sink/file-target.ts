@@ -77,7 +77,8 @@ export class FileTarget {
     const newest = newestClaim(claims, subtask);
     if (newest?.job === jobId && newest.attempt > attempt) throw superseded(directory, { ...newest, attempt });
     const claim = this.#nextClaim(names, newest);
-    this.#next = Math.max(claim.committed, ...uncommitted.map(({ committed }) => committed));
+    const own = uncommitted.filter((commit) => commit.subtask === subtask);
+    this.#next = Math.max(claim.committed, ...own.map(({ committed }) => committed));
     const after = await claimAdd(place, { subtask, claim, names, claims });
     if (restored && subtask === 0) await this.#adopt(names, claims);
     for (const name of after) {
@@ -186,7 +187,8 @@ export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> 
     if (isOurs && names.includes(from)) await disk.rename(`${directory}/${from}`, `${directory}/${to}`);
     else await checkCommitted(disk, `${directory}/${to}`, size);
   }
-  if (!isOurs) return;
+  // What this run leaves of others is for its own commits to say: it has other subtasks than those before it.
+  if (!isOurs || claim.job !== job) return disk.syncDirectory(directory);
   const committed = Math.max(claim.committed, commit.committed);
   // Backwards: parts before the claims that say whose they are.
   for (const name of [...names].reverse()) {
