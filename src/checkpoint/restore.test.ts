@@ -108,6 +108,12 @@ describe("from a checkpoint to subtasks", () => {
     }
   });
 
+  test("a combiner that another parallelism has no use for is not missed", () => {
+    const before: Pick<Plan, "operators"> = { operators: [SOURCE, operator("count", { kind: "preAggregate" })] };
+    const metadata = { ...checkpoint(2), planText: JSON.stringify(before) };
+    assert.deepEqual(restorePlanOf(metadata, planOf(SOURCE)).dropped, []);
+  });
+
   test("splits go to the coordinator, with what it had", () => {
     const plan = restorePlanOf(checkpoint(2), planOf(SOURCE, operator("count")));
     const splits = ["s0", "s1"].map((id) => ({ id, position: 1 }));

@@ -2,7 +2,8 @@
 //
 //   V1. Operators are found by uid. Each key group, each split, each committable and each other part of their state
 //       goes to exactly one place, or the restore is refused before any task starts.
-//   V2. State of an operator that the job does not have any more is dropped only when the user says so.
+//   V2. State of an operator that the job does not have any more is dropped only when the user says so. Combiners, which
+//       come and go with the parallelism, have sent all that they held.
 
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
@@ -41,7 +42,7 @@ export function restorePlanOf(
     const operator = known.get(state.uid);
     if (operator !== undefined) {
       checkSame(metadata, { before: operatorOf(before, state.uid), now: operator, state });
-    } else if (hasState(state)) {
+    } else if (hasState(state) && operatorOf(before, state.uid)?.kind !== "preAggregate") {
       if (!allowNonRestored) throw leftOver(metadata, state.uid, plan.operators, before);
       dropped.push(state.uid);
     }

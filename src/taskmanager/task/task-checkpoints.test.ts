@@ -9,7 +9,7 @@ type Setup = { readonly channels?: number; readonly sinks?: readonly string[]; r
 
 function setUp({ channels = 0, sinks = [], failing = false }: Setup = {}) {
   const log: string[] = [];
-  const room = { barriers: Infinity };
+  const room = { barriers: Infinity, releases: 0 };
   const clock = { nowMs: () => 0, monotonicMs: () => log.length };
   const partition = (name: string): ResultPartition =>
     ({
@@ -39,6 +39,10 @@ function setUp({ channels = 0, sinks = [], failing = false }: Setup = {}) {
     gate: channels === 0 ? null : (gate as unknown as InputGate),
     partitions: [partition("left"), partition("right")],
     sinks: sinks.map(sink),
+    release: () => {
+      room.releases -= 1;
+      return room.releases < 0;
+    },
     snapshot: () => {
       log.push("snapshot");
       return [{ uid: "op", subtask: 0, parts: {}, keyed: null, splits: [] }];
@@ -65,6 +69,17 @@ describe("a task in a checkpoint", () => {
     );
     assert.equal(checkpoints.run(), "done");
     assert.equal(taken.length, 1);
+  });
+
+  test("what is held back for others goes out before the snapshot, as there is room (Q1)", () => {
+    const { checkpoints, log, room } = setUp();
+    room.releases = 2;
+    checkpoints.trigger(1);
+    assert.equal(checkpoints.run(), "again");
+    assert.equal(checkpoints.run(), "again");
+    assert.deepEqual(log, []);
+    assert.equal(checkpoints.run(), "done");
+    assert.equal(log[0], "snapshot");
   });
 
   test("nothing happens until the barrier has gone out everywhere (Q1)", () => {

@@ -3,6 +3,7 @@
 //   Q1. The snapshot is taken between two calls of operators, with nothing pending in the task (operator.ts, O5), and
 //       before anything that came after the barriers is touched. The barrier goes out before anything that is made
 //       afterwards.
+//       What combiners hold goes out first: with another parallelism there may be none.
 //   Q2. Sinks prepare before the task goes on: what they write afterwards is of the next checkpoint.
 //   Q3. After the snapshot of a final checkpoint the task does nothing more.
 
@@ -31,6 +32,8 @@ export type TaskCheckpointsOptions = {
   readonly gate: InputGate | null;
   readonly partitions: readonly ResultPartition[];
   readonly sinks: readonly SinkDriver[];
+  /** Sends what is only held back for others to come. False: there is more, once the task has made room. */
+  readonly release: () => boolean;
   readonly snapshot: () => readonly SubtaskSnapshot[];
   readonly taken: (snapshot: TakenSnapshot) => void;
   /** The task can go on. */
@@ -87,12 +90,15 @@ export class TaskCheckpoints {
   }
 
   /**
-   * To be called whenever nothing is pending in the task, before it takes anything further. "blocked": the barrier has
-   * no room yet; "waits": for its sinks, or for ever after the final checkpoint.
+   * To be called whenever nothing is pending in the task, before it takes anything further. "again": when that is so
+   * again; "blocked": the barrier has no room yet; "waits": for its sinks, or for ever after the final checkpoint.
    */
-  run(): "done" | "blocked" | "waits" {
+  run(): "done" | "again" | "blocked" | "waits" {
     if (this.#failure !== null) throw this.#failure;
-    if (this.#due !== 0) this.#take(this.#due);
+    if (this.#due !== 0) {
+      if (!this.#options.release()) return "again";
+      this.#take(this.#due);
+    }
     if (this.#isPreparing) return "waits";
     if (this.#taking !== null) {
       for (const partition of this.#options.partitions) {

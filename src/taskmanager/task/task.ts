@@ -49,6 +49,7 @@ export class Task {
     const { eventTimes, gate, state, subtask, source } = parts;
     this.#checkpoints = new TaskCheckpoints({
       ...parts,
+      release: () => parts.operators.every((operator) => operator.onIdle?.() !== false),
       snapshot: () => state.snapshot(subtask, source),
       wake: () => parts.metrics.wake(),
     });
@@ -145,7 +146,7 @@ export class Task {
     if (this.#phase === "preparing") return "idle";
     let resumed = this.#resume(deadlineMs);
     while (resumed === "done" && this.#phase === "running") {
-      const held = this.#checkpoint();
+      const held = this.#checkpoint(deadlineMs);
       if (held !== null) return held;
       const moved = this.#move();
       resumed = this.#resume(deadlineMs);
@@ -181,8 +182,14 @@ export class Task {
   }
 
   /** Null: no checkpoint holds the task up. */
-  #checkpoint(): "blocked" | "idle" | null {
-    const result = this.#checkpoints.run();
+  #checkpoint(deadlineMs: number): "blocked" | "idle" | "more" | null {
+    let result = this.#checkpoints.run();
+    while (result === "again") {
+      const resumed = this.#resume(deadlineMs);
+      if (resumed !== "done") return resumed;
+      if (this.parts.clock.monotonicMs() >= deadlineMs) return "more";
+      result = this.#checkpoints.run();
+    }
     this.#isHeld = result !== "done";
     if (!this.#isHeld) return null;
     this.#stalledSinceMs = this.parts.clock.monotonicMs();
