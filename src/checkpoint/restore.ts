@@ -2,8 +2,8 @@
 //
 //   V1. Operators are found by uid. Each key group, each split, each committable and each other part of their state
 //       goes to exactly one place, or the restore is refused before any task starts.
-//   V2. State of an operator that the job does not have any more is dropped only when the user says so. Combiners, which
-//       come and go with the parallelism, have sent all that they held.
+//   V2. State of an operator that the job does not have any more is dropped only when the user says so. Combiners,
+//       which come and go with the parallelism, have sent all that they held.
 
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
