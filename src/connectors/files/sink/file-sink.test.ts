@@ -281,7 +281,7 @@ describe("a run that goes on from a snapshot of another one", () => {
     assert.ok(shown(world.env).includes("part-001-00001-job-2-0.jsonl"), shown(world.env).join());
   });
 
-  /** What the runs have prepared and nobody has committed, by subtask of the last one. Each has two rows per subtask. */
+  /** What the runs have prepared and nobody has committed, by subtask of the last one. Two rows per subtask. */
   async function prepared(world: World<SimEnv>, parallelisms: readonly number[]): Promise<Committable[][]> {
     let carried: Committable[][] = [];
     let rows = 0;
