@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ExternalError, UserError } from "../base/errors.ts";
+import type { CheckpointId } from "../base/ids.ts";
+import type { CompletedCheckpoint } from "../jobmanager/checkpointing/checkpoint-driver.ts";
+import { TASKS_ENDED } from "../jobmanager/checkpointing/coordinator.ts";
+import { SimEnv } from "../testing/sim-env.ts";
+import { checkpointsTold } from "./checkpoints-told.ts";
+
+const id = (value: number): CheckpointId => value as CheckpointId;
+
+function setUp() {
+  const lines: string[] = [];
+  return { lines, told: checkpointsTold({ env: new SimEnv({ seed: 1 }), log: (line) => lines.push(line) }) };
+}
+
+test("a failure is told with its place; one like it by the number of that attempt", () => {
+  const { lines, told } = setUp();
+  const location = { file: "job.ts", line: 7, column: 3 };
+  const thrown = new UserError("USER_FUNCTION_THREW", "it threw", { location });
+  const fail = (attempt: number, error: UserError | ExternalError): void =>
+    told.onAttemptFailed({ attempt, atMs: 0, error, from: null }, 1_234);
+  fail(0, thrown);
+  fail(1, thrown);
+  fail(2, new ExternalError("SLOT_LOST", "it is gone"));
+  assert.deepEqual(lines, [
+    "attempt 1 failed  USER_FUNCTION_THREW  it threw  job.ts:7:3\n  starts again in 1.2s",
+    "attempt 2 failed as attempt 1 did; starts again in 1.2s",
+    "attempt 3 failed  SLOT_LOST  it is gone\n  starts again in 1.2s",
+  ]);
+});
+
+test("a checkpoint that is cut short by a failure is counted, and no words are lost on it", () => {
+  const { lines, told } = setUp();
+  told.onFailed(id(3), TASKS_ENDED);
+  told.onFailed(id(4), "the disk is full");
+  assert.deepEqual(lines, ["checkpoint 4 was given up: the disk is full"]);
+  const none = { numberOfFailedCheckpoints: 2, numberOfInProgressCheckpoints: 1 };
+  assert.deepEqual(told.stats.metrics(1), { numberOfCompletedCheckpoints: 0, ...none, totalNumberOfCheckpoints: 3 });
+  told.onCompleted({ id: id(5), atMs: 1_000, durationMs: 12, bytes: 300 } as CompletedCheckpoint);
+  told.stats.onRestored(id(5), 2_000);
+  assert.deepEqual(told.stats.metrics(0), {
+    ...{ numberOfCompletedCheckpoints: 1, ...none, numberOfInProgressCheckpoints: 0, totalNumberOfCheckpoints: 3 },
+    ...{ lastCompletedCheckpointId: 5, lastCheckpointCompletedTimestamp: 1_000 },
+    ...{ lastCheckpointDuration: 12, lastCheckpointSize: 300 },
+    ...{ lastRestoredCheckpointId: 5, lastCheckpointRestoreTimestamp: 2_000 },
+  });
+});
+
+test("the checkpoint of an attempt that could not read it is not tried again", () => {
+  const { told } = setUp();
+  const error = new ExternalError("CHECKPOINT_OBJECT_DAMAGED", "a checksum differs");
+  told.onAttemptFailed({ attempt: 1, atMs: 0, error, from: id(7) }, 0);
+  assert.deepEqual([...told.unreadable], [7]);
+});
