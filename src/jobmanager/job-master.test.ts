@@ -17,7 +17,8 @@ import { type Session, SessionListener, type SessionSays } from "../protocol/ses
 import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
-import { JobMaster } from "./job-master.ts";
+import { checkpointingStateOf } from "./checkpointing/coordinator.ts";
+import { type JobCheckpoints, JobMaster } from "./job-master.ts";
 
 /** Two slots; vertex 0 is the source, vertex 1 what follows the exchange. */
 const exchanged: Job = job({ name: "exchanged" }, (env) => {
@@ -37,7 +38,18 @@ async function planned() {
   return { graph: jobGraphOf(plan, { chaining: true }) };
 }
 
-async function setUp() {
+const CHECKPOINTS: JobCheckpoints = {
+  store: null as never,
+  state: checkpointingStateOf({
+    ...{ intervalMs: 10_000, minPauseMs: 0, timeoutMs: 600_000 },
+    ...{ maxConcurrent: 1, tolerableFailures: 10, retained: 2 },
+  }),
+  restored: null,
+  onCompleted: () => undefined,
+  onFailed: () => undefined,
+};
+
+async function setUp(checkpoints: JobCheckpoints | null = null) {
   const env = new SimEnv({ seed: 1 });
   const { graph } = await planned();
   const posted: [slot: number, message: ToSlot["kind"], to: string | null][] = [];
@@ -76,7 +88,7 @@ async function setUp() {
     print: (line) => printed.push(line),
     log: (line) => logged.push(line),
     onRows: () => undefined,
-    checkpoints: null,
+    checkpoints,
   });
   master.start();
   await env.advance(0);
@@ -273,6 +285,19 @@ describe("a job master", () => {
       const { outcome: came, error } = await master.result;
       assert.deepEqual([came, error?.code ?? null], [outcome, code]);
     }
+  });
+
+  test("one with checkpoints that is stopped before all tasks run shows nothing: it is in no checkpoint", async () => {
+    const { env, master, say, close, posted } = await setUp(CHECKPOINTS);
+    await say(0, { kind: "deployed", tasks: ["0/0/0", "1/0/0"] });
+    master.stop();
+    await env.advance(0);
+    assert.deepEqual(
+      posted.slice(2).map(([, kind]) => kind),
+      ["cancel", "cancel"],
+    );
+    await close();
+    assert.deepEqual(await master.result, { outcome: "cancelled", error: null });
   });
 
   test("one whose slot cannot close what it has committed has failed, and says that all is committed", async () => {

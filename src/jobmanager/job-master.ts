@@ -165,7 +165,9 @@ export class JobMaster {
       this.#isStopping = true;
       this.#checkpoints.ask("final");
     } else {
-      this.#on({ kind: "stop" });
+      // What tasks have done before all of them ran is in no checkpoint: shown, it would come again.
+      const isBeforeAll = this.#checkpoints !== null && phase === "deploying";
+      this.#on({ kind: isBeforeAll ? "cancel" : "stop" });
       if (this.#state.phase === phase) return;
     }
     const timeoutMs = this.#options.configuration.get(OPTIONS.cancellationTimeout);

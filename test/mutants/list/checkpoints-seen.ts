@@ -2,7 +2,7 @@ import type { Mutant } from "../mutant.ts";
 
 const CLIENT = ["test/integration/client-checkpoints.test.ts"];
 
-/** What users are told of checkpoints and recoveries. */
+/** What users are told of checkpoints and recoveries, and how they end a job. */
 export const CHECKPOINTS_SEEN: readonly Mutant[] = [
   {
     name: "after a failure the records of the attempt that has failed are told for ever",
@@ -17,6 +17,12 @@ export const CHECKPOINTS_SEEN: readonly Mutant[] = [
     find: "repeatable: streams.length === 0",
     replace: "repeatable: true",
     tests: CLIENT,
+  },
+  {
+    name: "a job with checkpoints that is stopped before all its tasks run shows what no checkpoint knows",
+    file: "src/jobmanager/job-master.ts",
+    find: 'isBeforeAll ? "cancel" : "stop"',
+    replace: 'isBeforeAll ? "stop" : "stop"',
   },
   {
     name: "an attempt that has ended before all its tasks ran is told as a recovery",
