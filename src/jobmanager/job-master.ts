@@ -107,6 +107,7 @@ export class JobMaster {
       retries: commitRetries,
       slotOf: (task) => this.#slots.get(task) ?? 0,
       post: (commit) => this.#commit(commit),
+      onCommitted: (task, sink, upTo) => this.#checkpoints?.committed(task, sink, upTo),
       onSettled: () => this.#onCommitsSettled(),
       fail: (error) => this.fail(error),
     });
@@ -161,9 +162,10 @@ export class JobMaster {
   stop(): void {
     const { phase } = this.#state;
     if (this.#isStopping) return;
-    if (this.#checkpoints !== null && phase === "running") {
+    if (this.#checkpoints !== null && (phase === "deploying" || phase === "running")) {
       this.#isStopping = true;
-      this.#checkpoints.ask("final");
+      // What tasks have written while others are not deployed yet is in no checkpoint.
+      if (phase === "running") this.#checkpoints.ask("final");
     } else {
       // What tasks have done before all of them ran is in no checkpoint: shown, it would come again.
       const isBeforeAll = this.#checkpoints !== null && phase === "deploying";
@@ -292,8 +294,8 @@ export class JobMaster {
     });
   }
 
-  #onCheckpoint({ kind }: CompletedCheckpoint, prepared: readonly TaskPrepared[]): void {
-    if (prepared.length > 0) this.#checkpointCommits.add(prepared);
+  #onCheckpoint({ id, kind }: CompletedCheckpoint, prepared: readonly TaskPrepared[]): void {
+    if (prepared.length > 0) this.#checkpointCommits.add(id, prepared);
     if (kind !== "final") return;
     const last = this.#lastPrepared;
     this.#lastPrepared = null;
@@ -372,8 +374,13 @@ export class JobMaster {
     if (state.phase === "running") this.#runningSinceMs ??= this.#options.env.clock.monotonicMs();
     if (state.error !== null) this.#failedMs ??= this.#options.env.clock.monotonicMs();
     if (state.phase !== "deploying") this.#running.resolve();
-    if (state.phase === "running" && before.phase === "deploying") this.#checkpoints?.start();
+    if (state.phase === "running" && before.phase === "deploying") this.#begin();
     for (const action of actions) this.#carryOut(action);
+  }
+
+  #begin(): void {
+    this.#checkpoints?.start();
+    if (this.#isStopping) this.#checkpoints?.ask("final");
   }
 
   #carryOut(action: JobAction): void {

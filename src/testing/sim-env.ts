@@ -9,6 +9,7 @@
 //       instant event).
 //   V2. Virtual time moves only when the queue has nothing earlier: code that runs takes no time.
 //   V3. One seed and one program give the same events in the same order: `digest` is equal.
+//   V4. After a crash nothing of the process that was runs any more: no event of it is left, and its files are dead.
 
 import type { Clock, Env, Log, LogLevel, Random, TimerHandle, Timers } from "../base/env.ts";
 import { afterPromises, nodeEnv } from "../base/env-node.ts";
@@ -88,6 +89,12 @@ export class SimEnv implements Env {
       await this.#step();
     }
     this.#elapsedMs = untilMs;
+  }
+
+  /** The process ends between two events, or the machine does; time and the disk go on to the next one (V4). */
+  crash(kind: "process" | "power"): void {
+    for (const event of this.#queue.splice(0)) this.#retire(event);
+    this.disk.crash(kind);
   }
 
   /** What an administrator or a time server does to the wall clock; durations and timers do not notice. */

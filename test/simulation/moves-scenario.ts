@@ -3,6 +3,7 @@
 
 import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { count, csv, job, jsonl, max, mean, sliding, state, t, tumbling } from "../../src/index.ts";
+import type { SimDisk } from "../../src/testing/sim-disk.ts";
 import { simulateJob } from "../../src/testing/simulate-job.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
@@ -11,7 +12,7 @@ const Move = t.struct({ symbol: t.string, at: t.f64, z: t.f64 });
 const Welford = t.struct({ n: t.f64, mean: t.f64, m2: t.f64 });
 const DAY_MS = 86_400_000;
 
-const moves = job({ name: "moves" }, (env) => {
+export const moves = job({ name: "moves" }, (env) => {
   const bars = env
     .from("bars", csv("/data/bars.csv", { type: Bar }))
     .filter((bar) => bar.volume > 0)
@@ -67,13 +68,14 @@ function barsFile(): string {
 }
 
 const BARS = barsFile();
+export const movesInput = (disk: SimDisk): void => disk.put("/data/bars.csv", BARS);
 
 export async function movesScenario(seed: number): Promise<Outcome> {
   const simulation = await simulateJob(moves, {
     seed,
     parallelism: 2 + (seed % 3),
     realLinks: seed % 5 === 0,
-    prepare: (disk) => disk.put("/data/bars.csv", BARS),
+    prepare: movesInput,
   });
   return outcomeOf(simulation);
 }

@@ -5,8 +5,10 @@ import assert from "node:assert/strict";
 import { noBreaks, type SimBreaks } from "../../src/testing/sim-transport.ts";
 import { commitScenario } from "./commit-scenario.ts";
 import { filesScenario } from "./files-scenario.ts";
+import { ledgerScenario } from "./ledger-scenario.ts";
 import { marketScenario } from "./market-scenario.ts";
 import { movesScenario } from "./moves-scenario.ts";
+import { oracleScenario } from "./oracle-scenario.ts";
 import type { Outcome } from "./outcome.ts";
 import { randomGraphScenario } from "./random-graph.ts";
 import { restartScenario } from "./restart-scenario.ts";
@@ -39,6 +41,8 @@ export const FILES: Scenario = { name: "files", run: filesScenario };
 export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphScenario };
 export const COMMITS: Scenario = { name: "commits", run: commitScenario };
 export const RESTARTS: Scenario = { name: "restarts", run: restartScenario };
+export const LEDGER: Scenario = { name: "ledger", run: ledgerScenario };
+export const ORACLE: Scenario = { name: "oracle", run: oracleScenario };
 
 /** `npm test` runs each scenario under so many. */
 export const SEEDS = 400;

@@ -3,6 +3,7 @@
 
 import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { csv, job, jsonl, state, t } from "../../src/index.ts";
+import type { SimDisk } from "../../src/testing/sim-disk.ts";
 import { simulateJob } from "../../src/testing/simulate-job.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
@@ -10,7 +11,7 @@ const Reading = t.struct({ device: t.string, value: t.f64, at: t.timestamp });
 const Step = t.struct({ device: t.string, what: t.string, at: t.f64, watermark: t.f64, steps: t.f64 });
 const SECOND_MS = 1_000;
 
-const silences = job({ name: "silences" }, (env) => {
+export const silences = job({ name: "silences" }, (env) => {
   const readings = env
     .from("readings", csv("/data/readings.csv", { type: Reading }))
     .eventTime({ at: "at", outOfOrder: "20s", every: "3s" });
@@ -57,13 +58,14 @@ function readingsFile(): string {
 }
 
 const READINGS = readingsFile();
+export const silencesInput = (disk: SimDisk): void => disk.put("/data/readings.csv", READINGS);
 
 export async function silencesScenario(seed: number): Promise<Outcome> {
   const simulation = await simulateJob(silences, {
     seed,
     parallelism: 1 + (seed % 4),
     realLinks: seed % 5 === 0,
-    prepare: (disk) => disk.put("/data/readings.csv", READINGS),
+    prepare: silencesInput,
   });
   return outcomeOf(simulation);
 }

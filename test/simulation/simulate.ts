@@ -3,9 +3,20 @@
 
 import { inspect, parseArgs } from "node:util";
 import { canonicalHash } from "../../src/base/canonical-json.ts";
-import { COMMITS, FILES, MARKET, MOVES, RANDOM_GRAPH, RESTARTS, runSeed, SILENCES } from "./scenarios.ts";
+import {
+  COMMITS,
+  FILES,
+  LEDGER,
+  MARKET,
+  MOVES,
+  ORACLE,
+  RANDOM_GRAPH,
+  RESTARTS,
+  runSeed,
+  SILENCES,
+} from "./scenarios.ts";
 
-const SCENARIOS = [MARKET, MOVES, SILENCES, FILES, COMMITS, RESTARTS, RANDOM_GRAPH];
+const SCENARIOS = [MARKET, MOVES, SILENCES, FILES, COMMITS, RESTARTS, RANDOM_GRAPH, LEDGER, ORACLE];
 
 const { values } = parseArgs({
   options: {

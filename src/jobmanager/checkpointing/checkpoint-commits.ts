@@ -2,6 +2,7 @@
 // commit until it is acknowledged.
 
 import type { EngineError } from "../../base/errors.ts";
+import type { CheckpointId } from "../../base/ids.ts";
 import { type EngineErrorData, errorFromData } from "../../protocol/error-data.ts";
 import type { PreparedSink, TaskId } from "../../protocol/slot-messages.ts";
 import {
@@ -18,6 +19,8 @@ export type CheckpointCommitsOptions = {
   readonly retries: number;
   readonly slotOf: (task: TaskId) => number;
   readonly post: (commit: CommitTry) => void;
+  /** What was prepared up to this checkpoint is. */
+  readonly onCommitted: (task: TaskId, sink: string, upTo: CheckpointId) => void;
   /** Nothing is left to commit. */
   readonly onSettled: () => void;
   readonly fail: (error: EngineError) => void;
@@ -25,10 +28,13 @@ export type CheckpointCommitsOptions = {
 
 export type TaskPrepared = { readonly task: TaskId; readonly prepared: PreparedSink };
 
+type Prepared = { readonly checkpoint: CheckpointId; readonly prepared: readonly TaskPrepared[] };
+
 export class CheckpointCommits {
   readonly #options: CheckpointCommitsOptions;
   /** Of later checkpoints, by age. */
-  readonly #waiting: (readonly TaskPrepared[])[] = [];
+  readonly #waiting: Prepared[] = [];
+  #checkpoint = 0 as CheckpointId;
   #commits: Commits = new Map();
 
   constructor(options: CheckpointCommitsOptions) {
@@ -39,8 +45,8 @@ export class CheckpointCommits {
     return this.#waiting.length === 0 && this.#commits.size === 0;
   }
 
-  add(prepared: readonly TaskPrepared[]): void {
-    this.#waiting.push(prepared);
+  add(checkpoint: CheckpointId, prepared: readonly TaskPrepared[]): void {
+    this.#waiting.push({ checkpoint, prepared });
     if (this.#commits.size === 0) this.#next();
   }
 
@@ -49,6 +55,7 @@ export class CheckpointCommits {
     const commit = this.#commits.get(commitKey(task, sink));
     if (commit === undefined) return false;
     this.#commits = commitsWith(this.#commits, { ...commit, phase: "committed" });
+    this.#options.onCommitted(task, sink, this.#checkpoint);
     if ([...this.#commits.values()].every(isSettled)) this.#next();
     return true;
   }
@@ -68,7 +75,8 @@ export class CheckpointCommits {
 
   #next(): void {
     const { slotOf, post, onSettled } = this.#options;
-    const prepared = this.#waiting.shift() ?? [];
+    const { checkpoint, prepared } = this.#waiting.shift() ?? { checkpoint: this.#checkpoint, prepared: [] };
+    this.#checkpoint = checkpoint;
     this.#commits = new Map();
     for (const each of prepared) {
       const commit: Commit = { ...each, slot: slotOf(each.task), tries: 1, phase: "tried" };

@@ -91,6 +91,8 @@ export class CheckpointDriver {
   readonly #subtasks: ReadonlyMap<TaskId, number>;
   readonly #readers: ReadonlySet<TaskId>;
   #committables: Committables;
+  /** The checkpoint up to which what was prepared is being committed, or is committed. */
+  #committedUpTo = 0;
   #state: CheckpointingState;
   #timer: TimerHandle | null = null;
   #storing: Promise<void> = Promise.resolve();
@@ -138,9 +140,8 @@ export class CheckpointDriver {
   /** A task has come to its end; its sinks have prepared this. */
   finished(task: TaskId, prepared: readonly PreparedSink[]): void {
     // It is part of the first checkpoint in which the task counts as one that has come to its end.
-    const isMissing = ({ id }: { readonly id: CheckpointId }): boolean =>
-      !this.#underWay.get(id)?.acknowledged.has(task);
-    const first = this.#state.pending.find(isMissing)?.id ?? (this.#state.nextId as CheckpointId);
+    const { pending, taken, nextId } = this.#state;
+    const first = pending.find(({ id }) => id > (taken.get(task) ?? 0))?.id ?? (nextId as CheckpointId);
     this.#committables = this.#committables.with(first, this.#subtaskOf(task), prepared);
     this.#finished.add(task);
     this.#tell({ kind: "finished", task });
@@ -153,6 +154,11 @@ export class CheckpointDriver {
       .filter(({ committables }) => committables.length > 0);
   }
 
+  /** What a sink of a task has prepared up to a checkpoint is committed. */
+  committed(task: TaskId, sink: string, upTo: CheckpointId): void {
+    this.#committables = this.#committables.without(sink, this.#subtaskOf(task), upTo);
+  }
+
   onReport(report: CheckpointReport): void {
     const { checkpoint: id } = report;
     const underWay = this.#underWay.get(id);
@@ -163,7 +169,7 @@ export class CheckpointDriver {
         break;
       case "checkpointTaken":
         this.#committables = this.#committables.with(id, this.#subtaskOf(report.task), report.prepared);
-        if (this.#readers.has(report.task)) this.#tell({ kind: "read", id, task: report.task });
+        this.#tell({ kind: "taken", id, task: report.task });
         break;
       case "checkpointAcknowledged":
         if (underWay !== undefined) {
@@ -257,14 +263,15 @@ export class CheckpointDriver {
     const { acknowledged, startedMs, timing } = this.#underWay.get(id)!;
     this.#underWay.delete(id);
     postAll({ kind: "checkpointCompleted", checkpoint: id });
-    const prepared = commits ? this.#committables.upTo(id).map((each) => this.#withTask(each)) : [];
-    if (commits) this.#committables = this.#committables.after(id);
+    const due = commits ? this.#committables.between(this.#committedUpTo, id) : [];
+    const prepared = due.map((each) => this.#withTask(each));
+    this.#committedUpTo = Math.max(this.#committedUpTo, id);
     const bytes = [...acknowledged.values()].reduce((sum, written) => sum + sizeOf(written), 0);
     const durationMs = this.#nowMs() - startedMs;
     onCompleted({ id, kind, atMs: env.clock.nowMs(), durationMs, bytes, timing }, prepared);
   }
 
-  #withTask({ subtask, prepared }: ReturnType<Committables["upTo"]>[number]): TaskPrepared {
+  #withTask({ subtask, prepared }: ReturnType<Committables["between"]>[number]): TaskPrepared {
     const { tasks } = this.#options;
     const task = tasks.find(({ id, subtask: own }) => own === subtask && this.#sinksOf(id).includes(prepared.sink));
     assert(task !== undefined, `nobody has subtask ${subtask} of the sink ${prepared.sink}`);

@@ -2,6 +2,8 @@
 //
 //   P1. What was prepared is committed once its checkpoint, or a later one, is completed, also when its own was given
 //       up: the records behind it are in no later one. So each checkpoint holds all that was prepared up to it.
+//   P2. It is held until its commit was acknowledged, by the checkpoints of that time as well: whoever starts again
+//       from one of them commits it.
 
 import type { CheckpointId } from "../../base/ids.ts";
 import type { Committable } from "../../operators/sink.ts";
@@ -27,9 +29,11 @@ export class Committables {
     return new Committables([...this.#list, ...added]);
   }
 
-  /** Without those of this checkpoint and of earlier ones. */
-  after(checkpoint: CheckpointId): Committables {
-    return new Committables(this.#list.filter((each) => each.checkpoint > checkpoint));
+  /** Without those of one subtask of a sink that were prepared up to this checkpoint: they are committed (P2). */
+  without(sink: string, subtask: number, upTo: CheckpointId): Committables {
+    const isCommitted = (each: Prepared): boolean =>
+      each.sink === sink && each.subtask === subtask && each.checkpoint <= upTo;
+    return new Committables(this.#list.filter((each) => !isCommitted(each)));
   }
 
   /** Of one subtask of a sink, up to a checkpoint, in the order in which they were prepared (P1). */
@@ -39,14 +43,12 @@ export class Committables {
       .flatMap(({ committables }) => committables);
   }
 
-  /** Of all sinks, by subtask, up to a checkpoint. */
-  upTo(checkpoint: number): readonly { readonly subtask: number; readonly prepared: PreparedSink }[] {
-    const named = new Map(this.#list.map(({ sink, subtask }) => [`${subtask} ${sink}`, { sink, subtask }]));
+  /** Of all sinks, by subtask: what was prepared after one checkpoint and up to another one. */
+  between(after: number, upTo: CheckpointId): readonly { readonly subtask: number; readonly prepared: PreparedSink }[] {
+    const meant = new Committables(this.#list.filter(({ checkpoint }) => checkpoint > after));
+    const named = new Map(meant.#list.map(({ sink, subtask }) => [`${subtask} ${sink}`, { sink, subtask }]));
     return [...named.values()]
-      .map(({ sink, subtask }) => ({
-        subtask,
-        prepared: { sink, committables: this.of(sink, subtask, checkpoint) },
-      }))
+      .map(({ sink, subtask }) => ({ subtask, prepared: { sink, committables: meant.of(sink, subtask, upTo) } }))
       .filter(({ prepared }) => prepared.committables.length > 0);
   }
 }

@@ -12,8 +12,9 @@
 //   C4. A completed checkpoint overtakes those that were asked for before it; savepoints are no part of that order.
 //   C5. An aborted checkpoint is told to all tasks, so that none waits for its barriers, and what was written for it is
 //       removed; also what comes in for it later (I7, I4).
-//   C6. A task that has come to its end counts as one that has acknowledged: all that it had to say came before, and
-//       whoever it sends to finds the end in place of the barrier.
+//   C6. A task that has come to its end counts as one that has acknowledged what it had not taken: all that it had to
+//       say came before, and whoever it sends to finds the end in place of the barrier. What it had taken, or passed
+//       over for a later one, has nothing of what it did afterwards, and is not told by its end.
 //   C7. What is being stored is not aborted by time: whether the pointer names it is known only from the answer.
 
 import { assert, unreachable } from "../../base/errors.ts";
@@ -67,6 +68,8 @@ export type CheckpointingState = {
   readonly running: CheckpointedTasks | null;
   /** By id. */
   readonly pending: readonly Pending[];
+  /** The last checkpoint that each task has made its snapshot for. */
+  readonly taken: ReadonlyMap<TaskId, CheckpointId>;
   /** Ids that are kept, by age. */
   readonly completed: readonly CheckpointId[];
   /** When the next periodic one is due; Infinity: never. */
@@ -86,10 +89,10 @@ export type CheckpointFact =
   /** Somebody wants one, now. */
   | { readonly kind: "asked"; readonly nowMs: number; readonly what: "savepoint" | "final" }
   | { readonly kind: "coordinated"; readonly id: CheckpointId; readonly vertex: number }
-  /** The reader of this task has made its snapshot: what it is given now belongs behind the checkpoint. */
-  | { readonly kind: "read"; readonly id: CheckpointId; readonly task: TaskId }
+  /** The task has made its snapshot: what it does now, and what its reader is given, belongs behind the checkpoint. */
+  | { readonly kind: "taken"; readonly id: CheckpointId; readonly task: TaskId }
   | { readonly kind: "acknowledged"; readonly id: CheckpointId; readonly task: TaskId }
-  /** The task has come to its end: what it kept then counts for every checkpoint that it has not acknowledged. */
+  /** The task has come to its end: what it kept then counts for every checkpoint after the last that it has taken. */
   | { readonly kind: "finished"; readonly task: TaskId }
   | { readonly kind: "declined"; readonly id: CheckpointId; readonly nowMs: number; readonly reason: string }
   | { readonly kind: "stored"; readonly id: CheckpointId; readonly nowMs: number }
@@ -133,6 +136,7 @@ export function checkpointingStateOf(
     nextId: Math.max(greatest, ...completed) + 1,
     running: null,
     pending: [],
+    taken: new Map(),
     completed,
     dueMs: Infinity,
     pausedUntilMs: -Infinity,
@@ -170,8 +174,8 @@ function stepOf(state: CheckpointingState, fact: CheckpointFact): CheckpointingS
       return asked(state, fact.what, fact.nowMs);
     case "coordinated":
       return coordinated(state, fact.id, fact.vertex);
-    case "read":
-      return read(state, fact.id, fact.task);
+    case "taken":
+      return taken(state, fact.id, fact.task);
     case "acknowledged":
       return acknowledged(state, fact.id, fact.task);
     case "finished":
@@ -192,7 +196,7 @@ const unchanged = (state: CheckpointingState): CheckpointingStep => ({ state, de
 function started(state: CheckpointingState, running: CheckpointedTasks, nowMs: number): CheckpointingStep {
   assert(state.pending.length === 0, "checkpoints of an attempt that has ended");
   const { intervalMs } = state.options;
-  return unchanged({ ...state, running, dueMs: intervalMs === null ? Infinity : nowMs + intervalMs });
+  return unchanged({ ...state, running, taken: new Map(), dueMs: intervalMs === null ? Infinity : nowMs + intervalMs });
 }
 
 /** Those that are being stored may be completed all the same (C7). */
@@ -206,7 +210,7 @@ function stopped(state: CheckpointingState): CheckpointingStep {
 
 function timePassed(state: CheckpointingState, nowMs: number): CheckpointingStep {
   const { timeoutMs } = state.options;
-  const late = state.pending.find(({ phase, startedMs }) => phase !== "storing" && nowMs - startedMs >= timeoutMs);
+  const late = state.pending.find(({ phase, startedMs }) => phase !== "storing" && nowMs >= startedMs + timeoutMs);
   if (late !== undefined) {
     const step = failed(state, late.id, nowMs, `not all tasks acknowledged it within ${timeoutMs} ms`);
     return then(step, (next) => timePassed(next, nowMs));
@@ -262,9 +266,10 @@ function triggered(state: CheckpointingState, pending: Pending): CheckpointingSt
   return then({ state: replaced(state, taking), decisions: [trigger] }, (next) => storedWhenAcknowledged(next, taking));
 }
 
-function read(state: CheckpointingState, id: CheckpointId, task: TaskId): CheckpointingStep {
+function taken(before: CheckpointingState, id: CheckpointId, task: TaskId): CheckpointingStep {
+  const state = before.running === null ? before : { ...before, taken: new Map(before.taken).set(task, id) };
   const pending = find(state, id);
-  if (pending?.phase !== "taking" || !pending.readers.has(task)) return late(state, id);
+  if (pending?.phase !== "taking") return late(state, id);
   return unchanged(replaced(state, { ...pending, readers: less(pending.readers, task) }));
 }
 
@@ -291,7 +296,9 @@ function finished(state: CheckpointingState, task: TaskId): CheckpointingStep {
   const running = { ...state.running, tasks: tasks.filter(isOther), readers: readers.filter(isOther) };
   let step = unchanged({ ...state, running });
   for (const each of state.pending) {
-    const pending = { ...each, readers: less(each.readers, task), waiting: less(each.waiting, task) };
+    const counts = each.id > (state.taken.get(task) ?? 0);
+    const waiting = counts ? less(each.waiting, task) : each.waiting;
+    const pending = { ...each, readers: less(each.readers, task), waiting };
     step = then(step, (next) => (each.phase === "storing" ? unchanged(next) : storedWhenAcknowledged(next, pending)));
   }
   return step;

@@ -153,6 +153,27 @@ describe("a task in a checkpoint", () => {
     assert.throws(() => checkpoints.run(), /disk is full/);
   });
 
+  test("a source that is asked for the next one while a barrier has no room sends each barrier to all, in order (Q4)", () => {
+    const { checkpoints, log, taken, room } = setUp();
+    room.barriers = 1;
+    checkpoints.trigger(1);
+    assert.equal(checkpoints.run(), "blocked");
+    checkpoints.trigger(2);
+    checkpoints.trigger(3);
+    assert.equal(checkpoints.run(), "blocked");
+    checkpoints.abort(2);
+    room.barriers = 9;
+    assert.equal(checkpoints.run(), "done");
+    assert.deepEqual(
+      log.filter((line) => line.includes("barrier")),
+      ["left barrier 1", "right barrier 1", "left barrier 3", "right barrier 3"],
+    );
+    assert.deepEqual(
+      taken.map(({ checkpoint }) => checkpoint),
+      [1, 3],
+    );
+  });
+
   test("after the final one nothing more is done (Q3)", () => {
     const { checkpoints, taken } = setUp();
     checkpoints.final = 2;

@@ -6,6 +6,7 @@
 //       What combiners hold goes out first: with another parallelism there may be none.
 //   Q2. Sinks prepare before the task goes on: what they write afterwards is of the next checkpoint.
 //   Q3. After the snapshot of a final checkpoint the task does nothing more.
+//   Q4. Snapshots are taken one after the other: whoever reads the task's output finds the barrier of each, in order.
 
 import type { Clock } from "../../base/env.ts";
 import type { SubtaskSnapshot } from "../../checkpoint/format/subtask-state.ts";
@@ -45,6 +46,8 @@ type Taking = {
   readonly snapshots: readonly SubtaskSnapshot[];
   readonly alignmentMs: number;
   readonly startedMs: number;
+  /** Partitions that its barrier has gone out by. */
+  sent: number;
 };
 
 export class TaskCheckpoints {
@@ -52,8 +55,8 @@ export class TaskCheckpoints {
   final = 0;
   readonly #options: TaskCheckpointsOptions;
   readonly #aligner: BarrierAligner;
-  /** Its snapshot is to be taken; 0: none. */
-  #due = 0;
+  /** Their snapshots are to be taken, by age; more than one at a source alone. */
+  #due: number[] = [];
   #alignedSinceMs = NaN;
   #taking: Taking | null = null;
   #isPreparing = false;
@@ -67,26 +70,23 @@ export class TaskCheckpoints {
 
   /** Of a source: there is no barrier to wait for. */
   trigger(checkpoint: number): void {
-    this.#due = checkpoint;
+    this.#due.push(checkpoint);
   }
 
   abort(checkpoint: number): void {
     this.#aligner.onAbort(checkpoint);
-    if (this.#due === checkpoint) this.#due = 0;
+    this.#due = this.#due.filter((due) => due !== checkpoint);
     this.#block();
   }
 
   onBarrier(channel: number, checkpoint: number): void {
     const { clock } = this.#options;
     if (this.#aligner.aligning !== checkpoint) this.#alignedSinceMs = clock.monotonicMs();
-    this.#due = this.#aligner.onBarrier(channel, checkpoint);
-    this.#block();
+    this.#onAligned(this.#aligner.onBarrier(channel, checkpoint));
   }
 
   onEnd(channel: number): void {
-    const due = this.#aligner.onEnd(channel);
-    if (due !== 0) this.#due = due;
-    this.#block();
+    this.#onAligned(this.#aligner.onEnd(channel));
   }
 
   /**
@@ -95,28 +95,39 @@ export class TaskCheckpoints {
    */
   run(): "done" | "again" | "blocked" | "waits" {
     if (this.#failure !== null) throw this.#failure;
-    if (this.#due !== 0) {
-      if (!this.#options.release()) return "again";
-      this.#take(this.#due);
-    }
-    if (this.#isPreparing) return "waits";
-    if (this.#taking !== null) {
-      for (const partition of this.#options.partitions) {
-        if (!partition.barrier(this.#taking.checkpoint)) return "blocked";
-      }
+    while (!this.#isPreparing) {
+      if (this.#taking === null && this.#due.length > 0 && !this.#options.release()) return "again";
+      this.#taking ??= this.#next();
+      if (this.#taking === null) return this.#isFinal ? "waits" : "done";
+      if (!this.#sendBarriers(this.#taking)) return "blocked";
       this.#prepare(this.#taking);
-      if (this.#isPreparing) return "waits";
     }
-    return this.#isFinal ? "waits" : "done";
+    return "waits";
   }
 
-  #take(checkpoint: number): void {
+  /** False: there is no room yet. */
+  #sendBarriers(taking: Taking): boolean {
+    const { partitions } = this.#options;
+    for (; taking.sent < partitions.length; taking.sent += 1) {
+      if (partitions[taking.sent]?.barrier(taking.checkpoint) === false) return false;
+    }
+    return true;
+  }
+
+  /** Takes the snapshot that is due; null: none is. */
+  #next(): Taking | null {
     const { clock, snapshot } = this.#options;
+    const checkpoint = this.#due.shift();
+    if (checkpoint === undefined) return null;
     const startedMs = clock.monotonicMs();
     const alignmentMs = Number.isNaN(this.#alignedSinceMs) ? 0 : startedMs - this.#alignedSinceMs;
-    this.#due = 0;
     this.#alignedSinceMs = NaN;
-    this.#taking = { checkpoint, snapshots: snapshot(), alignmentMs, startedMs };
+    return { checkpoint, snapshots: snapshot(), alignmentMs, startedMs, sent: 0 };
+  }
+
+  #onAligned(due: number): void {
+    if (due !== 0) this.#due.push(due);
+    this.#block();
   }
 
   /** Q2 */
@@ -142,7 +153,7 @@ export class TaskCheckpoints {
     );
   }
 
-  #told({ startedMs, ...taking }: Taking, prepared: readonly PreparedSink[]): void {
+  #told({ startedMs, sent: _sent, ...taking }: Taking, prepared: readonly PreparedSink[]): void {
     const { taken, clock } = this.#options;
     this.#isFinal = taking.checkpoint === this.final;
     taken({ ...taking, prepared, syncMs: clock.monotonicMs() - startedMs });

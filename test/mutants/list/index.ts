@@ -2,6 +2,7 @@
 
 import type { Mutant } from "../mutant.ts";
 import { BASE } from "./base.ts";
+import { CHECKPOINTS } from "./checkpoints.ts";
 import { CHECKPOINTS_SEEN } from "./checkpoints-seen.ts";
 import { CONNECTORS } from "./connectors.ts";
 import { CSV } from "./csv.ts";
@@ -36,6 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DRIVERS,
   ...TASKMANAGER,
   ...JOBMANAGER,
+  ...CHECKPOINTS,
   ...CHECKPOINTS_SEEN,
   ...CONNECTORS,
   ...FILE_SOURCES,

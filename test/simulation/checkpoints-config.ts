@@ -1,0 +1,25 @@
+// How a job with checkpoints is set up, as the seed has it: from checkpoints all the time to hardly any.
+
+import type { SeededRandom } from "../../src/base/seeded-random.ts";
+import { spread } from "../../src/testing/sim-machine.ts";
+
+type Config = Readonly<Record<string, string | number | boolean>>;
+
+/** `isLast`: nothing is so short that the job never gets through. */
+export function checkpointsConfig(random: SeededRandom): (isLast: boolean) => Config {
+  const several = random.next() < 0.2;
+  const short = {
+    "execution.checkpointing.timeout": random.next() < 0.2 ? `${spread(random, 10, 200).toFixed(3)}ms` : "10min",
+    "execution.checkpointing.tolerable-failed-checkpoints": random.next() < 0.3 ? random.below(3) : 10,
+  };
+  const config = {
+    "execution.checkpointing.interval": `${spread(random, 10, 500).toFixed(3)}ms`,
+    "execution.checkpointing.max-concurrent-checkpoints": several ? 2 + random.below(3) : 1,
+    "execution.checkpointing.num-retained": 1 + random.below(3),
+    "execution.checkpointing.data-inline-threshold": random.next() < 0.5 ? "0b" : "20kb",
+    "execution.checkpointing.snapshot-compression": random.next() < 0.3,
+    "restart-strategy.exponential-delay.initial-backoff": "20ms",
+    "sink.committer.retries": 3,
+  };
+  return (isLast) => (isLast ? config : { ...config, ...short });
+}
