@@ -1,5 +1,13 @@
 import type { Mutant } from "../mutant.ts";
 
+const STORE = "src/checkpoint/completed-store.ts";
+const DIRECTORY = "src/checkpoint/storage/directory-storage.ts";
+const METADATA = "src/checkpoint/format/metadata.ts";
+const RESTORE = "src/checkpoint/restore.ts";
+const RESTORE_TESTS = ["src/checkpoint/restore.test.ts"];
+const ALIGNER = "src/taskmanager/task/barrier-aligner.ts";
+const ATTEMPTS = "src/jobmanager/job-attempts.ts";
+const RESTARTS = "src/jobmanager/restart-strategy.ts";
 const COORDINATOR = "src/jobmanager/checkpointing/coordinator.ts";
 const COMMITTABLES = "src/jobmanager/checkpointing/committables.ts";
 const TASK_CHECKPOINTS = "src/taskmanager/task/task-checkpoints.ts";
@@ -45,5 +53,135 @@ export const CHECKPOINTS: readonly Mutant[] = [
     find: '(phase === "deploying" || phase === "running")',
     replace: 'phase === "running"',
     tests: SIMULATED,
+  },
+  {
+    name: "coordinators hand out splits again as soon as barriers leave",
+    file: COORDINATOR,
+    find: '(phase === "taking" && readers.size > 0)',
+    replace: "false",
+  },
+  {
+    name: "a checkpoint is stored before its last task has acknowledged it",
+    file: COORDINATOR,
+    find: 'pending.phase !== "taking" || pending.waiting.size > 0',
+    replace: 'pending.phase !== "taking" || pending.waiting.size > 1',
+  },
+  {
+    name: "what is being stored is given up when the tasks end",
+    file: COORDINATOR,
+    find: 'const given = state.pending.filter(({ phase }) => phase !== "storing");',
+    replace: "const given = state.pending;",
+  },
+  {
+    name: "a checkpoint that has failed does not count among those in a row",
+    file: COORDINATOR,
+    find: "const failuresInARow = state.failuresInARow + 1;",
+    replace: "const { failuresInARow } = state;",
+  },
+  {
+    name: "ids of an earlier process are used again",
+    file: COORDINATOR,
+    find: "nextId: Math.max(greatest, ...completed) + 1,",
+    replace: "nextId: Math.max(0, ...completed) + 1,",
+  },
+  {
+    name: "a task that has come to its end holds up every checkpoint",
+    file: COORDINATOR,
+    find: "let step = unchanged({ ...state, running });",
+    replace: "let step = unchanged(state);",
+  },
+  {
+    name: "the pointer is set before the metadata is there",
+    file: STORE,
+    find: "    const writer = await this.#storage.create(metadataName(metadata.id));\n",
+    replace:
+      "    await this.#point(pointerText(metadata.id));\n    const writer = await this.#storage.create(metadataName(metadata.id));\n",
+  },
+  {
+    name: "checkpoints of which none can be read are taken for none",
+    file: STORE,
+    find: "if (first === null && (await this.#read()) === null) return null;",
+    replace: "if (first === null || first !== null) return null;",
+  },
+  {
+    name: "a pointer that is lost makes the job begin anew",
+    file: STORE,
+    find: "pointerText(named) === text ? named : Infinity;",
+    replace: "pointerText(named) === text ? named : 0;",
+  },
+  {
+    name: "an object is there before it is durable",
+    file: DIRECTORY,
+    find: "    await this.#file.sync();\n    await this.#close();\n",
+    replace: "    await this.#close();\n",
+  },
+  {
+    name: "the name of an object is lost with the power",
+    file: DIRECTORY,
+    find: "    await this.#disk.rename(unfinished, path);\n    await this.#disk.syncDirectory(directoryOf(path));\n    this.#state",
+    replace: "    await this.#disk.rename(unfinished, path);\n    this.#state",
+  },
+  {
+    name: "metadata of any bytes is believed",
+    file: METADATA,
+    find: 'if (checksum(Number(version), body) !== expected) throw damaged(name, "its checksum differs");',
+    replace: "if (expected === undefined) throw damaged(name, line);",
+    tests: ["src/checkpoint/completed-store.test.ts"],
+  },
+  {
+    name: "every subtask gets what a combiner held",
+    file: RESTORE,
+    find: 'kind === "preAggregate" ? subtasks.filter((before) => before.subtask % parallelism === subtask) : subtasks;',
+    replace: "kind.length < 0 ? [] : subtasks;",
+    tests: RESTORE_TESTS,
+  },
+  {
+    name: "state of an operator that is gone is dropped without a word",
+    file: RESTORE,
+    find: "if (!allowNonRestored) throw leftOver(metadata, state.uid, plan.operators, before);\n",
+    replace: "",
+    tests: RESTORE_TESTS,
+  },
+  {
+    name: "a barrier overtakes what combiners hold",
+    file: TASK_CHECKPOINTS,
+    find: 'if (!this.#options.release()) return "again";',
+    replace: "this.#options.release();",
+  },
+  {
+    name: "a task goes on while its sinks prepare",
+    file: TASK_CHECKPOINTS,
+    find: '    if (this.#isPreparing) return "waits";\n    if (this.#taking !== null) {',
+    replace: "    if (this.#taking !== null) {",
+  },
+  {
+    name: "a channel goes on behind its barrier",
+    file: ALIGNER,
+    find: 'this.#arrived[channel] === true && this.#mode === "exactly-once"',
+    replace: 'this.#arrived[channel] === true && this.#mode === "at-least-once"',
+  },
+  {
+    name: "a barrier that was given up begins again",
+    file: ALIGNER,
+    find: "if (id < this.#last || (id === this.#last && this.#id !== id)) return 0; // B3",
+    replace: "if (id < this.#last) return 0; // B3",
+  },
+  {
+    name: "a poison record makes a job start again without end",
+    file: ATTEMPTS,
+    find: "return this.#isStuck() ? null : dueMs;",
+    replace: "return dueMs;",
+  },
+  {
+    name: "a job that its user has ended is started again",
+    file: ATTEMPTS,
+    find: 'outcome !== "failed" || error === null || this.#isEnding',
+    replace: 'outcome !== "failed" || error === null',
+  },
+  {
+    name: "a delay between restarts never begins anew",
+    file: RESTARTS,
+    find: "const isAnew = nowMs - state.dueMs >= resetThresholdMs; // R2",
+    replace: "const isAnew = false; // R2",
   },
 ];
