@@ -145,14 +145,14 @@ export const CHECKPOINTS: readonly Mutant[] = [
   {
     name: "a barrier overtakes what combiners hold",
     file: TASK_CHECKPOINTS,
-    find: 'if (!this.#options.release()) return "again";',
-    replace: "this.#options.release();",
+    find: '!this.#options.release()) return "again";',
+    replace: "!this.#options.release()) this.#options.wake();",
   },
   {
     name: "a task goes on while its sinks prepare",
     file: TASK_CHECKPOINTS,
-    find: '    if (this.#isPreparing) return "waits";\n    if (this.#taking !== null) {',
-    replace: "    if (this.#taking !== null) {",
+    find: "    this.#isPreparing = true;\n",
+    replace: "    this.#isPreparing = false;\n",
   },
   {
     name: "a channel goes on behind its barrier",
