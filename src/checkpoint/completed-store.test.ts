@@ -120,7 +120,9 @@ describe("the completed checkpoints of a job", () => {
       await tryEach(bytes.subarray(0, at), `cut at ${at}`);
     }
     rmSync(path);
-    assert.equal((await store.newest(whole, unexpected))?.id, 1, "it is gone as a whole");
+    const told: [number, string][] = [];
+    assert.equal((await store.newest(whole, (id, { code }) => told.push([id, code])))?.id, 1);
+    assert.deepEqual(told, [[2, "CHECKPOINT_OBJECT_MISSING"]], "the pointer names it");
   });
 
   test("a pointer that is damaged or gone leaves the newest that can be read (M3)", async (context) => {
@@ -155,7 +157,11 @@ describe("the completed checkpoints of a job", () => {
     );
     assert.deepEqual(told, ["CHECKPOINT_OBJECT_MISSING"]);
     rmSync(join(root, "chk-1"), { recursive: true });
-    await assert.rejects(store.newest(whole, unexpected), { code: "CHECKPOINT_NONE_READABLE" });
+    await assert.rejects(
+      store.newest(whole, (_, { code }) => told.push(code)),
+      { code: "CHECKPOINT_NONE_READABLE" },
+    );
+    assert.deepEqual(told, ["CHECKPOINT_OBJECT_MISSING", "CHECKPOINT_OBJECT_MISSING"]);
   });
 
   test("metadata of a later version says so", async (context) => {

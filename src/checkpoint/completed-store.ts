@@ -27,7 +27,7 @@ export function checkpointFolder(id: CheckpointId): string {
 }
 
 export type KnownCheckpoints = {
-  /** By age; metadata of each is there, which is not to say that it can be read. */
+  /** By age: those with metadata, and the one that the pointer names. Which is not to say that each can be read. */
   readonly completed: readonly CheckpointId[];
   /** The greatest id of which anything is there; 0: none. */
   readonly greatest: number;
@@ -64,8 +64,9 @@ export class CompletedCheckpointStore {
     const names = await this.#storage.list("");
     const ids = idsIn(names);
     const newest = await this.#newest();
-    const withMetadata = ids.filter((id) => names.includes(metadataName(id)));
-    return { completed: withMetadata.filter((id) => id <= newest), greatest: ids.at(-1) ?? 0 };
+    const completed = ids.filter((id) => id < newest && names.includes(metadataName(id)));
+    const named = Number.isFinite(newest) ? [newest as CheckpointId] : [];
+    return { completed: [...completed, ...named], greatest: Math.max(...named, ids.at(-1) ?? 0) };
   }
 
   /** Throws CHECKPOINT_OBJECT_DAMAGED, CHECKPOINT_OBJECT_MISSING or CHECKPOINT_VERSION_UNKNOWN. */

@@ -54,12 +54,13 @@ export async function checkpointsOpen(options: CheckpointsOptions): Promise<Open
   if (place === null) return null;
   checkSinks(plan);
   const directory = await CheckpointDirectory.open(env.disk, resolve(cwd, place), plan.name);
-  const told = new Set<CheckpointId>();
-  const shown = isBounded(plan) ? "" : ", and what it has shown comes again";
+  const unreadable = new Set<CheckpointId>();
+  const shown = isBounded(plan) ? "" : ": sinks other than files show again what came after it";
   const newest = async (except: ReadonlySet<CheckpointId>): Promise<RestorePlan | null> => {
     const onUnreadable = (id: CheckpointId, error: EngineError): void => {
-      if (!told.has(id)) log(`checkpoint ${id} cannot be restored: ${error.message}; an older one is tried${shown}`);
-      told.add(id);
+      if (!unreadable.has(id))
+        log(`checkpoint ${id} cannot be restored: ${error.message}; an older one is tried${shown}`);
+      unreadable.add(id);
     };
     const metadata = await directory.newest(onUnreadable, except);
     if (metadata === null) return null;
@@ -78,7 +79,9 @@ export async function checkpointsOpen(options: CheckpointsOptions): Promise<Open
     const streams = await streamSources(plan, env.disk);
     for (const { uid, path } of streams)
       log(`"${uid}" reads ${path}, which cannot be read again: a failure ends the job, and it cannot go on from here`);
-    const state = checkpointingStateOf(checkpointingOptions(configuration), known);
+    // It does not take the place of one that can be restored among those that are retained.
+    const completed = known.completed.filter((id) => !unreadable.has(id));
+    const state = checkpointingStateOf(checkpointingOptions(configuration), { ...known, completed });
     return { directory, state, restored, repeatable: streams.length === 0, newest };
   } catch (error) {
     await directory.release();

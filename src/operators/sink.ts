@@ -33,8 +33,8 @@ export interface SinkWriterContext {
   /** The job goes on from a checkpoint or savepoint, of this run or another: what was committed before it stays. */
   readonly restored: boolean;
   /**
-   * What all subtasks of the sink had prepared before the restored checkpoint, and is committed at the end of the job
-   * only: a bounded job shows all of its output or none. It stays as it is. Default: nothing.
+   * What the restored checkpoint holds of this sink, of all subtasks that it had then. It stays: others commit it, now,
+   * or, in a bounded job, at the end. Default: nothing.
    */
   readonly uncommitted?: readonly Committable[];
   /** The job ends by itself. */

@@ -81,7 +81,7 @@ export type TaskRestore = {
   readonly source: SourceRestore | null;
   /** What was prepared before, is not known to be committed, and is to be before the task's sinks are opened. */
   readonly recommit: readonly PreparedSink[];
-  /** What all subtasks of its sinks had prepared, when that waits for the end of the job. */
+  /** The same of all subtasks that its sinks had, which others may have got, or which waits for the end of the job. */
   readonly uncommitted: readonly PreparedSink[];
 };
 

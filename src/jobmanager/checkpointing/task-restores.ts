@@ -39,7 +39,7 @@ function taskRestore(vertex: JobVertex, { subtask }: TaskDescriptor, plan: Resto
     states: Object.fromEntries(operators.map((operator) => [operator.uid, subtaskRestoreOf(plan, operator, subtask)])),
     source,
     recommit: commits ? operators.flatMap(({ uid }) => preparedOf(plan, uid, subtask, parallelism)) : [],
-    uncommitted: commits ? [] : operators.flatMap(({ uid }) => preparedOf(plan, uid, 0, 1)),
+    uncommitted: operators.flatMap(({ uid }) => preparedOf(plan, uid, 0, 1)),
   };
 }
 

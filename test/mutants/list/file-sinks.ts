@@ -22,6 +22,20 @@ const PART_NAMES_TESTS = ["src/connectors/files/sink/part-names.test.ts"];
 /** Of sinks of files, and the locks of what they write to. */
 export const FILE_SINKS: readonly Mutant[] = [
   {
+    name: "parts that were committed after the restored snapshot stay",
+    file: FILE_TARGET,
+    find: "return part.number >= (this.#committedThen(part.subtask) ?? Infinity);",
+    replace: "return part.number > (this.#committedThen(part.subtask) ?? Infinity);",
+    tests: ["src/connectors/files/sink/older-snapshot.test.ts"],
+  },
+  {
+    name: "a commit of an earlier run judges subtasks that it did not have",
+    file: FILE_TARGET,
+    find: "  if (newestClaim(claims, 0)?.job !== commit.job) return false;\n",
+    replace: "",
+    tests: FILE_SINK_TESTS,
+  },
+  {
     name: "an older attempt of a job goes on beside a newer one",
     file: FILE_TARGET,
     find: "if (newest?.job === jobId && newest.attempt > attempt)",
@@ -31,15 +45,15 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a restored sink numbers its parts from 0 again",
     file: FILE_TARGET,
-    find: "    this.#next = Math.max(claim.committed, ...own.map(({ committed }) => committed));\n",
-    replace: "",
+    find: "this.#next = Math.max(claim.committed, this.#committedThen(subtask) ?? 0);",
+    replace: "this.#next = 0;",
     tests: FILE_SINK_TESTS,
   },
   {
     name: "parts of subtasks that a restored run no longer has are nobody's",
     file: FILE_TARGET,
-    find: "if (restored && subtask === 0) await this.#adopt(names, claims);",
-    replace: "",
+    find: "if (!restored) continue;",
+    replace: "if (restored) continue;",
     tests: FILE_SINK_TESTS,
   },
   {
@@ -150,7 +164,7 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a run without rows leaves the results of the one before",
     file: FILE_WRITER,
-    find: "if (files.length === 0 && this.#hasCommitted) return [];",
+    find: "if (files.length === 0 && this.#hasCommitted && this.#context.bounded) return [];",
     replace: "if (files.length === 0) return [];",
     tests: FILE_WRITER_TESTS,
   },

@@ -8,7 +8,9 @@
 //   T2. A commit can be repeated at any time, after any crash, with the same result.
 //   T3. Only parts that a claim of the same sink covers are ever removed, unless `mode` says "replace"; none of an
 //       earlier run by a run without an end.
-//   T4. A writer that was paused while another run or attempt took over finds its files gone or its claim outdone. All
+//   T4. A run that goes on from a snapshot without an end removes the parts that were committed after it: it writes
+//       their rows again. There are some when a newer snapshot could not be read.
+//   T5. A writer that was paused while another run or attempt took over finds its files gone or its claim outdone. All
 //       names it uses are its own: it can neither overwrite nor remove what others have committed.
 
 import type { Disk } from "../../../base/disk.ts";
@@ -44,6 +46,8 @@ export type FileCommit = {
   readonly files: readonly PendingFile[];
   /** Parts of this run so far, these files included. */
   readonly committed: number;
+  /** Of subtask 0: the same, by subtask, of those that only earlier runs had. */
+  readonly adopted?: Readonly<Record<number, number>>;
   /** "append" for runs without an end, too, unless they are to replace. */
   readonly mode: TargetMode;
 };
@@ -55,6 +59,7 @@ export class FileTarget {
   readonly #extension: string;
   readonly #mode: TargetMode;
   #next = 0;
+  readonly #adopted: Record<number, number> = {};
 
   constructor(directory: string, options: { context: SinkWriterContext; extension: string; mode: TargetMode }) {
     this.directory = directory.length > 1 ? directory.replace(/\/+$/, "") : directory;
@@ -65,9 +70,8 @@ export class FileTarget {
 
   /** Makes the directory, sees what is in it, claims it, sweeps what crashed attempts left. */
   async open(): Promise<void> {
-    const { disk, jobId, subtaskIndex: subtask, attempt, restored } = this.#context;
-    const uncommitted = (this.#context.uncommitted ?? []) as readonly FileCommit[];
-    const kept = new Set(uncommitted.flatMap(({ files }) => files.map(({ from }) => from)));
+    const { disk, jobId, subtaskIndex: subtask, attempt } = this.#context;
+    const kept = new Set(this.#uncommitted.flatMap(({ files }) => files.map(({ from }) => from)));
     const { directory } = this;
     if ((await disk.stat(directory)) === null) await disk.makeDirectory(directory);
     const names = await disk.list(directory);
@@ -77,13 +81,36 @@ export class FileTarget {
     const newest = newestClaim(claims, subtask);
     if (newest?.job === jobId && newest.attempt > attempt) throw superseded(directory, { ...newest, attempt });
     const claim = this.#nextClaim(names, newest);
-    const own = uncommitted.filter((commit) => commit.subtask === subtask);
-    this.#next = Math.max(claim.committed, ...own.map(({ committed }) => committed));
+    this.#next = Math.max(claim.committed, this.#committedThen(subtask) ?? 0);
     const after = await claimAdd(place, { subtask, claim, names, claims });
-    if (restored && subtask === 0) await this.#adopt(names, claims);
+    if (subtask === 0) await this.#adopt(names, claims);
     for (const name of after) {
-      if (this.#isLeftover(name) && !kept.has(name)) await disk.remove(`${directory}/${name}`);
+      const goes = (this.#isLeftover(name) && !kept.has(name)) || this.#isAfter(name, claims);
+      if (goes) await disk.remove(`${directory}/${name}`);
     }
+  }
+
+  get #uncommitted(): readonly FileCommit[] {
+    return (this.#context.uncommitted ?? []) as readonly FileCommit[];
+  }
+
+  /** Parts of a subtask when the restored snapshot was taken; null: it does not say. */
+  #committedThen(subtask: number): number | null {
+    const own = this.#uncommitted.filter((each) => each.subtask === subtask);
+    if (own.length > 0) return Math.max(...own.map(({ committed }) => committed));
+    const first = this.#uncommitted.findLast((each) => each.subtask === 0);
+    return first !== undefined && subtask >= first.parallelism ? (first.adopted?.[subtask] ?? 0) : null;
+  }
+
+  /** T4 */
+  #isAfter(name: string, claims: Claims): boolean {
+    const { bounded, restored, parallelism, subtaskIndex, uid } = this.#context;
+    const part = partOf(name);
+    if (part === null || !restored || bounded) return false;
+    const isOurs = part.subtask === subtaskIndex || (subtaskIndex === 0 && part.subtask >= parallelism);
+    const claim = newestClaim(claims, part.subtask);
+    if (!isOurs || claim?.uid !== uid || ![runId(claim.job), ...claim.kept].includes(part.job)) return false;
+    return part.number >= (this.#committedThen(part.subtask) ?? Infinity);
   }
 
   /** Names for the next file: where it is written, and what it is called in the end. */
@@ -98,7 +125,18 @@ export class FileTarget {
     const { uid, jobId: job, subtaskIndex: subtask, parallelism, attempt, disk } = this.#context;
     if (files.length > 0) await disk.syncDirectory(this.directory); // The names survive a crash before the commit.
     const mode = this.#adds ? "append" : this.#mode;
-    return { directory: this.directory, uid, job, attempt, subtask, parallelism, files, committed: this.#next, mode };
+    const all = {
+      directory: this.directory,
+      uid,
+      job,
+      attempt,
+      subtask,
+      parallelism,
+      files,
+      committed: this.#next,
+      mode,
+    };
+    return Object.keys(this.#adopted).length === 0 ? all : { ...all, adopted: this.#adopted };
   }
 
   get #adds(): boolean {
@@ -108,7 +146,7 @@ export class FileTarget {
   #nextClaim(names: readonly string[], newest: Claim | undefined): Claim {
     const { uid, jobId: job, subtaskIndex: subtask, attempt, restored } = this.#context;
     const before = newest?.uid === uid ? newest : undefined;
-    if (restored && before !== undefined) return continued(before, { job, attempt });
+    if (restored && before !== undefined) return this.#continued(subtask, before);
     // This run starts over, and whatever an earlier attempt of it committed is written again.
     const committed = this.#adds ? firstFree(names, { subtask, job }) : 0;
     return { uid, job, attempt, since: attempt, kept: [], committed };
@@ -145,15 +183,26 @@ export class FileTarget {
     return newestClaim(claims, part.subtask)?.uid !== this.#context.uid;
   }
 
-  /** Subtasks that this run no longer has: their parts belong to it now. */
+  /** Subtasks that this run does not have: where it goes on, their parts belong to it now. */
   async #adopt(names: readonly string[], claims: Claims): Promise<void> {
-    const { disk, uid, jobId: job, parallelism, attempt } = this.#context;
+    const { disk, uid, jobId: job, parallelism, restored } = this.#context;
     for (const subtask of claims.keys()) {
       const before = newestClaim(claims, subtask)!;
       if (subtask < parallelism || before.uid !== uid) continue;
-      const claim = continued(before, { job, attempt });
+      this.#adopted[subtask] = firstFree(names, { subtask, job });
+      if (!restored) continue;
+      const claim = this.#continued(subtask, before);
+      this.#adopted[subtask] = claim.committed;
       await claimAdd(partsPlace(disk, this.directory), { subtask, claim, names, claims });
     }
+  }
+
+  /** The claim of a run that goes on from a snapshot. */
+  #continued(subtask: number, before: Claim): Claim {
+    const { jobId: job, attempt, bounded } = this.#context;
+    const committed = bounded ? before.committed : (this.#committedThen(subtask) ?? before.committed);
+    if (before.job === job) return { ...before, attempt, committed };
+    return { ...before, job, attempt, committed, since: 0, kept: [...before.kept, runId(before.job)] };
   }
 
   /**
@@ -219,14 +268,10 @@ function isStale(
     return claim.kept.includes(part.job) ? part.number >= commit.committed : commit.mode !== "append";
   }
   if (commit.subtask !== 0 || subtask < commit.parallelism || commit.mode === "append") return false;
+  // Whoever goes on from this commit's run may have that subtask again.
+  if (newestClaim(claims, 0)?.job !== commit.job) return false;
   const isOtherSink = claim?.uid !== commit.uid;
   return isOtherSink ? commit.mode === "replace" : claim.job !== commit.job;
-}
-
-/** The claim of a run that goes on from a snapshot. */
-function continued(before: Claim, { job, attempt }: Pick<Claim, "job" | "attempt">): Claim {
-  if (before.job === job) return { ...before, attempt };
-  return { ...before, job, attempt, since: 0, kept: [...before.kept, runId(before.job)] };
 }
 
 /** Behind the parts of other runs. */

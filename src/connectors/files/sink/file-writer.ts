@@ -81,8 +81,9 @@ export class FileWriter implements SinkWriter<unknown> {
     else if (this.#target.isSingle && !this.#hasCommitted) this.#sealEmpty();
     await this.flush();
     const files = this.#pending;
-    // The first commit of a run also removes what earlier runs left, even when there is nothing to show instead.
-    if (files.length === 0 && this.#hasCommitted) return [];
+    // The first commit of a run also removes what earlier runs left, even when there is nothing to show instead. Each
+    // checkpoint of a run without an end says how many parts are visible then.
+    if (files.length === 0 && this.#hasCommitted && this.#context.bounded) return [];
     this.#pending = [];
     this.#hasCommitted = true;
     return [await this.#target.prepare(files)];
