@@ -162,10 +162,9 @@ export class JobMaster {
   stop(): void {
     const { phase } = this.#state;
     if (this.#isStopping) return;
-    if (this.#checkpoints !== null && (phase === "deploying" || phase === "running")) {
+    if (this.#checkpoints !== null && phase === "running") {
       this.#isStopping = true;
-      // What tasks have written while others are not deployed yet is in no checkpoint.
-      if (phase === "running") this.#checkpoints.ask("final");
+      this.#checkpoints.ask("final");
     } else {
       // What tasks have done before all of them ran is in no checkpoint: shown, it would come again.
       const isBeforeAll = this.#checkpoints !== null && phase === "deploying";
@@ -374,13 +373,8 @@ export class JobMaster {
     if (state.phase === "running") this.#runningSinceMs ??= this.#options.env.clock.monotonicMs();
     if (state.error !== null) this.#failedMs ??= this.#options.env.clock.monotonicMs();
     if (state.phase !== "deploying") this.#running.resolve();
-    if (state.phase === "running" && before.phase === "deploying") this.#begin();
+    if (state.phase === "running" && before.phase === "deploying") this.#checkpoints?.start();
     for (const action of actions) this.#carryOut(action);
-  }
-
-  #begin(): void {
-    this.#checkpoints?.start();
-    if (this.#isStopping) this.#checkpoints?.ask("final");
   }
 
   #carryOut(action: JobAction): void {
