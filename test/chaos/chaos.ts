@@ -1,4 +1,4 @@
-// `npm run chaos -- --minutes M --seed S [--json]`: two jobs under `millrace run`, to which everything happens that may:
+// `npm run chaos -- --minutes M --seed S [--json]`: two jobs under `millrace run`, to which all happens that may:
 // the process is killed, slots end, the disk is full, files of checkpoints rot while nothing runs. Whoever checks what
 // they have committed stands outside. The last line is JSON. Needs root, for a disk of its own (tmpfs).
 //
