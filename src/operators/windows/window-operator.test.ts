@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OperatorDriver } from "../../../test/operators/operator-driver.ts";
+import { ROW_KIND } from "../../types/bytes/row-kind.ts";
 import { aggregateSet, collect, count, sum } from "../aggregates/aggregate.ts";
 import { fieldTypes } from "../expressions/field-types.ts";
 import { session, sliding, tumbling, type WindowSpec } from "./time/window-spec.ts";
@@ -91,7 +92,9 @@ describe("windows", () => {
     driver.watermark(28);
     assert.equal(driver.emitted.length, 0);
     driver.watermark(29);
-    assert.deepEqual(driver.emitted, [{ row: { key: "a", start: 20, end: 30, n: 1, total: 2 }, timestampMs: 29 }]);
+    assert.deepEqual(driver.emitted, [
+      { row: { key: "a", start: 20, end: 30, n: 1, total: 2 }, timestampMs: 29, kind: ROW_KIND.insert },
+    ]);
     assert.deepEqual(Object.keys(driver.emitted[0]?.row ?? {}), ["key", "start", "end", "n", "total"]);
   });
 
