@@ -72,6 +72,27 @@ describe("the completed checkpoints of a job", () => {
     assert.equal((await store.newest(whole, unexpected))?.id, 1);
   });
 
+  test("one that is being removed when the process dies is none any more", async (context) => {
+    const { storage } = temporaryStorage(context);
+    const store = new CompletedCheckpointStore(storage);
+    await objectPut(storage, "chk-1/1-0-0", "its state");
+    await store.complete(checkpoint(1));
+    await store.forget();
+    let removals = 0;
+    const dying = new CompletedCheckpointStore({
+      ...methodsOf(storage),
+      async remove(name) {
+        removals += 1;
+        if (removals > 1) throw new Error("the process dies");
+        await storage.remove(name);
+      },
+    });
+    await assert.rejects(dying.discard(id(1)), /the process dies/);
+    assert.equal(await new CompletedCheckpointStore(storage).newest(whole, unexpected), null);
+    await store.discard(id(1));
+    assert.deepEqual(await storage.list(""), []);
+  });
+
   test("who was overtaken is told, and changes nothing (M2)", async (context) => {
     const { storage } = temporaryStorage(context);
     const paused = new CompletedCheckpointStore(storage);

@@ -111,8 +111,10 @@ export class CompletedCheckpointStore {
     this.#pointer = undefined;
   }
 
-  discard(id: CheckpointId): Promise<void> {
-    return this.#storage.remove(checkpointFolder(id));
+  /** Its metadata first: what a crash leaves of it is no checkpoint any more. */
+  async discard(id: CheckpointId): Promise<void> {
+    await this.#storage.remove(metadataName(id));
+    await this.#storage.remove(checkpointFolder(id));
   }
 
   async #point(next: string): Promise<void> {
