@@ -168,6 +168,22 @@ describe("the attempts of a job", () => {
     assert.equal((result() as JobResult | null)?.outcome, "failed");
   });
 
+  test("so does the same record each time, though checkpoints were taken meanwhile; what lies outside may pass (A3)", async () => {
+    const poison = (): EngineError =>
+      new UserError("USER_FUNCTION_THREW", "threw on { id: 7 }", { location: { file: "job.ts", line: 7, column: 1 } });
+    for (const [failure, isStuck] of [
+      [poison, true],
+      [lost, false],
+    ] as const) {
+      const { fail, result, newest } = setUp();
+      for (const id of [1, 2, 3]) {
+        newest.start = chk(id);
+        await fail(failure());
+      }
+      assert.equal((result() as JobResult | null)?.outcome === "failed", isStuck);
+    }
+  });
+
   test("nothing that can be restored is the job's failure, never an empty start", async () => {
     const { fail, result, newest, masters } = setUp();
     newest.error = lost("CHECKPOINT_NONE_READABLE");

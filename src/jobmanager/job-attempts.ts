@@ -3,8 +3,8 @@
 //   A1. There is one attempt at a time: the next begins when nothing is left of the one before.
 //   A2. Without checkpoints, or when the restart strategy says so, the first failure is the job's. A job that its user
 //       has ended is not started again.
-//   A3. What fails again and again at the same place from the same checkpoint would do so for ever: the third time it
-//       is the job's failure.
+//   A3. What fails again and again at the same place, from the same checkpoint or with the same message of the user's
+//       code, would do so for ever: the third time it is the job's failure.
 
 import type { Env, TimerHandle } from "../base/env.ts";
 import type { EngineError } from "../base/errors.ts";
@@ -158,7 +158,10 @@ export class JobAttempts<M extends AttemptMaster, R> {
   /** A3 */
   #isStuck(): boolean {
     const last = this.#failures.slice(-SAME_FAILURES_MAX);
-    return last.length === SAME_FAILURES_MAX && new Set(last.map(fingerprintOf)).size === 1;
+    if (last.length < SAME_FAILURES_MAX || !areSame(last.map(placeOf))) return false;
+    if (areSame(last.map(({ from }) => from))) return true;
+    // Checkpoints may well be taken before the job comes to the same record again, which the message shows.
+    return last.every(({ error }) => error.domain === "user") && areSame(last.map(({ error }) => error.message));
   }
 
   async #again(failed: JobResult, endedMs: number): Promise<void> {
@@ -193,8 +196,12 @@ export class JobAttempts<M extends AttemptMaster, R> {
   }
 }
 
-/** What is the same when the same happens again; messages may hold times, and numbers of attempts. */
-function fingerprintOf({ error, from }: FailedAttempt): string {
+/** What is the same when the same happens again. */
+function placeOf({ error }: FailedAttempt): string {
   const { code, operator, location } = error;
-  return [code, operator, location?.file, location?.line, location?.column, from].join(" ");
+  return [code, operator, location?.file, location?.line, location?.column].join(" ");
+}
+
+function areSame(values: readonly unknown[]): boolean {
+  return new Set(values).size === 1;
 }
