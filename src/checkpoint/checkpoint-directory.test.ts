@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -63,12 +63,17 @@ describe("a checkpoint directory", () => {
     for (const number of [1, 2]) await complete(first, number);
     await objectPut(first.storage, "chk-3/0-0-0", "of one that was never completed");
     writeFileSync(join(path, "chk-2/.unfinished-x"), "half");
+    mkdirSync(join(path, "chk-9")); // All of it was removed but its folder.
     await first.release();
     const second = await open(path);
     const { completed, greatest } = await second.store.known();
     assert.deepEqual([completed, greatest], [[1, 2], 3]);
     await second.sweep([id(2)]);
     assert.deepEqual(await second.storage.list(""), ["chk-2/1-0-0", "chk-2/_metadata", "latest"]);
+    assert.deepEqual(
+      readdirSync(path).filter((name) => !name.startsWith(".")),
+      ["chk-2", "latest"],
+    );
     await second.release();
   });
 });

@@ -71,9 +71,19 @@ export class DirectoryStorage implements CheckpointStorage {
     return swapped;
   }
 
-  /** Removes what writers that are gone have left unfinished; before any of this process has begun. */
+  /** Removes what is unfinished, or half removed, by processes that are gone; before any of this one has begun. */
   async sweep(): Promise<void> {
-    await this.#visit("", [], (path) => this.#disk.remove(path));
+    if ((await this.#disk.stat(this.place)) !== null) await this.#sweep(this.place);
+  }
+
+  async #sweep(path: string): Promise<void> {
+    for (const entry of await this.#disk.list(path)) {
+      const inner = `${path}/${entry}`;
+      if (entry.startsWith(UNFINISHED)) await this.#disk.remove(inner);
+      if (!NAME.test(entry) || (await this.#disk.stat(inner))?.kind !== "directory") continue;
+      await this.#sweep(inner);
+      if ((await this.#disk.list(inner)).length === 0) await this.#disk.remove(inner);
+    }
   }
 
   async #swap(name: string, expected: string | null, next: string): Promise<boolean> {
@@ -91,19 +101,14 @@ export class DirectoryStorage implements CheckpointStorage {
     return true;
   }
 
-  async #visit(
-    name: string,
-    names: string[],
-    onUnfinished: (path: string) => Promise<void> = async () => undefined,
-  ): Promise<void> {
+  async #visit(name: string, names: string[]): Promise<void> {
     const path = name === "" ? this.place : this.#path(name);
     if ((await this.#disk.stat(path))?.kind !== "directory") return;
     for (const entry of await this.#disk.list(path)) {
-      if (entry.startsWith(UNFINISHED)) await onUnfinished(`${path}/${entry}`);
       if (!NAME.test(entry)) continue;
       const inner = name === "" ? entry : `${name}/${entry}`;
       const stat = await this.#disk.stat(`${path}/${entry}`);
-      if (stat?.kind === "directory") await this.#visit(inner, names, onUnfinished);
+      if (stat?.kind === "directory") await this.#visit(inner, names);
       else if (stat?.kind === "file") names.push(inner);
     }
   }
