@@ -9,6 +9,7 @@ import { KeyBatch } from "../keys/key-batch.ts";
 import { keyGroupOf } from "../keys/key-groups.ts";
 import { heapBlocks } from "../pages/block-source.ts";
 import { PageAllocator } from "../pages/page-allocator.ts";
+import { PageWatch } from "../suites/page-watch.contract.ts";
 import { testOwner } from "../suites/test-owner.contract.ts";
 import { ManagedTable, type TableOptions } from "./managed-table.ts";
 import { TableHeads } from "./namespace-heads.ts";
@@ -562,4 +563,21 @@ test("prefetching changes nothing and takes hashes whose keys are not there", ()
   resolveAll(table, batch, 500);
   table.prefetch(batch.hashes, 1000);
   assert.equal(table.size, 500);
+});
+
+test("each page that a new key changes is asked for, also when an index is placed anew", () => {
+  const made = setup({}, { keyGroups: { first: 0, last: 0 }, maxParallelism: 1 });
+  const { table, allocator } = made;
+  const watch = new PageWatch(allocator);
+  const held: number[] = [];
+  const most = 450; // Just below what makes the index grow: what is gone leaves marks in it, until there are too many.
+  for (let key = 0; key < 5_000; key += 1) {
+    if (key > most) watch.freeze();
+    const [address = -1] = resolveAll(table, stageNumbers([key]), 1);
+    if (key > most) watch.freeze();
+    held.push(address);
+    if (held.length > most) table.remove(held.shift()!);
+  }
+  watch.check();
+  finish(made);
 });

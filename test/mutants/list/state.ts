@@ -14,6 +14,13 @@ const IN_ORDER_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 export const STATE: readonly Mutant[] = [
   {
+    name: "an index is placed anew in pages that nobody asked for",
+    file: "src/state/table/row-index.ts",
+    find: "      this.#allocator.writable(page / 2);\n",
+    replace: "",
+    tests: ["src/state/table/managed-table.test.ts"],
+  },
+  {
     name: "a page that is released while it is frozen is told to nobody",
     file: PAGES,
     find: "    this.writable(page);\n",
