@@ -43,10 +43,21 @@ export async function ledgerScenario(seed: number): Promise<Starts & { readonly 
     parallelism: (start: number) => (changes ? (later[start - 1] ?? first) : first),
   };
   let newest: CheckpointMetadata | null = null;
+  // And has forgotten its checkpoints, before it died: whoever starts it then starts it anew, and replaces all.
+  let hasFinished = false;
   const starts = await simulateStarts(ledger(rows, roll, faults.pass), {
     ...options,
     onEnded: (disk, at) => {
+      if (rows !== null && at === null && rowsOf(disk).length > 0) {
+        check(
+          disk,
+          Array.from({ length: rows }, (_, n) => n),
+        );
+        hasFinished = true;
+        visible.clear();
+      }
       newest = at;
+      if (hasFinished) return;
       checkVisible(disk, visible, { isEndless, newest });
     },
   });
