@@ -50,6 +50,12 @@ export type LockHolder = {
   readonly isCertain: boolean;
 };
 
+/** Who it is, for people. */
+export function holderText({ holder, host, pid, since, file }: LockHolder): string {
+  // A lock that was torn by a crash does not say.
+  return holder === "?" ? `whoever made ${file}` : `${holder} (process ${pid} on ${host}, since ${since})`;
+}
+
 export type LockAttempt =
   | { readonly kind: "locked"; readonly release: () => Promise<void> }
   | { readonly kind: "held"; readonly by: LockHolder };

@@ -36,6 +36,16 @@ describe("a checkpoint directory", () => {
     await (await open(path)).release();
   });
 
+  test("says which file holds it where that file does not say who", async (context) => {
+    const path = temporary(context);
+    const left = `${path}/.lock.1-abc`;
+    mkdirSync(left, { recursive: true }); // Nobody can read it as a file.
+    await assert.rejects(open(path), {
+      code: "CHECKPOINT_DIR_LOCKED",
+      message: `the checkpoint directory ${path} was in use by whoever made ${left}, and whether that still runs cannot be told from here`,
+    });
+  });
+
   test("has the newest whole checkpoint, and a word on newer ones that are not (D2)", async (context) => {
     const path = temporary(context);
     const directory = await open(path);

@@ -3,7 +3,7 @@
 //   D1. One process at a time holds it, told by a lock that its end frees, whatever ends it.
 //   D2. What is found is the newest checkpoint that is whole, with a word on each newer one that is not, or a refusal.
 
-import type { Disk } from "../base/disk.ts";
+import { type Disk, holderText } from "../base/disk.ts";
 import { type EngineError, UserError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import { CompletedCheckpointStore, POINTER } from "./completed-store.ts";
@@ -32,8 +32,8 @@ export class CheckpointDirectory {
     await disk.makeDirectory(path);
     const attempt = await disk.lock(`${path}/.lock`, `job "${jobName}"`);
     if (attempt.kind === "held") {
-      const { holder, host, pid, since, file, isCertain } = attempt.by;
-      const who = `${holder} (process ${pid} on ${host}, since ${since})`;
+      const { file, isCertain } = attempt.by;
+      const who = holderText(attempt.by);
       throw new UserError(
         "CHECKPOINT_DIR_LOCKED",
         isCertain

@@ -10,7 +10,13 @@ import { nearest } from "../base/nearest.ts";
 import type { Plan, PlanOperator } from "../graph/plan.ts";
 import type { Json, SourceSplit } from "../operators/source.ts";
 import { keyGroupRangeOf } from "../state/keys/key-groups.ts";
-import type { CheckpointMetadata, OperatorState, StateHandle, SubtaskState } from "./format/metadata.ts";
+import {
+  type CheckpointMetadata,
+  type OperatorState,
+  operatorStateOf,
+  type StateHandle,
+  type SubtaskState,
+} from "./format/metadata.ts";
 
 /** What one subtask of an operator starts from. */
 export type SubtaskRestore = {
@@ -56,7 +62,7 @@ export function subtaskRestoreOf(
   subtask: number,
 ): SubtaskRestore {
   const { uid, kind, parallelism, maxParallelism } = operator;
-  const subtasks = stateOf(metadata, uid)?.subtasks ?? [];
+  const subtasks = operatorStateOf(metadata, uid)?.subtasks ?? [];
   const { first, last } = keyGroupRangeOf(subtask, parallelism, maxParallelism);
   const groups = subtasks.flatMap(({ keyed }) =>
     (keyed?.groups ?? []).map((handle, index) => ({ group: keyed!.first + index, handle })),
@@ -71,13 +77,9 @@ export function subtaskRestoreOf(
 }
 
 export function sourceRestoreOf({ metadata }: RestorePlan, uid: string): SourceRestore | null {
-  const state = stateOf(metadata, uid);
+  const state = operatorStateOf(metadata, uid);
   if (state === null) return null;
   return { coordinator: state.coordinator, splits: state.subtasks.flatMap(({ splits }) => splits) };
-}
-
-function stateOf({ operators }: CheckpointMetadata, uid: string): OperatorState | null {
-  return operators.find((state) => state.uid === uid) ?? null;
 }
 
 function operatorOf({ operators }: Plan, uid: string): PlanOperator | null {

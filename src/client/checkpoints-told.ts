@@ -6,7 +6,7 @@ import type { Env } from "../base/env.ts";
 import type { EngineError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import { memorySizeText } from "../base/memory-size.ts";
-import { stateBytes } from "../checkpoint/format/metadata.ts";
+import { parallelismOf, stateBytes } from "../checkpoint/format/metadata.ts";
 import type { RestorePlan } from "../checkpoint/restore.ts";
 import type { CompletedCheckpoint } from "../jobmanager/checkpointing/checkpoint-driver.ts";
 import { CheckpointStats } from "../jobmanager/checkpointing/checkpoint-stats.ts";
@@ -71,10 +71,9 @@ export function beginText(restore: RestorePlan | null, place: string, nowMs: num
 }
 
 function restoredText({ metadata }: RestorePlan, nowMs: number): string {
-  const { id, kind, completedAt, operators } = metadata;
+  const { id, kind, completedAt } = metadata;
   const age = aboutText(nowMs - Date.parse(completedAt));
-  const parallelism = Math.max(...operators.map((operator) => operator.parallelism));
-  return `${kind} ${id}, taken ${age} ago (${memorySizeText(stateBytes(metadata))}, parallelism ${parallelism})`;
+  return `${kind} ${id}, taken ${age} ago (${memorySizeText(stateBytes(metadata))}, parallelism ${parallelismOf(metadata)})`;
 }
 
 function failureText(error: EngineError, toldOf: ToldOf): string {

@@ -62,7 +62,6 @@ export type JobAttemptsOptions<M extends AttemptMaster, R> = {
 };
 
 const SAME_FAILURES_MAX = 3;
-const HISTORY_MAX = 16;
 
 export class JobAttempts<M extends AttemptMaster, R> {
   readonly result: Promise<JobResult>;
@@ -75,6 +74,7 @@ export class JobAttempts<M extends AttemptMaster, R> {
   #waiting: TimerHandle | null = null;
   /** Its user has asked for it. */
   #isEnding = false;
+  /** The last ones, by age: as many as A3 looks at. */
   #failures: readonly FailedAttempt[] = [];
 
   constructor(options: JobAttemptsOptions<M, R>) {
@@ -95,11 +95,6 @@ export class JobAttempts<M extends AttemptMaster, R> {
   /** How often the job has begun anew after a failure. */
   get restarts(): number {
     return this.#attempt;
-  }
-
-  /** The last ones, by age. */
-  get failures(): readonly FailedAttempt[] {
-    return this.#failures;
   }
 
   start(): void {
@@ -149,7 +144,7 @@ export class JobAttempts<M extends AttemptMaster, R> {
   #restartDueMs(error: EngineError): number | null {
     const { env } = this.#options;
     const failed = { attempt: this.#attempt, atMs: env.clock.nowMs(), error, from: this.#start.checkpoint };
-    this.#failures = [...this.#failures, failed].slice(-HISTORY_MAX);
+    this.#failures = [...this.#failures, failed].slice(-SAME_FAILURES_MAX);
     const { state, dueMs } = restartAfter(this.#restarts, env.clock.monotonicMs(), () => env.random.next());
     this.#restarts = state;
     return this.#isStuck() ? null : dueMs;
@@ -157,7 +152,7 @@ export class JobAttempts<M extends AttemptMaster, R> {
 
   /** A3 */
   #isStuck(): boolean {
-    const last = this.#failures.slice(-SAME_FAILURES_MAX);
+    const last = this.#failures;
     if (last.length < SAME_FAILURES_MAX || !areSame(last.map(placeOf))) return false;
     if (areSame(last.map(({ from }) => from))) return true;
     // Checkpoints may well be taken before the job comes to the same record again, which the message shows.

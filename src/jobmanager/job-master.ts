@@ -20,9 +20,8 @@ import type { FromSlot, JobDescriptor, TaskId, ToSlot } from "../protocol/slot-m
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import { CheckpointCommits, type TaskPrepared } from "./checkpointing/checkpoint-commits.ts";
 import { CheckpointDriver, type CompletedCheckpoint } from "./checkpointing/checkpoint-driver.ts";
-import { Committables } from "./checkpointing/committables.ts";
 import type { CheckpointingState } from "./checkpointing/coordinator.ts";
-import { committablesOf, tasksRestored } from "./checkpointing/task-restores.ts";
+import { tasksRestored } from "./checkpointing/task-restores.ts";
 import type { CommitTry } from "./commits/job-commits.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import { type JobAction, type JobEvent, type JobOutcome, type JobState, jobNext, jobStateOf } from "./job-state.ts";
@@ -271,22 +270,17 @@ export class JobMaster {
     const { graph, checkpoints } = this.#options;
     const restored = checkpoints?.restored ?? null;
     if (restored === null) return deployment;
-    const commits = !isBounded(graph.plan);
-    return { ...deployment, tasks: deployment.tasks.map((tasks) => tasksRestored(graph, tasks, restored, commits)) };
+    return { ...deployment, tasks: deployment.tasks.map((tasks) => tasksRestored(graph, tasks, restored)) };
   }
 
   #driver(): CheckpointDriver | null {
     const { env, graph, job, checkpoints } = this.#options;
     if (checkpoints === null) return null;
-    const { restored, onCompleted } = checkpoints;
-    const commits = !isBounded(graph.plan);
-    const tasks = this.#deployment.tasks.flat();
     return new CheckpointDriver({
-      ...{ env, graph, jobId: job.jobId, tasks, commits, ...checkpoints },
-      committables: commits || restored === null ? Committables.none : committablesOf(graph, restored),
+      ...{ env, graph, job, tasks: this.#deployment.tasks.flat(), ...checkpoints },
       postAll: (message) => this.#postAll(message),
       onCompleted: (checkpoint, prepared) => {
-        onCompleted(checkpoint);
+        checkpoints.onCompleted(checkpoint);
         this.#onCheckpoint(checkpoint, prepared);
       },
       fail: (error) => this.fail(error),

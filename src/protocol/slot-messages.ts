@@ -159,6 +159,12 @@ export type CheckpointTiming = {
 export type SlotControl = Connection<FencedSays<ToSlot>, FencedSays<FromSlot>>;
 export type SlotSide = Connection<FencedSays<FromSlot>, FencedSays<ToSlot>>;
 
+/** To all slots, of checkpoints. */
+export type CheckpointMessage = Extract<
+  ToSlot,
+  { readonly kind: "coordinate" | "goOn" | "checkpoint" | "checkpointAborted" | "checkpointCompleted" }
+>;
+
 export type FromSlot =
   /** The thread is up. */
   | { readonly kind: "ready" }

@@ -72,6 +72,16 @@ export function metadataOf(name: string, bytes: Buffer): CheckpointMetadata {
   return JSON.parse(body.toString("utf8")) as CheckpointMetadata;
 }
 
+/** Null: the operator is not in it. */
+export function operatorStateOf({ operators }: CheckpointMetadata, uid: string): OperatorState | null {
+  return operators.find((state) => state.uid === uid) ?? null;
+}
+
+/** The greatest of any operator, as people know the job's. */
+export function parallelismOf({ operators }: CheckpointMetadata): number {
+  return Math.max(...operators.map(({ parallelism }) => parallelism));
+}
+
 function checksum(version: number, body: Uint8Array): string {
   return crc32(body, version).toString(16).padStart(8, "0");
 }

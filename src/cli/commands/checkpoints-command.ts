@@ -5,7 +5,7 @@ import { aboutText } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
 import { checkpointsIn, type ListedCheckpoint } from "../../checkpoint/checkpoint-list.ts";
-import { type OperatorState, operatorBytes, stateBytes } from "../../checkpoint/format/metadata.ts";
+import { type OperatorState, operatorBytes, parallelismOf, stateBytes } from "../../checkpoint/format/metadata.ts";
 import { DirectoryStorage } from "../../checkpoint/storage/directory-storage.ts";
 import { nodeDisk } from "../../storage/node-disk.ts";
 import type { CommandLine } from "../session/arguments.ts";
@@ -46,10 +46,9 @@ function checkpointRow({ id, completed, metadata, damage }: ListedCheckpoint, no
   if (metadata === null) return [String(id), "–", "–", "–", "–", "–", state];
   const { jobName, completedAt, operators, kind } = metadata;
   const age = aboutText(nowMs - Date.parse(completedAt));
-  const parallelism = Math.max(...operators.map((operator) => operator.parallelism));
   return [
     ...[kind === "savepoint" ? `${id} (savepoint)` : String(id), jobName, `${completedAt} (${age} ago)`],
-    ...[memorySizeText(stateBytes(metadata)), String(operators.length), String(parallelism), state],
+    ...[memorySizeText(stateBytes(metadata)), String(operators.length), String(parallelismOf(metadata)), state],
   ];
 }
 

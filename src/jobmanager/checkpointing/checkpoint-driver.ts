@@ -4,24 +4,27 @@
 
 import type { Env, TimerHandle } from "../../base/env.ts";
 import { assert, EngineError, ExternalError, unreachable } from "../../base/errors.ts";
-import type { CheckpointId, JobId } from "../../base/ids.ts";
+import type { CheckpointId } from "../../base/ids.ts";
 import type { CompletedCheckpointStore } from "../../checkpoint/completed-store.ts";
-import type { CheckpointMetadata } from "../../checkpoint/format/metadata.ts";
+import { type CheckpointMetadata, stateBytes } from "../../checkpoint/format/metadata.ts";
 import type { WrittenState } from "../../checkpoint/format/subtask-state.ts";
-import type { JobGraph } from "../../graph/job-graph.ts";
+import type { RestorePlan } from "../../checkpoint/restore.ts";
+import type { JobGraph, JobVertex } from "../../graph/job-graph.ts";
+import { isBounded } from "../../graph/plan.ts";
 import type { Json } from "../../operators/source.ts";
 import { errorFromData } from "../../protocol/error-data.ts";
 import type {
+  CheckpointMessage,
   CheckpointTiming,
   FromSlot,
+  JobDescriptor,
   PreparedSink,
   TaskDescriptor,
   TaskId,
-  ToSlot,
 } from "../../protocol/slot-messages.ts";
 import { filesOf, operatorStates } from "./assembly.ts";
 import type { TaskPrepared } from "./checkpoint-commits.ts";
-import type { Committables } from "./committables.ts";
+import { Committables } from "./committables.ts";
 import {
   type CheckpointDecision,
   type CheckpointFact,
@@ -30,6 +33,7 @@ import {
   checkpointingNext,
   nextCheckpointTimeMs,
 } from "./coordinator.ts";
+import { uncommittedOf } from "./task-restores.ts";
 
 /** A checkpoint that was completed, as people see it. */
 export type CompletedCheckpoint = {
@@ -47,14 +51,12 @@ export type CompletedCheckpoint = {
 export type CheckpointDriverOptions = {
   readonly env: Env;
   readonly graph: JobGraph;
-  readonly jobId: JobId;
+  readonly job: Pick<JobDescriptor, "jobId" | "planHash" | "planText">;
   readonly store: CompletedCheckpointStore;
   /** As it was left by the attempt before. */
   readonly state: CheckpointingState;
-  /** Those of the restored checkpoint that nobody has committed. */
-  readonly committables: Committables;
-  /** What is prepared becomes visible with each checkpoint; else at the end of the job alone. */
-  readonly commits: boolean;
+  /** What the tasks have begun from; null: they begin anew. */
+  readonly restored: RestorePlan | null;
   readonly tasks: readonly TaskDescriptor[];
   readonly postAll: (message: CheckpointMessage) => void;
   /** What was prepared for it can be committed. */
@@ -63,11 +65,6 @@ export type CheckpointDriverOptions = {
   /** The job cannot go on without checkpoints. */
   readonly fail: (error: EngineError) => void;
 };
-
-type CheckpointMessage = Extract<
-  ToSlot,
-  { readonly kind: "coordinate" | "goOn" | "checkpoint" | "checkpointAborted" | "checkpointCompleted" }
->;
 
 export type CheckpointReport = Extract<
   FromSlot,
@@ -82,14 +79,20 @@ type UnderWay = {
   readonly acknowledged: Map<TaskId, WrittenState>;
   readonly coordinators: Map<string, Json>;
   timing: CheckpointTiming;
+  /** Of its state; 0: it was not stored yet. */
+  bytes: number;
 };
+
+/** What is known of a task before it runs. */
+type TaskPlace = { readonly subtask: number; readonly isReader: boolean; readonly sinks: readonly string[] };
 
 export class CheckpointDriver {
   readonly #options: CheckpointDriverOptions;
+  /** What is prepared becomes visible with each checkpoint; else at the end of the job alone. */
+  readonly #commits: boolean;
   readonly #underWay = new Map<CheckpointId, UnderWay>();
   readonly #finished = new Set<TaskId>();
-  readonly #subtasks: ReadonlyMap<TaskId, number>;
-  readonly #readers: ReadonlySet<TaskId>;
+  readonly #places: ReadonlyMap<TaskId, TaskPlace>;
   #committables: Committables;
   /** The checkpoint up to which what was prepared is being committed, or is committed. */
   #committedUpTo = 0;
@@ -100,10 +103,10 @@ export class CheckpointDriver {
   constructor(options: CheckpointDriverOptions) {
     this.#options = options;
     this.#state = options.state;
-    this.#committables = options.committables;
-    const { tasks, graph } = options;
-    this.#subtasks = new Map(tasks.map(({ id, subtask }) => [id, subtask]));
-    this.#readers = new Set(tasks.filter(({ vertex }) => isSource(graph, vertex)).map(({ id }) => id));
+    const { tasks, graph, restored } = options;
+    this.#commits = !isBounded(graph.plan);
+    this.#committables = restored === null ? Committables.none : uncommittedOf(graph, restored);
+    this.#places = new Map(tasks.map((task) => [task.id, placeOf(graph, task)]));
   }
 
   /** For the attempt that follows. */
@@ -119,8 +122,8 @@ export class CheckpointDriver {
       nowMs: this.#nowMs(),
       tasks: {
         tasks: tasks.map(({ id }) => id),
-        readers: [...this.#readers],
-        coordinators: [...graph.vertices.keys()].filter((vertex) => isSource(graph, vertex)),
+        readers: tasks.filter(({ id }) => this.#place(id).isReader).map(({ id }) => id),
+        coordinators: [...graph.vertices.keys()].filter((vertex) => isSource(graph.vertices[vertex]!)),
       },
     });
     for (const task of this.#finished) this.#tell({ kind: "finished", task });
@@ -142,21 +145,22 @@ export class CheckpointDriver {
     // It is part of the first checkpoint in which the task counts as one that has come to its end.
     const { pending, taken, nextId } = this.#state;
     const first = pending.find(({ id }) => id > (taken.get(task) ?? 0))?.id ?? (nextId as CheckpointId);
-    this.#committables = this.#committables.with(first, this.#subtaskOf(task), prepared);
+    this.#committables = this.#committables.with(first, this.#place(task).subtask, prepared);
     this.#finished.add(task);
     this.#tell({ kind: "finished", task });
   }
 
   /** All that the sinks of a task have prepared and nobody has committed. */
   uncommitted(task: TaskId): readonly PreparedSink[] {
-    return this.#sinksOf(task)
-      .map((sink) => ({ sink, committables: this.#committables.of(sink, this.#subtaskOf(task)) }))
+    const { sinks, subtask } = this.#place(task);
+    return sinks
+      .map((sink) => ({ sink, committables: this.#committables.of(sink, subtask) }))
       .filter(({ committables }) => committables.length > 0);
   }
 
   /** What a sink of a task has prepared up to a checkpoint is committed. */
   committed(task: TaskId, sink: string, upTo: CheckpointId): void {
-    this.#committables = this.#committables.without(sink, this.#subtaskOf(task), upTo);
+    this.#committables = this.#committables.without(sink, this.#place(task).subtask, upTo);
   }
 
   onReport(report: CheckpointReport): void {
@@ -168,7 +172,7 @@ export class CheckpointDriver {
         this.#tell({ kind: "coordinated", id, vertex: report.vertex });
         break;
       case "checkpointTaken":
-        this.#committables = this.#committables.with(id, this.#subtaskOf(report.task), report.prepared);
+        this.#committables = this.#committables.with(id, this.#place(report.task).subtask, report.prepared);
         this.#tell({ kind: "taken", id, task: report.task });
         break;
       case "checkpointAcknowledged":
@@ -199,7 +203,7 @@ export class CheckpointDriver {
       case "coordinate":
         this.#underWay.set(decision.id, {
           ...{ startedMs: this.#nowMs(), acknowledged: new Map(), coordinators: new Map() },
-          timing: { alignment: 0, sync: 0, async: 0 },
+          ...{ timing: { alignment: 0, sync: 0, async: 0 }, bytes: 0 },
         });
         postAll({ kind: "coordinate", checkpoint: decision.id });
         break;
@@ -235,7 +239,9 @@ export class CheckpointDriver {
   async #store(id: CheckpointId, what: CheckpointKind): Promise<void> {
     const { store } = this.#options;
     try {
-      await store.complete(this.#metadata(id, what));
+      const metadata = this.#metadata(id, what);
+      this.#underWay.get(id)!.bytes = stateBytes(metadata);
+      await store.complete(metadata);
       this.#tell({ kind: "stored", id, nowMs: this.#nowMs() });
     } catch (error) {
       const reason = error instanceof EngineError ? error.message : String(error);
@@ -244,36 +250,34 @@ export class CheckpointDriver {
   }
 
   #metadata(id: CheckpointId, what: CheckpointKind): CheckpointMetadata {
-    const { graph, jobId, tasks, env } = this.#options;
+    const { graph, job, tasks, env } = this.#options;
     const underWay = this.#underWay.get(id)!;
     const parts = { ...underWay, id, committables: this.#committables };
     return {
-      ...{ id, jobId, jobName: graph.plan.name },
+      ...{ id, jobId: job.jobId, jobName: graph.plan.name },
       kind: what === "savepoint" ? "savepoint" : "checkpoint",
       completedAt: new Date(env.clock.nowMs()).toISOString(),
-      planHash: graph.plan.hash,
-      planText: JSON.stringify(graph.plan),
+      ...{ planHash: job.planHash, planText: job.planText },
       operators: operatorStates(graph, tasks, parts),
       files: filesOf(parts),
     };
   }
 
   #complete(id: CheckpointId, kind: CheckpointKind): void {
-    const { commits, onCompleted, postAll, env } = this.#options;
-    const { acknowledged, startedMs, timing } = this.#underWay.get(id)!;
+    const { onCompleted, postAll, env } = this.#options;
+    const { startedMs, timing, bytes } = this.#underWay.get(id)!;
     this.#underWay.delete(id);
     postAll({ kind: "checkpointCompleted", checkpoint: id });
-    const due = commits ? this.#committables.between(this.#committedUpTo, id) : [];
+    const due = this.#commits ? this.#committables.between(this.#committedUpTo, id) : [];
     const prepared = due.map((each) => this.#withTask(each));
     this.#committedUpTo = Math.max(this.#committedUpTo, id);
-    const bytes = [...acknowledged.values()].reduce((sum, written) => sum + sizeOf(written), 0);
     const durationMs = this.#nowMs() - startedMs;
     onCompleted({ id, kind, atMs: env.clock.nowMs(), durationMs, bytes, timing }, prepared);
   }
 
   #withTask({ subtask, prepared }: ReturnType<Committables["between"]>[number]): TaskPrepared {
     const { tasks } = this.#options;
-    const task = tasks.find(({ id, subtask: own }) => own === subtask && this.#sinksOf(id).includes(prepared.sink));
+    const task = tasks.find(({ id, subtask: own }) => own === subtask && this.#place(id).sinks.includes(prepared.sink));
     assert(task !== undefined, `nobody has subtask ${subtask} of the sink ${prepared.sink}`);
     return { task: task.id, prepared };
   }
@@ -287,14 +291,10 @@ export class CheckpointDriver {
     this.#timer = this.#options.env.timers.after(Math.max(0, dueMs - this.#nowMs()), tell, { background: true });
   }
 
-  #subtaskOf(task: TaskId): number {
-    return this.#subtasks.get(task) ?? -1;
-  }
-
-  #sinksOf(task: TaskId): readonly string[] {
-    const { graph, tasks } = this.#options;
-    const vertex = graph.vertices[tasks.find(({ id }) => id === task)?.vertex ?? -1];
-    return (vertex?.operators ?? []).filter(({ kind }) => kind === "sink").map(({ uid }) => uid);
+  #place(task: TaskId): TaskPlace {
+    const place = this.#places.get(task);
+    assert(place !== undefined, `${task} is no task of this attempt`);
+    return place;
   }
 
   #nowMs(): number {
@@ -302,14 +302,14 @@ export class CheckpointDriver {
   }
 }
 
-function isSource({ vertices }: JobGraph, vertex: number): boolean {
-  return vertices[vertex]?.operators[0]?.kind === "source";
+function placeOf({ vertices }: JobGraph, { vertex, subtask }: TaskDescriptor): TaskPlace {
+  const { operators } = vertices[vertex]!;
+  const sinks = operators.filter(({ kind }) => kind === "sink").map(({ uid }) => uid);
+  return { subtask, isReader: isSource(vertices[vertex]!), sinks };
 }
 
-function sizeOf({ states, file }: WrittenState): number {
-  if (file !== null) return file.bytes;
-  const handles = states.flatMap(({ state }) => [...Object.values(state.parts), ...(state.keyed?.groups ?? [])]);
-  return handles.reduce((sum, handle) => sum + ("inline" in handle ? (handle.inline.length * 3) / 4 : 0), 0);
+function isSource({ operators }: JobVertex): boolean {
+  return operators[0]?.kind === "source";
 }
 
 function longest(left: CheckpointTiming, right: CheckpointTiming): CheckpointTiming {

@@ -19,6 +19,7 @@
 
 import { assert, unreachable } from "../../base/errors.ts";
 import type { CheckpointId } from "../../base/ids.ts";
+import type { KnownCheckpoints } from "../../checkpoint/completed-store.ts";
 import type { TaskId } from "../../protocol/slot-messages.ts";
 
 export type CheckpointingOptions = {
@@ -124,9 +125,7 @@ export type CheckpointingStep = {
   readonly decisions: readonly CheckpointDecision[];
 };
 
-/** What an earlier attempt or process has left: completed checkpoints by age, and the greatest id it may have used. */
-export type KnownCheckpoints = { readonly completed: readonly CheckpointId[]; readonly greatest: number };
-
+/** From what an earlier attempt or process has left. */
 export function checkpointingStateOf(
   options: CheckpointingOptions,
   { completed, greatest }: KnownCheckpoints = { completed: [], greatest: 0 },

@@ -1,25 +1,23 @@
 // From a checkpoint to what each task of a deployment starts from: pure.
 
 import { UserError } from "../../base/errors.ts";
-import type { OperatorState } from "../../checkpoint/format/metadata.ts";
+import { type OperatorState, operatorStateOf } from "../../checkpoint/format/metadata.ts";
 import { type RestorePlan, sourceRestoreOf, subtaskRestoreOf } from "../../checkpoint/restore.ts";
 import type { JobGraph, JobVertex } from "../../graph/job-graph.ts";
+import { isBounded } from "../../graph/plan.ts";
 import type { PreparedSink, TaskDescriptor, TaskRestore } from "../../protocol/slot-messages.ts";
 import { Committables } from "./committables.ts";
 
-/** The tasks with what they start from. `commits`: what was prepared is committed first. */
-export function tasksRestored(
-  graph: JobGraph,
-  tasks: readonly TaskDescriptor[],
-  plan: RestorePlan,
-  commits: boolean,
-): TaskDescriptor[] {
+/** The tasks with what they start from. Where checkpoints commit, what was prepared is committed first. */
+export function tasksRestored(graph: JobGraph, tasks: readonly TaskDescriptor[], plan: RestorePlan): TaskDescriptor[] {
+  const commits = !isBounded(graph.plan);
   return tasks.map((task) => ({ ...task, restore: taskRestore(graph.vertices[task.vertex]!, task, plan, commits) }));
 }
 
-/** What a checkpoint holds for its sinks, as it is kept while nobody has committed it. */
-export function committablesOf(graph: JobGraph, plan: RestorePlan): Committables {
+/** What a checkpoint holds for its sinks and no task commits as it begins: of bounded jobs alone. */
+export function uncommittedOf(graph: JobGraph, plan: RestorePlan): Committables {
   let all = Committables.none;
+  if (!isBounded(graph.plan)) return all;
   for (const { operators, parallelism } of graph.vertices) {
     for (let subtask = 0; subtask < parallelism; subtask += 1) {
       const prepared = operators.flatMap(({ uid }) => preparedOf(plan, uid, subtask, parallelism));
@@ -45,7 +43,7 @@ function taskRestore(vertex: JobVertex, { subtask }: TaskDescriptor, plan: Resto
 
 /** Of the same subtask; the first one also has those of subtasks that are no more. */
 function preparedOf({ metadata }: RestorePlan, uid: string, subtask: number, parallelism: number): PreparedSink[] {
-  const subtasks = metadata.operators.find((state) => state.uid === uid)?.subtasks ?? [];
+  const subtasks = operatorStateOf(metadata, uid)?.subtasks ?? [];
   const own = subtasks.filter((before) => (before.subtask < parallelism ? before.subtask : 0) === subtask);
   const committables = own.flatMap((before) => before.committables);
   return committables.length === 0 ? [] : [{ sink: uid, committables }];
@@ -56,7 +54,7 @@ function preparedOf({ metadata }: RestorePlan, uid: string, subtask: number, par
  * all of them, or none.
  */
 function isFinished({ operators, parallelism, name }: JobVertex, subtask: number, { metadata }: RestorePlan): boolean {
-  const states = operators.flatMap(({ uid }) => metadata.operators.find((state) => state.uid === uid) ?? []);
+  const states = operators.flatMap(({ uid }) => operatorStateOf(metadata, uid) ?? []);
   if (states.length < operators.length || states.length === 0) return false;
   const finished = states.map((state) => finishedOf(state, { subtask, parallelism }));
   // A reader that had no split left keeps nothing that its end would do again.

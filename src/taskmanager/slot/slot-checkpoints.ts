@@ -10,7 +10,7 @@ import { checkpointFolder } from "../../checkpoint/completed-store.ts";
 import { snapshotsWrite, type WriteOptions } from "../../checkpoint/format/subtask-state.ts";
 import type { CheckpointStorage } from "../../checkpoint/storage/checkpoint-storage.ts";
 import { errorData } from "../../protocol/error-data.ts";
-import type { FromSlot, TaskDescriptor, ToSlot } from "../../protocol/slot-messages.ts";
+import type { CheckpointMessage, FromSlot, TaskDescriptor } from "../../protocol/slot-messages.ts";
 import type { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import type { Task } from "../task/task.ts";
 import type { TakenSnapshot } from "../task/task-checkpoints.ts";
@@ -20,11 +20,6 @@ export type SlotCheckpointsOptions = Omit<WriteOptions, "name"> & {
   readonly storage: CheckpointStorage;
   readonly send: (message: FromSlot) => void;
 };
-
-export type CheckpointMessage = Extract<
-  ToSlot,
-  { readonly kind: "coordinate" | "goOn" | "checkpoint" | "checkpointAborted" | "checkpointCompleted" }
->;
 
 /** That of a source whose first subtask is in the slot. */
 export type SlotCoordinator = {

@@ -20,6 +20,7 @@ import type { Env } from "../../base/env.ts";
 import type { JobVertex } from "../../graph/job-graph.ts";
 import { errorData } from "../../protocol/error-data.ts";
 import type {
+  CheckpointMessage,
   FromSlot,
   JobDescriptor,
   SlotWiring,
@@ -31,7 +32,7 @@ import type { RowOutlets } from "../drivers/row-outlet.ts";
 import type { SinkCommitters } from "../drivers/sink-committers.ts";
 import type { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import type { Task, TurnResult } from "../task/task.ts";
-import type { CheckpointMessage, SlotCheckpoints } from "./slot-checkpoints.ts";
+import type { SlotCheckpoints } from "./slot-checkpoints.ts";
 
 export type SlotTask = {
   readonly descriptor: TaskDescriptor;
@@ -159,8 +160,8 @@ export class Slot {
         this.#commit(message);
         break;
       case "discard":
-        this.#committers()
-          ?.discard(message.prepared)
+        this.#deployed()
+          ?.committers.discard(message.prepared)
           .catch((error: unknown) => this.#log(error));
         break;
       case "close":
@@ -192,11 +193,7 @@ export class Slot {
       if (coordinator === null || failed || phase === "opening" || phase === "closing") return [];
       return [{ vertex: descriptor.vertex, uid: coordinator.uid, coordinator }];
     });
-    for (const { deployment } of given) {
-      if (deployment.deployed === null) continue;
-      deployment.deployed.checkpoints?.onMessage(message, tasks, coordinators);
-      break; // All are of one job.
-    }
+    this.#deployed()?.checkpoints?.onMessage(message, tasks, coordinators);
     this.#options.wake();
   }
 
@@ -305,17 +302,17 @@ export class Slot {
 
   #commit({ task, prepared }: Extract<ToSlot, { readonly kind: "commit" }>): void {
     const { sink } = prepared;
-    this.#committers()
-      ?.commit(prepared)
+    this.#deployed()
+      ?.committers.commit(prepared)
       .then(
         () => this.#options.send({ kind: "committed", task, sink }),
         (error: unknown) => this.#options.send({ kind: "commitFailed", task, sink, error: errorData(error) }),
       );
   }
 
-  /** Those of any of its tasks: all are of one job. */
-  #committers(): SinkCommitters | null {
-    for (const { deployment } of this.#tasks.values()) if (deployment.deployed) return deployment.deployed.committers;
+  /** With any of its tasks: all are of one job. */
+  #deployed(): DeployedTasks | null {
+    for (const { deployment } of this.#tasks.values()) if (deployment.deployed !== null) return deployment.deployed;
     return null;
   }
 

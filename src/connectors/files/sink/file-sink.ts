@@ -1,6 +1,6 @@
 // The sink of CSV and JSON Lines: a directory of part files, or one file.
 
-import { STDOUT_PATH } from "../../../base/disk.ts";
+import { holderText, STDOUT_PATH } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
 import type { Sink, SinkClaim, SinkClaimContext } from "../../../operators/sink.ts";
 import { optionInvalid } from "../format/csv-dialect.ts";
@@ -86,8 +86,8 @@ async function claim(options: FileSinkOptions, isSingle: boolean, context: SinkC
   }
   const attempt = await disk.lock(`${directory}/${name}`, `job "${jobName}"`);
   if (attempt.kind === "locked") return attempt;
-  const { holder, host, pid, since, file, isCertain } = attempt.by;
-  const who = holder === "?" ? `whoever made ${file}` : `${holder} (process ${pid} on ${host}, since ${since})`;
+  const { file, isCertain } = attempt.by;
+  const who = holderText(attempt.by);
   throw new UserError(
     "SINK_TARGET_LOCKED",
     isCertain
