@@ -26,6 +26,7 @@ import {
   sum,
   t,
   tumbling,
+  type ValueState,
   weightedMean,
 } from "../index.ts";
 
@@ -398,6 +399,36 @@ export const literals = job({ name: "literals" }, (env) => {
     result: ({ side }) => side,
   });
   expectType<StateDeclaration<AggregatingState<number, Side>>>()(last, true);
+  const Before = t.struct({ side: t.string, size: t.f64 });
+  const migrated = state.value(Trade, {
+    migrate: {
+      from: Before,
+      with: ({ size }) => ({ side: size > 0 ? "buy" : "sell", size: size > 9 ? "big" : null, kinds: [] }),
+    },
+  });
+  expectType<StateDeclaration<ValueState<Infer<typeof Trade> | null>>>()(migrated, true);
+  state.value(t.f64, { init: () => 0, migrate: { from: t.string, with: Number } });
+  state.list(t.string, { ttl: "1d", migrate: { from: Before, with: (old) => old.side } });
+  state.map(t.string, Last, { migrate: { from: Before, with: () => ({ side: "sell" }) } });
+  state.reducing(t.f64, (left, right) => left + right, { migrate: { from: Before, with: (old) => old.size } });
+  state.aggregating(
+    Last,
+    {
+      create: () => ({ side: "buy" }),
+      add: (_, qty: number) => ({ side: qty > 0 ? "buy" : "sell" }),
+      merge: (_, right) => right,
+      result: ({ side }) => side,
+    },
+    { migrate: { from: Before, with: (old) => ({ side: old.size > 0 ? "buy" : "sell" }) } },
+  );
+  // @ts-expect-error The older type has no such field.
+  state.value(t.f64, { migrate: { from: Before, with: (old) => old.price } });
+  // @ts-expect-error It gives a text.
+  state.value(t.f64, { migrate: { from: Before, with: (old) => old.side } });
+  // @ts-expect-error No such value of the enum.
+  state.value(Last, { migrate: { from: Before, with: () => ({ side: "none" }) } });
+  // @ts-expect-error The older type is missing.
+  state.value(t.f64, { migrate: { with: () => 1 } });
   // @ts-expect-error No such value of the enum.
   stream.map(Last, ({ qty }) => ({ side: qty > 0 ? "buy" : "none" }));
 });

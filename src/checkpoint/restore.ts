@@ -3,7 +3,8 @@
 //   V1. Operators are found by uid. Each key group, each split, each committable and each other part of their state
 //       goes to exactly one place, or the restore is refused before any task starts.
 //   V2. State of an operator that the job does not have any more is dropped only when the user says so. Combiners,
-//       which come and go with the parallelism, have sent all that they held.
+//       which come and go with the parallelism, have sent all that they held. The same holds for state that an operator
+//       does not declare any more (state-check.ts).
 
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
@@ -17,6 +18,7 @@ import {
   type StateHandle,
   type SubtaskState,
 } from "./format/metadata.ts";
+import { operatorChanged, stateCheck } from "./state-check.ts";
 
 /** What one subtask of an operator starts from. */
 export type SubtaskRestore = {
@@ -33,6 +35,8 @@ export type RestorePlan = {
   readonly metadata: CheckpointMetadata;
   /** Uids of operators whose state is dropped, as the user said. */
   readonly dropped: readonly string[];
+  /** States that an operator has no more, dropped as the user said. */
+  readonly droppedStates: readonly { readonly uid: string; readonly state: string }[];
 };
 
 /** V1, V2. */
@@ -42,18 +46,24 @@ export function restorePlanOf(
   { allowNonRestored = false }: { readonly allowNonRestored?: boolean } = {},
 ): RestorePlan {
   const before = JSON.parse(metadata.planText) as Plan;
+  const where = nameOf(metadata);
   const known = new Map(plan.operators.map((operator) => [operator.uid, operator]));
   const dropped: string[] = [];
+  const droppedStates: { uid: string; state: string }[] = [];
   for (const state of metadata.operators) {
     const operator = known.get(state.uid);
     if (operator !== undefined) {
-      checkSame(metadata, { before: operatorOf(before, state.uid), now: operator, state });
+      const same = { before: operatorOf(before, state.uid), now: operator, state };
+      checkSame(metadata, same);
+      if (same.before === null || !hasState(state)) continue;
+      const gone = stateCheck({ where, before: same.before, now: operator }, allowNonRestored);
+      droppedStates.push(...gone.map((name) => ({ uid: state.uid, state: name })));
     } else if (hasState(state) && operatorOf(before, state.uid)?.kind !== "preAggregate") {
       if (!allowNonRestored) throw leftOver(metadata, state.uid, plan.operators, before);
       dropped.push(state.uid);
     }
   }
-  return { metadata, dropped };
+  return { metadata, dropped, droppedStates };
 }
 
 export function subtaskRestoreOf(
@@ -97,11 +107,7 @@ type Same = { readonly before: PlanOperator | null; readonly now: PlanOperator; 
 function checkSame(metadata: CheckpointMetadata, { before, now, state }: Same): void {
   const { uid } = now;
   if (before !== null && before.kind !== now.kind) {
-    throw new UserError(
-      "CHECKPOINT_OPERATOR_CHANGED",
-      `"${uid}" is a ${now.kind} now, and was a ${before.kind} when ${nameOf(metadata)} was taken`,
-      { operator: uid, fix: "give the new operator a uid of its own, and the old one its uid back" },
-    );
+    throw operatorChanged({ where: nameOf(metadata), now }, `is a ${now.kind} now, and was a ${before.kind}`);
   }
   const isKeyed = state.subtasks.some(({ keyed }) => keyed !== null);
   if (isKeyed && state.maxParallelism !== now.maxParallelism) {

@@ -75,6 +75,8 @@ export async function checkpointsOpen(options: CheckpointsOptions): Promise<Open
     await directory.sweep(known.completed);
     for (const uid of restored?.dropped ?? [])
       log(`state of "${uid}", which the job does not have any more, is dropped`);
+    for (const { uid, state } of restored?.droppedStates ?? [])
+      log(`state "${state}" of "${uid}", which declares it no more, is dropped`);
     log(beginText(restored, place, env.clock.nowMs()));
     const streams = await streamSources(plan, env.disk);
     for (const { uid, path } of streams)

@@ -11,7 +11,7 @@
 
 import type { SourceLocation } from "../base/errors.ts";
 import type { Json } from "../operators/source.ts";
-import type { StateSpec } from "../state/contract/keyed-state.ts";
+import type { DeclaredState } from "../state/contract/keyed-state.ts";
 import type { TypeSpec } from "../types/spec/type-spec.ts";
 
 export const PLAN_VERSION = 1;
@@ -68,7 +68,7 @@ export type PlanOperator = {
   /** Side outputs in order of name. */
   readonly sides: readonly { readonly name: string; readonly type: TypeSpec | null }[];
   readonly key: KeySpec | null;
-  readonly state: readonly StateSpec[];
+  readonly state: readonly DeclaredState[];
   readonly parallelism: number;
   readonly maxParallelism: number;
   readonly slotGroup: string;

@@ -5,7 +5,7 @@ import { type KeySpec, SIDE_LATE } from "../../graph/plan.ts";
 import { type Aggregates, aggregateSet } from "../../operators/aggregates/aggregate.ts";
 import { aggregateFields, aggregateText } from "../../operators/aggregates/aggregate-spec.ts";
 import { WAITING } from "../../operators/in-order/in-order-operator.ts";
-import type { StateDeclarations } from "../../operators/process/state-declaration.ts";
+import { declaredStates, type StateDeclarations } from "../../operators/process/state-declaration.ts";
 import type { Json } from "../../operators/source.ts";
 import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import type { StateSpec } from "../../state/contract/keyed-state.ts";
@@ -187,7 +187,7 @@ function processNode(
     explicitUid: uidCheck(process.uid, "process function"),
     options,
     output,
-    state: Object.entries(declared).map(([name, declaration]) => declaration.specOf(name)),
+    state: declaredStates(declared),
     inputs: inputsOf(keyed),
     functions: { ...functions, ...rightFunctions, state: declared, ...left.functions },
   };

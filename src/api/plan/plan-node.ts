@@ -3,7 +3,7 @@
 import type { SourceLocation } from "../../base/errors.ts";
 import type { ChainingHint, ErrorPolicy, KeySpec, OperatorKind, PartitionerSpec } from "../../graph/plan.ts";
 import type { Json } from "../../operators/source.ts";
-import type { StateSpec } from "../../state/contract/keyed-state.ts";
+import type { DeclaredState } from "../../state/contract/keyed-state.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 
 /**
@@ -32,7 +32,7 @@ export type PlanNode = {
   output: TypeSpec | null;
   sides: readonly { readonly name: string; readonly type: TypeSpec | null }[];
   readonly key: KeySpec | null;
-  readonly state: readonly StateSpec[];
+  readonly state: readonly DeclaredState[];
   readonly inputs: readonly NodeInput[];
   functions: OperatorFunctions;
   parallelism: number | null;

@@ -72,6 +72,9 @@ export class ProcessContext {
       if (!call.underWay) call.late("ctx.emit");
       output.offer(record, call.timestamp);
     };
+    for (const [name, { migration }] of Object.entries(options.state)) {
+      if (migration !== null) store.migrate(name, migration);
+    }
     const made = userState(store, call, options.freeze);
     this.state = Object.fromEntries(
       Object.entries(options.state).map(([name, declared]) => [name, declared.handleOf(made, name)]),

@@ -5,9 +5,11 @@ import { refuseAsync, refusePromise } from "../../base/synchronous.ts";
 import type {
   AggregateFunction,
   AggregatingState,
+  DeclaredState,
   ListState,
   MapState,
   ReducingState,
+  StateMigration,
   StateSpec,
   ValueState,
 } from "../../state/contract/keyed-state.ts";
@@ -17,93 +19,125 @@ import type { Infer, StandardSchema, WhenKnown } from "../../types/spec/standard
 import { checkAggregateFunction } from "../aggregates/aggregate.ts";
 import type { StateMaker } from "./user-state.ts";
 
-export type TtlOptions = {
+/** How values of an older type become values of the one that is declared. */
+export type Migration<S extends StandardSchema, Old extends StandardSchema> = {
+  /** The type as it was: a `t.*` type. */
+  readonly from: Old;
+  /**
+   * Called when state is restored, once for each value that is stored: for a list that is each item, for a map each
+   * value. It may change `old` and give it back. What it throws fails the job (`STATE_MIGRATION_FAILED`).
+   */
+  readonly with: WhenKnown<S, (old: Infer<Old>) => Infer<S>>;
+};
+
+export type StateOptions<S extends StandardSchema, Old extends StandardSchema> = {
   /** Forget what was not written for this long, in processing time; `"1ms"` at least. */
   readonly ttl?: Duration;
+  /**
+   * What to make of values that a checkpoint or savepoint has under an older type. Without it fields may be added
+   * (optional or nullable) and removed, and types may be widened; all else is refused before the job starts.
+   */
+  readonly migrate?: Migration<S, Old>;
 };
 
 /** A declared state: what the plan stores, and how the handle is made in the task. */
 export interface StateDeclaration<out Handle> {
   specOf(name: string): StateSpec;
+  readonly migration: StateMigration | null;
   handleOf(store: StateMaker, name: string): Handle;
 }
 
 export type StateDeclarations = { readonly [name: string]: StateDeclaration<unknown> };
 
+/** What the plan tells of a set of declarations. */
+export function declaredStates(declarations: StateDeclarations): DeclaredState[] {
+  return Object.entries(declarations).map(([name, { specOf, migration }]) => {
+    return { ...specOf(name), ...(migration !== null && { migratesFrom: migration.from }) };
+  });
+}
+
 /** The handles that `ctx.state` has for a set of declarations. */
 export type StateHandles<S> = { readonly [K in keyof S]: S[K] extends StateDeclaration<infer Handle> ? Handle : never };
 
 /** Declares one value per key. With `init`, a key without a value has the initial one; without, `get()` gives null. */
-function value<S extends StandardSchema>(
+function value<S extends StandardSchema, Old extends StandardSchema = never>(
   type: S,
-  options: TtlOptions & { readonly init: WhenKnown<S, () => Infer<S>> },
+  options: StateOptions<S, Old> & { readonly init: WhenKnown<S, () => Infer<S>> },
 ): StateDeclaration<ValueState<Infer<S>>>;
-function value<S extends StandardSchema>(type: S, options?: TtlOptions): StateDeclaration<ValueState<Infer<S> | null>>;
+function value<S extends StandardSchema, Old extends StandardSchema = never>(
+  type: S,
+  options?: StateOptions<S, Old>,
+): StateDeclaration<ValueState<Infer<S> | null>>;
 function value(
   type: StandardSchema,
-  options: TtlOptions & { readonly init?: () => unknown } = {},
+  options: StateOptions<StandardSchema, StandardSchema> & { readonly init?: () => unknown } = {},
 ): StateDeclaration<ValueState<unknown>> {
   const layout = checkedLayout(type, "state.value");
-  const ttlMs = checkedTtl("state.value", options, { init: FUNCTION });
-  const specFor = (name: string) => ({ kind: "value", name, type: layout, ttlMs }) as const;
-  return { specOf: specFor, handleOf: (store, name) => store.value(specFor(name), options.init ?? null) };
+  const { ttlMs, migration } = checkedOptions("state.value", options, { init: FUNCTION });
+  const specOf = (name: string) => ({ kind: "value", name, type: layout, ttlMs }) as const;
+  return { specOf, migration, handleOf: (store, name) => store.value(specOf(name), options.init ?? null) };
 }
 
 /** Declares a list per key, in the order of addition. */
-function list<S extends StandardSchema>(item: S, options?: TtlOptions): StateDeclaration<ListState<Infer<S>>> {
+function list<S extends StandardSchema, Old extends StandardSchema = never>(
+  item: S,
+  options?: StateOptions<S, Old>,
+): StateDeclaration<ListState<Infer<S>>> {
   const layout = checkedLayout(item, "state.list");
-  const ttlMs = checkedTtl("state.list", options);
-  const specFor = (name: string) => ({ kind: "list", name, item: layout, ttlMs }) as const;
-  return { specOf: specFor, handleOf: (store, name) => store.list(specFor(name)) };
+  const { ttlMs, migration } = checkedOptions("state.list", options);
+  const specOf = (name: string) => ({ kind: "list", name, item: layout, ttlMs }) as const;
+  return { specOf, migration, handleOf: (store, name) => store.list(specOf(name)) };
 }
 
 /** Declares a map per key; entries expire one by one. */
-function map<K extends StandardSchema, V extends StandardSchema>(
+function map<K extends StandardSchema, V extends StandardSchema, Old extends StandardSchema = never>(
   key: K,
   mapValue: V,
-  options?: TtlOptions,
+  options?: StateOptions<V, Old>,
 ): StateDeclaration<MapState<Infer<K>, Infer<V>>> {
   const keyLayout = checkedLayout(key, "the key of state.map");
   const valueLayout = checkedLayout(mapValue, "the value of state.map");
-  const ttlMs = checkedTtl("state.map", options);
-  const specFor = (name: string) => ({ kind: "map", name, key: keyLayout, value: valueLayout, ttlMs }) as const;
-  return { specOf: specFor, handleOf: (store, name) => store.map(specFor(name)) };
+  const { ttlMs, migration } = checkedOptions("state.map", options);
+  const specOf = (name: string) => ({ kind: "map", name, key: keyLayout, value: valueLayout, ttlMs }) as const;
+  return { specOf, migration, handleOf: (store, name) => store.map(specOf(name)) };
 }
 
 /** Declares a value per key into which `add` folds further ones. */
-function reducing<S extends StandardSchema>(
+function reducing<S extends StandardSchema, Old extends StandardSchema = never>(
   type: S,
   reduce: WhenKnown<S, (left: Infer<S>, right: Infer<S>) => Infer<S>>,
-  options?: TtlOptions,
+  options?: StateOptions<S, Old>,
 ): StateDeclaration<ReducingState<Infer<S>>> {
   const layout = checkedLayout(type, "state.reducing");
   const what = "the second argument of state.reducing";
   checkValue({ what, value: reduce, kind: FUNCTION, code: "FUNCTION_EXPECTED" });
   refuseAsync(reduce, "state.reducing");
-  const ttlMs = checkedTtl("state.reducing", options);
-  const specFor = (name: string) => ({ kind: "reducing", name, type: layout, ttlMs }) as const;
+  const { ttlMs, migration } = checkedOptions("state.reducing", options);
+  const specOf = (name: string) => ({ kind: "reducing", name, type: layout, ttlMs }) as const;
   return {
-    specOf: specFor,
+    specOf,
+    migration,
     handleOf(store, name) {
       const who = `the function of the state "${name}"`;
-      return store.reducing(specFor(name), (left: Infer<S>, right) => refusePromise(reduce(left, right), who));
+      return store.reducing(specOf(name), (left: Infer<S>, right) => refusePromise(reduce(left, right), who));
     },
   };
 }
 
 /** Declares an accumulator per key, of the given type. */
-function aggregating<S extends StandardSchema, In, Out>(
+function aggregating<S extends StandardSchema, In, Out, Old extends StandardSchema = never>(
   accumulator: S,
   functions: WhenKnown<S, AggregateFunction<In, Infer<S>, Out>>,
-  options?: TtlOptions,
+  options?: StateOptions<S, Old>,
 ): StateDeclaration<AggregatingState<In, Out>> {
   const layout = checkedLayout(accumulator, "state.aggregating");
   checkAggregateFunction(functions, "state.aggregating");
-  const ttlMs = checkedTtl("state.aggregating", options);
-  const specFor = (name: string) => ({ kind: "aggregating", name, accumulator: layout, ttlMs }) as const;
+  const { ttlMs, migration } = checkedOptions("state.aggregating", options);
+  const specOf = (name: string) => ({ kind: "aggregating", name, accumulator: layout, ttlMs }) as const;
   return {
-    specOf: specFor,
-    handleOf: (store, name) => store.aggregating(specFor(name), synchronous(functions, `of the state "${name}"`)),
+    specOf,
+    migration,
+    handleOf: (store, name) => store.aggregating(specOf(name), synchronous(functions, `of the state "${name}"`)),
   };
 }
 
@@ -126,9 +160,33 @@ const TTL: OptionKind = {
   accepts: (value, what) => durationMs(value as string, what) >= 1,
 };
 
-function checkedTtl(of: string, given: TtlOptions = {}, others: Readonly<Record<string, OptionKind>> = {}) {
-  checkOptions({ of, given, takes: { ttl: TTL, ...others } });
-  return given.ttl === undefined ? null : durationMs(given.ttl);
+const MIGRATION: OptionKind = {
+  takes: "the older type and a function, { from: Old, with: (old) => … }",
+  accepts: (value) => typeof value === "object" && value !== null && !("~standard" in value),
+};
+
+type CheckedOptions = { readonly ttlMs: number | null; readonly migration: StateMigration | null };
+
+function checkedOptions(
+  of: string,
+  given: { readonly ttl?: Duration; readonly migrate?: unknown } = {},
+  others: Readonly<Record<string, OptionKind>> = {},
+): CheckedOptions {
+  checkOptions({ of, given, takes: { ttl: TTL, migrate: MIGRATION, ...others } });
+  const { ttl, migrate } = given;
+  return {
+    ttlMs: ttl === undefined ? null : durationMs(ttl),
+    migration:
+      migrate === undefined ? null : checkedMigration(of, migrate as Migration<StandardSchema, StandardSchema>),
+  };
+}
+
+function checkedMigration(of: string, given: Migration<StandardSchema, StandardSchema>): StateMigration {
+  const what = `${of}.migrate`;
+  checkOptions({ of: what, given, takes: { from: true, with: FUNCTION } });
+  checkValue({ what: `the function "with" of ${what}`, value: given.with, kind: FUNCTION, code: "FUNCTION_EXPECTED" });
+  refuseAsync(given.with, what);
+  return { from: checkedLayout(given.from, `${what}.from`), with: given.with };
 }
 
 export const state = { value, list, map, reducing, aggregating } as const;

@@ -34,6 +34,12 @@ export type StateSpec =
   | { readonly kind: "reducing"; readonly name: string; readonly type: TypeSpec; readonly ttlMs: TtlMs }
   | { readonly kind: "aggregating"; readonly name: string; readonly accumulator: TypeSpec; readonly ttlMs: TtlMs };
 
+/** As plans have it: with the older type that the state takes over by a function of the user's. */
+export type DeclaredState = StateSpec & { readonly migratesFrom?: TypeSpec };
+
+/** How values of an older type become values of the one that is declared. */
+export type StateMigration = { readonly from: TypeSpec; readonly with: (old: unknown) => unknown };
+
 export interface ValueState<T> {
   /** The value of the current key; the state's initial value, or null without one, when nothing is stored. */
   get(): T;
@@ -142,6 +148,8 @@ export interface KeyedStateStore {
     spec: Extract<StateSpec, { kind: "aggregating" }>,
     aggregate: AggregateFunction<In, Acc, Out>,
   ): AggregatingState<In, Out>;
+  /** How the older type of a state becomes the one that it has; before the first restore. */
+  migrate(state: string, migration: StateMigration): void;
   /** Tables that operators lay out themselves (docs/internals/state.md). */
   readonly tables: KeyedTables;
   readonly timers: KeyedTimers;

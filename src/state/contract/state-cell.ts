@@ -34,13 +34,21 @@ export interface MapCell {
   clear(): void;
 }
 
+/** How the entries of a state lie in a snapshot, under the declaration that it had then. */
+export type SavedForm = {
+  /** When the next entry was written: it comes before what it holds, where it was kept. */
+  readonly stamp: (input: ByteReader) => number;
+  /** The next value, as the state has it now. */
+  readonly read: (input: ByteReader) => unknown;
+};
+
 /** Entries of a group in the form of snapshots: state-snapshot.ts. */
 export interface CellStorage {
   readonly spec: StateSpec;
   usage(): StateUsage;
   snapshot(group: number, out: ByteWriter): void;
   /** The next entry, whose key was made current. */
-  restoreEntry(input: ByteReader): void;
+  restoreEntry(input: ByteReader, saved: SavedForm): void;
   /** Brings what lookups of these keys need into the processor's cache. */
   prefetch(hashes: Int32Array, count: number): void;
   release(): void;

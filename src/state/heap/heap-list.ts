@@ -5,8 +5,8 @@ import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { KeyCodec } from "../../types/keys/key-bytes.ts";
 import { ARRAY_BYTES, ITEM_BYTES } from "../budget/heap-size.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
-import type { CellStorage, ListCell } from "../contract/state-cell.ts";
-import { readStamp, writeEntryKey } from "../format/state-snapshot.ts";
+import type { CellStorage, ListCell, SavedForm } from "../contract/state-cell.ts";
+import { writeEntryKey } from "../format/state-snapshot.ts";
 import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, ownBytes, Sweep } from "./heap-entries.ts";
 
 type ListSpec = Extract<StateSpec, { kind: "list" }>;
@@ -119,10 +119,10 @@ export class HeapList implements CellStorage, ListCell {
     }
   }
 
-  restoreEntry(input: ByteReader): void {
-    const stamp = this.#entries.ttlMs === null ? 0 : readStamp(input);
+  restoreEntry(input: ByteReader, saved: SavedForm): void {
+    const stamp = saved.stamp(input);
     this.#replace(
-      Array.from({ length: readU32(input) }, () => this.#values.program.read(input)),
+      Array.from({ length: readU32(input) }, () => saved.read(input)),
       stamp,
     );
   }

@@ -6,8 +6,8 @@ import type { KeyCodec } from "../../types/keys/key-bytes.ts";
 import { detached } from "../budget/detached-value.ts";
 import { ShardedMap } from "../budget/sharded-map.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
-import { ABSENT, type CellStorage, type MapCell } from "../contract/state-cell.ts";
-import { readKeyBytes, readStamp, writeEntryKey } from "../format/state-snapshot.ts";
+import { ABSENT, type CellStorage, type MapCell, type SavedForm } from "../contract/state-cell.ts";
+import { readKeyBytes, writeEntryKey } from "../format/state-snapshot.ts";
 import { plainKey } from "../keys/current-key.ts";
 import { MapKeys } from "../keys/map-keys.ts";
 import {
@@ -178,11 +178,11 @@ export class HeapMap implements CellStorage, MapCell {
     }
   }
 
-  restoreEntry(input: ByteReader): void {
+  restoreEntry(input: ByteReader, saved: SavedForm): void {
     while (readByte(input) === 1) {
       const key = readKeyBytes(input, this.#keys.codec);
-      const stamp = this.#entries.ttlMs === null ? 0 : readStamp(input);
-      this.#write(key, this.#values.program.read(input), stamp);
+      const stamp = saved.stamp(input);
+      this.#write(key, saved.read(input), stamp);
     }
   }
 

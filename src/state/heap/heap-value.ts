@@ -5,8 +5,8 @@ import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { KeyCodec } from "../../types/keys/key-bytes.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
-import { ABSENT, type CellStorage, type ValueCell } from "../contract/state-cell.ts";
-import { readStamp, writeEntryKey } from "../format/state-snapshot.ts";
+import { ABSENT, type CellStorage, type SavedForm, type ValueCell } from "../contract/state-cell.ts";
+import { writeEntryKey } from "../format/state-snapshot.ts";
 import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, ownBytes, Sweep } from "./heap-entries.ts";
 
 type Entry = HeapEntry & { value: unknown };
@@ -94,9 +94,9 @@ export class HeapValue implements CellStorage, ValueCell {
     }
   }
 
-  restoreEntry(input: ByteReader): void {
-    const stamp = this.#entries.ttlMs === null ? 0 : readStamp(input);
-    this.#write(this.#values.program.read(input), stamp);
+  restoreEntry(input: ByteReader, saved: SavedForm): void {
+    const stamp = saved.stamp(input);
+    this.#write(saved.read(input), stamp);
   }
 
   release(): void {

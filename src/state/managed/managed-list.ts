@@ -10,8 +10,7 @@ import { ByteCursor, ByteSink, readU32, writeU32 } from "../../types/bytes/byte-
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { compileValueProgram, type ValueProgram } from "../../types/values/value-codec.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
-import type { CellStorage, ListCell } from "../contract/state-cell.ts";
-import { readStamp } from "../format/state-snapshot.ts";
+import type { CellStorage, ListCell, SavedForm } from "../contract/state-cell.ts";
 import { valueMisfit } from "../format/value-format.ts";
 import { KeyBatch } from "../keys/key-batch.ts";
 import { ManagedTable } from "../table/managed-table.ts";
@@ -252,9 +251,9 @@ export class ManagedList implements CellStorage, ListCell {
     });
   }
 
-  restoreEntry(input: ByteReader): void {
-    const stamp = this.#expiry === null ? 0 : readStamp(input);
-    const items = Array.from({ length: readU32(input) }, () => this.#program.read(input));
+  restoreEntry(input: ByteReader, saved: SavedForm): void {
+    const stamp = saved.stamp(input);
+    const items = Array.from({ length: readU32(input) }, () => saved.read(input));
     this.#replace(items);
     this.#expiry?.stampAt(this.#row.find(), stamp);
   }

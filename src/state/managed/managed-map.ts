@@ -9,8 +9,8 @@ import { assert } from "../../base/errors.ts";
 import { ByteCursor, ByteSink, readByte, writeByte } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
-import { ABSENT, type CellStorage, type MapCell } from "../contract/state-cell.ts";
-import { readKeyBytes, readStamp } from "../format/state-snapshot.ts";
+import { ABSENT, type CellStorage, type MapCell, type SavedForm } from "../contract/state-cell.ts";
+import { readKeyBytes } from "../format/state-snapshot.ts";
 import { type ValueFormat, valueFormat, valueMisfit } from "../format/value-format.ts";
 import type { CurrentKey } from "../keys/current-key.ts";
 import { MapKeys } from "../keys/map-keys.ts";
@@ -280,11 +280,11 @@ export class ManagedMap implements CellStorage, MapCell {
     });
   }
 
-  restoreEntry(input: ByteReader): void {
+  restoreEntry(input: ByteReader, saved: SavedForm): void {
     while (readByte(input) === 1) {
       this.#keys.stage(readKeyBytes(input, this.#keys.codec));
-      const stamp = this.#expiry === null ? 0 : readStamp(input);
-      const entry = this.#write(this.#format.program.read(input));
+      const stamp = saved.stamp(input);
+      const entry = this.#write(saved.read(input));
       this.#expiry?.stampAt(entry, stamp);
     }
   }

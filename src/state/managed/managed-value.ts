@@ -6,8 +6,7 @@ import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
-import { ABSENT, type CellStorage, type ValueCell } from "../contract/state-cell.ts";
-import { readStamp } from "../format/state-snapshot.ts";
+import { ABSENT, type CellStorage, type SavedForm, type ValueCell } from "../contract/state-cell.ts";
 import { type ValueFormat, valueFormat, valueMisfit } from "../format/value-format.ts";
 import { ManagedTable } from "../table/managed-table.ts";
 import { forEachRow, writeRowKey, writeStamp } from "../table/table-snapshot.ts";
@@ -128,9 +127,9 @@ export class ManagedValue implements CellStorage, ValueCell {
     });
   }
 
-  restoreEntry(input: ByteReader): void {
-    const stamp = this.#expiry === null ? 0 : readStamp(input);
-    this.#write(this.#format.program.read(input));
+  restoreEntry(input: ByteReader, saved: SavedForm): void {
+    const stamp = saved.stamp(input);
+    this.#write(saved.read(input));
     this.#expiry?.stampAt(this.#row.find(), stamp);
   }
 

@@ -4,13 +4,15 @@
 // managed memory either way.
 //
 //   S1. A state of a name has one type for the life of the store; asking again with the same type gives the same state.
-//   S2. A snapshot names the types of its states. What it has and the job does not (yet) declare is kept, and goes into
-//       the next snapshot; a declaration that differs from it is refused with STATE_TYPE_CHANGED.
+//   S2. A snapshot names the types of its states. States are made before it is restored, and take over what was stored
+//       under another declaration as state-change.ts has it; what cannot be taken is refused with STATE_TYPE_CHANGED.
+//       States that are no longer declared are left out: whoever restores has seen to it that the user wants so
+//       (checkpoint/restore.ts).
 
 import { canonicalJson } from "../../base/canonical-json.ts";
 import type { Clock } from "../../base/env.ts";
-import { InternalError, UserError } from "../../base/errors.ts";
-import { corrupt, readString, readU32, writeByte, writeString, writeU32 } from "../../types/bytes/byte-buffer.ts";
+import { UserError } from "../../base/errors.ts";
+import { corrupt, writeByte } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { compileKeyHash, type KeyHash } from "../../types/keys/key-hash.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
@@ -23,6 +25,7 @@ import type {
   ListState,
   MapState,
   ReducedState,
+  StateMigration,
   StateSpec,
   StateUsage,
   ValueState,
@@ -35,10 +38,9 @@ import type { MemoryOwner } from "../pages/memory-owner.ts";
 import type { PageAllocator } from "../pages/page-allocator.ts";
 import { ManagedTimers } from "../timers/managed-timers.ts";
 import { OperatorTables } from "./operator-tables.ts";
+import { headerOf, readHeaderText, writeHeader } from "./saved-header.ts";
+import { SavedState } from "./saved-state.ts";
 import { AggregatingHandle, ListHandle, MapHandle, ReducingHandle, ValueHandle } from "./state-handles.ts";
-
-const MAGIC = 0x474b524d; // "MRKG"
-const VERSION = 1;
 
 export type KeyedStoreOptions = {
   /** The operator in its subtask; ends with the store. */
@@ -63,8 +65,6 @@ export interface CellFactory {
   map(spec: Extract<StateSpec, { kind: "map" }>): CellStorage & MapCell;
 }
 
-type SnapshotHeader = { readonly key: TypeSpec; readonly states: readonly StateSpec[] };
-
 export class KeyedStore implements KeyedStateStore {
   readonly kind: "managed" | "heap";
   readonly tables: OperatorTables;
@@ -74,6 +74,9 @@ export class KeyedStore implements KeyedStateStore {
   readonly #keyHash: KeyHash;
   readonly #cells = new Map<string, CellStorage>();
   readonly #timers: ManagedTimers;
+  readonly #migrations = new Map<string, StateMigration>();
+  /** Of the snapshot that was restored last: those of one job have one header. */
+  #saved: { readonly header: string; readonly states: readonly SavedState[] } | null = null;
 
   constructor(options: KeyedStoreOptions, current: CurrentKey, factory: CellFactory) {
     this.kind = factory.kind;
@@ -120,6 +123,10 @@ export class KeyedStore implements KeyedStateStore {
     return new AggregatingHandle(this.#cell(spec) as unknown as ValueCell, aggregate);
   }
 
+  migrate(state: string, migration: StateMigration): void {
+    this.#migrations.set(state, migration);
+  }
+
   usage(): readonly StateUsage[] {
     return [...[...this.#cells.values()].map((cell) => cell.usage()), ...this.tables.usage(), this.#timers.usage()];
   }
@@ -127,10 +134,7 @@ export class KeyedStore implements KeyedStateStore {
   snapshot(keyGroup: number, out: ByteWriter): void {
     const group = keyGroup - this.#options.keyGroups.first;
     const cells = [...this.#cells.values()];
-    const header: SnapshotHeader = { key: this.#options.key, states: cells.map((cell) => cell.spec) };
-    writeU32(out, MAGIC);
-    writeU32(out, VERSION);
-    writeString(out, canonicalJson(header));
+    writeHeader({ key: this.#options.key, states: cells.map((cell) => cell.spec) }, out);
     for (const cell of cells) {
       cell.snapshot(group, out);
       writeByte(out, 0);
@@ -141,10 +145,8 @@ export class KeyedStore implements KeyedStateStore {
   }
 
   restore(keyGroup: number, input: ByteReader): void {
-    const { states } = this.#readHeader(input);
-    for (const spec of states) {
-      const cell = this.#cell(spec);
-      this.#restoreEntries(keyGroup, input, () => cell.restoreEntry(input));
+    for (const state of this.#savedStates(input)) {
+      this.#restoreEntries(keyGroup, input, (key) => state.restoreEntry(input, key));
     }
     this.#restoreEntries(keyGroup, input, () => this.#timers.restoreEntry(input));
     this.tables.restore(keyGroup, input);
@@ -158,27 +160,30 @@ export class KeyedStore implements KeyedStateStore {
     allocator.endOwner(owner);
   }
 
-  #readHeader(input: ByteReader): SnapshotHeader {
-    if (readU32(input) !== MAGIC) corrupt("no key group of keyed state");
-    const version = readU32(input);
-    if (version !== VERSION) {
-      throw new InternalError("STATE_VERSION_UNKNOWN", `keyed state of version ${version}, known is ${VERSION}`, {
-        fix: "Restore it with the version of Millrace that wrote it, or a later one.",
-      });
-    }
-    const header = JSON.parse(readString(input)) as SnapshotHeader;
-    this.#expectSame("its key", header.key, this.#options.key);
-    return header;
+  /** S2 */
+  #savedStates(input: ByteReader): readonly SavedState[] {
+    const header = readHeaderText(input);
+    if (this.#saved?.header === header) return this.#saved.states;
+    const { key, states } = headerOf(header);
+    this.#expectSame("its key", key, this.#options.key);
+    const { clock, owner } = this.#options;
+    const saved = states.map((spec) => {
+      const cell = this.#cells.get(spec.name) ?? null;
+      const migration = this.#migrations.get(spec.name) ?? null;
+      return new SavedState({ spec, cell, migration, clock, operator: owner.operator });
+    });
+    this.#saved = { header, states: saved };
+    return saved;
   }
 
-  #restoreEntries(keyGroup: number, input: ByteReader, restoreEntry: () => void): void {
+  #restoreEntries(keyGroup: number, input: ByteReader, restoreEntry: (key: unknown) => void): void {
     const { maxParallelism } = this.#options;
     while (readMore(input)) {
       const key = readKeyBytes(input, this.#current.codec);
       const hash = this.#keyHash(key);
       if (keyGroupOf(hash, maxParallelism) !== keyGroup) corrupt(`a key of another group than ${keyGroup}`);
       this.#current.set(key, hash);
-      restoreEntry();
+      restoreEntry(key);
     }
   }
 

@@ -1,5 +1,6 @@
 // Everything that a keyed state store guarantees, as tests for one kind of store.
 
+import { stateChangeContract } from "./state-change.contract.ts";
 import { stateValuesContract } from "./state-values.contract.ts";
 import { storeLifecycleContract } from "./store-lifecycle.contract.ts";
 import type { StoreMaker } from "./tested-store.contract.ts";
@@ -9,4 +10,5 @@ export function keyedStateContract(make: StoreMaker): void {
   stateValuesContract(make);
   timersContract(make);
   storeLifecycleContract(make);
+  stateChangeContract(make);
 }

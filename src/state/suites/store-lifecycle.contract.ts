@@ -8,7 +8,6 @@ import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { KeyedStateStore } from "../contract/keyed-state.ts";
 import { KeyBatch } from "../keys/key-batch.ts";
-import { keyGroupOf } from "../keys/key-groups.ts";
 import {
   ANY,
   F64,
@@ -31,22 +30,11 @@ export function storeLifecycleContract(make: StoreMaker): void {
 }
 
 function snapshotTests(make: StoreMaker): void {
-  test("a snapshot names what is in it, and state that the job no longer declares is kept", () => {
-    const one = make({ key: F64 }).store;
-    const value = one.value<string>(valueSpec("gone", STRING), null);
-    use(one, F64, 1);
-    value.set("kept");
-    const group = keyGroupOf(compileKeyHash(F64, "g")(1), MAX_PARALLELISM);
-    const bytes = snapshotOf(one, group);
-    assert.match(bytes.toString("latin1"), /"name":"gone"/);
-    const two = make({ key: F64 }).store;
-    two.restore(group, new ByteCursor(bytes));
-    const three = make({ key: F64 }).store;
-    three.restore(group, new ByteCursor(snapshotOf(two, group)));
-    const again = three.value<string>(valueSpec("gone", STRING), null);
-    use(three, F64, 1);
-    assert.equal(again.get(), "kept");
-    assert.throws(() => three.value(valueSpec("gone", F64), null), { code: "STATE_TYPE_CHANGED" });
+  test("a snapshot names what is in it, also where there is nothing", () => {
+    const { store } = make({ key: F64 });
+    store.value<string>(valueSpec("first", STRING), null);
+    assert.match(snapshotOf(store, 3).toString("latin1"), /"key":\{"kind":"f64"\}.*"name":"first"/);
+    assert.throws(() => store.value(valueSpec("first", F64), null), { code: "STATE_TYPE_CHANGED" });
   });
 
   test("bytes that are no snapshot of the group, or of another version or key type, are refused", () => {

@@ -11,28 +11,29 @@
 //       and channel that come from different subtasks are of different keys, and follow each other by hash.
 //   O3. A value that the budget refuses leaves the table as it was (STATE_BUDGET_EXCEEDED).
 //   O4. Rows stay where they are: the heap holds their addresses.
+//   O5. A snapshot names the types of its values, so that they can be read without the job, and taken over by one whose
+//       types are wider (types/values/type-change.ts).
+//
+// Snapshot of a key group: 0 without values; else 1, string (JSON: the types), then entries (format/state-snapshot.ts)
+// with f64 time, f64 arrival, i32 channel, i32 type, u32 size, the value in the codec's form.
 
-import {
-  ByteCursor,
-  ByteSink,
-  readF64,
-  readI32,
-  readU32,
-  take,
-  writeByte,
-  writeF64,
-  writeI32,
-} from "../../types/bytes/byte-buffer.ts";
+import { canonicalJson } from "../../base/canonical-json.ts";
+import { UserError } from "../../base/errors.ts";
+import { ByteCursor, ByteSink, writeByte, writeF64, writeI32, writeString } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { type KeyCodec, keyCodec } from "../../types/keys/key-bytes.ts";
 import { compileKeyHash, type KeyHash } from "../../types/keys/key-hash.ts";
 import { isNumberKey } from "../../types/keys/key-spec.ts";
+import { specText } from "../../types/spec/spec-text.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
-import { readKeyBytes, readMore, writeBytes } from "../format/state-snapshot.ts";
+import { refusalText, typeChange } from "../../types/values/type-change.ts";
+import { compileValueProgram } from "../../types/values/value-codec.ts";
+import { writeBytes } from "../format/state-snapshot.ts";
 import { type ValueFormat, valueFormat, valueMisfit } from "../format/value-format.ts";
 import { KeyBatch } from "../keys/key-batch.ts";
 import { TimerHeap } from "../pages/timer-heap.ts";
 import { ManagedTable, type TableOptions } from "./managed-table.ts";
+import { readSortedPart, type ValueReader } from "./sorted-part.ts";
 import { forEachRow, writeRowKey } from "./table-snapshot.ts";
 
 const NONE = -1;
@@ -150,7 +151,13 @@ export class SortedTable {
 
   snapshot(keyGroup: number, out: ByteWriter): void {
     const { table } = this;
+    let isFirst = true;
     forEachRow(table, keyGroup - table.keyGroups.first, (row) => {
+      if (isFirst) {
+        writeByte(out, 1);
+        writeString(out, canonicalJson(this.#types));
+        isFirst = false;
+      }
       const origin = (row + this.#word + ORIGIN) * 2;
       const type = table.i32[origin + 1]!;
       writeRowKey(table, row, out);
@@ -165,18 +172,37 @@ export class SortedTable {
   }
 
   restore(_keyGroup: number, input: ByteReader): void {
-    while (readMore(input)) {
-      const key = readKeyBytes(input, this.#codec);
-      const timeMs = readF64(input);
-      const arrival = readF64(input);
-      const channel = readI32(input);
-      const type = readI32(input);
-      const size = readU32(input);
-      const start = take(input, size);
-      const value = this.#formats[type]!.program.read(new ByteCursor(input.bytes, start, start + size));
-      this.#insert({ key, hash: this.#hash(key), timeMs, channel, type }, arrival, value);
-      this.#arrival = Math.max(this.#arrival, arrival + 1);
-    }
+    readSortedPart(
+      input,
+      this.#codec,
+      (types) => this.#readers(types),
+      (entry) => {
+        const { key, timeMs, arrival, channel, type, value } = entry;
+        this.#insert({ key, hash: this.#hash(key), timeMs, channel, type }, arrival, value);
+        this.#arrival = Math.max(this.#arrival, arrival + 1);
+      },
+    );
+  }
+
+  /** O5 */
+  #readers(saved: readonly TypeSpec[]): readonly ValueReader[] {
+    const label = `${this.table.account.operator}-${this.name}`;
+    return saved.map((from, index) => {
+      const change = typeChange(from, this.#types[index] ?? from);
+      if (change.kind === "refused") throw this.#changed(from, this.#types[index]!, refusalText(change));
+      const { read } = compileValueProgram(from, "refuse", `${label}-${index}-saved`);
+      const { convert } = change;
+      return convert === null ? read : (input) => convert(read(input));
+    });
+  }
+
+  #changed(from: TypeSpec, to: TypeSpec, reason: string): UserError {
+    const { operator } = this.table.account;
+    return new UserError(
+      "STATE_TYPE_CHANGED",
+      `"${this.name}" of operator "${operator}" holds ${specText(to)}, but held ${specText(from)}: ${reason}`,
+      { operator, fix: "Leave the type of its records as it was, or give the operator another uid." },
+    );
   }
 
   release(): void {
