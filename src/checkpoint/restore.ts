@@ -2,9 +2,8 @@
 //
 //   V1. Operators are found by uid. Each key group, each split, each committable and each other part of their state
 //       goes to exactly one place, or the restore is refused before any task starts.
-//   V2. State of an operator that the job does not have any more is dropped only when the user says so. Combiners,
-//       which come and go with the parallelism, have sent all that they held. The same holds for state that an operator
-//       does not declare any more (state-check.ts).
+//   V2. State of an operator that the job does not have any more is dropped only when the user says so. The same holds
+//       for state that an operator does not declare any more (state-check.ts).
 
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
@@ -24,7 +23,7 @@ import { operatorChanged, stateCheck } from "./state-check.ts";
 export type SubtaskRestore = {
   /** Of its own key groups; those without a handle begin empty. */
   readonly keyed: readonly { readonly group: number; readonly handle: StateHandle }[];
-  /** By part: of all subtasks there were, in their order; where state is of nobody, those that this one takes over. */
+  /** By part: of all subtasks there were, in their order. */
   readonly parts: Readonly<Record<string, readonly StateHandle[]>>;
 };
 
@@ -58,7 +57,7 @@ export function restorePlanOf(
       if (same.before === null || !hasState(state)) continue;
       const gone = stateCheck({ where, before: same.before, now: operator }, allowNonRestored);
       droppedStates.push(...gone.map((name) => ({ uid: state.uid, state: name })));
-    } else if (hasState(state) && operatorOf(before, state.uid)?.kind !== "preAggregate") {
+    } else if (hasState(state)) {
       if (!allowNonRestored) throw leftOver(metadata, state.uid, plan.operators, before);
       dropped.push(state.uid);
     }
@@ -68,20 +67,17 @@ export function restorePlanOf(
 
 export function subtaskRestoreOf(
   { metadata }: RestorePlan,
-  operator: Pick<PlanOperator, "uid" | "kind" | "parallelism" | "maxParallelism">,
+  operator: Pick<PlanOperator, "uid" | "parallelism" | "maxParallelism">,
   subtask: number,
 ): SubtaskRestore {
-  const { uid, kind, parallelism, maxParallelism } = operator;
+  const { uid, parallelism, maxParallelism } = operator;
   const subtasks = operatorStateOf(metadata, uid)?.subtasks ?? [];
   const { first, last } = keyGroupRangeOf(subtask, parallelism, maxParallelism);
   const groups = subtasks.flatMap(({ keyed }) =>
     (keyed?.groups ?? []).map((handle, index) => ({ group: keyed!.first + index, handle })),
   );
-  // The rows of a combiner are of no subtask, and are to be sent once.
-  const takenOver =
-    kind === "preAggregate" ? subtasks.filter((before) => before.subtask % parallelism === subtask) : subtasks;
-  const names = new Set(takenOver.flatMap(({ parts }) => Object.keys(parts)));
-  const ofPart = (name: string): StateHandle[] => takenOver.flatMap(({ parts }) => parts[name] ?? []);
+  const names = new Set(subtasks.flatMap(({ parts }) => Object.keys(parts)));
+  const ofPart = (name: string): StateHandle[] => subtasks.flatMap(({ parts }) => parts[name] ?? []);
   const parts = Object.fromEntries([...names].map((name) => [name, ofPart(name)]));
   return { keyed: groups.filter(({ group }) => group >= first && group <= last), parts };
 }

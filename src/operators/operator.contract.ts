@@ -20,7 +20,7 @@ export type OperatorSubject = {
   /** Default: 1. Of two, records with odd ids go to the second. */
   readonly inputs?: 1 | 2;
   readonly store?: (options: KeyedStoreOptions) => KeyedStore;
-  /** State is of no key group, so that there is one subtask. */
+  /** It has no state of key groups: there is one subtask. */
   readonly ungrouped?: boolean;
   /** What was given of a call that has more to do is in no snapshot: none is taken then. Default: false. */
   readonly whole?: boolean;

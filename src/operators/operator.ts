@@ -13,8 +13,9 @@
 //       late.
 //   O4. `onIdle` tells that the input has fallen idle: from then on receivers do not wait for this task's watermarks,
 //       so what an operator holds back until one comes has to go now. False as in O2.
-//   O5. `snapshot` and `restore` are called between two other calls only, and never between the calls that O2 repeats:
-//       what has stopped half-way is brought to its end first.
+//   O5. All that an operator goes on with is in its keyed store, which is snapshotted between two calls only, and never
+//       between the calls that O2 repeats: what has stopped half-way is brought to its end first. What an operator
+//       only holds back is asked for before that, by `onIdle`.
 //   O6. Work whose amount has no bound (the rows of a window, timers that are due) is done bit by bit, and stops when
 //       `pause` says so: a slot gives each of its tasks a few milliseconds at a time.
 //
@@ -24,7 +25,7 @@
 import type { Env } from "../base/env.ts";
 import type { KeyedStateStore } from "../state/contract/keyed-state.ts";
 import type { KeyGroupRange } from "../state/keys/key-groups.ts";
-import type { BatchReader, ByteReader, ByteWriter } from "../types/bytes/codec.ts";
+import type { BatchReader } from "../types/bytes/codec.ts";
 import type { RowKind } from "../types/bytes/row-kind.ts";
 
 export interface Output {
@@ -97,8 +98,5 @@ export interface Operator {
   nextProcessingTimeMs(): number;
   onProcessingTime(nowMs: number): boolean;
   onEndOfInput(): boolean;
-  /** Operator state beyond keyed state, which the store snapshots itself. */
-  snapshot(out: ByteWriter): void;
-  restore(input: ByteReader): void;
   close(): void;
 }

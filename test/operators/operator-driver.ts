@@ -41,7 +41,7 @@ export type DriverOptions = {
   readonly overrun: number;
   /** Default: the managed store. */
   readonly store?: (options: KeyedStoreOptions) => KeyedStore;
-  /** 1 for combiners, whose state is of no key group. */
+  /** 1 for combiners, which have no state of key groups. */
   readonly maxParallelism?: number;
   readonly limitBytes?: number;
   readonly heapLimitBytes?: number;
@@ -59,8 +59,8 @@ type Subtask = {
   readonly keyGroups: KeyGroupRange;
 };
 
-/** What a subtask leaves behind: its key groups, and what its operator wrote. */
-type Saved = { readonly groups: ReadonlyMap<number, Buffer>; readonly operator: Buffer };
+/** What a subtask leaves behind. */
+type KeyGroups = ReadonlyMap<number, Buffer>;
 
 export class OperatorDriver {
   readonly emitted: Emitted[] = [];
@@ -143,16 +143,14 @@ export class OperatorDriver {
     this.#each((operator) => operator.onEndOfInput());
   }
 
-  /** Snapshots everything and goes on from it in new operators; what an operator wrote goes to another subtask. */
+  /** Snapshots everything and goes on from it in new operators. */
   restart(parallelism: number): void {
     const saved = this.#subtasks.map((subtask) => this.#stop(subtask));
-    const groups = new Map(saved.flatMap((each) => [...each.groups]));
+    const groups = new Map(saved.flatMap((each) => [...each]));
+    const before = this.#watermark;
     this.#watermark = -Infinity;
     this.#start(parallelism);
-    this.#subtasks.forEach((subtask, index) => {
-      const operators = saved.filter((_, before) => (before + 1) % parallelism === index);
-      restore(subtask, { groups, operators: operators.map(({ operator }) => operator) });
-    });
+    for (const subtask of this.#subtasks) this.#goOn(subtask, groups, before);
   }
 
   /** Closes the operators and gives their memory back; what is left then is a leak. */
@@ -272,21 +270,36 @@ export class OperatorDriver {
   #drain(index: number, calls: number, halfWay = false): void {
     if (calls > CALLS_MAX) throw new Error("no progress");
     if (this.#left > 0 && this.#rows > 0) throw new Error("stopped although there was room and time");
+    this.#refill();
+    if (this.#options.replaces?.(halfWay) === true) this.#replace(index);
+  }
+
+  #refill(): void {
     if (this.#left <= 0) this.#left = Math.max(1, this.#options.room());
     if (this.#rows <= 0) this.#rows = this.#options.pauses?.() ?? Infinity;
-    if (this.#options.replaces?.(halfWay) === true) this.#replace(index);
   }
 
   /** A fresh operator goes on where this one has stopped. */
   #replace(index: number): void {
     this.replaced += 1;
-    const { groups, operator } = this.#stop(this.#subtasks[index] as Subtask);
+    const groups = this.#stop(this.#subtasks[index] as Subtask);
     const fresh = this.#open(index, this.#subtasks.length);
     this.#subtasks[index] = fresh;
-    restore(fresh, { groups, operators: [operator] });
+    this.#goOn(fresh, groups, this.#watermark);
   }
 
-  #stop(subtask: Subtask): Saved {
+  /** What is in no snapshot hears again what time it is. */
+  #goOn(subtask: Subtask, groups: KeyGroups, watermark: number): void {
+    restore(subtask, groups);
+    if (this.#groups > 1) return;
+    this.#watermark = watermark;
+    subtask.operator.onWatermark(watermark);
+  }
+
+  /** As a task does: what the operator only holds back goes out first (O5). */
+  #stop(subtask: Subtask): KeyGroups {
+    const { operator } = subtask;
+    for (this.#refill(); operator.onIdle?.() === false; ) this.#refill();
     const offered = this.emitted.length + this.side.length;
     const saved = save(subtask);
     if (this.emitted.length + this.side.length > offered) throw new Error("a snapshot has sent something");
@@ -302,7 +315,7 @@ export class OperatorDriver {
   }
 }
 
-function save({ operator, store, keyGroups }: Subtask): Saved {
+function save({ store, keyGroups }: Subtask): KeyGroups {
   const out = new ByteSink();
   const groups = new Map<number, Buffer>();
   for (let group = keyGroups.first; group <= keyGroups.last; group += 1) {
@@ -310,23 +323,13 @@ function save({ operator, store, keyGroups }: Subtask): Saved {
     store.snapshot(group, out);
     groups.set(group, out.copy());
   }
-  out.position = 0;
-  operator.snapshot(out);
-  return { groups, operator: out.copy() };
+  return groups;
 }
 
-function restore(
-  { operator, store, keyGroups }: Subtask,
-  saved: { readonly groups: ReadonlyMap<number, Buffer>; readonly operators: readonly Buffer[] },
-): void {
+function restore({ store, keyGroups }: Subtask, saved: KeyGroups): void {
   for (let group = keyGroups.first; group <= keyGroups.last; group += 1) {
-    const input = new ByteCursor(saved.groups.get(group) as Buffer);
+    const input = new ByteCursor(saved.get(group) as Buffer);
     store.restore(group, input);
-    expectRead(input);
-  }
-  for (const bytes of saved.operators) {
-    const input = new ByteCursor(bytes);
-    if (bytes.length > 0) operator.restore(input);
     expectRead(input);
   }
 }

@@ -18,7 +18,6 @@ import { assert } from "../../base/errors.ts";
 import type { KeyedTimers } from "../../state/contract/keyed-state.ts";
 import type { SortedPlace, SortedTable } from "../../state/table/sorted-table.ts";
 import { readF64, writeF64 } from "../../types/bytes/byte-buffer.ts";
-import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { GroupProgress } from "../group-progress.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
@@ -125,14 +124,6 @@ export class InOrderOperator implements Operator {
 
   onEndOfInput(): boolean {
     return this.#options.inner.onEndOfInput();
-  }
-
-  snapshot(out: ByteWriter): void {
-    this.#options.inner.snapshot(out); // The rest is kept by key group.
-  }
-
-  restore(input: ByteReader): void {
-    this.#options.inner.restore(input);
   }
 
   close(): void {

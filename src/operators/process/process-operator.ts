@@ -15,7 +15,6 @@ import type { Env } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
 import { promiseReturned } from "../../base/synchronous.ts";
 import type { FiredTimer, KeyedStateStore, TimerService } from "../../state/contract/keyed-state.ts";
-import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { Operator, OperatorContext } from "../operator.ts";
 import type { StateDeclarations } from "./state-declaration.ts";
 import { timersDuring, UserCall } from "./user-call.ts";
@@ -177,14 +176,6 @@ export class ProcessOperator implements Operator {
 
   onEndOfInput(): boolean {
     return true;
-  }
-
-  snapshot(_out: ByteWriter): void {
-    // Everything is in the keyed store, which snapshots itself.
-  }
-
-  restore(_input: ByteReader): void {
-    // See snapshot.
   }
 
   close(): void {

@@ -116,14 +116,6 @@ export class AggregateOperator implements Operator {
     return this.#options.mode === "stream" || this.#emitAll();
   }
 
-  snapshot(): void {
-    // Everything is kept by key group.
-  }
-
-  restore(): void {
-    // See snapshot.
-  }
-
   close(): void {
     this.#opened = null;
   }

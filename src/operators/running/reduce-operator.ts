@@ -75,14 +75,6 @@ export class ReduceOperator implements Operator {
     return true;
   }
 
-  snapshot(): void {
-    // Everything is in the keyed store, which snapshots itself.
-  }
-
-  restore(): void {
-    // See snapshot.
-  }
-
   close(): void {
     this.#opened = null;
   }

@@ -43,8 +43,7 @@ export function operatorOpen({ index, operator }: PlacedOperator, around: Operat
     channel: () => input.channel,
   };
   asOperator(uid, () => operator.open(opened));
-  subtask.state.add({ uid, name: "operator", holder: operator });
-  // What a combiner holds is of no key group: it is in the operator's own snapshot.
+  // What a combiner holds is of no key group, and in no snapshot.
   if (state !== null && plan.kind !== "preAggregate") {
     subtask.state.addKeyed({ uid, store: state, groups: opened.keyGroups });
   }

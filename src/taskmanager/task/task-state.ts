@@ -14,7 +14,7 @@ export type StatePart = {
   /** Of the operator. */
   readonly uid: string;
   /** Unique for the operator. */
-  readonly name: "operator" | "watermarks" | "input";
+  readonly name: "watermarks" | "input";
   readonly holder: { snapshot(out: ByteWriter): void; restore(input: ByteReader): void };
 };
 
@@ -73,7 +73,9 @@ export class TaskState {
   #partsOf(uid: string): SubtaskSnapshot["parts"] {
     const parts: Record<string, Uint8Array> = {};
     for (const part of this.#parts) {
-      if (part.uid === uid) parts[part.name] = written((out) => part.holder.snapshot(out));
+      if (part.uid !== uid) continue;
+      const bytes = written((out) => part.holder.snapshot(out));
+      if (bytes.length > 0) parts[part.name] = bytes;
     }
     return parts;
   }

@@ -122,13 +122,6 @@ export const CHECKPOINTS: readonly Mutant[] = [
     tests: ["src/checkpoint/completed-store.test.ts"],
   },
   {
-    name: "every subtask gets what a combiner held",
-    file: RESTORE,
-    find: 'kind === "preAggregate" ? subtasks.filter((before) => before.subtask % parallelism === subtask) : subtasks;',
-    replace: "kind.length < 0 ? [] : subtasks;",
-    tests: RESTORE_TESTS,
-  },
-  {
     name: "state of an operator that is gone is dropped without a word",
     file: RESTORE,
     find: "if (!allowNonRestored) throw leftOver(metadata, state.uid, plan.operators, before);\n",

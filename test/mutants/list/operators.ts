@@ -140,12 +140,6 @@ export const OPERATORS: readonly Mutant[] = [
     replace: "if (this.#options.sendsRecords) return;",
   },
   {
-    name: "a survey goes on beside restored rows, which records overtake",
-    file: "src/operators/windows/combiner/pre-aggregate-operator.ts",
-    find: "    this.#survey = null; // Records must not overtake these rows.\n",
-    replace: "",
-  },
-  {
     name: "groups that are no longer counted stay",
     file: "src/operators/windows/combiner/reduction-survey.ts",
     find: "      if (hash % this.#share === 0) continue;\n",

@@ -15,7 +15,6 @@ import {
   streamCases,
 } from "../../../../test/operators/window-streams.ts";
 import { compileBatchCodec } from "../../../types/batch/batch-codec.ts";
-import { ByteCursor, ByteSink } from "../../../types/bytes/byte-buffer.ts";
 import type { BatchCodec } from "../../../types/bytes/codec.ts";
 import type { StructField } from "../../../types/spec/type-spec.ts";
 import {
@@ -108,14 +107,6 @@ class Combiner {
     do this.#left = Math.max(1, this.#room());
     while (!call());
   }
-
-  snapshot(): Buffer {
-    const out = new ByteSink();
-    const before = this.sent.length;
-    this.operator.snapshot(out);
-    assert.equal(this.sent.length, before, "a snapshot sends nothing");
-    return out.copy();
-  }
 }
 
 /** Two combiners before a window operator; the second one's watermarks lag behind. */
@@ -177,13 +168,15 @@ class Pipeline {
     return least;
   }
 
-  /** Everything goes on from snapshots; each combiner's goes to the other. */
+  /** Windows go on from snapshots; combiners, which have sent all before, begin anew and hear again what time it is. */
   restart(parallelism: number): void {
-    const snapshots = this.#combiners.map((combiner) => combiner.snapshot());
+    for (const combiner of this.#combiners) combiner.idle();
+    this.#deliver();
     this.#closeCombiners();
-    this.#combiners = [this.#combiner(), this.#combiner()];
-    snapshots.forEach((snapshot, index) => {
-      this.#combiners[1 - index]?.operator.restore(new ByteCursor(snapshot));
+    this.#combiners = this.#watermarks.map((watermark) => {
+      const combiner = this.#combiner();
+      combiner.watermark(watermark);
+      return combiner;
     });
     this.driver.restart(parallelism);
   }
@@ -398,19 +391,6 @@ describe("pre-aggregation", () => {
       for (const { row } of operator.emitted) assert.equal(row.last, keys + (row.key as number));
     });
 
-  test("B5: no record overtakes the rows of a snapshot", () => {
-    const set = aggregateSet({ total: sum("value") }, ["key"]);
-    const options = { ...numbers, fields: fieldTypes(ROW.spec), key: NUMBER_KEY, set };
-    const before = new Combiner(options, () => 1_000);
-    for (let key = 0; key < 100; key += 1) before.add({ key, value: 1, ts: 5 } as never);
-    const after = new Combiner({ ...options, sendsRecords: true }, () => 1_000);
-    after.operator.restore(new ByteCursor(before.snapshot()));
-    after.add({ key: 99, value: 2, ts: 5 } as never);
-    after.watermark(Infinity);
-    const totals = after.sent.filter(({ record }) => (record as { key: unknown }).key === 99).map(kindOf);
-    assert.deepEqual([after.sent.length, totals], [101, [0, 0]]);
-  });
-
   describe("is used where it pays", () => {
     /** What it sends of windows in which each of `keys` has `each` records. */
     function sentOf(aggregates: Parameters<typeof aggregateSet>[0], { keys, each }: { keys: number; each: number }) {
@@ -510,22 +490,6 @@ describe("pre-aggregation", () => {
     const combiner = new Combiner({ ...numbers, set, key: NUMBER_KEY, check }, () => 1);
     combiner.add({ key: 2, ts: 5 } as never);
     assert.throws(() => combiner.add({ key: 3, ts: 5 } as never), /refused/);
-  });
-
-  test("goes on from the snapshots of several combiners in one", () => {
-    const set = aggregateSet({ n: count(), mean: mean("value") }, ["key"]);
-    const options = { ...numbers, set, key: NUMBER_KEY };
-    const combiners = [0, 1, 2].map(() => new Combiner(options, () => 2));
-    for (let i = 0; i < 600; i += 1) combiners[i % 2]?.operator.onRecord({ key: i % 10, value: 1 }, 5);
-    for (const combiner of combiners.slice(0, 2)) combiners[2]?.operator.restore(new ByteCursor(combiner.snapshot()));
-    combiners[2]?.operator.onRecord({ key: 0, value: 1 }, 5);
-    combiners[2]?.watermark(Infinity);
-    const rows = combiners[2]?.sent.map(({ record }) => record as Record<string, number>) ?? [];
-    assert.equal(
-      rows.reduce((sum, row) => sum + row["#0"]!, 0),
-      601,
-    );
-    assert.equal(new Set(rows.map((row) => row.key)).size, 10);
   });
 
   test("is switched off while it does not reduce", () => {

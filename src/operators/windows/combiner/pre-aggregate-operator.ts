@@ -16,14 +16,13 @@
 //       its own while anything is held, then as it is. Records and rows travel in batches of their own, so they change
 //       places no more often than that. Rows are counted, not time.
 //   B5. What is sent of one key and pane is in the order of its records, so that equal times keep their order.
+//   B6. It is in no snapshot: all that it holds is sent before one, as when its input falls idle. What it knows of time
+//       comes again with the next watermark; until then it holds records that it would have sent at once (B2).
 //
 // Without windows (aggregates of batch jobs) all records are of one pane, which the watermark Infinity ends.
 
 import { assert } from "../../../base/errors.ts";
 import type { RowCursor } from "../../../state/table/row-pages.ts";
-import { readF64, readU32, writeF64, writeU32 } from "../../../types/bytes/byte-buffer.ts";
-import type { ByteReader, ByteWriter, ValueCodec } from "../../../types/bytes/codec.ts";
-import { compileValueCodec } from "../../../types/values/value-codec.ts";
 import type { AggregateSet } from "../../aggregates/aggregate.ts";
 import type { KeyAccess } from "../../aggregates/aggregate-stage.ts";
 import { AggregateTable, STAGE_CAPACITY } from "../../aggregates/aggregate-table.ts";
@@ -32,7 +31,7 @@ import type { FieldTypes } from "../../expressions/field-types.ts";
 import type { Operator, OperatorContext } from "../../operator.ts";
 import { timestampMissing } from "../../timestamp-missing.ts";
 import { PaneSet } from "../rows/pane-set.ts";
-import { type PartialRow, PartialRows, partialType } from "../rows/partial-rows.ts";
+import { type PartialRow, PartialRows } from "../rows/partial-rows.ts";
 import { PaneFrame } from "../time/pane-frame.ts";
 import type { PaneWindowSpec } from "../time/window-spec.ts";
 import { ReductionSurvey } from "./reduction-survey.ts";
@@ -82,14 +81,13 @@ const PAYS_FROM = { numbers: 32, objects: 192 } as const;
 const JUDGE_AFTER = 1_024;
 const OFF_FOR = 1_048_576;
 const OFF_TIMES_MAX = 16;
-/** Rows of a snapshot, or of a table that is switched off, that go out with a record until none is left. */
+/** Rows of a table that is switched off that go out with a record until none is left. */
 const ROWS_PER_RECORD = 4;
 
 type Opened = {
   readonly context: OperatorContext;
   readonly groups: AggregateTable;
   readonly partials: PartialRows;
-  readonly codec: ValueCodec;
 };
 
 export class PreAggregateOperator implements Operator {
@@ -105,10 +103,6 @@ export class PreAggregateOperator implements Operator {
   #openFrom = -Infinity;
   readonly #panes = new PaneSet();
   #opened: Opened | null = null;
-  /** Rows of snapshots, in order, and the first of them that was not sent. */
-  readonly #restored: PartialRow[] = [];
-  #restoredAt = 0;
-  #isRestored = false;
   /** Records that are staged. */
   #staged = 0;
   #rowsMax = 0;
@@ -158,13 +152,12 @@ export class PreAggregateOperator implements Operator {
       get bytes() {
         return groups.bytes;
       },
-      snapshot: () => undefined, // Partial rows are of no key group of this task: see below.
+      snapshot: () => undefined, // There is nothing in it then (B6).
       restore: () => undefined,
     });
     this.#rowsMax = Math.floor(limitBytes / (8 * groups.table.layout.stride + INDEX_BYTES));
     this.#scratch = groups.layout.empty.slice();
-    const codec = compileValueCodec(partialType(groups.layout, keyName, key.type), label);
-    this.#opened = { context, groups, partials: new PartialRows(groups, keyName, label), codec };
+    this.#opened = { context, groups, partials: new PartialRows(groups, keyName, label) };
     this.#beginSurvey();
   }
 
@@ -188,7 +181,6 @@ export class PreAggregateOperator implements Operator {
     const keysEnd = keys.position;
     groups.stage.stageRecord(at, record, timestampMs);
     keys.namespaces[at] = pane;
-    if (this.#restoredAt < this.#restored.length) this.#sendRestored(ROWS_PER_RECORD);
     if (this.#offFor > 0 || this.#isSettled(pane)) {
       if (this.#offFor > 0) this.#makeWay(at);
       this.#sendRow(this.#rowOfStaged(at));
@@ -203,7 +195,6 @@ export class PreAggregateOperator implements Operator {
   onWatermark(watermark: number): boolean {
     const frame = this.#frame;
     if (frame === null) return watermark < Infinity || this.#sendAll();
-    if (!this.#sendRestored(Infinity)) return false;
     const open = frame.openAt(watermark);
     if (open <= this.#openFrom) return true;
     const settled = frame.settledBefore(open);
@@ -236,31 +227,6 @@ export class PreAggregateOperator implements Operator {
     return true; // The watermark Infinity came before.
   }
 
-  /** Partial rows belong to no subtask: any may restore them, and several of these snapshots. Sends nothing. */
-  snapshot(out: ByteWriter): void {
-    const { groups, codec } = this.#open();
-    const { table } = groups;
-    writeF64(out, this.#openFrom);
-    const restored = this.#restored.slice(this.#restoredAt);
-    writeU32(out, restored.length + table.size + this.#staged);
-    for (const row of restored) codec.write(row, out);
-    const cursor: RowCursor = { group: 0, row: -1 };
-    for (let count = table.scanGroup(cursor, this.#rows); count > 0; count = table.scanGroup(cursor, this.#rows)) {
-      for (let n = 0; n < count; n += 1) codec.write(this.#rowOf(this.#rows[n]!), out);
-    }
-    for (let i = 0; i < this.#staged; i += 1) codec.write(this.#rowOfStaged(i), out);
-  }
-
-  /** The rows are sent as soon as records or watermarks come. */
-  restore(input: ByteReader): void {
-    const { codec } = this.#open();
-    const open = readF64(input);
-    this.#openFrom = this.#isRestored ? Math.min(this.#openFrom, open) : open;
-    this.#isRestored = true;
-    this.#survey = null; // Records must not overtake these rows.
-    for (let left = readU32(input); left > 0; left -= 1) this.#restored.push(codec.read(input) as PartialRow);
-  }
-
   close(): void {
     this.#opened = null;
   }
@@ -281,7 +247,7 @@ export class PreAggregateOperator implements Operator {
   }
 
   #isEmpty(): boolean {
-    return this.#staged === 0 && this.#open().groups.table.size === 0 && this.#restoredAt === this.#restored.length;
+    return this.#staged === 0 && this.#open().groups.table.size === 0;
   }
 
   /** Adds what is staged to the table. */
@@ -401,7 +367,6 @@ export class PreAggregateOperator implements Operator {
 
   /** Sends everything. False: stopped early, because the output is full or the turn is over. */
   #sendAll(): boolean {
-    if (!this.#sendRestored(Infinity)) return false;
     this.#completeSurvey(Infinity);
     this.#combine();
     return this.#sendPanes(Infinity);
@@ -440,20 +405,6 @@ export class PreAggregateOperator implements Operator {
   #sendRow(row: PartialRow): boolean {
     const { context, partials } = this.#open();
     return context.output.offer(row, this.#frame?.startOf(partials.paneOf(row)) ?? NaN);
-  }
-
-  /** Sends at most `count` of the restored rows. False: the output is full now. */
-  #sendRestored(count: number): boolean {
-    const restored = this.#restored;
-    for (let left = count; left > 0 && this.#restoredAt < restored.length; left -= 1) {
-      this.#restoredAt += 1;
-      if (!this.#sendRow(restored[this.#restoredAt - 1] as PartialRow)) return false;
-    }
-    if (this.#restoredAt === restored.length) {
-      restored.length = 0;
-      this.#restoredAt = 0;
-    }
-    return true;
   }
 
   #rowOf(address: number): PartialRow {

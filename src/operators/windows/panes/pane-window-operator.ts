@@ -142,14 +142,6 @@ export class PaneWindowOperator implements Operator {
     return true; // The watermark Infinity came before.
   }
 
-  snapshot(): void {
-    // Everything is kept by key group.
-  }
-
-  restore(): void {
-    // See snapshot.
-  }
-
   close(): void {
     this.#opened = null;
   }

@@ -143,14 +143,6 @@ export class SessionWindowOperator implements Operator {
     return true; // The watermark Infinity came before.
   }
 
-  snapshot(): void {
-    // Everything is kept by key group.
-  }
-
-  restore(): void {
-    // See snapshot.
-  }
-
   close(): void {
     this.#opened = null;
   }
