@@ -77,15 +77,16 @@ describe("the rows that a sink gets are", () => {
     "inserts of two": [(env) => inserts(env).union(inserts(env, "more")), INSERTS],
     "in the order of their key by way of one subtask": [(env) => updates(env).global(), BY_ID],
     "in the order of their key at each of all": [(env) => updates(env).broadcast(), BY_ID],
-    "retractions wherever they go": [(env) => retractions(env).rebalance(), RETRACT],
+    "retractions of a key one way": [
+      (env) => retractions(env).partitionBy(({ id }, subtasks) => id % subtasks),
+      RETRACT,
+    ],
+    "updates of a key one way, though nobody knows": [(env) => updates(env).partitionBy(() => 0), LOST],
   };
   const spread: Record<string, (rows: Rows) => Rows> = {
     rebalance: (rows) => rows.rebalance(),
     rescale: (rows) => rows.rescale(),
-    partitionBy: (rows) => rows.partitionBy(() => 0),
   };
-  for (const [name, way] of Object.entries(spread))
-    given[`in any order, by ${name}`] = [(env) => way(updates(env)), LOST];
 
   for (const [name, [rows, expected]] of Object.entries(given)) {
     test(name, async () => {
@@ -95,9 +96,31 @@ describe("the rows that a sink gets are", () => {
     });
   }
 
+  for (const [name, way] of Object.entries(spread)) {
+    test(`in any order, by ${name}, which a sink that takes each change is not given`, async () => {
+      assert.deepEqual(await intoSinks((env) => void way(updates(env)).to("out", sink())), {
+        out: `${LOST}, in any order`,
+      });
+      const streams: ((env: JobEnv) => Rows)[] = [
+        (env) => way(updates(env)),
+        (env) => way(retractions(env)).filter(({ v }) => v > 0),
+        (env) => inserts(env).union(way(retractions(env))),
+        (env) => updates(env).union(way(deletes(env))),
+      ];
+      for (const rows of streams) {
+        const plan = planned((env) => void rows(env).to("out", sink("changes")));
+        await assert.rejects(plan, {
+          code: "CHANGELOG_NOT_TAKEN",
+          message: /^sink "out" takes changes in their order, and rows of one key may overtake one another on the way/,
+          fix: /same parallelism.*global.*partitionBy;.*without op: true$/,
+        });
+      }
+    });
+  }
+
   test("in any order, by another parallelism on the way", async () => {
     for (const [parallelism, expected] of [
-      [3, LOST],
+      [3, `${LOST}, in any order`],
       [1, BY_ID],
     ] as const) {
       const counted = (env: JobEnv) => updates(env).filter(col("id").gt(0)).parallelism(parallelism);
@@ -108,8 +131,10 @@ describe("the rows that a sink gets are", () => {
 
   test("in order, however they come, where there is one subtask", async () => {
     for (const way of Object.values(spread)) {
-      const rows = await intoSinks((env) => void way(updates(env)).to("out", sink("upsert")).parallelism(1));
-      assert.deepEqual(rows, { out: BY_ID });
+      for (const takes of ["upsert", "changes"] as const) {
+        const rows = await intoSinks((env) => void way(updates(env)).to("out", sink(takes)).parallelism(1));
+        assert.deepEqual(rows, { out: BY_ID });
+      }
     }
   });
 

@@ -6,6 +6,8 @@
 //   H3. A filter behind which somebody keeps rows by their key turns an update that does not pass into a delete: the
 //       row before it may have passed.
 //   H4. What an operator or a sink cannot take is refused before the job runs, at the user's line.
+//   H5. A sink that is given each change gets those of one key in their order. Where rows that belong together may have
+//       overtaken one another it is refused: the last one that it has would not be the last there was.
 
 import { UserError } from "../base/errors.ts";
 import type { Changelog, SinkTakes } from "../operators/changelog.ts";
@@ -13,15 +15,20 @@ import { type ExprSpec, exprFields } from "../operators/expressions/expr-spec.ts
 import type { WindowSpec } from "../operators/windows/time/window-spec.ts";
 import { edgesInto, keyFields, optionsOf, type Plan, type PlanEdge, type PlanOperator } from "./plan.ts";
 
+/** Why rows of one key may have overtaken one another; without it they have not. */
+type Disorder = { readonly disorder?: string };
+
 /** `key` null: rows are updates of others, by a key that is not known; `lost` says why. */
-type Upsert = {
+type Upsert = Disorder & {
   readonly kind: "upsert";
   readonly key: readonly string[] | null;
   readonly deletes: boolean;
   readonly lost?: string;
 };
 
-export type EdgeChangelog = Exclude<Changelog, { kind: "upsert" }> | Upsert;
+type Retract = Disorder & { readonly kind: "retract" };
+
+export type EdgeChangelog = Extract<Changelog, { kind: "append" }> | Retract | Upsert;
 
 export type Changelogs = ReadonlyMap<PlanEdge, EdgeChangelog>;
 
@@ -63,7 +70,7 @@ function outputChangelog(plan: Planned, operator: PlanOperator, input: EdgeChang
       return lost(input, `${kind} "${name}" makes other records of them`);
     case "eventTime":
       return operator.onError === "fail" ? input : lost(input, `eventTime "${name}" leaves out what has no time`);
-    case "filter":
+    case "filter": // What its function fails on, and is to be skipped, does not pass.
       return input.kind === "upsert" && filterDeletes(plan, operator, input) ? { ...input, deletes: true } : input;
     default:
       return APPEND;
@@ -81,7 +88,7 @@ function upsert(key: readonly string[]): Upsert {
   return { kind: "upsert", key, deletes: false };
 }
 
-function lost(changelog: EdgeChangelog, why: string): EdgeChangelog {
+function lost<C extends EdgeChangelog>(changelog: C, why: string): C {
   return changelog.kind !== "upsert" || changelog.key === null ? changelog : { ...changelog, key: null, lost: why };
 }
 
@@ -89,10 +96,16 @@ function lost(changelog: EdgeChangelog, why: string): EdgeChangelog {
 function united(inputs: readonly EdgeChangelog[]): EdgeChangelog {
   const [first = APPEND] = inputs;
   if (inputs.length <= 1 || inputs.every(({ kind }) => kind === "append")) return first;
+  const disorder = inputs.map((input) => disorderOf(input)).find((why) => why !== undefined);
   const upserts = inputs.filter((input) => input.kind === "upsert");
-  if (upserts.length === 0) return { kind: "retract" };
+  if (upserts.length === 0) return { kind: "retract", ...(disorder !== undefined && { disorder }) };
   const deletes = upserts.some((input) => input.deletes);
-  return { kind: "upsert", key: null, deletes, lost: "rows of several streams may have one key" };
+  const lost = "rows of several streams may have one key";
+  return { kind: "upsert", key: null, deletes, lost, ...(disorder !== undefined && { disorder }) };
+}
+
+function disorderOf(changelog: EdgeChangelog): string | undefined {
+  return changelog.kind === "append" ? undefined : changelog.disorder;
 }
 
 /** What arrives at the other end of an edge. */
@@ -105,8 +118,11 @@ function travelled(
     partitioner.kind === "forward"
       ? from.parallelism !== to?.parallelism
       : ["rebalance", "rescale", "custom"].includes(partitioner.kind);
-  if (!spreads || to?.parallelism === 1) return given;
-  return lost(given, `rows of one key may overtake one another on the way from "${from.name}" to "${to?.name}"`);
+  if (!spreads || to?.parallelism === 1 || given.kind === "append") return given;
+  const why = `rows of one key may overtake one another on the way from "${from.name}" to "${to?.name}"`;
+  // A function of the user may well send the rows of a key one way: that it does nobody knows.
+  const after = lost(given, why);
+  return partitioner.kind === "custom" ? after : { disorder: why, ...after };
 }
 
 /** Whether a filter turns updates that do not pass into deletes (H3). */
@@ -165,6 +181,8 @@ const MIXED: Refusal = {
 const FINAL = "aggregate in a window without allowLate before it, so that each row is given once and stays";
 const OWN_FILTER =
   "take it from where there are only updates: a filter gives deletes if any sink behind it takes them, so give each its own filter, and session windows give none without allowLate";
+const IN_ORDER =
+  "give both the same parallelism and leave out what redistributes the rows between them; or send them all to one subtask (global, or parallelism 1 of what follows); or send those of a key one way, by partitionBy; or, if their order does not matter, use a sink that takes updates as rows, without op: true";
 const OP = 'csv, jsonl and print do with the option op: true, which adds the kind of each row as the field "op"';
 
 function refused(operator: PlanOperator, changelog: EdgeChangelog): Refusal | null {
@@ -187,7 +205,8 @@ function refused(operator: PlanOperator, changelog: EdgeChangelog): Refusal | nu
     };
   }
   const takes = takesOf(operator);
-  if (takes === "changes" || (takes === "rows" && isPlain)) return null;
+  if (takes === "changes") return disordered(changelog);
+  if (takes === "rows" && isPlain) return null;
   if (takes === "rows") {
     return {
       takes: "takes no deletes",
@@ -204,6 +223,12 @@ function refused(operator: PlanOperator, changelog: EdgeChangelog): Refusal | nu
   };
 }
 
+/** H5 */
+function disordered(changelog: EdgeChangelog): Refusal | null {
+  const disorder = disorderOf(changelog);
+  return disorder === undefined ? null : { takes: "takes changes in their order", gets: disorder, fix: IN_ORDER };
+}
+
 function refusal({ locations }: Pick<Plan, "locations">, { uid, kind, name }: PlanOperator, why: Refusal): UserError {
   const location = locations[uid];
   return new UserError("CHANGELOG_NOT_TAKEN", `${kind} "${name}" ${why.takes}, and ${why.gets}`, {
@@ -216,10 +241,11 @@ function refusal({ locations }: Pick<Plan, "locations">, { uid, kind, name }: Pl
 /** In words, for people. */
 export function changelogText(changelog: EdgeChangelog): string {
   if (changelog.kind === "append") return "inserts alone";
-  if (changelog.kind === "retract") return "changes that take back the row before (retract)";
+  const order = changelog.disorder === undefined ? "" : ", in any order";
+  if (changelog.kind === "retract") return `changes that take back the row before (retract)${order}`;
   const { key, deletes } = changelog;
   const by = key === null ? "a key that is not known" : key.join(", ");
-  return `updates${deletes ? " and deletes" : ""} by ${by} (upsert)`;
+  return `updates${deletes ? " and deletes" : ""} by ${by} (upsert)${order}`;
 }
 
 function takesOf(sink: PlanOperator): SinkTakes {

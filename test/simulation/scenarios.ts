@@ -13,6 +13,7 @@ import type { Outcome } from "./outcome.ts";
 import { randomGraphScenario } from "./random-graph.ts";
 import { restartScenario } from "./restart-scenario.ts";
 import { silencesScenario } from "./silences-scenario.ts";
+import { updatesScenario } from "./updates-scenario.ts";
 
 export type Scenario = {
   readonly name: string;
@@ -39,6 +40,7 @@ export const MOVES: Scenario = { name: "moves", run: sameRows(movesScenario, 500
 export const SILENCES: Scenario = { name: "silences", run: sameRows(silencesScenario, 1_000) };
 export const FILES: Scenario = { name: "files", run: filesScenario };
 export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphScenario };
+export const UPDATES: Scenario = { name: "updates", run: updatesScenario };
 export const COMMITS: Scenario = { name: "commits", run: commitScenario };
 export const RESTARTS: Scenario = { name: "restarts", run: restartScenario };
 export const LEDGER: Scenario = { name: "ledger", run: ledgerScenario };

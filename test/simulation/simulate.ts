@@ -14,9 +14,10 @@ import {
   RESTARTS,
   runSeed,
   SILENCES,
+  UPDATES,
 } from "./scenarios.ts";
 
-const SCENARIOS = [MARKET, MOVES, SILENCES, FILES, COMMITS, RESTARTS, RANDOM_GRAPH, LEDGER, ORACLE];
+const SCENARIOS = [MARKET, MOVES, SILENCES, UPDATES, FILES, COMMITS, RESTARTS, RANDOM_GRAPH, LEDGER, ORACLE];
 
 const { values } = parseArgs({
   options: {

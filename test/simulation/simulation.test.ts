@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { job, type Sink, type Source } from "../../src/index.ts";
 import { simulateJob } from "../../src/testing/simulate-job.ts";
-import { MOVES, RANDOM_GRAPH, runSeeds, SILENCES } from "./scenarios.ts";
+import { MOVES, RANDOM_GRAPH, runSeed, runSeeds, SILENCES, UPDATES } from "./scenarios.ts";
 
 describe("simulation", () => {
   test("a job with timers and windows gives the same rows under 400 seeds of delays, chunks, schedules and cuts", () =>
@@ -12,6 +12,10 @@ describe("simulation", () => {
     runSeeds(SILENCES));
 
   test("400 random jobs give what a naive interpreter of one thread gives", () => runSeeds(RANDOM_GRAPH));
+
+  test("150 random jobs over updates are refused, or leave the rows of a naive interpreter", async () => {
+    for (let seed = 1; seed <= 150; seed += 1) await runSeed(UPDATES, seed);
+  });
 });
 
 /** A source of one record per subtask whose reader waits for a wake-up that never comes. */

@@ -35,25 +35,29 @@ describe("a changelog", () => {
     parallelism: fc.constantFrom(1, 3),
     realLinks: fc.boolean(),
     apart: fc.boolean(),
+    /** Each row to every subtask, or all to one. */
+    toAll: fc.boolean(),
     seed: fc.nat(),
   });
 
   test("keeps the kind of each record through functions, expressions and exchanges, of declared and learned types", async () => {
     await fc.assert(
-      fc.asyncProperty(anyChanges, ways, async (given, { declared, apart, ...options }) => {
+      fc.asyncProperty(anyChanges, ways, async (given, { declared, apart, toAll, ...options }) => {
         const kept = new ChangesKept<Row>();
         await ran((env) => {
           const source = env.from("in", changes(given, RETRACT, declared ? Row : undefined)).parallelism(1);
-          const passed = source.filter(col("id").lt(9)).map(({ id, v }) => ({ id: id + 1, v }));
-          const sent = passed.rebalance().filter(({ id }) => id !== 3);
+          const some = source.filter(col("id").lt(9)).parallelism(1);
+          const passed = some.map(({ id, v }) => ({ id: id + 1, v })).parallelism(1);
+          const sent = (toAll ? passed.broadcast() : passed.global()).filter(({ id }) => id !== 3);
           const twice = sent.flatMap((row) => [row, { ...row, id: -row.id }]);
           (apart ? twice.slotGroup("b") : twice).to("out", kept.sink("changes"));
         }, options);
         const expected = given
           .filter(({ row }) => row.id < 9 && row.id !== 2)
           .flatMap(({ kind, row: { id, v } }) => [1, -1].map((sign) => ({ kind, row: { id: sign * (id + 1), v } })));
-        assert.deepEqual(sorted(kept.got), sorted(expected));
-        if (options.parallelism === 1) assert.deepEqual(kept.got, expected, "in order");
+        const copies = Array.from({ length: toAll ? options.parallelism : 1 }, () => expected);
+        assert.deepEqual(sorted(kept.got), sorted(copies.flat()));
+        if (copies.length === 1) assert.deepEqual(kept.got, expected, "in order");
       }),
       { numRuns: 60 },
     );
@@ -212,6 +216,23 @@ describe("a filter behind updates by a key", () => {
       );
     });
   }
+
+  test("that fails on an update, which is to be skipped, makes a delete of it: the row before it is no more", async () => {
+    const kept = new ChangesKept<Row>();
+    const given: Change<Row>[] = [
+      { kind: 0, row: { id: 1, v: 7 } },
+      { kind: 2, row: { id: 1, v: null } },
+      { kind: 0, row: { id: 2, v: null } },
+    ];
+    await ran((env) => {
+      const rows = env.from("in", changes(given, BY_ID, Row));
+      rows
+        .filter(({ v }) => v!.toFixed() !== "")
+        .onError("skip")
+        .to("out", kept.sink("upsert"));
+    });
+    assert.deepEqual(kept.got, [given[0], { kind: 3, row: given[1]!.row }]);
+  });
 
   test("asks nobody about deletes, and makes none of inserts", async () => {
     const kept = new ChangesKept<Row>();

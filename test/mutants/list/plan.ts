@@ -198,14 +198,28 @@ export const PLAN: readonly Mutant[] = [
   {
     name: "rows of one key may overtake one another on the way to a store by key",
     file: "src/graph/changelog.ts",
-    find: "  if (!spreads || to?.parallelism === 1) return given;",
+    find: '  if (!spreads || to?.parallelism === 1 || given.kind === "append") return given;',
     replace: "  if (spreads || !spreads) return given;",
     tests: ["src/taskmanager/task/changelog.test.ts"],
   },
   {
+    name: "changes of one key may overtake one another on the way to a sink that takes each",
+    file: "src/graph/changelog.ts",
+    find: "{ disorder: why, ...after }",
+    replace: "after",
+    tests: ["src/graph/changelog.test.ts"],
+  },
+  {
+    name: "a union brings what has overtaken one another into order",
+    file: "src/graph/changelog.ts",
+    find: ".find((why) => why !== undefined);",
+    replace: ".find((why) => why === null);",
+    tests: ["src/graph/changelog.test.ts"],
+  },
+  {
     name: "two streams with one key are taken for updates of one another",
     file: "src/graph/changelog.ts",
-    find: '  return { kind: "upsert", key: null, deletes, lost: "rows of several streams may have one key" };',
+    find: '  return { kind: "upsert", key: null, deletes, lost, ...(disorder !== undefined && { disorder }) };',
     replace: "  return first;",
     tests: ["src/taskmanager/task/changelog.test.ts"],
   },
@@ -261,8 +275,8 @@ export const PLAN: readonly Mutant[] = [
   {
     name: "retractions beside inserts pass for inserts",
     file: "src/graph/changelog.ts",
-    find: 'if (upserts.length === 0) return { kind: "retract" };',
-    replace: "if (upserts.length === 0) return first;",
+    find: "if (upserts.length === 0) return {",
+    replace: "if (upserts.length === 0) return first ?? {",
     tests: ["src/graph/changelog.test.ts"],
   },
   {
