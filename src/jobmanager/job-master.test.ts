@@ -126,7 +126,7 @@ async function setUp(checkpoints: JobCheckpoints | null = null) {
 
 const SPLIT = { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/1" } as const;
 
-fenceContract<FromTaskManager["kind"], FromTaskManager>(
+fenceContract<FromTaskManager>(
   "a job master",
   {
     fromSlot: { kind: "fromSlot", slot: 1, message: SPLIT },

@@ -18,10 +18,10 @@ export type FencedReceiver<M> = {
   seen(): unknown;
 };
 
-/** `messages`: of every kind, which would all do something if they were received. */
-export function fenceContract<K extends string, M extends { readonly kind: K }>(
+/** `messages`: one of every kind, without which it does not compile; each would do something if it were received. */
+export function fenceContract<M extends { readonly kind: string }>(
   name: string,
-  messages: Readonly<Record<K, M>>,
+  messages: { readonly [K in M["kind"]]: Extract<M, { readonly kind: K }> },
   make: () => Promise<FencedReceiver<M>>,
 ): void {
   const wrongs: readonly [keyof DropCounts["counts"], string, (fence: Fence) => Partial<Fence>, sequence: number][] = [

@@ -80,7 +80,7 @@ function textOf(message: ToSlot): string {
   return message.kind === "cancel" && message.discard ? "cancel, discard" : message.kind;
 }
 
-fenceContract<ToTaskManager["kind"], ToTaskManager>(
+fenceContract<ToTaskManager>(
   "a TaskManager",
   {
     deploy: { kind: "deploy", slot: 1, job: JOB, tasks: [] },

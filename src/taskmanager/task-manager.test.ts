@@ -169,7 +169,7 @@ const SAID = { vertex: 8, subtask: 0, task: "8/0/0", sink: "out" } as const;
 const CHECKPOINT = 1 as CheckpointId;
 const ERROR = errorData(new UserError("BROKEN", "broken"));
 
-fenceContract<FromSlot["kind"], FromSlot>(
+fenceContract<FromSlot>(
   "a TaskManager, towards its slots",
   {
     ready: { kind: "ready" },

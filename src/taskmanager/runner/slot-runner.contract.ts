@@ -218,7 +218,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
       await slot.until(() => slot.said.includes("ready"));
       await slot.runEndless();
       const task = "0/0/0";
-      const kinds: Readonly<Record<ToSlot["kind"], Partial<ToSlot>>> = {
+      const kinds: { readonly [K in ToSlot["kind"]]: Partial<Extract<ToSlot, { readonly kind: K }>> } = {
         deploy: { job: {} as JobDescriptor, tasks: [{ id: "0/0/1" } as TaskDescriptor] },
         prepare: {},
         commit: { task, prepared: { sink: "out", committables: [] } },
