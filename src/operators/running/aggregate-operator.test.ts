@@ -114,7 +114,9 @@ describe("running aggregates", () => {
       );
       assert.equal(driver.emitted.length, 0);
       driver.restart(2);
-      driver.end();
+      driver.watermark(5); // Some event time, which is not the end.
+      assert.equal(driver.emitted.length, 0);
+      driver.watermark(Infinity);
       const rows = driver.emitted.map(({ row }) => row).sort((left, right) => Number(left.key) - Number(right.key));
       assert.deepEqual(
         rows.map(({ key, n }) => [key, n]),

@@ -2,6 +2,8 @@
 // insert; in batch mode one row per key at the end.
 //
 //   R1. A snapshot has no rows whose results were given at the end: whoever restores it gives the others.
+//   R2. The end is the watermark Infinity. So its rows come before that to what is behind it in its chain: combiners,
+//       which send all that they hold then, and event times, which are those of its rows.
 
 import { assert } from "../../base/errors.ts";
 import { ROW_NUMBERS_MAX } from "../../state/table/row-layout.ts";
@@ -100,8 +102,9 @@ export class AggregateOperator implements Operator {
     return batch.count;
   }
 
-  onWatermark(): boolean {
-    return true;
+  /** R2 */
+  onWatermark(watermark: number): boolean {
+    return this.#options.mode === "stream" || watermark < Infinity || this.#emitAll();
   }
 
   nextProcessingTimeMs(): number {
@@ -113,7 +116,7 @@ export class AggregateOperator implements Operator {
   }
 
   onEndOfInput(): boolean {
-    return this.#options.mode === "stream" || this.#emitAll();
+    return true; // The watermark Infinity came before.
   }
 
   close(): void {

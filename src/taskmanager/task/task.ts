@@ -290,7 +290,7 @@ export class Task {
     let resumed: "done" | "blocked" | "more" = "done";
     for (; resumed === "done" && ended.watermarks < watermarks.length; ended.watermarks += 1) {
       const [path, watermark] = watermarks[ended.watermarks]!;
-      path.advance(watermark);
+      path.advance(watermark());
       resumed = this.#resume(deadlineMs);
     }
     while (resumed === "done" && ended.operators < operators.length) {
@@ -317,13 +317,16 @@ export class Task {
     return "idle";
   }
 
-  /** What each path delivers at the end of the input: how far event time came in all, then Infinity. */
-  #lastWatermarks(): (readonly [WatermarkPath, number])[] {
+  /**
+   * What each path delivers at the end of the input: how far event time came in all, then Infinity. How far is asked
+   * when its turn has come: what the end of one path gives has its times in the next.
+   */
+  #lastWatermarks(): (readonly [WatermarkPath, () => number])[] {
     const { inputPath, eventTimes, unheard, combiner } = this.parts;
-    const reached = eventTimes.map(({ driver, path }) => [path, driver.greatest] as const);
-    const greatest = unheard.reduce((most, driver) => Math.max(most, driver.greatest), combiner.greatest);
+    const reached = eventTimes.map(({ driver, path }) => [path, () => driver.greatest] as const);
+    const greatest = () => unheard.reduce((most, driver) => Math.max(most, driver.greatest), combiner.greatest);
     const paths = [[inputPath, greatest] as const, ...reached];
-    return paths.flatMap(([path, greatest]) => [[path, greatest] as const, [path, Infinity] as const]);
+    return paths.flatMap(([path, greatest]) => [[path, greatest] as const, [path, () => Infinity] as const]);
   }
 
   #throwFailure(): void {

@@ -415,6 +415,20 @@ export const OPERATORS: readonly Mutant[] = [
     tests: ["src/taskmanager/drivers/event-time-driver.test.ts"],
   },
   {
+    name: "an aggregate of a batch job gives its rows behind the end of event time",
+    file: "src/operators/running/aggregate-operator.ts",
+    find: 'this.#options.mode === "stream" || watermark < Infinity || this.#emitAll();\n  }\n',
+    replace: "watermark <= Infinity;\n  }\n",
+    tests: ["src/taskmanager/task/batch-aggregates.test.ts"],
+  },
+  {
+    name: "an aggregate of a batch job gives its rows with the first watermark",
+    file: "src/operators/running/aggregate-operator.ts",
+    find: "watermark < Infinity || this.#emitAll()",
+    replace: "watermark === -Infinity || this.#emitAll()",
+    tests: ["src/operators/running/aggregate-operator.test.ts"],
+  },
+  {
     name: "every row of a running aggregate is an insert",
     file: "src/operators/running/aggregate-operator.ts",
     find: "const kind = groups.isEmpty(row) ? ROW_KIND.insert : ROW_KIND.updateAfter;",

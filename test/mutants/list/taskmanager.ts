@@ -351,6 +351,13 @@ export const TASKMANAGER: readonly Mutant[] = [
     tests: TASK_TESTS,
   },
   {
+    name: "how far event time came is asked before its records are given",
+    file: "src/taskmanager/task/task.ts",
+    find: "const reached = eventTimes.map(({ driver, path }) => [path, () => driver.greatest] as const);",
+    replace: "const reached = eventTimes.map(({ driver: { greatest: early }, path }) => [path, () => early] as const);",
+    tests: ["src/taskmanager/task/batch-aggregates.test.ts"],
+  },
+  {
     name: "the greatest time of a source that nobody hears counts for nothing",
     file: TASK,
     find: "unheard.reduce((most, driver) => Math.max(most, driver.greatest), combiner.greatest)",
