@@ -114,6 +114,14 @@ async function dispatch(session: Session): Promise<number> {
       return (await import("./commands/settings-commands.ts")).memoryExplainCommand(session, terminal);
     case "checkpoints":
       return (await import("./commands/checkpoints-command.ts")).checkpointsCommand(session.line, terminal);
+    case "state ls":
+      return (await import("./commands/state-command.ts")).stateListCommand(session.line, terminal);
+    case "state get":
+      return (await import("./commands/state-command.ts")).stateGetCommand(session.line, terminal);
+    case "state export":
+      return (await import("./commands/state-command.ts")).stateExportCommand(session.line, terminal);
+    case "state diff":
+      return (await import("./commands/state-command.ts")).stateDiffCommand(session.line, terminal);
     case "init":
       return (await import("./commands/init-command.ts")).initCommand(session.line, terminal);
     default:

@@ -12,7 +12,7 @@ import type { Json, SourceSplit } from "../../operators/source.ts";
 import { damaged, versionUnknown } from "../storage/damage.ts";
 import type { Section } from "./state-file.ts";
 
-const VERSION = 1;
+export const METADATA_VERSION = 1;
 const FIRST_LINE = /^millrace checkpoint ([0-9a-f]{8}) (\d{1,9})\n/;
 const FIRST_LINE_MAX = 64;
 
@@ -59,7 +59,10 @@ export type CheckpointMetadata = {
 
 export function metadataBytes(metadata: CheckpointMetadata): Buffer {
   const body = Buffer.from(JSON.stringify(metadata), "utf8");
-  return Buffer.concat([Buffer.from(`millrace checkpoint ${checksum(VERSION, body)} ${VERSION}\n`, "latin1"), body]);
+  return Buffer.concat([
+    Buffer.from(`millrace checkpoint ${checksum(METADATA_VERSION, body)} ${METADATA_VERSION}\n`, "latin1"),
+    body,
+  ]);
 }
 
 /** Throws CHECKPOINT_OBJECT_DAMAGED, or CHECKPOINT_VERSION_UNKNOWN. */
@@ -68,7 +71,7 @@ export function metadataOf(name: string, bytes: Buffer): CheckpointMetadata {
   if (line === undefined) throw damaged(name, "it does not begin as the metadata of a checkpoint does");
   const body = bytes.subarray(line.length);
   if (checksum(Number(version), body) !== expected) throw damaged(name, "its checksum differs");
-  if (Number(version) !== VERSION) throw versionUnknown(name, version ?? "", VERSION);
+  if (Number(version) !== METADATA_VERSION) throw versionUnknown(name, version ?? "", METADATA_VERSION);
   return JSON.parse(body.toString("utf8")) as CheckpointMetadata;
 }
 
@@ -102,6 +105,7 @@ export function handlesOf({ subtasks }: OperatorState): StateHandle[] {
   return subtasks.flatMap(({ parts, keyed }) => [...Object.values(parts), ...(keyed?.groups ?? [])]);
 }
 
-function handleBytes(handle: StateHandle): number {
+/** As it is stored. */
+export function handleBytes(handle: StateHandle): number {
   return "inline" in handle ? Buffer.byteLength(handle.inline, "base64") : handle.length;
 }

@@ -22,6 +22,8 @@ export type CommandSpec = {
   /** What the one positional argument is: "job.ts". */
   readonly positional: string | null;
   readonly positionalOptional?: boolean;
+  /** What has to come behind it: ["uid", "state"]. */
+  readonly further?: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly example: string;
 };
@@ -31,6 +33,8 @@ export type CommandLine = {
   /** Empty when there is none. */
   readonly positional: string;
   readonly flags: ReadonlySet<string>;
+  /** What came behind the positional argument, as the command wants it. */
+  readonly further: readonly string[];
   /** Values by option, in the order given. */
   readonly values: Readonly<Record<string, readonly string[]>>;
   readonly help: boolean;
@@ -73,7 +77,8 @@ export function commandLineParse(given: readonly string[], commands: readonly Co
   }
   checkExclusive(command, flags);
   const help = flags.has("help");
-  return { command, positional: help ? "" : positional(command, positionals), flags, values, help, args: own };
+  const [first = "", ...further] = help ? [] : checkedPositionals(command, positionals);
+  return { command, positional: first, further, flags, values, help, args: own };
 }
 
 /** The last value given; null for none. */
@@ -134,9 +139,9 @@ example  ${commands[0]?.example ?? ""}
 docs     ${docs}`;
 }
 
-function withArgument({ name, positional: argument, positionalOptional }: CommandSpec): string {
+function withArgument({ name, positional: argument, positionalOptional, further = [] }: CommandSpec): string {
   if (argument === null) return name;
-  return positionalOptional === true ? `${name} [${argument}]` : `${name} ${argument}`;
+  return positionalOptional === true ? `${name} [${argument}]` : [name, argument, ...further].join(" ");
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string {
@@ -205,20 +210,22 @@ function longerName(name: string, names: readonly string[]): string | null {
   return found.length === 1 ? (found[0] ?? null) : null;
 }
 
-function positional({ name, positional: wanted, positionalOptional }: CommandSpec, given: readonly string[]): string {
-  const [first, second] = given;
-  const extra = wanted === null ? first : second;
+function checkedPositionals(command: CommandSpec, given: readonly string[]): readonly string[] {
+  const { name, positional, positionalOptional, further = [] } = command;
+  const wanted = positional === null ? [] : [positional, ...further];
+  const extra = given[wanted.length];
   if (extra !== undefined) {
     throw new UserError("CLI_ARGUMENT_EXTRA", `millrace ${name} does not know what to do with "${extra}"`, {
       fix: `see ${PROGRAM} ${name} --help; parameters of the job are given as --param name=value`,
     });
   }
-  if (wanted !== null && positionalOptional !== true && first === undefined) {
-    throw new UserError("CLI_ARGUMENT_MISSING", `millrace ${name} needs ${wanted}`, {
-      fix: `write ${PROGRAM} ${name} ${wanted}`,
+  const missing = wanted[given.length];
+  if (missing !== undefined && positionalOptional !== true) {
+    throw new UserError("CLI_ARGUMENT_MISSING", `millrace ${name} needs ${missing}`, {
+      fix: `write ${PROGRAM} ${withArgument(command)}`,
     });
   }
-  return first ?? "";
+  return given;
 }
 
 function unknownCommand(args: readonly string[], commands: readonly CommandSpec[]): UserError {

@@ -12,7 +12,7 @@
 //   A2. Closing a row closes its objects.
 //
 // Snapshot of a key group: f64 rows, then per row: u32 key size, key, [f64 namespace], extra words and accumulators as
-// f64, objects.
+// f64 (-1 for the slot), objects.
 
 import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
 import { KeyBatch } from "../../state/keys/key-batch.ts";
@@ -238,8 +238,9 @@ export class AggregateTable {
     out.bytes.set(sink.bytes.subarray(0, sink.position), out.position);
     out.position += sink.position;
     if (this.#namespaced) writeF64(out, table.namespace(address));
+    const slot = layout.slotWord === -1 ? -1 : this.offset + layout.slotWord;
     for (let word = this.#savedOffset; word < this.offset + layout.words; word += 1)
-      writeF64(out, table.f64[address + word]!);
+      writeF64(out, word === slot ? -1 : table.f64[address + word]!);
     if (layout.slotWord !== -1) this.objects.write(table.f64[address + this.offset + layout.slotWord]!, out);
   }
 
