@@ -67,7 +67,7 @@ async function writeAll(sink: Files<unknown>, records: readonly unknown[]): Prom
   for (let index = 0; index < ROWS; index += 1) {
     if (!writer.write(records[index % records.length], Number.NaN)) await writer.flush();
   }
-  const committables = await writer.prepareCommit();
+  const committables = await writer.prepareCommit(true);
   await sink.createCommitter?.({ env, disk: env.disk, uid: "bench", ...job }).commit(committables);
   await writer.close();
   return ROWS;

@@ -61,6 +61,15 @@ describe("the completed checkpoints of a job", () => {
     assert.deepEqual(await storage.list("chk-9"), []);
   });
 
+  test("one that is completed after a later one does not take its place (M1)", async (context) => {
+    const { storage } = temporaryStorage(context);
+    const store = new CompletedCheckpointStore(storage);
+    for (const number of [1, 3, 2]) await store.complete(checkpoint(number));
+    const other = new CompletedCheckpointStore(storage);
+    assert.equal((await other.newest(whole, unexpected))?.id, 3);
+    assert.deepEqual((await other.known()).completed, [1, 2, 3]);
+  });
+
   test("one without its pointer does not count, though its id is used (M1)", async (context) => {
     const { storage } = temporaryStorage(context);
     const store = new CompletedCheckpointStore(storage);

@@ -6,7 +6,7 @@
 //   chk-7/…           its files of state
 //
 //   M1. A checkpoint is complete when the pointer names it, or a later one: files of state first, then metadata, then
-//       the pointer, each durable before the next.
+//       the pointer, each durable before the next. The pointer never goes back.
 //   M2. Of several that want to complete one, one does: the others see it at the pointer, and are told.
 //   M3. What cannot be read is never taken for nothing: the next older one is tried, each failure is told, and when
 //       none is left the start is refused.
@@ -52,7 +52,7 @@ export class CompletedCheckpointStore {
       await writer.abort();
       throw error;
     }
-    await this.#point(pointerText(metadata.id));
+    await this.#point(metadata.id);
   }
 
   /** Ids of which anything is there, by age. */
@@ -117,8 +117,10 @@ export class CompletedCheckpointStore {
     await this.#storage.remove(checkpointFolder(id));
   }
 
-  async #point(next: string): Promise<void> {
+  async #point(id: CheckpointId): Promise<void> {
+    const next = pointerText(id);
     const expected = this.#pointer === undefined ? await this.#read() : this.#pointer;
+    if ((idNamed(expected) ?? 0) > id) return; // A later one was completed before it.
     if (!(await this.#swapped(expected, next))) throw overtaken(this.#storage.place, next);
     this.#pointer = next;
   }
@@ -145,10 +147,14 @@ export class CompletedCheckpointStore {
    * done their part for them.
    */
   async #newest(): Promise<number> {
-    const text = await this.#read();
-    const named = idOf(`${text?.split(" ")[0]}/`);
-    return named !== null && pointerText(named) === text ? named : Infinity;
+    return idNamed(await this.#read()) ?? Infinity;
   }
+}
+
+/** Null: there is no pointer, or it is damaged. */
+function idNamed(pointer: string | null): CheckpointId | null {
+  const named = idOf(`${pointer?.split(" ")[0]}/`);
+  return named !== null && pointerText(named) === pointer ? named : null;
 }
 
 function metadataName(id: CheckpointId): string {

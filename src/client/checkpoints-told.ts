@@ -58,7 +58,12 @@ export function checkpointsTold({ env, log, toldOf = asItCame }: CheckpointsTold
   };
 }
 
-const DAMAGE: ReadonlySet<string> = new Set(["CHECKPOINT_OBJECT_DAMAGED", "CHECKPOINT_OBJECT_MISSING"]);
+/** Of what a checkpoint consists of, or of what it knows to be with its sinks. */
+const DAMAGE: ReadonlySet<string> = new Set([
+  "CHECKPOINT_OBJECT_DAMAGED",
+  "CHECKPOINT_OBJECT_MISSING",
+  "SINK_PART_LOST",
+]);
 
 function asItCame({ message, location }: EngineError): ReturnType<ToldOf> {
   return { message, location: location ?? null };

@@ -10,7 +10,6 @@ import type { CheckpointMetadata } from "../checkpoint/format/metadata.ts";
 import { type RestorePlan, restorePlanOf } from "../checkpoint/restore.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
-import { singleFileOf } from "../connectors/files/sink/target-path.ts";
 import { isBounded, type Plan } from "../graph/plan.ts";
 import {
   type CheckpointingOptions,
@@ -52,7 +51,6 @@ export async function checkpointsOpen(options: CheckpointsOptions): Promise<Open
   const { env, cwd, plan, configuration, fresh, allowNonRestored, log } = options;
   const place = configuration.get(OPTIONS.checkpointDirectory);
   if (place === null) return null;
-  checkSinks(plan);
   const directory = await CheckpointDirectory.open(env.disk, resolve(cwd, place), plan.name);
   const unreadable = new Set<CheckpointId>();
   const shown = isBounded(plan) ? "" : ": sinks other than files show again what came after it";
@@ -101,25 +99,6 @@ async function streamSources({ operators }: Plan, disk: Disk): Promise<{ uid: st
     }
   }
   return streams;
-}
-
-/** What a checkpoint has prepared is shown, or kept, apart from what comes after it. */
-function checkSinks({ operators, locations }: Plan): void {
-  for (const operator of operators) {
-    const path = singleFileOf(operator);
-    if (path === null) continue;
-    const { uid } = operator;
-    const location = locations[uid];
-    throw new UserError(
-      "CHECKPOINT_SINK_SINGLE_FILE",
-      `the sink "${uid}" writes a single file, in a job with checkpoints`,
-      {
-        operator: uid,
-        fix: `give it a directory: ${path.replace(/\.\w+$/, "")}/`,
-        ...(location !== undefined && { location }),
-      },
-    );
-  }
 }
 
 function checkJob({ jobName }: CheckpointMetadata, { name }: Plan, path: string): void {

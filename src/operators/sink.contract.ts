@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Env } from "../base/env.ts";
 import type { Committable, Sink, SinkCommitter, SinkWriter, SinkWriterContext } from "./sink.ts";
+import type { Json } from "./source.ts";
 
 export type SinkWorld = { readonly env: Env; readonly settle: () => Promise<void> };
 
@@ -16,7 +17,11 @@ export type WriterOptions = {
   readonly restored?: boolean;
   readonly bounded?: boolean;
   readonly uncommitted?: readonly Committable[];
+  readonly states?: readonly Json[];
 };
+
+/** Of one sink, in one checkpoint. */
+export type HeldBySink = { readonly committables: readonly Committable[]; readonly states: readonly Json[] };
 
 const PATIENCE_MS = 100_000; // Of real time, before a test that waits for nothing fails.
 
@@ -72,10 +77,18 @@ export class WriterUnderTest {
     return settled(this.#world, () => this.#writer.flush());
   }
 
-  /** As plain data, as a checkpoint stores it. */
+  /** All of it, as plain data, as a checkpoint stores it. */
   async prepareCommit(): Promise<Committable[]> {
-    const committables = await settled(this.#world, () => this.#writer.prepareCommit());
+    const committables = await settled(this.#world, () => this.#writer.prepareCommit(true));
     return JSON.parse(JSON.stringify(committables)) as Committable[];
+  }
+
+  /** What a checkpoint holds, as plain data. */
+  async checkpoint(): Promise<HeldBySink> {
+    await this.flush();
+    const committables = await settled(this.#world, () => this.#writer.prepareCommit(false));
+    const state = (await settled(this.#world, async () => this.#writer.snapshot?.())) ?? null;
+    return JSON.parse(JSON.stringify({ committables, states: state === null ? [] : [state] })) as HeldBySink;
   }
 
   /** By a committer that knows nothing but the committables. */
@@ -246,6 +259,9 @@ export function sinkContract(
       await sees(given, given.records);
     });
 
+    guarantee("K6: what a checkpoint holds is gone on with, however often, whatever came after it", (given) =>
+      goneOnWith(given, sees),
+    );
     if (!once) severalCommits(guarantee, sees);
     guarantee("K4: abort leaves nothing visible, and the next attempt starts afresh", async (given) => {
       const writer = new WriterUnderTest(given.sink, given.world);
@@ -271,12 +287,43 @@ export function sinkContract(
   });
 }
 
+type Sees = (given: SinkCase, records: readonly unknown[]) => Promise<void>;
+
+/** Twice from the same checkpoint, then from one of its own; half of the attempts die without a word. */
+async function goneOnWith(given: SinkCase, sees: Sees): Promise<void> {
+  const { records, world } = given;
+  const third = Math.ceil(records.length / 3);
+  let held: HeldBySink = { committables: [], states: [] };
+  let rows = 0;
+  const begin = async (attempt: number): Promise<WriterUnderTest> => {
+    const options = { attempt, restored: attempt > 0, uncommitted: held.committables, states: held.states };
+    const writer = new WriterUnderTest(given.anew(), world, options);
+    await writer.open();
+    await writer.write(records.slice(rows, rows + third));
+    return writer;
+  };
+  for (const [attempt, end] of ["checkpoint", "dies", "aborts", "checkpoint", "aborts", "dies"].entries()) {
+    const writer = await begin(attempt);
+    if (end === "checkpoint") {
+      const { committables, states } = await writer.checkpoint();
+      held = { committables: [...held.committables, ...committables], states };
+      rows += third;
+      await writer.write(records.slice(0, 2));
+    }
+    await writer.flush();
+    if (end === "aborts") await writer.abort();
+    if (end === "aborts") await writer.close();
+    await sees(given, []);
+  }
+  const last = await begin(6);
+  if (held.committables.length > 0) await last.commit(held.committables);
+  await last.finish();
+  await sees(given, records);
+}
+
 type Guarantee = (title: string, body: (given: SinkCase) => Promise<void>) => void;
 
-function severalCommits(
-  guarantee: Guarantee,
-  sees: (given: SinkCase, records: readonly unknown[]) => Promise<void>,
-): void {
+function severalCommits(guarantee: Guarantee, sees: Sees): void {
   guarantee(
     "K3: a commit repeated changes nothing, also by another committer and after further commits",
     async (given) => {

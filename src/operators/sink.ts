@@ -3,14 +3,17 @@
 //   K1. `write` always takes the record and never blocks: it buffers. False means the buffer is full now: the task
 //       stops, calls `flush`, and goes on once that has resolved. A call may go over the bound by one record, no more.
 //   K2. `flush` resolves when everything written so far has reached the system outside, though perhaps not visibly.
-//   K3. `prepareCommit` gives committables that make everything written so far visible; a committer's `commit` does it,
-//       knows nothing but the committables, is idempotent, also after a part of it was done, and is called only for
-//       what is certain to be needed (a completed checkpoint, or the end of the job).
+//   K3. `prepareCommit` gives committables that make everything written so far visible, but for what the writer's
+//       `snapshot` keeps; a committer's `commit` does it, knows nothing but the committables, is idempotent, also after
+//       a part of it was done, and is called only for what is certain to be needed (a completed checkpoint, or the end
+//       of the job).
 //   K4. `abort` leaves nothing visible of what was not prepared, and never touches another attempt's work.
 //       What was prepared outlives it, since whoever decides on the commit may hold it, until `discard` names what
-//       nobody does.
+//       nobody does. So does what a `snapshot` names.
 //   K5. After a restore, all committables of the restored checkpoint are committed, by whichever committers, before any
 //       writer of the new attempt is opened: `open` may sweep what earlier attempts left.
+//   K6. What was written before a checkpoint is in its committables or those before, or in the snapshots of that
+//       checkpoint, and never in both. Of those snapshots each is gone on with, or finished, by exactly one writer.
 
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
@@ -37,6 +40,11 @@ export interface SinkWriterContext {
    * or, in a bounded job, at the end. Default: nothing.
    */
   readonly uncommitted?: readonly Committable[];
+  /**
+   * What the writers of this sink gave in `snapshot` for the restored checkpoint, of all subtasks that there were then:
+   * with another parallelism the writers have to agree on who goes on with which. Default: nothing.
+   */
+  readonly states?: readonly Json[];
   /** The job ends by itself. */
   readonly bounded: boolean;
   /** Type of the records, where it is declared. */
@@ -63,8 +71,9 @@ export interface SinkWriterContext {
 export type Committable = Json;
 
 /**
- * Writes what one subtask gets. The order of calls: `open`, any number of `write` and `flush`, then `flush` and
- * `prepareCommit`, or `abort`; at last `close`. What an asynchronous call rejects with fails the job.
+ * Writes what one subtask gets. The order of calls: `open`, any number of `write` and `flush`; at each checkpoint
+ * `flush`, `prepareCommit` and `snapshot`, and on it goes; at the end `flush` and `prepareCommit`, or `abort`; at last
+ * `close`. What an asynchronous call rejects with fails the job.
  */
 export interface SinkWriter<in T> {
   /** Opens what it writes to. May sweep what earlier attempts left. */
@@ -82,10 +91,20 @@ export interface SinkWriter<in T> {
   flush(): Promise<void>;
   /**
    * What makes everything written so far visible, when it is given to a committer of the sink. Makes nothing visible
-   * itself. Empty: there is nothing to commit.
+   * itself. Empty: there is nothing to commit. Unless `isLast`, a writer with a `snapshot` may keep back what is not
+   * complete: a file that is to grow, say.
    */
-  prepareCommit(): Promise<readonly Committable[]>;
-  /** The job has failed or was cancelled: drops what was not prepared. What was stays, for somebody may commit it. */
+  prepareCommit(isLast: boolean): Promise<readonly Committable[]>;
+  /**
+   * What was written and is in no committable, as plain data: it must be durable outside by then. Called right after
+   * `prepareCommit` at each checkpoint; it becomes part of that, and `context.states` of a job that goes on from there.
+   * Null: nothing is kept back.
+   */
+  snapshot?(): Promise<Json | null>;
+  /**
+   * The job has failed or was cancelled: drops what was neither prepared nor is in a snapshot. What is stays, for
+   * somebody may commit it, or go on with it.
+   */
   abort(): Promise<void>;
   /** Gives back what was opened. */
   close(): Promise<void>;

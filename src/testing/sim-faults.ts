@@ -57,6 +57,9 @@ const MOMENTS: readonly (readonly [DiskOperation, RegExp])[] = [
   ["open", /\.millrace-/],
   ["remove", /\.millrace-/],
   ["remove", /part-/],
+  ["append", /\.part-/],
+  ["sync", /\.part-/],
+  ["read", /part-/],
   ["remove", /latest/],
   ["remove", /chk-/],
 ];

@@ -162,11 +162,17 @@ class Processes {
     const isLast = end === undefined && !bounded;
     const atMs = isLast ? lastMs : end?.how === "stop" && typeof end.at === "number" ? end.at : undefined;
     if (atMs === undefined) return;
-    env.timers.after(atMs, () => {
+    const stop = (): void => {
+      // What is in progress is shown by a job that ends as such, not by one that is given up as it begins.
+      if (isLast && run.master.state.phase !== "running") {
+        env.timers.after(atMs, stop);
+        return;
+      }
       if (!isLast) faults.counts.stop += 1;
       this.#note("is stopped");
       run.stop();
-    });
+    };
+    env.timers.after(atMs, stop);
   }
 
   #note(line: string): void {

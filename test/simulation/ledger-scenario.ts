@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { SeededRandom } from "../../src/base/seeded-random.ts";
 import type { CheckpointMetadata } from "../../src/checkpoint/format/metadata.ts";
+import type { Roll } from "../../src/connectors/files/file-connector.ts";
 import { generate, type Job, job, jsonl, state, t } from "../../src/index.ts";
 import type { SimDisk } from "../../src/testing/sim-disk.ts";
 import { type FaultCounts, faultPlanOf, SimFaults } from "../../src/testing/sim-faults.ts";
@@ -31,7 +32,8 @@ export async function ledgerScenario(seed: number): Promise<Starts & { readonly 
   const faults = new SimFaults(faultPlanOf(random));
   const changes = random.next() < 0.6;
   const later = Array.from({ length: 8 }, () => 1 + random.below(4));
-  const roll = random.next() < 0.3 ? { rows: 1 + random.below(40) } : {};
+  const rolls = [{}, {}, { rows: 1 + random.below(40) }, { everyCheckpoint: true }];
+  const roll = rolls[random.below(rolls.length)]!;
   const lastMs = spread(random, 20, 600);
   const visible = new Set<string>();
   const options = {
@@ -73,7 +75,7 @@ export async function ledgerScenario(seed: number): Promise<Starts & { readonly 
   return { ...starts, counts: faults.counts };
 }
 
-function ledger(rows: number | null, roll: { readonly rows?: number }, pass: () => void): Job {
+function ledger(rows: number | null, roll: Roll, pass: () => void): Job {
   return job({ name: "ledger" }, (env) => {
     const bookings = env.from(
       "bookings",

@@ -9,6 +9,9 @@ import type { CheckpointStorage } from "../storage/checkpoint-storage.ts";
 import type { StateHandle, SubtaskState } from "./metadata.ts";
 import { type Section, StateFileReader, StateFileWriter } from "./state-file.ts";
 
+/** The part of a sink: what its writer keeps back. */
+export const WRITER_PART = "writer";
+
 /** What one subtask of an operator keeps, at one moment. */
 export type SubtaskSnapshot = {
   readonly uid: string;

@@ -170,6 +170,7 @@ test("with checkpoints it says where and how often, and what each sink guarantee
       const fields = { id: gen.sequence() };
       const rows = env.from("in", datagen({ fields, ...(count !== undefined && { count }) }));
       rows.to("files", jsonl("out/"));
+      rows.to("soon", jsonl("soon", { roll: { everyCheckpoint: true } }));
       rows.to("file", jsonl("out.jsonl"));
       rows.to("screen", print());
     });
@@ -177,12 +178,12 @@ test("with checkpoints it says where and how often, and what each sink guarantee
     return { with: explain(graph, { ...samePlace, configuration }), without: explain(graph, samePlace) };
   };
   const bounded = await explained(10);
-  const single = "a single file, which a job with checkpoints refuses";
   const again = "at-least-once: after a failure, rows since the last checkpoint come again";
   const finished = "exactly-once, shown when the job has finished";
-  assert.deepEqual(bounded.with.guarantees, { files: finished, file: single, screen: again });
+  assert.deepEqual(bounded.with.guarantees, { files: finished, soon: finished, file: finished, screen: again });
   assert.deepEqual(bounded.without.guarantees, {
     files: "exactly-once",
+    soon: "exactly-once",
     file: "exactly-once",
     screen: "at-least-once",
   });
@@ -191,7 +192,9 @@ test("with checkpoints it says where and how often, and what each sink guarantee
   assert.match(text, /\nneeds .*\ncheckpoints each 5s in cp\n/);
   assert.match(text, / jsonl paths=\["out\/"\]; exactly-once, shown when the job has finished\n/);
   const endless = await explained();
-  assert.equal(endless.with.guarantees.files, "exactly-once, shown with each checkpoint");
+  const { files, soon } = endless.with.guarantees;
+  const complete = "exactly-once, shown with the checkpoint at which a part is complete: full, or 1m old";
+  assert.deepEqual([files, soon], [complete, "exactly-once, shown with each checkpoint"]);
 });
 
 async function branches() {

@@ -61,8 +61,23 @@ export type FileOptions = {
    * with deletes is refused.
    */
   readonly op?: boolean;
-  /** Sink: when a part file is complete; "128mb" by default. Not for a single file. */
-  readonly roll?: { readonly size?: Size; readonly rows?: number; readonly every?: Duration };
+  /** Sink: when a part file is complete. Not for a single file. */
+  readonly roll?: Roll;
+};
+
+/** A part is complete when any of these has come; with checkpoints it lives on across them until then. */
+export type Roll = {
+  /** "128mb" by default. */
+  readonly size?: Size;
+  /** Default: any number. */
+  readonly rows?: number;
+  /**
+   * Its age, looked at with each row and each checkpoint. Default: "1m" at the checkpoints of a job without an end,
+   * whose rows are to be seen; no age where rows are seen at the end of the job.
+   */
+  readonly every?: Duration;
+  /** Parts end with each checkpoint: the rows of a job without an end are seen sooner, in more and smaller files. */
+  readonly everyCheckpoint?: boolean;
 };
 
 /** Files as a source of records `T`, and as a sink of any records. */
@@ -188,16 +203,14 @@ function sizeOption(name: string, size: Size): number {
   throw optionInvalid(`${name}: ${JSON.stringify(size)}`, 'give a number of bytes, or a size such as "16mb"');
 }
 
-function rollLimits(roll: NonNullable<FileOptions["roll"]>): RollLimits {
-  const takes = { size: true, rows: true, every: true } as const;
+function rollLimits(roll: Roll): RollLimits {
+  const takes = { size: true, rows: true, every: true, everyCheckpoint: FLAG } as const;
   checkOptions({ of: "roll", given: roll, takes, code: "CONNECTOR_OPTION_INVALID" });
   const rows = roll.rows ?? Number.POSITIVE_INFINITY;
   if (!(rows >= 1)) throw optionInvalid(`roll.rows: ${rows}`, "give a number of rows, at least 1");
-  return {
-    bytes: sizeOption("roll.size", roll.size ?? "128mb"),
-    rows,
-    ms: roll.every === undefined ? Number.POSITIVE_INFINITY : durationMs(roll.every, "the option every of roll"),
-  };
+  const ms = roll.every === undefined ? Number.POSITIVE_INFINITY : durationMs(roll.every, "the option every of roll");
+  const checkpointMs = roll.everyCheckpoint === true ? 0 : ms;
+  return { bytes: sizeOption("roll.size", roll.size ?? "128mb"), rows, ms, checkpointMs };
 }
 
 function codings(compression: "auto" | "gzip" | "zstd" | "none", label: string): (file: string) => FileCoding {

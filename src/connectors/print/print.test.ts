@@ -42,7 +42,7 @@ async function printed(
   for (const record of records) assert.equal(writer.write(record, Number.NaN), true);
   await writer.flush();
   if (aborts) await writer.abort();
-  else assert.deepEqual(await writer.prepareCommit(), []);
+  else assert.deepEqual(await writer.prepareCommit(true), []);
   await writer.close();
   return lines;
 }

@@ -112,7 +112,7 @@ describe("the kind of a row as its field op", () => {
     assert.equal(withKinds.write({}, Number.NaN), false);
     await withKinds.open();
     await withKinds.flush();
-    assert.deepEqual(await withKinds.prepareCommit(), ["all"]);
+    assert.deepEqual(await withKinds.prepareCommit(true), ["all"]);
     await withKinds.abort();
     await withKinds.close();
     assert.deepEqual(calls, ["open", "flush", "abort", "close"]);

@@ -41,7 +41,8 @@ function opWriter(uid: string, writer: SinkWriter<unknown>): SinkWriter<unknown>
     write: (record, timestampMs, kind = ROW_KIND.insert) =>
       writer.write(recordWithOp(uid, record, rowOp(kind)), timestampMs, kind),
     flush: () => writer.flush(),
-    prepareCommit: () => writer.prepareCommit(),
+    prepareCommit: (isLast) => writer.prepareCommit(isLast),
+    ...(writer.snapshot !== undefined && { snapshot: () => writer.snapshot!() }),
     abort: () => writer.abort(),
     close: () => writer.close(),
   };

@@ -22,7 +22,7 @@ describe("rows", () => {
     await writer.flush();
     await writer.flush();
     assert.deepEqual(delivered, [written], "an empty batch is not sent");
-    assert.deepEqual(await writer.prepareCommit(), []);
+    assert.deepEqual(await writer.prepareCommit(true), []);
   });
 
   test("fill a batch, which then has to be flushed, and the flush waits for its delivery", async () => {

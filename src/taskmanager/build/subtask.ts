@@ -61,12 +61,14 @@ export class Subtask {
   /** Says which channel of the gate the records at hand came by. */
   readonly input = { channel: 0 };
   readonly state = new TaskState();
+  readonly restored: RestoredStates;
 
-  constructor(context: TaskBuildContext, descriptor: TaskDescriptor) {
+  constructor(context: TaskBuildContext, descriptor: TaskDescriptor, restored: RestoredStates) {
     const vertex = context.graph.vertices[descriptor.vertex];
     assert(vertex !== undefined, `no vertex ${descriptor.vertex}`);
     this.context = context;
     this.descriptor = descriptor;
+    this.restored = restored;
     this.vertex = vertex;
     this.name = `${context.graph.plan.hash} ${descriptor.id}`;
     this.turn = new TurnClock(context.env.clock);

@@ -34,8 +34,8 @@ class TaskBuilder {
   readonly #stores: KeyedStateStore[] = [];
   #source: SourceDriver | null = null;
 
-  constructor(context: TaskBuildContext, descriptor: TaskDescriptor) {
-    const subtask = new Subtask(context, descriptor);
+  constructor(context: TaskBuildContext, descriptor: TaskDescriptor, restored: RestoredStates) {
+    const subtask = new Subtask(context, descriptor, restored);
     this.#subtask = subtask;
     this.#bindings = new Bindings(subtask);
     this.#metrics = new ChainMetrics({
@@ -45,8 +45,8 @@ class TaskBuilder {
     });
   }
 
-  build(restored: RestoredStates): Task {
-    const { context, descriptor, head, status, turn, input, plan, state } = this.#subtask;
+  build(): Task {
+    const { restored, context, descriptor, head, status, turn, input, plan, state } = this.#subtask;
     const { env, wake, sourceWatermarks, configuration } = context;
     const shared = {
       subtask: this.#subtask,
@@ -129,9 +129,9 @@ class TaskBuilder {
 
 /** When it fails, nothing is left of what was made. */
 export async function taskBuild(context: TaskBuildContext, descriptor: TaskDescriptor): Promise<Task> {
-  const builder = new TaskBuilder(context, descriptor);
+  const builder = new TaskBuilder(context, descriptor, await context.restored(descriptor));
   try {
-    return builder.build(await context.restored(descriptor));
+    return builder.build();
   } catch (error) {
     await holdingsClose(builder.holdings, "abort").catch(() => undefined); // The first failure is the one to tell.
     throw error;

@@ -7,10 +7,18 @@ type Method = "open" | "flush" | "prepareCommit" | "abort" | "close";
 
 /** A writer that takes `room` records between two flushes, and whose flushes the test lets end. */
 function setUp(
-  options: { room?: number; rejects?: Method; throws?: Method; committables?: unknown; commits?: boolean } = {},
+  options: {
+    room?: number;
+    rejects?: Method;
+    throws?: Method;
+    committables?: unknown;
+    commits?: boolean;
+    bounded?: boolean;
+  } = {},
 ) {
-  const { room = 2, rejects, throws, committables, commits = true } = options;
+  const { room = 2, rejects, throws, committables, commits = true, bounded = true } = options;
   const calls: string[] = [];
+  const lasts: boolean[] = [];
   const flushes: (() => void)[] = [];
   let held = 0;
   let wakes = 0;
@@ -32,7 +40,8 @@ function setUp(
       calls.push("flushed");
       await flushed;
     },
-    prepareCommit: async () => {
+    prepareCommit: async (isLast) => {
+      lasts.push(isLast);
       await called("prepareCommit");
       return (committables ?? [`${held} records`]) as string[];
     },
@@ -43,6 +52,7 @@ function setUp(
     uid: "out",
     writer,
     commits,
+    bounded,
     wake: () => {
       wakes += 1;
     },
@@ -54,7 +64,7 @@ function setUp(
       await Promise.resolve();
     }
   };
-  return { driver, calls, settle, wakes: () => wakes };
+  return { driver, writer, calls, lasts, settle, wakes: () => wakes };
 }
 
 describe("a sink driver", () => {
@@ -101,7 +111,7 @@ describe("a sink driver", () => {
     driver.write(1, NaN);
     driver.flushSome();
     driver.write(2, NaN);
-    const prepared = driver.prepareCommit();
+    const prepared = driver.prepareCommit("end");
     await settle();
     assert.deepEqual(await prepared, ["2 records"]);
     assert.deepEqual(calls, ["write 1", "flush", "write 2", "flushed", "flush", "flushed", "prepareCommit"]);
@@ -127,14 +137,37 @@ describe("a sink driver", () => {
     driver.write(2, NaN);
     driver.flushSome();
     const failure = driver.failure;
-    await assert.rejects(driver.prepareCommit(), (error) => error === failure);
+    await assert.rejects(driver.prepareCommit("end"), (error) => error === failure);
     assert.deepEqual(calls, ["write 1", "flush", "flushed", "write 2"]);
+  });
+
+  test("the last time is at the end, and where a job without an end is stopped", async () => {
+    for (const bounded of [true, false]) {
+      const { driver, lasts, settle } = setUp({ bounded });
+      for (const moment of ["checkpoint", "stop", "end"] as const) {
+        const prepared = driver.prepareCommit(moment);
+        await settle();
+        await prepared;
+      }
+      assert.deepEqual(lasts, [false, !bounded, true]);
+    }
+  });
+
+  test("D3: what is kept back is plain data, or nothing", async () => {
+    const { driver, writer } = setUp();
+    assert.equal(await driver.snapshot(), null);
+    writer.snapshot = async () => ({ size: 7 });
+    assert.equal(Buffer.from((await driver.snapshot())!).toString(), '{"size":7}');
+    writer.snapshot = async () => Number.NaN;
+    await assert.rejects(driver.snapshot(), { code: "SINK_STATE_INVALID", operator: "out" });
+    writer.snapshot = () => assert.fail("the disk is gone");
+    await assert.rejects(driver.snapshot(), { code: "SINK_FAILED", operator: "out" });
   });
 
   test("D3: what could not travel as JSON, or nobody could commit, is not prepared; nothing needs no committer", async () => {
     const prepared = (committables: unknown, commits: boolean) => {
       const { driver, settle } = setUp({ committables, commits });
-      const result = driver.prepareCommit();
+      const result = driver.prepareCommit("end");
       result.catch(() => undefined);
       return settle().then(() => result);
     };
@@ -150,7 +183,7 @@ describe("a sink driver", () => {
     for (const method of ["open", "prepareCommit", "abort", "close"] as const) {
       test(`names the sink when ${method} ${how}`, async () => {
         const { driver, settle } = setUp({ [how]: method });
-        const failed = driver[method]();
+        const failed = method === "prepareCommit" ? driver.prepareCommit("end") : driver[method]();
         const checked = assert.rejects(failed, { code: "SINK_FAILED", operator: "out" });
         await settle();
         await checked;

@@ -3,7 +3,7 @@
 //   D1. At most one flush is in flight. While the writer's buffer is full, the task does not run.
 //   D2. A failed flush fails the task at its next turn; nothing is dropped silently.
 //   D3. What a writer has prepared is plain data and has a committer, or is refused: whoever commits it may be in
-//       another thread or process, and later.
+//       another thread or process, and later. What it keeps back for a checkpoint is plain data as well.
 
 import { UserError } from "../../base/errors.ts";
 import { isJson } from "../../base/json.ts";
@@ -11,11 +11,16 @@ import type { Committable, SinkWriter } from "../../operators/sink.ts";
 import type { RowKind } from "../../types/bytes/row-kind.ts";
 import { connectorFailure } from "../failures/user-failure.ts";
 
+/** "stop": the user ends the job, with a last checkpoint. "end": of the input, or of an endless job without any. */
+export type PrepareMoment = "checkpoint" | "stop" | "end";
+
 export type SinkDriverOptions = {
   readonly uid: string;
   readonly writer: SinkWriter<unknown>;
   /** The sink has committers. */
   readonly commits: boolean;
+  /** Only its end shows what it has written. */
+  readonly bounded: boolean;
   readonly wake: () => void;
 };
 
@@ -24,6 +29,7 @@ export class SinkDriver {
   full = false;
   failure: unknown = null;
   readonly #commits: boolean;
+  readonly #bounded: boolean;
   readonly #writer: SinkWriter<unknown>;
   readonly #wake: () => void;
   #dirty = false;
@@ -32,6 +38,7 @@ export class SinkDriver {
   constructor(options: SinkDriverOptions) {
     this.uid = options.uid;
     this.#commits = options.commits;
+    this.#bounded = options.bounded;
     this.#writer = options.writer;
     this.#wake = options.wake;
   }
@@ -57,14 +64,26 @@ export class SinkDriver {
     );
   }
 
-  /** Everything written so far is out, and what makes it visible is known. */
-  async prepareCommit(): Promise<readonly Committable[]> {
+  /** Everything written so far is out, and what makes it visible is known, or kept back for `snapshot`. */
+  async prepareCommit(moment: PrepareMoment): Promise<readonly Committable[]> {
     await this.#flushing;
     if (this.failure !== null) throw this.failure;
     await this.#named(() => this.#writer.flush());
-    const committables = await this.#named(() => this.#writer.prepareCommit());
+    // A bounded job that is stopped shows nothing: whoever goes on with it goes on with what is kept back.
+    const isLast = moment === "end" || (moment === "stop" && !this.#bounded);
+    const committables = await this.#named(() => this.#writer.prepareCommit(isLast));
     this.#check(committables);
     return committables;
+  }
+
+  /** What the writer keeps back; null: nothing. */
+  async snapshot(): Promise<Uint8Array | null> {
+    const state = await this.#named(async () => (await this.#writer.snapshot?.()) ?? null);
+    if (state === null) return null;
+    if (isJson(state)) return Buffer.from(JSON.stringify(state));
+    const what = `what the sink "${this.uid}" keeps back for a checkpoint is not plain data`;
+    const fix = "let snapshot give objects, lists, texts, finite numbers, booleans and nulls: it is kept as JSON";
+    throw new UserError("SINK_STATE_INVALID", what, { fix, operator: this.uid });
   }
 
   async abort(): Promise<void> {

@@ -30,6 +30,7 @@ function setUp({ channels = 0, sinks = [], failing = false }: Setup = {}) {
         if (failing) throw new Error("the disk is full");
         return uid === "quiet" ? [] : [`what ${uid} wrote`];
       },
+      snapshot: async () => (uid === "quiet" ? null : Buffer.from(`what ${uid} keeps back`)),
     }) as unknown as SinkDriver;
   const gate = { channels: Array.from({ length: channels }, () => ({ blocked: false })) };
   const taken: TakenSnapshot[] = [];
@@ -39,6 +40,7 @@ function setUp({ channels = 0, sinks = [], failing = false }: Setup = {}) {
     gate: channels === 0 ? null : (gate as unknown as InputGate),
     partitions: [partition("left"), partition("right")],
     sinks: sinks.map(sink),
+    subtask: 0,
     release: () => {
       room.releases -= 1;
       return room.releases < 0;
@@ -132,14 +134,22 @@ describe("a task in a checkpoint", () => {
   });
 
   test("the task goes on only when its sinks have prepared (Q2)", async () => {
-    const { checkpoints, log, taken, release } = setUp({ sinks: ["out", "quiet"] });
+    const { checkpoints, log, taken, release } = setUp({ sinks: ["out", "quiet", "op"] });
     checkpoints.trigger(1);
     assert.equal(checkpoints.run(), "waits");
     assert.equal(checkpoints.run(), "waits");
     assert.equal(taken.length, 0);
     release();
     await settled();
-    assert.deepEqual(taken[0]?.prepared, [{ sink: "out", committables: ["what out wrote"] }]);
+    assert.deepEqual(taken[0]?.prepared, [
+      { sink: "out", committables: ["what out wrote"] },
+      { sink: "op", committables: ["what op wrote"] },
+    ]);
+    const kept = taken[0]?.snapshots.map(({ uid, parts }) => [uid, Buffer.from(parts.writer ?? []).toString()]);
+    assert.deepEqual(kept, [
+      ["op", "what op keeps back"],
+      ["out", "what out keeps back"],
+    ]);
     assert.equal(log.at(-1), "woken");
     assert.equal(checkpoints.run(), "done");
   });

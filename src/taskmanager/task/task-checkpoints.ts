@@ -4,16 +4,17 @@
 //       before anything that came after the barriers is touched. The barrier goes out before anything that is made
 //       afterwards.
 //       What combiners hold goes out first: with another parallelism there may be none.
-//   Q2. Sinks prepare before the task goes on: what they write afterwards is of the next checkpoint.
+//   Q2. Sinks prepare before the task goes on: what they write afterwards is of the next checkpoint. What they keep
+//       back is part of the snapshot.
 //   Q3. After the snapshot of a final checkpoint the task does nothing more.
 //   Q4. Snapshots are taken one after the other: whoever reads the task's output finds the barrier of each, in order.
 
 import type { Clock } from "../../base/env.ts";
-import type { SubtaskSnapshot } from "../../checkpoint/format/subtask-state.ts";
+import { type SubtaskSnapshot, WRITER_PART } from "../../checkpoint/format/subtask-state.ts";
 import type { InputGate } from "../../network/input-gate.ts";
 import type { ResultPartition } from "../../network/result-partition.ts";
 import type { PreparedSink } from "../../protocol/slot-messages.ts";
-import type { SinkDriver } from "../drivers/sink-driver.ts";
+import type { PrepareMoment, SinkDriver } from "../drivers/sink-driver.ts";
 import { BarrierAligner, type CheckpointingMode } from "./barrier-aligner.ts";
 
 export type TakenSnapshot = {
@@ -33,6 +34,7 @@ export type TaskCheckpointsOptions = {
   readonly gate: InputGate | null;
   readonly partitions: readonly ResultPartition[];
   readonly sinks: readonly SinkDriver[];
+  readonly subtask: number;
   /** Sends what is only held back for others to come. False: there is more, once the task has made room. */
   readonly release: () => boolean;
   readonly snapshot: () => readonly SubtaskSnapshot[];
@@ -139,10 +141,10 @@ export class TaskCheckpoints {
       return;
     }
     this.#isPreparing = true;
-    preparedBy(sinks).then(
-      (prepared) => {
+    this.#keptBack(taking).then(
+      ([prepared, kept]) => {
         this.#isPreparing = false;
-        this.#told(taking, prepared);
+        this.#told({ ...taking, snapshots: withKept(taking.snapshots, kept, this.#options.subtask) }, prepared);
         this.#options.wake();
       },
       (error: unknown) => {
@@ -151,6 +153,13 @@ export class TaskCheckpoints {
         this.#options.wake();
       },
     );
+  }
+
+  async #keptBack({ checkpoint }: Taking): Promise<[readonly PreparedSink[], readonly KeptBack[]]> {
+    const { sinks } = this.#options;
+    const prepared = await preparedBy(sinks, checkpoint === this.final ? "stop" : "checkpoint");
+    const kept = await Promise.all(sinks.map(async (sink) => ({ uid: sink.uid, state: await sink.snapshot() })));
+    return [prepared, kept];
   }
 
   #told({ startedMs, sent: _sent, ...taking }: Taking, prepared: readonly PreparedSink[]): void {
@@ -166,8 +175,29 @@ export class TaskCheckpoints {
   }
 }
 
+/** What the writer of a sink has; null: nothing. */
+type KeptBack = { readonly uid: string; readonly state: Uint8Array | null };
+
+/** A sink may have other parts of state as well: one snapshot has them all. */
+function withKept(
+  snapshots: readonly SubtaskSnapshot[],
+  kept: readonly KeptBack[],
+  subtask: number,
+): readonly SubtaskSnapshot[] {
+  const byUid = new Map(snapshots.map((snapshot) => [snapshot.uid, snapshot]));
+  for (const { uid, state } of kept) {
+    if (state === null) continue;
+    const before = byUid.get(uid) ?? { uid, subtask, parts: {}, keyed: null, splits: [] };
+    byUid.set(uid, { ...before, parts: { ...before.parts, [WRITER_PART]: state } });
+  }
+  return [...byUid.values()];
+}
+
 /** What those sinks that have something to commit wait with. */
-export async function preparedBy(sinks: readonly SinkDriver[]): Promise<readonly PreparedSink[]> {
-  const prepared = sinks.map(async (sink) => ({ sink: sink.uid, committables: await sink.prepareCommit() }));
+export async function preparedBy(
+  sinks: readonly SinkDriver[],
+  moment: PrepareMoment,
+): Promise<readonly PreparedSink[]> {
+  const prepared = sinks.map(async (sink) => ({ sink: sink.uid, committables: await sink.prepareCommit(moment) }));
   return (await Promise.all(prepared)).filter(({ committables }) => committables.length > 0);
 }

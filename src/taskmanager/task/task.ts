@@ -105,7 +105,7 @@ export class Task {
    * job. Asks them once, whoever wants to know.
    */
   prepare(): Promise<readonly PreparedSink[]> {
-    this.#prepared ??= preparedBy(this.parts.sinks);
+    this.#prepared ??= preparedBy(this.parts.sinks, "end");
     return this.#prepared;
   }
 

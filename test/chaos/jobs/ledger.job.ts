@@ -48,5 +48,6 @@ export default job({ name: "ledger", params }, (env, { out, rows, rate, poison =
         emit({ account, seq, id, balance });
       },
     })
-    .to("booked", jsonl(out));
+    // Across some checkpoints, and shown soon enough to be looked at.
+    .to("booked", jsonl(out, { roll: { every: "500ms" } }));
 });

@@ -16,6 +16,13 @@ const SIMULATED = ["test/simulation/crashes.test.ts"];
 /** Of checkpoints: when they are taken, of what they consist, what is committed. */
 export const CHECKPOINTS: readonly Mutant[] = [
   {
+    name: "an older checkpoint that is stored late takes the place of a newer one",
+    file: "src/checkpoint/completed-store.ts",
+    find: "    if ((idNamed(expected) ?? 0) > id) return; // A later one was completed before it.\n",
+    replace: "",
+    tests: ["src/checkpoint/completed-store.test.ts"],
+  },
+  {
     name: "the end of a task counts for a checkpoint that it had taken before",
     file: COORDINATOR,
     find: "const counts = each.id > (state.taken.get(task) ?? 0);",

@@ -201,15 +201,15 @@ export const CONNECTORS: readonly Mutant[] = [
   {
     name: "a file is committed without its last buffer",
     file: WRITER,
-    find: "    await this.flush();\n    const files",
-    replace: "    await this.#pump;\n    const files",
+    find: "    await this.flush();\n    await this.#file",
+    replace: "    await this.#pump;\n    await this.#file",
     tests: SINK,
   },
   {
     name: "a file's last rows are not sealed before its commit",
     file: WRITER,
-    find: "    if (this.#rows > 0) this.#seal(true);\n    else if",
-    replace: "    if (this.#rows > 0) this.#seal(false);\n    else if",
+    find: "this.#roll.checkpointMs) this.#seal(true);",
+    replace: "this.#roll.checkpointMs) this.#seal(false);",
     tests: SINK,
   },
   {
@@ -230,8 +230,8 @@ export const CONNECTORS: readonly Mutant[] = [
   {
     name: "what was in progress stays after an abort",
     file: WRITER,
-    find: "    if (this.#file !== null) names.push(this.#file.from);\n",
-    replace: "",
+    find: "this.#file === null ? this.#pending : [...this.#pending, this.#file];",
+    replace: "this.#pending;",
     tests: SINK,
   },
   {

@@ -15,8 +15,20 @@ export const DRIVERS: readonly Mutant[] = [
   {
     name: "a commit is prepared without a last flush",
     file: SINK,
-    find: "    await this.#named(() => this.#writer.flush());\n    const committables",
-    replace: "    const committables",
+    find: "    await this.#named(() => this.#writer.flush());\n    // A bounded",
+    replace: "    // A bounded",
+  },
+  {
+    name: "a bounded job that is stopped ends the files that it goes on with",
+    file: SINK,
+    find: 'moment === "stop" && !this.#bounded',
+    replace: 'moment === "stop"',
+  },
+  {
+    name: "an endless job that is stopped keeps rows back",
+    file: SINK,
+    find: 'moment === "end" || (moment === "stop" && !this.#bounded)',
+    replace: 'moment === "end"',
   },
   {
     name: "a commit is prepared while a flush is under way",

@@ -6,6 +6,8 @@ const SINGLE_FILE = "src/connectors/files/sink/single-file.ts";
 const STDOUT_WRITER = "src/connectors/files/sink/stdout-writer.ts";
 const CLAIMS = "src/connectors/files/sink/claims.ts";
 const PART_NAMES = "src/connectors/files/sink/part-names.ts";
+const PART_STATE = "src/connectors/files/sink/part-state.ts";
+const LIVING_PARTS_TESTS = ["src/connectors/files/sink/parts-live-on.test.ts"];
 const LOCK_NODE = "src/storage/lock-node.ts";
 const FILE_SINK_TESTS = [
   "src/connectors/files/sink/file-sink.test.ts",
@@ -21,6 +23,76 @@ const PART_NAMES_TESTS = ["src/connectors/files/sink/part-names.test.ts"];
 
 /** Of sinks of files, and the locks of what they write to. */
 export const FILE_SINKS: readonly Mutant[] = [
+  {
+    name: "a part is gone on with whatever its bytes are now",
+    file: PART_STATE,
+    find: "(await copied(opened, handle, state.size)) === state.crc",
+    replace: "!Number.isNaN(await copied(opened, handle, state.size))",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "what a part was copied from goes before the copy is durable",
+    file: PART_STATE,
+    find: "        await handle.sync();\n",
+    replace: "",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "a checkpoint knows bytes of a part that are not durable",
+    file: FILE_WRITER,
+    find: "    await this.#file?.handle.sync();\n",
+    replace: "",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "the name of a part that a checkpoint knows is lost with the power",
+    file: FILE_WRITER,
+    find: "      await disk.syncDirectory(this.#target.directory);\n      this.#file.isNamed = true;",
+    replace: "      void disk;\n      this.#file.isNamed = true;",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "an attempt that ends removes the part that a checkpoint knows",
+    file: FILE_WRITER,
+    find: "    this.#file.isKept = true;\n",
+    replace: "",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "a part in progress counts as one that is complete",
+    file: FILE_TARGET,
+    find: "inProgress?.number ?? this.#next",
+    replace: "(inProgress, this.#next)",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "nobody finishes the parts of subtasks that are no more",
+    file: FILE_TARGET,
+    find: "subtask === subtaskIndex || (subtaskIndex === 0 && subtask >= parallelism);\n    let own",
+    replace: "subtask === subtaskIndex;\n    let own",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "a part is looked for only under the names that the checkpoint has",
+    file: FILE_TARGET,
+    find: "const all = new Set([from, to, ...names.filter(isSame)]);",
+    replace: "const all = new Set([from, to]);\n  void isSame;",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "a finished part of a former subtask is no longer its own",
+    file: FILE_TARGET,
+    find: "this.#commit(subtask, [pending(file)], number + 1)",
+    replace: "this.#commit(subtask, [pending(file)], number)",
+    tests: LIVING_PARTS_TESTS,
+  },
+  {
+    name: "rows of other columns go into the same part",
+    file: FILE_WRITER,
+    find: "if (isResumed && layout === this.#layout) {",
+    replace: "if (isResumed) {",
+    tests: LIVING_PARTS_TESTS,
+  },
   {
     name: "parts that were committed after the restored snapshot stay",
     file: FILE_TARGET,
@@ -86,7 +158,7 @@ export const FILE_SINKS: readonly Mutant[] = [
   },
   {
     name: "a run that was restored twice removes the parts of the first one",
-    file: FILE_TARGET,
+    file: CLAIMS,
     find: "kept: [...before.kept, runId(before.job)]",
     replace: "kept: [runId(before.job)]",
     tests: FILE_SINK_TESTS,
@@ -157,15 +229,15 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "what was prepared is prepared again with the next commit",
     file: FILE_WRITER,
-    find: "    this.#pending = [];\n    this.#hasCommitted = true;",
-    replace: "    this.#hasCommitted = true;",
+    find: "size }));\n    this.#pending = [];",
+    replace: "size }));",
     tests: FILE_WRITER_TESTS,
   },
   {
     name: "a run without rows leaves the results of the one before",
     file: FILE_WRITER,
-    find: "if (files.length === 0 && this.#hasCommitted && this.#context.bounded) return [];",
-    replace: "if (files.length === 0) return [];",
+    find: "isLast ? !this.#hasCommitted || !bounded : !bounded",
+    replace: "!bounded",
     tests: FILE_WRITER_TESTS,
   },
   {
@@ -257,7 +329,7 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "what a crashed run of another job left beside a single file stays",
     file: SINGLE_FILE,
-    find: "if (ofJob !== job || Number(ofAttempt) < attempt)",
+    find: "if (ofJob !== jobId || Number(ofAttempt) < attempt)",
     replace: "if (Number(ofAttempt) < attempt)",
     tests: CLAIM_TESTS,
   },
@@ -292,8 +364,8 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a writer of a single file that was paused commits over what another has shown since",
     file: SINGLE_FILE,
-    find: "claim.job === job && claim.attempt <= attempt;",
-    replace: "claim.attempt <= attempt + 1;",
+    find: "claim === undefined || !goesOnFrom(claim, commit) || !names",
+    replace: "claim === undefined || !names",
     tests: ["src/connectors/files/sink/paused-writer.test.ts"],
   },
   {

@@ -374,8 +374,8 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "sinks are asked to prepare twice",
     file: TASK,
-    find: "this.#prepared ??= preparedBy(this.parts.sinks);",
-    replace: "this.#prepared = preparedBy(this.parts.sinks);",
+    find: 'this.#prepared ??= preparedBy(this.parts.sinks, "end");',
+    replace: 'this.#prepared = preparedBy(this.parts.sinks, "end");',
     tests: TASK_LIFE_TESTS,
   },
   {

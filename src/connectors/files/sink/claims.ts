@@ -114,6 +114,24 @@ export async function claimCommit(place: ClaimPlace, subtask: number, claim: Fou
   await place.disk.syncDirectory(place.directory);
 }
 
+/** Whether what an attempt of a job has prepared is this claim's to show: it goes on from there. */
+export function goesOnFrom(
+  claim: Claim | undefined,
+  { uid, job, attempt }: Pick<Claim, "uid" | "job" | "attempt">,
+): boolean {
+  if (claim?.uid !== uid) return false;
+  return claim.job === job ? attempt >= claim.since : claim.kept.includes(runId(job));
+}
+
+/** The claim of an attempt that goes on from a snapshot, after `before`. */
+export function claimContinued(
+  before: Claim,
+  { job, attempt, committed }: Pick<Claim, "job" | "attempt" | "committed">,
+): Claim {
+  if (before.job === job) return { ...before, attempt, committed };
+  return { ...before, job, attempt, committed, since: 0, kept: [...before.kept, runId(before.job)] };
+}
+
 export function superseded(
   directory: string,
   { uid, job, attempt }: Pick<Claim, "uid" | "job" | "attempt">,

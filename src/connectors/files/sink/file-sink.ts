@@ -23,8 +23,10 @@ export type FileSinkOptions = {
   readonly sourceOnly: readonly string[];
 };
 
-const ROLL_DEFAULT: RollLimits = { bytes: 128 * 1024 ** 2, rows: Infinity, ms: Infinity };
-const NEVER: RollLimits = { bytes: Infinity, rows: Infinity, ms: Infinity };
+const NEVER: RollLimits = { bytes: Infinity, rows: Infinity, ms: Infinity, checkpointMs: Infinity };
+const ROLL_DEFAULT: RollLimits = { ...NEVER, bytes: 128 * 1024 ** 2 };
+/** Of a job without an end, whose rows are seen once their part is complete. */
+const CHECKPOINT_MS_DEFAULT = 60_000;
 
 /** Whoever reads the file by its name would read it wrongly. */
 const OTHER_ENDING: Readonly<Record<string, RegExp>> = {
@@ -48,11 +50,15 @@ export function fileSink(options: FileSinkOptions): FileSink {
       const target = isSingle
         ? new SingleFile(path, { context, mode })
         : new FileTarget(path, { context, extension, mode });
-      const roll = isSingle ? NEVER : (options.roll ?? ROLL_DEFAULT);
+      const roll = isSingle ? NEVER : rollOf(options.roll ?? ROLL_DEFAULT, context.bounded);
       return new FileWriter(context, { target, encoder: options.encoder(), roll });
     },
     createCommitter: ({ disk }) => fileCommitter(disk),
   };
+}
+
+function rollOf(roll: RollLimits, bounded: boolean): RollLimits {
+  return bounded || roll.checkpointMs !== Infinity ? roll : { ...roll, checkpointMs: CHECKPOINT_MS_DEFAULT };
 }
 
 function stdoutSink(options: FileSinkOptions): FileSink {

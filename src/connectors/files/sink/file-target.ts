@@ -12,6 +12,9 @@
 //       their rows again. There are some when a newer snapshot could not be read.
 //   T5. A writer that was paused while another run or attempt took over finds its files gone or its claim outdone. All
 //       names it uses are its own: it can neither overwrite nor remove what others have committed.
+//   T6. A part that a checkpoint knows in progress is gone on with by the writer of its subtask; where there is none
+//       any more the first one finishes it. Either way it has a new file (part-state.ts), and keeps subtask and
+//       number: so it is found again from the same checkpoint, whatever has become of it.
 
 import type { Disk } from "../../../base/disk.ts";
 import { ExternalError, UserError } from "../../../base/errors.ts";
@@ -22,13 +25,16 @@ import {
   type Claims,
   claimAdd,
   claimCommit,
+  claimContinued,
   claimOf,
   claimsRead,
+  goesOnFrom,
   newestClaim,
   partsPlace,
   superseded,
 } from "./claims.ts";
 import { inProgressName, inProgressOf, partName, partOf, runId, sinkId } from "./part-names.ts";
+import { type FileNames, type OpenFile, type PartState, partCopy, type TakenOver } from "./part-state.ts";
 
 export type TargetMode = "own" | "append" | "replace";
 
@@ -60,6 +66,8 @@ export class FileTarget {
   readonly #mode: TargetMode;
   #next = 0;
   readonly #adopted: Record<number, number> = {};
+  /** Parts of others that were finished as this one was opened, and are to be committed with what is prepared next. */
+  #finished: readonly (FileNames & { readonly subtask: number; readonly size: number })[] = [];
 
   constructor(directory: string, options: { context: SinkWriterContext; extension: string; mode: TargetMode }) {
     this.directory = directory.length > 1 ? directory.replace(/\/+$/, "") : directory;
@@ -68,10 +76,9 @@ export class FileTarget {
     this.#mode = options.mode;
   }
 
-  /** Makes the directory, sees what is in it, claims it, sweeps what crashed attempts left. */
-  async open(): Promise<void> {
+  /** Makes the directory, sees what is in it, takes over what is in progress, claims it, sweeps what attempts left. */
+  async open(): Promise<TakenOver | null> {
     const { disk, jobId, subtaskIndex: subtask, attempt } = this.#context;
-    const kept = new Set(this.#uncommitted.flatMap(({ files }) => files.map(({ from }) => from)));
     const { directory } = this;
     if ((await disk.stat(directory)) === null) await disk.makeDirectory(directory);
     const names = await disk.list(directory);
@@ -82,12 +89,62 @@ export class FileTarget {
     if (newest?.job === jobId && newest.attempt > attempt) throw superseded(directory, { ...newest, attempt });
     const claim = this.#nextClaim(names, newest);
     this.#next = Math.max(claim.committed, this.#committedThen(subtask) ?? 0);
-    const after = await claimAdd(place, { subtask, claim, names, claims });
-    if (subtask === 0) await this.#adopt(names, claims);
-    for (const name of after) {
-      const goes = (this.#isLeftover(name) && !kept.has(name)) || this.#isAfter(name, claims);
-      if (goes) await disk.remove(`${directory}/${name}`);
+    const taken = await this.#takeOver();
+    try {
+      const after = await claimAdd(place, { subtask, claim, names, claims });
+      if (subtask === 0) await this.#adopt(names, claims);
+      await this.#sweep(after, claims);
+    } catch (error) {
+      await taken?.file.handle.close();
+      throw error;
     }
+    return taken;
+  }
+
+  async #sweep(names: readonly string[], claims: Claims): Promise<void> {
+    const kept = new Set(this.#uncommitted.flatMap(({ files }) => files.map(({ from }) => from)));
+    for (const name of names) {
+      const goes = (this.#isLeftover(name) && !kept.has(name)) || this.#isAfter(name, claims);
+      if (goes) await this.#context.disk.remove(`${this.directory}/${name}`);
+    }
+  }
+
+  /** T6. Null: there is nothing to go on with. All of it is durable then. */
+  async #takeOver(): Promise<TakenOver | null> {
+    const { disk, subtaskIndex, parallelism } = this.#context;
+    const states = (this.#context.states ?? []) as readonly PartState[];
+    const isOurs = ({ subtask }: PartState): boolean =>
+      subtask === subtaskIndex || (subtaskIndex === 0 && subtask >= parallelism);
+    let own: TakenOver | null = null;
+    // Its own at last: what is in progress has the highest number.
+    const inOrder = states.filter(isOurs).sort((left, right) => right.subtask - left.subtask);
+    for (const state of inOrder) {
+      const file = await this.#copy(state);
+      if (state.subtask === subtaskIndex) own = { file, state };
+      else {
+        await file.handle.close();
+        const subtask = this.#isHere(state) ? state.subtask : subtaskIndex;
+        this.#finished = [...this.#finished, { ...file, subtask }];
+        if (subtask !== subtaskIndex) this.#adopted[subtask] = file.number + 1;
+      }
+    }
+    if (states.length > 0) await disk.syncDirectory(this.directory);
+    return own;
+  }
+
+  async #copy(state: PartState): Promise<OpenFile> {
+    const { disk, uid, subtaskIndex } = this.#context;
+    const { subtask, number } = this.#isHere(state) ? state : { subtask: subtaskIndex, number: this.#next };
+    if (subtask === subtaskIndex) this.#next = Math.max(this.#next, number + 1);
+    const names = (await disk.stat(state.directory)) === null ? [] : await disk.list(state.directory);
+    const sources = sourcesOf(state, names, sinkId(uid));
+    const into = { ...this.#names(subtask, number), directory: this.directory };
+    return partCopy(disk, { state, sources, into });
+  }
+
+  /** False: the job wrote elsewhere then. What it had not shown goes on here, as a part like any other. */
+  #isHere({ kind, directory }: PartState): boolean {
+    return kind === "part" && directory === this.directory;
   }
 
   get #uncommitted(): readonly FileCommit[] {
@@ -114,29 +171,46 @@ export class FileTarget {
   }
 
   /** Names for the next file: where it is written, and what it is called in the end. */
-  nextFile(): { from: string; to: string } {
-    const { uid, jobId: job, subtaskIndex: subtask, attempt } = this.#context;
-    const file = { subtask, number: this.#next, job, attempt };
+  nextFile(): FileNames {
+    const number = this.#next;
     this.#next += 1;
-    return { from: inProgressName({ ...file, uid }), to: partName({ ...file, extension: this.#extension }) };
+    return this.#names(this.#context.subtaskIndex, number);
   }
 
-  async prepare(files: readonly PendingFile[]): Promise<FileCommit> {
-    const { uid, jobId: job, subtaskIndex: subtask, parallelism, attempt, disk } = this.#context;
+  #names(subtask: number, number: number): FileNames {
+    const { uid, jobId: job, attempt } = this.#context;
+    const file = { subtask, number, job, attempt };
+    return { from: inProgressName({ ...file, uid }), to: partName({ ...file, extension: this.#extension }), number };
+  }
+
+  stateOf({ number, from, to, size, crc }: OpenFile): Omit<PartState, "rows" | "ageMs" | "layout"> {
+    const { subtaskIndex: subtask } = this.#context;
+    return { kind: "part", directory: this.directory, subtask, number, from, to, size, crc };
+  }
+
+  /** `inProgress` goes on; null: none does. `always`: also without files. */
+  async prepare(
+    files: readonly PendingFile[],
+    { inProgress, always }: { readonly inProgress: OpenFile | null; readonly always: boolean },
+  ): Promise<readonly FileCommit[]> {
+    const { subtaskIndex: own, disk } = this.#context;
+    const finished = this.#finished;
+    this.#finished = [];
     if (files.length > 0) await disk.syncDirectory(this.directory); // The names survive a crash before the commit.
+    const ofOthers = finished
+      .filter(({ subtask }) => subtask !== own)
+      .map(({ subtask, number, ...file }) => this.#commit(subtask, [pending(file)], number + 1));
+    const all = [...finished.filter(({ subtask }) => subtask === own).map(pending), ...files];
+    if (all.length === 0 && !always) return ofOthers;
+    const commit = this.#commit(own, all, inProgress?.number ?? this.#next);
+    const adopts = Object.keys(this.#adopted).length > 0;
+    return [adopts ? { ...commit, adopted: { ...this.#adopted } } : commit, ...ofOthers];
+  }
+
+  #commit(subtask: number, files: readonly PendingFile[], committed: number): FileCommit {
+    const { uid, jobId: job, parallelism, attempt } = this.#context;
     const mode = this.#adds ? "append" : this.#mode;
-    const all = {
-      directory: this.directory,
-      uid,
-      job,
-      attempt,
-      subtask,
-      parallelism,
-      files,
-      committed: this.#next,
-      mode,
-    };
-    return Object.keys(this.#adopted).length === 0 ? all : { ...all, adopted: this.#adopted };
+    return { directory: this.directory, uid, job, attempt, subtask, parallelism, files, committed, mode };
   }
 
   get #adds(): boolean {
@@ -189,10 +263,11 @@ export class FileTarget {
     for (const subtask of claims.keys()) {
       const before = newestClaim(claims, subtask)!;
       if (subtask < parallelism || before.uid !== uid) continue;
+      const finished = this.#adopted[subtask] ?? 0;
       this.#adopted[subtask] = firstFree(names, { subtask, job });
       if (!restored) continue;
       const claim = this.#continued(subtask, before);
-      this.#adopted[subtask] = claim.committed;
+      this.#adopted[subtask] = Math.max(claim.committed, finished);
       await claimAdd(partsPlace(disk, this.directory), { subtask, claim, names, claims });
     }
   }
@@ -201,8 +276,7 @@ export class FileTarget {
   #continued(subtask: number, before: Claim): Claim {
     const { jobId: job, attempt, bounded } = this.#context;
     const committed = bounded ? before.committed : (this.#committedThen(subtask) ?? before.committed);
-    if (before.job === job) return { ...before, attempt, committed };
-    return { ...before, job, attempt, committed, since: 0, kept: [...before.kept, runId(before.job)] };
+    return claimContinued(before, { job, attempt, committed });
   }
 
   /**
@@ -220,15 +294,13 @@ export class FileTarget {
 
 /** T2: every step is done, or found done already. */
 export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> {
-  const { directory, uid, job, subtask, files } = commit;
+  const { directory, job, subtask, files } = commit;
   const names = await disk.list(directory);
   const place = partsPlace(disk, directory);
   const claims = await claimsRead(place, names);
   const claim = newestClaim(claims, subtask);
-  // What was prepared is this claim's to show when it goes on from there. What it does not go on from can only be found
-  // done.
-  const goesOn = claim?.job === job ? commit.attempt >= claim.since : claim?.kept.includes(runId(job)) === true;
-  const isOurs = claim?.uid === uid && goesOn;
+  // What it does not go on from can only be found done.
+  const isOurs = claim !== undefined && goesOnFrom(claim, commit);
   if (isOurs && claim.committed < commit.committed) {
     await claimCommit(place, subtask, { ...claim, committed: commit.committed });
   }
@@ -272,6 +344,21 @@ function isStale(
   if (newestClaim(claims, 0)?.job !== commit.job) return false;
   const isOtherSink = claim?.uid !== commit.uid;
   return isOtherSink ? commit.mode === "replace" : claim.job !== commit.job;
+}
+
+function pending({ from, to, size }: PendingFile): PendingFile {
+  return { from, to, size };
+}
+
+/** Files that may begin with what the checkpoint knows of a part, the likeliest first. */
+function sourcesOf({ kind, subtask, number, from, to }: PartState, names: readonly string[], sink: string): string[] {
+  const isSame = (name: string): boolean => {
+    const part = inProgressOf(name) ?? partOf(name);
+    if (part === null || kind !== "part") return false;
+    return part.subtask === subtask && part.number === number && ("sink" in part ? part.sink === sink : true);
+  };
+  const all = new Set([from, to, ...names.filter(isSame)]);
+  return [...all].filter((name) => names.includes(name));
 }
 
 /** Behind the parts of other runs. */

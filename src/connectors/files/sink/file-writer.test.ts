@@ -69,7 +69,7 @@ describe("what a writer takes", () => {
         writer.write({ n }, Number.NaN);
         if (n % 2 === 0) await writer.flush();
       }
-      await fileCommitter(world.env.disk).commit(await writer.prepareCommit());
+      await fileCommitter(world.env.disk).commit(await writer.prepareCommit(true));
       await writer.close();
     });
     assert.equal(bytesOut, shown(world).length);

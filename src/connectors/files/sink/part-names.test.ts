@@ -11,6 +11,7 @@ test("what a name says is read back from it, also beyond the leading zeros", () 
   }
   assert.deepEqual(inProgressOf(inProgressName({ ...file, uid: "out" })), {
     subtask: 12,
+    number: 34_567,
     sink: sinkId("out"),
     job: file.job,
     attempt: 8,

@@ -14,7 +14,7 @@ export type Part = {
 };
 
 const PART = /^part-(\d+)-(\d+)(?:-(.+)-(\d+))?\.\w+$/;
-const IN_PROGRESS = /^\.part-(\d+)-\d+\.([0-9a-f]{8})\.(.+)\.(\d+)\.tmp$/;
+const IN_PROGRESS = /^\.part-(\d+)-(\d+)\.([0-9a-f]{8})\.(.+)\.(\d+)\.tmp$/;
 
 export function partName({ subtask, number, job, attempt, extension }: Part & { extension: string }): string {
   return `${partStem(subtask, number)}-${runId(job)}-${attempt}.${extension}`;
@@ -32,17 +32,17 @@ export function isLikePart(name: string, extension: string): boolean {
   return partOf(name) !== null || (!name.startsWith(".") && name.endsWith(`.${extension}`));
 }
 
-type InProgress = { readonly subtask: number; readonly sink: string; readonly job: string; readonly attempt: number };
+type InProgress = Part & { readonly sink: string };
 
-export function inProgressName(file: Omit<InProgress, "sink"> & { number: number; uid: string }): string {
+export function inProgressName(file: Part & { uid: string }): string {
   return `.${partStem(file.subtask, file.number)}.${sinkId(file.uid)}.${file.job}.${file.attempt}.tmp`;
 }
 
 export function inProgressOf(name: string): InProgress | null {
   const match = IN_PROGRESS.exec(name);
   if (match === null) return null;
-  const [subtask = "", sink = "", job = "", attempt = ""] = match.slice(1);
-  return { subtask: Number(subtask), sink, job, attempt: Number(attempt) };
+  const [subtask = "", number = "", sink = "", job = "", attempt = ""] = match.slice(1);
+  return { subtask: Number(subtask), number: Number(number), sink, job, attempt: Number(attempt) };
 }
 
 /** What a job's id is in the names of parts. */

@@ -44,7 +44,7 @@ async function takenOver(sink: Sink<unknown>, at: number, { isLive, ...next }: N
     await writer.open();
     for (const row of rows) if (!writer.write(row, Number.NaN)) await writer.flush();
     await writer.flush();
-    await fileCommitter(pause.disk).commit(await writer.prepareCommit());
+    await fileCommitter(pause.disk).commit(await writer.prepareCommit(true));
   })()
     .catch(() => undefined)
     .finally(() => {
@@ -95,4 +95,72 @@ describe("a writer that was paused while another took over", () => {
       }
     });
   }
+});
+
+describe("a writer of the past", () => {
+  const sinks = [jsonl("/out"), jsonl("/out.jsonl")] as const;
+  const restored = { restored: true, uncommitted: [] } as const;
+
+  test("that has its file still open writes into nothing that a later one goes on with", async () => {
+    for (const sink of sinks) {
+      for (const next of [{ attempt: 1 }, { jobId: "job-2" }]) {
+        const world = simWorld(1);
+        const past = new WriterUnderTest(sink, world);
+        await past.open();
+        await past.write([{ n: 1 }]);
+        const { states } = await past.checkpoint();
+        const later = new WriterUnderTest(sink, world, { ...restored, ...next, states });
+        await later.open();
+        await past.write([{ n: 66 }]);
+        await past.flush();
+        await later.write([{ n: 2 }]);
+        await later.finish();
+        const shown = visible(world);
+        assert.deepEqual(
+          shown.map(([, text]) => text),
+          ['{"n":1}\n{"n":2}\n'],
+        );
+        await past.write([{ n: 77 }]);
+        await past.finish().catch(() => undefined);
+        assert.deepEqual(visible(world), shown);
+      }
+    }
+  });
+
+  test("that was paused anywhere while it took over does no harm to the one that took over after it", async () => {
+    for (const sink of sinks) {
+      for (let at = 1, isOver = false; !isOver; at += 1) {
+        const world = simWorld(at);
+        const first = new WriterUnderTest(sink, world);
+        await first.open();
+        await first.write([{ n: 1 }]);
+        const { states } = await first.checkpoint();
+        const pause = pausing(world.env.disk, at);
+        const context = { ...world, env: { ...world.env, disk: pause.disk } };
+        const past = sink.createWriter(new WriterUnderTest(sink, context, { ...restored, attempt: 1, states }).context);
+        const opened = past.open().then(
+          () => {
+            isOver ||= !pause.isPaused();
+          },
+          () => undefined,
+        );
+        await world.env.runUntilIdle(() => isOver || pause.isPaused());
+        const later = new WriterUnderTest(sink, world, { ...restored, attempt: 2, states });
+        await later.open();
+        await later.write([{ n: 2 }]);
+        const held = await later.checkpoint();
+        pause.resume();
+        await world.env.runUntilIdle(() => false);
+        await opened;
+        const last = new WriterUnderTest(sink, world, { ...restored, attempt: 3, ...held });
+        await last.open();
+        await last.finish();
+        assert.deepEqual(
+          visible(world).map(([, text]) => text),
+          ['{"n":1}\n{"n":2}\n'],
+          `paused before operation ${at}`,
+        );
+      }
+    }
+  });
 });

@@ -1,5 +1,6 @@
 // One file as the target of a sink, for results that are small: written beside its place under another name, and
-// renamed when the job has ended. One subtask writes it.
+// renamed when the job has ended. One subtask writes it. With checkpoints it is in progress until the end of the job:
+// whoever goes on from one of them goes on with a copy of it (part-state.ts).
 //
 //   <name>                                    the result of the last run that ended well
 //   .<name>.<sink>.<job>.<attempt>.tmp        in progress
@@ -7,16 +8,25 @@
 //
 // A writer that was paused while another run or attempt took over finds its file gone or its claim outdone.
 //
-// What a commit of part of a run would show is no result: runs without an end are refused. (With checkpoints, parts
-// will wait hidden, and be put together at the end.)
+// What a commit of part of a run would show is no result: runs without an end are refused.
 
 import { basename, dirname } from "node:path/posix";
 import type { Disk } from "../../../base/disk.ts";
 import { UserError } from "../../../base/errors.ts";
 import type { SinkWriterContext } from "../../../operators/sink.ts";
-import { type ClaimPlace, claimAdd, claimCommit, claimsRead, newestClaim, superseded } from "./claims.ts";
-import { checkCommitted, type PendingFile, type TargetMode } from "./file-target.ts";
+import {
+  type ClaimPlace,
+  claimAdd,
+  claimCommit,
+  claimContinued,
+  claimsRead,
+  goesOnFrom,
+  newestClaim,
+  superseded,
+} from "./claims.ts";
+import { checkCommitted, type FileCommit, type PendingFile, type TargetMode } from "./file-target.ts";
 import { sinkId } from "./part-names.ts";
+import { type FileNames, type OpenFile, type PartState, partCopy, type TakenOver } from "./part-state.ts";
 
 /** Plain data: what `commit` needs, wherever it runs. */
 export type SingleCommit = {
@@ -42,8 +52,8 @@ export class SingleFile {
     this.#mode = mode;
   }
 
-  async open(): Promise<void> {
-    const { disk, uid, jobId: job, attempt } = this.#context;
+  async open(): Promise<TakenOver | null> {
+    const { disk, uid, jobId: job, attempt, restored } = this.#context;
     if ((await disk.stat(this.directory)) === null) await disk.makeDirectory(this.directory);
     const path = `${this.directory}/${this.#name}`;
     const stat = await disk.stat(path);
@@ -65,37 +75,84 @@ export class SingleFile {
         operator: uid,
       });
     }
-    const claim = { uid, job, attempt, since: attempt, kept: [], committed: 0, ...(owner !== undefined && { owner }) };
-    const after = await claimAdd(place, { subtask: 0, claim, names, claims });
-    const prefix = `.${this.#name}.${sinkId(uid)}.`;
-    for (const name of after) {
-      if (!name.startsWith(prefix) || !name.endsWith(".tmp")) continue;
-      const [ofJob, ofAttempt] = name.slice(prefix.length).split(".");
-      if (ofJob !== job || Number(ofAttempt) < attempt) await disk.remove(`${this.directory}/${name}`);
+    const anew = { uid, job, attempt, since: attempt, kept: [], committed: 0, ...(owner !== undefined && { owner }) };
+    const goesOn = restored && newest?.uid === uid;
+    const claim = goesOn ? claimContinued(newest, { job, attempt, committed: 0 }) : anew;
+    const taken = await this.#takeOver();
+    try {
+      const after = await claimAdd(place, { subtask: 0, claim, names, claims });
+      await this.#sweep(after);
+    } catch (error) {
+      await taken?.file.handle.close();
+      throw error;
+    }
+    return taken;
+  }
+
+  get #prefix(): string {
+    return `.${this.#name}.${sinkId(this.#context.uid)}.`;
+  }
+
+  async #sweep(names: readonly string[]): Promise<void> {
+    const { disk, jobId, attempt, uncommitted = [] } = this.#context;
+    const prepared = (uncommitted as readonly SingleCommit[]).flatMap(({ files }) => files.map(({ from }) => from));
+    for (const name of names) {
+      if (!name.startsWith(this.#prefix) || !name.endsWith(".tmp") || prepared.includes(name)) continue;
+      const [ofJob, ofAttempt] = name.slice(this.#prefix.length).split(".");
+      if (ofJob !== jobId || Number(ofAttempt) < attempt) await disk.remove(`${this.directory}/${name}`);
     }
   }
 
-  nextFile(): { from: string; to: string } {
-    const { uid, jobId, attempt } = this.#context;
-    return { from: `.${this.#name}.${sinkId(uid)}.${jobId}.${attempt}.tmp`, to: this.#name };
+  async #takeOver(): Promise<TakenOver | null> {
+    const { disk, states = [], uncommitted = [] } = this.#context;
+    const commits = uncommitted as readonly (FileCommit | SingleCommit)[];
+    const [state, ...others] = states as readonly PartState[];
+    const hasParts = state?.kind === "part" || commits.some((each) => !("kind" in each) && each.files.length > 0);
+    if (hasParts || others.length > 0) throw this.changed("part files were written");
+    if (state === undefined) return null;
+    const names = (await disk.stat(state.directory)) === null ? [] : await disk.list(state.directory);
+    const isCopy = (name: string): boolean => name.startsWith(this.#prefix) && name.endsWith(".tmp");
+    const all = new Set([state.from, state.to, ...names.filter(isCopy)]);
+    const sources = [...all].filter((name) => names.includes(name));
+    const file = await partCopy(disk, { state, sources, into: { ...this.nextFile(), directory: this.directory } });
+    await disk.syncDirectory(this.directory);
+    return { file, state };
   }
 
-  async prepare(files: readonly PendingFile[]): Promise<SingleCommit> {
+  /** What the checkpoint holds cannot become part of this one file. */
+  changed(what: string): UserError {
+    const path = `${this.directory}/${this.#name}`;
+    return new UserError("SINK_TARGET_CHANGED", `${what} when the checkpoint was taken, and ${path} is a single file`, {
+      fix: "let the sink write what it wrote then, or begin anew with --fresh",
+      operator: this.#context.uid,
+    });
+  }
+
+  nextFile(): FileNames {
+    const { jobId, attempt } = this.#context;
+    return { from: `${this.#prefix}${jobId}.${attempt}.tmp`, to: this.#name, number: 0 };
+  }
+
+  stateOf({ number, from, to, size, crc }: OpenFile): Omit<PartState, "rows" | "ageMs" | "layout"> {
+    return { kind: "single", directory: this.directory, subtask: 0, number, from, to, size, crc };
+  }
+
+  async prepare(files: readonly PendingFile[]): Promise<readonly SingleCommit[]> {
     const { disk, uid, jobId: job, attempt } = this.#context;
+    if (files.length === 0) return [];
     await disk.syncDirectory(this.directory); // The name survives a crash before the commit.
-    return { kind: "single", directory: this.directory, uid, job, attempt, files };
+    return [{ kind: "single", directory: this.directory, uid, job, attempt, files }];
   }
 }
 
 /** Every step is done, or found done already. */
 export async function singleCommit(disk: Disk, commit: SingleCommit): Promise<void> {
-  const { directory, uid, job, attempt, files } = commit;
+  const { directory, uid, files } = commit;
   const names = await disk.list(directory);
   for (const { from, to, size } of files) {
     const place = filePlace(disk, directory, to);
     const claim = newestClaim(await claimsRead(place, names), 0);
-    const isOurs = claim?.uid === uid && claim.job === job && claim.attempt <= attempt;
-    if (!isOurs || !names.includes(from)) {
+    if (claim === undefined || !goesOnFrom(claim, commit) || !names.includes(from)) {
       await checkCommitted(disk, `${directory}/${to}`, size);
       continue;
     }

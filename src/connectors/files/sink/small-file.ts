@@ -26,6 +26,7 @@ export async function textWrite(disk: Disk, path: string, text: string, mode: "c
 
 /** All at once. The name is durable once its directory is. */
 export async function textReplace(disk: Disk, path: string, text: string): Promise<void> {
+  await disk.remove(`${path}.tmp`); // A file whose sync has failed once may never become durable.
   await textWrite(disk, `${path}.tmp`, text, "replace");
   await disk.rename(`${path}.tmp`, path);
 }

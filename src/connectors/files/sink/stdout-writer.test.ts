@@ -41,17 +41,17 @@ describe("standard output as a sink", () => {
     await writer.flush();
     await writer.flush();
     writer.write({ n: 3 }, Number.NaN);
-    assert.deepEqual(await writer.prepareCommit(), []);
+    assert.deepEqual(await writer.prepareCommit(true), []);
     await writer.close();
     assert.deepEqual(pieces, ["n\n1\n2\n", "3\n"]);
   });
 
   test("gets a header without rows, where the columns are known", async () => {
     const { pieces, writer } = writerOf(csv(STDOUT_PATH));
-    await writer.prepareCommit();
+    await writer.prepareCommit(true);
     assert.deepEqual(pieces, ["n\n"]);
     const lines = writerOf(jsonl(STDOUT_PATH));
-    await lines.writer.prepareCommit();
+    await lines.writer.prepareCommit(true);
     assert.deepEqual(lines.pieces, []);
   });
 

@@ -14,11 +14,17 @@ export function isToStdout(options: unknown): boolean {
   return (sink === "csv" || sink === "jsonl") && Array.isArray(paths) && paths[0] === STDOUT_PATH;
 }
 
-/** The single file that a sink writes; null: it writes a directory, or none. */
-export function singleFileOf({ kind, options }: { readonly kind: string; readonly options: unknown }): string | null {
-  const paths = kind === "sink" ? (options as { readonly paths?: unknown } | null)?.paths : null;
-  if (!Array.isArray(paths) || isToStdout(options) || !isFileTarget(String(paths[0]))) return null;
-  return String(paths[0]);
+/** When parts of a sink of a job without an end are complete, as the plan has it; null: it writes none. */
+export function partRollOf({
+  options,
+}: {
+  readonly options: unknown;
+}): { every: string; everyCheckpoint: boolean } | null {
+  const { sink, paths, roll } = (options ?? {}) as { sink?: unknown; paths?: unknown; roll?: Record<string, unknown> };
+  const isFiles = (sink === "csv" || sink === "jsonl") && Array.isArray(paths);
+  if (!isFiles || isToStdout(options) || isFileTarget(String(paths[0]))) return null;
+  const { every = "1m", everyCheckpoint } = roll ?? {};
+  return { every: typeof every === "number" ? `${every}ms` : String(every), everyCheckpoint: everyCheckpoint === true };
 }
 
 /** What a sink of this kind makes at `path`. */
