@@ -174,6 +174,8 @@ describe("windows", () => {
     assert.throws(() => tumbling("1.5ms"), { code: "WINDOW_DURATION" });
     assert.throws(() => session("0ms"), { code: "WINDOW_DURATION" });
     assert.throws(() => sliding("1s", "2s"), { code: "WINDOW_SLIDE" });
+    assert.throws(() => sliding("365d", "1ms"), { code: "WINDOW_SLIDE", message: /in 31,536,000,000/, fix: /31536ms/ });
+    assert.equal(sliding("1000s", "1ms").kind, "sliding");
     const zoned = session as (gap: "1s", options: object) => unknown;
     assert.throws(() => zoned("1s", { zone: "Europe/Berlin" }), {
       code: "OPTION_WITHOUT_EFFECT",

@@ -49,6 +49,16 @@ test("a write looks at four rows, whatever groups they are in; a table that lose
   assert.equal(table.size, 0);
 });
 
+test("a row is removed when its time has come, and not a millisecond before", () => {
+  const { table, expiry, advance } = setup(1, 1);
+  advance(TTL_MS - 1);
+  expiry.sweep();
+  assert.equal(table.size, 1);
+  advance(1);
+  expiry.sweep();
+  assert.equal(table.size, 0);
+});
+
 test("pages that a burst has left behind are passed 64 at a time", () => {
   const { table, expiry, rows, advance } = setup(20_000, 1);
   for (const row of rows.subarray(0, -1)) table.remove(row);

@@ -47,7 +47,7 @@ const DAYS = [
     side: "sell",
     maybe: null,
     maybeDate: new Date(5),
-    when: new Date(Number.NaN),
+    when: new Date(-8.64e15),
     at: 1.7e12,
     big: -(2n ** 63n),
     nothing: null,

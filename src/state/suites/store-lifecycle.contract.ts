@@ -87,6 +87,32 @@ function snapshotTests(make: StoreMaker): void {
     assert.deepEqual(fill(make({ key: F64 }), 40), fill(make({ key: F64 }), 0));
   });
 
+  test("what is restored expires when it would have, counted from when it was written", () => {
+    const open = (tested: TestedStore) => ({
+      ...tested,
+      value: tested.store.value<number>(valueSpec("value", F64, 100), null),
+      text: tested.store.value<string>(valueSpec("text", STRING, 100), null),
+      list: tested.store.list<string>(listSpec("list", STRING, 100)),
+      map: tested.store.map<string, number>(mapSpec("map", STRING, F64, 100)),
+    });
+    const before = open(make({ key: F64 }));
+    use(before.store, F64, 1);
+    before.value.set(1);
+    before.text.set("text");
+    before.list.add("item");
+    before.map.set("entry", 1);
+    const after = open(make({ key: F64 }));
+    after.advance(60);
+    for (let group = 0; group < MAX_PARALLELISM; group += 1)
+      after.store.restore(group, new ByteCursor(snapshotOf(before.store, group)));
+    const seen = () => [after.value.get(), after.text.get(), after.list.get(), after.map.get("entry")];
+    use(after.store, F64, 1);
+    after.advance(39);
+    assert.deepEqual(seen(), [1, "text", ["item"], 1]);
+    after.advance(1);
+    assert.deepEqual(seen(), [null, null, [], undefined]);
+  });
+
   test("what operators keep in tables of their own is part of the snapshot, by name", () => {
     const one = openPart(make({ key: STRING }).store, "panes");
     const key = "a long key of more than sixteen bytes";

@@ -466,3 +466,19 @@ test("fingerprints tell specs and options apart, and are the same for the same o
   assert.equal(compileBatchCodec(JSON.parse(JSON.stringify(spec)), REFUSE, "again").fingerprint, prints[0]);
   assert.match(prints[0]!, /^[0-9a-f]{32}$/);
 });
+
+test("one wide letter anywhere in a batch makes all of its text wide", () => {
+  const { spec } = t.struct({ text: t.string });
+  const codec = compileBatchCodec(spec, REFUSE);
+  const [writer, reader] = [codec.createWriter(), codec.createReader()];
+  const texts = ["plain", "naïve", "x".repeat(70)];
+  for (const wide of ["日", "Ω", "\ud83c"]) {
+    for (let place = 0; place <= texts.length; place++) {
+      const records = [...texts.slice(0, place), `${wide}é`, ...texts.slice(place)].map((text) => ({ text }));
+      for (const record of records) assert.equal(writer.append(record, Number.NaN), true);
+      const { region, offset, size } = encodeAt(writer, 1);
+      reader.open(region, offset, size);
+      assertReads(spec, reader, records, null);
+    }
+  }
+});

@@ -61,7 +61,8 @@ function objectShape(value: object, depth: number): TypeSpec {
   if (prototype === Array.prototype) return listShape(value as readonly unknown[], depth);
   if (types.isTypedArray(value)) return typedArrayShape(value);
   if (Object.keys(value).length > 0) return ANY;
-  if (prototype === Date.prototype && types.isDate(value)) return { kind: "date" };
+  if (prototype === Date.prototype && types.isDate(value))
+    return Number.isNaN(value.getTime()) ? ANY : { kind: "date" };
   if (prototype === Set.prototype && types.isSet(value)) return { kind: "set", item: itemShape(value, depth) };
   if (prototype !== Map.prototype || !types.isMap(value)) return ANY;
   return { kind: "map", key: itemShape(value.keys(), depth), value: itemShape(value.values(), depth) };

@@ -39,6 +39,7 @@ function describeObject(value: object): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null || prototype === Object.prototype) return "an object";
+  if (types.isDate(value) && Number.isNaN(value.getTime())) return "an invalid Date";
   const name = className(prototype as object);
   return /^[AEIOU]/.test(name) ? `an ${name}` : `a ${name}`;
 }

@@ -75,7 +75,7 @@ function leafFits(walk: Walk, spec: Leaf, value: unknown): boolean {
     case "undefined":
       return value === undefined;
     case "date":
-      return types.isDate(value) && isBare(walk, value, Date.prototype);
+      return types.isDate(value) && !Number.isNaN(value.getTime()) && isBare(walk, value, Date.prototype);
     case "bytes":
       return isTypedArrayOf(spec.array, value);
     default:

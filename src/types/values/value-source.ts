@@ -119,7 +119,7 @@ export class ValueSource {
       case "undefined":
         return `${v} !== undefined`;
       case "date":
-        return `!isDate(${v}) || getPrototypeOf(${v}) !== datePrototype${this.#notBare(v)}`;
+        return `!isDate(${v}) || getPrototypeOf(${v}) !== datePrototype || !(${v}.getTime() <= ${TIME_MAX_MS})${this.#notBare(v)}`;
       default:
         return null;
     }

@@ -10,6 +10,7 @@ const VALUE = "src/state/managed/managed-value.ts";
 const PAGES = "src/state/pages/page-allocator.ts";
 const STORE = "src/state/store/keyed-store.ts";
 const SORTED = "src/state/table/sorted-table.ts";
+const STORE_TESTS = ["src/state/managed/managed-store.test.ts"];
 const IN_ORDER_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 export const STATE: readonly Mutant[] = [
@@ -93,6 +94,7 @@ export const STATE: readonly Mutant[] = [
     file: TIMERS,
     find: "f64[this.#table.writable(row) + this.#timeWord] = atMs;",
     replace: "f64[row + this.#timeWord] = atMs;",
+    tests: STORE_TESTS,
   },
   {
     name: "a row page says which group of its table it is of, not which key group",
@@ -190,24 +192,28 @@ export const STATE: readonly Mutant[] = [
     file: TIMERS,
     find: "    if (atMs < before) this.#heaps[domain as 0 | 1].advance(row);\n",
     replace: "    void before;\n",
+    tests: STORE_TESTS,
   },
   {
     name: "a timer is removed only after its callback",
     file: TIMERS,
     find: "      this.#remove(row);\n      this.#current.set(fired.key, fired.hash);\n      onTimer(fired);",
     replace: "      this.#current.set(fired.key, fired.hash);\n      onTimer(fired);\n      this.#remove(row);",
+    tests: STORE_TESTS,
   },
   {
     name: "timers set while the last ones fire go on for ever",
     file: TIMERS,
     find: "      if (this.#isLastRun && domain === EVENT) this.dropped += 1;\n      else",
     replace: "      if (this.#isLastRun && domain === PROCESSING) this.dropped += 1;\n      else",
+    tests: STORE_TESTS,
   },
   {
     name: "a timer due at the watermark itself waits for the next one",
     file: TIMERS,
     find: "while (heap.size > 0 && heap.leastMs() <= upToMs) {",
     replace: "while (heap.size > 0 && heap.leastMs() < upToMs) {",
+    tests: STORE_TESTS,
   },
   {
     name: "an item that fills a chunk of a list is not counted",

@@ -35,6 +35,9 @@ export type WindowOptions = {
   readonly zone?: string;
 };
 
+/** Windows that a record may be in: each of them is a row of its own for each key. */
+const OVERLAP_MAX = 1_000_000;
+
 /** Windows of equal size, side by side. */
 export function tumbling(size: Duration, options: WindowOptions = {}): PaneWindowSpec {
   checkOptions({ of: "tumbling", given: options, takes: { offset: true, zone: true } });
@@ -42,7 +45,10 @@ export function tumbling(size: Duration, options: WindowOptions = {}): PaneWindo
   return { kind: "tumbling", sizeMs, offsetMs: offsetMs(options, sizeMs), zone: zoneChecked(options) };
 }
 
-/** Windows of equal size, one starting every `slide`. Costs as much as tumbling windows of gcd(size, slide). */
+/**
+ * Windows of equal size, one starting every `slide`. Costs as much as tumbling windows of gcd(size, slide). Throws
+ * WINDOW_SLIDE where windows would leave records out, or a record would be in more than a million.
+ */
 export function sliding(size: Duration, slide: Duration, options: WindowOptions = {}): PaneWindowSpec {
   checkOptions({ of: "sliding", given: options, takes: { offset: true, zone: true } });
   const sizeMs = wholeMs("size", size);
@@ -50,6 +56,12 @@ export function sliding(size: Duration, slide: Duration, options: WindowOptions 
   if (slideMs > sizeMs) {
     throw new UserError("WINDOW_SLIDE", `windows of ${size} that slide by ${slide} leave records out`, {
       fix: "make the slide at most the size; to sample, filter first",
+    });
+  }
+  if (sizeMs / slideMs > OVERLAP_MAX) {
+    const overlap = Math.ceil(sizeMs / slideMs).toLocaleString("en");
+    throw new UserError("WINDOW_SLIDE", `with windows of ${size} that slide by ${slide} each record is in ${overlap}`, {
+      fix: `make the slide at least ${Math.ceil(sizeMs / OVERLAP_MAX)}ms: a record is in at most ${OVERLAP_MAX.toLocaleString("en")} windows`,
     });
   }
   return { kind: "sliding", sizeMs, slideMs, offsetMs: offsetMs(options, slideMs), zone: zoneChecked(options) };
