@@ -17,6 +17,8 @@ type Step =
   | { readonly kind: "repeat" | "generate"; readonly times: number }
   | { readonly kind: "rebalance" | "rescale" | "broadcast" | "global" | "partitionBy" }
   | { readonly kind: "count"; readonly modulus: number }
+  /** Of batch jobs. */
+  | { readonly kind: "aggregate"; readonly modulus: number }
   | { readonly kind: "window"; readonly modulus: number; readonly size: number }
   /** Joins the stream of that index. */
   | { readonly kind: "union"; readonly with: number };
@@ -30,6 +32,7 @@ type Node = { readonly from: number; readonly step: Step; readonly settings: Set
 
 /** Streams 0 … sources-1 are sources; each node makes a further one. Streams that nobody reads end in sinks. */
 export type Graph = {
+  readonly batch: boolean;
   readonly sources: readonly { readonly rows: number; readonly settings: Settings }[];
   readonly nodes: readonly Node[];
 };
@@ -42,6 +45,7 @@ const OVERDRAFT = 100;
 
 export function graphOf(seed: number): Graph {
   const random = new SeededRandom(seed ^ 0x6ea9);
+  const batch = random.next() < 0.3;
   const plain = random.next() < 0.4; // Long chains, in which one operator's records stop another.
   const sources = Array.from({ length: 1 + random.below(2) }, () => ({
     rows: random.next() < 0.1 ? 0 : 1 + random.below(200),
@@ -51,11 +55,11 @@ export function graphOf(seed: number): Graph {
   const count = 1 + random.below(NODES_MAX);
   for (let i = 0; i < count; i += 1) {
     const streams = sources.length + nodes.length;
-    const step = stepOf(random, streams);
+    const step = stepOf(random, streams, batch);
     const from = random.next() < 0.6 ? streams - 1 : random.below(streams);
     nodes.push({ from, step, settings: settingsOf(random, plain || isPartitioning(step)) });
   }
-  return { sources, nodes };
+  return { batch, sources, nodes };
 }
 
 /** What has no operator of its own has no settings, either. */
@@ -71,7 +75,8 @@ function settingsOf(random: SeededRandom, none: boolean): Settings {
   };
 }
 
-function stepOf(random: SeededRandom, streams: number): Step {
+function stepOf(random: SeededRandom, streams: number, batch: boolean): Step {
+  if (batch && random.next() < 0.3) return { kind: "aggregate", modulus: 1 + random.below(30) };
   const draw = random.below(17);
   if (draw > 14) return { kind: "window", modulus: 1 + random.below(9), size: 1 + random.below(60) };
   if (draw > 12) return { kind: draw === 13 ? "repeat" : "generate", times: 2 };
@@ -109,12 +114,13 @@ type Declared = {
 /** The job, and what its sinks received. */
 function declare(graph: Graph): { job: Job; received: Row[] } {
   const received: Row[] = [];
-  const declared = job({ name: "random" }, (env) => {
+  const declared = job({ name: "random", mode: graph.batch ? "batch" : "stream" }, (env) => {
     const streams: Declared[] = graph.sources.map(({ rows, settings }, index) => {
       const stream = env.from(`source-${index}`, collection(rowsOf(index, rows)));
       return { stream: set(stream as unknown as Stream<Row>, settings), partitioned: false };
     });
-    for (const [index, node] of graph.nodes.entries()) streams.push(apply(node, index, streams));
+    for (const [index, node] of graph.nodes.entries())
+      streams.push(apply(node, { index, batch: graph.batch }, streams));
     for (const index of leaves(graph)) streams[index]!.stream.to(`sink-${index}`, sinkInto(received));
   });
   return { job: declared, received };
@@ -127,7 +133,9 @@ function leaves(graph: Graph): number[] {
   );
 }
 
-function apply({ from, step, settings }: Node, index: number, streams: readonly Declared[]): Declared {
+type Place = { readonly index: number; readonly batch: boolean };
+
+function apply({ from, step, settings }: Node, { index, batch }: Place, streams: readonly Declared[]): Declared {
   const { stream } = streams[from]!;
   switch (step.kind) {
     case "map":
@@ -172,8 +180,10 @@ function apply({ from, step, settings }: Node, index: number, streams: readonly 
       };
     case "count":
       return { stream: set(counted(plainOf(streams[from]!), step.modulus, index), settings), partitioned: false };
+    case "aggregate":
+      return { stream: aggregated(plainOf(streams[from]!), { step, index, settings }), partitioned: false };
     case "window":
-      return { stream: windowed(stream, { step, index, settings }), partitioned: false };
+      return { stream: windowed(stream, { step, index, settings, batch }), partitioned: false };
     case "union":
       return united(stream, streams[step.with]!);
     case "partitionBy":
@@ -216,14 +226,34 @@ function counted(stream: Stream<Row>, modulus: number, index: number): Stream<Ro
     }) as unknown as Stream<Row>;
 }
 
+type AggregateStep = Extract<Step, { kind: "aggregate" }>;
+
+function aggregated(
+  stream: Stream<Row>,
+  { step, index, settings }: { step: AggregateStep; index: number; settings: Settings },
+): Stream<Row> {
+  const totals = stream
+    .keyBy((row) => row.id % step.modulus, t.f64)
+    .aggregate({ n: count(), high: max("id") })
+    .uid(`aggregate-${index}`);
+  return set(totals as unknown as Stream<Row>, settings).map(Counted, (row) =>
+    aggregateRow(row as unknown as Parameters<typeof aggregateRow>[0]),
+  );
+}
+
+function aggregateRow({ key, n, high }: { readonly key: number; readonly n: number; readonly high: number }): Row {
+  return { id: n, tag: `a${key}:${high}` };
+}
+
 type WindowStep = Extract<Step, { kind: "window" }>;
 
 /** Event times are the ids, in any order: nothing is late. What is set is set for their operator. */
 function windowed(
   stream: Stream<Row>,
-  { step, index, settings }: { step: WindowStep; index: number; settings: Settings },
+  { step, index, settings, batch }: Place & { step: WindowStep; settings: Settings },
 ): Stream<Row> {
-  const timed = set(stream.eventTime({ at: (row) => row.id, outOfOrder: "1000d", unit: "ms" }), settings);
+  const at = { at: (row: Row) => row.id, unit: "ms" } as const;
+  const timed = set(stream.eventTime(batch ? at : { ...at, outOfOrder: "1000d" }), settings);
   return timed
     .keyBy((row) => row.id % step.modulus, t.f64)
     .window(tumbling(`${step.size}ms`))
@@ -284,7 +314,8 @@ function interpret(graph: Graph, parallelismOf: (stream: number) => number): Row
   const streams: Row[][] = graph.sources.map(({ rows }, index) => rowsOf(index, rows));
   const broadcasts = new Set<number>();
   const read = (stream: number, reader: number): Row[] => {
-    const keyed = graph.nodes[reader - sourceCount]?.step.kind === "count"; // keyBy decides anew where records go.
+    // keyBy decides anew where records go.
+    const keyed = ["count", "aggregate"].includes(graph.nodes[reader - sourceCount]?.step.kind ?? "");
     if (keyed || !broadcasts.has(stream)) return streams[stream]!;
     return Array.from({ length: parallelismOf(reader) }, () => streams[stream]!).flat();
   };
@@ -321,6 +352,12 @@ function interpretStep(step: Step, input: readonly Row[]): Row[] {
         counts.set(key, count);
         return { id: count, tag: `k${key}` };
       });
+    }
+    case "aggregate": {
+      const groups = Map.groupBy(input, ({ id }) => id % step.modulus);
+      return [...groups].map(([key, rows]) =>
+        aggregateRow({ key, n: rows.length, high: Math.max(...rows.map(({ id }) => id)) }),
+      );
     }
     case "window":
       return interpretWindow(step, input);
