@@ -53,6 +53,8 @@ async function setUp(checkpoints: JobCheckpoints | null = null) {
   const env = new SimEnv({ seed: 1 });
   const { graph } = await planned();
   const posted: [slot: number, message: ToSlot["kind"], to: string | null][] = [];
+  /** Whether slots were to drop what is prepared as well, for each "cancel". */
+  const discards: boolean[] = [];
   const ended: number[] = [];
   const printed: string[] = [];
   const logged: string[] = [];
@@ -74,8 +76,10 @@ async function setUp(checkpoints: JobCheckpoints | null = null) {
           if (message.kind === "deploy")
             posted.push([message.slot, "deploy", message.tasks.map(({ id }) => id).join()]);
           else if (message.kind === "release") session.send(released(message.slot));
-          else
+          else {
             posted.push([message.slot, message.message.kind, "task" in message.message ? message.message.task : null]);
+            if (message.message.kind === "cancel") discards.push(message.message.discard);
+          }
         },
         lost: () => undefined,
       };
@@ -121,7 +125,24 @@ async function setUp(checkpoints: JobCheckpoints | null = null) {
     for (const slot of [0, 1]) await say(slot, { kind: "committed", task: `1/${slot}/${attempt}`, sink: "out" });
   };
   const leave = (): void => session.close();
-  return { env, master, posted, ended, printed, logged, dropped, tell, say, run, finish, commit, close, leave, end };
+  return {
+    env,
+    master,
+    posted,
+    discards,
+    ended,
+    printed,
+    logged,
+    dropped,
+    tell,
+    say,
+    run,
+    finish,
+    commit,
+    close,
+    leave,
+    end,
+  };
 }
 
 const SPLIT = { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/1" } as const;
@@ -298,6 +319,25 @@ describe("a job master", () => {
     );
     await close();
     assert.deepEqual(await master.result, { outcome: "cancelled", error: null });
+  });
+
+  test("what was prepared is dropped when a job fails, but for one with checkpoints: they may hold it", async () => {
+    for (const [checkpoints, discarded] of [
+      [null, true],
+      [CHECKPOINTS, false],
+    ] as const) {
+      const { master, say, tell, close, run, posted, discards } = await setUp(checkpoints);
+      await run();
+      await say(1, { kind: "prepared", task: "1/1/0", sinks: [{ sink: "out", committables: [1] }] });
+      await tell({ kind: "slotLost", slot: 1, tasks: LOST, error: failure("SLOT_OUT_OF_MEMORY") });
+      assert.deepEqual([...new Set(discards)], [discarded]);
+      assert.equal(
+        posted.some(([slot, kind]) => slot === 0 && kind === "discard"),
+        discarded,
+      );
+      await close(0);
+      assert.equal((await master.result).error?.code, "SLOT_OUT_OF_MEMORY");
+    }
   });
 
   test("one whose slot cannot close what it has committed has failed, and says that all is committed", async () => {

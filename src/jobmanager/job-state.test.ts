@@ -62,6 +62,10 @@ const LIVES: Readonly<Record<string, readonly [events: readonly JobEvent[], acti
     [...TWO, committed(0), committed(1), ...CLOSED],
     [...COMMITS, "close", "done: finished"],
   ],
+  "fails once all is committed": [
+    [...TWO, committed(0), committed(1), failed(errorOf("LATE")), ...CLOSED],
+    [...COMMITS, "close", "done: failed"],
+  ],
   "has nothing to commit": [
     [
       ...deployed(2),

@@ -52,6 +52,8 @@ describe("the shuffle environment", () => {
     const { connect, leased } = setUp();
     assert.equal(connect(0, [sender(0, [0]), receiver(0, [0])]).rings.size, 0);
     assert.equal(leased(), 0);
+    const half = connect(5, [sender(5, [5, 6])]);
+    assert.deepEqual([half.rings.size, leased()], [1, PER_CHANNEL + SHARED]);
     const memories = [
       connect(0, [sender(0, [1])]),
       connect(0, [sender(0, [1], 1)]),

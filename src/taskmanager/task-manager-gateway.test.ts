@@ -27,11 +27,14 @@ function setUp() {
   const told: [slot: number, what: string][] = [];
   const ended: number[] = [];
   const says: ((message: FromSlot) => void)[] = [];
+  /** Their threads end by themselves. */
+  const exits: (() => void)[] = [];
   const runner: SlotRunner = {
     keepReady: () => undefined,
     residentBytes: () => null,
-    start: ({ index, fence }) => {
+    start: ({ index, fence }, onExit) => {
       started.push(index);
+      exits[index] = () => onExit({ kind: "exit", code: 1, error: null });
       let said = 0;
       return {
         control: {
@@ -73,7 +76,7 @@ function setUp() {
     says[slot]?.(message);
     await env.advance(0);
   };
-  return { env, transport, gateway, dropped, dial, say, started, told, ended };
+  return { env, transport, gateway, dropped, dial, say, started, told, ended, exits };
 }
 
 function textOf(message: ToSlot): string {
@@ -136,6 +139,30 @@ describe("a TaskManager and its job masters", () => {
     second.session.send({ kind: "release", slot: 0 });
     await env.advance(0);
     assert.deepEqual([told, ended], [[[0, "deploy"]], []]);
+  });
+
+  test("G2: a slot that is lost after its job master is ended, too; nothing of the job is left, its figures included", async () => {
+    const { env, dial, say, ended, gateway, exits } = setUp();
+    const { session } = dial();
+    session.send(DEPLOY);
+    session.send({ ...DEPLOY, slot: 1 });
+    await env.advance(0);
+    await say(0, { kind: "metrics", definitions: [] });
+    const figures = gateway.metricsOf(FENCE);
+    assert.equal(gateway.metricsOf(FENCE), figures);
+    session.close();
+    await env.advance(0);
+    assert.notEqual(gateway.metricsOf(FENCE), figures);
+    exits[1]?.();
+    await env.advance(0);
+    await say(0, { kind: "closed", task: "0/0/0", error: null });
+    assert.deepEqual(ended, [0]);
+    const next = dial({ ...FENCE, attempt: 2 as Attempt });
+    next.session.send(DEPLOY);
+    next.session.send({ ...DEPLOY, slot: 1 });
+    await env.advance(0);
+    assert.deepEqual(next.heard, [], "there is room for both");
+    await gateway.close();
   });
 
   test("G2: when the job master is lost, its slots are cancelled and keep what they have prepared, are ended as they close, and the rest in the end", async () => {

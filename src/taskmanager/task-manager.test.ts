@@ -475,6 +475,51 @@ test("M4: a thread that may be spoilt is replaced once its tasks are closed; wha
   ends[1]?.();
 });
 
+test("M1: what waits for a slot's next thread holds nothing any more once the slot is released", async () => {
+  const { thread, ends } = slowToEnd();
+  const { manager, slots, close, says, deploy } = setUp([thread, thread], () => null);
+  says[0]?.({ kind: "spoilt", reason: "it has called process.exit" });
+  close(0, "8/0/0", "9/0/0");
+  deploy(0);
+  assert.ok(manager.network.stats().leased > 0);
+  const released = slots.release(0);
+  ends[0]?.();
+  await released;
+  assert.equal(manager.network.stats().leased, 0);
+  void manager.close();
+  await settled();
+  for (const end of ends) end();
+});
+
+test("a slot that was released is taken anew by whoever speaks of it again", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
+  const { manager, slots, given } = setUp([thread], () => null);
+  await slots.release(0);
+  slots.deploy(0, JOB, [taskOf(0, 0, 1)]);
+  slots.post(0, { kind: "prepare" });
+  assert.deepEqual(
+    given.map(({ heard }) => heard.map(({ kind }) => kind).join()),
+    ["deploy", "deploy,prepare"],
+  );
+  await manager.close();
+});
+
+test("the next thread of a slot is watched as the one before: when it hangs, it is ended", async () => {
+  const thread: Thread = { heldBytes: 0, terminate: async () => undefined, stack: "    at spin (job.ts:1:1)" };
+  const { env, manager, slots, lost, hang } = setUp([thread], () => null);
+  for (const attempt of [1, 2]) {
+    hang(0);
+    await env.advance(60_000);
+    assert.equal(lost.length, attempt);
+    slots.deploy(0, JOB, [taskOf(0, 0, attempt)]);
+  }
+  assert.deepEqual(
+    lost.map(({ error }) => error.code),
+    ["FUNCTION_NEVER_RETURNED", "FUNCTION_NEVER_RETURNED"],
+  );
+  await manager.close();
+});
+
 test("M4: a thread that is spoilt while it has no tasks is replaced when it gets some", async () => {
   const thread: Thread = { heldBytes: 0, terminate: async () => undefined };
   const { manager, slots, close, says, given } = setUp([thread], () => null);

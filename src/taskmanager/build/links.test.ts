@@ -33,14 +33,15 @@ function setUp() {
       ...{ view, segmentSize: SEGMENT_SIZE, doorbells, ownSlot, recordBytesMax: 100_000 },
       ...{ segmentsPerChannel, segmentsPerChannelMax: 4 },
     });
-  return { linksOf, rung };
+  return { linksOf, rung, locals };
 }
 
 test("both ends of a channel inside a slot are one queue, and other channels are others", () => {
-  const { linksOf, rung } = setUp();
+  const { linksOf, rung, locals } = setUp();
   const links = linksOf(1, {});
   const [sender] = links.senders(...task(1, 1));
   const receiver = links.receiver(channel(1, 1));
+  assert.equal(locals.size, 0, "what has both ends waits for nobody");
   const others = [channel(1, 2), { ...channel(1, 1), attempt: 1 }].map((other) => links.receiver(other));
   assert.ok(sender?.sendRows({ rows: [{ id: 1 }], times: null, kinds: null, marks: null }));
   assert.deepEqual(rung, [1], "its own slot is rung");

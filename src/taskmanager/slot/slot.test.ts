@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UserError } from "../../base/errors.ts";
-import type { FromSlot, JobDescriptor, PreparedSink, TaskDescriptor, TaskId } from "../../protocol/slot-messages.ts";
+import type {
+  FromSlot,
+  JobDescriptor,
+  PreparedSink,
+  TaskDescriptor,
+  TaskId,
+  ToSlot,
+} from "../../protocol/slot-messages.ts";
 import { SimEnv } from "../../testing/sim-env.ts";
 import { RowOutlets } from "../drivers/row-outlet.ts";
 import type { SinkCommitters } from "../drivers/sink-committers.ts";
@@ -200,6 +207,9 @@ describe("a slot", () => {
     await settle();
     assert.deepEqual(sent[1], { kind: "split", task: "0/1/0", split: null });
     assert.equal(sent.length, 2);
+    tasks.set("0/0/1", new ScriptedTask([]));
+    await deploy("0/0/1");
+    assert.equal(sent.length, 3, "it is answered once");
   });
 
   test("S2: a task that fails stops alone and is reported once; it closes when the slot is told to, the others go on", async () => {
@@ -351,13 +361,19 @@ describe("a slot", () => {
   });
 
   test("S4: what fails or is cancelled while it is being deployed is closed once it is open, and never runs", async () => {
-    for (const interrupt of ["fail", "cancel", "cancel it"] as const) {
+    const interrupts: Readonly<Record<string, readonly ToSlot[]>> = {
+      fail: [],
+      cancel: [cancelled(null)],
+      "cancel it": [cancelled(["0/0/0"])],
+      "cancel, then stop": [cancelled(null), { kind: "prepare" }],
+    };
+    for (const [interrupt, messages] of Object.entries(interrupts)) {
       const opened = Promise.withResolvers<void>();
       const task = new ScriptedTask(["more"], { open: () => opened.promise });
       const { slot, deploy, settle, said, released } = setUp({ tasks: new Map([["0/0/0", task]]) });
       await deploy("0/0/0");
       if (interrupt === "fail") slot.fail(null, new Error("late rejection"));
-      else slot.onMessage(cancelled(interrupt === "cancel" ? null : ["0/0/0"]));
+      for (const message of messages) slot.onMessage(message);
       await settle();
       assert.ok(!slot.isEmpty, "what is being opened cannot be closed yet");
       opened.resolve();
@@ -483,5 +499,34 @@ describe("a slot outlives its tasks", () => {
     slot.onMessage({ kind: "rowsRead", task: "0/1/0", sink: "out", bytes: 2 ** 20 });
     await settle();
     assert.deepEqual(done, ["0/0/0", "0/1/0"]);
+  });
+
+  test("a sink that waits for its reader is let go when the job is stopped: it could not prepare", async () => {
+    const { slot, settle, outlets } = await running(new ScriptedTask([]));
+    let done = false;
+    const delivered = outlets
+      .get("0/0/0")!
+      .of("out")
+      .deliver(new Uint8Array(2 ** 20));
+    void delivered.then(() => {
+      done = true;
+    });
+    slot.onMessage({ kind: "prepare" });
+    await settle();
+    assert.ok(done);
+  });
+
+  test("what was prepared before the restored checkpoint is committed before its sinks are opened", async () => {
+    const order: string[] = [];
+    const task = new ScriptedTask([], { open: async () => void order.push("open") });
+    const { slot, settle, commits } = setUp({ tasks: new Map([["0/0/1", task]]) });
+    const prepared: PreparedSink = { sink: "out", committables: ["before"] };
+    const restore = { finished: false, source: null, recommit: [prepared] } as unknown as TaskDescriptor["restore"];
+    const descriptor = { id: "0/0/1", vertex: 0, subtask: 0, attempt: 1, restore } as TaskDescriptor;
+    const wiring = { rings: new Map(), segments: new Map() };
+    commits.push = (...what: string[]) => order.push(...what);
+    slot.onMessage({ kind: "deploy", job: {} as JobDescriptor, tasks: [descriptor], wiring });
+    await settle();
+    assert.deepEqual(order, ["commit out before", "open"]);
   });
 });

@@ -73,9 +73,7 @@ export class TaskState {
   #partsOf(uid: string): SubtaskSnapshot["parts"] {
     const parts: Record<string, Uint8Array> = {};
     for (const part of this.#parts) {
-      if (part.uid !== uid) continue;
-      const bytes = written((out) => part.holder.snapshot(out));
-      if (bytes.length > 0) parts[part.name] = bytes;
+      if (part.uid === uid) parts[part.name] = written((out) => part.holder.snapshot(out));
     }
     return parts;
   }

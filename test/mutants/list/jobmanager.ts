@@ -196,4 +196,43 @@ export const JOBMANAGER: readonly Mutant[] = [
     find: "    for (const [slot, open] of this.#open.entries()) if (open.size === 0) this.#release(slot);\n",
     replace: "",
   },
+  {
+    name: "a job that fails once all is committed has finished",
+    file: "src/jobmanager/job-state.ts",
+    find: 'if (state.commitsBegan) return stay({ ...state, outcome: "failed", error: withCommits(state, error) });',
+    replace: "if (state.commitsBegan) return stay({ ...state, error: withCommits(state, error) });",
+  },
+  {
+    name: "commits of a checkpoint begin before those of the one before are acknowledged",
+    file: "src/jobmanager/checkpointing/checkpoint-commits.ts",
+    find: "if (this.#commits.size === 0) this.#next();",
+    replace: "this.#next();",
+    tests: ["src/jobmanager/checkpointing/checkpoint-commits.test.ts"],
+  },
+  {
+    name: "a commit of a checkpoint is tried again and again",
+    file: "src/jobmanager/checkpointing/checkpoint-commits.ts",
+    find: "    this.#commits = commitsWith(this.#commits, commit);\n    if (retry === null) fail(cause);",
+    replace: "    if (retry === null) fail(cause);",
+    tests: ["src/jobmanager/checkpointing/checkpoint-commits.test.ts"],
+  },
+  {
+    name: "a commit of a checkpoint that the user has to mend is tried again",
+    file: "src/jobmanager/checkpointing/checkpoint-commits.ts",
+    find: "slots: cause.retryable ? [slotOf(task)] : []",
+    replace: "slots: [slotOf(task)]",
+    tests: ["src/jobmanager/checkpointing/checkpoint-commits.test.ts"],
+  },
+  {
+    name: "what a checkpoint may hold is dropped when its job fails",
+    file: "src/jobmanager/job-master.ts",
+    find: "discard: action.discard && this.#checkpoints === null",
+    replace: "discard: action.discard",
+  },
+  {
+    name: "what a lost slot had prepared is dropped though a checkpoint may hold it",
+    file: "src/jobmanager/job-master.ts",
+    find: "if (this.#checkpoints === null) this.#post(action.slot",
+    replace: "this.#post(action.slot",
+  },
 ];
