@@ -124,7 +124,7 @@ function rowsOf(records: readonly unknown[], record: TypeSpec | null): readonly 
     records.map((each, index) => ({ record: each, timestampMs: index % 3 })),
     null,
   );
-  driver.end();
+  driver.watermark(Infinity);
   driver.close();
   return driver.emitted.map(({ row }) => row);
 }

@@ -473,7 +473,7 @@ describe("pre-aggregation", () => {
       2,
     );
     for (const combiner of combiners) operator.records(combiner.sent as never, null);
-    operator.end();
+    operator.watermark(Infinity);
     const rows = operator.emitted.map(({ row }) => row).sort((a, b) => Number(a.key) - Number(b.key));
     const expected = Array.from({ length: 30 }, (_, key) => {
       const values = Array.from({ length: 1_000 }, (__, i) => i).filter((i) => i % 30 === key);
