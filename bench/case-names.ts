@@ -11,5 +11,6 @@ export const CASE_NAMES: readonly string[] = [
   "in-order",
   "latency",
   "back-pressure",
+  "checkpoint-backpressure",
   "start",
 ];

@@ -5,6 +5,7 @@
 
 import { totalmem } from "node:os";
 import { nodeEnv } from "../src/base/env-node.ts";
+import { checkpointsOpen } from "../src/client/checkpoints.ts";
 import { type EmbeddedJob, embeddedStart } from "../src/client/embedded.ts";
 import { jobPlan } from "../src/client/job-plan.ts";
 import { Configuration } from "../src/config/configuration.ts";
@@ -29,9 +30,17 @@ export async function startJob(options: RunOptions): Promise<EmbeddedJob> {
   const env = nodeEnv(nodeDisk(), { logLevel: "warn" });
   const { params = {} } = options;
   const configuration = new Configuration([{ origin: { kind: "command line" }, values: options.config ?? {} }]);
+  const planned = await jobPlan(options.job, params, configuration);
+  const { plan } = planned.graph;
+  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  const opened = await checkpointsOpen({
+    ...{ env, cwd: process.cwd(), plan, configuration, fresh: false, allowNonRestored: false },
+    log: () => undefined,
+  });
   return embeddedStart({
     env,
-    planned: await jobPlan(options.job, params, configuration),
+    planned,
+    ...(opened !== null && { checkpoints: opened }),
     bundle: options.module,
     params,
     configuration,
@@ -39,7 +48,7 @@ export async function startJob(options: RunOptions): Promise<EmbeddedJob> {
     checks: false,
     machineBytes: totalmem(),
     print: options.onPrint ?? ((line) => process.stderr.write(`${line}\n`)),
-    log: (line) => process.stderr.write(`${line}\n`),
+    log,
   });
 }
 

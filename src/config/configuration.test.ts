@@ -88,6 +88,10 @@ test("an unknown key is refused with the key that was probably meant", () => {
     [{ taskmanager: { memory: { proces: { size: "1g" } } } }, /did you mean taskmanager\.memory\.process\.size\?/],
     [{ "parallelism.defualt": 2 }, /did you mean parallelism\.default\?/],
     [{ "taskmanager.memory.jvm-overhead.min": "1g" }, /there is no JVM.*v8-overhead/],
+    [{ "execution.checkpointing.unaligned.enabled": true }, /buffer-debloat/],
+    [{ "execution.checkpointing.unaligned": { enabled: false } }, /buffer-debloat/],
+    [{ "execution.checkpointing.aligned-checkpoint-timeout": "1s" }, /buffer-debloat/],
+    [{ "taskmanager.network.memory.buffer-debloat.samples": 5 }, /buffer-debloat\.period/],
     [{ nonsense: 1 }, /millrace config show/],
     [{ taskmanager: {} }, /millrace config show/],
     [JSON.parse('{"__proto__": {"numberOfTaskSlots": 2}}'), /millrace config show/],
@@ -209,6 +213,10 @@ test("environment variables are found by their name, and unknown ones are refuse
     () => environmentLayers({ MILLRACE_PARALELISM_DEFAULT: "4" }),
     (error: EngineError) =>
       error.code === "CONFIG_UNKNOWN_KEY" && error.fix === "did you mean MILLRACE_PARALLELISM_DEFAULT?",
+  );
+  assert.throws(
+    () => environmentLayers({ MILLRACE_EXECUTION_CHECKPOINTING_UNALIGNED_ENABLED: "true" }),
+    (error: EngineError) => error.code === "CONFIG_UNKNOWN_KEY" && /buffer-debloat/.test(error.fix ?? ""),
   );
 });
 

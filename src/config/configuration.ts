@@ -11,6 +11,7 @@
 
 import { type SourceLocation, UserError, unreachable } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { environmentName, flinkKeyInstead } from "./flink-keys.ts";
 import type { Option } from "./option.ts";
 import { OPTIONS, type OptionKey } from "./options.ts";
 
@@ -131,17 +132,6 @@ export function configShow(configuration: Configuration): ConfigRow[] {
   });
 }
 
-/**
- * `MILLRACE_TASKMANAGER_MEMORY_PROCESS_SIZE` for `taskmanager.memory.process.size`. No two keys share a name (a test
- * sees to it).
- */
-export function environmentName(key: string): string {
-  return `MILLRACE_${key
-    .replace(/^millrace\./, "")
-    .replace(/[^a-zA-Z0-9]/g, "_")
-    .toUpperCase()}`;
-}
-
 /** One layer for each variable that begins with `MILLRACE_`. */
 export function environmentLayers(variables: Readonly<Record<string, string | undefined>>): ConfigLayer[] {
   const keys = new Map([...BY_KEY.keys()].map((key) => [environmentName(key), key]));
@@ -209,9 +199,9 @@ function optionParse(option: Option<unknown>, value: unknown, from: string): unk
 
 function unknownKey(what: string, name: string, known: Iterable<string>): UserError {
   const meant = nearest(name, known);
-  const jvm = /^taskmanager\.memory\.jvm-/.test(name) ? "there is no JVM: see taskmanager.memory.v8-overhead.*" : null;
   return new UserError("CONFIG_UNKNOWN_KEY", `unknown ${what}`, {
-    fix: jvm ?? (meant === null ? "npx millrace config show lists all keys" : `did you mean ${meant}?`),
+    fix:
+      flinkKeyInstead(name) ?? (meant === null ? "npx millrace config show lists all keys" : `did you mean ${meant}?`),
   });
 }
 

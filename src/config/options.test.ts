@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { environmentName } from "./configuration.ts";
+import { environmentName } from "./flink-keys.ts";
 import type { Option } from "./option.ts";
 import { OPTIONS } from "./options.ts";
 

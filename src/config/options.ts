@@ -195,6 +195,24 @@ export const OPTIONS = {
     default: "10",
     doc: "The most segments that one channel may have in flight.",
   }),
+  debloatEnabled: option({
+    key: "taskmanager.network.memory.buffer-debloat.enabled",
+    type: boolean(),
+    default: "true",
+    doc: "Whether no more is in flight to a task than it gets through in the target time, so that checkpoints of a job with slow consumers complete. Flink's default is false.",
+  }),
+  debloatTarget: option({
+    key: "taskmanager.network.memory.buffer-debloat.target",
+    type: duration({ min: 1 }),
+    default: "200ms",
+    doc: "In which a task gets through all that is in flight to it: what each exchange adds to a checkpoint under back-pressure. Flink's default is 1s.",
+  }),
+  debloatPeriod: option({
+    key: "taskmanager.network.memory.buffer-debloat.period",
+    type: duration({ min: 1 }),
+    default: "200ms",
+    doc: "The least time over which is measured how fast a task is.",
+  }),
   overdraftRecords: option({
     key: "millrace.task.overdraft-records",
     type: integer({ min: 1 }),

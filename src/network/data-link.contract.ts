@@ -1,4 +1,4 @@
-// What every link guarantees (data-link.ts, L1 to L6). `dataLinkContract` registers one suite; each implementation runs
+// What every link guarantees (data-link.ts, L1 to L7). `dataLinkContract` registers one suite; each implementation runs
 // it.
 
 import assert from "node:assert/strict";
@@ -149,6 +149,8 @@ function somethingOf(random: SeededRandom, index: number, carries: "rows" | "bat
   return dataOf(random, index * 1_000, large ? 200 : undefined, large ? 200 : undefined);
 }
 
+const recordsOf = (sent: Sent): number => (sent.kind === "data" ? sent.rows.length : 0);
+
 type Load = { readonly count: number; readonly carries: "rows" | "batches"; readonly message: string };
 
 /** Sends something `count` times, receives now and then, and returns what it has sent. */
@@ -162,6 +164,21 @@ async function sendInterleaved(ends: Ends, random: SeededRandom, load: Load): Pr
     while (random.next() < 0.4) ends.receive();
   }
   return sent;
+}
+
+/** Sends and receives something now and then, with a look at how many records are in flight. */
+async function countedInFlight(ends: Ends, random: SeededRandom, { count, carries, message }: Load): Promise<void> {
+  const { sender } = ends.link;
+  let inFlight = 0;
+  for (let index = 0; index < count; index += 1) {
+    const next = somethingOf(random, index * 1_000, carries);
+    if (random.next() < 0.6 && ends.send(next)) inFlight += recordsOf(next);
+    assert.equal(sender.recordsInFlight(), inFlight, message);
+    await ends.link.settle();
+    if (random.next() < 0.5 && ends.receive()) inFlight -= recordsOf(ends.received.at(-1)!);
+    await ends.link.settle();
+    sender.pump();
+  }
 }
 
 export function dataLinkContract(name: string, options: LinkOptions): void {
@@ -275,6 +292,19 @@ export function dataLinkContract(name: string, options: LinkOptions): void {
       await ends.link.settle();
       assert.equal(ends.link.sender.inFlight(), 0);
       assert.ok(ends.link.rings.sender > before, "no ring after the release");
+    });
+
+    test("L7: records count as in flight until they are released, and what the receiver wants of them comes through", async () => {
+      for (let seed = 1; seed <= 20; seed += 1) {
+        const random = new SeededRandom(seed);
+        const ends = new Ends(options, seed);
+        const { sender, receiver } = ends.link;
+        assert.deepEqual([sender.recordsInFlight(), sender.appetite()], [0, 0]);
+        receiver.setAppetite(100 + seed);
+        await countedInFlight(ends, random, { count: 100, carries: options.carries, message: `SEED=${seed}` });
+        await ends.receiveAll();
+        assert.deepEqual([sender.recordsInFlight(), sender.appetite()], [0, 100 + seed], `SEED=${seed}`);
+      }
     });
 
     if (options.carries === "rows") return;

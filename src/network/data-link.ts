@@ -12,6 +12,8 @@
 //       each of its turns.
 //   L6. A batch that was taken arrives, whether or not something follows it: its sender calls `pump` when rung until it
 //       is through.
+//   L7. What the receiver wants under way at most (its appetite, in records) comes to the sender in the end; who sends
+//       keeps to it (output-channel.ts, C7), the link takes whatever there is room for.
 
 import type { BatchWriter, MemoryView } from "../types/bytes/codec.ts";
 import type { ControlKind, ElementKind } from "./element.ts";
@@ -66,6 +68,10 @@ export interface DataSender {
   pump(): boolean;
   /** Elements sent and not yet released by the receiver. */
   inFlight(): number;
+  /** Records of them. */
+  recordsInFlight(): number;
+  /** Records that the receiver wants in flight at most, as last heard; 0: it has said nothing. */
+  appetite(): number;
   /** Part of the memory for what is in flight that is taken, 0 to 1. */
   outUsage(): number;
   /** Rings the sending slot at the receiver's next release; false: the receiver has released everything already. */
@@ -78,4 +84,6 @@ export interface DataReceiver {
   release(): void;
   /** Part of what may wait here that does, 0 to 1. */
   inUsage(): number;
+  /** Tells the sender how many records, at least one, to have in flight at most. */
+  setAppetite(records: number): void;
 }

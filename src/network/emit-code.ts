@@ -70,9 +70,10 @@ function stageCode(locals: readonly boolean[], kinds: boolean): string {
   const local = `const to = channels[channel];
     if (!to.guard(record, to.count === 0)) onMisfit(channel, ${args});
     else if (to.${kinds ? "stageChange" : "stageRow"}(${args})) onFull(channel, record);`;
-  const encoded = `const writer = channels[channel].writer;
+  const encoded = `const to = channels[channel];
+    const writer = to.writer;
     if (writer === null || !writer.append(${args})) onMisfit(channel, ${args});
-    else if (writer.bytes >= bytesMax) onFull(channel, record);`;
+    else if (writer.bytes >= bytesMax || writer.count >= to.batchRecordsMax) onFull(channel, record);`;
   if (locals.every((isLocal) => isLocal)) return local;
   if (locals.every((isLocal) => !isLocal)) return encoded;
   const index = locals.indexOf(true);

@@ -25,6 +25,8 @@ export class LocalLink implements DataSender, DataReceiver {
   readonly #sender: Doorbell;
   readonly #receiver: Doorbell;
   #rowBatches = 0;
+  #rows = 0;
+  #appetite = 0;
   #current: ReceivedElement | null = null;
   #starved = false;
 
@@ -36,6 +38,7 @@ export class LocalLink implements DataSender, DataReceiver {
   sendRows({ rows, times, kinds, marks }: RowRun): boolean {
     if (this.#rowBatches === ROW_BATCHES_MAX) return this.#refuse();
     this.#rowBatches += 1;
+    this.#rows += rows.length;
     return this.#push({ kind: ELEMENT.rows, value: 0, view: null, offset: 0, size: 0, rows, times, kinds, marks });
   }
 
@@ -60,6 +63,18 @@ export class LocalLink implements DataSender, DataReceiver {
 
   inFlight(): number {
     return this.#queue.length + (this.#current ? 1 : 0);
+  }
+
+  recordsInFlight(): number {
+    return this.#rows;
+  }
+
+  appetite(): number {
+    return this.#appetite;
+  }
+
+  setAppetite(records: number): void {
+    this.#appetite = records;
   }
 
   outUsage(): number {
@@ -87,7 +102,10 @@ export class LocalLink implements DataSender, DataReceiver {
     const element = this.#current;
     assert(element !== null, "release without poll");
     this.#current = null;
-    if (element.rows) this.#rowBatches -= 1;
+    if (element.rows) {
+      this.#rowBatches -= 1;
+      this.#rows -= element.rows.length;
+    }
     if (this.#starved) {
       this.#starved = false;
       this.#sender.ring();

@@ -104,6 +104,39 @@ test("C1: a watermark, a word of idleness and the end wait behind rows that have
   ]);
 });
 
+test("C7: what the receiver wants in flight is not passed, but one batch always goes; a batch is a quarter of it", () => {
+  const { channel, stage, poll, link } = setUp();
+  link.setAppetite(13);
+  channel.flush(); // Hears it.
+  assert.equal(channel.batchRecordsMax, 3);
+  stage(100);
+  assert.deepEqual([link.recordsInFlight(), channel.stagedRecords()], [12, 88]);
+  assert.ok(channel.refused && channel.isFull(1_000));
+  assert.equal(poll()?.rows?.length, 3);
+  assert.equal(channel.flush(), false, "88 are more than it wants");
+  for (let left = 3; left > 0; left -= 1) poll();
+  assert.ok(channel.flush(), "nothing is in flight");
+  assert.equal(link.recordsInFlight(), 88);
+  link.setAppetite(1_000_000);
+  stage(512);
+  channel.flush();
+  assert.equal(channel.batchRecordsMax, 512);
+});
+
+test("C7: until the receiver has said what it wants, it is what the channel was told; the receiver rings at a release", () => {
+  const rings: string[] = [];
+  const link = new LocalLink({ sender: { ring: () => rings.push("sender") }, receiver: silent });
+  const counts = { batches: 0, bytes: 0 };
+  const channel = new OutputChannel({ sender: link, timestamps: false, counts, appetiteAtFirst: 8 });
+  for (let n = 0; n < 10; n += 1) if (channel.stageRow(n, NaN)) channel.flush();
+  assert.deepEqual([link.recordsInFlight(), channel.stagedRecords()], [8, 2]);
+  link.poll();
+  assert.deepEqual(rings, []);
+  link.release();
+  assert.deepEqual(rings, ["sender"]);
+  assert.ok(channel.flush());
+});
+
 test("C5: a mark keeps its place among the rows, the last one at each, and travels again behind them", () => {
   const { channel, stage, poll } = setUp();
   channel.mark(1);
@@ -139,6 +172,8 @@ test("C5: a mark before the first record of a shape is before it in its batch, w
       pump: () => true,
       announce: () => undefined,
       inFlight: () => 0,
+      recordsInFlight: () => 0,
+      appetite: () => 0,
       outUsage: () => 0,
       ringAtRelease: () => false,
     };

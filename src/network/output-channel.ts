@@ -7,6 +7,8 @@
 //       limit and one record.
 //   C5. A mark is a watermark that keeps its place among the records, also within a batch.
 //   C6. The kind of a record travels beside its time; a batch of inserts alone carries none.
+//   C7. No batch goes out beyond what the receiver wants in flight (its appetite), unless nothing is in flight; and a
+//       batch is full with a part of that. So little waits before a receiver that is slow, and a barrier soon comes by.
 
 import type { BatchCodec, BatchWriter } from "../types/bytes/codec.ts";
 import { ROW_KIND, type RowKind } from "../types/bytes/row-kind.ts";
@@ -16,16 +18,29 @@ import { ELEMENT } from "./element.ts";
 
 /** Records per batch that travels by reference: enough to amortise the hand-over, few enough to die young. */
 const ROWS_PER_BATCH = 512;
+/** A full batch is this part of the receiver's appetite: while it works on one, others are there or on their way. */
+const BATCHES_PER_APPETITE = 4;
+const NO_LIMIT = 2 ** 30 - 1;
+/** Of a receiver that does not know yet how fast it is. */
+export const APPETITE_AT_FIRST = 2;
 
 const NO_KINDS = new Uint8Array(0);
 
 export type ChannelCounts = { batches: number; bytes: number };
 
+export type OutputChannelOptions = {
+  readonly sender: DataSender;
+  readonly timestamps: boolean;
+  readonly counts: ChannelCounts;
+  /** Records that the receiver wants in flight, as long as it has said nothing. Default: however many. */
+  readonly appetiteAtFirst?: number;
+};
+
 export class OutputChannel {
   readonly sender: DataSender;
   /** Local links only: rows of the batch being filled; grows past its first size while the link is full. */
   rows: unknown[] = [];
-  times: Float64Array;
+  times = new Float64Array(0);
   /** Of `rows`; nothing in it until a change is staged, and then all kinds of the batch. */
   kinds: Uint8Array = NO_KINDS;
   count = 0;
@@ -39,6 +54,8 @@ export class OutputChannel {
   stagedSinceMs = -1;
   /** The link had no room at the last `flush`: it rings once it has, so that there is nothing to do before. */
   refused = false;
+  /** Records with which a batch is full, though it could hold more (C7). */
+  batchRecordsMax = NO_LIMIT;
   readonly counts: ChannelCounts;
   readonly #timestamps: boolean;
   /** Full batches that wait for room, and those of older shapes; `schema` goes before the batch, "" once it has. */
@@ -55,12 +72,16 @@ export class OutputChannel {
   #idle = false;
   #idleSent = false;
 
-  constructor(options: { sender: DataSender; timestamps: boolean; counts: ChannelCounts }) {
+  readonly #appetiteAtFirst: number;
+  #appetite = 0;
+
+  constructor(options: OutputChannelOptions) {
     this.sender = options.sender;
+    this.#appetiteAtFirst = options.appetiteAtFirst ?? 0;
     this.counts = options.counts;
     this.#timestamps = options.timestamps;
-    this.times = new Float64Array(options.timestamps ? ROWS_PER_BATCH : 0);
-    this.rows = new Array(ROWS_PER_BATCH);
+    this.#hear();
+    this.#newRows();
   }
 
   get local(): boolean {
@@ -75,7 +96,7 @@ export class OutputChannel {
     }
     this.rows[this.count] = record;
     this.count += 1;
-    return this.count >= ROWS_PER_BATCH;
+    return this.count >= this.batchRecordsMax;
   }
 
   /** As `stageRow`, for records that may be other than inserts. */
@@ -150,6 +171,12 @@ export class OutputChannel {
     return this.count > 0 || (this.writer !== null && this.writer.count > 0) || this.#older.length > 0;
   }
 
+  /** The batch being filled is to be sent. */
+  isFull(batchBytesMax: number): boolean {
+    if (this.local) return this.count >= this.batchRecordsMax;
+    return this.writer !== null && (this.writer.bytes >= batchBytesMax || this.writer.count >= this.batchRecordsMax);
+  }
+
   /** Records staged and not sent. */
   stagedRecords(): number {
     return this.count + (this.writer?.count ?? 0) + this.#olderRecords;
@@ -157,6 +184,7 @@ export class OutputChannel {
 
   /** Sends everything staged; false when the link had no room for all of it. */
   flush(): boolean {
+    this.#hear();
     this.refused = !this.#flushAll();
     if (!this.refused) this.stagedSinceMs = -1;
     return !this.refused;
@@ -209,6 +237,7 @@ export class OutputChannel {
       else if (this.#older[0]) this.#older[0].schema = "";
     }
     if (writer.count === 0) return true;
+    if (!this.#isWanted(writer.count)) return false;
     const bytes = writer.bytes;
     if (!this.sender.sendBatch(writer)) return false;
     this.counts.batches += 1;
@@ -218,6 +247,7 @@ export class OutputChannel {
 
   #flushRows(): boolean {
     if (this.count === 0) return true;
+    if (!this.#isWanted(this.count)) return false;
     const rows = this.count === this.rows.length ? this.rows : this.rows.slice(0, this.count);
     const times = this.#timestamps ? this.times.subarray(0, this.count) : null;
     const kinds = this.kinds.length === 0 ? null : this.kinds.subarray(0, this.count);
@@ -227,9 +257,30 @@ export class OutputChannel {
     this.count = 0;
     if (this.#marks.length > 0) this.#marks = [];
     this.kinds = NO_KINDS;
-    this.rows = new Array(ROWS_PER_BATCH);
-    if (this.#timestamps) this.times = new Float64Array(ROWS_PER_BATCH);
+    this.#newRows();
     return true;
+  }
+
+  #newRows(): void {
+    if (!this.local) return;
+    this.rows = new Array(this.batchRecordsMax);
+    if (this.#timestamps) this.times = new Float64Array(this.batchRecordsMax);
+  }
+
+  #hear(): void {
+    this.#appetite = this.sender.appetite() || this.#appetiteAtFirst || NO_LIMIT;
+    const records = Math.max(1, Math.floor(this.#appetite / BATCHES_PER_APPETITE));
+    this.batchRecordsMax = this.local ? Math.min(records, ROWS_PER_BATCH) : records;
+  }
+
+  /** Whether the receiver wants so many more (C7). If not, it rings when it is done with something. */
+  #isWanted(records: number): boolean {
+    return this.#leaves(records) || !this.sender.ringAtRelease() || this.#leaves(records);
+  }
+
+  #leaves(records: number): boolean {
+    const inFlight = this.sender.recordsInFlight();
+    return inFlight === 0 || inFlight + records <= this.#appetite;
   }
 
   #growKinds(): void {

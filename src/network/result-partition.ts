@@ -51,6 +51,8 @@ export type ResultPartitionOptions = {
   /** Encoded bytes of the largest record that may travel by a link that encodes; what fits a segment always may. */
   readonly recordBytesMax: number;
   readonly refusal: Refusal;
+  /** Records that each receiver wants in flight, as long as it has said nothing. Default: however many. */
+  readonly appetiteAtFirst?: number;
   /** Watermarks keep their places among the records of a batch. Default: they go between batches. */
   readonly marks?: boolean;
 };
@@ -81,8 +83,10 @@ export class ResultPartition {
 
   constructor(options: ResultPartitionOptions) {
     this.#options = options;
+    const { counts } = this;
+    const { timestamps, appetiteAtFirst = 0 } = options;
     this.#channels = options.senders.map(
-      (sender) => new OutputChannel({ sender, timestamps: options.timestamps, counts: this.counts }),
+      (sender) => new OutputChannel({ sender, timestamps, counts, appetiteAtFirst }),
     );
     this.#learner = "learn" in options.shape ? options.shape : null;
     this.#learnedGuard = this.#learner === null ? null : new LearnedGuard(options.name);
@@ -190,8 +194,7 @@ export class ResultPartition {
   }
 
   #isOver(channel: OutputChannel): boolean {
-    if (channel.local) return channel.count >= channel.rows.length;
-    return channel.waiting || (channel.writer !== null && channel.writer.bytes >= this.#options.batchBytesMax);
+    return channel.waiting || channel.isFull(this.#options.batchBytesMax);
   }
 
   #onFull(index: number, record: unknown): void {
@@ -205,7 +208,7 @@ export class ResultPartition {
     if (!wasRefused && channel.flush()) return;
     status.full = true;
     // The first refused batch is kept open: the task stops here, unless this call goes on emitting.
-    if (wasRefused || staged > 2 * batchBytesMax) channel.cut();
+    if (staged >= batchBytesMax && (wasRefused || staged > 2 * batchBytesMax)) channel.cut();
     if (channel.stagedRecords() > overdraftRecordsMax) throw overdraft(channel.stagedRecords());
   }
 
@@ -250,7 +253,7 @@ export class ResultPartition {
     if (this.#learner === null) throw this.#misfit(record);
     this.#setCodec(this.#learner.learn(record), true);
     if (channel.writer?.append(record, timestampMs, kind) !== true) throw this.#misfit(record);
-    return channel.writer.bytes >= this.#options.batchBytesMax;
+    return channel.isFull(this.#options.batchBytesMax);
   }
 
   /** Records of undeclared type are refused for what no codec can carry, whatever shape was learned. */

@@ -34,6 +34,9 @@ export class SimLink implements DataSender, DataReceiver {
   readonly #batchesMax: number;
   readonly #underWay: ReceivedElement[] = [];
   readonly #arrived: ReceivedElement[] = [];
+  /** Of the batches in flight, by age. */
+  readonly #records: number[] = [];
+  #appetite = 0;
   #batches = 0;
   #elements = 0;
   #current: ReceivedElement | null = null;
@@ -48,6 +51,7 @@ export class SimLink implements DataSender, DataReceiver {
     if (this.#batches === this.#batchesMax) return this.#refuse();
     const size = writer.encodedSize();
     const view = heapView(size);
+    this.#records.push(writer.count);
     writer.encode(view, 0);
     this.#batches += 1;
     return this.#send(elementOf(ELEMENT.batch, { view, size }));
@@ -78,6 +82,21 @@ export class SimLink implements DataSender, DataReceiver {
     return this.#elements;
   }
 
+  recordsInFlight(): number {
+    return this.#records.reduce((sum, records) => sum + records, 0);
+  }
+
+  appetite(): number {
+    return this.#appetite;
+  }
+
+  /** S2 */
+  setAppetite(records: number): void {
+    this.#later(() => {
+      this.#appetite = records;
+    });
+  }
+
   outUsage(): number {
     return this.#batches / this.#batchesMax;
   }
@@ -105,7 +124,10 @@ export class SimLink implements DataSender, DataReceiver {
     const wasBatch = element?.kind === ELEMENT.batch;
     this.#later(() => {
       this.#elements -= 1;
-      if (wasBatch) this.#batches -= 1;
+      if (wasBatch) {
+        this.#batches -= 1;
+        this.#records.shift();
+      }
       if (!this.#starved) return;
       this.#starved = false;
       this.#options.sender.ring();

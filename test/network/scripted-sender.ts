@@ -22,6 +22,8 @@ export class ScriptedSender implements DataSender {
   /** Elements it still takes. */
   room = Infinity;
   unreleased = 0;
+  /** What its receiver wants in flight; 0: it has said nothing. */
+  wanted = 0;
   asked = 0;
   batches = 0;
   /** Layouts that were announced. */
@@ -88,6 +90,14 @@ export class ScriptedSender implements DataSender {
 
   inFlight(): number {
     return this.unreleased;
+  }
+
+  recordsInFlight(): number {
+    return 0;
+  }
+
+  appetite(): number {
+    return this.wanted;
   }
 
   announce(): void {

@@ -88,6 +88,7 @@ describe("a sink that does not drain", () => {
       [OPTIONS.managedSize.key]: "128mb",
       [OPTIONS.networkMin.key]: "16mb",
       [OPTIONS.networkMax.key]: "16mb",
+      [OPTIONS.debloatEnabled.key]: false,
     };
     const configuration = new Configuration([{ origin: { kind: "job" }, values }]);
     const run = embeddedStart({

@@ -1,7 +1,9 @@
 // Makes the receiving end of a task's exchanges.
 
+import { OPTIONS } from "../../config/options.ts";
 import { InputGate } from "../../network/input-gate.ts";
 import { compileBatchCodec } from "../../types/batch/batch-codec.ts";
+import { InputAppetite } from "../task/input-appetite.ts";
 import { codecAtFirst, exchangeShape } from "./exchange-build.ts";
 import type { Subtask } from "./subtask.ts";
 
@@ -18,4 +20,14 @@ export function gateBuild(subtask: Subtask): InputGate | null {
   });
   let compiled = 0;
   return new InputGate(channels, (spec, options) => compileBatchCodec(spec, options, `${name} shape ${++compiled}`));
+}
+
+/** Null: as much is in flight to the task as there is room for. */
+export function appetiteBuild({ context }: Subtask, gate: InputGate | null): InputAppetite | null {
+  const { configuration } = context;
+  if (gate === null || !configuration.get(OPTIONS.debloatEnabled)) return null;
+  return new InputAppetite(gate, {
+    targetMs: configuration.get(OPTIONS.debloatTarget),
+    periodMs: configuration.get(OPTIONS.debloatPeriod),
+  });
 }

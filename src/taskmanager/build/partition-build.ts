@@ -3,6 +3,7 @@
 import { assert } from "../../base/errors.ts";
 import { OPTIONS } from "../../config/options.ts";
 import { carriesMarks } from "../../graph/watermark-steps.ts";
+import { APPETITE_AT_FIRST } from "../../network/output-channel.ts";
 import { ResultPartition } from "../../network/result-partition.ts";
 import type { TaskOutput } from "../../protocol/slot-messages.ts";
 import { exchangeRefusal } from "../failures/exchange-refusal.ts";
@@ -35,6 +36,7 @@ export function partitionBuild(subtask: Subtask, output: TaskOutput): ResultPart
     bufferTimeoutMs: subtask.bufferTimeoutMs,
     overdraftRecordsMax: configuration.get(OPTIONS.overdraftRecords),
     recordBytesMax: links.recordBytesMax,
+    appetiteAtFirst: configuration.get(OPTIONS.debloatEnabled) ? APPETITE_AT_FIRST : 0,
     refusal: exchangeRefusal(graph.plan, edge.edge),
     marks: carriesMarks(graph.plan, edge.edge),
   });

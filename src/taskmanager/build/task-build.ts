@@ -18,7 +18,7 @@ import type { TaskParts } from "../task/task-parts.ts";
 import type { RestoredStates } from "../task/task-state.ts";
 import { Bindings } from "./bindings.ts";
 import { chainBuild } from "./chain-build.ts";
-import { gateBuild } from "./gate-build.ts";
+import { appetiteBuild, gateBuild } from "./gate-build.ts";
 import { operatorOpen } from "./operator-open.ts";
 import { partitionBuild } from "./partition-build.ts";
 import { sourceBuild } from "./source-build.ts";
@@ -85,6 +85,7 @@ class TaskBuilder {
       turn,
       chain,
       gate,
+      appetite: appetiteBuild(this.#subtask, gate),
       input,
       combiner,
       ...this.holdings,

@@ -12,6 +12,7 @@ const ROWS_MAX = 256;
 export class TurnClock {
   readonly #clock: Clock;
   #deadlineMs = Number.POSITIVE_INFINITY;
+  #beganMs = 0;
   #seenMs = 0;
   /** Rows from one look to the next, and how many of them are left. */
   #every = 1;
@@ -24,9 +25,14 @@ export class TurnClock {
   /** A turn begins, until `deadlineMs` (monotonic). */
   begin(deadlineMs: number): void {
     this.#deadlineMs = deadlineMs;
-    this.#seenMs = this.#clock.monotonicMs();
+    this.#beganMs = this.#clock.monotonicMs();
+    this.#seenMs = this.#beganMs;
     this.#every = Math.max(2, this.#every); // C1
     this.#left = this.#every;
+  }
+
+  get beganMs(): number {
+    return this.#beganMs;
   }
 
   /** Whether the turn is over. `rows`: done since the last question. */

@@ -45,6 +45,8 @@ export class TaskInput {
     reader: null,
   };
   #pending: Pending | null = null;
+  #taken = 0;
+  #isDry = true;
 
   constructor(parts: TaskParts, gate: InputGate, checkpoints: TaskCheckpoints, chunk: ChunkSize) {
     this.#parts = parts;
@@ -53,6 +55,16 @@ export class TaskInput {
     this.#chunk = chunk;
     const [head] = parts.chain.options.bindings;
     this.#head = head?.o?.onBatch === undefined ? null : head.o;
+  }
+
+  /** Records since the start. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** There was nothing in the channels at the last look. */
+  get isDry(): boolean {
+    return this.#isDry;
   }
 
   /** What stopped half-way is forgotten. */
@@ -69,6 +81,7 @@ export class TaskInput {
     }
     const channel = gate.poll(this.#polled);
     const { element } = this.#polled;
+    this.#isDry = channel === null;
     if (channel === null || element === null) return gate.open === 0 ? "end" : "none";
     if (element.kind === ELEMENT.batch || element.kind === ELEMENT.rows) {
       this.#enterChannel(gate, channel);
@@ -178,6 +191,7 @@ export class TaskInput {
           ? this.#processWhole(pending, to)
           : loop(element.rows ?? channel.reader, element.times, pending.position, to, element.kinds);
     } while (pending.position === to && to < end && !status.full && !this.#passMarks(pending));
+    this.#taken += pending.position - position;
     if (isWhole && pending.position === end) this.#chunk.adapt(startMs);
   }
 

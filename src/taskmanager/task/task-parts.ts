@@ -15,6 +15,7 @@ import type { SinkDriver } from "../drivers/sink-driver.ts";
 import type { SourceDriver } from "../drivers/source-driver.ts";
 import type { TurnClock } from "../drivers/turn-clock.ts";
 import type { CheckpointingMode } from "./barrier-aligner.ts";
+import type { InputAppetite } from "./input-appetite.ts";
 import type { TakenSnapshot } from "./task-checkpoints.ts";
 import type { TaskMetrics } from "./task-metrics.ts";
 import type { TaskState } from "./task-state.ts";
@@ -30,6 +31,8 @@ export type TaskParts = {
   readonly gate: InputGate | null;
   /** Says which channel of the gate the records at hand came by. */
   readonly input: { channel: number };
+  /** Null: what is in flight to the task is not its to say. */
+  readonly appetite: InputAppetite | null;
   readonly combiner: WatermarkCombiner;
   readonly source: SourceDriver | null;
   readonly partitions: readonly ResultPartition[];

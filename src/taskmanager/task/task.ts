@@ -72,8 +72,10 @@ export class Task {
     } catch (error) {
       throw this.#told(error);
     }
-    this.#flush(result === "idle");
+    const nowMs = this.parts.clock.monotonicMs();
+    this.#flush(nowMs, result === "idle");
     this.#measure(result !== "more");
+    if (this.#input !== null) this.#tellAppetite(this.#input, nowMs);
     return result;
   }
 
@@ -259,8 +261,12 @@ export class Task {
     }
   }
 
-  #flush(idle: boolean): void {
-    const nowMs = this.parts.clock.monotonicMs();
+  #tellAppetite({ taken, isDry }: TaskInput, endedMs: number): void {
+    const { appetite, turn } = this.parts;
+    appetite?.onTurn({ beganMs: turn.beganMs, endedMs, taken, isDry });
+  }
+
+  #flush(nowMs: number, idle: boolean): void {
     for (const partition of this.parts.partitions) partition.flushSome(nowMs, idle);
     for (const sink of this.parts.sinks) sink.flushSome();
   }

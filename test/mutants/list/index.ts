@@ -15,6 +15,7 @@ import { MEMORY } from "./memory.ts";
 import { NETWORK } from "./network.ts";
 import { OPERATORS } from "./operators.ts";
 import { PLAN } from "./plan.ts";
+import { PRESSURE } from "./pressure.ts";
 import { PROTOCOL } from "./protocol.ts";
 import { STATE } from "./state.ts";
 import { SURFACE } from "./surface.ts";
@@ -32,6 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...WINDOWS,
   ...PLAN,
   ...NETWORK,
+  ...PRESSURE,
   ...PROTOCOL,
   ...THREADS,
   ...DRIVERS,

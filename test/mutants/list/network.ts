@@ -45,14 +45,15 @@ export const NETWORK: readonly Mutant[] = [
   {
     name: "the rows array of a batch is used again while its receiver reads it",
     file: CHANNEL,
-    find: "    this.rows = new Array(ROWS_PER_BATCH);\n    if (this.#timestamps) this.times",
-    replace: "    if (this.#timestamps) this.times",
+    find: "    this.rows = new Array(this.batchRecordsMax);\n",
+    replace: "",
   },
   {
     name: "the array of times is used again while its receiver reads it",
     file: CHANNEL,
-    find: "    if (this.#timestamps) this.times = new Float64Array(ROWS_PER_BATCH);\n    return true;",
-    replace: "    return true;",
+    find: "    if (this.#timestamps) this.times = new Float64Array(this.batchRecordsMax);",
+    replace:
+      "    if (this.#timestamps && this.times.length === 0) this.times = new Float64Array(this.batchRecordsMax);",
   },
   {
     name: "records of an older shape that wait are sent behind the newer ones",
@@ -132,8 +133,8 @@ export const NETWORK: readonly Mutant[] = [
   {
     name: "the last part of a batch in several segments says that more comes",
     file: RING,
-    find: "more: span.position < span.size ? 1 : 0, value",
-    replace: "more: span.position <= span.size ? 1 : 0, value",
+    find: "const more = span.position < span.size ? 1 : 0;",
+    replace: "const more = span.position <= span.size ? 1 : 0;",
   },
   {
     name: "a producer without room is not rung when its consumer makes some",
@@ -150,8 +151,8 @@ export const NETWORK: readonly Mutant[] = [
   {
     name: "the ring overwrites the entry that is being read",
     file: RING,
-    find: "return ((this.#tail - Atomics.load(this.#i32, HEAD)) | 0) < ENTRIES;",
-    replace: "return ((this.#tail - Atomics.load(this.#i32, HEAD)) | 0) <= ENTRIES;",
+    find: "return this.inFlight() < ENTRIES;",
+    replace: "return this.inFlight() <= ENTRIES;",
   },
   {
     name: "the consumer is not rung for what was sent behind the fourth element",
@@ -174,8 +175,8 @@ export const NETWORK: readonly Mutant[] = [
   {
     name: "control elements count as batches of rows in a local link",
     file: LOCAL,
-    find: "if (element.rows) this.#rowBatches -= 1;",
-    replace: "this.#rowBatches -= 1;",
+    find: "    if (element.rows) {\n      this.#rowBatches -= 1;",
+    replace: "    this.#rowBatches -= 1;\n    if (element.rows) {",
   },
   {
     name: "a local link does not ring the sender that it refused",

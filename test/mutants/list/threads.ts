@@ -50,9 +50,9 @@ export const THREADS: readonly Mutant[] = [
   {
     name: "a batch is encoded after its element was published",
     file: RING,
-    find: "      writer.encode(view, segment * segmentSize);\n      this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0 });",
+    find: "      writer.encode(view, segment * segmentSize);\n      this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0, records });",
     replace:
-      "      this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0 });\n      writer.encode(view, segment * segmentSize);",
+      "      this.#push({ kind: ELEMENT.batch, segment, size, more: 0, value: 0, records });\n      writer.encode(view, segment * segmentSize);",
     tests: RING_STEPS,
   },
   {
