@@ -21,6 +21,8 @@ export type GoldenRun = {
   /** What its sinks were given, by their names. */
   readonly written: Readonly<Record<string, readonly unknown[]>>;
   readonly committed: Readonly<Record<string, readonly unknown[]>>;
+  /** What the job said of itself. */
+  readonly log: readonly string[];
 };
 
 const FOLDER = "/checkpoints/";
@@ -35,7 +37,7 @@ export async function goldenRun(options: GoldenOptions = {}): Promise<GoldenRun>
   const { from, more, config } = options;
   const given: Given = { written: {}, committed: {} };
   let newest: CheckpointMetadata | null = null;
-  const { disk } = await simulateStarts(goldenJob(given, more), {
+  const { disk, log } = await simulateStarts(goldenJob(given, more), {
     seed: 1,
     faults: new SimFaults({ ends: [], deaths: [], throwsAt: [], disk: [] }),
     parallelism: () => 1,
@@ -52,7 +54,7 @@ export async function goldenRun(options: GoldenOptions = {}): Promise<GoldenRun>
     },
   });
   if (newest === null) throw new Error("it has taken no checkpoint");
-  return { files: filesOf(disk), newest, ...given };
+  return { files: filesOf(disk), newest, log, ...given };
 }
 
 function filesOf(disk: SimDisk): Files {

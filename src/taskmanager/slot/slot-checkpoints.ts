@@ -77,6 +77,7 @@ export class SlotCheckpoints {
     const startedMs = clock.monotonicMs();
     const name = `${checkpointFolder(checkpoint)}/${task.replaceAll("/", "-")}`;
     try {
+      if (taken.failure !== null) throw taken.failure;
       const written = await snapshotsWrite(storage, taken.snapshots, { ...options, name });
       const timing = { alignment: taken.alignmentMs, sync: taken.syncMs, async: clock.monotonicMs() - startedMs };
       send({ kind: "checkpointAcknowledged", checkpoint, task, written, timing });

@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { EngineError } from "../../base/errors.ts";
 import type { InputGate } from "../../network/input-gate.ts";
 import type { ResultPartition } from "../../network/result-partition.ts";
+import { valueTooLarge } from "../../types/bytes/byte-buffer.ts";
 import type { SinkDriver } from "../drivers/sink-driver.ts";
 import { type TakenSnapshot, TaskCheckpoints } from "./task-checkpoints.ts";
 
-type Setup = { readonly channels?: number; readonly sinks?: readonly string[]; readonly failing?: boolean };
+type Setup = {
+  readonly tooLarge?: readonly number[];
+  readonly channels?: number;
+  readonly sinks?: readonly string[];
+  readonly failing?: boolean;
+};
 
-function setUp({ channels = 0, sinks = [], failing = false }: Setup = {}) {
+function setUp({ channels = 0, sinks = [], failing = false, tooLarge = [] }: Setup = {}) {
   const log: string[] = [];
   const room = { barriers: Infinity, releases: 0 };
   const clock = { nowMs: () => 0, monotonicMs: () => log.length };
@@ -47,6 +54,7 @@ function setUp({ channels = 0, sinks = [], failing = false }: Setup = {}) {
     },
     snapshot: () => {
       log.push("snapshot");
+      if (tooLarge.includes(log.filter((line) => line === "snapshot").length)) throw valueTooLarge(2 ** 31);
       return [{ uid: "op", subtask: 0, parts: {}, keyed: null, splits: [] }];
     },
     taken: (snapshot) => taken.push(snapshot),
@@ -152,6 +160,30 @@ describe("a task in a checkpoint", () => {
     ]);
     assert.equal(log.at(-1), "woken");
     assert.equal(checkpoints.run(), "done");
+  });
+
+  test("a snapshot that cannot be taken fails its checkpoint alone: barriers go on, sinks prepare, the next one is taken (Q5)", async () => {
+    const { checkpoints, log, taken, release } = setUp({ sinks: ["files"], tooLarge: [1] });
+    checkpoints.trigger(1);
+    checkpoints.run();
+    assert.deepEqual(log, ["snapshot", "left barrier 1", "right barrier 1", "prepare files"]);
+    release();
+    await settled();
+    checkpoints.trigger(2);
+    checkpoints.run();
+    await settled();
+    assert.equal(checkpoints.run(), "done");
+    assert.deepEqual(
+      taken.map(({ checkpoint, failure, prepared }) => [
+        checkpoint,
+        (failure as EngineError | null)?.code,
+        prepared.length,
+      ]),
+      [
+        [1, "VALUE_TOO_LARGE", 1],
+        [2, undefined, 1],
+      ],
+    );
   });
 
   test("a sink that cannot prepare fails the task", async () => {

@@ -8,6 +8,8 @@
 //       back is part of the snapshot.
 //   Q3. After the snapshot of a final checkpoint the task does nothing more.
 //   Q4. Snapshots are taken one after the other: whoever reads the task's output finds the barrier of each, in order.
+//   Q5. What cannot be taken, because it is too large for example, fails its checkpoint and not the task: the barrier
+//       goes on, and sinks prepare as ever.
 
 import type { Clock } from "../../base/env.ts";
 import { type SubtaskSnapshot, WRITER_PART } from "../../checkpoint/format/subtask-state.ts";
@@ -20,6 +22,8 @@ import { BarrierAligner, type CheckpointingMode } from "./barrier-aligner.ts";
 export type TakenSnapshot = {
   readonly checkpoint: number;
   readonly snapshots: readonly SubtaskSnapshot[];
+  /** Why there are none (Q5); null: there are. */
+  readonly failure: unknown;
   /** By sinks: what makes visible what they wrote since they were last asked. */
   readonly prepared: readonly PreparedSink[];
   /** From the first barrier to the last. */
@@ -46,6 +50,7 @@ export type TaskCheckpointsOptions = {
 type Taking = {
   readonly checkpoint: number;
   readonly snapshots: readonly SubtaskSnapshot[];
+  readonly failure: unknown;
   readonly alignmentMs: number;
   readonly startedMs: number;
   /** Partitions that its barrier has gone out by. */
@@ -118,13 +123,22 @@ export class TaskCheckpoints {
 
   /** Takes the snapshot that is due; null: none is. */
   #next(): Taking | null {
-    const { clock, snapshot } = this.#options;
+    const { clock } = this.#options;
     const checkpoint = this.#due.shift();
     if (checkpoint === undefined) return null;
     const startedMs = clock.monotonicMs();
     const alignmentMs = Number.isNaN(this.#alignedSinceMs) ? 0 : startedMs - this.#alignedSinceMs;
     this.#alignedSinceMs = NaN;
-    return { checkpoint, snapshots: snapshot(), alignmentMs, startedMs, sent: 0 };
+    return { checkpoint, ...this.#snapshot(), alignmentMs, startedMs, sent: 0 };
+  }
+
+  /** Q5 */
+  #snapshot(): Pick<Taking, "snapshots" | "failure"> {
+    try {
+      return { snapshots: this.#options.snapshot(), failure: null };
+    } catch (failure) {
+      return { snapshots: [], failure };
+    }
   }
 
   #onAligned(due: number): void {

@@ -106,8 +106,8 @@ export const CHECKPOINTS: readonly Mutant[] = [
   {
     name: "a pointer that is lost makes the job begin anew",
     file: STORE,
-    find: "pointerText(named) === text ? named : Infinity;",
-    replace: "pointerText(named) === text ? named : 0;",
+    find: "return idNamed(await this.#read()) ?? Infinity;",
+    replace: "return idNamed(await this.#read()) ?? 0;",
   },
   {
     name: "an object is there before it is durable",

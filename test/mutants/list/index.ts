@@ -18,6 +18,7 @@ import { PLAN } from "./plan.ts";
 import { PRESSURE } from "./pressure.ts";
 import { PROTOCOL } from "./protocol.ts";
 import { STATE } from "./state.ts";
+import { STATE_CHANGES } from "./state-changes.ts";
 import { SURFACE } from "./surface.ts";
 import { TASKMANAGER } from "./taskmanager.ts";
 import { THREADS } from "./threads.ts";
@@ -29,6 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TYPES,
   ...MEMORY,
   ...STATE,
+  ...STATE_CHANGES,
   ...OPERATORS,
   ...WINDOWS,
   ...PLAN,
