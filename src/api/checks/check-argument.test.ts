@@ -116,6 +116,16 @@ describe("what is no argument of a call is refused there, when the job is built"
       (s) => s.to("x", { ...blackhole(), takes: "upserts" } as never),
     ],
     [
+      "SINK_INVALID",
+      /^the guarantee of the sink "x" is string "exactly"$/,
+      (s) => s.to("x", { ...blackhole(), guarantee: "exactly" } as never),
+    ],
+    [
+      "SINK_INVALID",
+      /^the sink "x" is idempotent-upsert, and takes no rows by their key$/,
+      (s) => s.to("x", { ...blackhole(), guarantee: "idempotent-upsert" }),
+    ],
+    [
       "SOURCE_INVALID",
       /^the type of the source "x" is an object, not a layout$/,
       (_, env) => env.from("x", { ...csv("rows.csv"), type: t.struct({ id: t.f64 }) }),

@@ -6,6 +6,7 @@ import { UserError } from "../../base/errors.ts";
 import type { KeySpec } from "../../graph/plan.ts";
 import { TIMESTAMP_UNITS } from "../../operators/event-time/timestamp.ts";
 import type { StateDeclaration } from "../../operators/process/state-declaration.ts";
+import type { Sink } from "../../operators/sink.ts";
 import type { Source } from "../../operators/source.ts";
 import type { WindowSpec } from "../../operators/windows/time/window-spec.ts";
 import { checkOptions, checkValue, type OptionKind, oneOf } from "../../types/check-options.ts";
@@ -86,6 +87,18 @@ export function checkTakes(uid: string, takes: unknown): void {
   if (takes === undefined || ["rows", "upsert", "changes"].includes(takes as string)) return;
   throw new UserError("SINK_INVALID", `the sink "${uid}" takes ${describe(takes)}`, {
     fix: 'give takes one of "rows", "upsert", "changes", or leave it out',
+  });
+}
+
+export function checkGuarantee(uid: string, { guarantee, takes }: Pick<Sink<unknown>, "guarantee" | "takes">): void {
+  if (!["exactly-once", "idempotent-upsert", "at-least-once"].includes(guarantee)) {
+    throw new UserError("SINK_INVALID", `the guarantee of the sink "${uid}" is ${describe(guarantee)}`, {
+      fix: 'say "exactly-once", "idempotent-upsert" or "at-least-once"',
+    });
+  }
+  if (guarantee !== "idempotent-upsert" || takes === "upsert") return;
+  throw new UserError("SINK_INVALID", `the sink "${uid}" is idempotent-upsert, and takes no rows by their key`, {
+    fix: 'say takes: "upsert", so that a row that comes again has a key to write over; or guarantee: "at-least-once"',
   });
 }
 

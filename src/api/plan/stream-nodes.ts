@@ -10,7 +10,7 @@ import { checkOptions, oneOf } from "../../types/check-options.ts";
 import { describe } from "../../types/spec/describe.ts";
 import { checkedLayout, checkSchema, layoutOf } from "../../types/spec/schema-spec.ts";
 import type { StandardSchema } from "../../types/spec/standard-schema.ts";
-import { checkEventTime, checkTakes } from "../checks/check-argument.ts";
+import { checkEventTime, checkGuarantee, checkTakes } from "../checks/check-argument.ts";
 import { checkFunction } from "../checks/check-function.ts";
 import { checkFields, checkFilter } from "../checks/field-check.ts";
 import { connectorOptions } from "./connector-options.ts";
@@ -90,6 +90,7 @@ export function sinkNode(origin: StreamOrigin, uid: unknown, sink: unknown): Pla
     });
   }
   checkTakes(uid as string, sink.takes);
+  checkGuarantee(uid as string, sink);
   return origin.builder.add({
     kind: "sink",
     explicitUid: uidCheck(uid, `sink ${sink.kind}`),

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { Configuration } from "../../config/configuration.ts";
 import {
+  blackhole,
   col,
   count,
   csv,
@@ -173,6 +174,11 @@ test("with checkpoints it says where and how often, and what each sink guarantee
       rows.to("soon", jsonl("soon", { roll: { everyCheckpoint: true } }));
       rows.to("file", jsonl("out.jsonl"));
       rows.to("screen", print());
+      const table = { ...blackhole(), kind: "table", guarantee: "idempotent-upsert", takes: "upsert" } as const;
+      rows
+        .keyBy("id")
+        .reduce("last", (_, row) => row)
+        .to("table", table);
     });
     const { graph } = await jobPlan(sinks, {}, configuration);
     return { with: explain(graph, { ...samePlace, configuration }), without: explain(graph, samePlace) };
@@ -180,12 +186,16 @@ test("with checkpoints it says where and how often, and what each sink guarantee
   const bounded = await explained(10);
   const again = "at-least-once: after a failure, rows since the last checkpoint come again";
   const finished = "exactly-once, shown when the job has finished";
-  assert.deepEqual(bounded.with.guarantees, { files: finished, soon: finished, file: finished, screen: again });
+  const over =
+    "idempotent-upsert: after a failure, rows since the last checkpoint come again, and overwrite those of their keys";
+  const files3 = { files: finished, soon: finished, file: finished };
+  assert.deepEqual(bounded.with.guarantees, { ...files3, screen: again, table: over });
   assert.deepEqual(bounded.without.guarantees, {
     files: "exactly-once",
     soon: "exactly-once",
     file: "exactly-once",
     screen: "at-least-once",
+    table: "idempotent-upsert",
   });
   assert.equal(bounded.without.checkpoints, null);
   const text = explainText(bounded.with, { columns: 100 });
