@@ -281,8 +281,9 @@ test("rows of a namespace are found, listed, cleared and merged without touching
     action: fc.constantFrom("add", "remove", "clear", "merge"),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
-      const all = setup({ namespaced: true, listed: true });
+    fc.property(fc.array(step, { maxLength: 20 }), fc.constantFrom(1, MAX_PARALLELISM), (steps, maxParallelism) => {
+      const keyGroups = { first: 0, last: maxParallelism - 1 };
+      const all = setup({ namespaced: true, listed: true }, { maxParallelism, keyGroups });
       const { table } = all;
       const model = new Map<string, number>();
       for (const { entries, action } of steps) {
