@@ -462,11 +462,15 @@ function ttlTests(make: StoreMaker): void {
     text.set("x");
     list.add(1);
     map.set("old", 1);
+    map.set("again", 1);
     advance(60);
     value.set(2);
     list.add(2);
     map.set("new", 2);
+    map.set("again", 2);
     advance(60);
+    assert.equal(map.size, 2);
+    map.delete("again");
     assert.equal(value.get(), 2);
     assert.equal(text.get(), null);
     assert.deepEqual(list.get(), [1, 2]);

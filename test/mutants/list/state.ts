@@ -280,12 +280,14 @@ export const STATE: readonly Mutant[] = [
     file: STORE,
     find: '      this.#expectSame(`state "${spec.name}"`, known.spec, spec);\n',
     replace: "",
+    tests: STORE_TESTS,
   },
   {
     name: "a snapshot leaves out the timers of its key group",
     file: STORE,
     find: "    this.#timers.snapshot(group, out);\n",
     replace: "",
+    tests: STORE_TESTS,
   },
   {
     name: "map entries on the heap that are overwritten keep their first time",

@@ -25,6 +25,15 @@ const runs = fc.array(
 );
 
 describe("a set of panes", () => {
+  test("takes a pane again that it had last and that was deleted", () => {
+    const set = new PaneSet();
+    set.add(5);
+    set.delete(5);
+    assert.equal(set.from(5), Number.POSITIVE_INFINITY);
+    set.add(5);
+    assert.equal(set.from(5), 5);
+  });
+
   test("finds the neighbours of any pane, whatever was added and deleted in which order", () => {
     fc.assert(
       fc.property(runs, fc.array(fc.integer({ min: -9_000, max: 9_000 }), { maxLength: 20 }), (acts, probes) => {

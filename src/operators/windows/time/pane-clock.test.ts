@@ -14,6 +14,15 @@ function starts(clock: PaneClock, around: string, from: number, to: number): str
   return all;
 }
 
+/** Clocks show it a second time: it is in the pane of `within`, also when it is asked for first. */
+function assertHeld(clock: PaneClock, again: string, within: string): void {
+  for (const elsewhere of [0, Date.parse(within)]) {
+    clock.paneOf(elsewhere);
+    const pane = clock.paneOf(Date.parse(again));
+    assert.ok(clock.startOf(pane) <= Date.parse(within) && Date.parse(again) < clock.startOf(pane + 1), again);
+  }
+}
+
 describe("panes", () => {
   test("without a zone are multiples of their size, moved by the offset", () => {
     const clock = new PaneClock(7 * DAY, 4 * DAY, null);
@@ -83,6 +92,7 @@ describe("panes", () => {
       "2024-04-06T15:15",
       "2024-04-06T16:15",
     ]);
+    assertHeld(chatham, "2024-04-06T14:05Z", "2024-04-06T13:20Z");
     // At 03:00 it was 01:00: that and 02:00 came a second time before it was 03:00.
     const troll = new PaneClock(HOUR, 0, "Antarctica/Troll");
     assert.deepEqual(starts(troll, "2024-10-26T23:20Z", 0, 3), [
@@ -91,6 +101,7 @@ describe("panes", () => {
       "2024-10-27T03:00",
       "2024-10-27T04:00",
     ]);
+    for (const again of ["01:10", "02:10"]) assertHeld(troll, `2024-10-27T${again}Z`, "2024-10-27T00:10Z");
   });
 
   test("of the first and the last time that there is are found in every zone", () => {
