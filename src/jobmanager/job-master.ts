@@ -176,6 +176,11 @@ export class JobMaster {
     });
   }
 
+  /** Takes a checkpoint now, beside those that are taken by themselves; does nothing while not all tasks run. */
+  checkpoint(): void {
+    this.#checkpoints?.ask("periodic");
+  }
+
   /** For the attempt that follows. */
   get checkpointing(): CheckpointingState | null {
     return this.#checkpoints?.state ?? null;

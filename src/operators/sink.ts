@@ -158,9 +158,9 @@ export interface Sink<in T> {
   /** Options as plain data, without secrets; part of the plan and its hash, so the same each time. */
   describe(): Json;
   /**
-   * What a crash can do to the output, for `explain` and the docs. "exactly-once": nothing; its committers show each row
-   * once. "idempotent-upsert": rows since the last checkpoint come again, and write over those of their keys, so that
-   * nothing of it is left in the end; such a sink `takes` "upsert". "at-least-once": rows come again, and stay.
+   * What a crash can do to the output, for `explain` and the docs. "exactly-once": nothing; its committers show each
+   * row once. "idempotent-upsert": rows since the last checkpoint come again, and write over those of their keys, so
+   * that nothing of it is left in the end; such a sink `takes` "upsert". "at-least-once": rows come again, and stay.
    */
   readonly guarantee: "exactly-once" | "idempotent-upsert" | "at-least-once";
   /**

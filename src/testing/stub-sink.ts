@@ -12,12 +12,27 @@ export class StubSink implements Sink<unknown> {
   readonly kinds: RowKind[] = [];
   /** Rows that `take` has given out. */
   taken = 0;
+  /** Rows that the last checkpoint covers. */
+  #covered = 0;
   readonly #original: Sink<unknown>;
 
   constructor(original: Sink<unknown>) {
     this.kind = original.kind;
     this.guarantee = original.guarantee;
     this.#original = original;
+  }
+
+  /** Of the checkpoint that the test has taken now. */
+  covered(): void {
+    this.#covered = this.rows.length;
+  }
+
+  /** The job has crashed: what no checkpoint covers was never shown, unless the sink shows rows at once. */
+  rewind(): void {
+    if (this.guarantee !== "exactly-once") return;
+    this.rows.length = this.#covered;
+    this.kinds.length = this.#covered;
+    this.taken = Math.min(this.taken, this.#covered);
   }
 
   describe(): Json {

@@ -8,6 +8,8 @@
 //   S3. It describes itself as the source it stands for, so that the plan keeps its hash.
 //   S4. Subtasks that the test feeds nothing while it feeds others hold event time back no more than those of a run
 //       that have nothing to read. One that it pushes to counts again before anything flows.
+//   S5. What a checkpoint does not cover is given again after a crash, in its order, to as many subtasks as there are
+//       then.
 
 import { UserError } from "../base/errors.ts";
 import type { Changelog } from "../operators/changelog.ts";
@@ -56,8 +58,12 @@ class StubReader implements SourceReader<unknown> {
   wake: () => void = () => undefined;
   #items: Item[] = [];
   #next = 0;
-  #watermark = -Infinity;
+  #watermark: number;
   #splits: SourceSplit[] = [];
+
+  constructor(watermark: number) {
+    this.#watermark = watermark;
+  }
 
   push(item: Item): void {
     this.#items.push(item);
@@ -110,9 +116,13 @@ class StubReader implements SourceReader<unknown> {
   }
 }
 
+type Step = { readonly act: () => void; readonly settles: boolean };
+
 /** What the test has said and the job has not seen yet (S1). */
 export class TestScript {
-  readonly #steps: { readonly act: () => void; readonly settles: boolean }[] = [];
+  #steps: Step[] = [];
+  /** Those that were carried out since the last checkpoint. */
+  #played: Step[] = [];
   readonly #first: (() => void)[] = [];
 
   add(act: () => void, settles: boolean): void {
@@ -132,9 +142,21 @@ export class TestScript {
     for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
       if (step.settles) await settle();
       step.act();
+      this.#played.push(step);
       if (step.settles) await settle();
     }
     await settle();
+  }
+
+  /** A checkpoint covers all that was played. */
+  covered(): void {
+    this.#played = [];
+  }
+
+  /** What no checkpoint covers comes again. */
+  rewind(): void {
+    this.#steps = [...this.#played, ...this.#steps];
+    this.#played = [];
   }
 }
 
@@ -159,15 +181,17 @@ export class StubSource implements Source<unknown> {
   readonly changelog?: Changelog;
   readonly #uid: string;
   readonly #original: Source<unknown>;
-  readonly #readers: StubReader[];
-  readonly #target: number;
+  #readers: StubReader[] = [];
+  readonly #seed: number;
   readonly #script: TestScript;
   readonly #batch: boolean;
   readonly #fits: RecordGuard | null;
   /** Subtasks that records were pushed to. */
-  readonly #read = new Set<number>();
+  #read = new Set<number>();
   #watermark = -Infinity;
   #ended = false;
+  /** When the last checkpoint was taken. */
+  #covered = { watermark: -Infinity };
 
   constructor(uid: string, original: Source<unknown>, options: StubSourceOptions) {
     this.kind = original.kind;
@@ -177,8 +201,8 @@ export class StubSource implements Source<unknown> {
     if (original.changelog !== undefined) this.changelog = original.changelog;
     this.#uid = uid;
     this.#original = original;
-    this.#readers = Array.from({ length: options.parallelism }, () => new StubReader());
-    this.#target = options.target % options.parallelism;
+    this.#seed = options.target;
+    this.rewind(options.parallelism);
     this.#script = options.script;
     this.#batch = options.batch;
     this.#fits = this.type === null ? null : compileRecordGuard(this.type, "refuse", `test source ${uid}`);
@@ -198,12 +222,28 @@ export class StubSource implements Source<unknown> {
     return reader;
   }
 
-  push(records: readonly unknown[], { subtask = this.#target, rowKind = ROW_KIND.insert }: Pushed = {}): void {
-    const reader = this.#reader(subtask);
+  /** Of the checkpoint that the test has taken now. */
+  covered(): void {
+    this.#covered = { watermark: this.#watermark };
+  }
+
+  /** The job begins again, with so many subtasks (S5). */
+  rewind(parallelism: number): void {
+    this.#readers = Array.from({ length: parallelism }, () => new StubReader(this.#covered.watermark));
+    this.#read = new Set([...this.#read].map((subtask) => subtask % parallelism));
+  }
+
+  get #target(): number {
+    return this.#seed % this.#readers.length;
+  }
+
+  push(records: readonly unknown[], { subtask, rowKind = ROW_KIND.insert }: Pushed = {}): void {
+    this.#reader(subtask ?? this.#target); // Refuses one that is not there.
     this.#checkOpen();
-    if (records.length > 0) this.#reads(subtask);
+    if (records.length > 0) this.#reads(subtask ?? this.#target);
     for (const record of records) checkRecord(this.#fits, this.type, record, `record pushed to "${this.#uid}"`);
     this.#script.add(() => {
+      const reader = this.#reader((subtask ?? this.#target) % this.#readers.length);
       for (const record of records) reader.push({ kind: "record", record, rowKind });
     }, false);
   }
@@ -279,5 +319,5 @@ export const emptySource: Source<unknown> = {
   invalid: "fail",
   describe: () => null,
   createEnumerator: stubSplits,
-  createReader: () => new StubReader(),
+  createReader: () => new StubReader(-Infinity),
 };

@@ -13,10 +13,14 @@
 //       input ends, and then to its end, as in a run.
 //   T4. The first verb after the job has failed, whichever it is, rejects with the job's error; so does the end of the
 //       test.
+//   T5. A crash loses all that no checkpoint covers, as that of a process does: the job goes on from what it has
+//       written to the simulated disk, and from nothing else. Sources give again what was pushed since, rows of
+//       exactly-once sinks that were written since were never shown.
 
 import { type Job, jobBuild } from "../api/job.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
-import { assert, type EngineError } from "../base/errors.ts";
+import { assert, type EngineError, ExternalError, UserError } from "../base/errors.ts";
+import { checkpointsOpen } from "../client/checkpoints.ts";
 import { builtFromCode, type ParamValues, paramsText } from "../client/code-params.ts";
 import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
 import { jobPlan, planDefaults } from "../client/job-plan.ts";
@@ -28,6 +32,7 @@ import type { JobResult } from "../jobmanager/job-master.ts";
 import type { MetricEntry } from "../metrics/metric-store.ts";
 import type { Sink } from "../operators/sink.ts";
 import type { InvalidRow, Source } from "../operators/source.ts";
+import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import { localSlotRunner } from "../taskmanager/runner/slot-runner-local.ts";
 import { checkOptions, NUMBER, oneOf } from "../types/check-options.ts";
 import { SimEnv } from "./sim-env.ts";
@@ -114,6 +119,20 @@ export interface TestJob extends AsyncDisposable {
   settle(): Promise<void>;
   /** Ends all sources and waits until the job has finished. */
   end(): Promise<void>;
+  /** Takes a checkpoint of all that was pushed so far. Rejects when the job has ended, or it could not be taken. */
+  checkpoint(): Promise<void>;
+  /**
+   * The process of the job dies: everything since the last checkpoint is lost. What is pushed from now on waits for
+   * `restore`. Of a job that has failed, once that was seen, too.
+   */
+  crash(): Promise<void>;
+  /**
+   * Starts the job again after a crash, from the last checkpoint, or anew when none was taken: what was pushed since
+   * comes again. `parallelism` is that of operators that name none; by default it stays.
+   */
+  restore(options?: { readonly parallelism?: number }): Promise<void>;
+  /** Takes a checkpoint, and goes on from it with another parallelism. */
+  rescale(parallelism: number): Promise<void>;
 }
 
 /** Memory for a test: enough for thousands of keys, little enough that a test starts in milliseconds. */
@@ -144,103 +163,129 @@ export async function testJob(job: Job, options: TestJobOptions = {}): Promise<T
     startTime: TIME,
   } as const;
   checkOptions({ of: "testJob", given: options, takes });
-  const { seed = 1, parallelism = 1, watermarks = "eventTime" } = options;
-  const env = new SimEnv({ seed, ...(options.startTime !== undefined && { startMs: Number(options.startTime) }) });
-  const config = { ...options.config };
-  const network = NETWORK_KEYS.some((key) => key in config) ? {} : NETWORK_BOUND;
-  const configuration = new Configuration([
-    {
-      origin: { kind: "job" },
-      values: { ...TEST_CONFIG, ...network, [OPTIONS.parallelism.key]: parallelism, ...config },
-    },
-  ]);
-  const params = paramsText(options.params);
-  const stubs = await builtFromCode(
-    (given) => `testJob(job, ${given})`,
-    () => stubsOf(job, params, { seed, configuration }),
-  );
-  const runner = localSlotRunner({
-    env,
-    load: async () => job,
-    stubs: {
-      functions: (uid, functions) => {
-        const source = stubs.sources.get(uid);
-        const sink = stubs.sinks.get(uid);
-        return { ...functions, ...(source && { source }), ...(sink && { sink }) };
-      },
-      sourceWatermarks: watermarks === "test" ? "alone" : "beside",
-      isUnread: (uid, subtask) => watermarks !== "test" && stubs.sources.get(uid)?.isUnread(subtask) === true,
-      onStore: (uid, subtask, store) => stubs.states.addStore(uid, subtask, store),
-    },
-  });
-  const run = embeddedStart({
-    env,
-    planned: await jobPlan(job, params, configuration),
-    bundle: null,
-    params,
-    configuration,
-    runner,
-    checks: true,
-    machineBytes: MACHINE_BYTES,
-    print: () => undefined,
-    log: () => undefined,
-  });
-  const test = new RunningTestJob(env, run, stubs);
-  await test.settle();
+  const test = new RunningTestJob(job, options);
+  await test.start();
   return test;
 }
 
 type Stubs = {
   readonly script: TestScript;
-  readonly sources: ReadonlyMap<string, StubSource>;
-  readonly sinks: ReadonlyMap<string, StubSink>;
-  readonly states: StateViews;
-  readonly operators: Plan["operators"];
+  readonly sources: Map<string, StubSource>;
+  readonly sinks: Map<string, StubSink>;
 };
 
-async function stubsOf(
-  job: Job,
-  params: Readonly<Record<string, string>>,
-  { seed, configuration }: { seed: number; configuration: Configuration },
-): Promise<Stubs> {
-  const { plan, functions } = await jobBuild(job, params, planDefaults(configuration));
-  const script = new TestScript();
-  const sources = new Map<string, StubSource>();
-  const sinks = new Map<string, StubSink>();
-  for (const { uid, kind, parallelism } of plan.operators) {
-    const own = functions.get(uid) ?? {};
-    if (kind === "source") {
-      sources.set(
-        uid,
-        new StubSource(uid, own.source as Source<unknown>, {
-          parallelism,
-          target: seed,
-          script,
-          batch: plan.mode === "batch",
-        }),
-      );
-    }
-    if (kind === "sink") sinks.set(uid, new StubSink(own.sink as Sink<unknown>));
-  }
-  return { script, sources, sinks, states: new StateViews(plan, functions), operators: plan.operators };
-}
+/** What runs since the last start. */
+type Started = { readonly run: EmbeddedJob; readonly states: StateViews; readonly operators: Plan["operators"] };
+
+/** Where the job leaves its checkpoints, and that it takes them, and begins again, when the test says so alone. */
+const DURABLE: Readonly<Record<string, Setting>> = {
+  [OPTIONS.checkpointDirectory.key]: "/checkpoints",
+  [OPTIONS.checkpointingInterval.key]: "100000d",
+  [OPTIONS.restartStrategy.key]: "none",
+};
 
 class RunningTestJob implements TestJob {
   readonly seed: number;
+  readonly #job: Job;
+  readonly #options: TestJobOptions;
   readonly #env: SimEnv;
-  readonly #run: EmbeddedJob;
-  readonly #stubs: Stubs;
+  readonly #stubs: Stubs = { script: new TestScript(), sources: new Map(), sinks: new Map() };
+  readonly #log: string[] = [];
+  #parallelism: number;
+  /** Null: it has crashed. */
+  #started: Started | null = null;
   #result: JobResult | null = null;
   #failureSeen = false;
 
-  constructor(env: SimEnv, run: EmbeddedJob, stubs: Stubs) {
-    this.seed = env.seed;
-    this.#env = env;
-    this.#run = run;
-    this.#stubs = stubs;
-    void run.result.then((result) => {
-      this.#result = result;
+  constructor(job: Job, options: TestJobOptions) {
+    const { seed = 1, startTime, parallelism = 1 } = options;
+    this.seed = seed;
+    this.#job = job;
+    this.#options = options;
+    this.#env = new SimEnv({ seed, ...(startTime !== undefined && { startMs: Number(startTime) }) });
+    this.#env.disk.faults.latencyMaxMs = 0; // T1
+    this.#parallelism = parallelism;
+  }
+
+  async start(): Promise<void> {
+    const configuration = this.#configuration();
+    const params = paramsText(this.#options.params);
+    const states = await builtFromCode(
+      (given) => `testJob(job, ${given})`,
+      () => this.#stub(params, configuration),
+    );
+    const planned = await jobPlan(this.#job, params, configuration);
+    const log = (line: string): void => void this.#log.push(line);
+    const { plan } = planned.graph;
+    const opened = { env: this.#env, cwd: "/", plan, configuration, log, fresh: false, allowNonRestored: false };
+    const checkpoints = await this.#timeless(checkpointsOpen(opened));
+    assert(checkpoints !== null, "a job under test has a checkpoint directory");
+    const run = embeddedStart({
+      ...{ env: this.#env, planned, params, configuration, checkpoints, log },
+      ...{ bundle: null, checks: true, machineBytes: MACHINE_BYTES, print: () => undefined },
+      runner: this.#runner(states),
     });
+    this.#started = { run, states, operators: plan.operators };
+    this.#result = null;
+    this.#failureSeen = false;
+    void run.result.then((result) => {
+      if (this.#started?.run === run) this.#result = result;
+    });
+    await this.settle();
+  }
+
+  #configuration(): Configuration {
+    const config = { ...this.#options.config };
+    const network = NETWORK_KEYS.some((key) => key in config) ? {} : NETWORK_BOUND;
+    const parallelism = { [OPTIONS.parallelism.key]: this.#parallelism };
+    const values = { ...TEST_CONFIG, ...network, ...parallelism, ...config, ...DURABLE };
+    return new Configuration([{ origin: { kind: "job" }, values }]);
+  }
+
+  /** Sources and sinks of the test are the same in all of its starts. */
+  async #stub(params: Readonly<Record<string, string>>, configuration: Configuration): Promise<StateViews> {
+    const { script, sources, sinks } = this.#stubs;
+    const { plan, functions } = await jobBuild(this.#job, params, planDefaults(configuration));
+    for (const { uid, kind, parallelism } of plan.operators) {
+      const own = functions.get(uid) ?? {};
+      if (kind === "sink" && !sinks.has(uid)) sinks.set(uid, new StubSink(own.sink as Sink<unknown>));
+      if (kind !== "source") continue;
+      const options = { parallelism, target: this.seed, script, batch: plan.mode === "batch" };
+      const known = sources.get(uid);
+      if (known === undefined) sources.set(uid, new StubSource(uid, own.source as Source<unknown>, options));
+      else known.rewind(parallelism);
+    }
+    return new StateViews(plan, functions);
+  }
+
+  #runner(states: StateViews): SlotRunner {
+    const { sources, sinks } = this.#stubs;
+    const isOfTest = this.#options.watermarks === "test";
+    return localSlotRunner({
+      env: this.#env,
+      load: async () => this.#job,
+      stubs: {
+        functions: (uid, functions) => {
+          const source = sources.get(uid);
+          const sink = sinks.get(uid);
+          return { ...functions, ...(source && { source }), ...(sink && { sink }) };
+        },
+        sourceWatermarks: isOfTest ? "alone" : "beside",
+        isUnread: (uid, subtask) => !isOfTest && sources.get(uid)?.isUnread(subtask) === true,
+        onStore: (uid, subtask, store) => states.addStore(uid, subtask, store),
+      },
+    });
+  }
+
+  /** What is done on the simulated disk. */
+  async #timeless<T>(work: Promise<T>): Promise<T> {
+    let isOver = false;
+    const done = work.finally(() => {
+      isOver = true;
+    });
+    done.catch(() => undefined); // Thrown below.
+    while (!isOver) await this.#env.advance(0);
+    return done;
   }
 
   get now(): number {
@@ -281,13 +326,13 @@ class RunningTestJob implements TestJob {
 
   async state<S extends Readonly<Record<string, unknown>>>(uid: string, key: unknown): Promise<S> {
     await this.settle();
-    return this.#stubs.states.valuesOf(uid, key) as S;
+    return this.#running().states.valuesOf(uid, key) as S;
   }
 
   async metric(name: string, uid?: string): Promise<number> {
     await this.settle();
-    const { operators } = this.#stubs;
-    const { metrics, rates } = this.#run;
+    const { operators, run } = this.#running();
+    const { metrics, rates } = run;
     checkMetricName(name, { entries: metrics.entries(), operators });
     const known = operators.map((operator) => operator.uid);
     if (uid !== undefined && !known.includes(uid)) throw uidUnknown("operator", uid, known);
@@ -311,19 +356,69 @@ class RunningTestJob implements TestJob {
   async end(): Promise<void> {
     for (const source of this.#stubs.sources.values()) source.end();
     await this.settle();
+    if (this.#started === null) return;
     assert(this.#result !== null, `seed ${this.seed}: every source has ended, but the job does not finish`);
   }
 
+  async checkpoint(): Promise<void> {
+    await this.settle();
+    const { run } = this.#running();
+    if (this.#result !== null) throw notRunning("the job has ended: there is nothing to take a checkpoint of");
+    const completed = (): number => run.jobManagerMetrics(0).numberOfCompletedCheckpoints ?? 0;
+    const before = completed();
+    run.master.checkpoint();
+    await this.settle();
+    if (completed() === before) {
+      throw new ExternalError("TEST_CHECKPOINT_FAILED", `no checkpoint was taken: ${this.#log.at(-1)}`, {
+        fix: "look at what the message says; a connector or a function that never settles holds it up",
+      });
+    }
+    this.#stubs.script.covered();
+    for (const stub of [...this.#stubs.sources.values(), ...this.#stubs.sinks.values()]) stub.covered();
+  }
+
+  async crash(): Promise<void> {
+    await this.#settle(() => {
+      if (!this.#failureSeen) this.#throwFailure();
+    });
+    this.#running();
+    if (this.#result !== null && this.#result.error === null) throw notRunning("the job has finished");
+    this.#env.crash("process");
+    this.#started = null;
+    this.#stubs.script.rewind();
+    for (const sink of this.#stubs.sinks.values()) sink.rewind();
+  }
+
+  async restore(options: { readonly parallelism?: number } = {}): Promise<void> {
+    checkOptions({ of: "restore", given: options, takes: { parallelism: true } });
+    if (this.#started !== null) throw notRunning("the job runs: there is nothing to restore", "call crash() first");
+    this.#parallelism = options.parallelism ?? this.#parallelism;
+    await this.start();
+  }
+
+  async rescale(parallelism: number): Promise<void> {
+    await this.checkpoint();
+    await this.crash();
+    await this.restore({ parallelism });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#started === null) return; // It has crashed: nothing is left of it.
     await this.#settle(() => undefined); // A failure on its way must not hide behind the cancellation.
-    this.#run.cancel();
+    this.#started.run.cancel();
     await this.#settle(() => undefined);
     assert(this.#result !== null, `seed ${this.seed}: the job was cancelled, but does not end`);
     this.#checkMemory();
     if (!this.#failureSeen) this.#throwFailure();
   }
 
+  #running(): Started {
+    if (this.#started !== null) return this.#started;
+    throw notRunning("the job has crashed", "call restore() first");
+  }
+
   async #settle(after: () => void): Promise<void> {
+    if (this.#started === null) return; // What is pushed waits for the restore.
     await this.#stubs.script.play(() => this.#env.advance(0));
     after();
   }
@@ -337,7 +432,8 @@ class RunningTestJob implements TestJob {
 
   /** A job that has ended holds no segment, whatever ended it. */
   #checkMemory(): void {
-    for (const pool of [this.#run.taskManager.network, this.#run.taskManager.managed]) {
+    const { network, managed } = this.#running().run.taskManager;
+    for (const pool of [network, managed]) {
       const { leased } = pool.stats();
       assert(
         leased === 0,
@@ -345,6 +441,10 @@ class RunningTestJob implements TestJob {
       );
     }
   }
+}
+
+function notRunning(what: string, fix = "start another testJob"): UserError {
+  return new UserError("TEST_NOT_RUNNING", what, { fix });
 }
 
 function known<T>(what: string, all: ReadonlyMap<string, T>, uid: string): T {

@@ -20,6 +20,12 @@ export async function verbs(): Promise<void> {
 
   // @ts-expect-error A record of another shape.
   run.source<Tick>("ticks").push({ symbol: "A" });
+  await run.checkpoint();
+  await run.crash();
+  await run.restore({ parallelism: 3 });
+  await run.rescale(2);
+  // @ts-expect-error A number of subtasks.
+  await run.rescale("2");
   // @ts-expect-error No duration.
   await run.advanceClock("1 hour");
   // @ts-expect-error The handle is only there once the job runs.

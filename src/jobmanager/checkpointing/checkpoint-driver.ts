@@ -136,7 +136,7 @@ export class CheckpointDriver {
     await this.#storing;
   }
 
-  ask(what: "savepoint" | "final"): void {
+  ask(what: CheckpointKind): void {
     this.#tell({ kind: "asked", nowMs: this.#nowMs(), what });
   }
 

@@ -88,7 +88,7 @@ export type CheckpointFact =
   /** Time has come so far. */
   | { readonly kind: "time"; readonly nowMs: number }
   /** Somebody wants one, now. */
-  | { readonly kind: "asked"; readonly nowMs: number; readonly what: "savepoint" | "final" }
+  | { readonly kind: "asked"; readonly nowMs: number; readonly what: CheckpointKind }
   | { readonly kind: "coordinated"; readonly id: CheckpointId; readonly vertex: number }
   /** The task has made its snapshot: what it does now, and what its reader is given, belongs behind the checkpoint. */
   | { readonly kind: "taken"; readonly id: CheckpointId; readonly task: TaskId }
@@ -228,9 +228,9 @@ function periodic(state: CheckpointingState, nowMs: number): CheckpointingStep {
   return begin({ ...state, dueMs: dueMs + (missed + 1) * intervalMs }, "periodic", nowMs);
 }
 
-function asked(state: CheckpointingState, what: "savepoint" | "final", nowMs: number): CheckpointingStep {
-  if (what === "savepoint") return begin(state, what, nowMs);
+function asked(state: CheckpointingState, what: CheckpointKind, nowMs: number): CheckpointingStep {
   const step = begin(state, what, nowMs);
+  if (what !== "final") return step;
   return { ...step, state: { ...step.state, dueMs: Infinity } };
 }
 

@@ -14,6 +14,20 @@ const JOB_METRICS_TESTS = ["src/client/job-metrics.test.ts"];
 /** Of cli, client, storage and testing. */
 export const SURFACE: readonly Mutant[] = [
   {
+    name: "a test's sink keeps rows that were never shown",
+    file: "src/testing/stub-sink.ts",
+    find: "    this.rows.length = this.#covered;\n",
+    replace: "",
+    tests: ["src/testing/test-crash.test.ts"],
+  },
+  {
+    name: "what a test pushed since its checkpoint does not come again",
+    file: "src/testing/stub-source.ts",
+    find: "this.#steps = [...this.#played, ...this.#steps];",
+    replace: "this.#steps = [...this.#steps];",
+    tests: ["src/testing/test-crash.test.ts"],
+  },
+  {
     name: "a subtask that a test feeds nothing holds event time back",
     file: "src/testing/stub-source.ts",
     find: "    return this.#read.size > 0 && !this.#read.has(subtask) && !this.#ended;\n",
