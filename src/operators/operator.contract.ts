@@ -149,7 +149,6 @@ class MergeRun {
     });
     if (this.#at === steps.length) this.#merge();
     outcomes.push(this.#outcome(() => this.#advance(Infinity)));
-    outcomes.push(this.#outcome(() => driver.end()));
     outcomes.push([...driver.counters]);
     assert.equal(driver.close(), 0);
     return outcomes;
@@ -227,7 +226,6 @@ class ContractRun {
     const { driver } = this;
     const outcomes = this.#case.steps.map((step, index) => this.#outcome(() => this.#step(step, 30 + index * 2)));
     outcomes.push(this.#outcome(() => this.#advance(Infinity)));
-    outcomes.push(this.#outcome(() => driver.end()));
     outcomes.push([...driver.counters]);
     assert.equal(driver.close(), 0);
     return outcomes;

@@ -6,11 +6,10 @@
 //
 //   O1. `Output.offer` always takes the record. False means: the output is full now. Finish the record at hand, return,
 //       and the task calls again once there is room. A call may go over by what one record produces, no more.
-//   O2. `onWatermark`, `onProcessingTime` and `onEndOfInput` return false when they stopped early, because an output
-//       was full or the turn was over; the task calls them again with the same argument before anything else reaches
-//       the operator.
-//   O3. Watermarks never go back; `Infinity` means the input is complete. A record with timestamp < watermark + 1 is
-//       late.
+//   O2. `onWatermark` and `onProcessingTime` return false when they stopped early, because an output was full or the
+//       turn was over; the task calls them again with the same argument before anything else reaches the operator.
+//   O3. Watermarks never go back; `Infinity` means the input is complete: what is left to give is given then, before
+//       operators behind this one hear of it. A record with timestamp < watermark + 1 is late.
 //   O4. `onIdle` tells that the input has fallen idle: from then on receivers do not wait for this task's watermarks,
 //       so what an operator holds back until one comes has to go now. False as in O2.
 //   O5. All that an operator goes on with is in its keyed store, which is snapshotted between two calls only, and never
@@ -97,6 +96,5 @@ export interface Operator {
   /** Earliest time at which `onProcessingTime` wants to be called, Infinity for never. */
   nextProcessingTimeMs(): number;
   onProcessingTime(nowMs: number): boolean;
-  onEndOfInput(): boolean;
   close(): void;
 }

@@ -277,7 +277,6 @@ class OperatorHarness implements Harness {
   end(): void {
     this.#advance(this.#greatest); // As a run does.
     this.watermark(Infinity);
-    while (!this.#operator.onEndOfInput());
   }
 
   output<T>(): T[] {

@@ -139,10 +139,6 @@ export class OperatorDriver {
     this.#each((operator) => operator.onIdle?.() ?? true);
   }
 
-  end(): void {
-    this.#each((operator) => operator.onEndOfInput());
-  }
-
   /** Snapshots everything and goes on from it in new operators. */
   restart(parallelism: number): void {
     const saved = this.#subtasks.map((subtask) => this.#stop(subtask));

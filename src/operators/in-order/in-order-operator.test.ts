@@ -177,7 +177,6 @@ function play(order: Order, driver: OperatorDriver): { onTime: Reading[]; late: 
   endMs = Math.max(endMs, watermark);
   driver.watermark(endMs);
   driver.watermark(Infinity);
-  driver.end();
   return { onTime, late, endMs };
 }
 

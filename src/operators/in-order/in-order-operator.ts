@@ -122,10 +122,6 @@ export class InOrderOperator implements Operator {
     return this.#options.inner.onProcessingTime(nowMs);
   }
 
-  onEndOfInput(): boolean {
-    return this.#options.inner.onEndOfInput();
-  }
-
   close(): void {
     this.#options.inner.close();
     this.#opened = null;

@@ -174,10 +174,6 @@ export class ProcessOperator implements Operator {
     return this.#fire("processing", nowMs);
   }
 
-  onEndOfInput(): boolean {
-    return true;
-  }
-
   close(): void {
     this.#opened = null;
   }

@@ -115,10 +115,6 @@ export class AggregateOperator implements Operator {
     return true;
   }
 
-  onEndOfInput(): boolean {
-    return true; // The watermark Infinity came before.
-  }
-
   close(): void {
     this.#opened = null;
   }

@@ -71,10 +71,6 @@ export class ReduceOperator implements Operator {
     return true;
   }
 
-  onEndOfInput(): boolean {
-    return true;
-  }
-
   close(): void {
     this.#opened = null;
   }

@@ -52,7 +52,6 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"], names = ["a", "b"] 
   } as unknown as SourceDriver;
   const operator = {
     onWatermark: (watermark: number) => said(`watermark ${watermark}`) !== "",
-    onEndOfInput: () => said("end of input") !== "",
     nextProcessingTimeMs: () => Infinity,
     close: () => void said("close operator"),
   } as unknown as Operator;
@@ -106,12 +105,12 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"], names = ["a", "b"] 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("the life of a task", () => {
-  test("T4: at the end come the last watermark, what operators give then, the end of the exchanges, and the sinks", async () => {
+  test("T4: at the end come the last watermark, the end of the exchanges, and the sinks", async () => {
     const { task, take } = setUp({ polls: ["more", "end"] });
     assert.equal(task.turn(5), "idle");
     assert.deepEqual(take(), [
       ...["watermark 10", "partition 10", "watermark 20", "partition 20"],
-      ...["watermark Infinity", "partition Infinity", "end of input", "partition ends", "prepare a", "prepare b"],
+      ...["watermark Infinity", "partition Infinity", "partition ends", "prepare a", "prepare b"],
     ]);
     await settled();
     assert.deepEqual(take(), ["woken"]);

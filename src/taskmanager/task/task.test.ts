@@ -48,7 +48,6 @@ class Subject {
         if (isDone) timerMs = Infinity;
         return isDone;
       },
-      onEndOfInput: () => work("ending", "ended"),
     } as unknown as Operator;
     const flatMap = this.#flatMap(status, turn);
     this.task = new Task({
@@ -158,7 +157,7 @@ describe("a task's turn", () => {
       const turns = await subject.turns();
       const timers = timerAtMs === 0 ? ["timers", "timed"] : [];
       const watermarks = ["firing 7", "fired 7", ...timers, "firing Infinity", "fired Infinity"];
-      assert.deepEqual(subject.done, [...watermarks, "ending", "ended"]);
+      assert.deepEqual(subject.done, watermarks);
       assert.ok(turns.length > (subject.done.length / 2) * ((ROWS * ROW_MS) / BUDGET_MS) * 0.8);
       for (const { result, ms } of turns) {
         assert.ok(ms < BUDGET_MS * 1.5, `${ms} ms`);
@@ -211,7 +210,6 @@ function gated(script: readonly (readonly [channel: number, element: Partial<Rec
     onIdle: () => log.push("idle") > 0,
     nextProcessingTimeMs: () => 5,
     onProcessingTime: () => true,
-    onEndOfInput: () => log.push("ended") > 0,
   } as unknown as Operator;
   const partition = { setWatermark: () => undefined, setIdle: (idle: boolean) => idle || log.push("active") };
   const path = [
@@ -276,7 +274,7 @@ describe("watermarks of a task's input", () => {
     ] as const;
     assert.deepEqual(gated(held).run(), ["watermark 10", "watermark 50"]);
     const ended = gated([...held, [0, END]]);
-    assert.deepEqual(ended.run(), ["watermark 10", "watermark 50", "watermark Infinity", "ended"]);
+    assert.deepEqual(ended.run(), ["watermark 10", "watermark 50", "watermark Infinity"]);
   });
 
   test("come at the end to the greatest time of all, also of what nobody hears of otherwise", () => {
@@ -285,7 +283,7 @@ describe("watermarks of a task's input", () => {
       [1, END],
     ] as const;
     const { run } = gated([[0, watermark(50)], ...ends], { unheard: [{ greatest: 20 }, { greatest: 70 }] });
-    assert.deepEqual(run(), ["watermark 70", "watermark Infinity", "ended"]);
+    assert.deepEqual(run(), ["watermark 70", "watermark Infinity"]);
   });
 });
 

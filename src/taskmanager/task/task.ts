@@ -7,7 +7,7 @@
 //   T2. Nothing reaches an operator while an output is full, or while earlier work of it is pending.
 //   T3. A watermark is delivered after the records before it, in every output.
 //   T4. The end: last records, the greatest event time that any input has come to as the watermark, watermark Infinity,
-//       `onEndOfInput`, ends of the exchanges, sinks prepared; then "finished". Sinks commit only when the job says so.
+//       ends of the exchanges, sinks prepared; then "finished". Sinks commit only when the job says so.
 //       So what is due by the last record of the whole input is done in its time, on however many subtasks.
 
 import { assert, type EngineError } from "../../base/errors.ts";
@@ -33,7 +33,7 @@ export class Task {
   readonly #chunk: ChunkSize;
   #phase: "running" | "ending" | "preparing" | "finished" = "running";
   #turns = 0;
-  #ended: { watermarks: number; operators: number; partitions: number };
+  #ended: { watermarks: number; partitions: number };
   #failure: unknown = null;
   /** How long input has waited in all, because an output was full or earlier work pending: nobody is idle for it. */
   #stalledMs = 0;
@@ -55,7 +55,7 @@ export class Task {
     });
     if (parts.finished) this.#phase = "ending";
     const done = parts.finished ? Infinity : 0; // All that there was to be done before the end of the exchanges.
-    this.#ended = { watermarks: done, operators: done, partitions: 0 };
+    this.#ended = { watermarks: done, partitions: 0 };
     for (const { driver } of eventTimes) {
       for (const channel of gate?.channels.keys() ?? []) driver.addChannel(channel);
     }
@@ -290,7 +290,7 @@ export class Task {
 
   /** The steps of T4; each may stop because an output is full, and goes on where it stopped. */
   #end(deadlineMs: number): TurnResult {
-    const { operators, partitions, clock } = this.parts;
+    const { partitions } = this.parts;
     const ended = this.#ended;
     const watermarks = this.#lastWatermarks();
     let resumed: "done" | "blocked" | "more" = "done";
@@ -298,11 +298,6 @@ export class Task {
       const [path, watermark] = watermarks[ended.watermarks]!;
       path.advance(watermark());
       resumed = this.#resume(deadlineMs);
-    }
-    while (resumed === "done" && ended.operators < operators.length) {
-      if (operators[ended.operators]?.onEndOfInput() === true) ended.operators += 1;
-      resumed = this.#resume(deadlineMs);
-      if (resumed === "done" && clock.monotonicMs() >= deadlineMs) return "more";
     }
     if (resumed !== "done") return resumed;
     this.parts.chain.endWatch();

@@ -95,7 +95,7 @@ export const TASKMANAGER: readonly Mutant[] = [
     replace: "      partitions[ended.partitions]?.end();",
   },
   {
-    name: "operators hear of the end of input before the last watermark",
+    name: "the last watermark of a task is not delivered",
     file: TASK,
     find: "ended.watermarks < watermarks.length; ended",
     replace: "ended.watermarks < watermarks.length - 1; ended",

@@ -223,10 +223,6 @@ export class PreAggregateOperator implements Operator {
     return this.#sendAll();
   }
 
-  onEndOfInput(): boolean {
-    return true; // The watermark Infinity came before.
-  }
-
   close(): void {
     this.#opened = null;
   }

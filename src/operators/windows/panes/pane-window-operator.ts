@@ -138,10 +138,6 @@ export class PaneWindowOperator implements Operator {
     return true;
   }
 
-  onEndOfInput(): boolean {
-    return true; // The watermark Infinity came before.
-  }
-
   close(): void {
     this.#opened = null;
   }

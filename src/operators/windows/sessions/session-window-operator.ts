@@ -139,10 +139,6 @@ export class SessionWindowOperator implements Operator {
     return true;
   }
 
-  onEndOfInput(): boolean {
-    return true; // The watermark Infinity came before.
-  }
-
   close(): void {
     this.#opened = null;
   }
