@@ -13,4 +13,7 @@ export const CASE_NAMES: readonly string[] = [
   "back-pressure",
   "checkpoint-backpressure",
   "start",
+  "checkpoint-overhead",
+  "checkpoint-1g",
+  "restore-1g",
 ];

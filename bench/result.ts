@@ -84,3 +84,18 @@ const STANDARD = new Set([
 ]);
 
 const millions = (value: number): string => (value / 1e6).toFixed(2);
+
+/** Milliseconds of a bucket of jobs/latency.ts. */
+const BUCKET_MS = 0.01;
+
+/** Of what jobs/latency.ts prints: number of a bucket and how often, in turn. */
+export function bucketQuantile(pairs: readonly number[], q: number): number {
+  let total = 0;
+  for (let i = 1; i < pairs.length; i += 2) total += pairs[i] ?? 0;
+  let rank = Math.ceil(q * total);
+  for (let i = 0; i < pairs.length; i += 2) {
+    rank -= pairs[i + 1] ?? 0;
+    if (rank <= 0) return ((pairs[i] ?? 0) + 1) * BUCKET_MS;
+  }
+  return NaN;
+}

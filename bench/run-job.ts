@@ -3,7 +3,9 @@
 // Slots are new threads in each run, so their code starts cold. Measuring begins once `warmUp` of the events have
 // passed (0.2 by default) and ends with the last one: warm, and without start-up.
 
-import { totalmem } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
 import { nodeEnv } from "../src/base/env-node.ts";
 import { checkpointsOpen } from "../src/client/checkpoints.ts";
 import { type EmbeddedJob, embeddedStart } from "../src/client/embedded.ts";
@@ -24,12 +26,15 @@ export type RunOptions = {
   readonly onPrint?: (line: string) => void;
   /** Slots in this thread instead of threads of their own. */
   readonly local?: boolean;
+  /** It takes checkpoints in a directory of its own, in this interval, which goes with it. */
+  readonly checkpointEveryMs?: number;
 };
 
 export async function startJob(options: RunOptions): Promise<EmbeddedJob> {
   const env = nodeEnv(nodeDisk(), { logLevel: "warn" });
   const { params = {} } = options;
-  const configuration = new Configuration([{ origin: { kind: "command line" }, values: options.config ?? {} }]);
+  const values = { ...options.config, ...checkpointing(options.checkpointEveryMs) };
+  const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const planned = await jobPlan(options.job, params, configuration);
   const { plan } = planned.graph;
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -50,6 +55,13 @@ export async function startJob(options: RunOptions): Promise<EmbeddedJob> {
     print: options.onPrint ?? ((line) => process.stderr.write(`${line}\n`)),
     log,
   });
+}
+
+function checkpointing(everyMs: number | undefined): Readonly<Record<string, string | number>> {
+  if (everyMs === undefined) return {};
+  const directory = mkdtempSync(join(tmpdir(), "millrace-bench-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  return { "execution.checkpointing.dir": directory, "execution.checkpointing.interval": `${everyMs}ms` };
 }
 
 /** Runs a bounded job whose sources give `events` records. `onDone` sees the job before its pools are forgotten. */

@@ -2,25 +2,12 @@
 // has it; default settings. The first second is not counted. Each run lasts 10 s.
 
 import latency from "../jobs/latency.ts";
-import { type Measured, median, report, resultOf } from "../result.ts";
+import { bucketQuantile, type Measured, median, report, resultOf } from "../result.ts";
 import { measureJob, runsWanted } from "../run-job.ts";
 
 const RATE = 100_000;
 const SECONDS = 10;
 const MODULE = new URL("../jobs/latency.ts", import.meta.url).href;
-const BUCKET_MS = 0.01;
-
-function quantile(pairs: readonly number[], q: number): number {
-  let total = 0;
-  for (let i = 1; i < pairs.length; i += 2) total += pairs[i] ?? 0;
-  let rank = Math.ceil(q * total);
-  for (let i = 0; i < pairs.length; i += 2) {
-    rank -= pairs[i + 1] ?? 0;
-    if (rank <= 0) return ((pairs[i] ?? 0) + 1) * BUCKET_MS;
-  }
-  return NaN;
-}
-
 const runs: Measured[] = [];
 const seen: number[][] = [];
 for (let run = 0; run < runsWanted(); run += 1) {
@@ -29,5 +16,5 @@ for (let run = 0; run < runsWanted(); run += 1) {
   const onPrint = (line: string): void => void seen.push(JSON.parse(line) as number[]);
   runs.push(await measureJob({ job: latency, module: MODULE, params, onPrint }, events, { warmUp: 0.1 }));
 }
-const milliseconds = (q: number): number => median(seen.map((pairs) => quantile(pairs, q)));
+const milliseconds = (q: number): number => median(seen.map((pairs) => bucketQuantile(pairs, q)));
 report(resultOf("latency", runs, { p50Ms: milliseconds(0.5), p99Ms: milliseconds(0.99), p999Ms: milliseconds(0.999) }));

@@ -8,6 +8,7 @@ import { type EngineError, UserError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import { CompletedCheckpointStore, POINTER } from "./completed-store.ts";
 import type { CheckpointMetadata } from "./format/metadata.ts";
+import { SHARED_FOLDER } from "./shared-files.ts";
 import { damaged } from "./storage/damage.ts";
 import { DirectoryStorage } from "./storage/directory-storage.ts";
 import { checkSizes } from "./verify.ts";
@@ -70,18 +71,21 @@ export class CheckpointDirectory {
   /** Removes what was begun and never completed, and what is no longer kept. */
   async sweep(kept: readonly CheckpointId[]): Promise<void> {
     for (const id of await this.store.all()) if (!kept.includes(id)) await this.store.discard(id);
+    await this.store.sweep();
   }
 
   /** Moves what is there into a folder of its own beside it; null: there is nothing. */
   async setAside(): Promise<string | null> {
-    const names = (await this.#disk.list(this.path)).filter((name) => name === POINTER || /^chk-\d+$/.test(name));
+    const isOurs = (name: string): boolean => name === POINTER || name === SHARED_FOLDER || /^chk-\d+$/.test(name);
+    const names = (await this.#disk.list(this.path)).filter(isOurs);
     if (names.length === 0) return null;
     let number = 1;
     while ((await this.#disk.stat(`${this.path}/aside-${number}`)) !== null) number += 1;
     const aside = `${this.path}/aside-${number}`;
     await this.#disk.makeDirectory(aside);
     // The pointer last: without it those that are left would still count.
-    for (const name of [...names].sort()) await this.#disk.rename(`${this.path}/${name}`, `${aside}/${name}`);
+    for (const name of names.toSorted((left) => (left === POINTER ? 1 : -1)))
+      await this.#disk.rename(`${this.path}/${name}`, `${aside}/${name}`);
     await this.#disk.syncDirectory(aside);
     await this.#disk.syncDirectory(this.path);
     return aside;

@@ -4,17 +4,20 @@
 //   latest            the name of the newest completed checkpoint, and its checksum
 //   chk-7/_metadata   what it consists of
 //   chk-7/…           its files of state
+//   shared/7-…        files of state that later ones refer to (shared-files.ts)
 //
 //   M1. A checkpoint is complete when the pointer names it, or a later one: files of state first, then metadata, then
 //       the pointer, each durable before the next. The pointer never goes back.
 //   M2. Of several that want to complete one, one does: the others see it at the pointer, and are told.
 //   M3. What cannot be read is never taken for nothing: the next older one is tried, each failure is told, and when
 //       none is left the start is refused.
+//   M4. A shared file is there as long as a checkpoint that uses it is (R1 of shared-files.ts).
 
 import { crc32 } from "node:zlib";
 import { EngineError, ExternalError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import { type CheckpointMetadata, metadataBytes, metadataOf } from "./format/metadata.ts";
+import { SHARED_FOLDER, SharedFiles, writtenFor } from "./shared-files.ts";
 import type { CheckpointStorage } from "./storage/checkpoint-storage.ts";
 import { damaged } from "./storage/damage.ts";
 
@@ -37,6 +40,8 @@ export class CompletedCheckpointStore {
   readonly #storage: CheckpointStorage;
   /** As last read or written: undefined before. */
   #pointer: string | null | undefined;
+  /** Null: not read yet. */
+  #shared: SharedFiles | null = null;
 
   constructor(storage: CheckpointStorage) {
     this.#storage = storage;
@@ -44,6 +49,7 @@ export class CompletedCheckpointStore {
 
   /** M1, M2. When it rejects with CHECKPOINT_OVERTAKEN, another process completes checkpoints of this job. */
   async complete(metadata: CheckpointMetadata): Promise<void> {
+    (await this.#sharedFiles()).use(metadata.id, Object.keys(metadata.files));
     const writer = await this.#storage.create(metadataName(metadata.id));
     try {
       await writer.append(metadataBytes(metadata));
@@ -66,7 +72,8 @@ export class CompletedCheckpointStore {
     const newest = await this.#newest();
     const completed = ids.filter((id) => id < newest && names.includes(metadataName(id)));
     const named = Number.isFinite(newest) ? [newest as CheckpointId] : [];
-    return { completed: [...completed, ...named], greatest: Math.max(...named, ids.at(-1) ?? 0) };
+    const written = names.flatMap((name) => writtenFor(name) ?? []);
+    return { completed: [...completed, ...named], greatest: Math.max(0, ...named, ...ids.slice(-1), ...written) };
   }
 
   /** Throws CHECKPOINT_OBJECT_DAMAGED, CHECKPOINT_OBJECT_MISSING or CHECKPOINT_VERSION_UNKNOWN. */
@@ -111,10 +118,45 @@ export class CompletedCheckpointStore {
     this.#pointer = undefined;
   }
 
-  /** Its metadata first: what a crash leaves of it is no checkpoint any more. */
+  /** Its metadata first: what a crash leaves of it is no checkpoint any more. Then what it alone has used. */
   async discard(id: CheckpointId): Promise<void> {
+    const shared = await this.#sharedFiles();
     await this.#storage.remove(metadataName(id));
     await this.#storage.remove(checkpointFolder(id));
+    const wasUnknown = shared.isUnknown(id);
+    const unused = new Set(shared.drop(id));
+    for (const name of await this.#storage.list(SHARED_FOLDER)) {
+      const written = writtenFor(name) ?? Infinity;
+      if ((wasUnknown ? written <= id : written === id) && shared.isFree(name)) unused.add(name);
+    }
+    for (const name of unused) await this.#storage.remove(name);
+  }
+
+  /** Removes shared files that nobody uses; while no checkpoint is being taken. */
+  async sweep(): Promise<void> {
+    const shared = await this.#sharedFiles();
+    for (const name of await this.#storage.list(SHARED_FOLDER)) {
+      if (writtenFor(name) !== null && shared.isFree(name)) await this.#storage.remove(name);
+    }
+  }
+
+  /** R2 */
+  async #sharedFiles(): Promise<SharedFiles> {
+    if (this.#shared !== null) return this.#shared;
+    const shared = new SharedFiles();
+    for (const id of (await this.known()).completed) shared.use(id, await this.#filesOf(id));
+    this.#shared ??= shared;
+    return this.#shared;
+  }
+
+  /** Null: nobody knows. */
+  async #filesOf(id: CheckpointId): Promise<readonly string[] | null> {
+    try {
+      return Object.keys((await this.metadata(id)).files);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      return null;
+    }
   }
 
   async #point(id: CheckpointId): Promise<void> {

@@ -1,7 +1,7 @@
 // Whether a checkpoint is whole: its files as its metadata has them.
 
-import { type CheckpointMetadata, handlesOf, type StateHandle } from "./format/metadata.ts";
-import { type Section, StateFileReader } from "./format/state-file.ts";
+import type { CheckpointMetadata } from "./format/metadata.ts";
+import { StateFileReader } from "./format/state-file.ts";
 import type { CheckpointStorage } from "./storage/checkpoint-storage.ts";
 import { damaged } from "./storage/damage.ts";
 
@@ -17,17 +17,12 @@ export async function checkSizes(storage: CheckpointStorage, { files }: Checkpoi
 /** Also the checksums of all state: reads every byte. Throws as `checkSizes`. */
 export async function checkBytes(storage: CheckpointStorage, metadata: CheckpointMetadata): Promise<void> {
   await checkSizes(storage, metadata);
-  const sections = Map.groupBy(metadata.operators.flatMap(handlesOf).filter(isSection), ({ file }) => file);
-  for (const [file, ofFile] of sections) {
-    const reader = await StateFileReader.open(storage, file);
+  for (const name of Object.keys(metadata.files)) {
+    const reader = await StateFileReader.open(storage, name);
     try {
-      for (const section of ofFile) await reader.read(section);
+      await reader.check();
     } finally {
       await reader.close();
     }
   }
-}
-
-function isSection(handle: StateHandle): handle is Section {
-  return "file" in handle;
 }

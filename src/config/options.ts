@@ -299,6 +299,12 @@ export const OPTIONS = {
     default: "20kb",
     doc: "State of a task up to this size is kept in the checkpoint's metadata instead of a file of its own.",
   }),
+  checkpointingPagesThreshold: option({
+    key: "execution.checkpointing.pages-threshold",
+    type: memorySize({ min: 0 }),
+    default: "1mb",
+    doc: "State of an operator in a task that takes at least so much managed memory is written page by page while the task goes on, and later checkpoints refer to pages that have not changed.",
+  }),
   checkpointingCompression: option({
     key: "execution.checkpointing.snapshot-compression",
     type: boolean(),

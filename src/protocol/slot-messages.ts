@@ -133,8 +133,16 @@ export type ToSlot =
   | { readonly kind: "coordinate"; readonly checkpoint: CheckpointId }
   /** They hand out splits again. */
   | { readonly kind: "goOn" }
-  /** Sources make their snapshots and send barriers. `isFinal`: all tasks stop behind it. */
-  | { readonly kind: "checkpoint"; readonly checkpoint: CheckpointId; readonly isFinal: boolean }
+  /**
+   * Sources make their snapshots and send barriers. `isFinal`: all tasks stop behind it. `canonical`: all state is to
+   * be complete in itself, and readable without the job.
+   */
+  | {
+      readonly kind: "checkpoint";
+      readonly checkpoint: CheckpointId;
+      readonly isFinal: boolean;
+      readonly canonical: boolean;
+    }
   | { readonly kind: "checkpointAborted"; readonly checkpoint: CheckpointId }
   | { readonly kind: "checkpointCompleted"; readonly checkpoint: CheckpointId }
   /** A subtask of a source, somewhere, asks the coordinator in this slot for a split. */

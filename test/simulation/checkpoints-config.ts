@@ -20,6 +20,7 @@ export function checkpointsConfig(random: SeededRandom): (isLast: boolean) => Co
     "execution.checkpointing.snapshot-compression": random.next() < 0.3,
     "restart-strategy.exponential-delay.initial-backoff": "20ms",
     "sink.committer.retries": 3,
+    "execution.checkpointing.pages-threshold": random.next() < 0.5 ? "0b" : "1mb",
   };
   return (isLast) => (isLast ? config : { ...config, ...short });
 }

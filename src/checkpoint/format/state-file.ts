@@ -10,13 +10,17 @@
 //   F2. A block holds at most 256 KiB, so that compressing or checking one takes less than a millisecond.
 
 import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { PAGE_BYTES } from "../../state/pages/page-allocator.ts";
+import { BLOCK_PAGES, BLOCK_ROOM } from "../../state/pages/page-snapshot.ts";
 import type { CheckpointStorage, ObjectReader, ObjectWriter } from "../storage/checkpoint-storage.ts";
 import { damaged } from "../storage/damage.ts";
 
 /** Another format has another one; which there are is said by the version of the metadata. */
 const HEAD = Buffer.from("millrace state 1\n");
-const BLOCK_HEAD_BYTES = 12;
-const BLOCK_BYTES_MAX = 256 * 1024;
+const BLOCK_HEAD_BYTES = BLOCK_ROOM;
+const BLOCK_BYTES_MAX = BLOCK_PAGES * PAGE_BYTES;
+/** Read at once where a whole file is checked. */
+const CHECKED_BYTES = 4 * BLOCK_BYTES_MAX;
 
 /** Where a section lies. */
 export type Section = { readonly file: string; readonly offset: number; readonly length: number };
@@ -50,22 +54,47 @@ export class StateFileWriter {
     return writer;
   }
 
+  get name(): string {
+    return this.#name;
+  }
+
   /** Bytes so far. */
   get length(): number {
     return this.#offset;
   }
 
-  /** `bytes` may change only once it has resolved. */
-  async add(bytes: Uint8Array): Promise<Section> {
+  /** `bytes` may change only once it has resolved. `compressed`: by default as the file. */
+  async add(bytes: Uint8Array, compressed = this.#isCompressed): Promise<Section> {
     const offset = this.#offset;
     for (let at = 0; at < bytes.length; at += BLOCK_BYTES_MAX) {
       const raw = bytes.subarray(at, Math.min(bytes.length, at + BLOCK_BYTES_MAX));
-      const stored = this.#isCompressed ? smallerOf(raw) : raw;
+      const stored = compressed ? smallerOf(raw) : raw;
       await this.#object.append(blockHead(stored, raw.length));
       await this.#object.append(stored);
       this.#offset += BLOCK_HEAD_BYTES + stored.length;
     }
     return { file: this.#name, offset, length: this.#offset - offset };
+  }
+
+  /**
+   * Blocks of the greatest size, the last one of any, each with room for its head before it, at once. Writes into that
+   * room. Returns where they lie.
+   */
+  async addFramed(bytes: Buffer): Promise<number[]> {
+    const offsets: number[] = [];
+    const parts: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += BLOCK_HEAD_BYTES + BLOCK_BYTES_MAX) {
+      const frame = bytes.subarray(at, Math.min(bytes.length, at + BLOCK_HEAD_BYTES + BLOCK_BYTES_MAX));
+      const raw = frame.subarray(BLOCK_HEAD_BYTES);
+      const stored = this.#isCompressed ? smallerOf(raw) : raw;
+      offsets.push(this.#offset);
+      this.#offset += BLOCK_HEAD_BYTES + stored.length;
+      const head = blockHead(stored, raw.length);
+      if (this.#isCompressed) parts.push(head, Buffer.from(stored.buffer, stored.byteOffset, stored.length));
+      else head.copy(frame);
+    }
+    await this.#object.append(this.#isCompressed ? Buffer.concat(parts) : bytes);
+    return offsets;
   }
 
   /** Everything that was added survives a crash. */
@@ -103,19 +132,36 @@ export class StateFileReader {
   async read({ offset, length }: Section): Promise<Buffer> {
     const bytes = await this.#object.read(offset, length);
     const blocks: Buffer[] = [];
-    for (let at = 0; at < length; ) {
-      if (length - at < BLOCK_HEAD_BYTES) throw this.#damaged(offset + at, "a block ends early");
-      const stored = bytes.readUInt32LE(at);
-      const end = at + BLOCK_HEAD_BYTES + stored;
-      if (end > length) throw this.#damaged(offset + at, "a block ends early");
-      blocks.push(this.#block(bytes.subarray(at, end), offset + at));
-      at = end;
-    }
+    const end = this.#blocks(bytes, offset, blocks);
+    if (end < length) throw this.#damaged(offset + end, "a block ends early");
     return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+  }
+
+  /** Reads all of the file, bit by bit. */
+  async check(): Promise<void> {
+    const { size } = this.#object;
+    for (let at = HEAD.length; at < size; ) {
+      const length = Math.min(CHECKED_BYTES, size - at);
+      const end = this.#blocks(await this.#object.read(at, length), at, []);
+      if (end === 0) throw this.#damaged(at, "a block ends early");
+      at += end;
+    }
   }
 
   close(): Promise<void> {
     return this.#object.close();
+  }
+
+  /** Appends the blocks that are whole in `bytes`. Returns where they end. */
+  #blocks(bytes: Buffer, offset: number, blocks: Buffer[]): number {
+    let at = 0;
+    while (bytes.length - at >= BLOCK_HEAD_BYTES) {
+      const end = at + BLOCK_HEAD_BYTES + bytes.readUInt32LE(at);
+      if (end > bytes.length) break;
+      blocks.push(this.#block(bytes.subarray(at, end), offset + at));
+      at = end;
+    }
+    return at;
   }
 
   /** F1 */

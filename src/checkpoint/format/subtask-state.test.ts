@@ -13,7 +13,7 @@ const SNAPSHOTS: readonly SubtaskSnapshot[] = [
   },
   { uid: "in", subtask: 1, parts: {}, keyed: null, splits: [{ id: "a", position: 7 }] },
 ];
-const OPTIONS = { name: "chk-1/1-0-0", inlineBytesMax: 18, compression: false };
+const OPTIONS = { name: "chk-1/1-0-0", packs: "shared/1-1-0-0", inlineBytesMax: 18, compression: false };
 
 describe("the state of a task in storage", () => {
   for (const [inlineBytesMax, files] of [
@@ -24,7 +24,10 @@ describe("the state of a task in storage", () => {
       const { storage } = temporaryStorage(context);
       const written = await snapshotsWrite(storage, SNAPSHOTS, { ...OPTIONS, inlineBytesMax });
       assert.deepEqual(await storage.list(""), files);
-      assert.equal(written.file?.name, files[0]);
+      assert.deepEqual(
+        written.files.map(({ name }) => name),
+        files,
+      );
       // As the metadata gives it.
       const states = (JSON.parse(JSON.stringify(written)) as typeof written).states;
       const reader = new StateReader(storage);
@@ -36,7 +39,7 @@ describe("the state of a task in storage", () => {
           assert.deepEqual(await reader.read(state.parts[part]!), Buffer.from(bytes));
         }
         assert.equal(state.keyed?.first, keyed?.first);
-        for (const [group, bytes] of (keyed?.groups ?? []).entries()) {
+        for (const [group, bytes] of (keyed as { groups: readonly Uint8Array[] } | null)?.groups.entries() ?? []) {
           assert.deepEqual(await reader.read(state.keyed!.groups[group]!), Buffer.from(bytes));
         }
       }

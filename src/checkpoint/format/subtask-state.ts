@@ -2,11 +2,16 @@
 //
 //   H1. What is small goes into the metadata: a job with little state has one file per checkpoint.
 //   H2. Files are written before anybody gets a handle of them, and removed when that fails.
+//   H3. Of keyed state that is written by pages, a key group is the places of its pages in packs (pack-file.ts). Those
+//       lie outside of the checkpoint's folder: later checkpoints refer to them.
 
 import { assert } from "../../base/errors.ts";
 import type { SourceSplit } from "../../operators/source.ts";
+import type { FrozenState } from "../../state/contract/frozen-state.ts";
+import { ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { CheckpointStorage } from "../storage/checkpoint-storage.ts";
 import type { StateHandle, SubtaskState } from "./metadata.ts";
+import { packsWrite } from "./pack-file.ts";
 import { type Section, StateFileReader, StateFileWriter } from "./state-file.ts";
 
 /** The part of a sink: what its writer keeps back. */
@@ -17,13 +22,15 @@ export type SubtaskSnapshot = {
   readonly uid: string;
   readonly subtask: number;
   readonly parts: Readonly<Record<string, Uint8Array>>;
-  readonly keyed: { readonly first: number; readonly groups: readonly Uint8Array[] } | null;
+  readonly keyed: { readonly first: number; readonly groups: readonly Uint8Array[] } | FrozenState | null;
   readonly splits: readonly SourceSplit[];
 };
 
 export type WriteOptions = {
   /** Of the file; used by nobody else. */
   readonly name: string;
+  /** What the names of packs begin with; used by nobody else. */
+  readonly packs: string;
   /** Bytes of all snapshots together that still go into the metadata. */
   readonly inlineBytesMax: number;
   readonly compression: boolean;
@@ -31,43 +38,92 @@ export type WriteOptions = {
 
 export type WrittenState = {
   readonly states: readonly { readonly uid: string; readonly state: SubtaskState }[];
-  /** Null: all of it is small. */
-  readonly file: { readonly name: string; readonly bytes: number } | null;
+  /** All that it needs; none: all of it is small. */
+  readonly files: readonly StoredFile[];
 };
+
+export type StoredFile = { readonly name: string; readonly bytes: number };
 
 /** H1, H2. The snapshots of the operators of one task. */
 export async function snapshotsWrite(
   storage: CheckpointStorage,
   snapshots: readonly SubtaskSnapshot[],
-  { name, inlineBytesMax, compression }: WriteOptions,
+  options: WriteOptions,
 ): Promise<WrittenState> {
-  if (snapshots.reduce((sum, each) => sum + bytesOf(each), 0) <= inlineBytesMax) {
+  const { inlineBytesMax } = options;
+  const frozen = snapshots.flatMap(({ keyed }) => (isFrozen(keyed) ? [keyed] : []));
+  if (frozen.length === 0 && snapshots.reduce((sum, each) => sum + bytesOf(each), 0) <= inlineBytesMax) {
     const inline = async (bytes: Uint8Array): Promise<StateHandle> => ({
       inline: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64"),
     });
-    return { states: await statesOf(snapshots, inline), file: null };
+    return { states: await statesOf(snapshots, inline), files: [] };
   }
+  const own: string[] = [];
+  try {
+    await allPacksWrite(storage, frozen, options, own);
+    const file = await fileWrite(storage, snapshots, options);
+    const packs = new Map(frozen.flatMap((each) => each.packs()).map((pack) => [pack.name, pack.bytes]));
+    return { ...file, files: [...file.files, ...[...packs].map(([pack, bytes]) => ({ name: pack, bytes }))] };
+  } catch (error) {
+    for (const pack of own) await storage.remove(pack).catch(() => undefined); // The first failure is the one to tell.
+    throw error;
+  } finally {
+    snapshotsEnd(snapshots);
+  }
+}
+
+/** They are written, or not wanted any more. */
+export function snapshotsEnd(snapshots: readonly SubtaskSnapshot[]): void {
+  for (const { keyed } of snapshots) if (isFrozen(keyed)) keyed.end();
+}
+
+async function allPacksWrite(
+  storage: CheckpointStorage,
+  frozen: readonly FrozenState[],
+  { packs, compression }: WriteOptions,
+  own: string[],
+): Promise<void> {
+  const nextName = (): string => {
+    own.push(`${packs}-${own.length}`);
+    return own.at(-1)!;
+  };
+  for (const each of frozen) await packsWrite(storage, each, { nextName, compression });
+}
+
+async function fileWrite(
+  storage: CheckpointStorage,
+  snapshots: readonly SubtaskSnapshot[],
+  { name, compression }: WriteOptions,
+): Promise<WrittenState> {
   const file = await StateFileWriter.create(storage, name, { compression });
   try {
-    const states = await statesOf(snapshots, (bytes) => file.add(bytes));
+    const states = await statesOf(snapshots, (bytes, isPlaces) => file.add(bytes, compression || isPlaces));
     await file.commit();
-    return { states, file: { name, bytes: file.length } };
+    return { states, files: [{ name, bytes: file.length }] };
   } catch (error) {
     await file.abort();
     throw error;
   }
 }
 
+function isFrozen(keyed: SubtaskSnapshot["keyed"]): keyed is FrozenState {
+  return keyed !== null && !("groups" in keyed);
+}
+
 async function statesOf(
   snapshots: readonly SubtaskSnapshot[],
-  put: (bytes: Uint8Array) => Promise<StateHandle>,
+  put: (bytes: Uint8Array, isPlaces: boolean) => Promise<StateHandle>,
 ): Promise<WrittenState["states"]> {
   const states: { uid: string; state: SubtaskState }[] = [];
   for (const { uid, subtask, parts, keyed, splits } of snapshots) {
     const handles: Record<string, StateHandle> = {};
-    for (const [part, bytes] of Object.entries(parts)) handles[part] = await put(bytes);
+    for (const [part, bytes] of Object.entries(parts)) handles[part] = await put(bytes, false);
     const groups: StateHandle[] = [];
-    for (const bytes of keyed?.groups ?? []) groups.push(await put(bytes));
+    if (isFrozen(keyed)) {
+      for (let group = 0; group < keyed.count; group += 1) groups.push(await put(groupBytes(keyed, group), true));
+    } else {
+      for (const bytes of keyed?.groups ?? []) groups.push(await put(bytes, false));
+    }
     const state: SubtaskState = {
       subtask,
       finished: false,
@@ -81,8 +137,15 @@ async function statesOf(
   return states;
 }
 
+function groupBytes(keyed: FrozenState, group: number): Uint8Array {
+  const sink = new ByteSink();
+  keyed.writeGroup(keyed.first + group, sink);
+  return sink.bytes.subarray(0, sink.position);
+}
+
 function bytesOf({ parts, keyed }: SubtaskSnapshot): number {
-  return [...Object.values(parts), ...(keyed?.groups ?? [])].reduce((sum, { length }) => sum + length, 0);
+  const groups = keyed === null || isFrozen(keyed) ? [] : keyed.groups;
+  return [...Object.values(parts), ...groups].reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Reads what handles stand for; each file is opened once. */

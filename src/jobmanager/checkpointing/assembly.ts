@@ -62,6 +62,6 @@ function empty(subtask: number): SubtaskState {
 /** Names and sizes of all files, by which what is missing or cut is found. */
 export function filesOf({ acknowledged }: CheckpointParts): CheckpointMetadata["files"] {
   const files: Record<string, number> = {};
-  for (const { file } of acknowledged.values()) if (file !== null) files[file.name] = file.bytes;
+  for (const written of acknowledged.values()) for (const { name, bytes } of written.files) files[name] = bytes;
   return files;
 }

@@ -208,7 +208,10 @@ export class CheckpointDriver {
         postAll({ kind: "coordinate", checkpoint: decision.id });
         break;
       case "trigger":
-        postAll({ kind: "checkpoint", checkpoint: decision.id, isFinal: decision.what === "final" });
+        postAll({
+          ...{ kind: "checkpoint", checkpoint: decision.id },
+          ...{ isFinal: decision.what === "final", canonical: decision.what === "savepoint" },
+        });
         break;
       case "goOn":
         postAll({ kind: "goOn" });

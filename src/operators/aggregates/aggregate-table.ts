@@ -18,6 +18,7 @@ import type { KeyedTables } from "../../state/contract/keyed-tables.ts";
 import { KeyBatch } from "../../state/keys/key-batch.ts";
 import type { ManagedTable } from "../../state/table/managed-table.ts";
 import type { RowCursor } from "../../state/table/row-pages.ts";
+import { forEachRow } from "../../state/table/table-snapshot.ts";
 import { ByteCursor, ByteSink, readF64, readU32, take, writeF64, writeU32 } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { type KeyCodec, keyCodec } from "../../types/keys/key-bytes.ts";
@@ -73,6 +74,7 @@ export class AggregateTable {
   readonly #codec: KeyCodec;
   readonly #hash: (key: unknown) => number;
   readonly #one = new KeyBatch(1);
+  readonly #extra: readonly number[];
   readonly #scanned = new Int32Array(256);
   readonly #sink = new ByteSink(64);
   readonly #cursor = new ByteCursor(this.#sink.bytes);
@@ -82,6 +84,7 @@ export class AggregateTable {
     const layout = aggregateLayout(set, fields, true);
     const extra = typeof options.extra === "function" ? options.extra(layout) : options.extra;
     this.name = name;
+    this.#extra = extra;
     this.layout = layout;
     this.table = tables.table({
       name,
@@ -221,6 +224,39 @@ export class AggregateTable {
       const address = this.#readRow(group, input);
       if (onRow !== null) onRow(address);
     }
+  }
+
+  /**
+   * What of a key group is not in the words of its rows, for snapshots by pages: their objects. `fromRow`: as in
+   * `snapshot`.
+   */
+  snapshotBeside(keyGroup: number, out: ByteWriter, fromRow = 0): void {
+    writeF64(out, fromRow);
+    const { slotWord } = this.layout;
+    if (slotWord === -1) return;
+    forEachRow(this.table, keyGroup - this.table.keyGroups.first, (address) => {
+      if (this.#isKept(address, fromRow)) this.objects.write(this.table.f64[address + this.offset + slotWord]!, out);
+    });
+  }
+
+  /** The rows of a key group are there, as they were. `onRow` is called with the address of each that is kept. */
+  restoreBeside(keyGroup: number, input: ByteReader, onRow: (address: number) => void = () => undefined): void {
+    const { table, layout } = this;
+    const fromRow = readF64(input);
+    forEachRow(table, keyGroup - table.keyGroups.first, (address) => {
+      if (!this.#isKept(address, fromRow)) {
+        table.remove(address);
+        return;
+      }
+      const { slotWord } = layout;
+      if (this.#savedOffset > this.extraOffset) table.f64.set(this.#extra, table.writable(address) + this.extraOffset);
+      if (slotWord !== -1) table.f64[table.writable(address) + this.offset + slotWord] = this.objects.read(input);
+      onRow(address);
+    });
+  }
+
+  #isKept(address: number, fromRow: number): boolean {
+    return !this.isEmpty(address) && this.table.rowNumber(address) >= fromRow;
   }
 
   /** Whether the row's first record is still to come (A1). */

@@ -74,6 +74,11 @@ export class AggregateOperator implements Operator {
       },
       snapshot: (keyGroup, out) => groups.snapshot(keyGroup, out, this.#firstLeft(groups, keyGroup)),
       restore: (keyGroup, input) => groups.restore(keyGroup, input),
+      paged: {
+        table: groups.table,
+        snapshot: (keyGroup, out) => groups.snapshotBeside(keyGroup, out, this.#firstLeft(groups, keyGroup)),
+        restore: (keyGroup, input) => groups.restoreBeside(keyGroup, input),
+      },
     });
     assert(!this.#options.partials || mode === "batch", "each record gives a row, so that each has to come");
     const partials = this.#options.partials ? new PartialInput(groups, new PartialRows(groups, keyName, label)) : null;

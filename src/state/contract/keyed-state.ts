@@ -16,6 +16,7 @@
 
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import type { FrozenState, PageFill } from "./frozen-state.ts";
 import type { KeyedTables } from "./keyed-tables.ts";
 
 /** Time-to-live in processing time, counted from the last write. */
@@ -157,6 +158,19 @@ export interface KeyedStateStore {
   /** Writes everything of one key group, timers included. */
   snapshot(keyGroup: number, out: ByteWriter): void;
   restore(keyGroup: number, input: ByteReader): void;
+  /**
+   * All key groups as they are now, to be written by pages while the store works on. Null: it holds little, or is no
+   * store of pages; `snapshot` is to be used. `relieved`: whoever waits for it not to be pressed can go on.
+   */
+  freeze(checkpoint: number, relieved: () => void): FrozenState | null;
+  /** What was frozen for a checkpoint is part of a completed one. */
+  completed(checkpoint: number): void;
+  /**
+   * As `restore`, for a key group that was written by pages (table/page-form.ts): gives those that are to be filled;
+   * `loaded` once they all are. `refers`: the next snapshot may refer to the same packs.
+   */
+  load(keyGroup: number, input: ByteReader, refers: boolean): readonly PageFill[];
+  loaded(): void;
   /** Gives all memory back. Nothing may be called after it. */
   release(): void;
 }

@@ -12,6 +12,15 @@ import type { ManagedTable } from "../table/managed-table.ts";
 import type { TableSpec } from "../table/row-layout.ts";
 import type { SortedSpec, SortedTable } from "../table/sorted-table.ts";
 
+/** A part most of which is rows of one table, so that its pages can be written in place of them. */
+export interface PagedPart {
+  readonly table: ManagedTable;
+  /** Writes what of a key group is not in the rows. */
+  snapshot(keyGroup: number, out: ByteWriter): void;
+  /** The rows of a key group are there, as they were: reads what was beside them, and derives the rest. */
+  restore(keyGroup: number, input: ByteReader): void;
+}
+
 /** What an operator keeps per key group in tables and objects of its own. */
 export interface KeyedPart {
   readonly name: string;
@@ -20,6 +29,8 @@ export interface KeyedPart {
   /** `keyGroup` is absolute. */
   snapshot(keyGroup: number, out: ByteWriter): void;
   restore(keyGroup: number, input: ByteReader): void;
+  /** Default: in snapshots by pages it is as in others. */
+  readonly paged?: PagedPart;
 }
 
 export interface KeyedTables {

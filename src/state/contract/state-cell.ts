@@ -5,6 +5,7 @@
 // (state-handles.ts). Groups are counted from the operator's first key group.
 
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import type { ManagedTable } from "../table/managed-table.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 
 /** What `get` gives when nothing is stored: any other value could be one. */
@@ -45,6 +46,8 @@ export type SavedForm = {
 /** Entries of a group in the form of snapshots: state-snapshot.ts. */
 export interface CellStorage {
   readonly spec: StateSpec;
+  /** All that it keeps, when that is rows of managed memory; null: it is not. */
+  readonly tables: readonly ManagedTable[] | null;
   usage(): StateUsage;
   snapshot(group: number, out: ByteWriter): void;
   /** The next entry, whose key was made current. */

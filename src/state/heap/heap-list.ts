@@ -14,6 +14,7 @@ type Entry = HeapEntry & { items: unknown[] };
 
 export class HeapList implements CellStorage, ListCell {
   readonly spec: ListSpec;
+  readonly tables = null;
   readonly #entries: HeapEntries<Entry>;
   readonly #values: HeapValues;
   readonly #keyCodec: KeyCodec;

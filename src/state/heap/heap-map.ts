@@ -30,6 +30,7 @@ type Place = { readonly group: number; readonly entry: Entry; readonly item: Ite
 
 export class HeapMap implements CellStorage, MapCell {
   readonly spec: MapSpec;
+  readonly tables = null;
   readonly #entries: HeapEntries<Entry>;
   readonly #keys: MapKeys;
   readonly #values: HeapValues;

@@ -13,6 +13,7 @@ type Entry = HeapEntry & { value: unknown };
 
 export class HeapValue implements CellStorage, ValueCell {
   readonly spec: StateSpec;
+  readonly tables = null;
   readonly #entries: HeapEntries<Entry>;
   readonly #values: HeapValues;
   readonly #keyCodec: KeyCodec;

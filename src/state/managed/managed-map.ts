@@ -83,6 +83,7 @@ export class ManagedMap implements CellStorage, MapCell {
         remove: (group, map) => {
           this.#setCounter(this.#maps.rowAddress(group, map), HEAD, NONE);
         },
+        load: (_group, _map, row) => row, // It is in the row of the map.
         next: () => assert(false, `entries of ${name} are walked map by map`) as never,
       },
     );
@@ -257,6 +258,10 @@ export class ManagedMap implements CellStorage, MapCell {
     cursor.position = 0;
     cursor.end = sink.position;
     return cursor;
+  }
+
+  get tables(): readonly ManagedTable[] {
+    return [this.#maps, this.#entries];
   }
 
   usage(): StateUsage {

@@ -110,6 +110,10 @@ export class ManagedValue implements CellStorage, ValueCell {
     throw this.#table.exceeded();
   }
 
+  get tables(): readonly ManagedTable[] {
+    return [this.#table];
+  }
+
   usage(): StateUsage {
     return { name: this.spec.name, entries: this.#table.size, bytes: this.#table.account.bytes };
   }

@@ -25,6 +25,15 @@ export type MemoryAccount = {
   readonly advice?: string;
 };
 
+/** Waits for what frozen pages hold. */
+export interface PageTaker {
+  /** The page changes, or goes, after this call. */
+  take(page: number): void;
+}
+
+/** So many can wait at a time: each page has a bit for each. */
+export const TAKERS_MAX = 8;
+
 /** Made and ended by the allocator, whose pages it holds. */
 export class MemoryOwner {
   readonly name: MemoryOwnerName;
@@ -32,6 +41,8 @@ export class MemoryOwner {
   number: number;
   usedBytes = 0;
   peakBytes = 0;
+  /** Of its pages; null where there is room for another one. */
+  readonly takers: (PageTaker | null)[] = Array.from({ length: TAKERS_MAX }, () => null);
   readonly #accounts: MemoryAccount[] = [];
   readonly #told: (owner: MemoryOwner) => void;
 
@@ -63,6 +74,13 @@ export class MemoryOwner {
   /** Those that hold something. */
   get holding(): readonly MemoryAccount[] {
     return this.#accounts.filter(({ bytes }) => bytes > 0);
+  }
+
+  /** A page is about to change. `awaited`: a bit for each taker that waits for it. */
+  taken(page: number, awaited: number): void {
+    for (let taker = 0; taker < TAKERS_MAX; taker += 1) {
+      if ((awaited & (1 << taker)) !== 0) this.takers[taker]!.take(page);
+    }
   }
 
   charge(account: MemoryAccount, bytes: number): void {

@@ -134,7 +134,7 @@ test("who froze a page is told before it changes, once, and before it is release
   const account = testOwner(allocator).account("s");
   const [one, two, three] = [allocator.allocate(account), allocator.allocate(account), allocator.allocate(account)];
   const told: number[] = [];
-  const frozen = allocator.freeze((page) => told.push(page));
+  const frozen = allocator.freezeAll((page) => told.push(page));
   assert.deepEqual(frozen, [allocator.zeroPage, one, two, three]);
   const fresh = allocator.allocate(account);
   allocator.writableAll(Int32Array.of(two + 7, fresh, two), 3);
@@ -144,7 +144,7 @@ test("who froze a page is told before it changes, once, and before it is release
   assert.equal(allocator.allocate(account), one);
   allocator.writable(one);
   assert.deepEqual(told, [two, one], "a page that was given again is a new one");
-  allocator.freeze((page) => told.push(page));
+  allocator.freezeAll((page) => told.push(page));
   allocator.writableAll(Int32Array.of(two), 1);
   assert.deepEqual(told, [two, one, two]);
   for (const page of [one, two, three, fresh]) allocator.release(page, account);

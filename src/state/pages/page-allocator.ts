@@ -14,9 +14,10 @@
 //   A1. A page is free or held by one account; `account.bytes` is the sum of its pages. Only its owner releases it.
 //   A2. A refused allocation changes nothing.
 //   A3. A block goes back to the pool once all its pages are free, except the last one that has free pages.
-//   A4. Whoever writes to a page has asked for it by `writable` since it was frozen. Whoever froze it is told before it
-//       changes, or goes: there it can be copied aside, and noted as changed.
+//   A4. Whoever writes to a page has asked for it by `writable` since it was frozen. Whoever waits for it (takers of
+//       its owner, page-snapshot.ts) takes it before it changes, or goes.
 //   A5. An owner that ends holds nothing any more: what its states have not released is told, and free again.
+//   A6. A page of which it is known where it was saved is frozen, and holds what was saved there.
 
 import { assert, InternalError, UserError } from "../../base/errors.ts";
 import { memorySizeText } from "../../base/memory-size.ts";
@@ -77,9 +78,13 @@ export class PageAllocator {
   readonly #owner: Uint16Array;
   /** By their numbers; NOBODY has none, and those of owners that ended are given again. */
   readonly #owners: (MemoryOwner | null)[] = [null];
-  /** One bit per page: frozen (A4); how many are; and who is told. */
+  /** One bit per page: frozen (A4); and how many are. */
   readonly #frozen: Int32Array;
   #frozenPages = 0;
+  /** By page: a bit for each of its owner's takers that waits for it, and where it was saved, 0 for nowhere (A6). */
+  readonly #awaited: Uint8Array;
+  readonly #saved: Int32Array;
+  /** Of a test: told of each page before it changes. */
   #changing: (page: number) => void = () => undefined;
   readonly #own: MemoryAccount;
   readonly #leaked: (leak: InternalError) => void;
@@ -107,6 +112,8 @@ export class PageAllocator {
     this.#held = new Int32Array((blocks * this.#pagesPerBlock + 31) >>> 5);
     this.#owner = new Uint16Array(blocks * this.#pagesPerBlock);
     this.#frozen = new Int32Array(this.#held.length);
+    this.#awaited = new Uint8Array(this.#owner.length);
+    this.#saved = new Int32Array(this.#owner.length);
     this.zeroPage = this.allocate(this.#own);
     if (this.zeroPage === NONE) throw this.exceeded(this.#own);
     this.view.f64.fill(0, this.zeroPage, this.zeroPage + PAGE_WORDS);
@@ -172,16 +179,9 @@ export class PageAllocator {
     return page;
   }
 
-  /** A copy of what a page holds. */
-  copyOf(page: number): Buffer {
-    return Buffer.from(this.view.bytes.subarray(page * 8, page * 8 + PAGE_BYTES));
-  }
-
-  /** A page that holds a copy of these bytes, -1 when the budget is used up. */
-  allocateCopy(bytes: Buffer, account: MemoryAccount): number {
-    const page = this.allocate(account);
-    if (page !== NONE) this.view.bytes.set(bytes, page * 8);
-    return page;
+  /** Pages there can be, by whose numbers (address by PAGE_WORDS) others may keep something. */
+  get pagesMax(): number {
+    return this.#owner.length;
   }
 
   /**
@@ -199,11 +199,32 @@ export class PageAllocator {
     for (let n = 0; n < count; n += 1) this.writable(addresses[n]!);
   }
 
-  /**
-   * Freezes all pages that are held, and gives them: `changing` is told of each before it changes for the first time,
-   * or is released.
-   */
-  freeze(changing: (page: number) => void): number[] {
+  /** Freezes a page for the taker of this index, which is called before the page changes unless it has it by then. */
+  freezeFor(page: number, taker: number): void {
+    const number = page / PAGE_WORDS;
+    this.#freeze(number);
+    this.#awaited[number]! |= 1 << taker;
+  }
+
+  /** The taker has what it waits for. */
+  taken(page: number, taker: number): void {
+    this.#awaited[page / PAGE_WORDS]! &= ~(1 << taker);
+  }
+
+  /** Where what the page holds was saved, as `setSaved` was told; 0: it is saved nowhere. */
+  savedAt(page: number): number {
+    return this.#saved[page / PAGE_WORDS]!;
+  }
+
+  /** What the page holds was saved; it is frozen from then on (A6). 0: what was saved is gone. */
+  setSaved(page: number, at: number): void {
+    const number = page / PAGE_WORDS;
+    if (at !== 0) this.#freeze(number);
+    this.#saved[number] = at;
+  }
+
+  /** For tests: freezes all pages that are held, and gives them. `changing` is told of each that is about to change. */
+  freezeAll(changing: (page: number) => void): number[] {
     this.#frozen.set(this.#held);
     this.#frozenPages = this.#pages;
     this.#changing = changing;
@@ -214,10 +235,23 @@ export class PageAllocator {
     return pages;
   }
 
+  #freeze(number: number): void {
+    const bit = 1 << (number & 31);
+    if ((this.#frozen[number >>> 5]! & bit) !== 0) return;
+    this.#frozen[number >>> 5]! |= bit;
+    this.#frozenPages += 1;
+  }
+
   #thaw(page: number): void {
     const number = page / PAGE_WORDS;
     this.#frozen[number >>> 5]! &= ~(1 << (number & 31));
     this.#frozenPages -= 1;
+    this.#saved[number] = 0;
+    const awaited = this.#awaited[number]!;
+    if (awaited !== 0) {
+      this.#awaited[number] = 0;
+      this.#owners[this.#owner[number]!]!.taken(page, awaited);
+    }
     this.#changing(page);
   }
 

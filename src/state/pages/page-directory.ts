@@ -8,6 +8,8 @@
 //   D3. The base of a group without ordinals is 0, and `entries[0]` is the entry given to the constructor.
 //   D4. `entries` is replaced when it grows: a loop that may add pages reads it anew.
 
+import type { PageList } from "./page-list.ts";
+
 const ROOM_MIN = 2;
 /** Ends the chain of unused ordinals. */
 const CHAIN_END = 0x3fffffff;
@@ -61,8 +63,14 @@ export class PageDirectory {
     this.#unused[group] = ordinal;
   }
 
+  /** Appends the entries of a group, -1 where there is no page. */
+  copyTo(group: number, pages: PageList): void {
+    const base = this.bases[group]!;
+    pages.append(this.entries.subarray(base, base + this.counts[group]!));
+  }
+
   /** Gives a group that has no ordinals as many as there are entries, -1 being one without a page. */
-  load(group: number, entries: readonly number[]): void {
+  load(group: number, entries: Int32Array): void {
     for (const entry of entries) this.add(group, entry);
     entries.forEach((entry, ordinal) => {
       if (entry < 0) this.remove(group, ordinal);

@@ -12,11 +12,21 @@
 import { canonicalJson } from "../../base/canonical-json.ts";
 import type { Clock } from "../../base/env.ts";
 import { UserError } from "../../base/errors.ts";
-import { corrupt, writeByte } from "../../types/bytes/byte-buffer.ts";
+import {
+  ByteCursor,
+  ByteSink,
+  corrupt,
+  readString,
+  readU32,
+  writeByte,
+  writeString,
+  writeU32,
+} from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import { compileKeyHash, type KeyHash } from "../../types/keys/key-hash.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import type { HeapBudget } from "../budget/heap-budget.ts";
+import type { FrozenState, PageFill } from "../contract/frozen-state.ts";
 import type {
   AggregateFunction,
   AggregatingState,
@@ -36,11 +46,13 @@ import type { CurrentKey } from "../keys/current-key.ts";
 import { type KeyGroupRange, keyGroupOf } from "../keys/key-groups.ts";
 import type { MemoryOwner } from "../pages/memory-owner.ts";
 import type { PageAllocator } from "../pages/page-allocator.ts";
+import type { ManagedTable } from "../table/managed-table.ts";
 import { ManagedTimers } from "../timers/managed-timers.ts";
 import { OperatorTables } from "./operator-tables.ts";
-import { headerOf, readHeaderText, writeHeader } from "./saved-header.ts";
+import { headerOf, readHeaderText, type SavedHeader, writeHeader } from "./saved-header.ts";
 import { SavedState } from "./saved-state.ts";
 import { AggregatingHandle, ListHandle, MapHandle, ReducingHandle, ValueHandle } from "./state-handles.ts";
+import { StorePages } from "./store-pages.ts";
 
 export type KeyedStoreOptions = {
   /** The operator in its subtask; ends with the store. */
@@ -55,6 +67,8 @@ export type KeyedStoreOptions = {
   readonly seed: number;
   /** Heap of the slot for state: values of the heap store, and what operators keep beside their tables. */
   readonly heapBudget: HeapBudget;
+  /** From so much memory in tables on it is written by pages, which takes more room and less time. Default: always. */
+  readonly pagedFromBytes?: number;
 };
 
 /** Makes the cells of one kind of store. */
@@ -64,6 +78,21 @@ export interface CellFactory {
   list(spec: Extract<StateSpec, { kind: "list" }>): CellStorage & ListCell;
   map(spec: Extract<StateSpec, { kind: "map" }>): CellStorage & MapCell;
 }
+
+/** Of a snapshot by pages: also what the tables are of, and how they are laid out. */
+type PagedHeader = SavedHeader & { readonly parts: readonly string[]; readonly tables: readonly unknown[] };
+
+/**
+ * A state in a snapshot by pages, with the cell whose tables they go into. `saved`: that cell is under the declaration
+ * that it had then, and what it holds is taken over from there; null: it is the store's own.
+ */
+type PagedState = { readonly cell: CellStorage; readonly saved: SavedState | null };
+
+type Paged = {
+  readonly text: string;
+  readonly states: readonly PagedState[];
+  readonly tables: readonly ManagedTable[];
+};
 
 export class KeyedStore implements KeyedStateStore {
   readonly kind: "managed" | "heap";
@@ -77,6 +106,9 @@ export class KeyedStore implements KeyedStateStore {
   readonly #migrations = new Map<string, StateMigration>();
   /** Of the snapshot that was restored last: those of one job have one header. */
   #saved: { readonly header: string; readonly states: readonly SavedState[] } | null = null;
+  readonly #pages: StorePages;
+  /** Of the snapshot by pages that was loaded last, as `#saved`. */
+  #paged: Paged | null = null;
 
   constructor(options: KeyedStoreOptions, current: CurrentKey, factory: CellFactory) {
     this.kind = factory.kind;
@@ -86,6 +118,7 @@ export class KeyedStore implements KeyedStateStore {
     this.#keyHash = compileKeyHash(options.key, `${options.owner.operator}_restore`);
     this.#timers = new ManagedTimers(current, options);
     this.tables = new OperatorTables(options, options.heapBudget);
+    this.#pages = new StorePages(options);
   }
 
   get timers(): KeyedTimers {
@@ -146,14 +179,107 @@ export class KeyedStore implements KeyedStateStore {
 
   restore(keyGroup: number, input: ByteReader): void {
     for (const state of this.#savedStates(input)) {
-      this.#restoreEntries(keyGroup, input, (key) => state.restoreEntry(input, key));
+      this.#restoreEntries(keyGroup, input, (entry, key) => state.restoreEntry(entry, key));
     }
-    this.#restoreEntries(keyGroup, input, () => this.#timers.restoreEntry(input));
+    this.#restoreEntries(keyGroup, input, (entry) => this.#timers.restoreEntry(entry));
     this.tables.restore(keyGroup, input);
   }
 
+  freeze(checkpoint: number, relieved: () => void): FrozenState | null {
+    const cells = [...this.#cells.values()];
+    const { pagedFromBytes = 0, keyGroups } = this.#options;
+    const names = this.#timers.pagedNames;
+    if (names === null || cells.some(({ tables }) => tables === null)) return null;
+    const tables = this.#pagedTables(cells, this.tables.paged);
+    if (tables.reduce((sum, table) => sum + table.account.bytes, 0) < pagedFromBytes) return null;
+    const states = cells.map(({ spec }) => spec);
+    const header: PagedHeader = {
+      ...{ key: this.#options.key, states, parts: this.tables.names },
+      tables: tables.map(shapeOf),
+    };
+    const writeBeside = (keyGroup: number, out: ByteWriter): void => {
+      const isUsed = this.#timers.table.nextGroup(keyGroup - keyGroups.first - 1) === keyGroup - keyGroups.first;
+      writeU32(out, isUsed ? names.length : 0);
+      for (const [id, name] of isUsed ? names : []) {
+        writeU32(out, id);
+        writeString(out, name);
+      }
+      this.tables.snapshotBeside(keyGroup, out);
+    };
+    return this.#pages.freeze({ header: canonicalJson(header), tables, writeBeside }, checkpoint, relieved);
+  }
+
+  completed(checkpoint: number): void {
+    this.#pages.completed(checkpoint);
+  }
+
+  load(keyGroup: number, input: ByteReader, refers: boolean): readonly PageFill[] {
+    return this.#pages.load(keyGroup, input, (header) => this.#pagedOf(header).tables, refers);
+  }
+
+  loaded(): void {
+    this.#pages.loaded((keyGroup, input) => {
+      for (const { cell, saved } of this.#paged?.states ?? [])
+        if (saved !== null) this.#takeOver(keyGroup, cell, saved);
+      const names = Array.from({ length: readU32(input) }, () => [readU32(input), readString(input)] as const);
+      const timers = new ByteSink();
+      this.#timers.unload(keyGroup - this.#options.keyGroups.first, new Map(names), timers);
+      writeByte(timers, 0);
+      this.#restoreEntries(keyGroup, new ByteCursor(timers.bytes), (entry) => this.#timers.restoreEntry(entry));
+      this.tables.restoreBeside(keyGroup, input);
+    });
+  }
+
+  /** Entry by entry, out of a cell that is under the declaration that the state had then. */
+  #takeOver(keyGroup: number, cell: CellStorage, saved: SavedState): void {
+    const group = keyGroup - this.#options.keyGroups.first;
+    const entries = new ByteSink();
+    cell.snapshot(group, entries);
+    writeByte(entries, 0);
+    this.#restoreEntries(keyGroup, new ByteCursor(entries.bytes), (entry, key) => saved.restoreEntry(entry, key));
+    for (const table of cell.tables ?? []) table.clearGroup(group);
+  }
+
+  #pagedTables(cells: readonly CellStorage[], ofParts: readonly ManagedTable[]): readonly ManagedTable[] {
+    return [...cells.flatMap(({ tables }) => tables ?? []), this.#timers.table, ...ofParts];
+  }
+
+  /** What was written under a header. */
+  #pagedOf(text: string): Paged {
+    if (this.#paged?.text === text) return this.#paged;
+    const header = JSON.parse(text) as PagedHeader;
+    this.#expectSame("its key", header.key, this.#options.key);
+    const states = header.states.map((spec) => this.#pagedState(spec));
+    const tables = this.#pagedTables(
+      states.map(({ cell }) => cell),
+      this.tables.pagedOf(header.parts),
+    );
+    for (const [n, table] of tables.entries()) {
+      this.#expectSame(`"${table.spec.name}"`, shapeOf(table), header.tables[n]);
+    }
+    this.#paged = { text, states, tables };
+    return this.#paged;
+  }
+
+  #pagedState(spec: StateSpec): PagedState {
+    const own = this.#cells.get(spec.name);
+    const isAsItWas = canonicalJson(own?.spec) === canonicalJson(spec) && !this.#migrations.has(spec.name);
+    const cell = isAsItWas && own !== undefined ? own : this.#makeCell(spec);
+    if (cell.tables === null) throw backendChanged(this.#options.owner.operator);
+    return { cell, saved: cell === own ? null : this.#savedState(spec) };
+  }
+
+  #savedState(spec: StateSpec): SavedState {
+    const { clock, owner } = this.#options;
+    const cell = this.#cells.get(spec.name) ?? null;
+    const migration = this.#migrations.get(spec.name) ?? null;
+    return new SavedState({ spec, cell, migration, clock, operator: owner.operator });
+  }
+
   release(): void {
+    this.#pages.release();
     for (const cell of this.#cells.values()) cell.release();
+    for (const { cell, saved } of this.#paged?.states ?? []) if (saved !== null) cell.release();
     this.#timers.release();
     this.tables.release();
     const { allocator, owner } = this.#options;
@@ -166,24 +292,19 @@ export class KeyedStore implements KeyedStateStore {
     if (this.#saved?.header === header) return this.#saved.states;
     const { key, states } = headerOf(header);
     this.#expectSame("its key", key, this.#options.key);
-    const { clock, owner } = this.#options;
-    const saved = states.map((spec) => {
-      const cell = this.#cells.get(spec.name) ?? null;
-      const migration = this.#migrations.get(spec.name) ?? null;
-      return new SavedState({ spec, cell, migration, clock, operator: owner.operator });
-    });
+    const saved = states.map((spec) => this.#savedState(spec));
     this.#saved = { header, states: saved };
     return saved;
   }
 
-  #restoreEntries(keyGroup: number, input: ByteReader, restoreEntry: (key: unknown) => void): void {
+  #restoreEntries(keyGroup: number, input: ByteReader, restoreEntry: (input: ByteReader, key: unknown) => void): void {
     const { maxParallelism } = this.#options;
     while (readMore(input)) {
       const key = readKeyBytes(input, this.#current.codec);
       const hash = this.#keyHash(key);
       if (keyGroupOf(hash, maxParallelism) !== keyGroup) corrupt(`a key of another group than ${keyGroup}`);
       this.#current.set(key, hash);
-      restoreEntry(key);
+      restoreEntry(input, key);
     }
   }
 
@@ -221,4 +342,18 @@ export class KeyedStore implements KeyedStateStore {
       { operator, fix: "Declare it as it was, or give the state another name." },
     );
   }
+}
+
+/** What has to be the same where pages of a table are to be read. */
+function shapeOf({ spec }: ManagedTable): unknown {
+  const { initial: _initial, ...shape } = spec;
+  return shape;
+}
+
+function backendChanged(operator: string): UserError {
+  return new UserError(
+    "STATE_BACKEND_CHANGED",
+    `the checkpoint has the state of operator "${operator}" as pages of managed memory, and it is to lie on the heap now`,
+    { operator, fix: "set state.backend.type as it was, or start from a savepoint, which fits either" },
+  );
 }

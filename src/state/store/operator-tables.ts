@@ -77,10 +77,48 @@ export class OperatorTables implements KeyedTables {
   }
 
   snapshot(keyGroup: number, out: ByteWriter): void {
+    this.#write(out, (part) => part.snapshot(keyGroup, this.#sink));
+  }
+
+  restore(keyGroup: number, input: ByteReader): void {
+    this.#read(input, (part, own) => part.restore(keyGroup, own));
+  }
+
+  /** Tables of parts that can be written by pages. */
+  get paged(): readonly ManagedTable[] {
+    return [...this.#parts.values()].flatMap(({ paged }) => paged?.table ?? []);
+  }
+
+  get names(): readonly string[] {
+    return [...this.#parts.keys()];
+  }
+
+  /** Those of these parts, as `paged`. */
+  pagedOf(names: readonly string[]): readonly ManagedTable[] {
+    return names.flatMap((name) => this.#part(name).paged?.table ?? []);
+  }
+
+  /** As `snapshot`, of what is not in the pages of the parts. */
+  snapshotBeside(keyGroup: number, out: ByteWriter): void {
+    this.#write(out, (part) => (part.paged ?? part).snapshot(keyGroup, this.#sink));
+  }
+
+  restoreBeside(keyGroup: number, input: ByteReader): void {
+    this.#read(input, (part, own) => (part.paged ?? part).restore(keyGroup, own));
+  }
+
+  release(): void {
+    for (const part of this.#parts.values()) this.heap.usedBytes -= part.bytes;
+    this.#parts.clear();
+    for (const table of [...this.#tables, ...this.#heads, ...this.#sorted]) table.release();
+  }
+
+  /** Each part, as `write` writes it into the sink. */
+  #write(out: ByteWriter, write: (part: KeyedPart) => void): void {
     const sink = this.#sink;
     for (const part of this.#parts.values()) {
       sink.position = 0;
-      part.snapshot(keyGroup, sink);
+      write(part);
       writeByte(out, 1);
       writeString(out, part.name);
       writeBytes(out, sink.bytes, 0, sink.position);
@@ -88,21 +126,19 @@ export class OperatorTables implements KeyedTables {
     writeByte(out, 0);
   }
 
-  restore(keyGroup: number, input: ByteReader): void {
+  #read(input: ByteReader, read: (part: KeyedPart, own: ByteReader) => void): void {
     while (readMore(input)) {
-      const name = readString(input);
+      const part = this.#part(readString(input));
       const size = readU32(input);
       const start = take(input, size);
-      const part = this.#parts.get(name);
-      if (part === undefined) throw this.#unknown(name);
-      part.restore(keyGroup, new ByteCursor(input.bytes, start, start + size));
+      read(part, new ByteCursor(input.bytes, start, start + size));
     }
   }
 
-  release(): void {
-    for (const part of this.#parts.values()) this.heap.usedBytes -= part.bytes;
-    this.#parts.clear();
-    for (const table of [...this.#tables, ...this.#heads, ...this.#sorted]) table.release();
+  #part(name: string): KeyedPart {
+    const part = this.#parts.get(name);
+    if (part === undefined) throw this.#unknown(name);
+    return part;
   }
 
   #unknown(name: string): UserError {

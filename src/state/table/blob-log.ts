@@ -15,6 +15,7 @@ import type { ByteWriter } from "../../types/bytes/codec.ts";
 import type { MemoryAccount } from "../pages/memory-owner.ts";
 import { PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageDirectory } from "../pages/page-directory.ts";
+import type { PageList } from "../pages/page-list.ts";
 
 const PAGE_SHIFT = 9;
 const DEAD = -1;
@@ -25,8 +26,8 @@ const GARBAGE_MIN = 2 * PAGE_WORDS;
 export const PART_KEY = 0;
 export const PART_BLOB = 1;
 
-/** The pages of a group's log, and the words of them that are used and dead. */
-export type BlobLogCopy = { readonly pages: readonly Buffer[]; readonly tail: number; readonly garbage: number };
+/** How many pages a group's log has, and the words of them that are used and dead. */
+export type BlobLogForm = { readonly pages: number; readonly tail: number; readonly garbage: number };
 
 export type BlobMoved = (group: number, row: number, part: number, ref: number) => void;
 
@@ -110,26 +111,17 @@ export class BlobLog {
     out.position += size;
   }
 
-  copyOf(group: number): BlobLogCopy {
-    const pages = Array.from({ length: this.#pages.counts[group]! }, (_, ordinal) =>
-      this.#allocator.copyOf(this.#pages.get(group, ordinal)),
-    );
-    return { pages, tail: this.#tail[group]!, garbage: this.#garbage[group]! };
+  /** Appends a group's pages, and gives what else is to be known of its log. */
+  formOf(group: number, pages: PageList): BlobLogForm {
+    this.#pages.copyTo(group, pages);
+    return { pages: this.#pages.counts[group]!, tail: this.#tail[group]!, garbage: this.#garbage[group]! };
   }
 
-  /** Takes the log of a group that has none. False when the budget refused. */
-  load(group: number, { pages, tail, garbage }: BlobLogCopy): boolean {
-    for (const bytes of pages) {
-      const page = this.#allocator.allocateCopy(bytes, this.#account);
-      if (page === -1) {
-        this.clear(group);
-        return false;
-      }
-      this.#pages.add(group, page);
-    }
+  /** Gives a group that has none this log, whose pages are to be filled then. They are the table's own. */
+  adopt(group: number, pages: Int32Array, { tail, garbage }: Omit<BlobLogForm, "pages">): void {
+    this.#pages.load(group, pages);
     this.#tail[group] = tail;
     this.#garbage[group] = garbage;
-    return true;
   }
 
   /** Forgets all objects of a group and releases its pages. */

@@ -6,7 +6,8 @@ import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import { KeyBatch } from "../keys/key-batch.ts";
 import { type KeyGroupRange, keyGroupOf } from "../keys/key-groups.ts";
 import { heapBlocks } from "../pages/block-source.ts";
-import { PageAllocator } from "../pages/page-allocator.ts";
+import { PAGE_BYTES, PageAllocator } from "../pages/page-allocator.ts";
+import { PageList } from "../pages/page-list.ts";
 import { PageWatch } from "../suites/page-watch.contract.ts";
 import { testOwner } from "../suites/test-owner.contract.ts";
 import { ManagedTable } from "./managed-table.ts";
@@ -67,14 +68,25 @@ class Subject {
     return own.map((row) => this.#rowAt(row));
   }
 
+  /** What the pages of a group hold. */
   copy(keyGroup: number) {
-    const group = keyGroup - this.#first;
-    return { rows: this.table.copyGroup(group), heads: this.heads.copyGroup(group) };
+    const list = new PageList();
+    const form = this.table.formOf(keyGroup - this.#first, list);
+    const { bytes } = this.#allocator.view;
+    const copies = [...list.pages].map((page) =>
+      page < 0 ? null : Buffer.from(bytes.subarray(page * 8, page * 8 + PAGE_BYTES)),
+    );
+    return { form, copies };
   }
 
-  load(keyGroup: number, pages: ReturnType<Subject["copy"]>): boolean {
+  load(keyGroup: number, { form, copies }: ReturnType<Subject["copy"]>): boolean {
     const group = keyGroup - this.#first;
-    return this.table.loadGroup(group, pages.rows) && this.heads.loadGroup(group, pages.heads);
+    const pages = this.table.adopt(group, form, (n) => copies[n] !== null);
+    if (pages === null) return false;
+    pages.forEach((page, n) => {
+      if (page >= 0) this.#allocator.view.bytes.set(copies[n]!, page * 8);
+    });
+    return this.table.loaded(group);
   }
 
   finish(): void {
@@ -164,7 +176,7 @@ test("what the pages of a key group hold is the same whichever other groups the 
       work(alone, steps, { first: keyGroup, last: keyGroup });
       work(among, steps, { first: 0, last: GROUPS - 1 });
       const [one, other] = [alone.copy(keyGroup), among.copy(keyGroup)];
-      assert.deepEqual(one.rows.rows.open, other.rows.rows.open);
+      assert.deepEqual(one.form, other.form);
       assert.deepEqual(usedOf(one), usedOf(other));
       alone.finish();
       among.finish();
@@ -174,8 +186,8 @@ test("what the pages of a key group hold is the same whichever other groups the 
 });
 
 /** Where rows and objects lie; what was never used of a page is what it held before. */
-function usedOf({ rows }: ReturnType<Subject["copy"]>): unknown {
-  return { headers: rows.rows.pages.map((page) => page?.subarray(0, 32).toString("hex")), tail: rows.log.tail };
+function usedOf({ form, copies }: ReturnType<Subject["copy"]>): unknown {
+  return copies.slice(0, form.rows.pages).map((page) => page?.subarray(0, 32).toString("hex"));
 }
 
 test("pages that the budget refuses leave the table without the group", () => {

@@ -33,14 +33,15 @@ import { KeyBatch } from "../keys/key-batch.ts";
 import { type KeyGroupRange, OwnGroups } from "../keys/key-groups.ts";
 import type { MemoryAccount, MemoryOwner } from "../pages/memory-owner.ts";
 import type { PageAllocator } from "../pages/page-allocator.ts";
+import type { PageList } from "../pages/page-list.ts";
 import { BatchLookup, LOOKUP_MAX } from "./batch-lookup.ts";
-import { BlobLog, type BlobLogCopy, PART_KEY } from "./blob-log.ts";
+import { BlobLog, type BlobLogForm, PART_KEY } from "./blob-log.ts";
 import { type NamespaceHeads, NamespaceLists } from "./namespace-lists.ts";
 import { RowBlobs } from "./row-blobs.ts";
 import { ROW_BITS, RowIndex } from "./row-index.ts";
 import { LONG_KEY_REF, RowKeys } from "./row-keys.ts";
 import { type RowLayout, rowLayout, type TableSpec } from "./row-layout.ts";
-import { type RowCursor, RowPages, type RowPagesCopy } from "./row-pages.ts";
+import { type RowCursor, RowPages, type RowPagesForm } from "./row-pages.ts";
 
 export type TableOptions = {
   readonly allocator: PageAllocator;
@@ -54,8 +55,8 @@ export type TableOptions = {
   readonly account?: MemoryAccount;
 };
 
-/** The pages of one key group: rows and log. The index follows from them. */
-export type GroupPages = { readonly rows: RowPagesCopy; readonly log: BlobLogCopy };
+/** What is to be known of the pages of one key group, rows before log. The index follows from them. */
+export type GroupForm = { readonly rows: RowPagesForm; readonly log: BlobLogForm; readonly isHardened: boolean };
 
 const NONE = -1;
 const COMPARES_MAX = 64;
@@ -223,20 +224,48 @@ export class ManagedTable {
 
   // -------------------------------------------------------------- pages
 
-  /** What the pages of a group hold, for a table of the same spec that is to have the group (T6). */
-  copyGroup(group: number): GroupPages {
-    return { rows: this.#rows.copyOf(group), log: this.#log.copyOf(group) };
+  /** Appends the pages of a group, -1 where there is none, for a table of the same spec that is to have it (T6). */
+  formOf(group: number, pages: PageList): GroupForm {
+    const rows = this.#rows.formOf(group, pages);
+    return { rows, log: this.#log.formOf(group, pages), isHardened: this.#keys.isHardened(group) };
   }
 
-  /** Takes the rows of a group that has none, from another table. False when the budget refused. */
-  loadGroup(group: number, pages: GroupPages): boolean {
-    const rows = this.#log.load(group, pages.log) ? this.#rows.load(group, pages.rows) : NONE;
-    if (rows === NONE || !this.#index.reserve(group, rows)) {
+  /**
+   * Gives a group that has no rows pages of its own, which are to be filled with what those of another table held, at
+   * the same places; then `loaded`. `isPage`: where that one had a page. Null: the budget refused, and it has none.
+   */
+  adopt(group: number, form: GroupForm, isPage: (n: number) => boolean): Int32Array | null {
+    const pages = new Int32Array(form.rows.pages + form.log.pages).fill(NONE);
+    for (let n = 0; n < pages.length; n += 1) {
+      if (!isPage(n)) continue;
+      pages[n] = this.#allocator.allocate(this.account);
+      if (pages[n] !== NONE) continue;
+      for (const page of pages.subarray(0, n)) if (page !== NONE) this.#allocator.release(page, this.account);
       this.#refuse(group);
+      return null;
+    }
+    this.#rows.adopt(group, pages.subarray(0, form.rows.pages), form.rows.open);
+    this.#log.adopt(group, pages.subarray(form.rows.pages), form.log);
+    this.#keys.setHardened(group, form.isHardened);
+    return pages;
+  }
+
+  /** The pages that `adopt` gave are filled. False when the budget refused: the group has none. */
+  loaded(group: number): boolean {
+    const rows = this.#rows.count(group);
+    if (!this.#index.reserve(group, rows) || this.#lists?.load(group) === false) {
+      this.#clearGroup(group);
+      this.#refusedGroup = group;
       return false;
     }
     this.size += rows;
     return true;
+  }
+
+  /** Removes all rows of a group. */
+  clearGroup(group: number): void {
+    this.size -= this.#rows.count(group);
+    this.#clearGroup(group);
   }
 
   // -------------------------------------------------------------- scans

@@ -4,14 +4,13 @@
 //   entry   (group, namespace) ──▶ │ i32 first row, i32 0 │
 //
 //   N1. An entry is there if and only if its group has rows of the namespace, and namespace-groups.ts knows it.
-//   N2. Entries lie in pages of their group, and say nothing of other groups.
+//   N2. All of it follows from the rows and their links: snapshots need not contain it.
 
 import { KeyBatch } from "../keys/key-batch.ts";
-import { type GroupPages, ManagedTable, type TableOptions } from "./managed-table.ts";
+import { ManagedTable, type TableOptions } from "./managed-table.ts";
 import { NamespaceGroups } from "./namespace-groups.ts";
 import { HEAD_REFUSED, type NamespaceHeads } from "./namespace-lists.ts";
 import type { TableSpec } from "./row-layout.ts";
-import { forEachRow } from "./table-snapshot.ts";
 
 const NONE = -1;
 
@@ -50,6 +49,10 @@ export class TableHeads implements NamespaceHeads {
     return before;
   }
 
+  load(group: number, namespace: number, row: number): number {
+    return this.put(group, namespace, row);
+  }
+
   remove(group: number, namespace: number): void {
     this.#table.remove(this.#find(group, namespace));
     this.#groups.delete(group, namespace);
@@ -57,22 +60,6 @@ export class TableHeads implements NamespaceHeads {
 
   next(group: number, namespace: number): number {
     return this.#groups.next(group, namespace);
-  }
-
-  /** The first rows of a group's namespaces, as pages (T6 of managed-table.ts). */
-  copyGroup(group: number): GroupPages {
-    return this.#table.copyGroup(group);
-  }
-
-  /** Takes those of a group that has none. False when the budget refused. */
-  loadGroup(group: number, pages: GroupPages): boolean {
-    const table = this.#table;
-    if (!table.loadGroup(group, pages)) return false;
-    let isKnown = true;
-    forEachRow(table, group, (address) => {
-      isKnown &&= this.#groups.add(group, table.f64[address]!);
-    });
-    return isKnown;
   }
 
   release(): void {

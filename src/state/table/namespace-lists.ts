@@ -20,6 +20,8 @@ export interface NamespaceHeads {
    * more namespace of the group; never where it has rows.
    */
   put(group: number, namespace: number, row: number): number;
+  /** The group was given rows as they were, of which this one is the first of its namespace. As `put`. */
+  load(group: number, namespace: number, row: number): number;
   /** The group has no more rows of the namespace. */
   remove(group: number, namespace: number): void;
   /** The group with rows of the namespace that comes after `group`, the first one for -1; -1 for none. */
@@ -76,6 +78,22 @@ export class NamespaceLists {
     if (head === HEAD_REFUSED) return false;
     this.remove(group, address);
     this.#linkBefore(group, address, row, head);
+    return true;
+  }
+
+  /** A group was given rows with their links. False when the budget refused. */
+  load(group: number): boolean {
+    const rows = new Int32Array(256);
+    const cursor = { group, row: NONE };
+    for (let count = rows.length; count === rows.length; ) {
+      count = this.#rows.scan(cursor, rows);
+      for (let n = 0; n < count; n += 1) {
+        const address = rows[n]!;
+        if (this.#i32[this.#previousAt(address)] !== NONE) continue;
+        const row = this.#rows.row(address);
+        if (this.#heads.load(group, this.#namespaceOf(address), row) === HEAD_REFUSED) return false;
+      }
+    }
     return true;
   }
 

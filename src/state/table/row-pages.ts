@@ -8,14 +8,15 @@ import type { OwnGroups } from "../keys/key-groups.ts";
 import type { MemoryAccount } from "../pages/memory-owner.ts";
 import { PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageDirectory } from "../pages/page-directory.ts";
+import type { PageList } from "../pages/page-list.ts";
 import type { RowLayout } from "./row-layout.ts";
 import * as at from "./row-layout.ts";
 
 /** Where a scan goes on: start with row -1. Groups are counted from the table's first. */
 export type RowCursor = { group: number; row: number };
 
-/** A group's row pages by ordinal, null where there is none, and the first of those with free slots. */
-export type RowPagesCopy = { readonly pages: readonly (Buffer | null)[]; readonly open: number };
+/** A group's row pages by ordinal, -1 where there is none, and the first of those with free slots. */
+export type RowPagesForm = { readonly pages: number; readonly open: number };
 
 const NONE = -1;
 /** High word of the NaN that marks a free row of a table with number keys. */
@@ -152,24 +153,29 @@ export class RowPages {
     return this.#open[group] === NONE && (this.directory.next(group) + 1) << this.layout.rowShift > at.ROW_NUMBERS_MAX;
   }
 
-  copyOf(group: number): RowPagesCopy {
-    const pages = Array.from({ length: this.directory.counts[group]! }, (_, ordinal) => {
-      const page = this.directory.get(group, ordinal);
-      return page < 0 ? null : this.#allocator.copyOf(page);
-    });
-    return { pages, open: this.#open[group]! };
+  /** Appends a group's pages by ordinal, -1 where there is none, and gives what else is to be known of them. */
+  formOf(group: number, pages: PageList): RowPagesForm {
+    this.directory.copyTo(group, pages);
+    return { pages: this.directory.counts[group]!, open: this.#open[group]! };
   }
 
-  /** Takes the pages of a group that has none. Returns how many rows they have, -1 when the budget refused. */
-  load(group: number, { pages, open }: RowPagesCopy): number {
-    const own = pages.map((bytes) => (bytes === null ? NONE : this.#allocator.allocateCopy(bytes, this.#account)));
-    this.directory.load(group, own);
+  /**
+   * Gives a group that has none these pages, -1 for none: they are to be filled then. They are the table's own from
+   * then on.
+   */
+  adopt(group: number, pages: Int32Array, open: number): void {
+    this.directory.load(group, pages);
     this.#open[group] = open;
-    if (!own.some((page, ordinal) => page === NONE && pages[ordinal] !== null)) {
-      return own.reduce((rows, page) => rows + (page === NONE ? 0 : this.#i32[page * 2 + at.PAGE_LIVE]!), 0);
+  }
+
+  /** How many rows the pages of a group have. */
+  count(group: number): number {
+    let rows = 0;
+    for (let ordinal = 0; ordinal < this.directory.counts[group]!; ordinal += 1) {
+      const page = this.directory.get(group, ordinal);
+      if (page >= 0) rows += this.#i32[page * 2 + at.PAGE_LIVE]!;
     }
-    this.clear(group);
-    return NONE;
+    return rows;
   }
 
   /** Releases all pages of a group. */

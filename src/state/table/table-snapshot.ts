@@ -5,7 +5,7 @@ import type { ByteWriter } from "../../types/bytes/codec.ts";
 import { beginKey, endKey } from "../format/state-snapshot.ts";
 import type { ManagedTable } from "./managed-table.ts";
 
-/** Calls `visit` with each row of a group, which must not be changed meanwhile. */
+/** Calls `visit` with each row of a group: it may remove that row, and adds and removes no others. */
 export function forEachRow(table: ManagedTable, group: number, visit: (address: number) => void): void {
   const rows = new Int32Array(256);
   const cursor = { group, row: -1 };

@@ -39,6 +39,8 @@ const EVENT = 0;
 const PROCESSING = 1;
 const ADVICE =
   "set fewer timers, and delete those that are done with (they lie in managed memory whatever state.backend.type says)";
+/** More different names are not written down for each key group. */
+const PAGED_NAMES_MAX = 256;
 /** Timers moved to later times that a look at the next one puts right: there may be one for each key. */
 const MOVED_PER_LOOK = 64;
 
@@ -133,10 +135,32 @@ export class ManagedTimers implements KeyedTimers {
   }
 
   snapshot(group: number, out: ByteWriter): void {
+    this.#write(group, (id) => this.#names.name(id), out);
+  }
+
+  /** Names by the numbers that rows have for them; null: there are too many for snapshots by pages. */
+  get pagedNames(): readonly (readonly [number, string])[] | null {
+    return this.#names.all(PAGED_NAMES_MAX);
+  }
+
+  get table(): ManagedTable {
+    return this.#table;
+  }
+
+  /**
+   * The rows of a group are there, with numbers for names as another subtask gave them: writes them as `snapshot` does,
+   * to be restored one by one, and removes them.
+   */
+  unload(group: number, names: ReadonlyMap<number, string>, out: ByteWriter): void {
+    this.#write(group, (id) => names.get(id)!, out);
+    this.#table.clearGroup(group);
+  }
+
+  #write(group: number, nameOf: (id: number) => string, out: ByteWriter): void {
     forEachRow(this.#table, group, (row) => {
       writeRowKey(this.#table, row, out);
       writeByte(out, this.#table.namespace(row) & 1);
-      writeString(out, this.#names.name(this.#nameId(row)));
+      writeString(out, nameOf(this.#nameId(row)));
       writeF64(out, this.#table.f64[row + this.#timeWord]!);
     });
   }

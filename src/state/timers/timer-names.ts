@@ -37,6 +37,12 @@ export class TimerNames {
     return this.#names[id]!;
   }
 
+  /** All names that timers have, with their numbers; null when there are more than `max`. */
+  all(max: number): (readonly [number, string])[] | null {
+    if (this.#ids.size > max) return null;
+    return this.#names.flatMap((name, id) => (this.#uses[id]! > 0 ? [[id, name] as const] : []));
+  }
+
   /** One more timer has the name. Throws STATE_BUDGET_EXCEEDED. */
   retain(name: string): number {
     const id = this.#ids.get(name) ?? this.#add(name);

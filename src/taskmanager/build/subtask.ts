@@ -13,7 +13,7 @@ import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { TaskStatus } from "../chain/chain.ts";
 import { TurnClock } from "../drivers/turn-clock.ts";
 import type { TakenSnapshot } from "../task/task-checkpoints.ts";
-import { type RestoredStates, TaskState } from "../task/task-state.ts";
+import { type FillPages, type RestoredStates, TaskState } from "../task/task-state.ts";
 import type { LinkBuilder } from "./links.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
@@ -45,6 +45,7 @@ export type TaskBuildContext = {
   readonly taken: (task: TaskDescriptor, snapshot: TakenSnapshot) => void;
   /** What the task starts from. */
   readonly restored: (task: TaskDescriptor) => Promise<RestoredStates>;
+  readonly fill: FillPages;
 };
 
 export class Subtask {
@@ -60,7 +61,7 @@ export class Subtask {
   readonly turn: TurnClock;
   /** Says which channel of the gate the records at hand came by. */
   readonly input = { channel: 0 };
-  readonly state = new TaskState();
+  readonly state: TaskState;
   readonly restored: RestoredStates;
 
   constructor(context: TaskBuildContext, descriptor: TaskDescriptor, restored: RestoredStates) {
@@ -72,6 +73,7 @@ export class Subtask {
     this.vertex = vertex;
     this.name = `${context.graph.plan.hash} ${descriptor.id}`;
     this.turn = new TurnClock(context.env.clock);
+    this.state = new TaskState(context.wake);
   }
 
   get plan(): Plan {

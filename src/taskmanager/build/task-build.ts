@@ -45,7 +45,7 @@ class TaskBuilder {
     });
   }
 
-  build(): Task {
+  async build(): Promise<Task> {
     const { restored, context, descriptor, head, status, turn, input, plan, state } = this.#subtask;
     const { env, wake, sourceWatermarks, configuration } = context;
     const shared = {
@@ -77,7 +77,7 @@ class TaskBuilder {
     for (const { index, driver } of this.#bindings.eventTimes)
       state.add({ uid: this.#subtask.operatorAt(index).uid, name: "watermarks", holder: driver });
     state.add({ uid: head.uid, name: "input", holder: combiner });
-    state.restore(restored);
+    await state.restore(restored, context.fill);
     return new Task({
       name: descriptor.name,
       clock: env.clock,
@@ -132,7 +132,7 @@ class TaskBuilder {
 export async function taskBuild(context: TaskBuildContext, descriptor: TaskDescriptor): Promise<Task> {
   const builder = new TaskBuilder(context, descriptor, await context.restored(descriptor));
   try {
-    return builder.build();
+    return await builder.build();
   } catch (error) {
     await holdingsClose(builder.holdings, "abort").catch(() => undefined); // The first failure is the one to tell.
     throw error;

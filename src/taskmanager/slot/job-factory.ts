@@ -3,6 +3,7 @@
 import { type Job, jobBuild } from "../../api/job.ts";
 import type { Env } from "../../base/env.ts";
 import { assert, UserError } from "../../base/errors.ts";
+import { pagesFill } from "../../checkpoint/format/pack-file.ts";
 import { DirectoryStorage } from "../../checkpoint/storage/directory-storage.ts";
 import { Configuration } from "../../config/configuration.ts";
 import { OPTIONS } from "../../config/options.ts";
@@ -94,6 +95,10 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         restored: async ({ restore }) => {
           if (restore === undefined || checkpoints === null) return NOTHING;
           return restoredStates(checkpoints.storage, restore.states);
+        },
+        fill: async (fills) => {
+          assert(checkpoints !== null, "pages come from a checkpoint");
+          await pagesFill(checkpoints.storage, fills, () => assert(!options.isAbandoned(), "the slot was ended"));
         },
       };
       const tasks: SlotTask[] = [];

@@ -7,7 +7,8 @@
 import type { Clock } from "../../base/env.ts";
 import type { CheckpointId } from "../../base/ids.ts";
 import { checkpointFolder } from "../../checkpoint/completed-store.ts";
-import { snapshotsWrite, type WriteOptions } from "../../checkpoint/format/subtask-state.ts";
+import { snapshotsEnd, snapshotsWrite, type WriteOptions } from "../../checkpoint/format/subtask-state.ts";
+import { packsOf } from "../../checkpoint/shared-files.ts";
 import type { CheckpointStorage } from "../../checkpoint/storage/checkpoint-storage.ts";
 import { errorData } from "../../protocol/error-data.ts";
 import type { CheckpointMessage, FromSlot, TaskDescriptor } from "../../protocol/slot-messages.ts";
@@ -15,7 +16,7 @@ import type { SourceCoordinator } from "../drivers/source-coordinator.ts";
 import type { Task } from "../task/task.ts";
 import type { TakenSnapshot } from "../task/task-checkpoints.ts";
 
-export type SlotCheckpointsOptions = Omit<WriteOptions, "name"> & {
+export type SlotCheckpointsOptions = Omit<WriteOptions, "name" | "packs"> & {
   readonly clock: Clock;
   readonly storage: CheckpointStorage;
   readonly send: (message: FromSlot) => void;
@@ -30,6 +31,7 @@ export type SlotCoordinator = {
 
 export class SlotCheckpoints {
   readonly #options: SlotCheckpointsOptions;
+  readonly #writing = new Set<TakenSnapshot>();
 
   get storage(): CheckpointStorage {
     return this.#options.storage;
@@ -48,13 +50,15 @@ export class SlotCheckpoints {
         for (const { coordinator } of coordinators) coordinator.goOn();
         break;
       case "checkpoint":
-        for (const task of tasks) task.checkpoint(message.checkpoint, message.isFinal);
+        for (const task of tasks) task.checkpoint(message.checkpoint, message);
         break;
       case "checkpointAborted":
         for (const task of tasks) task.abortCheckpoint(message.checkpoint);
+        this.#giveUp(message.checkpoint);
         break;
       default:
         for (const { coordinator } of coordinators) coordinator.completed(message.checkpoint);
+        for (const task of tasks) task.checkpointCompleted(message.checkpoint);
     }
   }
 
@@ -66,6 +70,11 @@ export class SlotCheckpoints {
     void this.#write(descriptor, checkpoint, taken);
   }
 
+  /** Nobody wants what is still to be written for it. */
+  #giveUp(checkpoint: number): void {
+    for (const taken of this.#writing) if (taken.checkpoint === checkpoint) snapshotsEnd(taken.snapshots);
+  }
+
   #coordinate(checkpoint: CheckpointId, { vertex, uid, coordinator }: SlotCoordinator): void {
     const state = coordinator.snapshot(checkpoint);
     this.#options.send({ kind: "coordinated", checkpoint, vertex, uid, state });
@@ -75,14 +84,18 @@ export class SlotCheckpoints {
   async #write({ id: task }: TaskDescriptor, checkpoint: CheckpointId, taken: TakenSnapshot): Promise<void> {
     const { storage, clock, send, ...options } = this.#options;
     const startedMs = clock.monotonicMs();
-    const name = `${checkpointFolder(checkpoint)}/${task.replaceAll("/", "-")}`;
+    const own = task.replaceAll("/", "-");
+    const names = { name: `${checkpointFolder(checkpoint)}/${own}`, packs: packsOf(checkpoint, own) };
+    this.#writing.add(taken);
     try {
       if (taken.failure !== null) throw taken.failure;
-      const written = await snapshotsWrite(storage, taken.snapshots, { ...options, name });
+      const written = await snapshotsWrite(storage, taken.snapshots, { ...options, ...names });
       const timing = { alignment: taken.alignmentMs, sync: taken.syncMs, async: clock.monotonicMs() - startedMs };
       send({ kind: "checkpointAcknowledged", checkpoint, task, written, timing });
     } catch (error) {
       send({ kind: "checkpointDeclined", checkpoint, task, error: errorData(error) });
+    } finally {
+      this.#writing.delete(taken);
     }
   }
 }

@@ -65,6 +65,7 @@ export function slotStates(options: SlotStatesOptions): StateFactory {
         clock: env.clock,
         seed: Math.floor(env.random.next() * 2 ** 32) | 0,
         heapBudget: options.heapBudget,
+        pagedFromBytes: configuration.get(OPTIONS.checkpointingPagesThreshold),
       } as const;
       const heap = configuration.get(OPTIONS.stateBackend) === "hashmap";
       return heap ? heapStore(storeOptions) : managedStore(storeOptions);

@@ -70,7 +70,7 @@ describe("a task in a checkpoint", () => {
   test("a source takes its snapshot before it goes on, and then its barrier goes out (Q1)", () => {
     const { checkpoints, log, taken } = setUp();
     assert.equal(checkpoints.run(), "done");
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     assert.equal(checkpoints.run(), "done");
     assert.deepEqual(log, ["snapshot", "left barrier 1", "right barrier 1"]);
     assert.deepEqual(
@@ -84,7 +84,7 @@ describe("a task in a checkpoint", () => {
   test("what is held back for others goes out before the snapshot, as there is room (Q1)", () => {
     const { checkpoints, log, room } = setUp();
     room.releases = 2;
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     assert.equal(checkpoints.run(), "again");
     assert.equal(checkpoints.run(), "again");
     assert.deepEqual(log, []);
@@ -95,7 +95,7 @@ describe("a task in a checkpoint", () => {
   test("nothing happens until the barrier has gone out everywhere (Q1)", () => {
     const { checkpoints, log, taken, room } = setUp();
     room.barriers = 1;
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     assert.equal(checkpoints.run(), "blocked");
     assert.equal(checkpoints.run(), "blocked");
     assert.equal(taken.length, 0);
@@ -135,7 +135,7 @@ describe("a task in a checkpoint", () => {
 
   test("one that is given up before its snapshot is not taken", () => {
     const { checkpoints, taken } = setUp();
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     checkpoints.abort(1);
     assert.equal(checkpoints.run(), "done");
     assert.equal(taken.length, 0);
@@ -143,7 +143,7 @@ describe("a task in a checkpoint", () => {
 
   test("the task goes on only when its sinks have prepared (Q2)", async () => {
     const { checkpoints, log, taken, release } = setUp({ sinks: ["out", "quiet", "op"] });
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     assert.equal(checkpoints.run(), "waits");
     assert.equal(checkpoints.run(), "waits");
     assert.equal(taken.length, 0);
@@ -164,12 +164,12 @@ describe("a task in a checkpoint", () => {
 
   test("a snapshot that cannot be taken fails its checkpoint alone: barriers go on, sinks prepare, the next one is taken (Q5)", async () => {
     const { checkpoints, log, taken, release } = setUp({ sinks: ["files"], tooLarge: [1] });
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     checkpoints.run();
     assert.deepEqual(log, ["snapshot", "left barrier 1", "right barrier 1", "prepare files"]);
     release();
     await settled();
-    checkpoints.trigger(2);
+    checkpoints.trigger({ checkpoint: 2, canonical: false });
     checkpoints.run();
     await settled();
     assert.equal(checkpoints.run(), "done");
@@ -188,7 +188,7 @@ describe("a task in a checkpoint", () => {
 
   test("a sink that cannot prepare fails the task", async () => {
     const { checkpoints, release } = setUp({ sinks: ["out"], failing: true });
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     checkpoints.run();
     release();
     await settled();
@@ -198,10 +198,10 @@ describe("a task in a checkpoint", () => {
   test("a source that is asked for the next one while a barrier has no room sends each barrier to all, in order (Q4)", () => {
     const { checkpoints, log, taken, room } = setUp();
     room.barriers = 1;
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     assert.equal(checkpoints.run(), "blocked");
-    checkpoints.trigger(2);
-    checkpoints.trigger(3);
+    checkpoints.trigger({ checkpoint: 2, canonical: false });
+    checkpoints.trigger({ checkpoint: 3, canonical: false });
     assert.equal(checkpoints.run(), "blocked");
     checkpoints.abort(2);
     room.barriers = 9;
@@ -219,9 +219,9 @@ describe("a task in a checkpoint", () => {
   test("after the final one nothing more is done (Q3)", () => {
     const { checkpoints, taken } = setUp();
     checkpoints.final = 2;
-    checkpoints.trigger(1);
+    checkpoints.trigger({ checkpoint: 1, canonical: false });
     assert.equal(checkpoints.run(), "done");
-    checkpoints.trigger(2);
+    checkpoints.trigger({ checkpoint: 2, canonical: false });
     assert.equal(checkpoints.run(), "waits");
     assert.equal(checkpoints.run(), "waits");
     assert.equal(taken.length, 2);

@@ -41,14 +41,16 @@ export type TaskCheckpointsOptions = {
   readonly subtask: number;
   /** Sends what is only held back for others to come. False: there is more, once the task has made room. */
   readonly release: () => boolean;
-  readonly snapshot: () => readonly SubtaskSnapshot[];
+  readonly snapshot: (which: Which) => readonly SubtaskSnapshot[];
   readonly taken: (snapshot: TakenSnapshot) => void;
   /** The task can go on. */
   readonly wake: () => void;
 };
 
-type Taking = {
-  readonly checkpoint: number;
+/** `canonical`: its state is to be complete in itself, and readable without the job. Its barriers are negative. */
+export type Which = { readonly checkpoint: number; readonly canonical: boolean };
+
+type Taking = Which & {
   readonly snapshots: readonly SubtaskSnapshot[];
   readonly failure: unknown;
   readonly alignmentMs: number;
@@ -64,6 +66,8 @@ export class TaskCheckpoints {
   readonly #aligner: BarrierAligner;
   /** Their snapshots are to be taken, by age; more than one at a source alone. */
   #due: number[] = [];
+  /** Those of them, and of those whose barriers come, that are canonical. */
+  readonly #canonical = new Set<number>();
   #alignedSinceMs = NaN;
   #taking: Taking | null = null;
   #isPreparing = false;
@@ -76,18 +80,22 @@ export class TaskCheckpoints {
   }
 
   /** Of a source: there is no barrier to wait for. */
-  trigger(checkpoint: number): void {
+  trigger({ checkpoint, canonical }: Which): void {
+    if (canonical) this.#canonical.add(checkpoint);
     this.#due.push(checkpoint);
   }
 
   abort(checkpoint: number): void {
     this.#aligner.onAbort(checkpoint);
+    this.#canonical.delete(checkpoint);
     this.#due = this.#due.filter((due) => due !== checkpoint);
     this.#block();
   }
 
-  onBarrier(channel: number, checkpoint: number): void {
+  onBarrier(channel: number, barrier: number): void {
     const { clock } = this.#options;
+    const checkpoint = Math.abs(barrier);
+    if (barrier < 0) this.#canonical.add(checkpoint);
     if (this.#aligner.aligning !== checkpoint) this.#alignedSinceMs = clock.monotonicMs();
     this.#onAligned(this.#aligner.onBarrier(channel, checkpoint));
   }
@@ -116,7 +124,8 @@ export class TaskCheckpoints {
   #sendBarriers(taking: Taking): boolean {
     const { partitions } = this.#options;
     for (; taking.sent < partitions.length; taking.sent += 1) {
-      if (partitions[taking.sent]?.barrier(taking.checkpoint) === false) return false;
+      const barrier = taking.canonical ? -taking.checkpoint : taking.checkpoint;
+      if (partitions[taking.sent]?.barrier(barrier) === false) return false;
     }
     return true;
   }
@@ -129,13 +138,14 @@ export class TaskCheckpoints {
     const startedMs = clock.monotonicMs();
     const alignmentMs = Number.isNaN(this.#alignedSinceMs) ? 0 : startedMs - this.#alignedSinceMs;
     this.#alignedSinceMs = NaN;
-    return { checkpoint, ...this.#snapshot(), alignmentMs, startedMs, sent: 0 };
+    const which = { checkpoint, canonical: this.#canonical.delete(checkpoint) };
+    return { ...which, ...this.#snapshot(which), alignmentMs, startedMs, sent: 0 };
   }
 
   /** Q5 */
-  #snapshot(): Pick<Taking, "snapshots" | "failure"> {
+  #snapshot(which: Which): Pick<Taking, "snapshots" | "failure"> {
     try {
-      return { snapshots: this.#options.snapshot(), failure: null };
+      return { snapshots: this.#options.snapshot(which), failure: null };
     } catch (failure) {
       return { snapshots: [], failure };
     }
@@ -176,7 +186,7 @@ export class TaskCheckpoints {
     return [prepared, kept];
   }
 
-  #told({ startedMs, sent: _sent, ...taking }: Taking, prepared: readonly PreparedSink[]): void {
+  #told({ startedMs, sent: _sent, canonical: _canonical, ...taking }: Taking, prepared: readonly PreparedSink[]): void {
     const { taken, clock } = this.#options;
     this.#isFinal = taking.checkpoint === this.final;
     taken({ ...taking, prepared, syncMs: clock.monotonicMs() - startedMs });

@@ -14,6 +14,7 @@ import type { SourceDriver } from "../drivers/source-driver.ts";
 import { TurnClock } from "../drivers/turn-clock.ts";
 import { Task } from "./task.ts";
 import type { TaskParts } from "./task-parts.ts";
+import { TaskState } from "./task-state.ts";
 
 type Setup = {
   /** What breaks, by the names in the log. */
@@ -81,6 +82,7 @@ function setUp({ breaks = [], refusals = 0, polls = ["end"], names = ["a", "b"] 
   });
   const flatMap = new FlatMapDriver({ uid: "flatMap", status, turn, onThrow: () => undefined });
   const task = new Task({
+    state: new TaskState(() => undefined),
     ...{ name: "task", clock, status, turn, source, gate: null, partitions: [partition], sinks, flatMaps: [flatMap] },
     chain: { options: { bindings: [] }, endWatch: () => undefined },
     combiner: new WatermarkCombiner(1),

@@ -1,11 +1,15 @@
 // What of a task is part of a snapshot, by operator: its parts say it themselves, here it is put together and given
 // back.
+//
+//   K1. Stores that hold much are frozen, and written by pages while the task goes on; little is copied at once.
 
 import { assert } from "../../base/errors.ts";
 import type { SubtaskSnapshot } from "../../checkpoint/format/subtask-state.ts";
 import type { SourceSplit } from "../../operators/source.ts";
+import type { FrozenState, PageFill } from "../../state/contract/frozen-state.ts";
 import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { KeyGroupRange } from "../../state/keys/key-groups.ts";
+import { isPageForm } from "../../state/table/page-form.ts";
 import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 
@@ -29,9 +33,25 @@ export type RestoredState = {
 /** By uid. */
 export type RestoredStates = ReadonlyMap<string, RestoredState>;
 
+/** Fills pages with what lies in storage. */
+export type FillPages = (fills: readonly PageFill[]) => Promise<void>;
+
 export class TaskState {
   readonly #parts: StatePart[] = [];
   readonly #keyed: KeyedPart[] = [];
+  /** Those that may still be written. */
+  #frozen: FrozenState[] = [];
+  readonly #wake: () => void;
+
+  /** `wake`: the task can go on. */
+  constructor(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  /** What is written of the task's state waits for so much to be written that the task is to wait. */
+  get isPressed(): boolean {
+    return this.#frozen.length > 0 && this.#frozen.some(({ isPressed }) => isPressed);
+  }
 
   add(part: StatePart): void {
     this.#parts.push(part);
@@ -42,32 +62,54 @@ export class TaskState {
   }
 
   /** Before the first record; not more than once. */
-  restore(restored: RestoredStates): void {
+  async restore(restored: RestoredStates, fill: FillPages): Promise<void> {
     for (const { uid, store, groups } of this.#keyed) {
+      const fills: PageFill[] = [];
       for (const { group, bytes } of restored.get(uid)?.keyed ?? []) {
         assert(group >= groups.first && group <= groups.last, `key group ${group} of another subtask`);
-        store.restore(group, new ByteCursor(bytes));
+        if (isPageForm(bytes)) fills.push(...store.load(group, new ByteCursor(bytes), true));
+        else store.restore(group, new ByteCursor(bytes));
       }
+      if (fills.length === 0) continue;
+      await fill(fills);
+      store.loaded();
     }
     for (const { uid, name, holder } of this.#parts) {
       for (const bytes of restored.get(uid)?.parts[name] ?? []) holder.restore(new ByteCursor(bytes));
     }
   }
 
-  /** As it is now; sinks and their committables come later. */
+  /** What was taken for a checkpoint is part of a completed one. */
+  completed(checkpoint: number): void {
+    for (const { store } of this.#keyed) store.completed(checkpoint);
+  }
+
+  /**
+   * As it is now; sinks and their committables come later. `canonical`: complete in itself, and not by pages. What was
+   * frozen before it throws is given up.
+   */
   snapshot(
+    { checkpoint, canonical }: { readonly checkpoint: number; readonly canonical: boolean },
     subtask: number,
     source: { readonly uid: string; snapshot(): readonly SourceSplit[] } | null,
   ): SubtaskSnapshot[] {
+    this.#frozen = this.#frozen.filter(({ isEnded }) => !isEnded);
+    const before = this.#frozen.length;
+    const freeze = canonical ? () => null : (store: KeyedStateStore) => this.#freeze(store, checkpoint);
     const uids = new Set([...this.#keyed, ...this.#parts].map(({ uid }) => uid));
     if (source !== null) uids.add(source.uid);
-    return [...uids].map((uid) => ({
-      uid,
-      subtask,
-      parts: this.#partsOf(uid),
-      keyed: this.#keyedOf(uid),
-      splits: source?.uid === uid ? source.snapshot() : [],
-    }));
+    try {
+      return [...uids].map((uid) => ({
+        uid,
+        subtask,
+        parts: this.#partsOf(uid),
+        keyed: this.#keyedOf(uid, freeze),
+        splits: source?.uid === uid ? source.snapshot() : [],
+      }));
+    } catch (error) {
+      for (const frozen of this.#frozen.splice(before)) frozen.end();
+      throw error;
+    }
   }
 
   #partsOf(uid: string): SubtaskSnapshot["parts"] {
@@ -78,9 +120,17 @@ export class TaskState {
     return parts;
   }
 
-  #keyedOf(uid: string): SubtaskSnapshot["keyed"] {
+  #freeze(store: KeyedStateStore, checkpoint: number): FrozenState | null {
+    const frozen = store.freeze(checkpoint, this.#wake);
+    if (frozen !== null) this.#frozen.push(frozen);
+    return frozen;
+  }
+
+  #keyedOf(uid: string, freeze: (store: KeyedStateStore) => FrozenState | null): SubtaskSnapshot["keyed"] {
     const part = this.#keyed.find((each) => each.uid === uid);
     if (part === undefined) return null;
+    const frozen = freeze(part.store);
+    if (frozen !== null) return frozen;
     const { first, last } = part.groups;
     const groups: Uint8Array[] = [];
     for (let group = first; group <= last; group += 1) groups.push(written((out) => part.store.snapshot(group, out)));

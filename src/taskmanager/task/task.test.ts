@@ -12,6 +12,7 @@ import { FlatMapDriver } from "../drivers/flat-map-driver.ts";
 import { TurnClock } from "../drivers/turn-clock.ts";
 import { Task, type TurnResult } from "./task.ts";
 import type { TaskParts } from "./task-parts.ts";
+import { TaskState } from "./task-state.ts";
 
 const ROW_MS = 0.01;
 const ROWS = 5_000;
@@ -51,6 +52,7 @@ class Subject {
     } as unknown as Operator;
     const flatMap = this.#flatMap(status, turn);
     this.task = new Task({
+      state: new TaskState(() => undefined),
       name: "task",
       clock,
       status,
@@ -118,6 +120,7 @@ function polled(results: readonly { readonly gives: "wait" | "more"; readonly ms
     watermark: () => -Infinity,
   };
   const task = new Task({
+    state: new TaskState(() => undefined),
     ...{
       name: "task",
       clock,
@@ -221,6 +224,7 @@ function gated(script: readonly (readonly [channel: number, element: Partial<Rec
     return to;
   };
   const task = new Task({
+    state: new TaskState(() => undefined),
     ...{ name: "task", clock, status, turn: new TurnClock(clock), gate, input: { channel: 0 }, source: null },
     chain: { options: { bindings: [{}] }, operators: [], compileLoop: () => loop, endWatch: () => undefined },
     ...{ partitions: [], sinks: [], flatMaps: [], eventTimes: [], unheard: [], stores: [], loopOptions: () => ({}) },
@@ -332,6 +336,7 @@ function sourceTask() {
   });
   const path = new WatermarkPath([], status, () => undefined);
   const task = new Task({
+    state: new TaskState(() => undefined),
     name: "task",
     clock,
     status,

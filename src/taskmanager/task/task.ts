@@ -50,7 +50,7 @@ export class Task {
     this.#checkpoints = new TaskCheckpoints({
       ...parts,
       release: () => parts.operators.every((operator) => operator.onIdle?.() !== false),
-      snapshot: () => state.snapshot(subtask, source),
+      snapshot: (which) => state.snapshot(which, subtask, source),
       wake: () => parts.metrics.wake(),
     });
     if (parts.finished) this.#phase = "ending";
@@ -124,11 +124,16 @@ export class Task {
 
   /**
    * A checkpoint begins at the sources. One whose input has ended says so by its end, and needs none. `isFinal`: the
-   * task stops after it.
+   * task stops after it. `canonical`: its state is to be complete in itself, and readable without the job.
    */
-  checkpoint(checkpoint: number, isFinal: boolean): void {
+  checkpoint(checkpoint: number, { isFinal, canonical }: { isFinal: boolean; canonical: boolean }): void {
     if (isFinal) this.#checkpoints.final = checkpoint;
-    if (this.parts.source !== null && this.#phase === "running") this.#checkpoints.trigger(checkpoint);
+    if (this.parts.source !== null && this.#phase === "running") this.#checkpoints.trigger({ checkpoint, canonical });
+  }
+
+  /** It counts. */
+  checkpointCompleted(checkpoint: number): void {
+    this.parts.state.completed(checkpoint);
   }
 
   /** It is given up. */
@@ -146,7 +151,8 @@ export class Task {
     this.#throwFailure();
     if (this.#phase === "finished") return "finished";
     if (this.#phase === "preparing") return "idle";
-    let resumed = this.#resume(deadlineMs);
+    this.#isHeld = false;
+    let resumed = this.#isPressed() ? "blocked" : this.#resume(deadlineMs);
     while (resumed === "done" && this.#phase === "running") {
       const held = this.#checkpoint(deadlineMs);
       if (held !== null) return held;
@@ -185,6 +191,7 @@ export class Task {
 
   /** Null: no checkpoint holds the task up. */
   #checkpoint(deadlineMs: number): "blocked" | "idle" | "more" | null {
+    if (this.#isPressed()) return "blocked";
     let result = this.#checkpoints.run();
     while (result === "again") {
       const resumed = this.#resume(deadlineMs);
@@ -196,6 +203,14 @@ export class Task {
     if (!this.#isHeld) return null;
     this.#stalledSinceMs = this.parts.clock.monotonicMs();
     return result === "blocked" ? "blocked" : "idle";
+  }
+
+  /** What is being written of its state is too far behind what changes. */
+  #isPressed(): boolean {
+    if (!this.parts.state.isPressed) return false;
+    this.#isHeld = true;
+    if (Number.isNaN(this.#stalledSinceMs)) this.#stalledSinceMs = this.parts.clock.monotonicMs();
+    return true;
   }
 
   #goOn(nowMs: number): void {

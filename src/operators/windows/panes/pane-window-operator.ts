@@ -91,6 +91,17 @@ export class PaneWindowOperator implements Operator {
       },
       snapshot: (keyGroup, out) => this.#snapshotGroup(keyGroup, out),
       restore: (keyGroup, source) => this.#restoreGroup(keyGroup, source),
+      paged: {
+        table: groups.table,
+        snapshot: (keyGroup, out) => {
+          progress.snapshot(keyGroup - groups.table.keyGroups.first, out);
+          groups.snapshotBeside(keyGroup, out);
+        },
+        restore: (keyGroup, source) => {
+          progress.restore(keyGroup - groups.table.keyGroups.first, source);
+          groups.restoreBeside(keyGroup, source, (address) => panes.add(groups.table.namespace(address)));
+        },
+      },
     });
   }
 

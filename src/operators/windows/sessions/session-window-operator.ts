@@ -88,6 +88,17 @@ export class SessionWindowOperator implements Operator {
       },
       snapshot: (keyGroup, out) => this.#snapshotGroup(keyGroup, out),
       restore: (keyGroup, input) => this.#restoreGroup(keyGroup, input),
+      paged: {
+        table: groups.table,
+        snapshot: (keyGroup, out) => {
+          writeF64(out, progress.of(keyGroup - groups.table.keyGroups.first));
+          groups.snapshotBeside(keyGroup, out);
+        },
+        restore: (keyGroup, input) => {
+          progress.restore(keyGroup - groups.table.keyGroups.first, readF64(input));
+          groups.restoreBeside(keyGroup, input, (session) => store.restored(session));
+        },
+      },
     });
   }
 

@@ -1,0 +1,37 @@
+// What a store held at one moment, while it works on: it is written in bits, one after the other, by whoever knows
+// where.
+//
+//   F1. `next` until there are no more chunks, each written before `recycle`; `written` for each pack; then
+//       `writeGroup` for each key group; `end` in any case.
+
+import type { ByteWriter } from "../../types/bytes/codec.ts";
+import type { PackRef } from "../pages/page-packs.ts";
+import type { PageChunk } from "../pages/page-snapshot.ts";
+
+export interface FrozenState {
+  /** Of its key groups. */
+  readonly first: number;
+  readonly count: number;
+  /** So much waits to be written that the store's task is to wait. */
+  readonly isPressed: boolean;
+  readonly isEnded: boolean;
+  /** The next pages to be written, null at the end. Throws when the snapshot was given up. */
+  next(): PageChunk | null;
+  recycle(chunk: PageChunk): void;
+  /** The pack that begins with the page at a place is durable. */
+  written(at: number, file: PackRef): void;
+  /** All packs that its key groups refer to. */
+  packs(): readonly PackRef[];
+  writeGroup(keyGroup: number, out: ByteWriter): void;
+  end(): void;
+}
+
+/** Pages of managed memory that are to be filled with what lies in packs. */
+export type PageFill = {
+  readonly packs: readonly PackRef[];
+  /** By page: which of the packs, its place there, and its address in 8-byte words of the target. */
+  readonly pack: Int32Array;
+  readonly place: Int32Array;
+  readonly address: Int32Array;
+  readonly target: Buffer;
+};

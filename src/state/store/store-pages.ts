@@ -1,0 +1,219 @@
+// Snapshots of a store by its pages: frozen at one moment, written while it works on, and loaded into another one.
+//
+//   G1. A snapshot by pages says what the canonical one says (format/state-snapshot.ts), and has expired entries, which
+//       nobody reads.
+//   G2. What is loaded from the checkpoints of this job knows where it lies there, so that the next one refers to it.
+//   G3. A page is in one key group of one table, so each key group can be loaded by itself, in any subtask.
+
+import { assert } from "../../base/errors.ts";
+import { ByteSink } from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import type { FrozenState, PageFill } from "../contract/frozen-state.ts";
+import type { KeyGroupRange } from "../keys/key-groups.ts";
+import type { MemoryOwner } from "../pages/memory-owner.ts";
+import type { PageAllocator } from "../pages/page-allocator.ts";
+import { PageList } from "../pages/page-list.ts";
+import { PACK_PAGES, type PackRef, PagePacks } from "../pages/page-packs.ts";
+import { type PageChunk, PageSnapshot } from "../pages/page-snapshot.ts";
+import type { GroupForm, ManagedTable } from "../table/managed-table.ts";
+import { readGroupPages, type TablePages, writeGroupPages } from "../table/page-form.ts";
+
+/** The tables of a store, and what lies beside them. */
+export type PagedStore = {
+  /** JSON: what the tables are of. */
+  readonly header: string;
+  readonly tables: readonly ManagedTable[];
+  readonly writeBeside: (keyGroup: number, out: ByteWriter) => void;
+};
+
+export type StorePagesOptions = {
+  readonly allocator: PageAllocator;
+  readonly owner: MemoryOwner;
+  readonly keyGroups: KeyGroupRange;
+};
+
+type Loading = {
+  readonly keyGroup: number;
+  readonly tables: readonly ManagedTable[];
+  readonly beside: ByteReader;
+};
+
+const NONE = -1;
+
+export class StorePages {
+  readonly #options: StorePagesOptions;
+  readonly #packs = new PagePacks();
+  readonly #frozen = new Set<FrozenPages>();
+  #loading: Loading[] = [];
+
+  constructor(options: StorePagesOptions) {
+    this.#options = options;
+  }
+
+  freeze(paged: PagedStore, checkpoint: number, relieved: () => void): FrozenState {
+    const frozen = new FrozenPages(paged, {
+      ...this.#options,
+      ...{ packs: this.#packs, checkpoint, relieved },
+      ended: () => this.#frozen.delete(frozen),
+    });
+    this.#frozen.add(frozen);
+    return frozen;
+  }
+
+  completed(checkpoint: number): void {
+    this.#packs.completed(checkpoint);
+  }
+
+  /**
+   * Reads a key group; its pages are there, and are to be filled. `tablesOf`: by header. `refers`: the packs are those
+   * of this job's checkpoints.
+   */
+  load(
+    keyGroup: number,
+    input: ByteReader,
+    tablesOf: (header: string) => readonly ManagedTable[],
+    refers: boolean,
+  ): PageFill[] {
+    let tables: readonly ManagedTable[] = [];
+    const {
+      packs,
+      tables: read,
+      beside,
+    } = readGroupPages(input, (header) => {
+      tables = tablesOf(header);
+      return tables.length;
+    });
+    this.#loading.push({ keyGroup, tables, beside });
+    const slots = packs.map((pack) => (refers ? this.#packs.adopt(pack) : 0));
+    return read.map((pages, n) => this.#adopt(keyGroup, tables[n]!, pages, { packs, slots }));
+  }
+
+  /** All pages are filled. `beside` is called with what lies beside those of a key group. */
+  loaded(beside: (keyGroup: number, input: ByteReader) => void): void {
+    for (const { keyGroup, tables, beside: input } of this.#loading) {
+      for (const table of tables) if (!table.loaded(this.#groupOf(keyGroup))) throw table.exceeded();
+      beside(keyGroup, input);
+    }
+    this.#loading = [];
+  }
+
+  /** The store goes: whatever is being written of it is given up. */
+  release(): void {
+    for (const frozen of [...this.#frozen]) frozen.end();
+  }
+
+  #adopt(
+    keyGroup: number,
+    table: ManagedTable,
+    { rows, log, isHardened, packs: pack, places }: TablePages,
+    { packs, slots }: { readonly packs: readonly PackRef[]; readonly slots: readonly number[] },
+  ): PageFill {
+    const { allocator } = this.#options;
+    const form: GroupForm = { rows, log, isHardened };
+    const pages = table.adopt(this.#groupOf(keyGroup), form, (n) => pack[n] !== NONE);
+    if (pages === null) throw table.exceeded();
+    for (let n = 0; n < pages.length; n += 1) {
+      if (pack[n] === NONE || slots[pack[n]!] === 0) continue;
+      const at = slots[pack[n]!]! + places[n]!;
+      allocator.setSaved(pages[n]!, at);
+      this.#packs.saved(at, true);
+    }
+    return { packs, pack, place: places, address: pages, target: allocator.view.bytes };
+  }
+
+  #groupOf(keyGroup: number): number {
+    return keyGroup - this.#options.keyGroups.first;
+  }
+}
+
+type FrozenOptions = StorePagesOptions & {
+  readonly packs: PagePacks;
+  readonly checkpoint: number;
+  readonly relieved: () => void;
+  readonly ended: () => void;
+};
+
+class FrozenPages implements FrozenState {
+  readonly first: number;
+  readonly count: number;
+  readonly #header: string;
+  readonly #packs: PagePacks;
+  readonly #snapshot: PageSnapshot;
+  readonly #ended: () => void;
+  isEnded = false;
+  readonly #tables: number;
+  /** By key group and table. */
+  readonly #forms: readonly GroupForm[];
+  /** By key group: its first page in the snapshot; and what lies beside its pages. */
+  readonly #starts: readonly number[];
+  readonly #beside: readonly Buffer[];
+
+  constructor({ header, tables, writeBeside }: PagedStore, options: FrozenOptions) {
+    const { first, last } = options.keyGroups;
+    this.first = first;
+    this.count = last - first + 1;
+    this.#header = header;
+    this.#packs = options.packs;
+    this.#ended = options.ended;
+    this.#tables = tables.length;
+    const pages = new PageList();
+    const forms: GroupForm[] = [];
+    const starts: number[] = [];
+    const beside: Buffer[] = [];
+    for (let group = 0; group < this.count; group += 1) {
+      starts.push(pages.length);
+      for (const table of tables) forms.push(table.formOf(group, pages));
+      const sink = new ByteSink(64);
+      writeBeside(first + group, sink);
+      beside.push(sink.copy());
+    }
+    this.#forms = forms;
+    this.#starts = starts;
+    this.#beside = beside;
+    this.#snapshot = new PageSnapshot({ ...options, pages: pages.pages });
+  }
+
+  get isPressed(): boolean {
+    return this.#snapshot.isPressed;
+  }
+
+  next(): PageChunk | null {
+    return this.#snapshot.next();
+  }
+
+  recycle(chunk: PageChunk): void {
+    this.#snapshot.recycle(chunk);
+  }
+
+  written(at: number, file: PackRef): void {
+    this.#packs.written(at, file);
+  }
+
+  packs(): readonly PackRef[] {
+    return this.#packs.filesAt(this.#snapshot.places);
+  }
+
+  writeGroup(keyGroup: number, out: ByteWriter): void {
+    const group = keyGroup - this.first;
+    const { places } = this.#snapshot;
+    let start = this.#starts[group]!;
+    const all = places.subarray(start, this.#starts[group + 1] ?? places.length);
+    const packs = this.#packs.filesAt(all);
+    const tables: TablePages[] = [];
+    for (const form of this.#forms.slice(group * this.#tables, (group + 1) * this.#tables)) {
+      const end = start + form.rows.pages + form.log.pages;
+      const own = places.subarray(start, end);
+      const pack = own.map((place) => (place === NONE ? NONE : packs.indexOf(this.#packs.fileAt(place))));
+      tables.push({ ...form, packs: pack, places: own.map((place) => place & (PACK_PAGES - 1)) });
+      start = end;
+    }
+    assert(start === this.#starts[group + 1] || start === places.length, "each page is of one key group");
+    writeGroupPages({ header: this.#header, packs, tables, beside: this.#beside[group]! }, out);
+  }
+
+  end(): void {
+    this.isEnded = true;
+    this.#snapshot.end();
+    this.#ended();
+  }
+}

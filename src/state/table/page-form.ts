@@ -1,0 +1,123 @@
+// The form of one key group whose rows are pages of packs (pages/page-packs.ts). Beside the canonical form
+// (format/state-snapshot.ts), which it says as much as, it can be written and read without looking at each row.
+//
+//   group    "MRKP" · u32 version · string (JSON: key type, state specs, tables)
+//            · u32 packs, each: string name · f64 bytes · f64 place of its index · f64 size of its index
+//            · tables in that order: table · u32 size · bytes of what is kept beside pages (store/store-pages.ts)
+//   table    u32 row pages · i32 first with free slots · u32 log pages · i32 words used · i32 words dead
+//            · byte second hash · for each page: i32 its pack, -1: there is no such page
+//            · for each page: i32 its place in the pack
+//
+// What lies in the pages: table/row-layout.ts and table/blob-log.ts.
+
+import { InternalError } from "../../base/errors.ts";
+import {
+  ByteCursor,
+  corrupt,
+  readByte,
+  readF64,
+  readI32,
+  readString,
+  readU32,
+  take,
+  writeByte,
+  writeF64,
+  writeI32,
+  writeString,
+  writeU32,
+} from "../../types/bytes/byte-buffer.ts";
+import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
+import { writeBytes } from "../format/state-snapshot.ts";
+import type { PackRef } from "../pages/page-packs.ts";
+
+const MAGIC = 0x504b524d; // "MRKP"
+const VERSION = 1;
+
+/** Pages of one table in one key group, rows before log. */
+export type TablePages = {
+  readonly rows: { readonly pages: number; readonly open: number };
+  readonly log: { readonly pages: number; readonly tail: number; readonly garbage: number };
+  readonly isHardened: boolean;
+  /** By page: its pack, by its number among the group's, -1 where there is no page; and its place there. */
+  readonly packs: Int32Array;
+  readonly places: Int32Array;
+};
+
+export type GroupPages = {
+  /** JSON: what the tables are of. */
+  readonly header: string;
+  readonly packs: readonly PackRef[];
+  readonly tables: readonly TablePages[];
+  /** What is kept beside pages. */
+  readonly beside: ByteReader;
+};
+
+/** Whether a key group is in this form. */
+export function isPageForm(bytes: Buffer): boolean {
+  return readU32(new ByteCursor(bytes)) === MAGIC;
+}
+
+export function writeGroupPages(
+  group: Omit<GroupPages, "beside"> & { readonly beside: Uint8Array },
+  out: ByteWriter,
+): void {
+  writeU32(out, MAGIC);
+  writeU32(out, VERSION);
+  writeString(out, group.header);
+  writeU32(out, group.packs.length);
+  for (const { name, bytes, index } of group.packs) {
+    writeString(out, name);
+    for (const figure of [bytes, index.offset, index.length]) writeF64(out, figure);
+  }
+  for (const table of group.tables) writeTable(table, out);
+  writeBytes(out, group.beside, 0, group.beside.length);
+}
+
+function writeTable({ rows, log, isHardened, packs, places }: TablePages, out: ByteWriter): void {
+  writeU32(out, rows.pages);
+  writeI32(out, rows.open);
+  writeU32(out, log.pages);
+  writeI32(out, log.tail);
+  writeI32(out, log.garbage);
+  writeByte(out, isHardened ? 1 : 0);
+  for (const pack of packs) writeI32(out, pack);
+  for (const place of places) writeI32(out, place);
+}
+
+/** `tablesOf`: how many the header says there are. Throws STATE_VERSION_UNKNOWN. */
+export function readGroupPages(input: ByteReader, tablesOf: (header: string) => number): GroupPages {
+  if (readU32(input) !== MAGIC) corrupt("no key group in pages");
+  const version = readU32(input);
+  if (version !== VERSION) {
+    throw new InternalError(
+      "STATE_VERSION_UNKNOWN",
+      `keyed state in pages of version ${version}, known is ${VERSION}`,
+      {
+        fix: "Restore it with the version of Millrace that wrote it, or a later one.",
+      },
+    );
+  }
+  const header = readString(input);
+  const packs = Array.from({ length: readU32(input) }, () => readPack(input));
+  const tables = Array.from({ length: tablesOf(header) }, () => readTable(input));
+  const size = readU32(input);
+  const start = take(input, size);
+  return { header, packs, tables, beside: new ByteCursor(input.bytes, start, start + size) };
+}
+
+function readPack(input: ByteReader): PackRef {
+  const name = readString(input);
+  const bytes = readF64(input);
+  const offset = readF64(input);
+  return { name, bytes, index: { offset, length: readF64(input) } };
+}
+
+function readTable(input: ByteReader): TablePages {
+  const rows = { pages: readU32(input), open: readI32(input) };
+  const log = { pages: readU32(input), tail: readI32(input), garbage: readI32(input) };
+  const isHardened = readByte(input) === 1;
+  const count = rows.pages + log.pages;
+  const packs = Int32Array.from({ length: count }, () => readI32(input));
+  const places = Int32Array.from({ length: count }, () => readI32(input));
+  return { rows, log, isHardened, packs, places };
+}
