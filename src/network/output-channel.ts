@@ -273,14 +273,16 @@ export class OutputChannel {
     this.batchRecordsMax = this.local ? Math.min(records, ROWS_PER_BATCH) : records;
   }
 
-  /** Whether the receiver wants so many more (C7). If not, it rings when it is done with something. */
+  /**
+   * Whether the receiver wants so many more, or has nothing in flight (C7). If not, it rings when it is done with
+   * something.
+   */
   #isWanted(records: number): boolean {
     return this.#leaves(records) || !this.sender.ringAtRelease() || this.#leaves(records);
   }
 
   #leaves(records: number): boolean {
-    const inFlight = this.sender.recordsInFlight();
-    return inFlight === 0 || inFlight + records <= this.#appetite;
+    return this.sender.recordsInFlight() + records <= this.#appetite;
   }
 
   #growKinds(): void {

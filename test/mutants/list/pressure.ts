@@ -9,14 +9,14 @@ export const PRESSURE: readonly Mutant[] = [
   {
     name: "what a receiver wants in flight is passed",
     file: CHANNEL,
-    find: "return inFlight === 0 || inFlight + records <= this.#appetite;",
+    find: "return this.sender.recordsInFlight() + records <= this.#appetite;",
     replace: "return true;",
   },
   {
     name: "a batch that is larger than all that its receiver wants never goes out",
     file: CHANNEL,
-    find: "return inFlight === 0 || inFlight + records <= this.#appetite;",
-    replace: "return inFlight + records <= this.#appetite;",
+    find: "return this.#leaves(records) || !this.sender.ringAtRelease() || this.#leaves(records);",
+    replace: "return this.#leaves(records) || (this.sender.ringAtRelease() && this.#leaves(records));",
   },
   {
     name: "a receiver that had enough does not ring",
