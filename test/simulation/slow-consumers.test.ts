@@ -88,6 +88,8 @@ type Pressed = {
   readonly env: SimEnv;
   readonly run: EmbeddedJob;
   readonly counts: Counts;
+  /** What was said of it. */
+  readonly log: readonly string[];
 };
 
 /** An endless job, slow by its sink, with a checkpoint each second. */
@@ -117,7 +119,9 @@ async function started(seed: number, slowness: Slowness, config: Readonly<Record
   await env.runUntilIdle();
   const checkpoints = await opening;
   assert.ok(checkpoints !== null);
-  return { env, run: embeddedStart({ ...process, checkpoints }), counts };
+  const log: string[] = [];
+  const run = embeddedStart({ ...process, checkpoints, log: (line) => void log.push(line) });
+  return { env, run, counts, log };
 }
 
 type Seen = { readonly durationsMs: readonly number[]; readonly inFlightMax: number; readonly written: number };
@@ -168,6 +172,18 @@ describe("a checkpoint while the sink is far too slow", () => {
         assert.ok(written > 0.9 * full, `SEED=${seed}: the sink had ${written} rows of ${full}: it was made to wait`);
       }
     });
+
+  test("is given up after its time-out, which names whom it waited for, and the job goes on", async () => {
+    const config = { [OPTIONS.checkpointingTimeout.key]: "500ms" };
+    const pressedBy = await started(2, { rows: 1, ms: 3_000 }, config);
+    const { durationsMs, written } = await watched(pressedBy, SECONDS);
+    assert.ok(written > SUBTASKS, `${written} rows`);
+    assert.equal(durationsMs.length, 1, "none was completed, one is under way");
+    const late = pressedBy.log.filter((line) => line.includes("acknowledged it within 500 ms"));
+    assert.ok(late.length >= 3, pressedBy.log.join("\n"));
+    for (const line of late)
+      assert.match(line, /within 500 ms: 16 of 16 have not, from in \(1\/4\) to .*out \(4\/4\)$/);
+  });
 
   test("is not, as long as all that there is room for is in flight", async () => {
     const config = { [OPTIONS.debloatEnabled.key]: false };

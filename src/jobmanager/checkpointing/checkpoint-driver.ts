@@ -121,7 +121,8 @@ export class CheckpointDriver {
       kind: "running",
       nowMs: this.#nowMs(),
       tasks: {
-        tasks: tasks.map(({ id }) => id),
+        tasks: tasks.toSorted((left, right) => left.vertex - right.vertex).map(({ id }) => id),
+        names: new Map(tasks.map(({ id, name }) => [id, name])),
         readers: tasks.filter(({ id }) => this.#place(id).isReader).map(({ id }) => id),
         coordinators: [...graph.vertices.keys()].filter((vertex) => isSource(graph.vertices[vertex]!)),
       },

@@ -55,7 +55,10 @@ type Pending = {
 
 /** The tasks of an attempt, as far as checkpoints go. */
 export type CheckpointedTasks = {
+  /** Those nearest to the sources first. */
   readonly tasks: readonly TaskId[];
+  /** For people. Default: as in `tasks`. */
+  readonly names?: ReadonlyMap<TaskId, string>;
   /** Those of them that read sources. */
   readonly readers: readonly TaskId[];
   /** Vertices of sources. */
@@ -119,6 +122,8 @@ export type CheckpointDecision =
 
 /** Why checkpoints are given up that were under way when their job ended or failed: nothing is wrong with them. */
 export const TASKS_ENDED = "the tasks of the job have ended";
+/** Tasks that a late checkpoint names one by one. */
+const LATE_NAMED_MAX = 3;
 
 export type CheckpointingStep = {
   readonly state: CheckpointingState;
@@ -211,10 +216,19 @@ function timePassed(state: CheckpointingState, nowMs: number): CheckpointingStep
   const { timeoutMs } = state.options;
   const late = state.pending.find(({ phase, startedMs }) => phase !== "storing" && nowMs >= startedMs + timeoutMs);
   if (late !== undefined) {
-    const step = failed(state, late.id, nowMs, `not all tasks acknowledged it within ${timeoutMs} ms`);
+    const step = failed(state, late.id, nowMs, lateText(late, state));
     return then(step, (next) => timePassed(next, nowMs));
   }
   return periodic(state, nowMs);
+}
+
+/** Whom it waits for: few by name, of many the ends, for a slow task holds up those before it and those behind. */
+function lateText({ waiting }: Pending, { options, running }: CheckpointingState): string {
+  const what = `not all tasks acknowledged it within ${options.timeoutMs} ms`;
+  const late = (running?.tasks ?? []).filter((task) => waiting.has(task));
+  const names = late.map((task) => running?.names?.get(task) ?? task);
+  if (names.length <= LATE_NAMED_MAX) return `${what}: ${names.join(", ")} ${names.length === 1 ? "has" : "have"} not`;
+  return `${what}: ${names.length} of ${running?.tasks.length} have not, from ${names[0]} to ${names.at(-1)}`;
 }
 
 function periodic(state: CheckpointingState, nowMs: number): CheckpointingStep {

@@ -44,6 +44,12 @@ export const PRESSURE: readonly Mutant[] = [
     replace: "if (this.#activeMs >= this.#options.periodMs) this.#measure();",
   },
   {
+    name: "a checkpoint that is late names tasks that have done their part",
+    file: "src/jobmanager/checkpointing/coordinator.ts",
+    find: "const late = (running?.tasks ?? []).filter((task) => waiting.has(task));",
+    replace: "const late = running?.tasks ?? [];",
+  },
+  {
     name: "a task that was not measured yet wants as much as there is room for",
     file: CHANNEL,
     find: "this.sender.appetite() || this.#appetiteAtFirst || NO_LIMIT",
