@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteCursor } from "../../types/bytes/byte-buffer.ts";
+import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { t } from "../../types/t.ts";
 import type { KeyedStateStore, StateMigration } from "../contract/keyed-state.ts";
@@ -195,6 +196,44 @@ export function stateChangeContract(make: StoreMaker): void {
       ["list"],
     );
     assert.doesNotMatch(snapshotOf(two.store, 0).toString("latin1"), /reducing/);
+  });
+
+  test("values that wait in the order of their times are taken over as well, or refused", () => {
+    const sorted = (type: TypeSpec) => {
+      const tested = make({ key: STRING });
+      return { ...tested, table: tested.store.tables.sorted({ name: "waiting", types: [STRING, type] }) };
+    };
+    const one = sorted(Old.spec);
+    const hash = compileKeyHash(STRING, "sorted");
+    for (const [timeMs, key] of [
+      [3, "c"],
+      [1, "a"],
+      [2, "b"],
+    ] as const) {
+      const place = { key, hash: hash(key), timeMs, channel: 0 };
+      one.table.add({ ...place, type: 1 }, { id: timeMs, note: key });
+      one.table.add({ ...place, type: 0 }, `text of ${key}`);
+    }
+    const two = sorted(New.spec);
+    moved(one, two);
+    const taken = Array.from({ length: two.table.size }, () => {
+      const { key, value } = two.table.take();
+      return [key, value];
+    });
+    assert.deepEqual(taken, [
+      ["a", { id: 1n, tags: null }],
+      ["a", "text of a"],
+      ["b", { id: 2n, tags: null }],
+      ["b", "text of b"],
+      ["c", { id: 3n, tags: null }],
+      ["c", "text of c"],
+    ]);
+    const three = sorted(F64);
+    assert.throws(() => moved(one, three), {
+      code: "STATE_TYPE_CHANGED",
+      message: /"waiting" of operator "contract" holds f64/,
+    });
+    assert.equal(two.finish(), 0);
   });
 
   test("a time to live may be given, changed and taken away: what has no time is as old as its restore", () => {
