@@ -123,6 +123,14 @@ export function stateChangeContract(make: StoreMaker): void {
     }
   });
 
+  test("a migration comes before what the types allow by themselves", () => {
+    const two = make({ key: F64 });
+    const asked = { id: 5n, tags: ["asked"] };
+    statesOf(two.store, New.spec, { from: Old.spec, with: () => asked });
+    moved(filled(make), two);
+    checkAll(two.store, New.spec, () => asked);
+  });
+
   test("a migration is not asked about what was stored under the declared type", () => {
     for (const { spec: from } of [New, Old]) {
       const two = make({ key: F64 });
