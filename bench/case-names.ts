@@ -13,6 +13,8 @@ export const CASE_NAMES: readonly string[] = [
   "back-pressure",
   "checkpoint-backpressure",
   "start",
+  "recover-slot",
+  "recover-process",
   "checkpoint-overhead",
   "checkpoint-1g",
   "restore-1g",

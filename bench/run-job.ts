@@ -13,6 +13,7 @@ import { jobPlan } from "../src/client/job-plan.ts";
 import { Configuration } from "../src/config/configuration.ts";
 import type { Job } from "../src/index.ts";
 import { nodeDisk } from "../src/storage/node-disk.ts";
+import type { SlotRunner } from "../src/taskmanager/runner/slot-runner.ts";
 import { localSlotRunner } from "../src/taskmanager/runner/slot-runner-local.ts";
 import { threadSlotRunner } from "../src/taskmanager/runner/slot-runner-node.ts";
 import type { Measured } from "./result.ts";
@@ -24,6 +25,10 @@ export type RunOptions = {
   readonly params?: Readonly<Record<string, string>>;
   readonly config?: Readonly<Record<string, string | number>>;
   readonly onPrint?: (line: string) => void;
+  /** Of what the job says of itself. Default: standard error. */
+  readonly log?: (line: string) => void;
+  /** Default: threads, or with `local` this one. */
+  readonly runner?: SlotRunner;
   /** Slots in this thread instead of threads of their own. */
   readonly local?: boolean;
   /** It takes checkpoints in a directory of its own, in this interval, which goes with it. */
@@ -32,28 +37,23 @@ export type RunOptions = {
 
 export async function startJob(options: RunOptions): Promise<EmbeddedJob> {
   const env = nodeEnv(nodeDisk(), { logLevel: "warn" });
-  const { params = {} } = options;
+  const { params = {}, log = (line: string): void => void process.stderr.write(`${line}\n`) } = options;
   const values = { ...options.config, ...checkpointing(options.checkpointEveryMs) };
   const configuration = new Configuration([{ origin: { kind: "command line" }, values }]);
   const planned = await jobPlan(options.job, params, configuration);
   const { plan } = planned.graph;
-  const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  const opened = await checkpointsOpen({
-    ...{ env, cwd: process.cwd(), plan, configuration, fresh: false, allowNonRestored: false },
-    log: () => undefined,
-  });
+  const opening = { env, cwd: process.cwd(), plan, configuration, log, fresh: false, allowNonRestored: false };
+  const checkpoints = await checkpointsOpen(opening);
   return embeddedStart({
-    env,
-    planned,
-    ...(opened !== null && { checkpoints: opened }),
+    ...{ env, planned, log, ...(checkpoints !== null && { checkpoints }) },
     bundle: options.module,
     params,
     configuration,
-    runner: options.local ? localSlotRunner({ env, load: async () => options.job }) : threadSlotRunner(),
+    runner:
+      options.runner ?? (options.local ? localSlotRunner({ env, load: async () => options.job }) : threadSlotRunner()),
     checks: false,
     machineBytes: totalmem(),
     print: options.onPrint ?? ((line) => process.stderr.write(`${line}\n`)),
-    log,
   });
 }
 

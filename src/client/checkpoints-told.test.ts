@@ -4,14 +4,21 @@ import { ExternalError, UserError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import type { CompletedCheckpoint } from "../jobmanager/checkpointing/checkpoint-driver.ts";
 import { TASKS_ENDED } from "../jobmanager/checkpointing/coordinator.ts";
+import type { FailedAttempt } from "../jobmanager/recovery/recoveries.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { checkpointsTold } from "./checkpoints-told.ts";
 
 const id = (value: number): CheckpointId => value as CheckpointId;
 
+const REGIONS = [["in", "out"], ["other"]];
+const OF_THE_JOB = { tasks: [], slot: null };
+
 function setUp() {
   const lines: string[] = [];
-  return { lines, told: checkpointsTold({ env: new SimEnv({ seed: 1 }), log: (line) => lines.push(line) }) };
+  return {
+    lines,
+    told: checkpointsTold({ env: new SimEnv({ seed: 1 }), log: (line) => lines.push(line), regions: REGIONS }),
+  };
 }
 
 test("a failure is told with its place; one like it by the number of that attempt", () => {
@@ -19,7 +26,7 @@ test("a failure is told with its place; one like it by the number of that attemp
   const location = { file: "job.ts", line: 7, column: 3 };
   const thrown = new UserError("USER_FUNCTION_THREW", "it threw", { location });
   const fail = (attempt: number, error: UserError | ExternalError): void =>
-    told.onAttemptFailed({ attempt, atMs: 0, error, from: null }, 1_234);
+    told.onAttemptFailed({ attempt, atMs: 0, error, from: null, ...OF_THE_JOB }, 1_234);
   fail(0, thrown);
   fail(1, thrown);
   fail(2, new ExternalError("SLOT_LOST", "it is gone"));
@@ -42,7 +49,7 @@ test("a checkpoint that is cut short by a failure is counted, and no words are l
   assert.deepEqual(told.stats.metrics(0), {
     ...{ numberOfCompletedCheckpoints: 1, ...none, numberOfInProgressCheckpoints: 0, totalNumberOfCheckpoints: 3 },
     ...{ lastCompletedCheckpointId: 5, lastCheckpointCompletedTimestamp: 1_000 },
-    ...{ lastCheckpointDuration: 12, lastCheckpointSize: 300 },
+    ...{ lastCheckpointDuration: 12, lastCheckpointSize: 300, lastCheckpointFullSize: 300 },
     ...{ lastRestoredCheckpointId: 5, lastCheckpointRestoreTimestamp: 2_000 },
   });
 });
@@ -50,6 +57,27 @@ test("a checkpoint that is cut short by a failure is counted, and no words are l
 test("the checkpoint of an attempt that could not read it is not tried again", () => {
   const { told } = setUp();
   const error = new ExternalError("CHECKPOINT_OBJECT_DAMAGED", "a checksum differs");
-  told.onAttemptFailed({ attempt: 1, atMs: 0, error, from: id(7) }, 0);
+  told.onAttemptFailed({ attempt: 1, atMs: 0, error, from: id(7), ...OF_THE_JOB }, 0);
   assert.deepEqual([...told.unreadable], [7]);
+});
+
+test("a failure names its tasks and slot; a recovery its regions, whose threads, and that it would fail for ever", () => {
+  const { lines, told } = setUp();
+  const failed: FailedAttempt = {
+    ...{ attempt: 0, atMs: 0, error: new UserError("USER_FUNCTION_THREW", "it threw"), from: id(3), slot: 1 },
+    tasks: ["in (2/2)", "out (2/2)"],
+  };
+  told.onAttemptFailed(failed, 0);
+  const tookMs = { end: 10, wait: 0, read: 2, deploy: 30 };
+  told.onRecovered({ attempt: 1, restore: null, failed, regions: [1], newThreads: 0, tookMs });
+  told.onRecovered({ attempt: 2, restore: null, failed, regions: [0, 1], newThreads: 1, tookMs });
+  told.onStuck(failed);
+  const took =
+    "took 42ms: 10ms until attempt 1 had ended, 0ms to wait, 2ms to find the checkpoint, 30ms to deploy and restore";
+  assert.deepEqual(lines, [
+    'attempt 1 failed  USER_FUNCTION_THREW  it threw\n  in "in (2/2)" and 1 more, slot 1; starts again at once',
+    `attempt 2 runs from the start: there is no checkpoint yet\n  "other"; the rest of the job has gone on; in the threads that there were\n  ${took}`,
+    `attempt 3 runs from the start: there is no checkpoint yet\n  all of it, in one new thread, else in those that there were\n  ${took}`,
+    "it has failed so 3 times, now going on from checkpoint 3, and would for ever: mend the function, or let it pass over such records (onError), and start the job again",
+  ]);
 });

@@ -29,6 +29,7 @@ export function embeddedHandle(options: HandledOptions): { readonly run: Embedde
   const receive = (message: ToJob): void => {
     if (message.kind === "rowsRead") run.master.rowsRead(message);
     else if (message.kind === "metrics") send({ ...message, metrics: metrics() });
+    else if (message.kind === "exceptions") send({ ...message, exceptions: run.master.exceptions });
     else if (message.kind === "fail") run.fail(errorFromData(message.error));
     else if (message.kind === "stop") run.stop();
     else run.cancel();
@@ -52,6 +53,7 @@ async function endOf(run: EmbeddedJob, metrics: () => JobMetrics): Promise<JobEn
     error: error === null ? null : errorData(error),
     commits,
     metrics: metrics(),
+    exceptions: run.master.exceptions,
   };
 }
 

@@ -8,19 +8,14 @@ import { canonicalJson } from "../base/canonical-json.ts";
 import type { Env } from "../base/env.ts";
 import type { EngineError } from "../base/errors.ts";
 import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
-import type { RestorePlan } from "../checkpoint/restore.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
 import { isBounded, type Plan } from "../graph/plan.ts";
-import { type AttemptStart, JobAttempts } from "../jobmanager/job-attempts.ts";
-import {
-  type JobCheckpoints,
-  JobMaster,
-  type JobMasterOptions,
-  type JobResult,
-  type RowsMessage,
-} from "../jobmanager/job-master.ts";
-import { restartStrategyOf } from "../jobmanager/restart-strategy.ts";
+import type { JobCheckpoints } from "../jobmanager/checkpointing/job-checkpoints.ts";
+import { JobMaster, type JobResult, type RowsMessage } from "../jobmanager/job-master.ts";
+import type { RecoveryOptions } from "../jobmanager/recovery/job-failures.ts";
+import { pipelinedRegions } from "../jobmanager/recovery/regions.ts";
+import { restartStrategyOf } from "../jobmanager/recovery/restart-strategy.ts";
 import { type TaskManagerMemory, taskManagerMemory } from "../memory/task-manager-memory.ts";
 import { MetricRates } from "../metrics/metric-rates.ts";
 import type { MetricStore } from "../metrics/metric-store.ts";
@@ -29,7 +24,7 @@ import { MESSAGE_BYTES_MAX } from "../network/framed-connection.ts";
 import type { Transport } from "../network/transport.ts";
 import type { SinkClaim } from "../operators/sink.ts";
 import { errorData } from "../protocol/error-data.ts";
-import { DropCounts } from "../protocol/fence.ts";
+import { DropCounts, type Fence } from "../protocol/fence.ts";
 import type { JobDescriptor } from "../protocol/slot-messages.ts";
 import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import type { TaskManager } from "../taskmanager/task-manager.ts";
@@ -70,13 +65,13 @@ export type EmbeddedJob = {
   readonly plan: Plan;
   readonly graph: JobGraph;
   readonly memory: TaskManagerMemory;
-  /** Of the attempt that is under way, or was last. */
+  /** What its tasks have counted; of those that began anew, since then. */
   readonly metrics: MetricStore;
   /** How fast its counters grow; exact to the minute when sampled every few seconds. */
   readonly rates: MetricRates;
-  /** Of the attempt that is under way: knows how far its tasks are, and which sinks have committed. */
+  /** Knows how far its tasks are, what has failed, and which sinks have committed. */
   readonly master: JobMaster;
-  /** Resolves when the tasks of its last attempt have ended. */
+  /** Resolves when its tasks have ended. */
   readonly ended: Promise<JobResult>;
   readonly taskManager: TaskManager;
   /** Control messages of the past, or of others, that were dropped. */
@@ -98,6 +93,7 @@ export type EmbeddedJob = {
 const TASK_MANAGER = "taskmanager";
 /** Nobody else leads an embedded job. */
 const FIRST_EPOCH = 0 as LeaderEpoch;
+const FIRST_ATTEMPT = 0 as Attempt;
 
 /** Starts a job. Throws a UserError for everything the user has to mend first. */
 export function embeddedStart(options: EmbeddedOptions): EmbeddedJob {
@@ -120,16 +116,6 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   const close = async (): Promise<void> => {
     if (options.host === undefined) await gateway.close();
   };
-  const countedBy = (attempt: number): Counted => {
-    const metrics = gateway.metricsOf({ job: jobId, attempt: attempt as Attempt });
-    return { metrics, rates: new MetricRates(metrics) };
-  };
-  const last = { counted: countedBy(0) };
-  const onBegin = (attempt: number, master: JobMaster): void => {
-    if (attempt > 0) last.counted = countedBy(attempt);
-    const { rates } = last.counted;
-    void master.running().then(() => rates.start());
-  };
   const job: JobDescriptor = {
     jobId,
     bundle: options.bundle,
@@ -141,10 +127,22 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     checks: options.checks,
     ...(checkpoints !== undefined && { checkpoints: checkpoints.directory.path }),
   };
-  const told = checkpointsTold(options);
-  const running = attemptsOf(options, told, { env, configuration, graph, transport, dropped, job, onBegin });
+  const told = checkpointsTold({
+    ...options,
+    regions: pipelinedRegions(graph).map((region) => namesOf(graph, region)),
+  });
+  const master: JobMaster = new JobMaster({
+    ...{ env, configuration, graph, transport, dropped, job, taskManager: TASK_MANAGER },
+    ...{ print: options.print, log: options.log },
+    fence: { job: jobId, attempt: FIRST_ATTEMPT, epoch: FIRST_EPOCH },
+    onRows: options.onRows ?? (({ task, sink, rows }) => master.rowsRead({ task, sink, bytes: rows.byteLength })),
+    checkpoints: checkpointsOf(options, told),
+    recovery: recoveryOf(options, told, configuration),
+  });
+  const counted = new Counted(gateway, master);
+  void master.running().then(() => counted.now.rates.start());
   try {
-    running.start();
+    master.start();
   } catch (error) {
     void close();
     throw error;
@@ -155,75 +153,86 @@ function started(options: EmbeddedOptions): EmbeddedJob {
     graph,
     memory: gateway.taskManager.memory,
     get metrics() {
-      return last.counted.metrics;
+      return counted.now.metrics;
     },
     get rates() {
-      return last.counted.rates;
+      return counted.now.rates;
     },
-    get master() {
-      return running.current;
-    },
-    ended: running.result,
+    master,
+    ended: master.result,
     taskManager: gateway.taskManager,
     dropped,
     jobManagerMetrics: (nowMs) => ({
-      numRestarts: running.restarts,
-      uptime: nowMs - (running.current.runningSinceMs ?? nowMs),
-      ...(checkpoints !== undefined && told.stats.metrics(running.current.checkpointing?.pending.length ?? 0)),
+      ...master.restartMetrics(nowMs),
+      ...(checkpoints !== undefined && told.stats.metrics(master.checkpointing?.pending.length ?? 0)),
     }),
-    cancel: () => running.cancel(),
-    stop: () => (isBounded(plan) && checkpoints === undefined ? running.cancel() : running.stop()),
-    fail: (error) => running.fail(error),
+    cancel: () => master.cancel(),
+    stop: () => (isBounded(plan) && checkpoints === undefined ? master.cancel() : master.stop()),
+    fail: (error) => master.fail(error),
     get stranded() {
       return gateway.taskManager.stranded;
     },
     result: leavingNothing(
-      running.result.then((result) => forgotten(result, options)),
+      master.result.then((result) => forgotten(result, options)),
       close,
       options,
     ),
   };
 }
 
-/** What the tasks of one attempt count. */
-type Counted = { readonly metrics: MetricStore; readonly rates: MetricRates };
+/** What the tasks count; with a further session of the job anew. */
+class Counted {
+  readonly #gateway: TaskManagerGateway;
+  readonly #master: JobMaster;
+  #fence: Fence;
+  #metrics: MetricStore;
+  #rates: MetricRates;
 
-type AttemptContext = Pick<JobMasterOptions, "env" | "configuration" | "graph" | "transport" | "dropped" | "job"> & {
-  readonly onBegin: (attempt: number, master: JobMaster) => void;
-};
+  constructor(gateway: TaskManagerGateway, master: JobMaster) {
+    this.#gateway = gateway;
+    this.#master = master;
+    this.#fence = master.fence;
+    this.#metrics = gateway.metricsOf(this.#fence);
+    this.#rates = new MetricRates(this.#metrics);
+  }
 
-/** Without checkpoints there is one, and where what has been read cannot be read again. */
-function attemptsOf(
-  options: EmbeddedOptions,
+  get now(): { readonly metrics: MetricStore; readonly rates: MetricRates } {
+    if (this.#fence !== this.#master.fence) {
+      this.#fence = this.#master.fence;
+      this.#metrics = this.#gateway.metricsOf(this.#fence);
+      this.#rates = new MetricRates(this.#metrics);
+      this.#rates.start();
+    }
+    return { metrics: this.#metrics, rates: this.#rates };
+  }
+}
+
+function namesOf({ vertices }: JobGraph, region: readonly number[]): readonly string[] {
+  return region.map((vertex) => vertices[vertex]!.name);
+}
+
+function checkpointsOf({ checkpoints, env }: EmbeddedOptions, told: CheckpointsTold): JobCheckpoints | null {
+  if (checkpoints === undefined) return null;
+  const { directory, state, restored } = checkpoints;
+  if (restored !== null) told.stats.onRestored(restored.metadata.id, env.clock.nowMs());
+  return { ...told, store: directory.store, state, restored };
+}
+
+/** None without checkpoints, nor where what has been read cannot be read again. */
+function recoveryOf(
+  { checkpoints, env }: EmbeddedOptions,
   told: CheckpointsTold,
-  context: AttemptContext,
-): JobAttempts<JobMaster, RestorePlan> {
-  const { checkpoints, print, log } = options;
-  const { env, configuration, job, onBegin } = context;
-  const checkpointsOf = (restored: RestorePlan | null, before: JobMaster | null): JobCheckpoints | null => {
-    if (checkpoints === undefined) return null;
-    return { ...told, store: checkpoints.directory.store, state: before?.checkpointing ?? checkpoints.state, restored };
-  };
-  return new JobAttempts<JobMaster, RestorePlan>({
-    env,
-    strategy: checkpoints?.repeatable === true ? restartStrategyOf(configuration) : { kind: "none" },
-    first: startOf(checkpoints?.restored ?? null),
-    begin: (attempt, { restore }, before) => {
-      const master: JobMaster = new JobMaster({
-        ...context,
-        ...{ taskManager: TASK_MANAGER, print, log },
-        fence: { job: job.jobId, attempt: attempt as Attempt, epoch: FIRST_EPOCH },
-        onRows: options.onRows ?? (({ task, sink, rows }) => master.rowsRead({ task, sink, bytes: rows.byteLength })),
-        checkpoints: checkpointsOf(restore, before),
-      });
-      if (restore !== null) told.stats.onRestored(restore.metadata.id, env.clock.nowMs());
-      onBegin(attempt, master);
-      return master;
-    },
-    newest: async () => startOf((await checkpoints?.newest(told.unreadable)) ?? null),
+  configuration: Configuration,
+): RecoveryOptions | null {
+  if (checkpoints?.repeatable !== true) return null;
+  return {
+    strategy: restartStrategyOf(configuration),
+    newest: () => checkpoints.newest(told.unreadable),
     onFailed: told.onAttemptFailed,
+    onStuck: told.onStuck,
+    onRestored: ({ metadata }) => told.stats.onRestored(metadata.id, env.clock.nowMs()),
     onRecovered: told.onRecovered,
-  });
+  };
 }
 
 /** Checkpoints of a job that has finished go. Where they cannot be removed, the next run finds that it had finished. */
@@ -234,10 +243,6 @@ async function forgotten(result: JobResult, { checkpoints, log }: EmbeddedOption
     log(`the checkpoints of the job, which has finished, are still there: ${errorData(error).message}`);
   }
   return result;
-}
-
-function startOf(restore: RestorePlan | null): AttemptStart<RestorePlan> {
-  return { checkpoint: restore?.metadata.id ?? null, restore };
 }
 
 /** How the job came out stands also when a lock cannot be removed, as in a directory that has become read-only. */

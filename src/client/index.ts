@@ -3,5 +3,5 @@
 export { EngineError, ExternalError, InternalError, UserError } from "../base/errors.ts";
 export type { ConfigValues } from "../config/configuration.ts";
 export type { JobCounts, JobMetrics, MetricValues, TaskMetricValues } from "../protocol/job-messages.ts";
-export type { JobSummary } from "./job-handle.ts";
+export type { ExceptionEntry, ExceptionHistory, JobSummary } from "./job-handle.ts";
 export { type RunningJob, type StartOptions, start } from "./start-node.ts";

@@ -34,6 +34,7 @@ const metricsOf = (rowsIn: number) => ({ rowsIn }) as JobMetrics;
 const endOf = (outcome: JobEnd["outcome"], error: JobEnd["error"] = null): JobEnd => ({
   ...{ outcome, error, commits: false },
   metrics: metricsOf(7),
+  exceptions: { entries: [], truncated: false },
 });
 const FAILED = endOf("failed", errorData(BROKEN));
 

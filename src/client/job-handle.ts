@@ -6,12 +6,12 @@
 
 import { callSite, locatedAt } from "../api/checks/call-site.ts";
 import type { Env, TimerHandle } from "../base/env.ts";
-import { type EngineError, UserError, unreachable } from "../base/errors.ts";
+import { assert, type EngineError, UserError, unreachable } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { isToStdout } from "../connectors/files/sink/target-path.ts";
 import type { Plan } from "../graph/plan.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
-import type { FromJob, JobControl, JobEnd, JobMetrics } from "../protocol/job-messages.ts";
+import type { FromJob, JobControl, JobEnd, JobException, JobMetrics } from "../protocol/job-messages.ts";
 import { UNREAD_BYTES_MAX } from "../taskmanager/drivers/row-outlet.ts";
 import { RowQueue, type RowsFromJob } from "./row-queue.ts";
 
@@ -26,6 +26,18 @@ export type JobSummary = {
   readonly outcome: "finished" | "stopped" | "cancelled";
   readonly metrics: JobMetrics;
 };
+
+/** Flink's exception history of a job. */
+export type ExceptionHistory = {
+  readonly entries: readonly ExceptionEntry[];
+  /** There were more kinds of failures than are kept. */
+  readonly truncated: boolean;
+};
+
+/** Failures of one kind, at one place; all but `count` and `firstAtMs` is of the last one. */
+export type ExceptionEntry = Omit<JobException, "error"> & { readonly error: EngineError };
+
+type Answer = Extract<FromJob, { readonly kind: "metrics" | "exceptions" }>;
 
 export type HandleOptions = {
   readonly env: Env;
@@ -48,7 +60,7 @@ export class JobHandle implements AsyncDisposable {
   readonly #queues: ReadonlyMap<string, RowQueue>;
   readonly #end: Promise<JobEnd>;
   readonly #result: Promise<JobSummary>;
-  readonly #requests = new Map<number, (metrics: JobMetrics) => void>();
+  readonly #requests = new Map<number, (answer: Answer) => void>();
   readonly #reminders = new Map<string, TimerHandle>();
   #resolveEnd: (end: JobEnd) => void = () => undefined;
   #requested = 0;
@@ -109,12 +121,29 @@ export class JobHandle implements AsyncDisposable {
   }
 
   /** What the job has done so far; after its end, what it had done. */
-  metrics(): Promise<JobMetrics> {
+  async metrics(): Promise<JobMetrics> {
+    const answer = await this.#ask("metrics");
+    assert(answer.kind === "metrics", "an answer to what was asked");
+    return answer.metrics;
+  }
+
+  /**
+   * What of the job has failed so far, the newest first: also what it went on after. The same is there once, with how
+   * often it came; places are those of the user's files.
+   */
+  async exceptions(): Promise<ExceptionHistory> {
+    const answer = await this.#ask("exceptions");
+    assert(answer.kind === "exceptions", "an answer to what was asked");
+    const { entries, truncated } = answer.exceptions;
+    return { entries: entries.map((entry) => ({ ...entry, error: this.#error(entry.error) })), truncated };
+  }
+
+  #ask(kind: Answer["kind"]): Promise<Answer> {
     this.#requested += 1;
     const request = this.#requested;
     return new Promise((resolve) => {
       this.#requests.set(request, resolve);
-      this.#options.connection.send({ kind: "metrics", request });
+      this.#options.connection.send({ kind, request });
     });
   }
 
@@ -130,7 +159,8 @@ export class JobHandle implements AsyncDisposable {
         this.#remind(message.sink);
         break;
       case "metrics":
-        this.#requests.get(message.request)?.(message.metrics);
+      case "exceptions":
+        this.#requests.get(message.request)?.(message);
         this.#requests.delete(message.request);
         break;
       case "ended":

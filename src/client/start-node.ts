@@ -26,7 +26,7 @@ import { embeddedHandle } from "./embedded-handle.ts";
 import { errorReports } from "./errors/error-report.ts";
 import { toldError } from "./errors/told-error.ts";
 import { MemoryShare } from "./host-memory-node.ts";
-import type { JobSummary } from "./job-handle.ts";
+import type { ExceptionHistory, JobSummary } from "./job-handle.ts";
 import { machineBytes, machineEnvironment, parallelismLayer } from "./machine-node.ts";
 import { planInThread } from "./planner-node.ts";
 
@@ -89,6 +89,11 @@ export interface RunningJob<Rows = Readonly<Record<string, unknown>>> extends As
   cancel(): Promise<void>;
   /** What the job has done so far; after its end, what it had done. */
   metrics(): Promise<JobMetrics>;
+  /**
+   * What of the job has failed so far, the newest first: also what it went on after. What fails again at the same place
+   * is there once, with how often it came. Sixteen kinds of failures are kept.
+   */
+  exceptions(): Promise<ExceptionHistory>;
 }
 
 /**

@@ -18,8 +18,8 @@ export const OPTIONS = {
   readyThreads: option({
     key: "millrace.taskmanager.ready-threads",
     type: integer({ min: 0, max: SLOTS_MAX }),
-    default: "0",
-    doc: "Threads that a TaskManager keeps ready, so that a job, or a slot whose thread was lost, need not wait for one.",
+    default: null,
+    doc: "Threads that a TaskManager keeps ready, so that a job, or a slot whose thread was lost, need not wait for one. When not set, one with checkpoints, a second after the start, else none.",
   }),
   parallelism: option({
     key: "parallelism.default",
@@ -332,8 +332,8 @@ export const OPTIONS = {
   restartInitialBackoff: option({
     key: "restart-strategy.exponential-delay.initial-backoff",
     type: duration({ min: 1 }),
-    default: "1s",
-    doc: "Time before the first restart.",
+    default: "50ms",
+    doc: "Time before the first restart. Flink waits 1s: it has processes to wait for, where here threads are kept.",
   }),
   restartMaxBackoff: option({
     key: "restart-strategy.exponential-delay.max-backoff",

@@ -18,7 +18,9 @@ import type { FromSlot, JobDescriptor, ToSlot } from "../protocol/slot-messages.
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { checkpointingStateOf } from "./checkpointing/coordinator.ts";
-import { type JobCheckpoints, JobMaster } from "./job-master.ts";
+import type { JobCheckpoints } from "./checkpointing/job-checkpoints.ts";
+import { JobMaster } from "./job-master.ts";
+import type { RecoveryOptions } from "./recovery/job-failures.ts";
 
 /** Two slots; vertex 0 is the source, vertex 1 what follows the exchange. */
 const exchanged: Job = job({ name: "exchanged" }, (env) => {
@@ -49,7 +51,20 @@ const CHECKPOINTS: JobCheckpoints = {
   onFailed: () => undefined,
 };
 
-async function setUp(checkpoints: JobCheckpoints | null = null) {
+/** Goes on after 100 ms, from nothing. */
+function recoveryOf(told: string[]): RecoveryOptions {
+  return {
+    strategy: { kind: "fixed-delay", attempts: 10, delayMs: 100 },
+    newest: async () => null,
+    onFailed: ({ attempt, error }) => told.push(`attempt ${attempt} failed: ${error.code}`),
+    onStuck: () => told.push("stuck"),
+    onRestored: () => undefined,
+    onRecovered: ({ attempt, regions, newThreads }) =>
+      told.push(`attempt ${attempt} runs: regions ${regions.join()}, ${newThreads} new threads`),
+  };
+}
+
+async function setUp(checkpoints: JobCheckpoints | null = null, recovery: RecoveryOptions | null = null) {
   const env = new SimEnv({ seed: 1 });
   const { graph } = await planned();
   const posted: [slot: number, message: ToSlot["kind"], to: string | null][] = [];
@@ -93,6 +108,7 @@ async function setUp(checkpoints: JobCheckpoints | null = null) {
     log: (line) => logged.push(line),
     onRows: () => undefined,
     checkpoints,
+    recovery,
   });
   master.start();
   await env.advance(0);
@@ -175,6 +191,7 @@ fenceContract<FromTaskManager>(
       log: () => undefined,
       onRows: () => undefined,
       checkpoints: null,
+      recovery: null,
     });
     master.start();
     await env.advance(0);
@@ -479,5 +496,105 @@ describe("a job master", () => {
     await env.advance(0);
     const { outcome, error } = await master.result;
     assert.deepEqual([outcome, error?.code], ["failed", "SESSION_LOST"]);
+  });
+});
+
+const taskFailed = (slot: number, tasks: readonly string[], code = "DISK_FULL") =>
+  ({ kind: "failed", tasks, error: errorData(new ExternalError(code, `slot ${slot}`)) }) as const;
+const ids = (attempt: number): string[] => TASKS.map((task) => task.replace(/0$/, String(attempt)));
+const goesTo = (posted: readonly (readonly unknown[])[], what: string): unknown[] =>
+  posted.filter(([, kind]) => kind === what).map(([slot]) => slot);
+
+/** A job that runs, fails, and has closed its tasks. */
+async function failed(recovery: Partial<RecoveryOptions> = {}) {
+  const job = await setUp(CHECKPOINTS, { ...recoveryOf([]), ...recovery });
+  await job.run();
+  await job.say(1, taskFailed(1, ["1/1/0"]));
+  await job.close();
+  return job;
+}
+
+describe("a job master with checkpoints", () => {
+  test("M1: after a failure the tasks end, and begin anew in their slots when nothing is left and their time has come", async () => {
+    const told: string[] = [];
+    const { env, master, posted, ended, say, run, close } = await setUp(CHECKPOINTS, recoveryOf(told));
+    await run();
+    posted.length = 0;
+    await say(1, taskFailed(1, ["1/1/0"]));
+    await say(0, taskFailed(0, ["0/0/0"], "CONSEQUENCE"));
+    assert.deepEqual(goesTo(posted, "cancel"), [0, 1]);
+    posted.length = 0;
+    await env.advance(1_000);
+    await close(1);
+    await close(0);
+    assert.deepEqual(posted, [
+      [0, "deploy", "0/0/1,1/0/1"],
+      [1, "deploy", "0/1/1,1/1/1"],
+    ]);
+    assert.deepEqual([told, master.state.phase, ended], [["attempt 0 failed: DISK_FULL"], "deploying", []]);
+    await run(ids(1));
+    assert.deepEqual(told[1], "attempt 1 runs: regions 0, 0 new threads");
+    assert.equal(master.state.phase, "running");
+    assert.deepEqual(
+      master.exceptions.entries.map(({ error, attempt, slot, tasks }) => [error.code, attempt, slot, tasks.length]),
+      [
+        ["CONSEQUENCE", 0, 0, 1],
+        ["DISK_FULL", 0, 1, 1],
+      ],
+    );
+    const { numRestarts, uptime, downtime, restartingTimeTotal } = master.restartMetrics(env.clock.monotonicMs() + 7);
+    assert.deepEqual([numRestarts, uptime, downtime, restartingTimeTotal], [1, 7, 0, 1_000]);
+  });
+
+  test("M1: a slot that was lost gets its tasks in a new thread; what it says of those before is dropped", async () => {
+    const told: string[] = [];
+    const { env, posted, dropped, tell, say, run, close } = await setUp(CHECKPOINTS, recoveryOf(told));
+    await run();
+    posted.length = 0;
+    await tell({ kind: "slotLost", slot: 1, tasks: LOST, error: failure("SLOT_EXITED") });
+    await close(0);
+    await env.advance(100);
+    assert.deepEqual(goesTo(posted, "deploy"), [0, 1]);
+    await say(1, { kind: "ready" });
+    await say(1, { kind: "prepared", task: "1/1/0", sinks: [{ sink: "out", committables: [1] }] });
+    assert.equal(dropped.counts.late, 1);
+    await run(ids(1));
+    assert.deepEqual(told, ["attempt 0 failed: SLOT_EXITED", "attempt 1 runs: regions 0, 1 new threads"]);
+  });
+
+  test("M1: a slot that does not close its tasks in time is ended, and they begin anew all the same", async () => {
+    const { env, posted, ended, say, run, close } = await setUp(CHECKPOINTS, recoveryOf([]));
+    await run();
+    await say(1, taskFailed(1, ["1/1/0"]));
+    await close(0);
+    posted.length = 0;
+    await env.advance(3_600_000);
+    assert.deepEqual(ended, [1]);
+    assert.deepEqual(goesTo(posted, "deploy"), [0, 1]);
+  });
+
+  test("M2: the failure is the job's when its user ends it, or the strategy gives up", async () => {
+    const ending = await setUp(CHECKPOINTS, recoveryOf([]));
+    await ending.run();
+    ending.master.stop();
+    await ending.say(1, taskFailed(1, ["1/1/0"]));
+    await ending.close();
+    assert.deepEqual((await ending.master.result).error?.code, "DISK_FULL");
+    const none = await failed({ strategy: { kind: "none" } });
+    const { outcome, error } = await none.master.result;
+    assert.deepEqual([outcome, error?.code], ["failed", "DISK_FULL"]);
+  });
+
+  test("M2: cancelled while it waits to begin anew, it ends as cancelled; what cannot be restored is its failure", async () => {
+    const waiting = await failed();
+    waiting.master.cancel();
+    await waiting.env.advance(10_000);
+    assert.deepEqual(await waiting.master.result, { outcome: "cancelled", error: null });
+    assert.deepEqual(waiting.ended, [0, 1]);
+    const none = new ExternalError("CHECKPOINT_NONE_READABLE", "none");
+    const damaged = await failed({ newest: () => Promise.reject(none) });
+    await damaged.env.advance(100);
+    const { outcome, error } = await damaged.master.result;
+    assert.deepEqual([outcome, error?.code], ["failed", "CHECKPOINT_NONE_READABLE"]);
   });
 });

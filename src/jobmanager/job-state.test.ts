@@ -21,10 +21,12 @@ function run(start: JobState, events: readonly JobEvent[]): { state: JobState; a
 }
 
 /** Each slot has one task, whose sink is "out". */
-const startOf = (slots: number, commitRetries = 2): JobState => jobStateOf({ tasks: slots, slots, commitRetries });
+const startOf = (slots: number, commitRetries = 2): JobState =>
+  jobStateOf({ regions: [Array.from({ length: slots }, (_, slot) => taskOf(slot))], slots, commitRetries });
 const taskOf = (slot: number) => `0/${slot}/0`;
 
-const deployed = (slots: number): JobEvent[] => Array.from({ length: slots }, () => ({ kind: "deployed" }));
+const deployed = (slots: number): JobEvent[] =>
+  Array.from({ length: slots }, (_, slot) => ({ kind: "deployed", tasks: [taskOf(slot)] }));
 const prepared = (slot: number): JobEvent => {
   return { kind: "prepared", task: taskOf(slot), slot, sinks: [{ sink: "out", committables: [`part ${slot}`] }] };
 };
@@ -35,8 +37,13 @@ const commitFailed = (of: number, error: EngineErrorData, slot = of): JobEvent =
 };
 const lost = (slot: number): JobEvent => ({ kind: "lost", slots: [slot], error: errorOf("SLOT_LOST") });
 const closed = (slot: number, error: JobState["error"] = null): JobEvent => ({ kind: "closed", slot, error });
-const emptied = (slot: number): JobEvent => ({ kind: "emptied", slot });
-const RESTART: JobEvent = { kind: "restart" };
+const taskClosed = (slot: number): JobEvent => ({ kind: "taskClosed", task: taskOf(slot) });
+const RESTART: JobEvent = { kind: "recover", regions: [0], discard: true };
+/** The tests give the next attempt the ids of the one before. */
+const again = (slots: number): JobEvent => ({
+  kind: "redeploy",
+  regions: new Map([[0, Array.from({ length: slots }, (_, slot) => taskOf(slot))]]),
+});
 const failed = (error: EngineErrorData): JobEvent => ({ kind: "failed", error });
 
 /** `commit 1 in 0 after 100`: what the task of slot 1 has prepared, by slot 0, 100 ms from now. */
@@ -46,6 +53,9 @@ function textOf(action: JobAction): string {
     return `commit ${task.split("/")[1]} in ${slot}${action.delayMs > 0 ? ` after ${action.delayMs}` : ""}`;
   }
   if (action.kind === "cancel") return action.discard ? "cancel, discard" : "cancel";
+  if (action.kind === "cancelTasks")
+    return `cancel ${action.tasks.map((task) => task.split("/")[1]).join()}${action.discard ? ", discard" : ""}`;
+  if (action.kind === "emptied") return `emptied ${action.region}`;
   if (action.kind === "discard") return `discard ${action.prepared.committables.join()} in ${action.slot}`;
   return action.kind === "done" ? `done: ${action.outcome}` : action.kind;
 }
@@ -144,29 +154,35 @@ const LIVES: Readonly<Record<string, readonly [events: readonly JobEvent[], acti
     [...TWO, committed(0), committed(1), lost(0), closed(1)],
     [...COMMITS, "close", "done: finished"],
   ],
-  "begins anew: what was prepared goes, all is deployed once the last slot is empty, and prepares again": [
-    [...deployed(2), prepared(0), RESTART, prepared(1), emptied(1), emptied(1), emptied(0), ...TWO, committed(0)],
-    ["cancel, discard", "deploy", ...COMMITS],
+  "begins anew: what was prepared goes, all is deployed once the last task is closed, and prepares again": [
+    [
+      ...[...deployed(2), prepared(0), RESTART, prepared(1), taskClosed(1), taskClosed(1), again(2), taskClosed(0)],
+      ...[again(2), ...TWO, committed(0)],
+    ],
+    ["cancel 0,1, discard", "emptied 0", "deploy", ...COMMITS],
   ],
   "begins anew before all of it runs, and again": [
-    [...deployed(1), RESTART, RESTART, emptied(0), emptied(1), RESTART, emptied(1), emptied(0), ...deployed(2)],
-    ["cancel, discard", "deploy", "cancel, discard", "deploy"],
+    [
+      ...[...deployed(1), RESTART, RESTART, taskClosed(0), taskClosed(1), again(2), RESTART, taskClosed(1)],
+      ...[taskClosed(0), again(2), ...deployed(2)],
+    ],
+    ["cancel 0,1, discard", "emptied 0", "deploy", "cancel 0,1, discard", "emptied 0", "deploy"],
   ],
   "begins anew and fails meanwhile: nothing is deployed": [
-    [...deployed(2), RESTART, emptied(0), failed(errorOf("FAILED")), emptied(1), ...CLOSED],
-    ["cancel, discard", "cancel, discard", "done: failed"],
+    [...deployed(2), RESTART, taskClosed(0), failed(errorOf("FAILED")), taskClosed(1), again(2), ...CLOSED],
+    ["cancel 0,1, discard", "cancel, discard", "done: failed"],
   ],
   "begins anew and is cancelled meanwhile": [
-    [...deployed(2), RESTART, emptied(0), { kind: "cancel" }, emptied(1), ...CLOSED],
-    ["cancel, discard", "cancel, discard", "done: cancelled"],
+    [...deployed(2), RESTART, taskClosed(0), { kind: "cancel" }, taskClosed(1), again(2), ...CLOSED],
+    ["cancel 0,1, discard", "cancel, discard", "done: cancelled"],
   ],
   "begins anew and is stopped meanwhile: nothing was written that could be kept": [
-    [...deployed(2), RESTART, emptied(0), { kind: "stop" }, emptied(1), ...CLOSED],
-    ["cancel, discard", "cancel, discard", "done: cancelled"],
+    [...deployed(2), RESTART, taskClosed(0), { kind: "stop" }, taskClosed(1), ...CLOSED],
+    ["cancel 0,1, discard", "cancel, discard", "done: cancelled"],
   ],
   "begins anew and cannot close a slot": [
-    [...deployed(2), RESTART, closed(1, errorOf("CLOSE")), emptied(0), closed(0)],
-    ["cancel, discard", "cancel, discard", "done: failed"],
+    [...deployed(2), RESTART, closed(1, errorOf("CLOSE")), taskClosed(0), closed(0)],
+    ["cancel 0,1, discard", "cancel, discard", "done: failed"],
   ],
   "does not begin anew once it is stopped, commits or ends": [
     [...deployed(2), { kind: "stop" }, RESTART, ...allPrepared(2), RESTART, committed(0), committed(1), RESTART],
@@ -254,13 +270,14 @@ describe("whatever happens, in whatever order and however often", () => {
   const slot = fc.nat({ max: SLOTS - 1 });
   const error = fc.constantFrom<EngineError>(new UserError("U", "U"), new ExternalError("E", "E")).map(errorData);
   const happens: fc.Arbitrary<JobEvent> = fc.oneof(
-    fc.constant<JobEvent>({ kind: "deployed" }),
+    slot.map((of): JobEvent => ({ kind: "deployed", tasks: [taskOf(of)] })),
+    fc.constant(again(SLOTS)),
     { arbitrary: slot.map(prepared), weight: 5 },
     { arbitrary: slot.map(committed), weight: 2 },
     fc.tuple(slot, error, slot).map(([of, why, by]) => commitFailed(of, why, by)),
     error.map(failed),
     fc.constantFrom<JobEvent>({ kind: "cancel" }, { kind: "stop" }, RESTART),
-    { arbitrary: slot.map(emptied), weight: 3 },
+    { arbitrary: slot.map(taskClosed), weight: 3 },
     slot.map(lost),
     fc.tuple(slot, fc.option(error)).map(([of, why]) => closed(of, why)),
   );
@@ -284,12 +301,13 @@ describe("whatever happens, in whatever order and however often", () => {
 
   function isFresh(before: JobState, state: JobState, actions: readonly JobAction[]): boolean {
     if (!actions.some(({ kind }) => kind === "deploy")) return false;
-    assert.deepEqual([before.emptied.size, state.prepared.size], [SLOTS - 1, 0]);
+    assert.deepEqual([before.regions[0]!.open.size, before.regions[0]!.phase], [0, "closed"]);
+    assert.deepEqual([state.prepared.size, state.commits.size], [0, 0]);
     return true;
   }
 
   function drops(action: JobAction): boolean {
-    return action.kind === "discard" || (action.kind === "cancel" && action.discard);
+    return action.kind === "discard" || ((action.kind === "cancel" || action.kind === "cancelTasks") && action.discard);
   }
 
   function assertCommits(state: JobState, slot: number, dropped: boolean): void {
@@ -350,6 +368,54 @@ describe("whatever happens, in whatever order and however often", () => {
         assert.equal(/; all of its output is committed$/.test(message), state.commitsBegan && isWhole);
       }),
       { numRuns: 3_000 },
+    );
+  });
+});
+
+describe("a job of two regions", () => {
+  const start = jobStateOf({ regions: [["0/0/0", "0/1/0"], ["1/0/0"]], slots: 2, commitRetries: 2 });
+  const running: JobEvent[] = [{ kind: "deployed", tasks: ["0/0/0", "0/1/0", "1/0/0"] }];
+  const closedTask = (task: string): JobEvent => ({ kind: "taskClosed", task });
+  const preparedBy = (task: string): JobEvent => ({
+    ...{ kind: "prepared", task, slot: 0 },
+    sinks: [{ sink: "out", committables: [task] }],
+  });
+  const recover = (...regions: number[]): JobEvent => ({ kind: "recover", regions, discard: false });
+
+  test("J6: one begins anew while the other goes on, and is running again when its tasks are", () => {
+    const first = run(start, [...running, preparedBy("1/0/0"), recover(0)]);
+    assert.deepEqual(first.actions.map(textOf), ["cancel 0,1"]);
+    assert.deepEqual([first.state.phase, [...first.state.prepared]], ["restarting", ["1/0/0"]]);
+    const redeploy: JobEvent = { kind: "redeploy", regions: new Map([[0, ["0/0/1", "0/1/1"]]]) };
+    const second = run(first.state, [closedTask("0/0/0"), redeploy, closedTask("0/1/0"), redeploy]);
+    assert.deepEqual(second.actions.map(textOf), ["emptied 0", "deploy"]);
+    assert.equal(second.state.phase, "deploying");
+    const third = run(second.state, [
+      { kind: "deployed", tasks: ["0/0/1"] },
+      { kind: "deployed", tasks: ["0/1/1"] },
+    ]);
+    assert.equal(third.state.phase, "running");
+    const { actions } = run(third.state, [preparedBy("0/0/1"), preparedBy("0/1/1")]);
+    assert.deepEqual(
+      actions.map((action) => (action.kind === "commit" ? action.commit.task : action.kind)),
+      ["1/0/0", "0/0/1", "0/1/1"],
+    );
+  });
+
+  test("J1, J6: what tasks that end meanwhile have prepared counts for nothing, before and after they are told to", () => {
+    const { state, actions } = run(start, [
+      ...[...running, preparedBy("0/0/0"), preparedBy("1/0/0"), recover(0), preparedBy("0/0/0"), preparedBy("0/1/0")],
+    ]);
+    assert.deepEqual(actions.map(textOf), ["cancel 0,1"]);
+    assert.deepEqual([[...state.prepared], state.commits.size], [["1/0/0"], 1]);
+  });
+
+  test("J6: each that fails while the other begins anew does so by itself, once", () => {
+    const { state, actions } = run(start, [...running, recover(0), recover(0, 1), closedTask("1/0/0"), recover(1)]);
+    assert.deepEqual(actions.map(textOf), ["cancel 0,1", "cancel 0", "emptied 1"]);
+    assert.deepEqual(
+      state.regions.map(({ phase }) => phase),
+      ["closing", "closed"],
     );
   });
 });

@@ -5,8 +5,10 @@
 //     ▲ │           │ stop (user)           ▲              ▲
 //     │ ├───────────┴───────────▶ stopping ─┘              │
 //     │ ├─────────────── failure, cancel (user) ───────────┤
-//     │ │ restart                                          │
+//     │ │ regions begin anew                               │
 //     └─┴───── restarting ─────── failure, cancel, stop ───┘
+//
+// The first three phases are what its regions are: "restarting" as long as one of them has not been deployed again.
 //
 //   J1. Nothing is committed before every task has said that its sinks have prepared: a job shows all of its output or
 //       none. What was prepared by then is discarded when the job fails or is cancelled.
@@ -17,8 +19,9 @@
 //   J5. Once commits have begun nothing keeps the others from being tried. A slot that is lost then takes no output
 //       with it: another one commits what it had prepared. What is not committed in the end is named, and the job has
 //       failed.
-//   J6. Tasks of a new attempt are deployed only when all those before them are closed, and what these had prepared is
-//       discarded: nothing of them is ever committed.
+//   J6. Tasks of a new attempt of a region are deployed only when all those before them are closed, and what these had
+//       prepared counts no more: it is discarded, or in the checkpoint that the next ones begin from. Other regions are
+//       not touched.
 
 import { InternalError, unreachable } from "../base/errors.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
@@ -33,13 +36,14 @@ import {
   commitsWith,
   isSettled,
 } from "./commits/job-commits.ts";
+import { isUp, type RegionState, regionCancelled, regionClosed, regionDeployed, regionOf } from "./recovery/regions.ts";
 
 export type JobPhase = "deploying" | "running" | "restarting" | "stopping" | "committing" | "closing" | "done";
 export type JobOutcome = "finished" | "failed" | "cancelled";
 
 export type JobState = {
   readonly phase: JobPhase;
-  readonly tasks: number;
+  readonly regions: readonly RegionState[];
   /** Times that a commit is tried again. */
   readonly commitRetries: number;
   readonly prepared: ReadonlySet<TaskId>;
@@ -47,17 +51,14 @@ export type JobState = {
   /** Sinks were told to commit: what they wrote may be visible. */
   readonly commitsBegan: boolean;
   readonly slots: number;
-  readonly deployed: number;
-  /** Slots that have closed, or were lost. */
+  /** Slots that have closed, or were lost for good. */
   readonly closed: ReadonlySet<number>;
-  /** Of a job that begins anew: slots that have closed the tasks of the attempt before. */
-  readonly emptied: ReadonlySet<number>;
   readonly outcome: JobOutcome;
   readonly error: EngineErrorData | null;
 };
 
 export type JobEvent =
-  | { readonly kind: "deployed" }
+  | { readonly kind: "deployed"; readonly tasks: readonly TaskId[] }
   | {
       readonly kind: "prepared";
       readonly task: TaskId;
@@ -77,10 +78,12 @@ export type JobEvent =
   | { readonly kind: "stop" }
   /** The user ends the job, and nothing of it is to stay. */
   | { readonly kind: "cancel" }
-  /** All tasks are to begin anew, from the start. */
-  | { readonly kind: "restart" }
-  /** Nothing of the tasks of a job that begins anew is left in the slot. */
-  | { readonly kind: "emptied"; readonly slot: number }
+  /** The tasks of these regions are to end, and to begin anew. `discard`: what they have prepared goes. */
+  | { readonly kind: "recover"; readonly regions: readonly number[]; readonly discard: boolean }
+  /** Nothing of the task is left. */
+  | { readonly kind: "taskClosed"; readonly task: TaskId }
+  /** The next tasks of a region of which nothing is left. */
+  | { readonly kind: "redeploy"; readonly regions: ReadonlyMap<number, readonly TaskId[]> }
   /** They have ended without closing their tasks. */
   | { readonly kind: "lost"; readonly slots: readonly number[]; readonly error: EngineErrorData }
   | { readonly kind: "closed"; readonly slot: number; readonly error: EngineErrorData | null };
@@ -95,22 +98,27 @@ export type JobAction =
   | { readonly kind: "close" }
   /** To all slots: stop. `discard`: what was prepared goes as well. */
   | { readonly kind: "cancel"; readonly discard: boolean }
-  /** All tasks of the next attempt. */
-  | { readonly kind: "deploy" }
+  /** The same to some tasks, and to what they have prepared. */
+  | { readonly kind: "cancelTasks"; readonly tasks: readonly TaskId[]; readonly discard: boolean }
+  /** Nothing is left of the tasks of this region. */
+  | { readonly kind: "emptied"; readonly region: number }
+  | { readonly kind: "deploy"; readonly regions: readonly number[] }
   | { readonly kind: "done"; readonly outcome: JobOutcome };
 
 export type JobStep = { readonly state: JobState; readonly actions: readonly JobAction[] };
 
-export function jobStateOf(counts: { tasks: number; slots: number; commitRetries: number }): JobState {
+export function jobStateOf(given: {
+  readonly regions: readonly (readonly TaskId[])[];
+  readonly slots: number;
+  readonly commitRetries: number;
+}): JobState {
   return {
     phase: "deploying",
-    ...counts,
+    ...{ slots: given.slots, commitRetries: given.commitRetries, regions: given.regions.map(regionOf) },
     prepared: new Set(),
     commits: new Map(),
     commitsBegan: false,
-    deployed: 0,
     closed: new Set(),
-    emptied: new Set(),
     outcome: "finished",
     error: null,
   };
@@ -126,11 +134,8 @@ export function jobNext(state: JobState, event: JobEvent): JobStep {
 
 function decided(state: JobState, event: JobEvent): JobStep {
   switch (event.kind) {
-    case "deployed": {
-      const deployed = state.deployed + 1;
-      const phase = state.phase === "deploying" && deployed === state.slots ? "running" : state.phase;
-      return stay({ ...state, deployed, phase });
-    }
+    case "deployed":
+      return stay(withRegions(state, (region) => regionDeployed(region, event.tasks)));
     case "prepared":
       return prepared(state, event);
     case "committed":
@@ -140,19 +145,17 @@ function decided(state: JobState, event: JobEvent): JobStep {
     case "failed":
       return failed(state, event.error);
     case "stop":
-      if (state.phase === "restarting") return ended({ ...state, outcome: "cancelled" }); // It has written nothing.
+      if (state.phase === "restarting") return ended({ ...state, outcome: "cancelled" }); // A part would be missing.
       if (!runs(state)) return stay(state);
       return { state: { ...state, phase: "stopping", outcome: "cancelled" }, actions: [{ kind: "prepare" }] };
     case "cancel":
       return isUnderWay(state) ? ended({ ...state, outcome: "cancelled" }) : stay(state);
-    case "restart":
-      if (!runs(state)) return stay(state);
-      return {
-        state: { ...state, phase: "restarting", emptied: new Set() },
-        actions: [{ kind: "cancel", discard: true }],
-      };
-    case "emptied":
-      return emptied(state, event.slot);
+    case "recover":
+      return recovered(state, event.regions, event.discard);
+    case "taskClosed":
+      return taskClosed(state, event.task);
+    case "redeploy":
+      return redeployed(state, event.regions);
     case "lost":
       return lost(state, event.slots, event.error);
     case "closed":
@@ -163,22 +166,59 @@ function decided(state: JobState, event: JobEvent): JobStep {
 }
 
 /** J6 */
-function emptied(before: JobState, slot: number): JobStep {
-  if (before.phase !== "restarting") return stay(before);
-  const state: JobState = { ...before, emptied: new Set(before.emptied).add(slot) };
-  if (state.emptied.size < state.slots) return stay(state);
-  const fresh = { deployed: 0, prepared: new Set<TaskId>(), commits: new Map() };
-  return { state: { ...state, ...fresh, phase: "deploying" }, actions: [{ kind: "deploy" }] };
+function recovered(before: JobState, regions: readonly number[], discard: boolean): JobStep {
+  if (!canRecover(before)) return stay(before);
+  const meant = before.regions.filter((region, index) => regions.includes(index) && isUp(region));
+  if (meant.length === 0) return stay(before);
+  const isMeant = (task: TaskId): boolean => meant.some(({ tasks }) => tasks.has(task));
+  const state: JobState = {
+    ...withRegions(before, (region) => (meant.includes(region) ? regionCancelled(region) : region)),
+    prepared: new Set([...before.prepared].filter((task) => !isMeant(task))),
+    commits: new Map([...before.commits].filter(([, { task }]) => !isMeant(task))),
+  };
+  const tasks = meant.flatMap(({ open }) => [...open]);
+  return { state, actions: [{ kind: "cancelTasks", tasks, discard }, ...emptiedIn(before, state)] };
+}
+
+/** J6 */
+function taskClosed(before: JobState, task: TaskId): JobStep {
+  const state = withRegions(before, (region) => (region.open.has(task) ? regionClosed(region, task) : region));
+  return { state, actions: canRecover(state) ? emptiedIn(before, state) : [] };
+}
+
+function emptiedIn(before: JobState, { regions }: JobState): JobAction[] {
+  return regions.flatMap(({ phase }, region) => {
+    return phase === "closed" && before.regions[region]!.phase !== "closed" ? [{ kind: "emptied", region }] : [];
+  });
+}
+
+/** J6 */
+function redeployed(before: JobState, tasks: ReadonlyMap<number, readonly TaskId[]>): JobStep {
+  const regions = [...tasks.keys()].filter((region) => before.regions[region]?.phase === "closed");
+  if (before.phase !== "restarting" || regions.length === 0) return stay(before);
+  const state = withRegions(before, (region, index) =>
+    regions.includes(index) ? regionOf(tasks.get(index)!) : region,
+  );
+  return { state, actions: [{ kind: "deploy", regions }] };
+}
+
+/** With the phase that the job has by its regions, unless somebody has ended it. */
+function withRegions(state: JobState, map: (region: RegionState, index: number) => RegionState): JobState {
+  const regions = state.regions.map(map);
+  if (!canRecover(state)) return { ...state, regions };
+  const isDown = regions.some((region) => !isUp(region));
+  const phase = isDown ? "restarting" : regions.every((each) => each.phase === "running") ? "running" : "deploying";
+  return { ...state, regions, phase };
 }
 
 /** J1 */
 function prepared(state: JobState, event: Extract<JobEvent, { readonly kind: "prepared" }>): JobStep {
   const { task, slot, sinks } = event;
-  if (!isUnderWay(state) || state.phase === "restarting") return stay(state);
+  if (!isUnderWay(state) || !state.regions.some((region) => region.tasks.has(task) && isUp(region))) return stay(state);
   let { commits } = state;
   for (const sink of sinks) commits = commitsWith(commits, { task, prepared: sink, slot, tries: 0, phase: "prepared" });
   const next = { ...state, commits, prepared: new Set(state.prepared).add(task) };
-  return next.prepared.size < state.tasks ? stay(next) : commitsBegin(next);
+  return next.prepared.size < taskCount(state) ? stay(next) : commitsBegin(next);
 }
 
 function commitsBegin(state: JobState): JobStep {
@@ -291,6 +331,15 @@ function openSlots({ slots, closed }: JobState): readonly number[] {
   return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !closed.has(slot));
 }
 
+export function taskCount({ regions }: JobState): number {
+  return regions.reduce((count, { tasks }) => count + tasks.size, 0);
+}
+
+/** Regions of it can begin anew: nobody has ended it, and nothing is committed. */
+export function canRecover(state: JobState): boolean {
+  return runs(state) || state.phase === "restarting";
+}
+
 /** Tasks run, or will: nobody has asked a slot to do otherwise. */
 function runs({ phase }: JobState): boolean {
   return phase === "deploying" || phase === "running";
@@ -298,7 +347,7 @@ function runs({ phase }: JobState): boolean {
 
 /** Nothing is committed yet, and may never be. */
 function isUnderWay(state: JobState): boolean {
-  return runs(state) || state.phase === "stopping" || state.phase === "restarting";
+  return canRecover(state) || state.phase === "stopping";
 }
 
 function closedEarly(slot: number): EngineErrorData {

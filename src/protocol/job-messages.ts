@@ -13,11 +13,13 @@ export type ToJob =
   /** Ends the job for a reason that it has not seen. */
   | { readonly kind: "fail"; readonly error: EngineErrorData }
   | { readonly kind: "metrics"; readonly request: number }
+  | { readonly kind: "exceptions"; readonly request: number }
   | { readonly kind: "rowsRead"; readonly task: TaskId; readonly sink: string; readonly bytes: number };
 
 export type FromJob =
   | { readonly kind: "rows"; readonly task: TaskId; readonly sink: string; readonly rows: Uint8Array }
   | { readonly kind: "metrics"; readonly request: number; readonly metrics: JobMetrics }
+  | { readonly kind: "exceptions"; readonly request: number; readonly exceptions: JobExceptions }
   /** No rows follow, though metrics may still be asked for. */
   | { readonly kind: "ended"; readonly end: JobEnd };
 
@@ -32,6 +34,30 @@ export type JobEnd = {
   /** Sinks were told to commit: of a failed job, a part may be visible. */
   readonly commits: boolean;
   readonly metrics: JobMetrics;
+  readonly exceptions: JobExceptions;
+};
+
+/** What has failed in a job, the newest first. Flink's exception history, in which the same is there once. */
+export type JobExceptions = {
+  readonly entries: readonly JobException[];
+  /** There were more kinds of failures than are kept. */
+  readonly truncated: boolean;
+};
+
+export type JobException = {
+  /** Equal for failures of the same kind at the same place. */
+  readonly fingerprint: string;
+  readonly count: number;
+  /** Wall clock, of the first and the last time. */
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+  /** All else is of the last time. From 0. */
+  readonly attempt: number;
+  /** Those that failed: one, or all of a slot. None of a failure of the job as a whole. */
+  readonly tasks: readonly { readonly name: string; readonly vertex: number; readonly subtask: number }[];
+  /** Of the job, from 0; null: of no slot. */
+  readonly slot: number | null;
+  readonly error: EngineErrorData;
 };
 
 type Range = { readonly min: number; readonly max: number };

@@ -12,7 +12,7 @@
 //       meanwhile waits for the next one.
 
 import { userFrame } from "../api/checks/call-site.ts";
-import type { Env } from "../base/env.ts";
+import type { Env, TimerHandle } from "../base/env.ts";
 import { type EngineError, InternalError, UserError } from "../base/errors.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -136,6 +136,8 @@ export class JobSlots {
 /** Of the process size: the memory guard comes first, in most cases. */
 const HEAP_LIMIT_FACTOR = 2;
 const TERMINATION_WAIT_MS = 10_000;
+/** There is more to do while a job starts. */
+const SPARE_AFTER_MS = 1_000;
 /** A thread may just be between two calls of user code when it is looked at. */
 const SAMPLES_MAX = 3;
 /**
@@ -159,6 +161,7 @@ export class TaskManager {
   readonly #memoryGuard: MemoryGuard;
   #stranded = false;
   #warned = false;
+  #spare: TimerHandle | null = null;
 
   constructor(options: TaskManagerOptions) {
     const { memory, env, configuration } = options;
@@ -199,7 +202,14 @@ export class TaskManager {
       onOver: (residentBytes) => this.#onOver(residentBytes),
     });
     const ready = configuration.get(OPTIONS.readyThreads);
-    if (ready > 0) options.runner.keepReady(ready, this.#heap);
+    if (ready !== null && ready > 0) options.runner.keepReady(ready, this.#heap);
+    if (ready === null && configuration.get(OPTIONS.checkpointDirectory) !== null) this.#spareLater();
+  }
+
+  /** A thread for a slot that loses its own: jobs with checkpoints go on then. */
+  #spareLater(): void {
+    const { env, runner } = this.#options;
+    this.#spare = env.timers.after(SPARE_AFTER_MS, () => runner.keepReady(1, this.#heap), { background: true });
   }
 
   get memory(): TaskManagerMemory {
@@ -368,6 +378,7 @@ export class TaskManager {
   async close(): Promise<void> {
     this.#watchdog.stop();
     this.#memoryGuard.stop();
+    this.#spare?.cancel();
     this.#options.runner.keepReady(0, this.#heap);
     for (const entry of this.#slots) if (entry !== null) await this.release(entry);
   }

@@ -105,14 +105,41 @@ test("after a failure it goes on by itself; metrics count restarts and checkpoin
   const [, failed, recovered] = lines;
   assert.match(
     failed ?? "",
-    /^attempt 1 failed {2}USER_FUNCTION_THREW {2}.*the flag is there.* \S+durable\.job\.ts:24:\d+\n {2}starts again in 10ms$/,
+    /^attempt 1 failed {2}USER_FUNCTION_THREW {2}.*the flag is there.* \S+durable\.job\.ts:2\d:\d+\n {2}in "numbers -> map -> files \(\d\/2\)", slot \d; starts again in 10ms$/,
   );
   const took = "took .*: .* until attempt 1 had ended, .* to wait, .* to find the checkpoint, .* to deploy and restore";
   assert.match(
     recovered ?? "",
-    new RegExp(`^attempt 2 runs from checkpoint ${after.lastRestoredCheckpointId}, taken .*\n  ${took}$`),
+    new RegExp(
+      `^attempt 2 runs from checkpoint ${after.lastRestoredCheckpointId}, taken .*\n  all of it, in the threads that there were\n  ${took}$`,
+    ),
+  );
+  const { entries, truncated } = await running.exceptions();
+  assert.deepEqual([entries.length, truncated], [1, false]);
+  const { count, attempt, tasks, slot, error } = entries[0]!;
+  assert.deepEqual([count, attempt, tasks.length, error.code], [1, 0, 1, "USER_FUNCTION_THREW"]);
+  assert.match(
+    `${tasks[0]?.name} ${slot} ${error.location?.file}`,
+    /^numbers -> map -> files \(\d\/2\) \d .*durable\.job\.ts$/,
   );
 });
+
+for (const how of ["exits", "hangs", "throws in a timer"]) {
+  test(`a job whose code ${how} goes on in another thread, and writes each record once`, async (context) => {
+    const { run, out, flag, lines, config } = setUp(context);
+    await using running = await run({ config: { ...config, "millrace.task.watchdog-timeout": "2s" } });
+    await until(running, ({ numberOfCompletedCheckpoints: completed = 0 }) => completed >= 1);
+    writeFileSync(flag, how);
+    const after = await until(running, ({ numRestarts, uptime }) => numRestarts === 1 && uptime! > 0);
+    await until(running, ({ lastCompletedCheckpointId: id }) => id! > after.lastCompletedCheckpointId!);
+    await running.stop();
+    assertEachOnce(numbersIn(out));
+    assert.ok(
+      lines.some((line) => /^attempt 2 runs .*\n {2}all of it, in (one|\d) new thread/.test(line)),
+      lines.join("\n"),
+    );
+  });
+}
 
 test("what keeps a job with checkpoints from starting is told at its place", async (context) => {
   const { run, directory, config } = setUp(context);

@@ -11,6 +11,7 @@ import { movesScenario } from "./moves-scenario.ts";
 import { oracleScenario } from "./oracle-scenario.ts";
 import type { Outcome } from "./outcome.ts";
 import { randomGraphScenario } from "./random-graph.ts";
+import { regionsScenario } from "./regions-scenario.ts";
 import { restartScenario } from "./restart-scenario.ts";
 import { silencesScenario } from "./silences-scenario.ts";
 import { updatesScenario } from "./updates-scenario.ts";
@@ -43,6 +44,7 @@ export const RANDOM_GRAPH: Scenario = { name: "random-graph", run: randomGraphSc
 export const UPDATES: Scenario = { name: "updates", run: updatesScenario };
 export const COMMITS: Scenario = { name: "commits", run: commitScenario };
 export const RESTARTS: Scenario = { name: "restarts", run: restartScenario };
+export const REGIONS: Scenario = { name: "regions", run: regionsScenario };
 export const LEDGER: Scenario = { name: "ledger", run: ledgerScenario };
 export const ORACLE: Scenario = { name: "oracle", run: oracleScenario };
 

@@ -5,6 +5,7 @@ import { nodeEnv } from "../../base/env-node.ts";
 import type { EmbeddedJob } from "../../client/embedded.ts";
 import { embeddedHandle } from "../../client/embedded-handle.ts";
 import type { ErrorReport } from "../../client/errors/error-report.ts";
+import { exceptionsJson, type ReportOf } from "../../client/errors/exceptions-json.ts";
 import { neverLateTexts } from "../../client/explain/time-text.ts";
 import { type JobHandle, rowSinks } from "../../client/job-handle.ts";
 import { jobPlan } from "../../client/job-plan.ts";
@@ -56,11 +57,15 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   for (const report of reports) terminal.note(errorText(report, terminal.errPalette));
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;
   const { plan, graph } = run;
-  terminal.note(summaryText({ plan, lateNotes: neverLateTexts(graph), end, peakRssBytes }, terminal.errPalette));
+  const reportOf: ReportOf = (one) => session.errorReports(one)[0]!;
+  const faults = end.exceptions.entries.map(({ count, error: data }) => ({ count, ...reportOf(errorFromData(data)) }));
+  terminal.note(
+    summaryText({ plan, lateNotes: neverLateTexts(graph), end, faults, peakRssBytes }, terminal.errPalette),
+  );
   if (asJson)
     (writesStdout(run.plan) ? terminal.note : terminal.data).call(
       terminal,
-      JSON.stringify(summaryJson({ plan: run.plan, jobId: run.jobId, end, reports, peakRssBytes })),
+      JSON.stringify(summaryJson({ plan: run.plan, jobId: run.jobId, end, reports, reportOf, peakRssBytes })),
     );
   if (end.outcome !== "failed" || end.metrics.rowsIn > 0) terminal.note(`  next   ${nextCommand(line, "explain")}`);
   if (lost !== null) return EXIT.jobFailed;
@@ -178,10 +183,11 @@ type SummaryFacts = {
   readonly jobId: string;
   readonly end: JobEnd;
   readonly reports: readonly ErrorReport[];
+  readonly reportOf: ReportOf;
   readonly peakRssBytes: number;
 };
 
-function summaryJson({ plan, jobId, end, reports, peakRssBytes }: SummaryFacts): object {
+function summaryJson({ plan, jobId, end, reports, reportOf, peakRssBytes }: SummaryFacts): object {
   const { rowsIn, rowsOut, late, invalid, skipped, busyMs, runningMs, operators, tasks } = end.metrics;
   const { jobManager, taskManager } = end.metrics;
   const { uptime = 0 } = jobManager;
@@ -192,6 +198,7 @@ function summaryJson({ plan, jobId, end, reports, peakRssBytes }: SummaryFacts):
     planHash: plan.hash,
     outcome: end.outcome,
     errors: reports,
+    ...exceptionsJson(end.exceptions, reportOf),
     // The clock begins with the process: its start is part of what people wait for.
     durationMs: { total: Math.round(performance.now()), running: Math.round(runningMs) },
     rows: { in: rowsIn, out: rowsOut, late, invalid, skipped },

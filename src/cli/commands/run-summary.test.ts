@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Plan } from "../../graph/plan.ts";
 import type { JobCounts, JobEnd, JobMetrics } from "../../protocol/job-messages.ts";
 import { paletteOf } from "../terminal/palette.ts";
-import { summaryText } from "./run-summary.ts";
+import { type RunEnd, summaryText } from "./run-summary.ts";
 
 const COUNTS: JobCounts = {
   rowsIn: 5_104,
@@ -30,13 +30,22 @@ const METRICS: JobMetrics = {
   tasks: [],
   taskManager: {},
 };
-type Told = Partial<JobEnd> & { counts?: Partial<JobMetrics>; plan?: Plan; lateNotes?: string[] };
-const text = ({ counts = {}, plan = PLAN, lateNotes = [], ...end }: Told) =>
+type Told = Partial<JobEnd> & {
+  counts?: Partial<JobMetrics>;
+  plan?: Plan;
+  lateNotes?: string[];
+  faults?: RunEnd["faults"];
+};
+const text = ({ counts = {}, plan = PLAN, lateNotes = [], faults = [], ...end }: Told) =>
   summaryText(
     {
       plan,
       lateNotes,
-      end: { outcome: "finished", error: null, commits: true, metrics: { ...METRICS, ...counts }, ...end },
+      faults,
+      end: {
+        ...{ outcome: "finished", error: null, commits: true, exceptions: { entries: [], truncated: false } },
+        ...{ metrics: { ...METRICS, ...counts }, ...end },
+      },
       peakRssBytes: 217 * 1024 ** 2,
     },
     paletteOf(false),
@@ -61,6 +70,20 @@ describe("the summary of a job with checkpoints", () => {
       options: { ...(operator.options as object), bounded: false },
     })),
   } as unknown as Plan;
+
+  test("tells what it went on after, the newest first, each kind once", () => {
+    const location = { file: "job.ts", line: 7, column: 3 };
+    const faults = [
+      { count: 2, code: "USER_FUNCTION_THREW", message: "map threw\n  at once", location },
+      { count: 1, code: "DISK_FULL", message: "no room", location: null },
+    ];
+    const shown =
+      /again {2}started again 2 times\n {2}fault {2}2 × USER_FUNCTION_THREW {2}map threw {2}job\.ts:7:3\n {2}fault {2}1 × DISK_FULL {2}no room\n {2}speed/;
+    assert.match(text({ counts: { jobManager: restarted }, faults }), shown);
+    const many = Array.from({ length: 6 }, (_, count) => ({ ...faults[1]!, count }));
+    assert.match(text({ counts: { jobManager: restarted }, faults: many }), /4 × DISK_FULL.*\n {9}and other failures/);
+    assert.doesNotMatch(text({ faults }), /fault/);
+  });
 
   test("tells rows and speed of the last attempt, and since when", () => {
     assert.equal(

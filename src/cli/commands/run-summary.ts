@@ -1,6 +1,7 @@
 // What a run ended with, as people read it. Pure.
 
 import { memorySizeText } from "../../base/memory-size.ts";
+import type { ErrorReport } from "../../client/errors/error-report.ts";
 import { isToStdout } from "../../connectors/files/sink/target-path.ts";
 import { isBounded, type Plan } from "../../graph/plan.ts";
 import { commonestIssue } from "../../metrics/issue-counts.ts";
@@ -13,6 +14,8 @@ export type RunEnd = {
   /** About late records that are read, though there can be none. */
   readonly lateNotes: readonly string[];
   readonly end: JobEnd;
+  /** What it went on after, and what has ended it, the newest first. */
+  readonly faults: readonly (Pick<ErrorReport, "code" | "message" | "location"> & { readonly count: number })[];
   readonly peakRssBytes: number;
 };
 
@@ -53,11 +56,22 @@ function sinceText({ jobManager: { numRestarts = 0, lastRestoredCheckpointId: fr
   return numRestarts > 0 ? ` in attempt ${numRestarts + 1}` : "";
 }
 
-function restartRows({ end: { metrics } }: RunEnd): string[] {
+/** Kinds of failures that are shown; all that are kept are in the JSON. */
+const FAULTS_MAX = 5;
+
+function restartRows({ end: { metrics, exceptions }, faults }: RunEnd): string[] {
   const { numRestarts = 0 } = metrics.jobManager;
-  return numRestarts === 0
-    ? []
-    : [row("again", `started again ${numRestarts === 1 ? "once" : `${numRestarts} times`}`)];
+  if (numRestarts === 0) return [];
+  const shown = faults.slice(0, FAULTS_MAX).map(({ count, code, message, location }) => {
+    const place = location === null ? "" : `  ${location.file}:${location.line}:${location.column}`;
+    return row("fault", `${grouped(count)} × ${code}  ${message.split("\n")[0]}${place}`);
+  });
+  const isMore = exceptions.truncated || faults.length > FAULTS_MAX;
+  return [
+    row("again", `started again ${numRestarts === 1 ? "once" : `${numRestarts} times`}`),
+    ...shown,
+    ...(isMore ? [row("", "and other failures, longer ago")] : []),
+  ];
 }
 
 /** Where the next run goes on. */

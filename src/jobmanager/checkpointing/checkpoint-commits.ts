@@ -50,6 +50,16 @@ export class CheckpointCommits {
     if (this.#commits.size === 0) this.#next();
   }
 
+  /** These tasks begin anew, and commit what is theirs as they do: nothing of them is waited for here. */
+  drop(tasks: ReadonlySet<TaskId>): void {
+    const isOther = ({ task }: { readonly task: TaskId }): boolean => !tasks.has(task);
+    for (const [index, { checkpoint, prepared }] of this.#waiting.entries())
+      this.#waiting[index] = { checkpoint, prepared: prepared.filter(isOther) };
+    if (this.#commits.size === 0) return;
+    this.#commits = new Map([...this.#commits].filter(([, commit]) => isOther(commit)));
+    if ([...this.#commits.values()].every(isSettled)) this.#next();
+  }
+
   /** False: it is none of these. */
   committed(task: TaskId, sink: string): boolean {
     const commit = this.#commits.get(commitKey(task, sink));

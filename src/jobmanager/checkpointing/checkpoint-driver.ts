@@ -1,6 +1,10 @@
-// Takes the checkpoints of one attempt of a job: does what coordinator.ts decides, and tells it what became of it.
+// Takes the checkpoints of a job: does what coordinator.ts decides, and tells it what became of it.
 //
 // Owns: timers, what was said of checkpoints under way, the store's writes. Does not own: the job's life, the slots.
+//
+//   K1. Checkpoints are taken while all tasks of the job run; between `pause` and `start` none is.
+//   K2. Tasks that begin anew from a checkpoint have prepared what it says, whatever those before them had prepared
+//       since: the rows behind that come again.
 
 import type { Env, TimerHandle } from "../../base/env.ts";
 import { assert, EngineError, ExternalError, unreachable } from "../../base/errors.ts";
@@ -53,10 +57,11 @@ export type CheckpointDriverOptions = {
   readonly graph: JobGraph;
   readonly job: Pick<JobDescriptor, "jobId" | "planHash" | "planText">;
   readonly store: CompletedCheckpointStore;
-  /** As it was left by the attempt before. */
+  /** As it was left by the process before. */
   readonly state: CheckpointingState;
   /** What the tasks have begun from; null: they begin anew. */
   readonly restored: RestorePlan | null;
+  /** The first of the job. */
   readonly tasks: readonly TaskDescriptor[];
   readonly postAll: (message: CheckpointMessage) => void;
   /** What was prepared for it can be committed. */
@@ -92,7 +97,9 @@ export class CheckpointDriver {
   readonly #commits: boolean;
   readonly #underWay = new Map<CheckpointId, UnderWay>();
   readonly #finished = new Set<TaskId>();
-  readonly #places: ReadonlyMap<TaskId, TaskPlace>;
+  /** Those that count. */
+  #tasks: readonly TaskDescriptor[];
+  #places: ReadonlyMap<TaskId, TaskPlace>;
   #committables: Committables;
   /** The checkpoint up to which what was prepared is being committed, or is committed. */
   #committedUpTo = 0;
@@ -106,17 +113,18 @@ export class CheckpointDriver {
     const { tasks, graph, restored } = options;
     this.#commits = !isBounded(graph.plan);
     this.#committables = restored === null ? Committables.none : uncommittedOf(graph, restored);
-    this.#places = new Map(tasks.map((task) => [task.id, placeOf(graph, task)]));
+    this.#tasks = tasks;
+    this.#places = this.#placesOf(tasks);
   }
 
-  /** For the attempt that follows. */
   get state(): CheckpointingState {
     return this.#state;
   }
 
   /** All tasks run. */
   start(): void {
-    const { graph, tasks } = this.#options;
+    const { graph } = this.#options;
+    const tasks = this.#tasks;
     this.#tell({
       kind: "running",
       nowMs: this.#nowMs(),
@@ -130,11 +138,27 @@ export class CheckpointDriver {
     for (const task of this.#finished) this.#tell({ kind: "finished", task });
   }
 
-  /** The tasks end. Resolves when nothing is being stored any more. */
-  async stop(): Promise<void> {
+  /** Not all tasks run any more. What is being stored may be completed all the same. */
+  pause(): void {
     this.#tell({ kind: "stopped" });
-    this.#timer?.cancel();
+  }
+
+  /** Resolves when nothing is being stored any more. */
+  async stored(): Promise<void> {
     await this.#storing;
+  }
+
+  /** These tasks begin anew, in place of those of the same subtasks (K2). `restored` null: from nothing. */
+  restart(again: readonly TaskDescriptor[], restored: RestorePlan | null): void {
+    const { graph } = this.#options;
+    const isBefore = (task: TaskDescriptor): boolean =>
+      again.some(({ vertex, subtask }) => vertex === task.vertex && subtask === task.subtask);
+    for (const { id } of this.#tasks.filter(isBefore)) this.#finished.delete(id);
+    this.#tasks = [...this.#tasks.filter((task) => !isBefore(task)), ...again];
+    this.#places = this.#placesOf(this.#tasks);
+    const sinks = new Set(again.flatMap(({ id }) => this.#place(id).sinks));
+    const prepared = restored === null ? Committables.none : uncommittedOf(graph, restored);
+    this.#committables = this.#committables.replaced(sinks, prepared);
   }
 
   ask(what: CheckpointKind): void {
@@ -254,7 +278,7 @@ export class CheckpointDriver {
   }
 
   #metadata(id: CheckpointId, what: CheckpointKind): CheckpointMetadata {
-    const { graph, job, tasks, env } = this.#options;
+    const { graph, job, env } = this.#options;
     const underWay = this.#underWay.get(id)!;
     const parts = { ...underWay, id, committables: this.#committables };
     return {
@@ -262,7 +286,7 @@ export class CheckpointDriver {
       kind: what === "savepoint" ? "savepoint" : "checkpoint",
       completedAt: new Date(env.clock.nowMs()).toISOString(),
       ...{ planHash: job.planHash, planText: job.planText },
-      operators: operatorStates(graph, tasks, parts),
+      operators: operatorStates(graph, this.#tasks, parts),
       files: filesOf(parts),
     };
   }
@@ -280,8 +304,9 @@ export class CheckpointDriver {
   }
 
   #withTask({ subtask, prepared }: ReturnType<Committables["between"]>[number]): TaskPrepared {
-    const { tasks } = this.#options;
-    const task = tasks.find(({ id, subtask: own }) => own === subtask && this.#place(id).sinks.includes(prepared.sink));
+    const task = this.#tasks.find(
+      ({ id, subtask: own }) => own === subtask && this.#place(id).sinks.includes(prepared.sink),
+    );
     assert(task !== undefined, `nobody has subtask ${subtask} of the sink ${prepared.sink}`);
     return { task: task.id, prepared };
   }
@@ -295,9 +320,13 @@ export class CheckpointDriver {
     this.#timer = this.#options.env.timers.after(Math.max(0, dueMs - this.#nowMs()), tell, { background: true });
   }
 
+  #placesOf(tasks: readonly TaskDescriptor[]): ReadonlyMap<TaskId, TaskPlace> {
+    return new Map(tasks.map((task) => [task.id, placeOf(this.#options.graph, task)]));
+  }
+
   #place(task: TaskId): TaskPlace {
     const place = this.#places.get(task);
-    assert(place !== undefined, `${task} is no task of this attempt`);
+    assert(place !== undefined, `${task} is none of the tasks that count`);
     return place;
   }
 

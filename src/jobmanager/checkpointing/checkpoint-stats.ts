@@ -35,6 +35,7 @@ export class CheckpointStats {
         lastCheckpointCompletedTimestamp: this.#last.atMs,
         lastCheckpointDuration: this.#last.durationMs,
         lastCheckpointSize: this.#last.bytes,
+        lastCheckpointFullSize: this.#last.bytes,
       }),
       ...(this.#restored !== null && {
         lastRestoredCheckpointId: this.#restored.id,

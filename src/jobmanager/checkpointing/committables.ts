@@ -36,6 +36,12 @@ export class Committables {
     return new Committables(this.#list.filter((each) => !isCommitted(each)));
   }
 
+  /** With what another list has of these sinks, in place of what this one has. */
+  replaced(sinks: ReadonlySet<string>, by: Committables): Committables {
+    const isMeant = ({ sink }: Prepared): boolean => sinks.has(sink);
+    return new Committables([...this.#list.filter((each) => !isMeant(each)), ...by.#list.filter(isMeant)]);
+  }
+
   /** Of one subtask of a sink, up to a checkpoint, in the order in which they were prepared (P1). */
   of(sink: string, subtask: number, upTo: number = Infinity): readonly Committable[] {
     return this.#list

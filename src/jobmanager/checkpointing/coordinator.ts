@@ -157,7 +157,7 @@ export function nextCheckpointTimeMs({ pending, options, dueMs, pausedUntilMs, r
 
 export function checkpointingNext(state: CheckpointingState, fact: CheckpointFact): CheckpointingStep {
   const step = stepOf(state, fact);
-  if (!areHeld(state) || areHeld(step.state) || step.state.running === null) return step;
+  if (!areHeld(state) || areHeld(step.state)) return step; // Also when tasks have ended: those of others go on.
   return { ...step, decisions: [...step.decisions, { kind: "goOn" }] };
 }
 

@@ -300,14 +300,14 @@ export class Slot {
     this.#running = [...this.#tasks.values()].filter(({ phase }) => phase === "running");
   }
 
+  /** With what the task was deployed with, if it is here: it closes once that is through. */
   #commit({ task, prepared }: Extract<ToSlot, { readonly kind: "commit" }>): void {
     const { sink } = prepared;
-    this.#deployed()
-      ?.committers.commit(prepared)
-      .then(
-        () => this.#options.send({ kind: "committed", task, sink }),
-        (error: unknown) => this.#options.send({ kind: "commitFailed", task, sink, error: errorData(error) }),
-      );
+    const deployed = this.#tasks.get(task)?.deployment.deployed ?? this.#deployed();
+    deployed?.committers.commit(prepared).then(
+      () => this.#options.send({ kind: "committed", task, sink }),
+      (error: unknown) => this.#options.send({ kind: "commitFailed", task, sink, error: errorData(error) }),
+    );
   }
 
   /** With any of its tasks: all are of one job. */

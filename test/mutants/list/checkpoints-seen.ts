@@ -5,13 +5,6 @@ const CLIENT = ["test/integration/client-checkpoints.test.ts"];
 /** What users are told of checkpoints and recoveries, and how they end a job. */
 export const CHECKPOINTS_SEEN: readonly Mutant[] = [
   {
-    name: "after a failure the records of the attempt that has failed are told for ever",
-    file: "src/client/embedded.ts",
-    find: "    if (attempt > 0) last.counted = countedBy(attempt);\n",
-    replace: "",
-    tests: CLIENT,
-  },
-  {
     name: "a job that reads what cannot be read again is started again, without what it has read",
     file: "src/client/checkpoints.ts",
     find: "repeatable: streams.length === 0",
@@ -21,14 +14,14 @@ export const CHECKPOINTS_SEEN: readonly Mutant[] = [
   {
     name: "a job with checkpoints that is stopped before all its tasks run shows what no checkpoint knows",
     file: "src/jobmanager/job-master.ts",
-    find: 'isBeforeAll ? "cancel" : "stop"',
-    replace: 'isBeforeAll ? "stop" : "stop"',
+    find: 'isInNone ? "cancel" : "stop"',
+    replace: 'isInNone ? "stop" : "stop"',
   },
   {
-    name: "an attempt that has ended before all its tasks ran is told as a recovery",
-    file: "src/jobmanager/job-attempts.ts",
-    find: "    if (master.runningSinceMs === null) return;\n    const deploy = master.runningSinceMs - begunMs;",
-    replace: "    const deploy = (master.runningSinceMs ?? 0) - begunMs;",
+    name: "a recovery is told before all its tasks run",
+    file: "src/jobmanager/recovery/recoveries.ts",
+    find: "      if (each.waiting.size > 0) continue;\n",
+    replace: "",
   },
   {
     name: "a checkpoint is listed as whole when its files have their sizes",

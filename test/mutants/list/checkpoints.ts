@@ -6,8 +6,8 @@ const METADATA = "src/checkpoint/format/metadata.ts";
 const RESTORE = "src/checkpoint/restore.ts";
 const RESTORE_TESTS = ["src/checkpoint/restore.test.ts"];
 const ALIGNER = "src/taskmanager/task/barrier-aligner.ts";
-const ATTEMPTS = "src/jobmanager/job-attempts.ts";
-const RESTARTS = "src/jobmanager/restart-strategy.ts";
+const POLICY = "src/jobmanager/recovery/failure-policy.ts";
+const RESTARTS = "src/jobmanager/recovery/restart-strategy.ts";
 const COORDINATOR = "src/jobmanager/checkpointing/coordinator.ts";
 const COMMITTABLES = "src/jobmanager/checkpointing/committables.ts";
 const TASK_CHECKPOINTS = "src/taskmanager/task/task-checkpoints.ts";
@@ -161,15 +161,15 @@ export const CHECKPOINTS: readonly Mutant[] = [
   },
   {
     name: "a poison record makes a job start again without end",
-    file: ATTEMPTS,
-    find: "return this.#isStuck() ? null : dueMs;",
-    replace: "return dueMs;",
+    file: POLICY,
+    find: "dueMs: isStuck ? null : dueMs,",
+    replace: "dueMs,",
   },
   {
     name: "a job that its user has ended is started again",
-    file: ATTEMPTS,
-    find: 'outcome !== "failed" || error === null || this.#isEnding',
-    replace: 'outcome !== "failed" || error === null',
+    file: "src/jobmanager/job-master.ts",
+    find: "const mayGoOn = !this.#isEnding && canRecover",
+    replace: "const mayGoOn = canRecover",
   },
   {
     name: "a delay between restarts never begins anew",

@@ -103,8 +103,8 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a commit of an earlier run judges subtasks that it did not have",
     file: FILE_TARGET,
-    find: "  if (newestClaim(claims, 0)?.job !== commit.job) return false;\n",
-    replace: "",
+    find: "return !runsOf(first).includes(runId(claim.job));",
+    replace: "return claim.job !== commit.job;",
     tests: FILE_SINK_TESTS,
   },
   {

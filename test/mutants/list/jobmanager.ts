@@ -22,8 +22,8 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "sinks commit when all tasks but one have prepared",
     file: STATE,
-    find: "return next.prepared.size < state.tasks ? stay(next)",
-    replace: "return next.prepared.size < state.tasks - 1 ? stay(next)",
+    find: "return next.prepared.size < taskCount(state) ? stay(next)",
+    replace: "return next.prepared.size < taskCount(state) - 1 ? stay(next)",
   },
   {
     name: "a task that says twice that it has prepared counts as two",
@@ -88,14 +88,14 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "a stopped job that cannot prepare is waited for without end",
     file: MASTER,
-    find: `if (this.#isStopping || this.#state.phase === "stopping") this.fail(this.#notPrepared());`,
-    replace: "void this.#notPrepared;",
+    find: "      if (isStopping) this.fail(this.#notPrepared());",
+    replace: "      void isStopping;\n      void this.#notPrepared;",
   },
   {
     name: "a commit is tried again at once",
     file: MASTER,
-    find: "if (delayMs === 0) this.#post(slot, message);",
-    replace: "if (delayMs >= 0) this.#post(slot, message);",
+    find: "if (delayMs === 0) post();",
+    replace: "if (delayMs >= 0) post();",
   },
   {
     name: "the last failure of a job hides the first",
@@ -118,8 +118,8 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "a request for a split goes to the slot that asks",
     file: MASTER,
-    find: "this.#post(this.#deployment.assignment.slotOf(message.vertex, 0), message);",
-    replace: "this.#post(this.#deployment.assignment.slotOf(message.vertex, message.subtask), message);",
+    find: "this.#post(this.#tasks.coordinatorSlot(message.vertex), message);",
+    replace: "this.#post(slot, message);",
   },
   {
     name: "slots that do not close after they were cancelled are waited for without end",
@@ -130,8 +130,8 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "an error while a slot closes is lost",
     file: MASTER,
-    find: "const cause = this.#closeErrors.get(slot) ?? error;",
-    replace: "const cause = error;",
+    find: "error: this.#closeErrors.get(slot) ?? error });",
+    replace: "error });",
   },
   {
     name: "what is parted from its job master drops what may be committed",
@@ -172,16 +172,16 @@ export const JOBMANAGER: readonly Mutant[] = [
     replace: "    slots += size - 1;\n",
   },
   {
-    name: "a job that begins anew deploys before all its slots are empty",
-    file: "src/jobmanager/job-state.ts",
-    find: "if (state.emptied.size < state.slots) return stay(state);",
-    replace: "if (state.emptied.size < 1) return stay(state);",
+    name: "a region begins anew before all its tasks are closed",
+    file: "src/jobmanager/recovery/regions.ts",
+    find: 'region.phase === "closing" && open.size === 0 ? "closed"',
+    replace: 'region.phase === "closing" ? "closed"',
   },
   {
     name: "what the attempt before has prepared counts for the next",
     file: "src/jobmanager/job-state.ts",
-    find: "const fresh = { deployed: 0, prepared: new Set<TaskId>(), commits: new Map() };",
-    replace: "const fresh = { deployed: 0 };",
+    find: "    prepared: new Set([...before.prepared].filter((task) => !isMeant(task))),\n",
+    replace: "",
   },
   {
     name: "a job master hears what tasks of the attempt before say",
@@ -193,7 +193,52 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "slots that are empty already when a job ends are not released",
     file: "src/jobmanager/job-master.ts",
-    find: "    for (const [slot, open] of this.#open.entries()) if (open.size === 0) this.#release(slot);\n",
+    find: "      if (this.#tasks.openIn(slot).length === 0) this.#release(slot);\n",
+    replace: "      void slot;\n",
+  },
+  {
+    name: "a failure ends the tasks of all regions",
+    file: MASTER,
+    find: "const regions = this.#upRegionsOf(tasks);\n    if",
+    replace: "const regions = this.#upRegionsOf(this.#tasks.ids);\n    if",
+    tests: ["test/simulation/regions.test.ts"],
+  },
+  {
+    name: "what tasks have prepared since the checkpoint that they begin anew from is committed as well",
+    file: "src/jobmanager/checkpointing/checkpoint-driver.ts",
+    find: "    this.#committables = this.#committables.replaced(sinks, prepared);\n",
+    replace: "    void sinks;\n    void prepared;\n",
+    tests: ["test/simulation/regions.test.ts"],
+  },
+  {
+    name: "what a checkpoint has of tasks that have failed is committed beside those that begin anew",
+    file: "src/jobmanager/checkpointing/job-checkpoints.ts",
+    find: "    this.#commits.drop(tasks); // L2\n",
+    replace: "",
+    tests: ["test/simulation/regions.test.ts"],
+  },
+  {
+    name: "coordinators of regions that go on hand out nothing more after a checkpoint is given up",
+    file: "src/jobmanager/checkpointing/coordinator.ts",
+    find: "  if (!areHeld(state) || areHeld(step.state)) return step;",
+    replace: "  if (!areHeld(state) || areHeld(step.state) || step.state.running === null) return step;",
+  },
+  {
+    name: "tasks begin anew while a checkpoint is being stored",
+    file: "src/jobmanager/recovery/recoveries.ts",
+    find: "      await stored();\n",
+    replace: "      void stored;\n",
+  },
+  {
+    name: "two failures for ever, one after the other, end no job",
+    file: "src/jobmanager/recovery/failure-policy.ts",
+    find: "const same = failures.filter(({ error }) => fingerprintOf(error) === place);",
+    replace: "const same = failures.slice(-3).filter(({ error }) => fingerprintOf(error) === place);",
+  },
+  {
+    name: "what may pass by itself ends the job the third time",
+    file: "src/jobmanager/recovery/failure-policy.ts",
+    find: "  if (last.error.retryable) return false;\n",
     replace: "",
   },
   {
@@ -234,5 +279,11 @@ export const JOBMANAGER: readonly Mutant[] = [
     file: "src/jobmanager/job-master.ts",
     find: "if (this.#checkpoints === null) this.#post(action.slot",
     replace: "this.#post(action.slot",
+  },
+  {
+    name: "the exception history grows without end",
+    file: "src/jobmanager/recovery/exception-history.ts",
+    find: "entries: entries.slice(0, ENTRIES_MAX)",
+    replace: "entries: entries.slice(0)",
   },
 ];

@@ -260,10 +260,13 @@ export class FileTarget {
   /** Subtasks that this run does not have: where it goes on, their parts belong to it now. */
   async #adopt(names: readonly string[], claims: Claims): Promise<void> {
     const { disk, uid, jobId: job, parallelism, restored } = this.#context;
+    const first = newestClaim(claims, 0);
     for (const subtask of claims.keys()) {
       const before = newestClaim(claims, subtask)!;
       if (subtask < parallelism || before.uid !== uid) continue;
       const finished = this.#adopted[subtask] ?? 0;
+      // Of a run that this one does not go on from.
+      if (restored && finished === 0 && !runsOf(first).includes(runId(before.job))) continue;
       this.#adopted[subtask] = firstFree(names, { subtask, job });
       if (!restored) continue;
       const claim = this.#continued(subtask, before);
@@ -294,7 +297,7 @@ export class FileTarget {
 
 /** T2: every step is done, or found done already. */
 export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> {
-  const { directory, job, subtask, files } = commit;
+  const { directory, subtask, files } = commit;
   const names = await disk.list(directory);
   const place = partsPlace(disk, directory);
   const claims = await claimsRead(place, names);
@@ -308,8 +311,7 @@ export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> 
     if (isOurs && names.includes(from)) await disk.rename(`${directory}/${from}`, `${directory}/${to}`);
     else await checkCommitted(disk, `${directory}/${to}`, size);
   }
-  // What this run leaves of others is for its own commits to say: it has other subtasks than those before it.
-  if (!isOurs || claim.job !== job) return disk.syncDirectory(directory);
+  if (!isOurs) return disk.syncDirectory(directory);
   const committed = Math.max(claim.committed, commit.committed);
   // Backwards: parts before the claims that say whose they are.
   for (const name of [...names].reverse()) {
@@ -334,16 +336,26 @@ function isStale(
   const part = partOf(name);
   const subtask = part?.subtask ?? claimOf(place, name)?.subtask ?? -1;
   const claim = newestClaim(claims, subtask);
-  if (subtask === commit.subtask && claim !== undefined) {
-    if (part === null) return false;
-    if (part.job === runId(claim.job)) return part.attempt < claim.since || part.number >= commit.committed;
-    return claim.kept.includes(part.job) ? part.number >= commit.committed : commit.mode !== "append";
-  }
+  if (subtask === commit.subtask && claim !== undefined) return part !== null && isStalePart(part, commit, claim);
   if (commit.subtask !== 0 || subtask < commit.parallelism || commit.mode === "append") return false;
   // Whoever goes on from this commit's run may have that subtask again.
-  if (newestClaim(claims, 0)?.job !== commit.job) return false;
-  const isOtherSink = claim?.uid !== commit.uid;
-  return isOtherSink ? commit.mode === "replace" : claim.job !== commit.job;
+  const first = newestClaim(claims, 0);
+  if (claim?.uid !== commit.uid) return first?.job === commit.job && commit.mode === "replace";
+  return !runsOf(first).includes(runId(claim.job));
+}
+
+/** Of the same subtask. */
+function isStalePart(part: NonNullable<ReturnType<typeof partOf>>, commit: FileCommit, claim: Claim): boolean {
+  const isReplaced = commit.mode !== "append";
+  // What a later run leaves of those that it goes on from is for its own commits to say.
+  if (claim.job !== commit.job) return isReplaced && !runsOf(claim).includes(part.job);
+  if (part.job === runId(claim.job)) return part.attempt < claim.since || part.number >= commit.committed;
+  return claim.kept.includes(part.job) ? part.number >= commit.committed : isReplaced;
+}
+
+/** The run of a claim, and those that it goes on from. */
+function runsOf(claim: Claim | undefined): readonly string[] {
+  return claim === undefined ? [] : [runId(claim.job), ...claim.kept];
 }
 
 function pending({ from, to, size }: PendingFile): PendingFile {

@@ -4,9 +4,9 @@
 //   R1. Failures while a restart is waited for are part of the one before: they count once, and change no delay.
 //   R2. "exponential-delay" begins anew after a job has run without failure for `resetThresholdMs`.
 
-import { unreachable } from "../base/errors.ts";
-import type { Configuration } from "../config/configuration.ts";
-import { OPTIONS } from "../config/options.ts";
+import { unreachable } from "../../base/errors.ts";
+import type { Configuration } from "../../config/configuration.ts";
+import { OPTIONS } from "../../config/options.ts";
 
 export type RestartStrategy =
   | { readonly kind: "none" }
