@@ -30,7 +30,7 @@ const FOLDER = "/checkpoints/";
 export type GoldenOptions = {
   readonly from?: Files;
   readonly more?: number;
-  readonly config?: Readonly<Record<string, string | number | boolean>>;
+  readonly config?: Readonly<Record<string, string | number | boolean>> | undefined;
 };
 
 export async function goldenRun(options: GoldenOptions = {}): Promise<GoldenRun> {

@@ -6,12 +6,14 @@ import { nearest } from "../../base/nearest.ts";
 import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { keyGroupOf } from "../../state/keys/key-groups.ts";
 import type { SavedHeader } from "../../state/store/saved-header.ts";
+import { isPageForm } from "../../state/table/page-form.ts";
 import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import { type CheckpointMetadata, type OperatorState, operatorStateOf, type StateHandle } from "../format/metadata.ts";
 import { StateReader } from "../format/subtask-state.ts";
 import type { CheckpointStorage } from "../storage/checkpoint-storage.ts";
 import { GroupReader } from "./group-reader.ts";
 import { rowParts } from "./operator-parts.ts";
+import { PagedGroups } from "./paged-groups.ts";
 import { type RowVisitor, TIMERS } from "./saved-row.ts";
 
 export type ReadOperator = { readonly operator: PlanOperator; readonly state: OperatorState };
@@ -23,8 +25,11 @@ export class CheckpointReader {
   readonly #plan: Plan;
   readonly #state: StateReader;
   readonly #readers = new Map<string, GroupReader>();
+  readonly #paged = new Map<string, PagedGroups>();
+  readonly #storage: CheckpointStorage;
 
   constructor(storage: CheckpointStorage, metadata: CheckpointMetadata) {
+    this.#storage = storage;
     this.metadata = metadata;
     this.#plan = JSON.parse(metadata.planText) as Plan;
     this.#state = new StateReader(storage);
@@ -53,7 +58,7 @@ export class CheckpointReader {
   /** Null: it keeps nothing by key. */
   async header(read: ReadOperator): Promise<SavedHeader | null> {
     const [first] = groupsOf(read.state);
-    return first === undefined ? null : this.#reader(read).header(await this.#state.read(first.handle));
+    return first === undefined ? null : this.#reader(read).header(await this.#bytes(read, first));
   }
 
   /** Of all that has rows. */
@@ -67,8 +72,8 @@ export class CheckpointReader {
     visitor: RowVisitor,
     next: () => Promise<void> = async () => undefined,
   ): Promise<void> {
-    for (const { handle } of groupsOf(read.state)) {
-      this.#reader(read).read(await this.#state.read(handle), visitor);
+    for (const group of groupsOf(read.state)) {
+      this.#reader(read).read(await this.#bytes(read, group), visitor);
       await next();
     }
   }
@@ -76,7 +81,7 @@ export class CheckpointReader {
   /** Those of one key group; none where it is not there. */
   async groupRows(read: ReadOperator, group: number, visitor: RowVisitor): Promise<void> {
     const found = groupsOf(read.state).find((each) => each.group === group);
-    if (found !== undefined) this.#reader(read).read(await this.#state.read(found.handle), visitor);
+    if (found !== undefined) this.#reader(read).read(await this.#bytes(read, found), visitor);
   }
 
   /** Those of one key. */
@@ -93,6 +98,22 @@ export class CheckpointReader {
 
   close(): Promise<void> {
     return this.#state.close();
+  }
+
+  /** In the canonical form, whichever it was written in. */
+  async #bytes(read: ReadOperator, { group, handle }: Group): Promise<Buffer> {
+    const bytes = await this.#state.read(handle);
+    return isPageForm(bytes) ? this.#pagedOf(read).canonical(group, bytes) : bytes;
+  }
+
+  #pagedOf({ operator, state }: ReadOperator): PagedGroups {
+    const known = this.#paged.get(operator.uid);
+    if (known !== undefined) return known;
+    const { maxParallelism } = state;
+    const takenMs = Date.parse(this.metadata.completedAt);
+    const paged = new PagedGroups({ storage: this.#storage, plan: this.#plan, operator, maxParallelism, takenMs });
+    this.#paged.set(operator.uid, paged);
+    return paged;
   }
 
   #reader({ operator }: ReadOperator): GroupReader {

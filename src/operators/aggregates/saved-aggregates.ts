@@ -41,6 +41,12 @@ const NONE: CustomAggregate = {
   result: (accumulator) => accumulator,
 };
 
+/** Without the functions of users' own aggregates: their accumulators are their results. */
+export function savedSet(specs: readonly NamedAggregate[]): AggregateSet {
+  const custom = specs.filter(({ spec }) => spec.kind === "custom").map(({ name }) => [name, NONE] as const);
+  return { specs, custom: new Map(custom) };
+}
+
 export class SavedAggregates {
   readonly #options: SavedAggregatesOptions;
   readonly #layout: AggregateLayout;
@@ -51,9 +57,7 @@ export class SavedAggregates {
 
   constructor(options: SavedAggregatesOptions) {
     const { operator, specs, fields, key } = options;
-    const custom = specs.filter(({ spec }) => spec.kind === "custom").map(({ name }) => [name, NONE] as const);
-    const set: AggregateSet = { specs, custom: new Map(custom) };
-    const layout = aggregateLayout(set, fields, true);
+    const layout = aggregateLayout(savedSet(specs), fields, true);
     const budget = { limitBytes: Infinity, configKey: "", usedBytes: 0 };
     const label = `${operator} saved`;
     this.#options = options;

@@ -84,20 +84,23 @@ function writeTable({ rows, log, isHardened, packs, places }: TablePages, out: B
   for (const place of places) writeI32(out, place);
 }
 
+/** What the tables of a key group in this form are of. Throws STATE_VERSION_UNKNOWN. */
+export function pageFormHeader(input: ByteReader): string {
+  if (readU32(input) !== MAGIC) corrupt("no key group in pages");
+  checkVersion(readU32(input));
+  return readString(input);
+}
+
+function checkVersion(version: number): void {
+  if (version === VERSION) return;
+  throw new InternalError("STATE_VERSION_UNKNOWN", `keyed state in pages of version ${version}, known is ${VERSION}`, {
+    fix: "Restore it with the version of Millrace that wrote it, or a later one.",
+  });
+}
+
 /** `tablesOf`: how many the header says there are. Throws STATE_VERSION_UNKNOWN. */
 export function readGroupPages(input: ByteReader, tablesOf: (header: string) => number): GroupPages {
-  if (readU32(input) !== MAGIC) corrupt("no key group in pages");
-  const version = readU32(input);
-  if (version !== VERSION) {
-    throw new InternalError(
-      "STATE_VERSION_UNKNOWN",
-      `keyed state in pages of version ${version}, known is ${VERSION}`,
-      {
-        fix: "Restore it with the version of Millrace that wrote it, or a later one.",
-      },
-    );
-  }
-  const header = readString(input);
+  const header = pageFormHeader(input);
   const packs = Array.from({ length: readU32(input) }, () => readPack(input));
   const tables = Array.from({ length: tablesOf(header) }, () => readTable(input));
   const size = readU32(input);
