@@ -4,9 +4,10 @@ import fc from "fast-check";
 import type { CheckpointId } from "../base/ids.ts";
 import { SimEnv } from "../testing/sim-env.ts";
 import { CheckpointDirectory } from "./checkpoint-directory.ts";
+import { CompletedCheckpointStore } from "./completed-store.ts";
 import type { CheckpointMetadata } from "./format/metadata.ts";
 import { packsOf } from "./shared-files.ts";
-import { objectPut } from "./storage/checkpoint-storage.contract.ts";
+import { objectPut, temporaryStorage } from "./storage/checkpoint-storage.contract.ts";
 
 /** What a process does with the checkpoints of its job, and how it ends. */
 type Step =
@@ -133,6 +134,27 @@ class Model {
     if (!mayStay) assert.deepEqual(there, [...used].sort());
   }
 }
+
+test("one whose metadata cannot be read keeps what it could use, for as long as it is there (R2)", async (context) => {
+  const { storage } = temporaryStorage(context);
+  const put = async (number: number, files: readonly string[]): Promise<void> => {
+    await objectPut(storage, files.at(-1)!, "pages");
+    const metadata = { id: number, files: Object.fromEntries(files.map((name) => [name, 5])) };
+    await new CompletedCheckpointStore(storage).complete(metadata as unknown as CheckpointMetadata);
+  };
+  await put(1, ["shared/1-1-0-0-0"]);
+  await put(2, ["shared/1-1-0-0-0", "shared/2-1-0-0-0"]);
+  await put(3, ["shared/3-1-0-0-0"]);
+  await storage.remove("chk-2/_metadata");
+  await objectPut(storage, "chk-2/_metadata", "damaged");
+  const store = new CompletedCheckpointStore(storage);
+  await store.sweep();
+  await store.discard(1 as CheckpointId);
+  await store.sweep();
+  assert.deepEqual(await storage.list("shared"), ["shared/1-1-0-0-0", "shared/2-1-0-0-0", "shared/3-1-0-0-0"]);
+  await store.discard(2 as CheckpointId);
+  assert.deepEqual(await storage.list("shared"), ["shared/3-1-0-0-0"]);
+});
 
 test("no shared file goes while a checkpoint uses it, and none stays that no checkpoint uses (R1, R2)", async () => {
   await fc.assert(

@@ -3,12 +3,10 @@
 //   G1. All bytes of a group are accounted for: what cannot be decoded is told with its size, and what is left over at
 //       the end is CODEC_CORRUPT.
 
-import { UserError } from "../../base/errors.ts";
 import type { Plan, PlanOperator } from "../../graph/plan.ts";
 import { readKeyBytes, readMore } from "../../state/format/state-snapshot.ts";
 import { type SavedContent, savedContent } from "../../state/store/saved-content.ts";
 import { headerOf, readHeaderText, type SavedHeader } from "../../state/store/saved-header.ts";
-import { isPageForm } from "../../state/table/page-form.ts";
 import { ByteCursor, corrupt, readByte, readF64, readString, readU32, take } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader } from "../../types/bytes/codec.ts";
 import { type KeyCodec, keyCodec } from "../../types/keys/key-bytes.ts";
@@ -58,7 +56,6 @@ export class GroupReader {
   }
 
   #schema(input: ByteReader): Schema {
-    if (isPageForm(input.bytes)) throw writtenByPages(this.#operator.uid);
     const text = readHeaderText(input);
     if (this.#last?.text !== text) this.#last = { text, schema: this.#schemaFor(headerOf(text)) };
     return this.#last.schema;
@@ -72,14 +69,6 @@ export class GroupReader {
       parts: partReaders(this.#plan, this.#operator, header.key),
     };
   }
-}
-
-function writtenByPages(operator: string): UserError {
-  return new UserError(
-    "STATE_WRITTEN_BY_PAGES",
-    `the checkpoint has the state of "${operator}" as pages of memory, which a job alone can read`,
-    { operator, fix: "take a savepoint of the job, which has it in a form that can be read without it" },
-  );
 }
 
 function contentRows(state: string, key: unknown, content: SavedContent, { row }: RowVisitor): void {

@@ -13,7 +13,7 @@ import type { KeyedStateStore } from "../../state/contract/keyed-state.ts";
 import type { TaskStatus } from "../chain/chain.ts";
 import { TurnClock } from "../drivers/turn-clock.ts";
 import type { TakenSnapshot } from "../task/task-checkpoints.ts";
-import { type FillPages, type RestoredStates, TaskState } from "../task/task-state.ts";
+import { type RestoredStates, TaskState } from "../task/task-state.ts";
 import type { LinkBuilder } from "./links.ts";
 
 export type OperatorFunctions = Readonly<Record<string, unknown>>;
@@ -45,7 +45,6 @@ export type TaskBuildContext = {
   readonly taken: (task: TaskDescriptor, snapshot: TakenSnapshot) => void;
   /** What the task starts from. */
   readonly restored: (task: TaskDescriptor) => Promise<RestoredStates>;
-  readonly fill: FillPages;
 };
 
 export class Subtask {

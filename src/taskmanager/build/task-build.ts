@@ -77,7 +77,7 @@ class TaskBuilder {
     for (const { index, driver } of this.#bindings.eventTimes)
       state.add({ uid: this.#subtask.operatorAt(index).uid, name: "watermarks", holder: driver });
     state.add({ uid: head.uid, name: "input", holder: combiner });
-    await state.restore(restored, context.fill);
+    await state.restore(restored);
     return new Task({
       name: descriptor.name,
       clock: env.clock,

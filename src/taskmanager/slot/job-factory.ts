@@ -94,11 +94,11 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         taken: (descriptor, snapshot) => checkpoints?.taken(descriptor, snapshot),
         restored: async ({ restore }) => {
           if (restore === undefined || checkpoints === null) return NOTHING;
-          return restoredStates(checkpoints.storage, restore.states);
-        },
-        fill: async (fills) => {
-          assert(checkpoints !== null, "pages come from a checkpoint");
-          await pagesFill(checkpoints.storage, fills, () => assert(!options.isAbandoned(), "the slot was ended"));
+          const { storage } = checkpoints;
+          return restoredStates(storage, restore.states, {
+            isOwn: storage === checkpoints.storage,
+            fill: (fills) => pagesFill(storage, fills, () => assert(!options.isAbandoned(), "the slot was ended")),
+          });
         },
       };
       const tasks: SlotTask[] = [];

@@ -24,17 +24,23 @@ export type StatePart = {
 
 export type KeyedPart = { readonly uid: string; readonly store: KeyedStateStore; readonly groups: KeyGroupRange };
 
+/** Where the pages of key groups lie that were written by pages. */
+export type PageSource = {
+  /** Fills pages with what lies there. */
+  readonly fill: (fills: readonly PageFill[]) => Promise<void>;
+  /** Among the checkpoints of this job: the next ones can refer to it. */
+  readonly isOwn: boolean;
+};
+
 /** What one operator starts from: of each part that which all subtasks had that this one takes over. */
 export type RestoredState = {
+  readonly pages: PageSource;
   readonly keyed: readonly { readonly group: number; readonly bytes: Buffer }[];
   readonly parts: Readonly<Record<string, readonly Buffer[]>>;
 };
 
 /** By uid. */
 export type RestoredStates = ReadonlyMap<string, RestoredState>;
-
-/** Fills pages with what lies in storage. */
-export type FillPages = (fills: readonly PageFill[]) => Promise<void>;
 
 export class TaskState {
   readonly #parts: StatePart[] = [];
@@ -62,16 +68,18 @@ export class TaskState {
   }
 
   /** Before the first record; not more than once. */
-  async restore(restored: RestoredStates, fill: FillPages): Promise<void> {
+  async restore(restored: RestoredStates): Promise<void> {
     for (const { uid, store, groups } of this.#keyed) {
+      const own = restored.get(uid);
+      if (own === undefined) continue;
       const fills: PageFill[] = [];
-      for (const { group, bytes } of restored.get(uid)?.keyed ?? []) {
+      for (const { group, bytes } of own.keyed) {
         assert(group >= groups.first && group <= groups.last, `key group ${group} of another subtask`);
-        if (isPageForm(bytes)) fills.push(...store.load(group, new ByteCursor(bytes), true));
+        if (isPageForm(bytes)) fills.push(...store.load(group, new ByteCursor(bytes), own.pages.isOwn));
         else store.restore(group, new ByteCursor(bytes));
       }
       if (fills.length === 0) continue;
-      await fill(fills);
+      await own.pages.fill(fills);
       store.loaded();
     }
     for (const { uid, name, holder } of this.#parts) {

@@ -17,6 +17,7 @@ import { OPERATORS } from "./operators.ts";
 import { PLAN } from "./plan.ts";
 import { PRESSURE } from "./pressure.ts";
 import { PROTOCOL } from "./protocol.ts";
+import { SNAPSHOTS } from "./snapshots.ts";
 import { STATE } from "./state.ts";
 import { STATE_CHANGES } from "./state-changes.ts";
 import { SURFACE } from "./surface.ts";
@@ -29,6 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...BASE,
   ...TYPES,
   ...MEMORY,
+  ...SNAPSHOTS,
   ...STATE,
   ...STATE_CHANGES,
   ...OPERATORS,

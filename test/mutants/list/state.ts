@@ -104,9 +104,9 @@ export const STATE: readonly Mutant[] = [
   },
   {
     name: "namespaces of a loaded key group are not found",
-    file: "src/state/table/namespace-heads.ts",
-    find: "isKnown &&= this.#groups.add(group, table.f64[address]!);",
-    replace: "isKnown &&= address >= 0;",
+    file: "src/state/table/namespace-lists.ts",
+    find: "this.#heads.load(group, this.#namespaceOf(address), row) === HEAD_REFUSED",
+    replace: "this.#namespaceOf(address) === HEAD_REFUSED",
   },
   {
     name: "the least holders are named, not the greatest",

@@ -222,8 +222,8 @@ export const WINDOWS: readonly Mutant[] = [
   {
     name: "restored panes are not known",
     file: PANE_WINDOW_OPERATOR,
-    find: "(address) => panes.add(groups.table.namespace(address))",
-    replace: "(address) => void panes.has?.(address)",
+    find: "groups.restore(keyGroup, input, (address) => panes.add(groups.table.namespace(address)));",
+    replace: "groups.restore(keyGroup, input, (address) => void [panes, address]);",
     tests: PANE_WINDOW_OPERATOR_TESTS,
   },
   {

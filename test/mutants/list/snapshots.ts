@@ -1,0 +1,71 @@
+import type { Mutant } from "../mutant.ts";
+
+const FROZEN = ["src/state/managed/frozen-state.test.ts"];
+const SHARED = ["src/checkpoint/shared-files.model.test.ts"];
+
+/** Snapshots by pages, and the files that checkpoints share. */
+export const SNAPSHOTS: readonly Mutant[] = [
+  {
+    name: "a page is taken after it has changed",
+    file: "src/state/pages/page-allocator.ts",
+    find: "      this.#owners[this.#owner[number]!]!.taken(page, awaited);\n",
+    replace: "      queueMicrotask(() => this.#owners[this.#owner[number]!]?.taken(page, awaited));\n",
+    tests: FROZEN,
+  },
+  {
+    name: "a page that has changed is known to lie where it was saved",
+    file: "src/state/pages/page-allocator.ts",
+    find: "    this.#saved[number] = 0;\n",
+    replace: "",
+    tests: FROZEN,
+  },
+  {
+    name: "a snapshot refers to what no completed checkpoint has",
+    file: "src/state/pages/page-packs.ts",
+    find: "isKept: false, isRetired: false, pages: 0, used: 0 };\n",
+    replace: "isKept: false, isRetired: false, pages: 0, used: 0 };\n    this.#usable[slot] = 1;\n",
+    tests: FROZEN,
+  },
+  {
+    name: "a page is told to one of two snapshots that wait for it",
+    file: "src/state/pages/memory-owner.ts",
+    find: "if ((awaited & (1 << taker)) !== 0) this.takers[taker]!.take(page);",
+    replace: "if ((awaited & (1 << taker)) !== 0) {\n        this.takers[taker]!.take(page);\n        return;\n      }",
+    tests: FROZEN,
+  },
+  {
+    name: "what was loaded from a checkpoint is written again",
+    file: "src/state/store/store-pages.ts",
+    find: "      allocator.setSaved(pages[n]!, at);\n",
+    replace: "",
+    tests: FROZEN,
+  },
+  {
+    name: "timers keep the numbers of names that another subtask gave",
+    file: "src/state/store/keyed-store.ts",
+    find: "this.#timers.unload(keyGroup - this.#options.keyGroups.first, new Map(names), timers);",
+    replace: "void names;",
+    tests: FROZEN,
+  },
+  {
+    name: "a shared file goes with the first checkpoint that used it",
+    file: "src/checkpoint/shared-files.ts",
+    find: "    if (this.#counts.has(name)) return false;\n",
+    replace: "",
+    tests: SHARED,
+  },
+  {
+    name: "what an aborted checkpoint has written stays",
+    file: "src/checkpoint/completed-store.ts",
+    find: "(wasUnknown ? written <= id : written === id)",
+    replace: "(wasUnknown && written <= id)",
+    tests: SHARED,
+  },
+  {
+    name: "files of a checkpoint that cannot be read are swept",
+    file: "src/checkpoint/shared-files.ts",
+    find: "files === null && id >= written",
+    replace: "files === null && id > written && id < 0",
+    tests: SHARED,
+  },
+];
