@@ -193,7 +193,7 @@ class Sets extends Map<CheckpointId, Set<string>> {
   }
 }
 
-/** Does what is decided as a driver would, and holds what it sees against C1 to C7. */
+/** Does what is decided as a driver would, and holds what it sees against C1 to C8. */
 class Driven {
   readonly #options: CheckpointingOptions;
   #state: CheckpointingState;
@@ -289,12 +289,13 @@ class Driven {
   }
 
   #on(decision: CheckpointDecision): void {
-    if (decision.kind === "coordinate") this.#onCoordinate(decision.id);
+    if (decision.kind === "coordinate") this.#onCoordinate(decision.id, decision.what);
     else if (decision.kind === "goOn") this.#onGoOn();
     else if (decision.kind !== "fail") this.#onOther(decision.kind, decision.id);
   }
 
-  #onCoordinate(id: CheckpointId): void {
+  #onCoordinate(id: CheckpointId, what: string): void {
+    assert.ok(what !== "periodic" || !this.#held, "C8");
     assert.ok(id > (this.#asked.at(-1) ?? 0), "C1");
     this.#asked.push(id);
     this.#held = true;

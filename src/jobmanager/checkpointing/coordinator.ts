@@ -1,5 +1,5 @@
 // Which checkpoint is taken when, and which one counts: facts in, decisions out, no I/O. Flink's CheckpointCoordinator.
-// The driver (job-master.ts) reports what happened and does what is decided.
+// The driver (checkpoint-driver.ts) reports what happened and does what is decided.
 //
 //   asked ─▶ coordinating ─▶ taking ─▶ storing ─▶ completed
 //                └────────────┴──────────┴─────▶ aborted (declined, too late, overtaken, could not be stored)
@@ -16,6 +16,8 @@
 //       say came before, and whoever it sends to finds the end in place of the barrier. What it had taken, or passed
 //       over for a later one, has nothing of what it did afterwards, and is not told by its end.
 //   C7. What is being stored is not aborted by time: whether the pointer names it is known only from the answer.
+//   C8. A periodic one begins only while coordinators hand out splits: between two of them sources go on, however short
+//       the interval and however many are under way.
 
 import { assert, unreachable } from "../../base/errors.ts";
 import type { CheckpointId } from "../../base/ids.ts";
@@ -149,9 +151,10 @@ export function checkpointingStateOf(
 }
 
 /** When `time` has to be told next; Infinity: nothing falls due. */
-export function nextCheckpointTimeMs({ pending, options, dueMs, pausedUntilMs, running }: CheckpointingState): number {
+export function nextCheckpointTimeMs(state: CheckpointingState): number {
+  const { pending, options, dueMs, pausedUntilMs, running } = state;
   const late = pending.filter(({ phase }) => phase !== "storing").map(({ startedMs }) => startedMs + options.timeoutMs);
-  const isPossible = running !== null && periodicUnderWay(pending) < options.maxConcurrent;
+  const isPossible = running !== null && mayBegin(state);
   return Math.min(...late, isPossible ? Math.max(dueMs, pausedUntilMs) : Infinity);
 }
 
@@ -232,10 +235,8 @@ function lateText({ waiting }: Pending, { options, running }: CheckpointingState
 }
 
 function periodic(state: CheckpointingState, nowMs: number): CheckpointingStep {
-  const { options, dueMs, pausedUntilMs, pending } = state;
-  if (nowMs < Math.max(dueMs, pausedUntilMs) || periodicUnderWay(pending) >= options.maxConcurrent) {
-    return unchanged(state);
-  }
+  const { options, dueMs, pausedUntilMs } = state;
+  if (nowMs < Math.max(dueMs, pausedUntilMs) || !mayBegin(state)) return unchanged(state);
   // One that was held up is taken once, and the next ones come in the old rhythm.
   const intervalMs = options.intervalMs ?? Infinity;
   const missed = Math.floor((nowMs - dueMs) / intervalMs);
@@ -374,8 +375,10 @@ function then(step: CheckpointingStep, more: (state: CheckpointingState) => Chec
   return { state, decisions: [...step.decisions, ...decisions] };
 }
 
-function periodicUnderWay(pending: readonly Pending[]): number {
-  return pending.filter(({ kind }) => kind !== "savepoint").length;
+/** C8 */
+function mayBegin(state: CheckpointingState): boolean {
+  const periodic = state.pending.filter(({ kind }) => kind !== "savepoint");
+  return periodic.length < state.options.maxConcurrent && !areHeld(state);
 }
 
 function find({ pending }: CheckpointingState, id: CheckpointId): Pending | null {

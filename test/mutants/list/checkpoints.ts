@@ -16,6 +16,12 @@ const SIMULATED = ["test/simulation/crashes.test.ts"];
 /** Of checkpoints: when they are taken, of what they consist, what is committed. */
 export const CHECKPOINTS: readonly Mutant[] = [
   {
+    name: "a checkpoint begins while sources stand still for the one before",
+    file: COORDINATOR,
+    find: "state.options.maxConcurrent && !areHeld(state);",
+    replace: "state.options.maxConcurrent;",
+  },
+  {
     name: "an older checkpoint that is stored late takes the place of a newer one",
     file: "src/checkpoint/completed-store.ts",
     find: "    if ((idNamed(expected) ?? 0) > id) return; // A later one was completed before it.\n",
