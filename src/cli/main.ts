@@ -112,6 +112,8 @@ async function dispatch(session: Session): Promise<number> {
       return (await import("./commands/explain-command.ts")).explainCommand(session, terminal);
     case "memory explain":
       return (await import("./commands/settings-commands.ts")).memoryExplainCommand(session, terminal);
+    case "test":
+      return (await import("./commands/test-command.ts")).testCommand(session, terminal);
     case "checkpoints":
       return (await import("./commands/checkpoints-command.ts")).checkpointsCommand(session.line, terminal);
     case "state ls":

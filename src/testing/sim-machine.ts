@@ -10,6 +10,7 @@ import { Configuration } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import { localSlotRunner } from "../taskmanager/runner/slot-runner-local.ts";
+import type { JobStubs } from "../taskmanager/slot/job-factory.ts";
 import { SimEnv } from "./sim-env.ts";
 import { SimLinks } from "./sim-links.ts";
 import { mortalSlots, type SlotDeath } from "./sim-slots.ts";
@@ -46,6 +47,8 @@ export type ProcessOptions = {
   readonly parted?: () => boolean;
   /** Which slots' threads end by themselves, and when. Default: none. */
   readonly death?: SlotDeath;
+  /** What stands in for sources and sinks of the job. Default: they are what they are. */
+  readonly stubs?: JobStubs;
   /** As with `--local`: mutations of records fail at once. Default: true. */
   readonly checks?: boolean;
 };
@@ -122,6 +125,7 @@ export class SimMachine {
       },
       load: () => new Promise((resolve) => env.timers.after(random.next() * weather.loadMaxMs, () => resolve(job))),
       transport,
+      ...(options.stubs !== undefined && { stubs: options.stubs }),
       ...(options.realLinks !== true && { links: (...slot) => links.forSlot(...slot) }),
       slotEnv: () => ({ ...env, clock: this.#workingClock() }),
     });

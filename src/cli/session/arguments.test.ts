@@ -62,7 +62,7 @@ test("what is mistyped is refused, with what was probably meant", () => {
   assert.match(refusal("version"), /did you mean npx millrace --version\?/);
   assert.match(
     refusal("frobnicate"),
-    /commands are: run, dev, explain, checkpoints, state ls, state get, state export, state diff, memory explain, config show, init/,
+    /commands are: run, dev, explain, test, checkpoints, state ls, state get, state export, state diff, memory explain, config show, init/,
   );
   assert.match(
     refusal("run", "job.ts", "--paralelism", "2"),

@@ -76,6 +76,19 @@ export const COMMANDS: readonly CommandSpec[] = [
     example: "npx millrace explain job.ts --param in=ticks.csv",
   },
   {
+    name: "test",
+    summary: "Lets a job's process die at random, on virtual time, and compares its rows with an undisturbed run.",
+    positional: "job.ts",
+    options: {
+      chaos: { takes: "value", value: "n", help: "crashes in all (default: 20)" },
+      seed: { takes: "value", value: "n", help: "the same seed, the same crashes (default: 1)" },
+      param: PARAM,
+      parallelism: PARALLELISM,
+      json: JSON_OUT,
+    },
+    example: "npx millrace test job.ts --chaos 50 --param in=few-ticks.csv",
+  },
+  {
     name: "checkpoints",
     summary: "Shows the checkpoints in a directory, and whether each can be restored.",
     positional: "dir",

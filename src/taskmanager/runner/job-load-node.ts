@@ -65,6 +65,13 @@ export function loadedUrl({ path, sha256 }: { readonly path: string; readonly sh
   return `${pathToFileURL(path).href}?bundle=${sha256.slice(0, 12)}`;
 }
 
+/** The same bundle for another process that is played in this thread: its modules are evaluated anew. */
+export function bundleAnew(bundle: string, start: number): string {
+  const url = new URL(bundle);
+  url.searchParams.set("module", `${url.searchParams.get("module")}&start=${start}`);
+  return url.href;
+}
+
 let importing = 0;
 
 /** Whether a job's module is being evaluated in this thread: what runs now may be its own top level. */
