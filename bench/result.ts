@@ -63,7 +63,7 @@ export function caseText(result: CaseResult): string {
   const { case: name, vs, ...rest } = result;
   const lines = [
     name,
-    `  ${millions(rest.eventsPerSecond)} M events/s wall, ${millions(rest.eventsPerCpuSecond)} M events per CPU second, ${rest.nsPerEvent.toFixed(1)} ns CPU per event`,
+    `  ${millions(rest.eventsPerSecond)} M events/s wall, ${millions(rest.eventsPerCpuSecond)} M events per CPU second, ${Number(rest.nsPerEvent ?? NaN).toFixed(1)} ns CPU per event`,
     `  ${rest.events.toLocaleString("en")} events, median of ${rest.runs} runs: ${rest.wallSeconds.toFixed(2)} s wall, ${rest.cpuSeconds.toFixed(2)} s CPU; peak resident ${(rest.peakRssBytes / 1024 ** 2).toFixed(0)} MiB`,
   ];
   if (vs !== undefined) lines.push(`  vs ${vs.name}: ${vs.ratio.toFixed(2)}x its CPU time`);

@@ -11,7 +11,8 @@ export class CheckpointStats {
 
   onCompleted(checkpoint: CompletedCheckpoint): void {
     this.#completed += 1;
-    this.#last = checkpoint;
+    // One that was stored late, after a newer one, is not what a job goes on from.
+    if (this.#last === null || checkpoint.id > this.#last.id) this.#last = checkpoint;
   }
 
   onFailed(): void {
