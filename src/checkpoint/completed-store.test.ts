@@ -194,6 +194,21 @@ describe("the completed checkpoints of a job", () => {
     assert.deepEqual(told, ["CHECKPOINT_OBJECT_MISSING", "CHECKPOINT_OBJECT_MISSING"]);
   });
 
+  test("what somebody reads is discarded when nobody does any more", async (context) => {
+    const { storage } = temporaryStorage(context);
+    const store = new CompletedCheckpointStore(storage);
+    await store.complete(checkpoint(1));
+    await store.complete(checkpoint(2));
+    const [first, second] = [store.hold(id(1)), store.hold(id(1))];
+    await store.discard(id(1));
+    await first();
+    assert.deepEqual(await store.all(), [1, 2]);
+    await second();
+    assert.deepEqual(await store.all(), [2]);
+    await store.hold(id(2))();
+    assert.deepEqual(await store.all(), [2]);
+  });
+
   test("metadata of a later version says so", async (context) => {
     const { storage, root } = temporaryStorage(context);
     const store = new CompletedCheckpointStore(storage);

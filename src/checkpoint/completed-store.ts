@@ -22,11 +22,19 @@ import type { CheckpointStorage } from "./storage/checkpoint-storage.ts";
 import { damaged } from "./storage/damage.ts";
 
 export const POINTER = "latest";
+/** Name of the object that says what a checkpoint or savepoint consists of, in its folder. */
+export const METADATA = "_metadata";
 const FOLDER = /^chk-([1-9]\d{0,14})\//;
 
 /** Folder of a checkpoint's objects. */
 export function checkpointFolder(id: CheckpointId): string {
   return `chk-${id}`;
+}
+
+/** Whether what is at `path` would be taken for something of the store whose storage is the directory `place`. */
+export function isOfStore(path: string, place: string): boolean {
+  const name = path.startsWith(`${place}/`) ? path.slice(place.length + 1) : "";
+  return name === POINTER || FOLDER.test(`${name}/`);
 }
 
 export type KnownCheckpoints = {
@@ -42,6 +50,9 @@ export class CompletedCheckpointStore {
   #pointer: string | null | undefined;
   /** Null: not read yet. */
   #shared: SharedFiles | null = null;
+  /** How many read it at present. */
+  readonly #held = new Map<CheckpointId, number>();
+  readonly #overdue = new Set<CheckpointId>();
 
   constructor(storage: CheckpointStorage) {
     this.#storage = storage;
@@ -50,14 +61,7 @@ export class CompletedCheckpointStore {
   /** M1, M2. When it rejects with CHECKPOINT_OVERTAKEN, another process completes checkpoints of this job. */
   async complete(metadata: CheckpointMetadata): Promise<void> {
     (await this.#sharedFiles()).use(metadata.id, Object.keys(metadata.files));
-    const writer = await this.#storage.create(metadataName(metadata.id));
-    try {
-      await writer.append(metadataBytes(metadata));
-      await writer.commit();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    await metadataWrite(this.#storage, metadataName(metadata.id), metadata);
     await this.#point(metadata.id);
   }
 
@@ -76,16 +80,15 @@ export class CompletedCheckpointStore {
     return { completed: [...completed, ...named], greatest: Math.max(0, ...named, ...ids.slice(-1), ...written) };
   }
 
+  /** Whether there has never been a completed one, or they have been forgotten. */
+  async isEmpty(): Promise<boolean> {
+    return (await this.#read()) === null && (await this.known()).completed.length === 0;
+  }
+
   /** Throws CHECKPOINT_OBJECT_DAMAGED, CHECKPOINT_OBJECT_MISSING or CHECKPOINT_VERSION_UNKNOWN. */
   async metadata(id: CheckpointId): Promise<CheckpointMetadata> {
     const name = metadataName(id);
-    const reader = await this.#storage.open(name);
-    let metadata: CheckpointMetadata;
-    try {
-      metadata = metadataOf(name, await reader.read(0, reader.size));
-    } finally {
-      await reader.close();
-    }
+    const metadata = await metadataRead(this.#storage, name);
     if (metadata.id !== id) throw damaged(name, `it is that of checkpoint ${metadata.id}`);
     return metadata;
   }
@@ -118,8 +121,24 @@ export class CompletedCheckpointStore {
     this.#pointer = undefined;
   }
 
+  /** What is discarded from now on stays until nobody holds it; gives what lets go of it. */
+  hold(id: CheckpointId): () => Promise<void> {
+    this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
+    return async () => {
+      const others = this.#held.get(id)! - 1;
+      this.#held.set(id, others);
+      if (others > 0) return;
+      this.#held.delete(id);
+      if (this.#overdue.delete(id)) await this.discard(id);
+    };
+  }
+
   /** Its metadata first: what a crash leaves of it is no checkpoint any more. Then what it alone has used. */
   async discard(id: CheckpointId): Promise<void> {
+    if (this.#held.has(id)) {
+      this.#overdue.add(id);
+      return;
+    }
     const shared = await this.#sharedFiles();
     await this.#storage.remove(metadataName(id));
     await this.#storage.remove(checkpointFolder(id));
@@ -200,7 +219,33 @@ function idNamed(pointer: string | null): CheckpointId | null {
 }
 
 function metadataName(id: CheckpointId): string {
-  return `${checkpointFolder(id)}/_metadata`;
+  return `${checkpointFolder(id)}/${METADATA}`;
+}
+
+/** Throws as `CompletedCheckpointStore.metadata`. */
+export async function metadataRead(storage: CheckpointStorage, name: string): Promise<CheckpointMetadata> {
+  const reader = await storage.open(name);
+  try {
+    return metadataOf(name, await reader.read(0, reader.size));
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Durable when it resolves. */
+export async function metadataWrite(
+  storage: CheckpointStorage,
+  name: string,
+  metadata: CheckpointMetadata,
+): Promise<void> {
+  const writer = await storage.create(name);
+  try {
+    await writer.append(metadataBytes(metadata));
+    await writer.commit();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
 }
 
 function pointerText(id: CheckpointId): string {

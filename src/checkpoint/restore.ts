@@ -32,6 +32,8 @@ export type SourceRestore = { readonly coordinator: Json; readonly splits: reado
 
 export type RestorePlan = {
   readonly metadata: CheckpointMetadata;
+  /** What the names of its files are relative to; null: the job's own checkpoint directory. */
+  readonly place: string | null;
   /** Uids of operators whose state is dropped, as the user said. */
   readonly dropped: readonly string[];
   /** States that an operator has no more, dropped as the user said. */
@@ -42,7 +44,10 @@ export type RestorePlan = {
 export function restorePlanOf(
   metadata: CheckpointMetadata,
   plan: Pick<Plan, "name" | "operators">,
-  { allowNonRestored = false }: { readonly allowNonRestored?: boolean } = {},
+  {
+    allowNonRestored = false,
+    place = null,
+  }: { readonly allowNonRestored?: boolean; readonly place?: string | null } = {},
 ): RestorePlan {
   const before = JSON.parse(metadata.planText) as Plan;
   const where = nameOf(metadata);
@@ -62,7 +67,7 @@ export function restorePlanOf(
       dropped.push(state.uid);
     }
   }
-  return { metadata, dropped, droppedStates };
+  return { metadata, place, dropped, droppedStates };
 }
 
 export function subtaskRestoreOf(

@@ -124,6 +124,14 @@ async function dispatch(session: Session): Promise<number> {
       return (await import("./commands/state-command.ts")).stateExportCommand(session.line, terminal);
     case "state diff":
       return (await import("./commands/state-command.ts")).stateDiffCommand(session.line, terminal);
+    case "savepoint":
+      return (await import("./commands/savepoint-commands.ts")).savepointCommand(session.line, terminal);
+    case "savepoint dispose":
+      return (await import("./commands/savepoint-commands.ts")).savepointDisposeCommand(session.line, terminal);
+    case "stop":
+      return (await import("./commands/savepoint-commands.ts")).stopCommand(session.line, terminal);
+    case "cancel":
+      return (await import("./commands/savepoint-commands.ts")).cancelCommand(session.line, terminal);
     case "init":
       return (await import("./commands/init-command.ts")).initCommand(session.line, terminal);
     default:

@@ -86,10 +86,13 @@ export function beginText(restore: RestorePlan | null, place: string, nowMs: num
   return `goes on from ${restoredText(restore, nowMs)}`;
 }
 
-function restoredText({ metadata }: RestorePlan, nowMs: number): string {
-  const { id, kind, completedAt } = metadata;
+function restoredText({ metadata, place }: RestorePlan, nowMs: number): string {
+  const { id, kind, completedAt, drained } = metadata;
+  const where = place === null ? "" : kind === "savepoint" ? ` at ${place}` : ` of ${place}`;
+  const end = drained === true ? ": it was drained, and has nothing more to do" : "";
   const age = aboutText(nowMs - Date.parse(completedAt));
-  return `${kind} ${id}, taken ${age} ago (${memorySizeText(stateBytes(metadata))}, parallelism ${parallelismOf(metadata)})`;
+  const size = memorySizeText(stateBytes(metadata));
+  return `${kind} ${id}${where}, taken ${age} ago (${size}, parallelism ${parallelismOf(metadata)})${end}`;
 }
 
 function failureText(error: EngineError, toldOf: ToldOf): string {

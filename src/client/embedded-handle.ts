@@ -1,10 +1,13 @@
 // Connects the embedded runtime to a job's handle, by messages within the thread.
 
 import type { EngineError } from "../base/errors.ts";
+import type { Savepoint } from "../checkpoint/savepoint.ts";
 import { directTransport } from "../network/direct-transport.ts";
 import type { Says } from "../network/transport.ts";
 import { errorData, errorFromData } from "../protocol/error-data.ts";
 import type { FromJob, JobControl, JobEnd, JobMetrics, JobSide, ToJob } from "../protocol/job-messages.ts";
+import type { Controlled } from "./control/run-control.ts";
+import type { OpenRun } from "./control/run-place-node.ts";
 import { type EmbeddedJob, type EmbeddedOptions, embeddedStart } from "./embedded.ts";
 import { type HandleOptions, JobHandle } from "./job-handle.ts";
 import { jobMetrics } from "./job-metrics.ts";
@@ -13,9 +16,15 @@ const JOB_ADDRESS = "job";
 /** Rates are those of the last minute, give or take this. As in Flink. */
 const SAMPLE_EVERY_MS = 5_000;
 
-export type HandledOptions = Omit<EmbeddedOptions, "onRows"> & Pick<HandleOptions, "told" | "onEnd">;
+export type HandledOptions = Omit<EmbeddedOptions, "onRows"> &
+  Pick<HandleOptions, "told" | "onEnd"> & {
+    /** Makes it known outside of the process, until its end. Default: it is not. */
+    readonly control?: (job: Controlled) => OpenRun;
+  };
 
-export function embeddedHandle(options: HandledOptions): { readonly run: EmbeddedJob; readonly handle: JobHandle } {
+export type Handled = { readonly run: EmbeddedJob; readonly handle: JobHandle; readonly control: OpenRun | null };
+
+export function embeddedHandle(options: HandledOptions): Handled {
   const { env } = options;
   const { promise: connected, resolve } = Promise.withResolvers<JobSide>();
   const send = (message: FromJob): void => {
@@ -32,7 +41,15 @@ export function embeddedHandle(options: HandledOptions): { readonly run: Embedde
     else if (message.kind === "exceptions") send({ ...message, exceptions: run.master.exceptions });
     else if (message.kind === "fail") run.fail(errorFromData(message.error));
     else if (message.kind === "stop") run.stop();
+    else if (message.kind === "stopWith") answer(message.request, run.stopWith(message));
+    else if (message.kind === "savepoint") answer(message.request, run.savepoint(message.path));
     else run.cancel();
+  };
+  const answer = (request: number, savepoint: Promise<Savepoint | null>): void => {
+    savepoint.then(
+      (written) => send({ kind: "savepoint", request, savepoint: written }),
+      (error: unknown) => send({ kind: "refused", request, error: errorData(error) }),
+    );
   };
   const transport = directTransport(env);
   transport.listen<Says<FromJob>, Says<ToJob>>(JOB_ADDRESS, (side) => {
@@ -41,8 +58,18 @@ export function embeddedHandle(options: HandledOptions): { readonly run: Embedde
   });
   const connection: JobControl = transport.connect(JOB_ADDRESS);
   const handle = new JobHandle({ ...options, jobId: run.jobId, plan: run.plan, connection });
-  void endOf(run, metrics).then((end) => send({ kind: "ended", end }));
-  return { run, handle };
+  const control =
+    options.control?.({
+      ...{ name: run.plan.name, savepoint: run.savepoint, stopWith: run.stopWith, cancel: run.cancel },
+      get isEnding() {
+        return run.isEnding;
+      },
+    }) ?? null;
+  void endOf(run, metrics).then(async (end) => {
+    await control?.ended(end.outcome);
+    send({ kind: "ended", end });
+  });
+  return { run, handle, control };
 }
 
 async function endOf(run: EmbeddedJob, metrics: () => JobMetrics): Promise<JobEnd> {

@@ -8,9 +8,10 @@ import { canonicalJson } from "../base/canonical-json.ts";
 import type { Env } from "../base/env.ts";
 import type { EngineError } from "../base/errors.ts";
 import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
+import type { Savepoint } from "../checkpoint/savepoint.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { JobGraph } from "../graph/job-graph.ts";
-import { isBounded, type Plan } from "../graph/plan.ts";
+import type { Plan } from "../graph/plan.ts";
 import type { JobCheckpoints } from "../jobmanager/checkpointing/job-checkpoints.ts";
 import { JobMaster, type JobResult, type RowsMessage } from "../jobmanager/job-master.ts";
 import type { RecoveryOptions } from "../jobmanager/recovery/job-failures.ts";
@@ -25,13 +26,16 @@ import type { Transport } from "../network/transport.ts";
 import type { SinkClaim } from "../operators/sink.ts";
 import { errorData } from "../protocol/error-data.ts";
 import { DropCounts, type Fence } from "../protocol/fence.ts";
+import type { StopHow } from "../protocol/job-messages.ts";
 import type { JobDescriptor } from "../protocol/slot-messages.ts";
 import type { SlotRunner } from "../taskmanager/runner/slot-runner.ts";
 import type { TaskManager } from "../taskmanager/task-manager.ts";
 import { TaskManagerGateway } from "../taskmanager/task-manager-gateway.ts";
 import type { OpenedCheckpoints } from "./checkpoints.ts";
 import { type CheckpointsTold, checkpointsTold, type ToldOf } from "./checkpoints-told.ts";
+import { JobEnding } from "./job-ending.ts";
 import { type PlannedJob, withSlots } from "./job-plan.ts";
+import { Savepoints } from "./savepoints.ts";
 
 export type EmbeddedOptions = {
   readonly env: Env;
@@ -79,9 +83,18 @@ export type EmbeddedJob = {
   /** Of the job as a whole: restarts and checkpoints over all attempts, by Flink's names. `nowMs`: monotonic. */
   jobManagerMetrics(nowMs: number): Readonly<Record<string, number>>;
   /** Ends the job and leaves nothing of what it has not committed. */
-  cancel(): void;
+  readonly cancel: () => void;
   /** Ends the job: an endless one keeps what it has written, a bounded one leaves nothing half done. */
   stop(): void;
+  /**
+   * As `stop`; with `drain` its input ends where it is, windows fire, and it has come to its end. Resolves when nothing
+   * of it is left, with what it has left as a savepoint, where one was asked for: null for its usual place.
+   */
+  readonly stopWith: (how: StopHow) => Promise<Savepoint | null>;
+  /** Writes a savepoint while the job goes on; null: to its usual place. */
+  readonly savepoint: (path: string | null) => Promise<Savepoint>;
+  /** Somebody has ended the job. */
+  readonly isEnding: boolean;
   /** Ends the job for a reason that its slots have not seen. */
   fail(error: EngineError): void;
   /** A thread of the job could not be ended; the process has to be killed. */
@@ -141,12 +154,17 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   });
   const counted = new Counted(gateway, master);
   void master.running().then(() => counted.now.rates.start());
+  const { log } = options;
+  const savepoints = new Savepoints({ env, configuration, plan, jobId, checkpoints, master, log });
+  const ending = new JobEnding({ master, savepoints, checkpoints, configuration, plan, log });
   try {
     master.start();
   } catch (error) {
     void close();
     throw error;
   }
+  const afterwards = master.result.then((ended) => ending.afterwards(ended));
+  const result = leavingNothing(afterwards, close, options);
   return {
     jobId,
     plan,
@@ -166,17 +184,18 @@ function started(options: EmbeddedOptions): EmbeddedJob {
       ...master.restartMetrics(nowMs),
       ...(checkpoints !== undefined && told.stats.metrics(master.checkpointing?.pending.length ?? 0)),
     }),
-    cancel: () => master.cancel(),
-    stop: () => (isBounded(plan) && checkpoints === undefined ? master.cancel() : master.stop()),
+    cancel: () => ending.cancel(),
+    stop: () => ending.stop(),
+    stopWith: (how) => ending.stopWith(how, result),
+    savepoint: (path) => savepoints.take(path),
+    get isEnding() {
+      return master.isEnding;
+    },
     fail: (error) => master.fail(error),
     get stranded() {
       return gateway.taskManager.stranded;
     },
-    result: leavingNothing(
-      master.result.then((result) => forgotten(result, options)),
-      close,
-      options,
-    ),
+    result,
   };
 }
 
@@ -215,7 +234,11 @@ function checkpointsOf({ checkpoints, env }: EmbeddedOptions, told: CheckpointsT
   if (checkpoints === undefined) return null;
   const { directory, state, restored } = checkpoints;
   if (restored !== null) told.stats.onRestored(restored.metadata.id, env.clock.nowMs());
-  return { ...told, store: directory.store, state, restored };
+  const onCompleted: JobCheckpoints["onCompleted"] = (checkpoint) => {
+    told.onCompleted(checkpoint);
+    checkpoints.onCompleted();
+  };
+  return { ...told, onCompleted, store: directory.store, state, restored };
 }
 
 /** None without checkpoints, nor where what has been read cannot be read again. */
@@ -235,20 +258,10 @@ function recoveryOf(
   };
 }
 
-/** Checkpoints of a job that has finished go. Where they cannot be removed, the next run finds that it had finished. */
-async function forgotten(result: JobResult, { checkpoints, log }: EmbeddedOptions): Promise<JobResult> {
-  try {
-    if (result.outcome === "finished") await checkpoints?.directory.finish();
-  } catch (error) {
-    log(`the checkpoints of the job, which has finished, are still there: ${errorData(error).message}`);
-  }
-  return result;
-}
-
 /** How the job came out stands also when a lock cannot be removed, as in a directory that has become read-only. */
 async function released({ claimed, checkpoints, log }: EmbeddedOptions): Promise<void> {
   try {
-    await checkpoints?.directory.release();
+    await checkpoints?.release();
     await claimed?.release();
   } catch (error) {
     log(`where sinks wrote to stays locked until this process ends: ${errorData(error).message}`);

@@ -8,11 +8,14 @@ import { callSite, locatedAt } from "../api/checks/call-site.ts";
 import type { Env, TimerHandle } from "../base/env.ts";
 import { assert, type EngineError, UserError, unreachable } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import type { Savepoint } from "../checkpoint/savepoint.ts";
 import { isToStdout } from "../connectors/files/sink/target-path.ts";
 import type { Plan } from "../graph/plan.ts";
 import { type EngineErrorData, errorData, errorFromData } from "../protocol/error-data.ts";
-import type { FromJob, JobControl, JobEnd, JobException, JobMetrics } from "../protocol/job-messages.ts";
+import type { FromJob, JobControl, JobEnd, JobException, JobMetrics, ToJob } from "../protocol/job-messages.ts";
 import { UNREAD_BYTES_MAX } from "../taskmanager/drivers/row-outlet.ts";
+import { checkOptions, FLAG } from "../types/check-options.ts";
+import { describe } from "../types/spec/describe.ts";
 import { RowQueue, type RowsFromJob } from "./row-queue.ts";
 
 /** What a job came to. */
@@ -39,6 +42,24 @@ export type ExceptionEntry = Omit<JobException, "error"> & { readonly error: Eng
 
 type Answer = Extract<FromJob, { readonly kind: "metrics" | "exceptions" }>;
 
+export type StopOptions = {
+  /**
+   * Keeps what the job has come to as a savepoint: true, or where to, as `savepoint` has it. Default: false. Rejects
+   * where that cannot be written; the job has ended then, and its checkpoint directory has what it had come to.
+   */
+  readonly savepoint?: boolean | string;
+  /**
+   * Ends the input of the job where it is: windows fire, all output is shown, and it cannot be gone on with. Default:
+   * false.
+   */
+  readonly drain?: boolean;
+};
+
+export type StoppedSummary = JobSummary & {
+  /** Null: none was asked for. */
+  readonly savepoint: Savepoint | null;
+};
+
 export type HandleOptions = {
   readonly env: Env;
   readonly jobId: string;
@@ -62,6 +83,7 @@ export class JobHandle implements AsyncDisposable {
   readonly #result: Promise<JobSummary>;
   readonly #requests = new Map<number, (answer: Answer) => void>();
   readonly #reminders = new Map<string, TimerHandle>();
+  readonly #savepoints = new Map<number, PromiseWithResolvers<Savepoint | null>>();
   #resolveEnd: (end: JobEnd) => void = () => undefined;
   #requested = 0;
   #asked = false;
@@ -110,10 +132,42 @@ export class JobHandle implements AsyncDisposable {
     await this.#end;
   }
 
-  /** Ends the job; what an endless one has written until now is committed and stands. Gives `result`. */
-  stop(): Promise<JobSummary> {
-    this.#options.connection.send({ kind: "stop" });
-    return this.result;
+  /** Ends the job; what an endless one has written until now is committed and stands. Gives `result`, with more. */
+  stop(options: StopOptions = {}): Promise<StoppedSummary> {
+    return quiet(this.#stop(options));
+  }
+
+  /** Writes a savepoint while the job goes on. */
+  savepoint(path?: string): Promise<Savepoint> {
+    return quiet(this.#savepoint(path));
+  }
+
+  async #stop(options: StopOptions): Promise<StoppedSummary> {
+    const { savepoint = false, drain = false } = options;
+    checkOptions({ of: "stop", given: options, takes: { savepoint: true, drain: FLAG } });
+    if (savepoint === false && !drain) {
+      this.#options.connection.send({ kind: "stop" });
+      return { ...(await this.result), savepoint: null };
+    }
+    const wanted = savepoint === false ? null : { path: savepoint === true ? null : savepointPath("stop", savepoint) };
+    const written = this.#askSavepoint((request) => ({ kind: "stopWith", request, savepoint: wanted, drain }));
+    const [taken, summary] = await Promise.all([written, this.result]);
+    return { ...summary, savepoint: taken };
+  }
+
+  async #savepoint(path?: string): Promise<Savepoint> {
+    const to = path === undefined ? null : savepointPath("savepoint", path);
+    const taken = await this.#askSavepoint((request) => ({ kind: "savepoint", request, path: to }));
+    assert(taken !== null, "a savepoint that was asked for");
+    return taken;
+  }
+
+  #askSavepoint(message: (request: number) => ToJob): Promise<Savepoint | null> {
+    this.#requested += 1;
+    const answer = Promise.withResolvers<Savepoint | null>();
+    this.#savepoints.set(this.#requested, answer);
+    this.#options.connection.send(message(this.#requested));
+    return answer.promise;
   }
 
   fail(error: EngineError): void {
@@ -162,6 +216,14 @@ export class JobHandle implements AsyncDisposable {
       case "exceptions":
         this.#requests.get(message.request)?.(message);
         this.#requests.delete(message.request);
+        break;
+      case "savepoint":
+        this.#savepoints.get(message.request)?.resolve(message.savepoint);
+        this.#savepoints.delete(message.request);
+        break;
+      case "refused":
+        this.#savepoints.get(message.request)?.reject(this.#error(message.error));
+        this.#savepoints.delete(message.request);
         break;
       case "ended":
         this.#onEnd(message.end);
@@ -218,6 +280,19 @@ export function rowSinks({ operators }: Pick<Plan, "operators">): readonly strin
         kind === "sink" && ((options as { sink?: unknown }).sink === "rows" || isToStdout(options)),
     )
     .map(({ uid }) => uid);
+}
+
+/** H1 */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+function savepointPath(method: string, path: unknown): string {
+  if (typeof path === "string" && path !== "") return path;
+  throw new UserError("SAVEPOINT_PATH_INVALID", `${method} was given ${describe(path)} as the path of a savepoint`, {
+    fix: "give the path as text, or leave it out for the usual place",
+  });
 }
 
 function noRows(uid: string, plan: Pick<Plan, "operators">): UserError {

@@ -9,8 +9,10 @@ import { fileURLToPath } from "node:url";
 import { callSite, locatedAt } from "../api/checks/call-site.ts";
 import { isJob, type Job } from "../api/job.ts";
 import type { SinkHandle } from "../api/sink-handle.ts";
+import type { Env } from "../base/env.ts";
 import { nodeEnv } from "../base/env-node.ts";
 import { EngineError, type SourceLocation, UserError } from "../base/errors.ts";
+import type { Savepoint } from "../checkpoint/savepoint.ts";
 import { Configuration, type ConfigValues } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { JobMetrics } from "../protocol/job-messages.ts";
@@ -22,11 +24,13 @@ import { describe } from "../types/spec/describe.ts";
 import { type Bundle, moduleBundle } from "./bundle/bundle-node.ts";
 import { type CheckpointsOptions, checkpointsOpen, type OpenedCheckpoints } from "./checkpoints.ts";
 import { builtFromCode, type ParamValue, paramsText } from "./code-params.ts";
+import type { Controlled } from "./control/run-control.ts";
+import { type OpenRun, runOpen } from "./control/run-place-node.ts";
 import { embeddedHandle } from "./embedded-handle.ts";
 import { errorReports } from "./errors/error-report.ts";
 import { toldError } from "./errors/told-error.ts";
 import { MemoryShare } from "./host-memory-node.ts";
-import type { ExceptionHistory, JobSummary } from "./job-handle.ts";
+import type { ExceptionHistory, JobSummary, StopOptions, StoppedSummary } from "./job-handle.ts";
 import { machineBytes, machineEnvironment, parallelismLayer } from "./machine-node.ts";
 import { planInThread } from "./planner-node.ts";
 
@@ -59,6 +63,13 @@ export type StartOptions<J extends Job = Job> = {
   readonly parallelism?: number;
   /** Options of the configuration. They outrank the environment; configuration files are not looked for. */
   readonly config?: ConfigValues;
+  /**
+   * Start from this savepoint, checkpoint or checkpoint directory (`execution.state-recovery.path`). Where
+   * `execution.checkpointing.dir` has checkpoints already, with `fresh` only.
+   */
+  readonly from?: string;
+  /** Name that the job had when what is in `from` was taken; only where it has another one now. */
+  readonly renamedFrom?: string;
   /** Begin anew though there are checkpoints in `execution.checkpointing.dir`; they are kept aside. Default: false. */
   readonly fresh?: boolean;
   /** Drop what a checkpoint has of operators that the job does not have any more. Default: false, it is refused. */
@@ -84,7 +95,13 @@ export interface RunningJob<Rows = Readonly<Record<string, unknown>>> extends As
    */
   rows<Uid extends keyof Rows & string>(uid: Uid): AsyncIterableIterator<Rows[Uid], undefined>;
   /** Ends the job; what an endless one has written until now is committed and stands. Gives `result`. */
-  stop(): Promise<JobSummary>;
+  stop(options?: StopOptions): Promise<StoppedSummary>;
+  /**
+   * Writes a savepoint while the job goes on: to `path`, which is not there yet, or, where that is a directory, to a
+   * folder of its own in it; by default to `execution.checkpointing.savepoint-dir`, else the checkpoint directory.
+   * Rejects with JOB_NOT_RUNNING, SAVEPOINT_ABORTED or SAVEPOINT_NOT_WRITTEN; the job goes on then, too.
+   */
+  savepoint(path?: string): Promise<Savepoint>;
   /** Ends the job and drops what it has not committed. Resolves when nothing of it is left, and never rejects. */
   cancel(): Promise<void>;
   /** What the job has done so far; after its end, what it had done. */
@@ -118,6 +135,7 @@ export async function start<J extends Job = Job>(
 
 const TAKES: Readonly<Record<keyof StartOptions, true | OptionKind>> = {
   ...{ params: true, parallelism: NUMBER, config: true, fresh: FLAG, allowNonRestored: FLAG },
+  ...{ from: true, renamedFrom: true },
   ...{ signal: true, print: FUNCTION, log: FUNCTION },
 };
 
@@ -192,7 +210,7 @@ async function begin({ module, bundle, configuration, share, params, options }: 
     env,
     planned,
     claimed,
-    ...(checkpoints !== null && { checkpoints }),
+    ...(checkpoints !== null && { checkpoints, control: controlOf(checkpoints, env, say) }),
     bundle: bundle.url,
     params,
     configuration,
@@ -216,22 +234,31 @@ async function begin({ module, bundle, configuration, share, params, options }: 
   return handle;
 }
 
-type Opening = Omit<CheckpointsOptions, "fresh" | "allowNonRestored">;
-
 async function openedCheckpoints(
-  opening: Opening,
-  { fresh = false, allowNonRestored = false }: StartOptions,
+  opening: Omit<CheckpointsOptions, "fresh">,
+  options: StartOptions,
 ): Promise<OpenedCheckpoints | null> {
-  const checkpoints = await checkpointsOpen({ ...opening, fresh, allowNonRestored });
-  if (checkpoints !== null || (!fresh && !allowNonRestored)) return checkpoints;
-  const name = fresh ? "fresh" : "allowNonRestored";
+  const checkpoints = await checkpointsOpen({ ...opening, fresh: options.fresh === true });
+  const name = (["fresh", "from", "renamedFrom", "allowNonRestored"] as const).find((each) => options[each]);
+  if (checkpoints !== null || name === undefined) return checkpoints;
   throw new UserError("OPTION_WITHOUT_EFFECT", `${name} of start has no effect without checkpoints`, {
     fix: `give config: { "${OPTIONS.checkpointDirectory.key}": "dir" }, or leave it out`,
   });
 }
 
-function configurationOf({ config = {}, parallelism }: StartOptions): Configuration {
-  const values = parallelism === undefined ? config : { ...config, [OPTIONS.parallelism.key]: parallelism };
+function controlOf({ directory }: OpenedCheckpoints, { timers }: Env, log: (line: string) => void) {
+  return (job: Controlled): OpenRun => runOpen(job, { timers, directory: directory.path, log });
+}
+
+function configurationOf(options: StartOptions): Configuration {
+  const { config = {}, parallelism, from, renamedFrom, allowNonRestored } = options;
+  const values: ConfigValues = {
+    ...config,
+    ...(parallelism !== undefined && { [OPTIONS.parallelism.key]: parallelism }),
+    ...(from !== undefined && { [OPTIONS.restorePath.key]: from }),
+    ...(renamedFrom !== undefined && { [OPTIONS.restoreJobName.key]: renamedFrom }),
+    ...(allowNonRestored !== undefined && { [OPTIONS.ignoreUnclaimedState.key]: allowNonRestored }),
+  };
   return new Configuration([parallelismLayer(false), ...machineEnvironment(), { origin: { kind: "code" }, values }]);
 }
 

@@ -311,6 +311,42 @@ export const OPTIONS = {
     default: "false",
     doc: "Whether state in checkpoints is compressed.",
   }),
+  checkpointRetention: option({
+    key: "execution.checkpointing.externalized-checkpoint-retention",
+    type: oneOf("retain-on-cancellation", "delete-on-cancellation", "no-externalized-checkpoints"),
+    default: "retain-on-cancellation",
+    doc: "Whether checkpoints stay when the job is cancelled; with no-externalized-checkpoints they go when it has failed for good as well. After a stop they always stay. Flink's default is to keep none.",
+  }),
+  savepointDirectory: option({
+    key: "execution.checkpointing.savepoint-dir",
+    type: text("path"),
+    default: null,
+    doc: "Directory for savepoints that are asked for without a path. Default: the checkpoint directory.",
+  }),
+  restorePath: option({
+    key: "execution.state-recovery.path",
+    type: text("path"),
+    default: null,
+    doc: "Savepoint, checkpoint or checkpoint directory that the job starts from, when its own checkpoint directory has none.",
+  }),
+  restoreClaimMode: option({
+    key: "execution.state-recovery.claim-mode",
+    type: oneOf("no-claim", "claim"),
+    default: "no-claim",
+    doc: "What becomes of the savepoint that a job started from: with no-claim it stays as it is; with claim the job removes it once it has enough checkpoints of its own.",
+  }),
+  ignoreUnclaimedState: option({
+    key: "execution.state-recovery.ignore-unclaimed-state",
+    type: boolean(),
+    default: "false",
+    doc: "Drop what a checkpoint has of operators that the job does not have any more, instead of refusing it.",
+  }),
+  restoreJobName: option({
+    key: "millrace.state-recovery.job-name",
+    type: text("name"),
+    default: null,
+    doc: "Name that the job had when what it starts from was taken: for a job that has another one since.",
+  }),
   restartStrategy: option({
     key: "restart-strategy.type",
     type: oneOf("none", "fixed-delay", "exponential-delay", "failure-rate"),

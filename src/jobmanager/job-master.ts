@@ -22,6 +22,7 @@ import { DialedSession, type Session } from "../protocol/session.ts";
 import { sessionTiming } from "../protocol/session-timing.ts";
 import type { FromSlot, JobDescriptor, TaskId, ToSlot } from "../protocol/slot-messages.ts";
 import type { FromTaskManager, ToTaskManager } from "../protocol/task-manager-messages.ts";
+import type { HeldCheckpoint } from "./checkpointing/checkpoint-driver.ts";
 import type { CheckpointingState } from "./checkpointing/coordinator.ts";
 import { JobCheckpointing, type JobCheckpoints } from "./checkpointing/job-checkpoints.ts";
 import type { CommitTry } from "./commits/job-commits.ts";
@@ -181,6 +182,38 @@ export class JobMaster {
   /** Takes a checkpoint now, beside those that are taken by themselves; does nothing while not all tasks run. */
   checkpoint(): void {
     this.#checkpoints?.checkpoint();
+  }
+
+  /** All tasks run, and nobody has asked them to end. */
+  get isRunning(): boolean {
+    return this.#state.phase === "running" && this.#checkpoints?.isStopping !== true;
+  }
+
+  /** Somebody has ended the job. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /**
+   * Ends the input where it is: windows fire, what sinks have written becomes visible, and the job has finished. While
+   * all tasks run (`isRunning`).
+   */
+  drain(): void {
+    assert(this.isRunning, "a job is drained while it runs");
+    this.#isEnding = true;
+    this.#checkpoints?.drain();
+    this.#postAll({ kind: "drain" });
+  }
+
+  /** What the job comes to is to be a savepoint: its final checkpoint needs nothing but itself. */
+  keepFinal(): void {
+    this.#checkpoints?.keepFinal();
+  }
+
+  /** As `JobCheckpointing.take`; while all tasks run. */
+  takeCheckpoint(): Promise<HeldCheckpoint> {
+    assert(this.#checkpoints !== null, "a job that takes checkpoints");
+    return this.#checkpoints.take();
   }
 
   /** How its checkpoints stand; null: it takes none. */

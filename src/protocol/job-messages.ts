@@ -1,6 +1,7 @@
 // Messages between whoever started a job and the runtime that runs it. Plain data: the two may be in different threads
 // or processes.
 
+import type { Savepoint } from "../checkpoint/savepoint.ts";
 import type { Connection, Says } from "../network/transport.ts";
 import type { EngineErrorData } from "./error-data.ts";
 import type { TaskId } from "./slot-messages.ts";
@@ -10,6 +11,10 @@ export type ToJob =
   | { readonly kind: "cancel" }
   /** Ends the job; of an endless one, what its sinks have written becomes visible. */
   | { readonly kind: "stop" }
+  /** As "stop"; with a savepoint of what it comes to, or after its input has ended where it is. "savepoint", once. */
+  | ({ readonly kind: "stopWith"; readonly request: number } & StopHow)
+  /** "savepoint", once; null: to its usual place. */
+  | { readonly kind: "savepoint"; readonly request: number; readonly path: string | null }
   /** Ends the job for a reason that it has not seen. */
   | { readonly kind: "fail"; readonly error: EngineErrorData }
   | { readonly kind: "metrics"; readonly request: number }
@@ -20,8 +25,14 @@ export type FromJob =
   | { readonly kind: "rows"; readonly task: TaskId; readonly sink: string; readonly rows: Uint8Array }
   | { readonly kind: "metrics"; readonly request: number; readonly metrics: JobMetrics }
   | { readonly kind: "exceptions"; readonly request: number; readonly exceptions: JobExceptions }
+  /** Null: none was asked for. */
+  | { readonly kind: "savepoint"; readonly request: number; readonly savepoint: Savepoint | null }
+  | { readonly kind: "refused"; readonly request: number; readonly error: EngineErrorData }
   /** No rows follow, though metrics may still be asked for. */
   | { readonly kind: "ended"; readonly end: JobEnd };
+
+/** `savepoint`: null for none; its path null for its usual place. */
+export type StopHow = { readonly savepoint: { readonly path: string | null } | null; readonly drain: boolean };
 
 /** The end of whoever started the job, and that of the job. */
 export type JobControl = Connection<Says<ToJob>, Says<FromJob>>;

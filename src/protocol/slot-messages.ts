@@ -73,6 +73,8 @@ export type TaskDescriptor = {
 /** What a task starts from. */
 export type TaskRestore = {
   readonly checkpoint: CheckpointId;
+  /** What the names of its files are relative to; null: where the job's own checkpoints lie. */
+  readonly place: string | null;
   /** It had come to its end, and has nothing more to do. */
   readonly finished: boolean;
   /** By uid of the operator. */
@@ -118,6 +120,8 @@ export type ToSlot =
     }
   /** Stop where you are, and prepare what sinks have written so far (an endless job that its user has stopped). */
   | { readonly kind: "prepare" }
+  /** Sources end where they are, as if there were no more: all tasks come to their end by it. */
+  | { readonly kind: "drain" }
   /** Every task of the job has prepared: make this visible, whoever has prepared it; "committed" or "commitFailed". */
   | { readonly kind: "commit"; readonly task: TaskId; readonly prepared: PreparedSink }
   /** Nobody will commit this, and whoever has prepared it is gone. */

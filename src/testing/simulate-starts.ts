@@ -144,10 +144,7 @@ class Processes {
     const { plan } = planned.graph;
     const log = (line: string): void => this.#note(line);
     const claimed = await planned.claim(env.disk);
-    const checkpoints = await checkpointsOpen({
-      ...{ env, cwd: "/", plan, configuration, log },
-      ...{ fresh: false, allowNonRestored: false },
-    });
+    const checkpoints = await checkpointsOpen({ ...{ env, cwd: "/", plan, configuration, log }, fresh: false });
     assert(checkpoints !== null, "the job has a checkpoint directory");
     this.#note(`parallelism ${own.parallelism}`);
     const run = embeddedStart({ ...process, claimed, checkpoints, log });

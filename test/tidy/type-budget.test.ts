@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { ROOT, repoFiles } from "./repo-files.ts";
 
 /** Raise it knowingly: by what the new cases add, not to make room. */
-const INSTANTIATIONS_MAX = 136_000;
+const INSTANTIATIONS_MAX = 138_000;
 
 test("the type tests compile within their budget of type instantiations", () => {
   const files = repoFiles(/^src\/.*\.types\.ts$/);

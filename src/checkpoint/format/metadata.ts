@@ -48,6 +48,10 @@ export type CheckpointMetadata = {
   readonly kind: "checkpoint" | "savepoint";
   readonly jobId: JobId;
   readonly jobName: string;
+  /** All that its sinks had prepared is committed. Default: nobody knows. */
+  readonly settled?: boolean;
+  /** Its sources were ended ahead of their end: what is restored from it has nothing more to do. Default: false. */
+  readonly drained?: boolean;
   /** By the wall clock, for people only. */
   readonly completedAt: string;
   readonly planHash: string;

@@ -9,7 +9,8 @@ import type { CheckpointStorage, ObjectReader, ObjectWriter } from "./checkpoint
 import { damaged } from "./damage.ts";
 
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
-const UNFINISHED = ".unfinished-";
+/** What names of files and folders begin with that are being written. */
+export const UNFINISHED = ".unfinished-";
 
 export class DirectoryStorage implements CheckpointStorage {
   readonly place: string;
@@ -76,10 +77,18 @@ export class DirectoryStorage implements CheckpointStorage {
     if ((await this.#disk.stat(this.place)) !== null) await this.#sweep(this.place);
   }
 
+  /** A file or folder, with all that is in it. */
+  async removeUnfinished(entry: string, path: string = this.place): Promise<void> {
+    assert(entry.startsWith(UNFINISHED), `${entry} may be whole`);
+    const inner = `${path}/${entry}`;
+    if ((await this.#disk.stat(inner))?.kind === "directory") await this.#removeDirectory(inner);
+    else await this.#disk.remove(inner);
+  }
+
   async #sweep(path: string): Promise<void> {
     for (const entry of await this.#disk.list(path)) {
       const inner = `${path}/${entry}`;
-      if (entry.startsWith(UNFINISHED)) await this.#disk.remove(inner);
+      if (entry.startsWith(UNFINISHED)) await this.removeUnfinished(entry, path);
       if (!NAME.test(entry) || (await this.#disk.stat(inner))?.kind !== "directory") continue;
       await this.#sweep(inner);
       if ((await this.#disk.list(inner)).length === 0) await this.#disk.remove(inner);

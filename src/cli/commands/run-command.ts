@@ -2,6 +2,8 @@
 
 import type { Job } from "../../api/job.ts";
 import { nodeEnv } from "../../base/env-node.ts";
+import type { Controlled } from "../../client/control/run-control.ts";
+import { runOpen } from "../../client/control/run-place-node.ts";
 import type { EmbeddedJob } from "../../client/embedded.ts";
 import { embeddedHandle } from "../../client/embedded-handle.ts";
 import type { ErrorReport } from "../../client/errors/error-report.ts";
@@ -35,7 +37,7 @@ const STATUS_EVERY_MS = 500;
 export async function runCommand(session: Session, terminal: Terminal, interrupts: Interrupts): Promise<number> {
   const { line } = session;
   const asJson = line.flags.has("json");
-  const { run, handle, print, checkpoints } = await started(session, terminal, asJson);
+  const { run, handle, print, checkpoints, control } = await started(session, terminal, asJson);
   session.plan = run.plan;
   interrupts.start({
     stop: () => run.stop(),
@@ -70,8 +72,8 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
   if (end.outcome !== "failed" || end.metrics.rowsIn > 0) terminal.note(`  next   ${nextCommand(line, "explain")}`);
   if (lost !== null) return EXIT.jobFailed;
   // Whoever runs services asks for that, and starts it again later.
-  const isAsked = interrupts.reason === "SIGTERM" && checkpoints !== null && end.outcome !== "failed";
-  return isAsked ? EXIT.ok : exitCode(end);
+  const isAsked = (interrupts.reason === "SIGTERM" && checkpoints !== null) || control?.isAsked === true;
+  return isAsked && end.outcome !== "failed" ? EXIT.ok : exitCode(end);
 }
 
 async function started(session: Session, terminal: Terminal, asJson: boolean) {
@@ -101,7 +103,10 @@ async function started(session: Session, terminal: Terminal, asJson: boolean) {
     env,
     planned,
     claimed,
-    ...(checkpoints !== null && { checkpoints }),
+    ...(checkpoints !== null && {
+      checkpoints,
+      control: (asked: Controlled) => runOpen(asked, { ...env, directory: checkpoints.directory.path, log: note }),
+    }),
     bundle: local ? null : (session.bundle?.url ?? null),
     params,
     configuration,

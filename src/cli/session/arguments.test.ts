@@ -49,6 +49,17 @@ test("a negative number is a value, the next option is not", () => {
   assert.equal(lastValue(parse("run", "job.ts", "--config=--odd"), "config"), "--odd");
 });
 
+test("a value that may be left out is none of the options that follow; what has to be given is asked for", () => {
+  const stop = (...args: string[]) => parse("stop", "--run", "dir", ...args);
+  assert.equal(lastValue(stop("--savepoint", "there", "--drain"), "savepoint"), "there");
+  const bare = stop("--savepoint", "--drain");
+  assert.deepEqual([...bare.flags].sort(), ["drain", "savepoint"]);
+  assert.ok(stop("--drain", "--savepoint").flags.has("savepoint"));
+  assert.match(refusal("stop", "--drain"), /^CLI_OPTION_MISSING: millrace stop needs --run \(write .* --run dir\)/);
+  assert.equal(parse("savepoint", "--run", "dir", "there").positional, "there");
+  assert.equal(parse("savepoint", "dispose", "there").command.name, "savepoint dispose");
+});
+
 test("what is mistyped is refused, with what was probably meant", () => {
   assert.match(
     refusal("rum", "job.ts"),
@@ -62,7 +73,7 @@ test("what is mistyped is refused, with what was probably meant", () => {
   assert.match(refusal("version"), /did you mean npx millrace --version\?/);
   assert.match(
     refusal("frobnicate"),
-    /commands are: run, dev, explain, test, checkpoints, state ls, state get, state export, state diff, memory explain, config show, init/,
+    /commands are: run, dev, explain, test, checkpoints, state ls, state get, state export, state diff, savepoint, savepoint dispose, stop, cancel, memory explain, config show, init/,
   );
   assert.match(
     refusal("run", "job.ts", "--paralelism", "2"),

@@ -5,8 +5,8 @@ import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 
 export type OptionSpec = {
-  /** "flag" takes no value; "values" may be given several times. */
-  readonly takes: "flag" | "value" | "values";
+  /** "flag" takes no value; "optional" may have one; "values" may be given several times. */
+  readonly takes: "flag" | "value" | "values" | "optional";
   readonly short?: string;
   /** What stands for the value in the help: "n". */
   readonly value?: string;
@@ -24,6 +24,8 @@ export type CommandSpec = {
   readonly positionalOptional?: boolean;
   /** What has to come behind it: ["uid", "state"]. */
   readonly further?: readonly string[];
+  /** Options that have to be given. */
+  readonly needs?: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly example: string;
 };
@@ -50,12 +52,13 @@ const HELP: OptionSpec = { takes: "flag", short: "h", help: "this text" };
 /** The command that `given` begins with, and its arguments. Throws CLI_* errors. */
 export function commandLineParse(given: readonly string[], commands: readonly CommandSpec[]): CommandLine {
   const args = wholeCommand(given, commands);
-  const command = commands.find(({ name }) => args.slice(0, words(name)).join(" ") === name);
+  const begun = commands.filter(({ name }) => args.slice(0, words(name)).join(" ") === name);
+  const command = begun.sort((left, right) => words(right.name) - words(left.name))[0];
   if (command === undefined) throw unknownCommand(args, commands);
   const options: Readonly<Record<string, OptionSpec>> = { ...command.options, help: HELP };
   const own = args.slice(words(command.name));
   const { tokens } = parseArgs({
-    args: own,
+    args: withEmptyValues(own, options),
     options: Object.fromEntries(
       Object.entries(options).map(([name, { takes, short }]) => [
         name,
@@ -76,9 +79,18 @@ export function commandLineParse(given: readonly string[], commands: readonly Co
     else values[token.name] = [...(values[token.name] ?? []), value];
   }
   checkExclusive(command, flags);
+  if (!flags.has("help")) checkNeeded(command, values);
   const help = flags.has("help");
   const [first = "", ...further] = help ? [] : checkedPositionals(command, positionals);
   return { command, positional: first, further, flags, values, help, args: own };
+}
+
+/** What takes a value that may be left out, and has none, gets an empty one: the next option is not its value. */
+function withEmptyValues(args: readonly string[], options: Readonly<Record<string, OptionSpec>>): string[] {
+  return args.map((arg, index) => {
+    const isOptional = arg.startsWith("--") && options[arg.slice(2)]?.takes === "optional";
+    return isOptional && (args[index + 1] ?? "-").startsWith("-") ? `${arg}=` : arg;
+  });
 }
 
 /** The last value given; null for none. */
@@ -118,8 +130,8 @@ export function quoted(word: string): string {
 /** `docs` is where the page about the command line lies. */
 export function commandHelp(command: CommandSpec, docs: string): string {
   const { summary, options, example } = command;
-  const rows = Object.entries({ ...options, help: HELP }).map(([option, { value, help }]) => {
-    return [`  ${shown(option)}${value === undefined ? "" : ` ${value}`}`, help] as const;
+  const rows = Object.entries({ ...options, help: HELP }).map(([option, spec]) => {
+    return [`  ${shown(option)}${valueText(spec)}`, spec.help] as const;
   });
   return `${summary}\n\nusage    ${PROGRAM} ${withArgument(command)} [options]\n\n${columns(rows)}\n\nexample  ${example}\ndocs     ${docs}`;
 }
@@ -137,6 +149,11 @@ ${columns(rows)}
 
 example  ${commands[0]?.example ?? ""}
 docs     ${docs}`;
+}
+
+function valueText({ takes, value }: OptionSpec): string {
+  if (value === undefined) return "";
+  return takes === "optional" ? ` [${value}]` : ` ${value}`;
 }
 
 function withArgument({ name, positional: argument, positionalOptional, further = [] }: CommandSpec): string {
@@ -161,6 +178,7 @@ function optionValue(command: CommandSpec, spec: OptionSpec | undefined, token: 
   const { rawName, value, inlineValue } = token;
   const fix = `see ${PROGRAM} ${command.name} --help`;
   if (spec === undefined) throw unknownOption(command, token);
+  if (spec.takes === "optional" && value === "") return null;
   if (spec.takes === "flag") {
     if (value === undefined) return null;
     throw new UserError("CLI_OPTION_VALUE", `${rawName} takes no value, but "${value}" was given`, { fix });
@@ -180,6 +198,14 @@ function checkExclusive({ name, options }: CommandSpec, flags: ReadonlySet<strin
       fix: "leave one of them out",
     });
   }
+}
+
+function checkNeeded({ name, needs = [], options }: CommandSpec, values: CommandLine["values"]): void {
+  const missing = needs.find((each) => values[each] === undefined);
+  if (missing === undefined) return;
+  throw new UserError("CLI_OPTION_MISSING", `millrace ${name} needs ${shown(missing)}`, {
+    fix: `write ${PROGRAM} ${name} ${shown(missing)} ${options[missing]?.value ?? "value"}`,
+  });
 }
 
 function unknownOption(command: CommandSpec, { name, rawName, value = "value" }: OptionToken): UserError {

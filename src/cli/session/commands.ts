@@ -36,12 +36,20 @@ const RUN: Readonly<Record<string, OptionSpec>> = {
   local: { takes: "flag", help: "in this one thread, with checks: records are frozen; parallelism 1 by default" },
   "checkpoint-dir": CHECKPOINT_DIR,
   fresh: { takes: "flag", help: "begin anew; checkpoints there are kept aside" },
+  from: { takes: "value", value: "path", help: "start from a savepoint or another checkpoint; what is there stays" },
+  "renamed-from": { takes: "value", value: "name", help: "name of the job when what --from names was taken" },
   "allow-non-restored": { takes: "flag", help: "drop the state of operators that the job does not have any more" },
   json: {
     takes: "flag",
     help: "a summary as one JSON object on standard output; printed rows go to standard error",
   },
   ...CONFIG,
+};
+
+const OF_RUN: OptionSpec = {
+  takes: "value",
+  value: "dir",
+  help: "checkpoint directory of the job, which runs on this machine",
 };
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -128,6 +136,43 @@ export const COMMANDS: readonly CommandSpec[] = [
       json: JSON_OUT,
     },
     example: "npx millrace state diff backups/clicks-v1 checkpoints/clicks",
+  },
+  {
+    name: "savepoint",
+    summary: "Writes a savepoint of a running job, which goes on; prints where it is.",
+    positional: "path",
+    positionalOptional: true,
+    needs: ["run"],
+    options: { run: OF_RUN, json: JSON_OUT },
+    example: "npx millrace savepoint --run checkpoints/clicks backups/clicks-v1",
+  },
+  {
+    name: "savepoint dispose",
+    summary: "Removes a savepoint.",
+    positional: "path",
+    options: {},
+    example: "npx millrace savepoint dispose backups/clicks-v1",
+  },
+  {
+    name: "stop",
+    summary: "Stops a running job with a last checkpoint; it can go on later.",
+    positional: null,
+    needs: ["run"],
+    options: {
+      run: OF_RUN,
+      savepoint: { takes: "optional", value: "path", help: "keep what it has come to as a savepoint as well" },
+      drain: { takes: "flag", help: "end its input: windows fire, all output is shown; it cannot go on later" },
+      json: JSON_OUT,
+    },
+    example: "npx millrace stop --run checkpoints/clicks --savepoint backups/clicks-v1",
+  },
+  {
+    name: "cancel",
+    summary: "Ends a running job at once; it can go on from its newest checkpoint.",
+    positional: null,
+    needs: ["run"],
+    options: { run: OF_RUN, json: JSON_OUT },
+    example: "npx millrace cancel --run checkpoints/clicks",
   },
   {
     name: "memory explain",

@@ -23,7 +23,6 @@ export async function runCheckpoints(options: RunCheckpointsOptions): Promise<Op
   const checkpoints = await checkpointsOpen({
     ...options,
     fresh: line.flags.has("fresh"),
-    allowNonRestored: line.flags.has("allow-non-restored"),
     log: note,
   });
   if (checkpoints !== null) return checkpoints;
@@ -32,8 +31,9 @@ export async function runCheckpoints(options: RunCheckpointsOptions): Promise<Op
   return null;
 }
 
-function refuseWithout({ flags }: CommandLine): void {
-  const name = ["fresh", "allow-non-restored"].find((each) => flags.has(each));
+function refuseWithout({ flags, values }: CommandLine): void {
+  const only = ["fresh", "from", "renamed-from", "allow-non-restored"];
+  const name = only.find((each) => flags.has(each) || values[each] !== undefined);
   if (name === undefined) return;
   throw new UserError("OPTION_WITHOUT_EFFECT", `--${name} has no effect without checkpoints`, {
     fix: `give --checkpoint-dir DIR (${OPTIONS.checkpointDirectory.key}), or leave it out`,

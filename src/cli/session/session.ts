@@ -21,6 +21,12 @@ import { jobLoad } from "../../taskmanager/runner/job-load-node.ts";
 import { type CommandLine, lastValue, nextCommand, pairs } from "./arguments.ts";
 import { watchMain } from "./main-watch.ts";
 
+const NAMED = {
+  "checkpoint-dir": OPTIONS.checkpointDirectory,
+  from: OPTIONS.restorePath,
+  "renamed-from": OPTIONS.restoreJobName,
+  "allow-non-restored": OPTIONS.ignoreUnclaimedState,
+} as const;
 const EXTENSIONS = [".ts", ".mts", ".js", ".mjs"];
 
 export class Session {
@@ -61,7 +67,6 @@ export class Session {
         fix: `expected ${type.expected}`,
       });
     }
-    const directory = lastValue(this.line, "checkpoint-dir");
     const layers: ConfigLayer[] = [
       parallelismLayer(this.line.flags.has("local")),
       ...(file === null ? [] : [file]),
@@ -71,11 +76,21 @@ export class Session {
         values: {
           ...values,
           ...(given !== null && { [key]: given }),
-          ...(directory !== null && { [OPTIONS.checkpointDirectory.key]: directory }),
+          ...this.#optionValues(),
         },
       },
     ];
     return new Configuration(layers);
+  }
+
+  /** Those of the configuration that have a name on the command line. */
+  #optionValues(): Record<string, string> {
+    const values: Record<string, string> = {};
+    for (const [name, { key }] of Object.entries(NAMED)) {
+      const value = this.line.flags.has(name) ? "true" : lastValue(this.line, name);
+      if (value !== null) values[key] = value;
+    }
+    return values;
   }
 
   /** Bundles and loads the job that the command line names. */

@@ -48,6 +48,31 @@ describe("the commits of checkpoints", () => {
     assert.ok(commits.isSettled);
   });
 
+  test("are acknowledged once: a second answer is to whoever has told the same commit", () => {
+    const { commits, add } = setUp();
+    add(1, "a", "b");
+    assert.ok(commits.committed("a", "out"));
+    assert.ok(!commits.committed("a", "out"));
+    assert.ok(!commits.failed("a", "out", DISK_FULL));
+    assert.ok(commits.committed("b", "out"));
+  });
+
+  test("are waited for with those before them; what is left at the end is told", async () => {
+    const { commits, add } = setUp();
+    await commits.whenCommitted(1 as CheckpointId);
+    add(1, "a");
+    add(3, "a");
+    const told: string[] = [];
+    const [first, second] = [commits.whenCommitted(2 as CheckpointId), commits.whenCommitted(3 as CheckpointId)];
+    void first.then(() => told.push("first"));
+    second.catch(() => told.push("over"));
+    commits.committed("a", "out");
+    await first;
+    assert.deepEqual(told, ["first"]);
+    commits.end(new ExternalError("SAVEPOINT_ABORTED", "it is over"));
+    await assert.rejects(second, { code: "SAVEPOINT_ABORTED" });
+  });
+
   test("that fail outside are tried again, each time later, and fail the job in the end", () => {
     const { commits, add, seen } = setUp();
     add(1, "a", "b");

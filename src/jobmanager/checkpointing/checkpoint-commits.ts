@@ -36,6 +36,7 @@ export class CheckpointCommits {
   readonly #waiting: Prepared[] = [];
   #checkpoint = 0 as CheckpointId;
   #commits: Commits = new Map();
+  readonly #waiters: { readonly upTo: CheckpointId; readonly told: PromiseWithResolvers<void> }[] = [];
 
   constructor(options: CheckpointCommitsOptions) {
     this.#options = options;
@@ -43,6 +44,27 @@ export class CheckpointCommits {
 
   get isSettled(): boolean {
     return this.#waiting.length === 0 && this.#commits.size === 0;
+  }
+
+  /** Resolves when nothing of this checkpoint, or of those before it, is left to commit; rejects at the end (`end`). */
+  whenCommitted(upTo: CheckpointId): Promise<void> {
+    const told = Promise.withResolvers<void>();
+    this.#waiters.push({ upTo, told });
+    this.#tell();
+    return told.promise;
+  }
+
+  /** Nothing more is committed. */
+  end(reason: EngineError): void {
+    for (const { told } of this.#waiters.splice(0)) told.reject(reason);
+  }
+
+  #tell(): void {
+    const underWay = this.#commits.size > 0 ? this.#checkpoint : (this.#waiting[0]?.checkpoint ?? Infinity);
+    for (const { upTo, told } of this.#waiters.splice(0)) {
+      if (upTo < underWay) told.resolve();
+      else this.#waiters.push({ upTo, told });
+    }
   }
 
   add(checkpoint: CheckpointId, prepared: readonly TaskPrepared[]): void {
@@ -63,7 +85,8 @@ export class CheckpointCommits {
   /** False: it is none of these. */
   committed(task: TaskId, sink: string): boolean {
     const commit = this.#commits.get(commitKey(task, sink));
-    if (commit === undefined) return false;
+    // At the end of an endless job the same is committed a second time, as the last of the job.
+    if (commit === undefined || isSettled(commit)) return false;
     this.#commits = commitsWith(this.#commits, { ...commit, phase: "committed" });
     this.#options.onCommitted(task, sink, this.#checkpoint);
     if ([...this.#commits.values()].every(isSettled)) this.#next();
@@ -74,7 +97,7 @@ export class CheckpointCommits {
   failed(task: TaskId, sink: string, error: EngineErrorData): boolean {
     const { retries, slotOf, post, fail } = this.#options;
     const before = this.#commits.get(commitKey(task, sink));
-    if (before === undefined) return false;
+    if (before === undefined || isSettled(before)) return false;
     const cause = errorFromData(error);
     const { commit, retry } = commitAfterFailure(before, { slots: cause.retryable ? [slotOf(task)] : [], retries });
     this.#commits = commitsWith(this.#commits, commit);
@@ -93,6 +116,7 @@ export class CheckpointCommits {
       this.#commits = commitsWith(this.#commits, commit);
       post({ commit, delayMs: 0 });
     }
+    this.#tell();
     if (prepared.length > 0) return;
     if (this.#waiting.length > 0) this.#next();
     else onSettled();

@@ -84,9 +84,15 @@ type UnderWay = {
   readonly acknowledged: Map<TaskId, WrittenState>;
   readonly coordinators: Map<string, Json>;
   timing: CheckpointTiming;
-  /** Of its state; 0: it was not stored yet. */
-  bytes: number;
+  /** Null: it was not stored yet. */
+  metadata: CheckpointMetadata | null;
 };
+
+/** A checkpoint that was asked for by itself, and is there until it is let go of. */
+export type HeldCheckpoint = { readonly metadata: CheckpointMetadata; readonly release: () => Promise<void> };
+
+/** Who waits for one. */
+type Waiter = PromiseWithResolvers<HeldCheckpoint>;
 
 /** What is known of a task before it runs. */
 type TaskPlace = { readonly subtask: number; readonly isReader: boolean; readonly sinks: readonly string[] };
@@ -106,12 +112,17 @@ export class CheckpointDriver {
   #state: CheckpointingState;
   #timer: TimerHandle | null = null;
   #storing: Promise<void> = Promise.resolve();
+  readonly #waiters = new Map<CheckpointId, Waiter>();
+  /** Its sources are ended ahead of their end. */
+  #drained: boolean;
+  #isFinalKept = false;
 
   constructor(options: CheckpointDriverOptions) {
     this.#options = options;
     this.#state = options.state;
     const { tasks, graph, restored } = options;
     this.#commits = !isBounded(graph.plan);
+    this.#drained = restored?.metadata.drained === true;
     this.#committables = restored === null ? Committables.none : uncommittedOf(graph, restored);
     this.#tasks = tasks;
     this.#places = this.#placesOf(tasks);
@@ -163,6 +174,29 @@ export class CheckpointDriver {
 
   ask(what: CheckpointKind): void {
     this.#tell({ kind: "asked", nowMs: this.#nowMs(), what });
+  }
+
+  /** The final checkpoint is written out as a savepoint. */
+  keepFinal(): void {
+    this.#isFinalKept = true;
+  }
+
+  /** The final checkpoint says so. */
+  drain(): void {
+    this.#drained = true;
+  }
+
+  /** Takes one now. Rejects with SAVEPOINT_ABORTED when it is given up. */
+  take(): Promise<HeldCheckpoint> {
+    const { running, pending, nextId } = this.#state;
+    const waiter = Promise.withResolvers<HeldCheckpoint>();
+    if (running === null || pending.some(({ kind }) => kind === "final")) {
+      waiter.reject(notTaken("not all tasks of the job run"));
+      return waiter.promise;
+    }
+    this.#waiters.set(nextId as CheckpointId, waiter);
+    this.#tell({ kind: "asked", nowMs: this.#nowMs(), what: "savepoint" });
+    return waiter.promise;
   }
 
   /** A task has come to its end; its sinks have prepared this. */
@@ -228,14 +262,15 @@ export class CheckpointDriver {
       case "coordinate":
         this.#underWay.set(decision.id, {
           ...{ startedMs: this.#nowMs(), acknowledged: new Map(), coordinators: new Map() },
-          ...{ timing: { alignment: 0, sync: 0, async: 0 }, bytes: 0 },
+          ...{ timing: { alignment: 0, sync: 0, async: 0 }, metadata: null },
         });
         postAll({ kind: "coordinate", checkpoint: decision.id });
         break;
       case "trigger":
         postAll({
           ...{ kind: "checkpoint", checkpoint: decision.id },
-          ...{ isFinal: decision.what === "final", canonical: decision.what === "savepoint" },
+          isFinal: decision.what === "final",
+          canonical: decision.what === "savepoint" || (decision.what === "final" && this.#isFinalKept),
         });
         break;
       case "goOn":
@@ -250,6 +285,8 @@ export class CheckpointDriver {
       case "abort":
         this.#underWay.delete(decision.id);
         postAll({ kind: "checkpointAborted", checkpoint: decision.id });
+        this.#waiters.get(decision.id)?.reject(notTaken(decision.reason));
+        this.#waiters.delete(decision.id);
         onFailed(decision.id, decision.reason);
         break;
       case "discard":
@@ -268,7 +305,7 @@ export class CheckpointDriver {
     const { store } = this.#options;
     try {
       const metadata = this.#metadata(id, what);
-      this.#underWay.get(id)!.bytes = stateBytes(metadata);
+      this.#underWay.get(id)!.metadata = metadata;
       await store.complete(metadata);
       this.#tell({ kind: "stored", id, nowMs: this.#nowMs() });
     } catch (error) {
@@ -283,7 +320,8 @@ export class CheckpointDriver {
     const parts = { ...underWay, id, committables: this.#committables };
     return {
       ...{ id, jobId: job.jobId, jobName: graph.plan.name },
-      kind: what === "savepoint" ? "savepoint" : "checkpoint",
+      kind: "checkpoint",
+      ...(what === "final" && this.#drained && { drained: true }),
       completedAt: new Date(env.clock.nowMs()).toISOString(),
       ...{ planHash: job.planHash, planText: job.planText },
       operators: operatorStates(graph, this.#tasks, parts),
@@ -292,15 +330,18 @@ export class CheckpointDriver {
   }
 
   #complete(id: CheckpointId, kind: CheckpointKind): void {
-    const { onCompleted, postAll, env } = this.#options;
-    const { startedMs, timing, bytes } = this.#underWay.get(id)!;
+    const { onCompleted, postAll, env, store } = this.#options;
+    const { startedMs, timing, metadata } = this.#underWay.get(id)!;
+    assert(metadata !== null, "what is complete was stored");
     this.#underWay.delete(id);
+    this.#waiters.get(id)?.resolve({ metadata, release: store.hold(id) });
+    this.#waiters.delete(id);
     postAll({ kind: "checkpointCompleted", checkpoint: id });
     const due = this.#commits ? this.#committables.between(this.#committedUpTo, id) : [];
     const prepared = due.map((each) => this.#withTask(each));
     this.#committedUpTo = Math.max(this.#committedUpTo, id);
     const durationMs = this.#nowMs() - startedMs;
-    onCompleted({ id, kind, atMs: env.clock.nowMs(), durationMs, bytes, timing }, prepared);
+    onCompleted({ id, kind, atMs: env.clock.nowMs(), durationMs, bytes: stateBytes(metadata), timing }, prepared);
   }
 
   #withTask({ subtask, prepared }: ReturnType<Committables["between"]>[number]): TaskPrepared {
@@ -351,6 +392,12 @@ function longest(left: CheckpointTiming, right: CheckpointTiming): CheckpointTim
     sync: Math.max(left.sync, right.sync),
     async: Math.max(left.async, right.async),
   };
+}
+
+function notTaken(reason: string): ExternalError {
+  return new ExternalError("SAVEPOINT_ABORTED", `the checkpoint for the savepoint was given up: ${reason}`, {
+    fix: "ask for it again",
+  });
 }
 
 function notCheckpointed(reason: string): ExternalError {

@@ -9,7 +9,9 @@
 //       reader has made its snapshot, or the checkpoint is given up: each split is in exactly one place (I15).
 //   C3. A checkpoint is completed only when each task has acknowledged it and it was stored, which includes that the
 //       pointer names it; only then is anybody told (I6).
-//   C4. A completed checkpoint overtakes those that were asked for before it; savepoints are no part of that order.
+//   C4. Checkpoints are completed in the order of their ids: one that is completed, or is being stored, overtakes those
+//       that were asked for before it. The one that is taken for a savepoint is one of them, begun at once, and none
+//       that is periodic begins beside it.
 //   C5. An aborted checkpoint is told to all tasks, so that none waits for its barriers, and what was written for it is
 //       removed; also what comes in for it later (I7, I4).
 //   C6. A task that has come to its end counts as one that has acknowledged what it had not taken: all that it had to
@@ -33,13 +35,16 @@ export type CheckpointingOptions = {
   readonly timeoutMs: number;
   /** Periodic ones under way at once. */
   readonly maxConcurrent: number;
-  /** Failures of periodic checkpoints in a row that the job goes on after. */
+  /** Failures of periodic checkpoints in a row that the job goes on after. Those of savepoints are their owner's. */
   readonly tolerableFailures: number;
   /** Completed checkpoints that are kept. */
   readonly retained: number;
 };
 
-/** "final": of a job whose input has ended, or which was asked to stop; nothing is taken after it. */
+/**
+ * "savepoint": taken to be written out once more, for its owner (checkpoint/savepoint.ts). "final": of a job whose
+ * input has ended, or which was asked to stop; nothing is taken after it.
+ */
 export type CheckpointKind = "periodic" | "savepoint" | "final";
 
 type Pending = {
@@ -295,6 +300,11 @@ function acknowledged(state: CheckpointingState, id: CheckpointId, task: TaskId)
 
 function storedWhenAcknowledged(state: CheckpointingState, pending: Pending): CheckpointingStep {
   if (pending.phase !== "taking" || pending.waiting.size > 0) return unchanged(replaced(state, pending));
+  const later = state.pending.find(({ id, phase }) => id > pending.id && phase === "storing");
+  if (later !== undefined) {
+    const reason = `checkpoint ${later.id}, which came after it, is being stored`;
+    return { state: without(state, [pending]), decisions: abortOf(pending, reason) };
+  }
   assert(pending.readers.size === 0, "a reader acknowledges what it has read");
   return {
     state: replaced(state, { ...pending, phase: "storing" }),
@@ -324,8 +334,7 @@ function stored(state: CheckpointingState, id: CheckpointId, nowMs: number): Che
   assert(pending?.phase === "storing", `checkpoint ${id} was stored unasked`);
   const complete: CheckpointDecision = { kind: "complete", id, what: pending.kind };
   const rest = without(state, [pending]);
-  if (pending.kind === "savepoint") return { state: rest, decisions: [complete] };
-  const isOvertaken = (each: Pending): boolean => each.id < id && each.kind !== "savepoint" && each.phase !== "storing";
+  const isOvertaken = (each: Pending): boolean => each.id < id && each.phase !== "storing";
   const overtaken = rest.pending.filter(isOvertaken);
   const { retained, minPauseMs } = state.options;
   const known = [...state.completed, id].sort((left, right) => left - right);
@@ -375,10 +384,11 @@ function then(step: CheckpointingStep, more: (state: CheckpointingState) => Chec
   return { state, decisions: [...step.decisions, ...decisions] };
 }
 
-/** C8 */
+/** C4, C8 */
 function mayBegin(state: CheckpointingState): boolean {
-  const periodic = state.pending.filter(({ kind }) => kind !== "savepoint");
-  return periodic.length < state.options.maxConcurrent && !areHeld(state);
+  const { pending, options } = state;
+  if (pending.some(({ kind }) => kind === "savepoint")) return false;
+  return pending.length < options.maxConcurrent && !areHeld(state);
 }
 
 function find({ pending }: CheckpointingState, id: CheckpointId): Pending | null {

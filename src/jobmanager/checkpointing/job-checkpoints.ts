@@ -5,7 +5,7 @@
 //   L2. What belongs to tasks that have failed is committed by those that begin anew, and by nobody else.
 
 import type { Env } from "../../base/env.ts";
-import type { EngineError } from "../../base/errors.ts";
+import { type EngineError, ExternalError } from "../../base/errors.ts";
 import type { CheckpointId } from "../../base/ids.ts";
 import type { CompletedCheckpointStore } from "../../checkpoint/completed-store.ts";
 import type { RestorePlan } from "../../checkpoint/restore.ts";
@@ -20,7 +20,12 @@ import type {
 } from "../../protocol/slot-messages.ts";
 import type { CommitTry } from "../commits/job-commits.ts";
 import { CheckpointCommits, type TaskPrepared } from "./checkpoint-commits.ts";
-import { CheckpointDriver, type CheckpointReport, type CompletedCheckpoint } from "./checkpoint-driver.ts";
+import {
+  CheckpointDriver,
+  type CheckpointReport,
+  type CompletedCheckpoint,
+  type HeldCheckpoint,
+} from "./checkpoint-driver.ts";
 import type { CheckpointingState } from "./coordinator.ts";
 
 /** What a job is given to take checkpoints. */
@@ -100,6 +105,7 @@ export class JobCheckpointing {
   pause(tasks: ReadonlySet<TaskId>): void {
     this.#last = null;
     this.#driver.pause();
+    this.#commits.end(notCommitted());
     this.#commits.drop(tasks); // L2
   }
 
@@ -116,12 +122,38 @@ export class JobCheckpointing {
   /** The job is over. Resolves when nothing is being stored any more. */
   async end(): Promise<void> {
     this.#driver.pause();
+    this.#commits.end(notCommitted());
     await this.#driver.stored();
   }
 
   /** Takes one now, beside those that are taken by themselves. */
   checkpoint(): void {
     this.#driver.ask("periodic");
+  }
+
+  /** The final checkpoint says that its input was ended ahead of its end. */
+  drain(): void {
+    this.#driver.drain();
+  }
+
+  /** The final checkpoint is written out as a savepoint. */
+  keepFinal(): void {
+    this.#driver.keepFinal();
+  }
+
+  /**
+   * Takes one now. Resolves when all that sinks had prepared for it is committed, of an endless job; rejects with
+   * SAVEPOINT_ABORTED when it is given up, or tasks fail or end before.
+   */
+  async take(): Promise<HeldCheckpoint> {
+    const held = await this.#driver.take();
+    try {
+      await this.#commits.whenCommitted(held.metadata.id);
+      return held;
+    } catch (error) {
+      await held.release();
+      throw error;
+    }
   }
 
   /** Ends the job with a last checkpoint. */
@@ -169,4 +201,9 @@ export class JobCheckpointing {
     this.#isStopping = false;
     this.#options.onStopped();
   }
+}
+
+function notCommitted(): EngineError {
+  const what = "tasks of the job have failed or ended before all of it was committed";
+  return new ExternalError("SAVEPOINT_ABORTED", what, { fix: "ask for the savepoint again once the job runs" });
 }

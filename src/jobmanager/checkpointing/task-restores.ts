@@ -10,14 +10,14 @@ import { Committables } from "./committables.ts";
 
 /** The tasks with what they start from. Where checkpoints commit, what was prepared is committed first. */
 export function tasksRestored(graph: JobGraph, tasks: readonly TaskDescriptor[], plan: RestorePlan): TaskDescriptor[] {
-  const commits = !isBounded(graph.plan);
+  const commits = !isBounded(graph.plan) && plan.metadata.settled !== true;
   return tasks.map((task) => ({ ...task, restore: taskRestore(graph.vertices[task.vertex]!, task, plan, commits) }));
 }
 
 /** What a checkpoint holds for its sinks and no task commits as it begins: of bounded jobs alone. */
 export function uncommittedOf(graph: JobGraph, plan: RestorePlan): Committables {
   let all = Committables.none;
-  if (!isBounded(graph.plan)) return all;
+  if (!isBounded(graph.plan) || plan.metadata.settled === true) return all;
   for (const { operators, parallelism } of graph.vertices) {
     for (let subtask = 0; subtask < parallelism; subtask += 1) {
       const prepared = operators.flatMap(({ uid }) => preparedOf(plan, uid, subtask, parallelism));
@@ -33,6 +33,7 @@ function taskRestore(vertex: JobVertex, { subtask }: TaskDescriptor, plan: Resto
   const source = head?.kind === "source" && subtask === 0 ? sourceRestoreOf(plan, head.uid) : null;
   return {
     checkpoint: plan.metadata.id,
+    place: plan.place,
     finished: isFinished(vertex, subtask, plan),
     states: Object.fromEntries(operators.map((operator) => [operator.uid, subtaskRestoreOf(plan, operator, subtask)])),
     source,

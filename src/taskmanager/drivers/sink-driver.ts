@@ -11,8 +11,11 @@ import type { Committable, SinkWriter } from "../../operators/sink.ts";
 import type { RowKind } from "../../types/bytes/row-kind.ts";
 import { connectorFailure } from "../failures/user-failure.ts";
 
-/** "stop": the user ends the job, with a last checkpoint. "end": of the input, or of an endless job without any. */
-export type PrepareMoment = "checkpoint" | "stop" | "end";
+/**
+ * "savepoint": a checkpoint that is to need nothing but itself, where its job shows what was prepared. "stop": the user
+ * ends the job, with a last checkpoint. "end": of the input, or of an endless job without any.
+ */
+export type PrepareMoment = "checkpoint" | "savepoint" | "stop" | "end";
 
 export type SinkDriverOptions = {
   readonly uid: string;
@@ -70,7 +73,7 @@ export class SinkDriver {
     if (this.failure !== null) throw this.failure;
     await this.#named(() => this.#writer.flush());
     // A bounded job that is stopped shows nothing: whoever goes on with it goes on with what is kept back.
-    const isLast = moment === "end" || (moment === "stop" && !this.#bounded);
+    const isLast = moment === "end" || (moment !== "checkpoint" && !this.#bounded);
     const committables = await this.#named(() => this.#writer.prepareCommit(isLast));
     this.#check(committables);
     return committables;

@@ -221,6 +221,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
       const kinds: { readonly [K in ToSlot["kind"]]: Partial<Extract<ToSlot, { readonly kind: K }>> } = {
         deploy: { job: {} as JobDescriptor, tasks: [{ id: "0/0/1" } as TaskDescriptor] },
         prepare: {},
+        drain: {},
         commit: { task, prepared: { sink: "out", committables: [] } },
         discard: { prepared: { sink: "out", committables: [] } },
         close: {},

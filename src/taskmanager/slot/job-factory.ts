@@ -94,9 +94,10 @@ export function jobFactory(options: JobFactoryOptions): TaskFactory {
         taken: (descriptor, snapshot) => checkpoints?.taken(descriptor, snapshot),
         restored: async ({ restore }) => {
           if (restore === undefined || checkpoints === null) return NOTHING;
-          const { storage } = checkpoints;
-          return restoredStates(storage, restore.states, {
-            isOwn: storage === checkpoints.storage,
+          const { place, states: kept } = restore;
+          const storage = place === null ? checkpoints.storage : new DirectoryStorage(env.disk, place);
+          return restoredStates(storage, kept, {
+            isOwn: place === null,
             fill: (fills) => pagesFill(storage, fills, () => assert(!options.isAbandoned(), "the slot was ended")),
           });
         },

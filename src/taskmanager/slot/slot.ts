@@ -156,6 +156,10 @@ export class Slot {
       case "prepare":
         for (const given of this.#tasks.values()) this.#stop(given);
         break;
+      case "drain":
+        for (const { made } of this.#tasks.values()) made?.task.drain();
+        this.#options.wake();
+        break;
       case "commit":
         this.#commit(message);
         break;

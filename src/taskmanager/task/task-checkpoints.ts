@@ -179,11 +179,16 @@ export class TaskCheckpoints {
     );
   }
 
-  async #keptBack({ checkpoint }: Taking): Promise<[readonly PreparedSink[], readonly KeptBack[]]> {
+  async #keptBack(taking: Taking): Promise<[readonly PreparedSink[], readonly KeptBack[]]> {
     const { sinks } = this.#options;
-    const prepared = await preparedBy(sinks, checkpoint === this.final ? "stop" : "checkpoint");
+    const prepared = await preparedBy(sinks, this.#momentOf(taking));
     const kept = await Promise.all(sinks.map(async (sink) => ({ uid: sink.uid, state: await sink.snapshot() })));
     return [prepared, kept];
+  }
+
+  #momentOf({ checkpoint, canonical }: Which): PrepareMoment {
+    if (checkpoint === this.final) return "stop";
+    return canonical ? "savepoint" : "checkpoint";
   }
 
   #told({ startedMs, sent: _sent, canonical: _canonical, ...taking }: Taking, prepared: readonly PreparedSink[]): void {

@@ -39,6 +39,8 @@ export class Task {
   #stalledMs = 0;
   /** Since when it does; NaN: it does not. */
   #stalledSinceMs = NaN;
+  /** Its source is to end where it is. */
+  #isDrained = false;
   /** A checkpoint holds the task up: for room, for its sinks, or as its last one. */
   #isHeld = false;
   /** Set once the sinks have been asked. */
@@ -134,6 +136,11 @@ export class Task {
   /** It counts. */
   checkpointCompleted(checkpoint: number): void {
     this.parts.state.completed(checkpoint);
+  }
+
+  /** Its source ends where it is. Without one, it ends with its input. */
+  drain(): void {
+    this.#isDrained = true;
   }
 
   /** It is given up. */
@@ -256,6 +263,7 @@ export class Task {
   }
 
   #pollSource(source: SourceDriver): "more" | "none" | "end" {
+    if (this.#isDrained) return "end";
     const startMs = this.#chunk.begin();
     const result = source.poll(this.#chunk.size);
     if (result === "wait") return "none";

@@ -99,9 +99,9 @@ export const CHECKPOINTS: readonly Mutant[] = [
   {
     name: "the pointer is set before the metadata is there",
     file: STORE,
-    find: "    const writer = await this.#storage.create(metadataName(metadata.id));\n",
+    find: "    await metadataWrite(this.#storage, metadataName(metadata.id), metadata);\n",
     replace:
-      "    await this.#point(pointerText(metadata.id));\n    const writer = await this.#storage.create(metadataName(metadata.id));\n",
+      "    await this.#point(pointerText(metadata.id));\n    await metadataWrite(this.#storage, metadataName(metadata.id), metadata);\n",
   },
   {
     name: "checkpoints of which none can be read are taken for none",

@@ -21,13 +21,13 @@ export const DRIVERS: readonly Mutant[] = [
   {
     name: "a bounded job that is stopped ends the files that it goes on with",
     file: SINK,
-    find: 'moment === "stop" && !this.#bounded',
-    replace: 'moment === "stop"',
+    find: 'moment !== "checkpoint" && !this.#bounded',
+    replace: 'moment !== "checkpoint"',
   },
   {
     name: "an endless job that is stopped keeps rows back",
     file: SINK,
-    find: 'moment === "end" || (moment === "stop" && !this.#bounded)',
+    find: 'moment === "end" || (moment !== "checkpoint" && !this.#bounded)',
     replace: 'moment === "end"',
   },
   {

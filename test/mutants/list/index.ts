@@ -17,6 +17,7 @@ import { OPERATORS } from "./operators.ts";
 import { PLAN } from "./plan.ts";
 import { PRESSURE } from "./pressure.ts";
 import { PROTOCOL } from "./protocol.ts";
+import { SAVEPOINTS } from "./savepoints.ts";
 import { SNAPSHOTS } from "./snapshots.ts";
 import { STATE } from "./state.ts";
 import { STATE_CHANGES } from "./state-changes.ts";
@@ -45,6 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...JOBMANAGER,
   ...CHECKPOINTS,
   ...CHECKPOINTS_SEEN,
+  ...SAVEPOINTS,
   ...CONNECTORS,
   ...FILE_SOURCES,
   ...CSV,

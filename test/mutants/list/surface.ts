@@ -228,8 +228,8 @@ export const SURFACE: readonly Mutant[] = [
   {
     name: "a failure that stop gives is logged as well",
     file: JOB_HANDLE,
-    find: "    return this.result;\n",
-    replace: "    return this.#result;\n",
+    find: "return { ...(await this.result), savepoint: null };",
+    replace: "return { ...(await this.#result), savepoint: null };",
     tests: JOB_HANDLE_TESTS,
   },
   {

@@ -8,8 +8,9 @@
 //   T2. A commit can be repeated at any time, after any crash, with the same result.
 //   T3. Only parts that a claim of the same sink covers are ever removed, unless `mode` says "replace"; none of an
 //       earlier run by a run without an end.
-//   T4. A run that goes on from a snapshot without an end removes the parts that were committed after it: it writes
-//       their rows again. There are some when a newer snapshot could not be read.
+//   T4. A run that goes on from a snapshot removes the parts that were committed after it, as it writes their rows
+//       again: one without an end at once, one with an end by its commit. There are some when a newer snapshot could
+//       not be read, or was not meant.
 //   T5. A writer that was paused while another run or attempt took over finds its files gone or its claim outdone. All
 //       names it uses are its own: it can neither overwrite nor remove what others have committed.
 //   T6. A part that a checkpoint knows in progress is gone on with by the writer of its subtask; where there is none
@@ -151,6 +152,18 @@ export class FileTarget {
     return (this.#context.uncommitted ?? []) as readonly FileCommit[];
   }
 
+  /**
+   * Of a bounded run: those whose rows the restored snapshot has, for it has all that was prepared. What others have
+   * shown came after it, and is written again. Null: nobody says.
+   */
+  #runsThen(): ReadonlySet<string> | null {
+    const { uncommitted, states = [] } = this.#context;
+    if (uncommitted === undefined) return null;
+    const prepared = this.#uncommitted.map(({ job }) => runId(job));
+    const inProgress = (states as readonly PartState[]).flatMap(({ to }) => partOf(to)?.job ?? []);
+    return new Set([...prepared, ...inProgress]);
+  }
+
   /** Parts of a subtask when the restored snapshot was taken; null: it does not say. */
   #committedThen(subtask: number): number | null {
     const own = this.#uncommitted.filter((each) => each.subtask === subtask);
@@ -279,7 +292,9 @@ export class FileTarget {
   #continued(subtask: number, before: Claim): Claim {
     const { jobId: job, attempt, bounded } = this.#context;
     const committed = bounded ? before.committed : (this.#committedThen(subtask) ?? before.committed);
-    return claimContinued(before, { job, attempt, committed });
+    const claim = claimContinued(before, { job, attempt, committed });
+    const then = bounded && before.job !== job ? this.#runsThen() : null;
+    return then === null ? claim : { ...claim, kept: claim.kept.filter((run) => then.has(run)) };
   }
 
   /**
