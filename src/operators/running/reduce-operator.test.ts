@@ -4,6 +4,7 @@ import { managedStore } from "../../state/managed/managed-store.ts";
 import { heapBlocks } from "../../state/pages/block-source.ts";
 import { PageAllocator } from "../../state/pages/page-allocator.ts";
 import { testOwner } from "../../state/suites/test-owner.contract.ts";
+import { ROW_KIND } from "../../types/bytes/row-kind.ts";
 import { compileKeyHash } from "../../types/keys/key-hash.ts";
 import { t } from "../../types/t.ts";
 import type { OperatorContext } from "../operator.ts";
@@ -15,6 +16,7 @@ function run(
   onThrow: ((error: unknown, record: unknown) => void) | null,
   rows: readonly Row[],
   returned: unknown[] = [],
+  kinds: unknown[] = [],
 ): unknown[] {
   const emitted: unknown[] = [];
   const allocator = new PageAllocator(heapBlocks(1024 * 1024));
@@ -39,7 +41,9 @@ function run(
     },
     onThrow,
   });
-  const output = { offer: (record: unknown) => emitted.push(record) > 0 };
+  const output = {
+    offer: (record: unknown, _timestampMs: number, kind: unknown) => emitted.push(record) > 0 && kinds.push(kind) > 0,
+  };
   operator.open({ uid: "sum", state: store, output } as unknown as OperatorContext);
   const hash = compileKeyHash({ kind: "string" }, "reduce test");
   for (const row of rows) operator.onRecord(row, 0, row.key, hash(row.key));
@@ -57,6 +61,12 @@ describe("reduce", () => {
       other,
       { key: "a", total: 8 },
     ]);
+  });
+
+  test("inserts the first value of each key and updates it from then on", () => {
+    const kinds: unknown[] = [];
+    run(null, [...rows.slice(0, 2), { key: "b", total: 40 }, { key: "a", total: 1 }], [], kinds);
+    assert.deepEqual(kinds, [ROW_KIND.insert, ROW_KIND.updateAfter, ROW_KIND.insert, ROW_KIND.updateAfter]);
   });
 
   test("emits the records that came and that its function made; none is made again from the state", () => {

@@ -108,6 +108,7 @@ export const OPERATORS: readonly Mutant[] = [
     file: "src/operators/windows/rows/window-emitter.ts",
     find: `this.#context.metrics.count("numLateRecordsDropped", count);`,
     replace: `this.#context.metrics.count("numLateRecordsDropped", count > 0 ? 1 : 0);`,
+    tests: ["src/operators/windows/combiner/pre-aggregate-operator.test.ts"],
   },
   {
     name: "a session is given before a record a gap after its last one is late",
@@ -440,7 +441,7 @@ export const OPERATORS: readonly Mutant[] = [
     file: "src/operators/running/reduce-operator.ts",
     find: "    this.#isUpdate = false;\n    let reduced",
     replace: "    let reduced",
-    tests: ["src/taskmanager/task/changelog.test.ts"],
+    tests: ["src/operators/running/reduce-operator.test.ts"],
   },
   {
     name: "what waits in a flatMap loses its kind",
