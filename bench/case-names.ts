@@ -18,4 +18,5 @@ export const CASE_NAMES: readonly string[] = [
   "checkpoint-overhead",
   "checkpoint-1g",
   "restore-1g",
+  "simulate",
 ];

@@ -7,7 +7,7 @@
 //   shared/7-…        files of state that later ones refer to (shared-files.ts)
 //
 //   M1. A checkpoint is complete when the pointer names it, or a later one: files of state first, then metadata, then
-//       the pointer, each durable before the next. The pointer never goes back.
+//       the pointer, each durable before the next. The pointer never goes back, and what it names is not discarded.
 //   M2. Of several that want to complete one, one does: the others see it at the pointer, and are told.
 //   M3. What cannot be read is never taken for nothing: the next older one is tried, each failure is told, and when
 //       none is left the start is refused.
@@ -118,7 +118,7 @@ export class CompletedCheckpointStore {
   /** There is no newest one any more. Those that are there would count again (M1) until they are discarded. */
   async forget(): Promise<void> {
     await this.#storage.remove(POINTER);
-    this.#pointer = undefined;
+    this.#pointer = null;
   }
 
   /** What is discarded from now on stays until nobody holds it; gives what lets go of it. */
@@ -133,12 +133,18 @@ export class CompletedCheckpointStore {
     };
   }
 
-  /** Its metadata first: what a crash leaves of it is no checkpoint any more. Then what it alone has used. */
+  /**
+   * Its metadata first: what a crash leaves of it is no checkpoint any more. Then what it alone has used. What the
+   * pointer names stays: one that was given up, because nobody could say whether the pointer is durable, counts for
+   * whoever starts now.
+   */
   async discard(id: CheckpointId): Promise<void> {
     if (this.#held.has(id)) {
       this.#overdue.add(id);
       return;
     }
+    const pointer = this.#pointer === undefined ? await this.#read() : this.#pointer;
+    if (pointer === pointerText(id)) return;
     const shared = await this.#sharedFiles();
     await this.#storage.remove(metadataName(id));
     await this.#storage.remove(checkpointFolder(id));

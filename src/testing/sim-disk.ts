@@ -7,7 +7,7 @@
 //   D2. A creation, rename or removal survives `crash("power")` for certain only once its directory was synced; those
 //       that were not survive up to some point in time, drawn from the seed.
 //   D3. A failed sync loses what it should have made durable: later syncs of that file succeed and do not bring it
-//       back.
+//       back, unless all of it is written anew.
 //   D4. After any crash, handles of before are dead.
 
 import { posix } from "node:path";
@@ -38,6 +38,14 @@ export type SimDiskFaults = {
   latencyMaxMs: number;
   /** The code an operation shall fail with, or null. */
   fail: (operation: DiskOperation, path: string) => DiskErrorCode | null;
+  /** Milliseconds that it takes on top of that. */
+  slow: (operation: DiskOperation, path: string) => number;
+  /** Whether what is read comes with one bit changed. */
+  flips: (path: string) => boolean;
+  /** Told when an append did not fit. */
+  onFull: (path: string) => void;
+  /** Told when an operation has had its effect. */
+  onDone: (operation: DiskOperation, path: string) => void;
 };
 
 type SimFile = {
@@ -59,6 +67,13 @@ type SimDirectory = {
 };
 
 type SimEntry = SimFile | SimDirectory;
+
+type SimRead = {
+  readonly into: Uint8Array;
+  readonly offset: number;
+  readonly count: number;
+  readonly position: number;
+};
 
 /** A change of names that is not durable yet. */
 type PendingChange = { directories: readonly SimDirectory[]; apply: () => void };
@@ -83,6 +98,10 @@ export class SimDisk implements Disk {
     shortReads: false,
     latencyMaxMs: 1,
     fail: () => null,
+    slow: () => 0,
+    flips: () => false,
+    onFull: () => undefined,
+    onDone: () => undefined,
   };
   /** Handles opened and not closed; a test's measure of leaks. */
   openHandles = 0;
@@ -94,6 +113,7 @@ export class SimDisk implements Disk {
   #pending: PendingChange[] = [];
   #usedBytes = 0;
   #crashes = 0;
+  readonly #rotten: (() => void)[] = [];
   /** All processes die in a crash, and with them their locks. */
   readonly #locks = new Map<string, LockHolder>();
 
@@ -127,6 +147,38 @@ export class SimDisk implements Disk {
     this.#usedBytes += bytes.length;
     this.#setEntry(directory, names.at(-1)!, file);
     this.#makeDurable(directory);
+  }
+
+  /** Bytes of all files together. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** One bit of a file is another one from now on, also of what is durable; false: it has none. */
+  rot(path: string): boolean {
+    const entry = this.#find(path);
+    if (entry?.kind !== "file" || entry.size === 0) return false;
+    const at = this.#random.below(entry.size);
+    const bit = 1 << this.#random.below(8);
+    const { bytes } = entry;
+    bytes[at]! ^= bit;
+    this.#rotten.push(() => {
+      bytes[at]! ^= bit;
+    });
+    return true;
+  }
+
+  /** Somebody puts back what has rotten, from a copy. */
+  heal(): void {
+    for (const heal of this.#rotten.splice(0)) heal();
+  }
+
+  /** What is certain to be there after `crash("power")`; null: nothing is. */
+  durable(path: string): Uint8Array | null {
+    let entry: SimEntry | undefined = this.#root;
+    for (const name of segments(path)) entry = entry?.kind === "directory" ? entry.durable.get(name) : undefined;
+    if (entry?.kind !== "file" || entry.beforeTruncation !== null) return null;
+    return entry.bytes.slice(0, entry.syncedSize);
   }
 
   /** The content as a reader would see it now. */
@@ -244,7 +296,7 @@ export class SimDisk implements Disk {
     effect: () => T,
     crashes = this.#crashes,
   ): Promise<T> {
-    const delayMs = this.#random.next() * this.faults.latencyMaxMs;
+    const delayMs = this.#random.next() * this.faults.latencyMaxMs + this.faults.slow(operation, path);
     return new Promise((resolve, reject) => {
       this.#timers.after(delayMs, () => {
         try {
@@ -253,7 +305,9 @@ export class SimDisk implements Disk {
           if (writes && this.faults.readOnly) throw diskError(VERBS[operation], path, "DISK_READ_ONLY");
           const code = this.faults.fail(operation, path);
           if (code !== null) throw this.#failure(operation, path, code);
-          resolve(effect());
+          const result = effect();
+          this.faults.onDone(operation, path);
+          resolve(result);
         } catch (error) {
           reject(error);
         }
@@ -261,9 +315,12 @@ export class SimDisk implements Disk {
     });
   }
 
-  /** How many of `count` bytes a read returns. */
-  readCount(count: number): number {
-    return this.faults.shortReads && count > 1 ? 1 + this.#random.below(count) : count;
+  /** What a read gives: short, or not what was written, where faults have it so. */
+  read(file: SimFile, path: string, { into, offset, count, position }: SimRead): number {
+    const taken = this.faults.shortReads && count > 1 ? 1 + this.#random.below(count) : count;
+    into.set(file.bytes.subarray(position, position + taken), offset);
+    if (this.faults.flips(path)) into[offset + this.#random.below(taken)]! ^= 1 << this.#random.below(8);
+    return taken;
   }
 
   append(file: SimFile, path: string, bytes: Uint8Array): void {
@@ -278,7 +335,9 @@ export class SimDisk implements Disk {
     file.size += taken.length;
     file.modifiedMs = this.#clock.nowMs();
     this.#usedBytes += taken.length;
-    if (taken.length < bytes.length) throw diskError("write to", path, "DISK_FULL");
+    if (taken.length === bytes.length) return;
+    this.faults.onFull(path);
+    throw diskError("write to", path, "DISK_FULL");
   }
 
   #handle(path: string, file: SimFile): FileHandle {
@@ -313,6 +372,7 @@ export class SimDisk implements Disk {
     if (mode === "create") throw diskError("open", path, "DISK_EXISTS");
     if (existing.kind === "directory") throw diskError("open", path, "DISK_IO", { reason: "it is a directory" });
     existing.beforeTruncation ??= existing.bytes.slice(0, existing.syncedSize);
+    existing.syncLost = false; // All of it is written anew.
     this.#usedBytes -= existing.size;
     existing.size = 0;
     existing.syncedSize = 0;
@@ -414,9 +474,7 @@ class SimHandle implements FileHandle {
     return this.#operate("read", () => {
       const count = Math.min(length, into.length - offset, this.#file.size - position);
       if (count <= 0) return 0;
-      const taken = this.#disk.readCount(count);
-      into.set(this.#file.bytes.subarray(position, position + taken), offset);
-      return taken;
+      return this.#disk.read(this.#file, this.path, { into, offset, count, position });
     });
   }
 

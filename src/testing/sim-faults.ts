@@ -1,185 +1,306 @@
-// What goes wrong in the life of a job that is started until it ends: drawn from the seed, all of it beforehand, so
-// that it can be printed. Every fault happens so many times and not more: in the end the job gets through.
+// Lets happen what a plan says, and counts in which phase it did.
 
 import type { SeededRandom } from "../base/seeded-random.ts";
 import type { FromSlot } from "../protocol/slot-messages.ts";
 import type { DiskErrorCode } from "../storage/disk-error.ts";
 import type { DiskOperation } from "./sim-disk.ts";
-import { spread } from "./sim-machine.ts";
-import type { SlotDeath } from "./sim-slots.ts";
+import { FAULT_CELLS, FAULT_KINDS, type Fault, type FaultKind } from "./sim-fault-plan.ts";
+import type { SimMachine } from "./sim-machine.ts";
+import { PHASES, type Phase, type SimPhases } from "./sim-phases.ts";
+import type { SimSlot } from "./sim-slots.ts";
 
-/** How a process ends, unless its job does so before. */
-export type ProcessEnd = {
-  /** "stop": its user asks for it, `at` milliseconds after the start. */
-  readonly how: "process" | "power" | "stop";
-  /** With the event of this number, or with this operation of the disk on a path like this, once it is done. */
-  readonly at: number | { readonly operation: DiskOperation; readonly path: RegExp; readonly nth: number };
-};
+/** How often each fault happened in each phase. */
+export class FaultCells {
+  readonly #counts = new Map<string, number>();
 
-type DiskFault = {
-  readonly operations: readonly DiskOperation[];
-  readonly path: RegExp;
-  /** The first operation that fails, and how many do. */
-  readonly nth: number;
-  readonly times: number;
-  readonly code: DiskErrorCode;
-};
-
-type Death = { readonly message: FromSlot["kind"]; readonly nth: number; readonly how: "heard" | "unheard" };
-
-export type FaultPlan = {
-  readonly ends: readonly ProcessEnd[];
-  readonly deaths: readonly Death[];
-  /** Calls of user functions that throw. */
-  readonly throwsAt: readonly number[];
-  readonly disk: readonly DiskFault[];
-};
-
-/** How often each happened. */
-export type FaultCounts = {
-  process: number;
-  power: number;
-  stop: number;
-  slot: number;
-  thrown: number;
-  disk: number;
-};
-
-export const noFaults = (): FaultCounts => ({ process: 0, power: 0, stop: 0, slot: 0, thrown: 0, disk: 0 });
-
-/** The moments at which a crash is likeliest to show a mistake: around the pointer, metadata, claims and commits. */
-const MOMENTS: readonly (readonly [DiskOperation, RegExp])[] = [
-  ["rename", /latest/],
-  ["sync", /\/chk-\d+$/],
-  ["rename", /_metadata/],
-  ["rename", /part-/],
-  ["rename", /\.millrace-/],
-  ["open", /\.millrace-/],
-  ["remove", /\.millrace-/],
-  ["remove", /part-/],
-  ["append", /\.part-/],
-  ["sync", /\.part-/],
-  ["read", /part-/],
-  ["remove", /latest/],
-  ["remove", /chk-/],
-];
-/** A process whose moment does not come dies all the same: that of a job without an end. */
-const EVENTS_MAX = 20_000;
-const MESSAGES: readonly FromSlot["kind"][] = [
-  "deployed",
-  "coordinated",
-  "checkpointTaken",
-  "checkpointAcknowledged",
-  "prepared",
-  "committed",
-  "closed",
-];
-
-export function faultPlanOf(random: SeededRandom): FaultPlan {
-  const some = <T>(chance: number, most: number, make: () => T): T[] =>
-    random.next() < chance ? Array.from({ length: 1 + random.below(most) }, make) : [];
-  return {
-    ends: some(0.9, 4, () => endOf(random)),
-    deaths: some(0.3, 2, () => ({
-      message: MESSAGES[random.below(MESSAGES.length)]!,
-      nth: 1 + random.below(20),
-      how: random.next() < 0.5 ? "heard" : "unheard",
-    })),
-    throwsAt: some(0.4, 3, () => Math.floor(spread(random, 1, 1_500))),
-    disk: some(0.4, 2, () => diskFaultOf(random)),
-  };
-}
-
-function endOf(random: SeededRandom): ProcessEnd {
-  const draw = random.next();
-  if (draw < 0.2) return { how: "stop", at: spread(random, 1, 1_000) };
-  const how = random.next() < 0.5 ? "process" : "power";
-  if (draw < 0.6) return { how, at: Math.floor(spread(random, 1, 10_000)) };
-  const [operation, path] = MOMENTS[random.below(MOMENTS.length)]!;
-  return { how, at: { operation, path, nth: Math.floor(spread(random, 1, 40)) } };
-}
-
-function diskFaultOf(random: SeededRandom): DiskFault {
-  const path = random.next() < 0.6 ? /^\/checkpoints/ : /^\/out/;
-  const nth = Math.floor(spread(random, 1, 300));
-  const times = Math.floor(spread(random, 1, 30));
-  if (random.next() < 0.4) return { operations: ["append", "open"], path, nth, times, code: "DISK_FULL" };
-  const operations: DiskOperation[] = (["append", "sync", "rename", "open", "remove"] as const).filter(
-    () => random.next() < 0.5,
-  );
-  return { operations, path, nth, times, code: "DISK_IO" };
-}
-
-/** Lets happen what the plan says, and counts it. */
-export class SimFaults {
-  readonly plan: FaultPlan;
-  readonly counts: FaultCounts = noFaults();
-  readonly #deaths = new Map<Death, number>();
-  readonly #disk = new Map<DiskFault, number>();
-  #calls = 0;
-  #end: ProcessEnd | null = null;
-  #events = 0;
-  #operations = 0;
-  #isDue = false;
-
-  constructor(plan: FaultPlan) {
-    this.plan = plan;
+  add(kind: FaultKind, phase: Phase, times = 1): void {
+    const cell = `${kind} ${phase}`;
+    this.#counts.set(cell, (this.#counts.get(cell) ?? 0) + times);
   }
 
-  /** A process starts; null: it is not ended from outside any more. */
-  begin(start: number): ProcessEnd | null {
-    this.#end = this.plan.ends[start] ?? null;
+  addAll(others: FaultCells): void {
+    for (const [cell, times] of others.#counts) this.#counts.set(cell, (this.#counts.get(cell) ?? 0) + times);
+  }
+
+  /** Cells that are possible and in which nothing happened. */
+  empty(): readonly string[] {
+    return FAULT_CELLS.map(({ kind, phase }) => `${kind} ${phase}`).filter((cell) => !this.#counts.has(cell));
+  }
+
+  /** Kinds of faults, and phases, of which nothing happened at all. */
+  never(): readonly string[] {
+    const seen = new Set([...this.#counts.keys()].flatMap((cell) => cell.split(" ")));
+    return [...FAULT_KINDS, ...PHASES].filter((name) => !seen.has(name));
+  }
+
+  /** By fault, then by phase. */
+  table(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    const table: Record<string, Record<string, number>> = {};
+    for (const [cell, times] of [...this.#counts].sort(([left], [right]) => (left < right ? -1 : 1))) {
+      const [kind = "", phase = ""] = cell.split(" ");
+      table[kind] = { ...table[kind], [phase]: times };
+    }
+    return table;
+  }
+
+  get total(): number {
+    return [...this.#counts.values()].reduce((sum, times) => sum + times, 0);
+  }
+}
+
+/** Processes that faults may end; what has not happened by then does not happen. */
+const STARTS_MAX = 8;
+/** A process ends after so many events if nothing else ends it, while faults are to come. */
+const EVENTS_MAX = 20_000;
+const TIMES_MAX = 30;
+const DAY_MS = 86_400_000;
+/** The watchdog has to look before that. */
+const HANG_MS = 60_000;
+const OPERATIONS: readonly DiskOperation[] = ["append", "sync", "rename", "open", "remove"];
+
+/** Something that goes on for some operations of the disk. */
+type Ailment = { readonly fault: Fault; readonly path: RegExp; left: number };
+
+export class SimFaults {
+  readonly plan: readonly Fault[];
+  readonly cells = new FaultCells();
+  readonly #random: SeededRandom;
+  readonly #slots = new Set<SimSlot>();
+  /** Those that have looked for work: until then nobody expects that they move. */
+  readonly #moving = new Set<SimSlot>();
+  readonly #visits = new Map<Phase, number>();
+  /** Of moments that are counted: operations, and what slots say. */
+  readonly #seen = new Map<Fault, number>();
+  #pending: Fault[];
+  #ailing: Ailment[] = [];
+  #throws = 0;
+  #fullLeft = 0;
+  #machine: SimMachine | null = null;
+  #phases: SimPhases | null = null;
+  #phase: Phase = "opening";
+  #eventsInPhase = 0;
+  #events = 0;
+  /** How the process ends now; null: it goes on. */
+  #dying: "process" | "power" | null = null;
+  #calls = 0;
+
+  constructor(plan: readonly Fault[], random: SeededRandom) {
+    this.plan = plan;
+    this.#random = random;
+    this.#pending = [...plan];
+  }
+
+  /** All that was to happen has happened, or never will. */
+  get isOver(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** How the process that is to die does; null: it is not. */
+  get dying(): "process" | "power" | null {
+    return this.#dying;
+  }
+
+  /** A machine on which the job will be started, again and again. */
+  attach(machine: SimMachine, phases: SimPhases): void {
+    this.#machine = machine;
+    this.#phases = phases;
+    const { faults } = machine.env.disk;
+    faults.fail = (operation, path) => this.#failure(operation, path);
+    faults.slow = (operation, path) => this.#slowness(operation, path);
+    faults.flips = (path) => this.#ails("flip", "read", path);
+    faults.onFull = () => this.#happened("full");
+  }
+
+  /** A process starts. */
+  begin(start: number): void {
+    this.#slots.clear();
+    this.#moving.clear();
     this.#events = 0;
-    this.#operations = 0;
-    this.#isDue = false;
-    return this.#end;
+    this.#dying = null;
+    this.#enter("opening");
+    if (start < STARTS_MAX) return;
+    this.#pending = [];
+    this.#ailing = [];
+    this.#throws = 0;
   }
 
   /** To be called between two events: whether the process dies now. */
   dies(): boolean {
     this.#events += 1;
-    if (this.#end === null || this.#end.how === "stop") return false;
-    return this.#isDue || this.#events > (typeof this.#end.at === "number" ? this.#end.at : EVENTS_MAX);
+    const phase = this.#phases?.current() ?? "opening";
+    if (phase === this.#phase) this.#eventsInPhase += 1;
+    else this.#enter(phase);
+    if (this.#pending.length > 0) {
+      for (const fault of this.#pending) if (this.#isDue(fault)) this.#fire(fault);
+      if (this.#events > EVENTS_MAX) this.#dying ??= "process";
+    }
+    return this.#dying !== null;
   }
 
   /** Within a user's function. */
   readonly pass = (): void => {
     this.#calls += 1;
-    if (!this.plan.throwsAt.includes(this.#calls)) return;
-    this.counts.thrown += 1;
+    if (this.#throws === 0) return;
+    this.#throws -= 1;
+    this.#happened("throw");
     throw new Error(`user code gives up at call ${this.#calls}`);
   };
 
-  readonly death: SlotDeath = ({ kind }) => {
-    for (const death of this.plan.deaths) {
-      if (death.message !== kind) continue;
-      const seen = 1 + (this.#deaths.get(death) ?? 0);
-      this.#deaths.set(death, seen);
-      if (seen !== death.nth) continue;
-      this.counts.slot += 1;
-      return death.how;
+  /** A disk operation has had its effect. */
+  done(operation: DiskOperation, path: string): void {
+    for (const fault of this.#pending) {
+      const { at } = fault;
+      if ("operation" in at && at.operation === operation && new RegExp(at.path).test(path)) this.#count(fault, at.nth);
     }
-    return null;
-  };
-
-  readonly fail = (operation: DiskOperation, path: string): DiskErrorCode | null => {
-    for (const fault of this.plan.disk) {
-      if (!fault.operations.includes(operation) || !fault.path.test(path)) continue;
-      const seen = 1 + (this.#disk.get(fault) ?? 0);
-      this.#disk.set(fault, seen);
-      if (seen < fault.nth || seen >= fault.nth + fault.times) continue;
-      this.counts.disk += 1;
-      return fault.code;
-    }
-    this.#watch(operation, path);
-    return null;
-  };
-
-  #watch(operation: DiskOperation, path: string): void {
-    if (this.#end === null || typeof this.#end.at === "number") return;
-    const { at } = this.#end;
-    if (at.operation !== operation || !at.path.test(path)) return;
-    this.#operations += 1;
-    if (this.#operations === at.nth) this.#isDue = true;
   }
+
+  started(slot: SimSlot): void {
+    this.#slots.add(slot);
+  }
+
+  ended(slot: SimSlot): void {
+    this.#slots.delete(slot);
+    this.#moving.delete(slot);
+  }
+
+  /** What becomes of a slot that says this. */
+  says({ kind }: FromSlot, slot: SimSlot): "heard" | "unheard" | null {
+    if (kind !== "ready") this.#moving.add(slot);
+    for (const fault of this.#pending) {
+      const { at } = fault;
+      if (!("says" in at) || at.says !== kind || !this.#isNth(fault, at.nth)) continue;
+      this.#pending = this.#pending.filter((each) => each !== fault);
+      this.#happened("slot");
+      return at.heard ? "heard" : "unheard";
+    }
+    return null;
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#eventsInPhase = 0;
+    this.#visits.set(phase, (this.#visits.get(phase) ?? 0) + 1);
+  }
+
+  #isDue({ at }: Fault): boolean {
+    if (!("phase" in at) || at.phase !== this.#phase) return false;
+    return this.#eventsInPhase >= at.events && (this.#visits.get(at.phase) ?? 0) >= at.visit;
+  }
+
+  #isNth(fault: Fault, nth: number): boolean {
+    const seen = 1 + (this.#seen.get(fault) ?? 0);
+    this.#seen.set(fault, seen);
+    return seen >= nth;
+  }
+
+  #count(fault: Fault, nth: number): void {
+    if (this.#isNth(fault, nth)) this.#fire(fault);
+  }
+
+  #happened(kind: FaultKind): void {
+    this.cells.add(kind, this.#phases?.current() ?? "opening");
+  }
+
+  #fire(fault: Fault): void {
+    this.#pending = this.#pending.filter((each) => each !== fault);
+    const { kind, size } = fault;
+    const { env, cutter } = this.#machine!;
+    switch (kind) {
+      case "process":
+      case "power":
+        if (this.#dying === null) this.#happened(kind);
+        this.#dying ??= kind;
+        break;
+      case "stop":
+        this.#happened(kind);
+        this.#phases?.run?.stop();
+        break;
+      case "slot":
+      case "hang":
+        this.#endSlot(kind);
+        break;
+      case "throw":
+        this.#throws += 1;
+        break;
+      case "full":
+        env.disk.faults.capacityBytes = env.disk.usedBytes + Math.floor(300 * size);
+        this.#fullLeft = times(size);
+        break;
+      case "flip":
+        if (size < 0.5) this.#ail(fault, /^\/checkpoints/);
+        else this.#rot();
+        break;
+      case "clock":
+        this.#happened(kind);
+        env.jumpWallClock(Math.floor((size - 0.5) * 60 * DAY_MS));
+        break;
+      case "cut":
+        this.#happened(kind);
+        cutter.cutAll();
+        break;
+      default:
+        this.#ail(fault, this.#random.next() < 0.6 ? /^\/checkpoints/ : /^\/out/);
+    }
+  }
+
+  #endSlot(kind: "slot" | "hang"): void {
+    const slots = [...(kind === "slot" ? this.#slots : this.#moving)];
+    const slot = slots[this.#random.below(slots.length)];
+    if (slot === undefined) return;
+    this.#happened(kind);
+    if (kind === "slot") slot.die();
+    else slot.hang();
+    // The watchdog alone does not keep the world going.
+    if (kind === "hang") this.#machine?.env.timers.after(HANG_MS, () => undefined);
+  }
+
+  #ail(fault: Fault, path: RegExp): void {
+    this.#ailing.push({ fault, path, left: times(fault.size) });
+  }
+
+  #rot(): void {
+    const { disk } = this.#machine!.env;
+    const paths = disk.paths().filter((path) => path.startsWith("/checkpoints/"));
+    const path = paths[this.#random.below(paths.length)];
+    if (path !== undefined && disk.rot(path)) this.#happened("flip");
+  }
+
+  #ails(kind: FaultKind, operation: DiskOperation, path: string): boolean {
+    for (const ailment of this.#ailing) {
+      const { fault } = ailment;
+      if (fault.kind !== kind || !ailment.path.test(path) || !touches(fault, operation)) continue;
+      ailment.left -= 1;
+      if (ailment.left === 0) this.#ailing = this.#ailing.filter((each) => each !== ailment);
+      this.#happened(kind);
+      return true;
+    }
+    return false;
+  }
+
+  #failure(operation: DiskOperation, path: string): DiskErrorCode | null {
+    if (operation === "append" && this.#fullLeft > 0) {
+      this.#fullLeft -= 1;
+      if (this.#fullLeft === 0) this.#machine!.env.disk.faults.capacityBytes = Number.POSITIVE_INFINITY;
+    }
+    if (this.#ailing.length === 0) return null;
+    return this.#ails("fsync", operation, path) || this.#ails("io", operation, path) ? "DISK_IO" : null;
+  }
+
+  #slowness(operation: DiskOperation, path: string): number {
+    if (this.#ailing.length === 0 || !this.#ails("slow", operation, path)) return 0;
+    return this.#random.next() * 3_000;
+  }
+}
+
+function times(size: number): number {
+  return Math.floor(TIMES_MAX ** size);
+}
+
+/** Which operations: of one kind of fault some fail and others do not. */
+function touches({ kind, size }: Fault, operation: DiskOperation): boolean {
+  if (kind === "flip") return operation === "read";
+  if (kind === "fsync" || (kind === "slow" && size < 0.5)) return operation === "sync";
+  if (kind === "slow") return true;
+  const at = OPERATIONS.indexOf(operation);
+  return at >= 0 && (Math.floor(size * 1_000) & (1 << at)) !== 0;
 }

@@ -13,8 +13,8 @@ import { localSlotRunner } from "../taskmanager/runner/slot-runner-local.ts";
 import type { JobStubs } from "../taskmanager/slot/job-factory.ts";
 import { SimEnv } from "./sim-env.ts";
 import { SimLinks } from "./sim-links.ts";
-import { mortalSlots, type SlotDeath } from "./sim-slots.ts";
-import { noBreaks, type SimBreaks, type SimCuts, simTransport } from "./sim-transport.ts";
+import { type SimSlotWatch, watchedSlots } from "./sim-slots.ts";
+import { noBreaks, type SimBreaks, type SimCuts, SimCutter, simTransport } from "./sim-transport.ts";
 
 /** What the seed decides besides the order of events. */
 export type Weather = {
@@ -45,8 +45,8 @@ export type ProcessOptions = {
   readonly cuts?: boolean;
   /** Job master and TaskManager hear nothing more of each other once this holds, which is for good. Default: never. */
   readonly parted?: () => boolean;
-  /** Which slots' threads end by themselves, and when. Default: none. */
-  readonly death?: SlotDeath;
+  /** Sees the threads of slots and what they say, and may have them end. Default: nobody does. */
+  readonly slots?: SimSlotWatch;
   /** What stands in for sources and sinks of the job. Default: they are what they are. */
   readonly stubs?: JobStubs;
   /** As with `--local`: mutations of records fail at once. Default: true. */
@@ -62,6 +62,8 @@ export class SimMachine {
   readonly printed: string[] = [];
   /** What became of connections between job masters and TaskManagers. */
   readonly breaks: SimBreaks = noBreaks();
+  /** Of connections between job masters and TaskManagers. */
+  readonly cutter = new SimCutter();
   readonly #weather: Weather;
   readonly #random: SeededRandom;
   readonly #history = new History();
@@ -96,7 +98,7 @@ export class SimMachine {
       checks: options.checks ?? true,
       machineBytes: MACHINE_BYTES,
       transport: simTransport({
-        ...{ env, random: this.#random, delayMaxMs, breaks },
+        ...{ env, random: this.#random, delayMaxMs, breaks, cutter: this.cutter },
         ...(cuts !== null && options.cuts !== false && { cuts }),
         ...(parted !== undefined && { parted }),
       }),
@@ -129,7 +131,7 @@ export class SimMachine {
       ...(options.realLinks !== true && { links: (...slot) => links.forSlot(...slot) }),
       slotEnv: () => ({ ...env, clock: this.#workingClock() }),
     });
-    return options.death === undefined ? slots : mortalSlots(slots, options.death);
+    return options.slots === undefined ? slots : watchedSlots(slots, options.slots);
   }
 
   /**

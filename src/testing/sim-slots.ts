@@ -1,39 +1,78 @@
-// Slots whose threads may end by themselves, at the very message that a test chooses.
+// Slots whose threads may end by themselves, or hang, and whose messages can be looked at: what passes between them and
+// their TaskManager, at its end.
 
-import type { FromSlot } from "../protocol/slot-messages.ts";
+import type { FromSlot, ToSlot } from "../protocol/slot-messages.ts";
 import type { SlotHandle, SlotRunner, SlotStart } from "../taskmanager/runner/slot-runner.ts";
 
-/** What becomes of a slot that says this: it ends before that is heard, or afterwards; null: it goes on. */
-export type SlotDeath = (message: FromSlot, slot: number) => "unheard" | "heard" | null;
+/** The thread of a slot. */
+export type SimSlot = {
+  readonly index: number;
+  /** Its thread ends; once. */
+  die(): void;
+  /** It does nothing more and says nothing more, until somebody ends it. */
+  hang(): void;
+};
 
-export function mortalSlots(runner: SlotRunner, death: SlotDeath): SlotRunner {
+export type SimSlotWatch = {
+  started?(slot: SimSlot): void;
+  /** Nothing of it runs any more. */
+  ended?(slot: SimSlot): void;
+  told?(message: ToSlot, slot: SimSlot): void;
+  /** What becomes of a slot that says this: it ends before that is heard, or afterwards; null: it goes on. */
+  says?(message: FromSlot, slot: SimSlot): "unheard" | "heard" | null;
+};
+
+export function watchedSlots(runner: SlotRunner, watch: SimSlotWatch): SlotRunner {
   return {
     keepReady: (threads, heap) => runner.keepReady(threads, heap),
     residentBytes: () => runner.residentBytes(),
     start(start: SlotStart, onExit) {
       const handle = runner.start(start, onExit);
-      let isDead = false;
-      const die = (): void => {
-        isDead = true;
-        void handle.terminate().then(() => onExit({ kind: "exit", code: 137, error: null }));
+      let state: "lives" | "hangs" | "ended" = "lives";
+      const end = (next: "hangs" | "ended"): boolean => {
+        if (state === "ended" || state === next) return false;
+        state = next;
+        watch.ended?.(slot);
+        return true;
       };
+      const slot: SimSlot = {
+        index: start.index,
+        die: () => {
+          if (end("ended")) void handle.terminate().then(() => onExit({ kind: "exit", code: 137, error: null }));
+        },
+        hang: () => {
+          if (end("hangs")) void handle.terminate();
+        },
+      };
+      watch.started?.(slot);
       const control: SlotHandle["control"] = {
-        send: (message) => handle.control.send(message),
+        send: (message) => {
+          if (state !== "lives") return;
+          watch.told?.(message.body, slot);
+          handle.control.send(message);
+        },
         request: (request, timeoutMs) => handle.control.request(request, timeoutMs),
         close: () => handle.control.close(),
         receive: (receiver) =>
           handle.control.receive({
             ...receiver,
             message: (message) => {
-              if (isDead) return;
-              const dies = death(message.body, start.index);
-              if (dies === "unheard") die();
+              if (state !== "lives") return;
+              const dies = watch.says?.(message.body, slot) ?? null;
+              if (dies === "unheard") slot.die();
               else receiver.message?.(message);
-              if (dies === "heard") die();
+              if (dies === "heard") slot.die();
             },
           }),
       };
-      return { ...handle, control };
+      return {
+        ...handle,
+        control,
+        terminate: () => {
+          end("ended");
+          return handle.terminate();
+        },
+      };
     },
   };
 }

@@ -34,6 +34,33 @@ export type SimBreaks = {
   late: number;
 };
 
+/** Breaks the lines that there are at a moment of somebody's choice. */
+export class SimCutter {
+  readonly #lines = new Set<() => void>();
+
+  /** Lines that are left. */
+  get count(): number {
+    return this.#lines.size;
+  }
+
+  add(cut: () => void): void {
+    this.#lines.add(cut);
+  }
+
+  gone(cut: () => void): void {
+    this.#lines.delete(cut);
+  }
+
+  cutAll(): void {
+    for (const cut of [...this.#lines]) cut();
+  }
+
+  /** The process has ended, and with it what it had. */
+  clear(): void {
+    this.#lines.clear();
+  }
+}
+
 export const noBreaks = (): SimBreaks => ({ cuts: 0, lost: 0, late: 0 });
 
 export type SimTransportOptions = {
@@ -41,6 +68,8 @@ export type SimTransportOptions = {
   readonly random: SeededRandom;
   readonly delayMaxMs: number;
   readonly cuts?: SimCuts;
+  /** Breaks them besides. Half-open for as long as `cuts` says, or not at all. */
+  readonly cutter?: SimCutter;
   /** Nothing that is sent once this holds arrives, by whatever connection, and no end is told. It holds for good. */
   readonly parted?: () => boolean;
   /** Told what the cuts did. */
@@ -57,55 +86,54 @@ export function simTransport(options: SimTransportOptions): Transport {
   });
 }
 
-function simLine({
-  env,
-  random,
-  delayMaxMs,
-  cuts,
-  parted = () => false,
-  breaks = noBreaks(),
-}: SimTransportOptions): Line {
+function simLine(options: SimTransportOptions): Line {
+  const { env, random, delayMaxMs, cuts, cutter, parted = () => false, breaks = noBreaks() } = options;
   const delayed = (): number => random.next() * delayMaxMs;
   const down = new SimPipe(env.timers, { delayed, parted, breaks });
   const up = new SimPipe(env.timers, { delayed, parted, breaks });
-  const line = { down: down.put, up: up.put };
-  if (cuts === undefined || random.next() >= cuts.chance) return line;
-  const lateMs = (): number => (random.next() < 0.5 ? random.next() * cuts.halfOpenMaxMs : delayed());
+  if (cuts === undefined && cutter === undefined) return { down: down.put, up: up.put };
+  const lateMs = (): number => (random.next() < 0.5 ? random.next() * (cuts?.halfOpenMaxMs ?? 0) : delayed());
+  const moment = momentOf(random, cuts);
+  // In the background: a line on which nothing happens any more need not break for the world to come to rest.
+  const soon = (withinMs: number, cut: () => void): void =>
+    void env.timers.after(random.next() * withinMs, cut, { background: true });
+  let left = moment.messages;
+  let cut: (() => void) | null = null;
+  const counted =
+    (put: Pipe): Pipe =>
+    (arrive) => {
+      put(arrive);
+      left -= 1;
+      if (left < 0 && cut !== null) soon(delayMaxMs, cut);
+    };
   const breaking = (tellNear: () => void, tellFar: () => void): void => {
+    if (cut === null) return;
+    cutter?.gone(cut);
+    cut = null;
     breaks.cuts += 1;
     down.cut(random, lateMs());
     up.cut(random, lateMs());
     env.timers.after(lateMs(), tellNear);
     env.timers.after(lateMs(), tellFar);
   };
-  // In the background: a line on which nothing happens any more need not break for the world to come to rest.
-  const soon = (withinMs: number, cut: () => void): void =>
-    void env.timers.after(random.next() * withinMs, cut, { background: true });
-  return cuts.messagesMax === undefined || random.next() < 0.5
-    ? { ...line, breaks: (...tell) => soon(cuts.withinMs, () => breaking(...tell)) }
-    : breakingAt(random.below(cuts.messagesMax), line, (...tell) => soon(delayMaxMs, () => breaking(...tell)));
-}
-
-/** Breaks with the message that `before` others have gone before, or the first after the connection is made. */
-function breakingAt(before: number, { down, up }: Line, breaks: NonNullable<Line["breaks"]>): Line {
-  let cut: (() => void) | null = null;
-  let left = before;
-  const counted =
-    (put: Pipe): Pipe =>
-    (arrive) => {
-      put(arrive);
-      left -= 1;
-      if (left >= 0 || cut === null) return;
-      cut();
-      cut = null;
-    };
   return {
-    down: counted(down),
-    up: counted(up),
+    down: counted(down.put),
+    up: counted(up.put),
     breaks: (...tell) => {
-      cut = () => breaks(...tell);
+      cut = () => breaking(...tell);
+      cutter?.add(cut);
+      if (moment.withinMs !== Infinity) soon(moment.withinMs, cut);
     },
   };
+}
+
+/** After so many messages, or within a time, or not at all. */
+function momentOf(random: SeededRandom, cuts: SimCuts | undefined): { messages: number; withinMs: number } {
+  const never = { messages: Infinity, withinMs: Infinity };
+  if (cuts === undefined || random.next() >= cuts.chance) return never;
+  const { messagesMax, withinMs } = cuts;
+  if (messagesMax === undefined || random.next() < 0.5) return { ...never, withinMs };
+  return { ...never, messages: random.below(messagesMax) };
 }
 
 type PipeOptions = {

@@ -11,34 +11,44 @@ import { type CheckpointMetadata, metadataOf } from "../checkpoint/format/metada
 import { checkpointsOpen } from "../client/checkpoints.ts";
 import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
 import { OPTIONS } from "../config/options.ts";
-import { isBounded } from "../graph/plan.ts";
 import type { JobResult } from "../jobmanager/job-master.ts";
 import { ambientTrap } from "./ambient-trap-node.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import type { SimFaults } from "./sim-faults.ts";
+import { pointedName, SimInvariants } from "./sim-invariants.ts";
 import { type ProcessOptions, SimMachine } from "./sim-machine.ts";
+import { SimPhases } from "./sim-phases.ts";
 import type { SimBreaks } from "./sim-transport.ts";
 
-export type StartsOptions = Omit<ProcessOptions, "parallelism" | "config" | "death" | "parted"> & {
+export type StartsOptions = Omit<ProcessOptions, "parallelism" | "config" | "slots" | "parted"> & {
   readonly seed: number;
   readonly faults: SimFaults;
   /** Of each start. */
   readonly parallelism: (start: number) => number;
-  /** `isLast`: none of the processes that are ended from outside. */
+  /** `isLast`: no fault is to come. */
   readonly config: (isLast: boolean) => NonNullable<ProcessOptions["config"]>;
-  /** Of endless jobs: the last process runs for so long, then it is stopped. */
-  readonly lastMs?: number;
+  /** Of jobs that never come to an end: each process runs for so long, then it is stopped. */
+  readonly stopMs?: number;
+  /** Of others: the first processes run for so long each, then they are stopped. */
+  readonly stopsMs?: readonly number[];
   readonly prepare?: (disk: SimDisk) => void;
-  /** What is on the disk when a process has ended, as it has left it; throws when it should not be so. */
-  readonly onEnded?: (disk: SimDisk, newest: CheckpointMetadata | null) => void;
+  /**
+   * What is on the disk when a process has ended, as it has left it; throws when it should not be so. `passedOver`: a
+   * damaged checkpoint was, and what came after an older one has gone, to come again.
+   */
+  readonly onEnded?: (disk: SimDisk, newest: NewestCheckpoint, passedOver: boolean) => void;
+  /** The same when the job has come to its end. */
+  readonly onOver?: (disk: SimDisk) => void;
 };
+
+/** "damaged": it cannot be read, for now or for good. */
+export type NewestCheckpoint = CheckpointMetadata | "damaged" | null;
 
 export type Starts = {
   readonly digest: string;
   readonly disk: SimDisk;
   readonly breaks: SimBreaks;
   readonly starts: number;
-  /** What the job said of itself, and how each process ended. */
   readonly log: readonly string[];
 };
 
@@ -47,51 +57,76 @@ const STARTS_MAX = 100;
 /** Of one process. */
 const EVENTS_MAX = 200_000;
 
-type Ended = { readonly kind: "died" } | { readonly kind: "ended"; readonly result: JobResult };
+/** What a start with another parallelism does not refuse. */
+const MENDED_BY_STARTS: ReadonlySet<string> = new Set(["CHECKPOINT_PARTLY_FINISHED"]);
+
+type Ended =
+  | { readonly kind: "ended"; readonly result: JobResult }
+  | { readonly kind: "failed"; readonly error: unknown };
 
 export async function simulateStarts(job: Job, options: StartsOptions): Promise<Starts> {
-  const { seed, faults, prepare, onEnded } = options;
+  const { prepare, onEnded, onOver } = options;
   const process = new Processes(job, options);
   using _trap = ambientTrap();
   const { env, breaks } = process.machine;
   prepare?.(env.disk);
-  env.disk.faults.fail = faults.fail;
   try {
     for (let start = 0; ; start += 1) {
       assert(start < STARTS_MAX, "the job does not come to its end, however often it is started (Y5)");
-      const isOver = await process.run(start);
+      const hasEnded = await process.run(start);
       const newest = newestCheckpoint(env.disk);
+      const isOver = hasEnded && newest !== "damaged";
       process.checkNewest(newest, isOver);
-      onEnded?.(env.disk, newest);
+      onEnded?.(env.disk, newest, process.passedOver);
+      if (!isOver) continue;
       const { log } = process;
-      if (isOver) return { digest: process.machine.digest(), disk: env.disk, breaks, starts: start + 1, log };
+      onOver?.(env.disk);
+      return { digest: process.machine.digest(), disk: env.disk, breaks, starts: start + 1, log };
     }
   } catch (error) {
-    const story = [`SEED=${seed} ${JSON.stringify(faults.plan, shown)}`, ...process.log].join("\n");
-    throw new Error(story, { cause: error });
+    throw new Error(process.log.join("\n"), { cause: error });
   }
 }
 
 class Processes {
   readonly machine: SimMachine;
   readonly log: string[] = [];
+  passedOver = false;
   readonly #job: Job;
   readonly #options: StartsOptions;
+  readonly #phases = new SimPhases();
+  readonly #invariants: SimInvariants;
   #newest = 0;
+  /** For good. */
+  #isStopped = false;
 
   constructor(job: Job, options: StartsOptions) {
     this.machine = new SimMachine(options.seed, EVENTS_MAX);
     this.#job = job;
     this.#options = options;
+    const { faults } = options;
+    const { disk } = this.machine.env;
+    this.#invariants = new SimInvariants(disk, CHECKPOINTS, this.#phases);
+    faults.attach(this.machine, this.#phases);
+    disk.faults.onDone = (operation, path) => {
+      this.#guarded(() => this.#invariants.done(operation, path));
+      faults.done(operation, path);
+    };
   }
+
+  /** What is wrong is told between two events, and not to the engine, which might take it for a fault. */
+  #wrong: unknown = null;
 
   /** One process, from its start to its end; true: the job has come to its end. */
   async run(start: number): Promise<boolean> {
-    const { env } = this.machine;
+    const { env, cutter } = this.machine;
     const { faults, seed } = this.#options;
-    const end = faults.begin(start);
+    this.#isStopped = false;
+    this.#phases.begin();
+    this.#invariants.begin();
+    faults.begin(start);
     this.#note(`start ${start}`);
-    let ended: Ended | { readonly kind: "failed"; readonly error: unknown } | null = null;
+    let ended: Ended | null = null;
     void this.#started(start).then(
       (result) => {
         ended = { kind: "ended", result };
@@ -100,31 +135,50 @@ class Processes {
         ended = { kind: "failed", error };
       },
     );
-    await env.runUntilIdle(() => ended !== null || faults.dies());
-    const how = ended as Ended | { readonly kind: "failed"; readonly error: unknown } | null;
-    if (how === null) {
-      assert(faults.dies(), `SEED=${seed}: the job hangs: it has not ended, and nothing would wake it (Y2)`);
-      const kind = end?.how === "power" ? "power" : "process";
-      faults.counts[kind] += 1;
-      this.#note(`dies (${kind})`);
-      env.crash(kind);
-      return false;
-    }
+    await env.runUntilIdle(() => {
+      this.#guarded(() => this.#invariants.look(this.#phases.run));
+      return this.#wrong !== null || ended !== null || faults.dies();
+    });
+    if (this.#wrong !== null) throw this.#wrong;
+    cutter.clear();
+    const how = ended as Ended | null;
+    if (how === null) return this.#died(seed);
     env.crash("process");
-    if (how.kind === "failed") {
-      if (!(how.error instanceof EngineError)) throw how.error;
-      this.#note(`is refused: ${how.error.code} ${how.error.message}`);
-      return false;
-    }
-    assert(how.kind === "ended", "it has died");
+    if (how.kind === "failed") return this.#refused(how.error);
     const { outcome, error } = how.result;
     this.#note(`${outcome} ${error?.code ?? ""} ${error?.message ?? ""}`);
-    return outcome === "finished" || (outcome === "cancelled" && start >= faults.plan.ends.length);
+    this.#heal(error);
+    return outcome === "finished" || (outcome === "cancelled" && this.#isStopped);
+  }
+
+  /** True: it had finished, and forgotten all but that. */
+  #died(seed: number): boolean {
+    const { faults } = this.#options;
+    const { env } = this.machine;
+    const { dying } = faults;
+    const phase = this.#phases.current();
+    assert(dying !== null, `SEED=${seed}: the job hangs while ${phase}: nothing would wake it (Y2)`);
+    this.#note(`dies (${dying}, ${phase})`);
+    env.crash(dying);
+    return phase === "forgetting" && newestCheckpoint(env.disk) === null;
+  }
+
+  #refused(error: unknown): false {
+    if (!(error instanceof EngineError) || (error.domain === "user" && !MENDED_BY_STARTS.has(error.code))) throw error;
+    this.#note(`is refused: ${error.code} ${error.message}`);
+    this.#heal(error);
+    return false;
+  }
+
+  /** Where nothing can be read, its user puts back a copy. */
+  #heal(error: EngineError | null): void {
+    if (error?.code === "CHECKPOINT_NONE_READABLE") this.machine.env.disk.heal();
   }
 
   /** Y6 */
-  checkNewest(newest: CheckpointMetadata | null, isOver: boolean): void {
-    this.#note(`checkpoint ${newest?.id ?? 0}`);
+  checkNewest(newest: NewestCheckpoint, isOver: boolean): void {
+    this.#note(`checkpoint ${newest === "damaged" ? newest : (newest?.id ?? 0)}`);
+    if (newest === "damaged") return;
     if (newest !== null) assert(newest.id >= this.#newest, `checkpoint ${newest.id} after ${this.#newest} (Y6)`);
     this.#newest = isOver ? 0 : (newest?.id ?? 0);
   }
@@ -132,44 +186,66 @@ class Processes {
   async #started(start: number): Promise<JobResult> {
     const { env } = this.machine;
     const { faults, parallelism } = this.#options;
-    const config = this.#options.config(start >= faults.plan.ends.length);
     const own = {
       ...this.#options,
-      config: { ...config, [OPTIONS.checkpointDirectory.key]: CHECKPOINTS },
+      config: { ...this.#options.config(faults.isOver), [OPTIONS.checkpointDirectory.key]: CHECKPOINTS },
       parallelism: parallelism(start),
-      death: faults.death,
+      slots: this.#slots(),
     };
     const process = await this.machine.process(this.#job, own);
     const { planned, configuration } = process;
     const { plan } = planned.graph;
-    const log = (line: string): void => this.#note(line);
+    const log = (line: string): void => {
+      this.#note(line);
+      if (/^checkpoint \d+ cannot be restored/.test(line)) this.passedOver = true;
+    };
     const claimed = await planned.claim(env.disk);
     const checkpoints = await checkpointsOpen({ ...{ env, cwd: "/", plan, configuration, log }, fresh: false });
     assert(checkpoints !== null, "the job has a checkpoint directory");
     this.#note(`parallelism ${own.parallelism}`);
     const run = embeddedStart({ ...process, claimed, checkpoints, log });
-    this.#stop(run, start, isBounded(plan));
+    this.#phases.run = run;
+    const stopsMs = this.#options.stopsMs?.[start];
+    if (stopsMs !== undefined) env.timers.after(stopsMs, () => run.stop());
+    else this.#stopLater(run);
     return run.result;
   }
 
-  #stop(run: EmbeddedJob, start: number, bounded: boolean): void {
-    const { env } = this.machine;
-    const { faults, lastMs } = this.#options;
-    const end = faults.plan.ends[start];
-    const isLast = end === undefined && !bounded;
-    const atMs = isLast ? lastMs : end?.how === "stop" && typeof end.at === "number" ? end.at : undefined;
-    if (atMs === undefined) return;
+  /** Once no fault is to come, the job is stopped while it runs: one that is given up as it begins shows nothing. */
+  #stopLater(run: EmbeddedJob): void {
+    const { stopMs, faults } = this.#options;
+    if (stopMs === undefined) return;
     const stop = (): void => {
-      // What is in progress is shown by a job that ends as such, not by one that is given up as it begins.
-      if (isLast && run.master.state.phase !== "running") {
-        env.timers.after(atMs, stop);
-        return;
-      }
-      if (!isLast) faults.counts.stop += 1;
-      this.#note("is stopped");
-      run.stop();
+      this.#isStopped = faults.isOver && run.master.state.phase === "running";
+      if (this.#isStopped || !faults.isOver) run.stop();
+      else this.machine.env.timers.after(stopMs, stop);
     };
-    env.timers.after(atMs, stop);
+    this.machine.env.timers.after(stopMs, stop);
+  }
+
+  #slots(): NonNullable<ProcessOptions["slots"]> {
+    const { faults } = this.#options;
+    return {
+      started: (slot) => faults.started(slot),
+      ended: (slot) => {
+        faults.ended(slot);
+        this.#invariants.ended(slot);
+      },
+      told: (message, slot) => this.#guarded(() => this.#invariants.told(message, slot)),
+      says: (message, slot) => {
+        const dies = faults.says(message, slot);
+        if (dies !== "unheard") this.#guarded(() => this.#invariants.says(message, slot));
+        return dies;
+      },
+    };
+  }
+
+  #guarded(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.#wrong ??= error;
+    }
   }
 
   #note(line: string): void {
@@ -178,15 +254,18 @@ class Processes {
 }
 
 /** The newest checkpoint that is complete: the pointer names it, or, where there is none, it has its metadata. */
-function newestCheckpoint(disk: SimDisk): CheckpointMetadata | null {
+function newestCheckpoint(disk: SimDisk): NewestCheckpoint {
   const pointer = disk.get(`${CHECKPOINTS}/latest`);
   const names = disk.paths().flatMap((path) => /\/(chk-\d+)\/_metadata$/.exec(path)?.[1] ?? []);
   const byId = names.toSorted((left, right) => Number(left.slice(4)) - Number(right.slice(4)));
-  const name = pointer === null ? byId.at(-1) : new TextDecoder().decode(pointer).split(" ")[0];
-  if (name === undefined) return null;
+  const name = pointer === null ? byId.at(-1) : pointedName(pointer);
+  if (name === undefined) return pointer === null ? null : "damaged";
   const bytes = disk.get(`${CHECKPOINTS}/${name}/_metadata`);
   assert(bytes !== null, `the pointer names ${name}, of which there is no metadata`);
-  return metadataOf(`${name}/_metadata`, Buffer.from(bytes));
+  try {
+    return metadataOf(`${name}/_metadata`, Buffer.from(bytes));
+  } catch (error) {
+    if (error instanceof EngineError) return "damaged";
+    throw error;
+  }
 }
-
-const shown = (_key: string, value: unknown): unknown => (value instanceof RegExp ? String(value) : value);

@@ -1,6 +1,7 @@
 // Runs the job of the golden snapshots on virtual time, on the files of one and until it is stopped; and reads what is
 // in them, without the job.
 
+import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { rowJson } from "../../src/cli/commands/state-text.ts";
 import type { CheckpointMetadata } from "../../src/checkpoint/format/metadata.ts";
 import { CompletedCheckpointStore } from "../../src/checkpoint/completed-store.ts";
@@ -39,18 +40,18 @@ export async function goldenRun(options: GoldenOptions = {}): Promise<GoldenRun>
   let newest: CheckpointMetadata | null = null;
   const { disk, log } = await simulateStarts(goldenJob(given, more), {
     seed: 1,
-    faults: new SimFaults({ ends: [], deaths: [], throwsAt: [], disk: [] }),
+    faults: new SimFaults([], new SeededRandom(1)),
     parallelism: () => 1,
     config: () => ({
       ...{ "execution.checkpointing.interval": "1h", "pipeline.max-parallelism": 4 },
       ...{ "execution.checkpointing.data-inline-threshold": "4kb", ...config },
     }),
-    lastMs: 20_000,
+    stopMs: 20_000,
     prepare: (own) => {
       for (const [path, bytes] of from ?? []) own.put(FOLDER + path, bytes);
     },
     onEnded: (_, at) => {
-      newest = at;
+      if (at !== "damaged") newest = at;
     },
   });
   if (newest === null) throw new Error("it has taken no checkpoint");

@@ -14,7 +14,7 @@ export type TestRun = {
   readonly text: string;
 };
 
-const TEXT_MAX = 4_000;
+const TEXT_MAX = 40_000;
 
 export class TestCopy {
   readonly #folder = mkdtempSync(join(tmpdir(), "millrace-mutants-"));
@@ -45,12 +45,17 @@ export class TestCopy {
 
   /** One test file, as `npm run test:files` runs it, but killed with all that it has started after `limitSeconds`. */
   run(test: string, limitSeconds: number): Promise<TestRun> {
+    return this.script(["--import=./test/property-seed.ts", "--test-reporter=spec", test], limitSeconds);
+  }
+
+  /** The same of a script with arguments. */
+  script(args: readonly string[], limitSeconds: number): Promise<TestRun> {
     const startMs = performance.now();
-    const child = spawn(
-      process.execPath,
-      ["--conditions=millrace-source", "--import=./test/property-seed.ts", "--test-reporter=spec", test],
-      { cwd: this.#folder, stdio: ["ignore", "pipe", "pipe"], detached: true },
-    );
+    const child = spawn(process.execPath, ["--conditions=millrace-source", ...args], {
+      cwd: this.#folder,
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
     let text = "";
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (more: string) => {

@@ -21,6 +21,7 @@ export function checkpointsConfig(random: SeededRandom): (isLast: boolean) => Co
     "restart-strategy.exponential-delay.initial-backoff": "20ms",
     "sink.committer.retries": 3,
     "execution.checkpointing.pages-threshold": random.next() < 0.5 ? "0b" : "1mb",
+    "millrace.task.watchdog-timeout": "10s", // Some slots hang.
   };
   return (isLast) => (isLast ? config : { ...config, ...short });
 }

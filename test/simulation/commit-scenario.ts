@@ -11,7 +11,6 @@ import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { collection, generate, job, jsonl } from "../../src/index.ts";
 import type { FromSlot } from "../../src/protocol/slot-messages.ts";
 import type { SimDisk } from "../../src/testing/sim-disk.ts";
-import type { SlotDeath } from "../../src/testing/sim-slots.ts";
 import { type Simulation, simulateJob } from "../../src/testing/simulate-job.ts";
 
 /** What the world does. */
@@ -62,7 +61,7 @@ export async function commitScenario(seed: number): Promise<Simulation> {
     config: { "sink.committer.retries": 3, "heartbeat.timeout": "10s" },
     parted: () => world.isParted,
     prepare: (disk) => world.begin(disk),
-    death: (message) => world.said(message),
+    slots: { says: (message) => world.said(message) },
     during: (run, env) => {
       if (weather.isEndless) env.timers.after(100, () => run.stop());
       // Heartbeats alone do not keep the world going.
@@ -127,7 +126,7 @@ class World {
     return row;
   }
 
-  said(message: FromSlot): ReturnType<SlotDeath> {
+  said(message: FromSlot): "unheard" | "heard" | null {
     const { moment, nth } = this.#weather;
     if (message.kind === moment) {
       this.#heard += 1;
@@ -140,7 +139,7 @@ class World {
     return death;
   }
 
-  #death(kind: FromSlot["kind"]): ReturnType<SlotDeath> {
+  #death(kind: FromSlot["kind"]): "unheard" | "heard" | null {
     const { fate } = this.#weather;
     if (fate === "every slot dies" && this.#struck) return "heard";
     if (!this.#dying || (kind !== "prepared" && kind !== "committed")) return null;

@@ -3,8 +3,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SeededRandom } from "../../src/base/seeded-random.ts";
 import { aggregate, generate, job, jsonl, t } from "../../src/index.ts";
-import { type FaultPlan, SimFaults } from "../../src/testing/sim-faults.ts";
+import { SimFaults } from "../../src/testing/sim-faults.ts";
 import { simulateStarts } from "../../src/testing/simulate-starts.ts";
 import { rowsOf } from "./outcome.ts";
 
@@ -33,11 +34,10 @@ const declared = job({ name: "growing" }, (env) => {
 });
 
 test("a checkpoint whose state cannot be taken is declined, and the job goes on, also from those before and after", async () => {
-  const dies = { how: "process", at: { operation: "rename", path: /chk-9\/_metadata/, nth: 1 } } as const;
-  const plan: FaultPlan = { ends: [dies], deaths: [], throwsAt: [], disk: [] };
+  const at = { operation: "rename", path: "chk-9/_metadata", nth: 1 } as const;
   const { log, disk } = await simulateStarts(declared, {
     seed: 3,
-    faults: new SimFaults(plan),
+    faults: new SimFaults([{ kind: "process", at, size: 0 }], new SeededRandom(1)),
     parallelism: () => 1,
     config: () => ({
       "execution.checkpointing.interval": "40ms",

@@ -8,8 +8,8 @@ import { type Collected, collecting } from "./collecting-sink.ts";
 import { FILES, runSeeds } from "./scenarios.ts";
 import { type Step, scripted } from "./scripted-source.ts";
 
-test("files give the windows of all their rows under 400 seeds of files, splits, parallelisms, delays and cuts", () =>
-  runSeeds(FILES));
+test("files give the windows of all their rows under 80 seeds of files, splits, parallelisms, delays and cuts", () =>
+  runSeeds(FILES, 80));
 
 describe("splits that all fall idle", () => {
   type Row = { readonly k: string; readonly at: number };

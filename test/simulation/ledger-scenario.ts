@@ -11,10 +11,9 @@ import type { CheckpointMetadata } from "../../src/checkpoint/format/metadata.ts
 import type { Roll } from "../../src/connectors/files/file-connector.ts";
 import { generate, type Job, job, jsonl, state, t } from "../../src/index.ts";
 import type { SimDisk } from "../../src/testing/sim-disk.ts";
-import { type FaultCounts, faultPlanOf, SimFaults } from "../../src/testing/sim-faults.ts";
 import { spread } from "../../src/testing/sim-machine.ts";
-import { type Starts, simulateStarts } from "../../src/testing/simulate-starts.ts";
-import { checkpointsConfig } from "./checkpoints-config.ts";
+import { simulateStarts } from "../../src/testing/simulate-starts.ts";
+import { type Crashed, type Less, NOTHING_LESS, WorldFailed, worldOf } from "./crash-world.ts";
 
 const Booking = t.struct({ n: t.f64, account: t.f64 });
 const Balance = t.struct({ n: t.f64, account: t.f64, count: t.f64, balance: t.f64 });
@@ -24,55 +23,38 @@ const ACCOUNTS = 7;
 const ROWS_MAX = 400;
 const RATE = 1_000;
 
-export async function ledgerScenario(seed: number): Promise<Starts & { readonly counts: FaultCounts }> {
+export async function ledgerScenario(seed: number, less: Less = NOTHING_LESS): Promise<Crashed> {
   const random = new SeededRandom(seed ^ 0x1ed6e2);
   const isEndless = random.next() < 0.5;
-  const rows = isEndless ? null : 1 + random.below(ROWS_MAX);
-  const first = 1 + random.below(4);
-  const faults = new SimFaults(faultPlanOf(random));
-  const changes = random.next() < 0.6;
-  const later = Array.from({ length: 8 }, () => 1 + random.below(4));
+  const rows = isEndless ? null : 1 + (random.below(ROWS_MAX) >> less.halvings);
+  const { planned, ...world } = worldOf(seed, random, less);
+  const { faults } = world;
   const rolls = [{}, {}, { rows: 1 + random.below(40) }, { everyCheckpoint: true }];
   const roll = rolls[random.below(rolls.length)]!;
-  const lastMs = spread(random, 20, 600);
+  const stopMs = spread(random, 20, 600);
   const visible = new Set<string>();
-  const options = {
-    seed,
-    faults,
-    realLinks: seed % 5 === 0,
-    lastMs,
-    config: checkpointsConfig(random),
-    parallelism: (start: number) => (changes ? (later[start - 1] ?? first) : first),
-  };
   let newest: CheckpointMetadata | null = null;
-  // And has forgotten its checkpoints, before it died: whoever starts it then starts it anew, and replaces all.
-  let hasFinished = false;
-  const starts = await simulateStarts(ledger(rows, roll, faults.pass), {
-    ...options,
-    onEnded: (disk, at) => {
-      if (rows !== null && at === null && rowsOf(disk).length > 0) {
-        check(
-          disk,
-          Array.from({ length: rows }, (_, n) => n),
-        );
-        hasFinished = true;
-        visible.clear();
-      }
-      newest = at;
-      if (hasFinished) return;
-      checkVisible(disk, visible, { isEndless, newest });
-    },
-  });
-  const what = [`SEED=${seed} rows ${rows}`, JSON.stringify(faults.plan), ...starts.log].join("\n");
-  const covered = rows === null ? coveredBy(newest) : Array.from({ length: rows }, (_, n) => n);
   try {
-    check(starts.disk, covered);
-    const gone = visible.difference(new Set(rowsOf(starts.disk)));
-    assert.deepEqual([...gone], [], "what was visible once");
-  } catch (error) {
-    throw new Error(what, { cause: error });
+    const starts = await simulateStarts(ledger(rows, roll, faults.pass), {
+      ...world,
+      ...(isEndless && { stopMs }),
+      onEnded: (disk, at, passedOver) => {
+        if (at === "damaged") return;
+        newest = at;
+        // A damaged one was passed over: what it had shown goes, and comes again.
+        if (passedOver) visible.clear();
+        else checkVisible(disk, visible, { isEndless, newest });
+      },
+      onOver: (disk) => {
+        check(disk, rows === null ? coveredBy(newest) : Array.from({ length: rows }, (_, n) => n));
+        const gone = visible.difference(new Set(rowsOf(disk)));
+        assert.deepEqual([...gone], [], "what was visible once");
+      },
+    });
+    return { ...starts, cells: faults.cells };
+  } catch (cause) {
+    throw new WorldFailed(seed, { what: [`rows ${rows}`, faults.plan], size: { faults: planned, nodes: 0 }, cause });
   }
-  return { ...starts, counts: faults.counts };
 }
 
 function ledger(rows: number | null, roll: Roll, pass: () => void): Job {

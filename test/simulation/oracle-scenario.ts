@@ -6,9 +6,8 @@ import market from "../../examples/01-market/job.ts";
 import { SeededRandom } from "../../src/base/seeded-random.ts";
 import type { Job } from "../../src/index.ts";
 import type { SimDisk } from "../../src/testing/sim-disk.ts";
-import { type FaultCounts, faultPlanOf, SimFaults } from "../../src/testing/sim-faults.ts";
-import { type Starts, simulateStarts } from "../../src/testing/simulate-starts.ts";
-import { checkpointsConfig } from "./checkpoints-config.ts";
+import { simulateStarts } from "../../src/testing/simulate-starts.ts";
+import { type Crashed, type Less, NOTHING_LESS, WorldFailed, worldOf } from "./crash-world.ts";
 import { marketInput, marketParams, marketScenario } from "./market-scenario.ts";
 import { moves, movesInput, movesScenario } from "./moves-scenario.ts";
 import { type Outcome, rowsOf } from "./outcome.ts";
@@ -28,26 +27,21 @@ const CASES: readonly Case[] = [
 ];
 const expected = new Map<Case, readonly string[]>();
 
-export async function oracleScenario(seed: number): Promise<Starts & { readonly counts: FaultCounts }> {
+export async function oracleScenario(seed: number, less: Less = NOTHING_LESS): Promise<Crashed> {
   const random = new SeededRandom(seed ^ 0x0eac1e);
   const chosen = CASES[random.below(CASES.length)]!;
   const rows = expected.get(chosen) ?? (await chosen.undisturbed(1)).rows;
   expected.set(chosen, rows);
-  const faults = new SimFaults(faultPlanOf(random));
-  const first = 1 + random.below(4);
-  const changes = random.next() < 0.6;
-  const later = Array.from({ length: 8 }, () => 1 + random.below(4));
+  const { planned, ...world } = worldOf(seed, random, less);
+  const { faults } = world;
   const { params, prepare } = chosen;
-  const starts = await simulateStarts(chosen.job, {
-    ...{ seed, faults, prepare, ...(params !== undefined && { params }) },
-    realLinks: seed % 5 === 0,
-    config: checkpointsConfig(random),
-    parallelism: (start) => (changes ? (later[start - 1] ?? first) : first),
-  });
   try {
-    assert.deepEqual(rowsOf(starts.disk), rows);
-  } catch (error) {
-    throw new Error([`SEED=${seed} ${JSON.stringify(faults.plan)}`, ...starts.log].join("\n"), { cause: error });
+    const starts = await simulateStarts(chosen.job, {
+      ...{ ...world, prepare, ...(params !== undefined && { params }) },
+      onOver: (disk) => assert.deepEqual(rowsOf(disk), rows),
+    });
+    return { ...starts, cells: faults.cells };
+  } catch (cause) {
+    throw new WorldFailed(seed, { what: [faults.plan], size: { faults: planned, nodes: 0 }, cause });
   }
-  return { ...starts, counts: faults.counts };
 }

@@ -10,10 +10,12 @@ import type { CheckpointMetadata } from "../../src/checkpoint/format/metadata.ts
 import { generate, type Job, job, jsonl, type Stream, state, t } from "../../src/index.ts";
 import type { FromSlot } from "../../src/protocol/slot-messages.ts";
 import type { SimDisk } from "../../src/testing/sim-disk.ts";
-import { type FaultCounts, faultPlanOf, SimFaults } from "../../src/testing/sim-faults.ts";
+import { type Fault, faultPlanOf } from "../../src/testing/sim-fault-plan.ts";
+import { SimFaults } from "../../src/testing/sim-faults.ts";
 import { spread } from "../../src/testing/sim-machine.ts";
-import { type Starts, simulateStarts } from "../../src/testing/simulate-starts.ts";
+import { simulateStarts } from "../../src/testing/simulate-starts.ts";
 import { checkpointsConfig } from "./checkpoints-config.ts";
+import type { Crashed } from "./crash-world.ts";
 
 const Row = t.struct({ n: t.f64, key: t.f64 });
 const Counted = t.struct({ n: t.f64, key: t.f64, count: t.f64 });
@@ -31,29 +33,28 @@ const PIPELINES = ["left", "right"] as const;
 /** How often a region began anew while the other one went on, and how often all did. */
 export type Recovered = { one: number; all: number };
 
-export async function regionsScenario(
-  seed: number,
-): Promise<Starts & { readonly counts: FaultCounts; readonly recovered: Recovered }> {
+export async function regionsScenario(seed: number): Promise<Crashed & { readonly recovered: Recovered }> {
   const random = new SeededRandom(seed ^ 0x4e6109);
   const rows = random.next() < 0.5 ? null : 1 + random.below(ROWS_MAX);
   const parallelism = 1 + random.below(3);
-  const plan = faultPlanOf(random);
-  const throwsAt = Array.from({ length: 1 + random.below(4) }, () => Math.floor(spread(random, 1, 1_500)));
-  const deaths = Array.from({ length: random.below(3) }, () => ({
-    ...{ message: MESSAGES[random.below(MESSAGES.length)]!, nth: 1 + random.below(12) },
-    how: random.next() < 0.5 ? ("heard" as const) : ("unheard" as const),
-  }));
-  const faults = new SimFaults({ ...plan, throwsAt, deaths: [...plan.deaths, ...deaths], ends: plan.ends.slice(0, 2) });
+  const throws = Array.from({ length: 1 + random.below(4) }, (): Fault => {
+    const at = { phase: "running", visit: 1 + random.below(6), events: random.below(40) } as const;
+    return { kind: "throw", at, size: 0 };
+  });
+  const deaths = Array.from({ length: random.below(3) }, (): Fault => {
+    const says = MESSAGES[random.below(MESSAGES.length)]!;
+    return { kind: "slot", at: { says, nth: 1 + random.below(12), heard: random.next() < 0.5 }, size: 0 };
+  });
+  const faults = new SimFaults([...faultPlanOf(random, seed), ...throws, ...deaths], random);
   const recovered: Recovered = { one: 0, all: 0 };
   let newest: CheckpointMetadata | null = null;
   const config = checkpointsConfig(random);
   const starts = await simulateStarts(pipelines(rows, faults.pass), {
-    ...{ seed, faults, realLinks: seed % 5 === 0, lastMs: spread(random, 20, 600) },
-    // One behind the other without a gap, they keep the coordinators of sources from ever handing out anything.
-    config: (isLast) => ({ ...config(isLast), "execution.checkpointing.max-concurrent-checkpoints": 1 }),
+    ...{ seed, faults, realLinks: seed % 5 === 0, config },
+    ...(rows === null && { stopMs: spread(random, 20, 600) }),
     parallelism: () => parallelism,
     onEnded: (_disk, at) => {
-      newest = at;
+      if (at !== "damaged") newest = at;
     },
   });
   for (const line of starts.log) {
@@ -69,7 +70,7 @@ export async function regionsScenario(
     const what = [`SEED=${seed} rows ${rows}`, JSON.stringify(faults.plan), ...starts.log];
     throw new Error(what.join("\n"), { cause: error });
   }
-  return { ...starts, counts: faults.counts, recovered };
+  return { ...starts, cells: faults.cells, recovered };
 }
 
 function pipelines(rows: number | null, pass: () => void): Job {

@@ -5,8 +5,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { canonicalHash } from "../../src/base/canonical-json.ts";
 import { noBreaks } from "../../src/testing/sim-transport.ts";
+import { type Crashing, type Less, lessOf, lessText, NOTHING_LESS, WorldFailed } from "./crash-world.ts";
+import { graphScenario } from "./graphs/graph-scenario.ts";
 import { movesScenario } from "./moves-scenario.ts";
 import { runSeed, type Scenario } from "./scenarios.ts";
+import { shrunk } from "./shrink.ts";
 
 const execute = promisify(execFile);
 
@@ -36,9 +39,11 @@ describe("seeds of the simulation", () => {
   });
 
   test("a seed replays bit for bit, here and in a process of its own", async () => {
-    const seed = 17;
-    const { digest, breaks } = await movesScenario(seed);
-    assert.ok(breaks.cuts > 0 && breaks.late > 0, JSON.stringify(breaks));
+    let seed = 1;
+    let first = await movesScenario(seed);
+    // One with connections that break, and messages that come late.
+    for (; first.breaks.cuts === 0 || first.breaks.late === 0; seed += 1) first = await movesScenario(seed + 1);
+    const { digest } = first;
     assert.equal((await movesScenario(seed)).digest, digest);
     const script = fileURLToPath(new URL("simulate.ts", import.meta.url));
     const args = [...process.execArgv.filter((arg) => arg.startsWith("--conditions")), script];
@@ -61,6 +66,35 @@ describe("seeds of the simulation", () => {
       assert.match(String((error.cause as Error).message), /wrong result/);
       return true;
     });
+  });
+
+  test("a world in which everything fails replays bit for bit, also when there is less of it", async () => {
+    const seed = 29;
+    for (const less of [NOTHING_LESS, lessOf("f0,n1,h2")]) {
+      const [first, second] = [await graphScenario(seed, less), await graphScenario(seed, less)];
+      assert.deepEqual([second.digest, second.log], [first.digest, first.log]);
+    }
+    assert.notEqual((await graphScenario(seed)).digest, (await graphScenario(seed, lessOf("h1"))).digest);
+  });
+
+  test("a world that fails is made as small as it can be, and named so that it can be replayed", async () => {
+    const size = { faults: 6, nodes: 4 };
+    const fails = (less: Less): boolean => !less.faults.includes(2) && !less.nodes.includes(1) && less.halvings <= 3;
+    let runs = 0;
+    const crashing: Crashing = async (seed, less = NOTHING_LESS) => {
+      runs += 1;
+      if (fails(less)) throw new WorldFailed(seed, { what: [less], size, cause: new Error("lost") });
+      return {} as Awaited<ReturnType<Crashing>>;
+    };
+    const error = await crashing(7).then(
+      () => assert.fail("it does not fail"),
+      (failure: unknown) => failure,
+    );
+    const found = await shrunk(crashing, 7, error);
+    const text = lessText({ ...found.less, faults: found.less.faults.toSorted(), nodes: found.less.nodes.toSorted() });
+    assert.equal(text, "f0,f1,f3,f4,f5,n0,n2,n3,h3");
+    assert.ok(fails(lessOf(text)) && found.runs < 60 && runs === found.runs + 1, `${found.runs} runs`);
+    assert.throws(() => lessOf("f0,x1"), /"x1" of f0,x1 is none of/);
   });
 
   test("a scenario whose history changes from run to run is found out", async () => {

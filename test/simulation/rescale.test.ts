@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SeededRandom } from "../../src/base/seeded-random.ts";
 import {
   count,
   type Env,
@@ -212,10 +213,10 @@ const rescaled = job({ name: "rescaled" }, (env) => {
 });
 
 async function run(parallelisms: readonly number[]) {
-  const ends = parallelisms.slice(1).map(() => ({ how: "stop", at: LIFE_MS }) as const);
   const { disk, log, starts } = await simulateStarts(rescaled, {
     seed: 11,
-    faults: new SimFaults({ ends, deaths: [], throwsAt: [], disk: [] }),
+    faults: new SimFaults([], new SeededRandom(1)),
+    stopsMs: parallelisms.slice(1).map(() => LIFE_MS),
     parallelism: (start) => parallelisms[start] ?? 1,
     config: () => ({ "execution.checkpointing.interval": "1h", "pipeline.max-parallelism": 8 }),
   });

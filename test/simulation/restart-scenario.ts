@@ -49,12 +49,14 @@ export async function restartScenario(seed: number): Promise<Simulation & { read
       for (const atMs of weather.restartsMs) env.timers.after(atMs, restart);
     },
     // While the job begins anew that is no failure: the slot has no tasks then, as it was to have.
-    death: (message) => {
-      if (message.kind !== "closed" || master?.state.phase !== "restarting") return null;
-      closed += 1;
-      if (closed !== weather.dies) return null;
-      restarts.died += 1;
-      return random.next() < 0.5 ? "heard" : "unheard";
+    slots: {
+      says: (message) => {
+        if (message.kind !== "closed" || master?.state.phase !== "restarting") return null;
+        closed += 1;
+        if (closed !== weather.dies) return null;
+        restarts.died += 1;
+        return random.next() < 0.5 ? "heard" : "unheard";
+      },
     },
   });
   check(simulation, taskManager ?? assert.fail(), JSON.stringify(weather));

@@ -5,13 +5,13 @@ import { simulateJob } from "../../src/testing/simulate-job.ts";
 import { MOVES, RANDOM_GRAPH, runSeed, runSeeds, SILENCES, UPDATES } from "./scenarios.ts";
 
 describe("simulation", () => {
-  test("a job with timers and windows gives the same rows under 400 seeds of delays, chunks, schedules and cuts", () =>
-    runSeeds(MOVES));
+  test("a job with timers and windows gives the same rows under 70 seeds of delays, chunks, schedules and cuts", () =>
+    runSeeds(MOVES, 70));
 
-  test("state machines in event-time order give the same rows at parallelism 1 to 4, under 400 seeds", () =>
-    runSeeds(SILENCES));
+  test("state machines in event-time order give the same rows at parallelism 1 to 4, under 60 seeds", () =>
+    runSeeds(SILENCES, 60));
 
-  test("400 random jobs give what a naive interpreter of one thread gives", () => runSeeds(RANDOM_GRAPH));
+  test("100 random jobs give what a naive interpreter of one thread gives", () => runSeeds(RANDOM_GRAPH, 100));
 
   test("150 random jobs over updates are refused, or leave the rows of a naive interpreter", async () => {
     for (let seed = 1; seed <= 150; seed += 1) await runSeed(UPDATES, seed);

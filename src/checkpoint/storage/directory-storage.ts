@@ -72,7 +72,10 @@ export class DirectoryStorage implements CheckpointStorage {
     return swapped;
   }
 
-  /** Removes what is unfinished, or half removed, by processes that are gone; before any of this one has begun. */
+  /**
+   * Removes what is unfinished, or half removed, by processes that are gone; before any of this one has begun. What
+   * these have renamed last is seen, and may not be durable: it is then, before anything is built on it.
+   */
   async sweep(): Promise<void> {
     if ((await this.#disk.stat(this.place)) !== null) await this.#sweep(this.place);
   }
@@ -86,6 +89,7 @@ export class DirectoryStorage implements CheckpointStorage {
   }
 
   async #sweep(path: string): Promise<void> {
+    await this.#disk.syncDirectory(path);
     for (const entry of await this.#disk.list(path)) {
       const inner = `${path}/${entry}`;
       if (entry.startsWith(UNFINISHED)) await this.removeUnfinished(entry, path);

@@ -6,7 +6,8 @@
 //
 //   C1. Ids rise and are never used twice, whatever fails (I5); a restored job goes on above those it knows.
 //   C2. Coordinators of sources are snapshotted before any barrier leaves, and hand out splits again only when every
-//       reader has made its snapshot, or the checkpoint is given up: each split is in exactly one place (I15).
+//       reader has made its snapshot, or the checkpoint is given up: each split is in exactly one place (I15). They do
+//       so before a periodic one is begun, however quickly these follow each other.
 //   C3. A checkpoint is completed only when each task has acknowledged it and it was stored, which includes that the
 //       pointer names it; only then is anybody told (I6).
 //   C4. Checkpoints are completed in the order of their ids: one that is completed, or is being stored, overtakes those
@@ -88,6 +89,8 @@ export type CheckpointingState = {
   /** Before it none starts, for the pause. */
   readonly pausedUntilMs: number;
   readonly failuresInARow: number;
+  /** Coordinators were told to hand out nothing, and not to go on (C2). */
+  readonly holds: boolean;
 };
 
 export type CheckpointFact =
@@ -152,6 +155,7 @@ export function checkpointingStateOf(
     dueMs: Infinity,
     pausedUntilMs: -Infinity,
     failuresInARow: 0,
+    holds: false,
   };
 }
 
@@ -164,13 +168,17 @@ export function nextCheckpointTimeMs(state: CheckpointingState): number {
 }
 
 export function checkpointingNext(state: CheckpointingState, fact: CheckpointFact): CheckpointingStep {
-  const step = stepOf(state, fact);
-  if (!areHeld(state) || areHeld(step.state)) return step; // Also when tasks have ended: those of others go on.
-  return { ...step, decisions: [...step.decisions, { kind: "goOn" }] };
+  return then(stepOf(state, fact), goneOn);
 }
 
-/** Whether coordinators hand out nothing (C2). */
-function areHeld({ pending }: CheckpointingState): boolean {
+/** C2 */
+function goneOn(state: CheckpointingState): CheckpointingStep {
+  if (!state.holds || areHeld(state)) return unchanged(state); // Also when tasks have ended: those of others go on.
+  return { state: { ...state, holds: false }, decisions: [{ kind: "goOn" }] };
+}
+
+/** Whether a checkpoint is under way that coordinators are to hand out nothing for (C2). */
+function areHeld({ pending }: Pick<CheckpointingState, "pending">): boolean {
   return pending.some(({ phase, readers }) => phase === "coordinating" || (phase === "taking" && readers.size > 0));
 }
 
@@ -208,7 +216,8 @@ const unchanged = (state: CheckpointingState): CheckpointingStep => ({ state, de
 function started(state: CheckpointingState, running: CheckpointedTasks, nowMs: number): CheckpointingStep {
   assert(state.pending.length === 0, "checkpoints of an attempt that has ended");
   const { intervalMs } = state.options;
-  return unchanged({ ...state, running, taken: new Map(), dueMs: intervalMs === null ? Infinity : nowMs + intervalMs });
+  const fresh = { ...state, running, taken: new Map(), holds: false };
+  return unchanged({ ...fresh, dueMs: intervalMs === null ? Infinity : nowMs + intervalMs });
 }
 
 /** Those that are being stored may be completed all the same (C7). */
@@ -245,7 +254,8 @@ function periodic(state: CheckpointingState, nowMs: number): CheckpointingStep {
   // One that was held up is taken once, and the next ones come in the old rhythm.
   const intervalMs = options.intervalMs ?? Infinity;
   const missed = Math.floor((nowMs - dueMs) / intervalMs);
-  return begin({ ...state, dueMs: dueMs + (missed + 1) * intervalMs }, "periodic", nowMs);
+  const due = { ...state, dueMs: dueMs + (missed + 1) * intervalMs };
+  return then(goneOn(due), (next) => begin(next, "periodic", nowMs));
 }
 
 function asked(state: CheckpointingState, what: CheckpointKind, nowMs: number): CheckpointingStep {
@@ -265,7 +275,7 @@ function begin(state: CheckpointingState, kind: CheckpointKind, nowMs: number): 
     readers: new Set(readers),
     waiting: new Set(tasks),
   };
-  const next = { ...state, nextId: id + 1, pending: [...state.pending, pending] };
+  const next = { ...state, nextId: id + 1, pending: [...state.pending, pending], holds: true };
   const coordinate: CheckpointDecision = { kind: "coordinate", id, what: kind };
   return then({ state: next, decisions: [coordinate] }, (each) => triggered(each, pending));
 }

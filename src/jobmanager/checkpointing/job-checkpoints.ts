@@ -10,6 +10,7 @@ import type { CheckpointId } from "../../base/ids.ts";
 import type { CompletedCheckpointStore } from "../../checkpoint/completed-store.ts";
 import type { RestorePlan } from "../../checkpoint/restore.ts";
 import type { JobGraph } from "../../graph/job-graph.ts";
+import { isBounded } from "../../graph/plan.ts";
 import type { EngineErrorData } from "../../protocol/error-data.ts";
 import type {
   CheckpointMessage,
@@ -169,7 +170,8 @@ export class JobCheckpointing {
   /** A task has come to its end. Returns all that its sinks have prepared; null: it is told later (L1). */
   prepared({ slot, task, sinks }: LastPrepared, isLast: boolean): readonly PreparedSink[] | null {
     this.#driver.finished(task, sinks);
-    const uncommitted = this.#driver.uncommitted(task);
+    // What checkpoints commit, the last one does as well.
+    const uncommitted = isBounded(this.#options.graph.plan) ? this.#driver.uncommitted(task) : [];
     if (!isLast) return uncommitted;
     this.#last = { slot, task, sinks: uncommitted };
     this.#driver.ask("final");
@@ -189,15 +191,16 @@ export class JobCheckpointing {
   #onCheckpoint({ id, kind }: CompletedCheckpoint, prepared: readonly TaskPrepared[]): void {
     const due = prepared.filter(({ task }) => this.#options.isUp(task)); // L2
     if (due.length > 0) this.#commits.add(id, due);
-    if (kind !== "final") return;
+    if (kind === "final" && this.#commits.isSettled) this.#onSettled();
+  }
+
+  /** What was prepared is committed, and the last checkpoint is completed, if one was asked for. */
+  #onSettled(): void {
+    if (this.state.pending.some(({ kind }) => kind === "final")) return;
     const last = this.#last;
     this.#last = null;
     if (last !== null) this.#options.onLastPrepared(last);
-    else if (this.#commits.isSettled) this.#onSettled();
-  }
-
-  #onSettled(): void {
-    if (!this.#isStopping || this.state.pending.some(({ kind }) => kind === "final")) return;
+    if (last !== null || !this.#isStopping) return;
     this.#isStopping = false;
     this.#options.onStopped();
   }

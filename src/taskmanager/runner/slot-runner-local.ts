@@ -79,6 +79,7 @@ class SlotLoop {
 export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
   const { env, transport = directTransport(env) } = options;
   const bells: Bell[] = [];
+  let started = 0;
   const bellOf = (index: number): Bell => {
     bells[index] ??= new Bell();
     return bells[index];
@@ -91,7 +92,9 @@ export function localSlotRunner(options: LocalRunnerOptions): SlotRunner {
       bellOf(start.index).loop = loop;
       const doorbells = Array.from({ length: start.slots }, (_, index) => bellOf(index));
       const { links, stubs, slotEnv = () => env } = options;
-      const address = `${SLOT_ADDRESS} ${start.index}`;
+      // Of its own: what was dialled for a slot that has ended since does not reach the one in its place.
+      const address = `${SLOT_ADDRESS} ${start.index} ${started}`;
+      started += 1;
       const serve = (side: SlotSide): void => {
         const control = new FencedConnection<FromSlot, ToSlot>(side, start.fence, new DropCounts(start.dropped));
         const slot = slotHost({

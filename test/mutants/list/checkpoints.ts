@@ -18,8 +18,8 @@ export const CHECKPOINTS: readonly Mutant[] = [
   {
     name: "a checkpoint begins while sources stand still for the one before",
     file: COORDINATOR,
-    find: "state.options.maxConcurrent && !areHeld(state);",
-    replace: "state.options.maxConcurrent;",
+    find: "pending.length < options.maxConcurrent && !areHeld(state);",
+    replace: "pending.length < options.maxConcurrent;",
   },
   {
     name: "an older checkpoint that is stored late takes the place of a newer one",

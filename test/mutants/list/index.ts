@@ -18,6 +18,7 @@ import { PLAN } from "./plan.ts";
 import { PRESSURE } from "./pressure.ts";
 import { PROTOCOL } from "./protocol.ts";
 import { SAVEPOINTS } from "./savepoints.ts";
+import { SIMULATED } from "./simulated.ts";
 import { SNAPSHOTS } from "./snapshots.ts";
 import { STATE } from "./state.ts";
 import { STATE_CHANGES } from "./state-changes.ts";
@@ -47,6 +48,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CHECKPOINTS,
   ...CHECKPOINTS_SEEN,
   ...SAVEPOINTS,
+  ...SIMULATED,
   ...CONNECTORS,
   ...FILE_SOURCES,
   ...CSV,

@@ -220,8 +220,8 @@ export const JOBMANAGER: readonly Mutant[] = [
   {
     name: "coordinators of regions that go on hand out nothing more after a checkpoint is given up",
     file: "src/jobmanager/checkpointing/coordinator.ts",
-    find: "  if (!areHeld(state) || areHeld(step.state)) return step;",
-    replace: "  if (!areHeld(state) || areHeld(step.state) || step.state.running === null) return step;",
+    find: "  if (!state.holds || areHeld(state)) return unchanged(state);",
+    replace: "  if (!state.holds || areHeld(state) || state.running === null) return unchanged(state);",
   },
   {
     name: "tasks begin anew while a checkpoint is being stored",
