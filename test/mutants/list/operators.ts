@@ -104,13 +104,6 @@ export const OPERATORS: readonly Mutant[] = [
     tests: ["src/operators/windows/window-operator.test.ts", "src/api/check-options.test.ts"],
   },
   {
-    name: "a late partial row counts as one record",
-    file: "src/operators/windows/rows/window-emitter.ts",
-    find: `this.#context.metrics.count("numLateRecordsDropped", count);`,
-    replace: `this.#context.metrics.count("numLateRecordsDropped", count > 0 ? 1 : 0);`,
-    tests: ["src/operators/windows/combiner/pre-aggregate-operator.test.ts"],
-  },
-  {
     name: "a session is given before a record a gap after its last one is late",
     file: "src/operators/windows/sessions/session-window-operator.ts",
     find: "    const isOver = endMs <= watermark;\n",
