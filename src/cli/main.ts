@@ -83,7 +83,7 @@ async function command(args: readonly string[]): Promise<number> {
     session.dispose();
     void end(code);
   });
-  session.onSlow = (slow) => interrupts.hear(!slow);
+  session.onSlow = (slow) => interrupts.onTurns(!slow);
   session.onStuck = (error) => {
     const code = tell(session.errorReports(error), asJson);
     terminal.writeNow();

@@ -45,6 +45,7 @@ export async function runCommand(session: Session, terminal: Terminal, interrupt
     get stranded() {
       return run.stranded;
     },
+    isLocal: line.flags.has("local"),
   });
   const stopStatus = terminal.live ? showStatus(run, handle, terminal) : () => undefined;
   const showing = rowSinks(run.plan).map((uid) => showRows(handle, uid, shower(run.plan, uid, { terminal, print })));

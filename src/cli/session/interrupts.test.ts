@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interrupts } from "./interrupts.ts";
 
-function setUp() {
+function setUp({ isLocal = true } = {}) {
   const seen: string[] = [];
   let signal: ((reason: string) => void) | null = null;
   const time = { nowMs: 1_000 };
@@ -17,7 +17,7 @@ function setUp() {
     },
     nowMs: () => time.nowMs,
   });
-  const job = { stop: () => seen.push("stop"), fail: () => seen.push("fail"), stranded: false };
+  const job = { stop: () => seen.push("stop"), fail: () => seen.push("fail"), stranded: false, isLocal };
   return { interrupts, job, seen, time, signal: (reason: string) => signal?.(reason) };
 }
 
@@ -37,16 +37,24 @@ test("the first signal stops the job in good order, the second ends the process 
   assert.deepEqual(seen.slice(2), ["exit 130"]);
 });
 
-test("while the thread takes no turns signals are not heard: they end the process by themselves", () => {
+test("a thread without user code hears signals also while it has no processor: what came before is not lost", () => {
+  const { interrupts, job, seen, signal } = setUp({ isLocal: false });
+  interrupts.start(job);
+  interrupts.onTurns(false);
+  signal("interrupted");
+  assert.deepEqual(seen.slice(1), ["stop"]);
+});
+
+test("while the thread that runs functions takes no turns signals are not heard: they end the process by themselves", () => {
   const { interrupts, job, seen, signal } = setUp();
-  interrupts.hear(true);
+  interrupts.onTurns(true);
   signal("interrupted");
   interrupts.start(job);
-  interrupts.hear(false);
-  interrupts.hear(false);
+  interrupts.onTurns(false);
+  interrupts.onTurns(false);
   signal("interrupted");
   assert.deepEqual(seen, []);
-  interrupts.hear(true);
+  interrupts.onTurns(true);
   signal("interrupted");
   assert.deepEqual(seen.slice(1), ["stop"]);
 });

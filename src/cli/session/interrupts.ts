@@ -9,6 +9,8 @@ export type Endable = {
   fail(error: EngineError): void;
   /** A thread of the job cannot be ended. */
   readonly stranded: boolean;
+  /** Its functions run in this thread (`--local`). */
+  readonly isLocal: boolean;
 };
 
 export type InterruptOptions = {
@@ -23,8 +25,9 @@ export type InterruptOptions = {
 const SAME_SIGNAL_MS = 300;
 
 /**
- * Listens only while a job runs and its thread takes turns: code that does not return must die of Ctrl-C, as Node does
- * by itself.
+ * Listens while a job runs. Where its functions run in this thread, only while that takes turns: code that does not
+ * return must die of Ctrl-C, as Node does by itself. Elsewhere a thread without turns has no processor: it is to hear
+ * what has come once it has one, and who stops listening loses what came before.
  */
 export class Interrupts {
   readonly #options: InterruptOptions;
@@ -32,7 +35,7 @@ export class Interrupts {
   #receivedMs: number | null = null;
   /** What the first signal was; null: there was none. */
   reason: string | null = null;
-  /** Set while signals are listened for. */
+  /** Null: signals do what they do by themselves. */
   #unlisten: (() => void) | null = null;
 
   constructor(options: InterruptOptions) {
@@ -46,12 +49,16 @@ export class Interrupts {
 
   start(job: Endable): void {
     this.#job = job;
-    this.hear(true);
+    this.#hear(true);
   }
 
-  /** False: signals do what they do by themselves. Does nothing before a job runs. */
-  hear(signals: boolean): void {
-    if (this.#job === null || signals === (this.#unlisten !== null)) return;
+  /** The thread takes turns, or does not, and user code may be the reason. Does nothing before a job runs. */
+  onTurns(areTaken: boolean): void {
+    if (this.#job?.isLocal === true) this.#hear(areTaken);
+  }
+
+  #hear(signals: boolean): void {
+    if (signals === (this.#unlisten !== null)) return;
     this.#unlisten?.();
     this.#unlisten = signals ? this.#options.listen((reason) => this.onSignal(reason)) : null;
   }

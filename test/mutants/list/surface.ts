@@ -145,6 +145,12 @@ export const SURFACE: readonly Mutant[] = [
     replace: "return word;",
   },
   {
+    name: "signals are lost while a thread without user code has no processor",
+    file: "src/cli/session/interrupts.ts",
+    find: "if (this.#job?.isLocal === true) this.#hear(",
+    replace: "if (this.#job !== null) this.#hear(",
+  },
+  {
     name: "an interrupt that npm hands on ends the job at once",
     file: "src/cli/session/interrupts.ts",
     find: "if (nowMs - this.#receivedMs >= SAME_SIGNAL_MS)",
