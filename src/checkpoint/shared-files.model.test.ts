@@ -6,7 +6,7 @@ import { SimEnv } from "../testing/sim-env.ts";
 import { CheckpointDirectory } from "./checkpoint-directory.ts";
 import { CompletedCheckpointStore } from "./completed-store.ts";
 import type { CheckpointMetadata } from "./format/metadata.ts";
-import { packsOf } from "./shared-files.ts";
+import { packsOf, writtenBytes } from "./shared-files.ts";
 import { objectPut, temporaryStorage } from "./storage/checkpoint-storage.contract.ts";
 
 /** What a process does with the checkpoints of its job, and how it ends. */
@@ -165,4 +165,9 @@ test("no shared file goes while a checkpoint uses it, and none stays that no che
     ),
     { numRuns: 25 },
   );
+});
+
+test("the size of a checkpoint is what was written for it, without what it refers to in older files", () => {
+  const files = { "chk-7/1-0-0": 10, "shared/7-1-0-0-0": 200, "shared/6-1-0-0-0": 3_000, "shared/71-1-0-0-0": 40_000 };
+  assert.equal(writtenBytes({ id: 7, files, operators: [] } as unknown as CheckpointMetadata), 210);
 });

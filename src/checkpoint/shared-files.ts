@@ -8,6 +8,7 @@
 //       keeps what it could use.
 
 import type { CheckpointId } from "../base/ids.ts";
+import { type CheckpointMetadata, stateBytes } from "./format/metadata.ts";
 
 export const SHARED_FOLDER = "shared";
 const NAME = /^shared\/([1-9]\d{0,14})-/;
@@ -21,6 +22,12 @@ export function packsOf(id: CheckpointId, task: string): string {
 export function writtenFor(name: string): CheckpointId | null {
   const id = NAME.exec(name)?.[1];
   return id === undefined ? null : (Number(id) as CheckpointId);
+}
+
+/** What of a checkpoint was written for itself, in bytes: what it refers to in files of older ones is left out. */
+export function writtenBytes(metadata: CheckpointMetadata): number {
+  const older = Object.entries(metadata.files).filter(([name]) => (writtenFor(name) ?? metadata.id) !== metadata.id);
+  return stateBytes(metadata) - older.reduce((sum, [, bytes]) => sum + bytes, 0);
 }
 
 export class SharedFiles {

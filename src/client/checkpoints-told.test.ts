@@ -44,13 +44,13 @@ test("a checkpoint that is cut short by a failure is counted, and no words are l
   assert.deepEqual(lines, ["checkpoint 4 was given up: the disk is full"]);
   const none = { numberOfFailedCheckpoints: 2, numberOfInProgressCheckpoints: 1 };
   assert.deepEqual(told.stats.metrics(1), { numberOfCompletedCheckpoints: 0, ...none, totalNumberOfCheckpoints: 3 });
-  told.onCompleted({ id: id(5), atMs: 1_000, durationMs: 12, bytes: 300 } as CompletedCheckpoint);
-  told.onCompleted({ id: id(4), atMs: 1_500, durationMs: 90, bytes: 200 } as CompletedCheckpoint); // Stored late.
+  told.onCompleted({ id: id(5), atMs: 1_000, durationMs: 12, bytes: 100, fullBytes: 300 } as CompletedCheckpoint);
+  told.onCompleted({ id: id(4), atMs: 1_500, durationMs: 90, bytes: 200, fullBytes: 200 } as CompletedCheckpoint); // Stored late.
   told.stats.onRestored(id(5), 2_000);
   assert.deepEqual(told.stats.metrics(0), {
     ...{ numberOfCompletedCheckpoints: 2, ...none, numberOfInProgressCheckpoints: 0, totalNumberOfCheckpoints: 4 },
     ...{ lastCompletedCheckpointId: 5, lastCheckpointCompletedTimestamp: 1_000 },
-    ...{ lastCheckpointDuration: 12, lastCheckpointSize: 300, lastCheckpointFullSize: 300 },
+    ...{ lastCheckpointDuration: 12, lastCheckpointSize: 100, lastCheckpointFullSize: 300 },
     ...{ lastRestoredCheckpointId: 5, lastCheckpointRestoreTimestamp: 2_000 },
   });
 });

@@ -61,7 +61,7 @@ test("the newest checkpoint is told with its age, how long it took and its size"
   const last = {
     lastCheckpointCompletedTimestamp: NOW - 4_900,
     lastCheckpointDuration: 12.4,
-    lastCheckpointSize: 17_818,
+    lastCheckpointFullSize: 17_818,
   };
   assert.match(
     line({}, {}, [], { lastCompletedCheckpointId: 7, ...last }),

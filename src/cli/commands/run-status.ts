@@ -56,7 +56,7 @@ function checkpointTexts({ nowMs, current }: StatusFacts): string[] {
   if (id === undefined) return [];
   const ago = aboutText(Math.floor((nowMs - last.lastCheckpointCompletedTimestamp!) / 1_000) * 1_000);
   const took = aboutText(last.lastCheckpointDuration!);
-  return [`checkpoint ${id} ${ago} ago, ${took}, ${memorySizeText(last.lastCheckpointSize!)}`];
+  return [`checkpoint ${id} ${ago} ago, ${took}, ${memorySizeText(last.lastCheckpointFullSize!)}`];
 }
 
 /**

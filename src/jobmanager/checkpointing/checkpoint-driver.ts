@@ -13,6 +13,7 @@ import type { CompletedCheckpointStore } from "../../checkpoint/completed-store.
 import { type CheckpointMetadata, stateBytes } from "../../checkpoint/format/metadata.ts";
 import type { WrittenState } from "../../checkpoint/format/subtask-state.ts";
 import type { RestorePlan } from "../../checkpoint/restore.ts";
+import { writtenBytes } from "../../checkpoint/shared-files.ts";
 import type { JobGraph, JobVertex } from "../../graph/job-graph.ts";
 import { isBounded } from "../../graph/plan.ts";
 import type { Json } from "../../operators/source.ts";
@@ -47,6 +48,8 @@ export type CompletedCheckpoint = {
   readonly atMs: number;
   readonly durationMs: number;
   /** Of its files and its metadata's state. */
+  readonly fullBytes: number;
+  /** Of them, what was written for it: the rest is in files of older ones. */
   readonly bytes: number;
   /** The longest of any task. */
   readonly timing: CheckpointTiming;
@@ -341,7 +344,8 @@ export class CheckpointDriver {
     const prepared = due.map((each) => this.#withTask(each));
     this.#committedUpTo = Math.max(this.#committedUpTo, id);
     const durationMs = this.#nowMs() - startedMs;
-    onCompleted({ id, kind, atMs: env.clock.nowMs(), durationMs, bytes: stateBytes(metadata), timing }, prepared);
+    const size = { fullBytes: stateBytes(metadata), bytes: writtenBytes(metadata) };
+    onCompleted({ id, kind, atMs: env.clock.nowMs(), durationMs, ...size, timing }, prepared);
   }
 
   #withTask({ subtask, prepared }: ReturnType<Committables["between"]>[number]): TaskPrepared {

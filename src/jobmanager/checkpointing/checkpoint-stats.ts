@@ -36,7 +36,7 @@ export class CheckpointStats {
         lastCheckpointCompletedTimestamp: this.#last.atMs,
         lastCheckpointDuration: this.#last.durationMs,
         lastCheckpointSize: this.#last.bytes,
-        lastCheckpointFullSize: this.#last.bytes,
+        lastCheckpointFullSize: this.#last.fullBytes,
       }),
       ...(this.#restored !== null && {
         lastRestoredCheckpointId: this.#restored.id,
