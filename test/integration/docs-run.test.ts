@@ -116,8 +116,8 @@ describe("a page is refused", () => {
 
 /** Input for others, imported by a test of the page, or named by a command that the page shows. */
 function isRunByOthers({ files, sessions }: PageSamples, { name, kind }: SampleFile): boolean {
-  if (kind === "data" || files.some((other) => other.kind === "test" && other.text.includes(`"./${name}"`)))
-    return true;
+  const isOther = (other: SampleFile): boolean => other.kind === "test" || other.kind === "module";
+  if (kind === "data" || files.some((other) => isOther(other) && other.text.includes(`"./${name}"`))) return true;
   return sessions.some(({ commands }) => commands.some(({ command }) => command.split(" ").includes(name)));
 }
 
