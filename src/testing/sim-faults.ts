@@ -50,7 +50,7 @@ export class FaultCells {
 
 /** Processes that faults may end; what has not happened by then does not happen. */
 const STARTS_MAX = 8;
-/** A process ends after so many events if nothing else ends it, while faults are to come. */
+/** A process that has begun while faults were to come ends after so many events, if nothing else ends it. */
 const EVENTS_MAX = 20_000;
 const TIMES_MAX = 30;
 const DAY_MS = 86_400_000;
@@ -80,6 +80,8 @@ export class SimFaults {
   #phase: Phase = "opening";
   #eventsInPhase = 0;
   #events = 0;
+  /** Nothing is to come that would end this process. */
+  #isLast = false;
   /** How the process ends now; null: it goes on. */
   #dying: "process" | "power" | null = null;
   #calls = 0;
@@ -118,6 +120,7 @@ export class SimFaults {
     this.#events = 0;
     this.#dying = null;
     this.#enter("opening");
+    this.#isLast = start >= STARTS_MAX || this.isOver;
     if (start < STARTS_MAX) return;
     this.#pending = [];
     this.#ailing = [];
@@ -132,8 +135,8 @@ export class SimFaults {
     else this.#enter(phase);
     if (this.#pending.length > 0) {
       for (const fault of this.#pending) if (this.#isDue(fault)) this.#fire(fault);
-      if (this.#events > EVENTS_MAX) this.#dying ??= "process";
     }
+    if (this.#events > EVENTS_MAX && !this.#isLast) this.#dying ??= "process";
     return this.#dying !== null;
   }
 
