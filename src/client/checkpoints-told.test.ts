@@ -45,7 +45,8 @@ test("a checkpoint that is cut short by a failure is counted, and no words are l
   const none = { numberOfFailedCheckpoints: 2, numberOfInProgressCheckpoints: 1 };
   assert.deepEqual(told.stats.metrics(1), { numberOfCompletedCheckpoints: 0, ...none, totalNumberOfCheckpoints: 3 });
   told.onCompleted({ id: id(5), atMs: 1_000, durationMs: 12, bytes: 100, fullBytes: 300 } as CompletedCheckpoint);
-  told.onCompleted({ id: id(4), atMs: 1_500, durationMs: 90, bytes: 200, fullBytes: 200 } as CompletedCheckpoint); // Stored late.
+  // Stored late:
+  told.onCompleted({ id: id(4), atMs: 1_500, durationMs: 90, bytes: 200, fullBytes: 200 } as CompletedCheckpoint);
   told.stats.onRestored(id(5), 2_000);
   assert.deepEqual(told.stats.metrics(0), {
     ...{ numberOfCompletedCheckpoints: 2, ...none, numberOfInProgressCheckpoints: 0, totalNumberOfCheckpoints: 4 },
