@@ -326,7 +326,8 @@ export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> 
     if (isOurs && names.includes(from)) await disk.rename(`${directory}/${from}`, `${directory}/${to}`);
     else await checkCommitted(disk, `${directory}/${to}`, size);
   }
-  if (!isOurs) return disk.syncDirectory(directory);
+  // What a later run leaves of those before it is for its own commits to say.
+  if (!isOurs || claim.job !== commit.job) return disk.syncDirectory(directory);
   const committed = Math.max(claim.committed, commit.committed);
   // Backwards: parts before the claims that say whose they are.
   for (const name of [...names].reverse()) {
