@@ -82,7 +82,8 @@ class PackWriter {
 /** Blocks that are read at once: 1 MiB. */
 const BLOCKS_READ = 4;
 
-type Wanted = { readonly fill: PageFill; readonly n: number };
+/** Pages of a fill from the n-th on that lie one behind the other, both in a block and where they go. */
+type Wanted = { readonly fill: PageFill; readonly n: number; count: number };
 
 /** Fills pages from their packs. `check` is called before any is written to, and throws when that is not to be. */
 export async function pagesFill(
@@ -105,8 +106,14 @@ export async function pagesFill(
 function want(blocks: Map<number, Wanted[]>, fill: PageFill, n: number): void {
   const block = Math.floor(fill.place[n]! / BLOCK_PAGES);
   const wanted = blocks.get(block);
-  if (wanted === undefined) blocks.set(block, [{ fill, n }]);
-  else wanted.push({ fill, n });
+  const last = wanted?.at(-1);
+  if (wanted === undefined) blocks.set(block, [{ fill, n, count: 1 }]);
+  else if (last?.fill === fill && isNext(last, n)) last.count += 1;
+  else wanted.push({ fill, n, count: 1 });
+}
+
+function isNext({ fill: { place, address }, n, count }: Wanted, next: number): boolean {
+  return next === n + count && place[next] === place[n]! + count && address[next] === address[n]! + count * PAGE_WORDS;
 }
 
 async function packRead(
@@ -126,25 +133,26 @@ async function packRead(
       length: ends[to]! - places[from]!,
     });
     for (const run of runs) if (run[1] >= places.length) throw damaged(name, `it has no block ${run[1]}`);
-    let next = runs.length === 0 ? null : reader.read(sectionOf(runs[0]!));
-    for (const [r, run] of runs.entries()) {
-      const bytes = await next!;
+    let r = 0;
+    for await (const read of reader.each(runs.map(sectionOf))) {
       check();
-      next = r + 1 < runs.length ? reader.read(sectionOf(runs[r + 1]!)) : null;
-      for (let block = run[0]; block <= run[1]; block += 1) {
-        const start = (block - run[0]) * BLOCK_PAGES;
-        for (const wanted of blocks.get(block)!) copyPage(name, bytes, start, wanted);
+      const [from, to] = runs[r]!;
+      if (read.length !== to - from + 1) throw damaged(name, `blocks ${from} to ${to} are ${read.length}`);
+      for (const [at, bytes] of read.entries()) {
+        for (const wanted of blocks.get(from + at)!) copyPages(name, bytes, wanted);
       }
+      r += 1;
     }
   } finally {
     await reader.close();
   }
 }
 
-function copyPage(name: string, bytes: Buffer, start: number, { fill, n }: Wanted): void {
-  const from = (start + (fill.place[n]! % BLOCK_PAGES)) * PAGE_BYTES;
-  if (from + PAGE_BYTES > bytes.length) throw damaged(name, `it has no page ${fill.place[n]!}`);
-  bytesCopy(fill.target, (fill.address[n]! / PAGE_WORDS) * PAGE_BYTES, bytes, from, from + PAGE_BYTES);
+function copyPages(name: string, bytes: Buffer, { fill, n, count }: Wanted): void {
+  const from = (fill.place[n]! % BLOCK_PAGES) * PAGE_BYTES;
+  const end = from + count * PAGE_BYTES;
+  if (end > bytes.length) throw damaged(name, `it has no page ${fill.place[n]! + count - 1}`);
+  bytesCopy(fill.target, (fill.address[n]! / PAGE_WORDS) * PAGE_BYTES, bytes, from, end);
 }
 
 function placesOf(bytes: Buffer): number[] {

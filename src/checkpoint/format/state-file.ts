@@ -130,11 +130,31 @@ export class StateFileReader {
 
   /** The bytes as they were added. */
   async read({ offset, length }: Section): Promise<Buffer> {
-    const bytes = await this.#object.read(offset, length);
-    const blocks: Buffer[] = [];
-    const end = this.#blocks(bytes, offset, blocks);
-    if (end < length) throw this.#damaged(offset + end, "a block ends early");
+    const blocks = this.#wholeBlocks(await this.#object.read(offset, length), offset);
     return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+  }
+
+  /**
+   * The blocks of sections, one section after the other; while one is dealt with the next one is read. Blocks are valid
+   * until then.
+   */
+  async *each(sections: readonly Section[]): AsyncGenerator<readonly Buffer[]> {
+    const longest = sections.reduce((most, { length }) => Math.max(most, length), 0);
+    const rooms = [Buffer.allocUnsafeSlow(longest), Buffer.allocUnsafeSlow(longest)];
+    const reading = (n: number): Promise<Buffer> | null => {
+      const section = sections[n];
+      return section === undefined ? null : this.#object.read(section.offset, section.length, rooms[n % 2]);
+    };
+    let next = reading(0);
+    try {
+      for (const [n, { offset }] of sections.entries()) {
+        const bytes = await next!;
+        next = reading(n + 1);
+        yield this.#wholeBlocks(bytes, offset);
+      }
+    } finally {
+      await next?.catch(() => undefined); // Whoever gives up here has another reason.
+    }
   }
 
   /** Reads all of the file, bit by bit. */
@@ -150,6 +170,13 @@ export class StateFileReader {
 
   close(): Promise<void> {
     return this.#object.close();
+  }
+
+  #wholeBlocks(bytes: Buffer, offset: number): Buffer[] {
+    const blocks: Buffer[] = [];
+    const end = this.#blocks(bytes, offset, blocks);
+    if (end < bytes.length) throw this.#damaged(offset + end, "a block ends early");
+    return blocks;
   }
 
   /** Appends the blocks that are whole in `bytes`. Returns where they end. */

@@ -20,8 +20,11 @@ export interface ObjectWriter {
 
 export interface ObjectReader {
   readonly size: number;
-  /** Exactly these bytes; rejects with CHECKPOINT_OBJECT_DAMAGED beyond the end. */
-  read(offset: number, length: number): Promise<Buffer>;
+  /**
+   * Exactly these bytes; rejects with CHECKPOINT_OBJECT_DAMAGED beyond the end. They may lie in `room`, which is no
+   * smaller: whoever reads much gives the same again and again.
+   */
+  read(offset: number, length: number, room?: Buffer): Promise<Buffer>;
   close(): Promise<void>;
 }
 

@@ -201,9 +201,9 @@ class DirectoryReader implements ObjectReader {
     this.size = size;
   }
 
-  async read(offset: number, length: number): Promise<Buffer> {
+  async read(offset: number, length: number, room = Buffer.allocUnsafeSlow(length)): Promise<Buffer> {
     if (offset + length > this.size) throw damaged(this.#name, `it ends at ${this.size}, before ${offset + length}`);
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const bytes = room.subarray(0, length);
     for (let filled = 0; filled < length; ) {
       const count = await this.#file.read(bytes, filled, length - filled, offset + filled);
       if (count === 0) throw damaged(this.#name, `it ends at ${offset + filled}, before ${offset + length}`);
