@@ -168,6 +168,30 @@ test("the pages of a key group give the same rows in a table of other groups, an
   );
 });
 
+test("rows of a key group that was loaded go before any is looked for, the others are there, and the last ones go", () => {
+  const source = new Subject({ first: 0, last: 0 });
+  const keys = Array.from({ length: 3000 }, (_, key) => key).filter((key) => keyGroupOfKey(key) === 0);
+  for (const key of keys) source.put({ key, pane: 0, value: key, size: 10 });
+  const target = new Subject({ first: 0, last: 3 });
+  assert.ok(target.load(0, source.copy(0)));
+  const { table } = target;
+  assert.deepEqual([table.size, table.nextGroup(-1)], [keys.length, 0]);
+  const rows = new Int32Array(keys.length);
+  for (const count of [200, keys.length - 200]) {
+    assert.equal(table.scanGroup({ group: 0, row: -1 }, rows), table.size);
+    const values = new Set([...rows.subarray(0, count)].map((row) => table.f64[row + table.layout.valueWord]!));
+    for (const row of rows.subarray(0, count)) table.remove(row);
+    for (const value of values) assert.equal(target.get(value, 0), null);
+    for (const row of rows.subarray(count, keys.length - 200)) {
+      const value = table.f64[row + table.layout.valueWord]!;
+      assert.deepEqual(target.get(value, 0), source.get(value, 0));
+    }
+  }
+  assert.deepEqual([table.size, table.nextGroup(-1), table.account.bytes], [0, -1, 0]);
+  source.finish();
+  target.finish();
+});
+
 test("what the pages of a key group hold is the same whichever other groups the table has", () => {
   fc.assert(
     fc.property(history, fc.nat(3), (steps, keyGroup) => {

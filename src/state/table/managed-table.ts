@@ -60,6 +60,12 @@ export type GroupForm = { readonly rows: RowPagesForm; readonly log: BlobLogForm
 
 const NONE = -1;
 const COMPARES_MAX = 64;
+/** Of all tables of the thread: rows that are put into an index, in steps that stay in the first-level cache. */
+const REFILL = {
+  rows: new Int32Array(LOOKUP_MAX),
+  numbers: new Int32Array(LOOKUP_MAX),
+  hashes: new Int32Array(LOOKUP_MAX),
+};
 
 export class ManagedTable {
   readonly spec: TableSpec;
@@ -87,7 +93,6 @@ export class ManagedTable {
   /** Rows that the last search compared in vain. */
   #compares = 0;
   #refusedGroup = 0;
-  readonly #scanned = new Int32Array(LOOKUP_MAX);
   readonly #own = new KeyBatch(1);
 
   /** `heads` for listed tables only. */
@@ -192,6 +197,7 @@ export class ManagedTable {
 
   remove(address: number): void {
     const group = this.#rows.group(address);
+    this.#index.build(group);
     this.#lists?.remove(group, address);
     if (this.spec.blob) this.blobs.clear(address);
     this.#index.remove(group, this.#keys.rowHash(group, address), this.#rows.row(address));
@@ -253,7 +259,7 @@ export class ManagedTable {
   /** The pages that `adopt` gave are filled. False when the budget refused: the group has none. */
   loaded(group: number): boolean {
     const rows = this.#rows.count(group);
-    if (!this.#index.reserve(group, rows) || this.#lists?.load(group) === false) {
+    if (!this.#index.await(group, rows) || this.#lists?.load(group) === false) {
       this.#clearGroup(group);
       this.#refusedGroup = group;
       return false;
@@ -371,6 +377,7 @@ export class ManagedTable {
   // -------------------------------------------------------------- one key
 
   #search(group: number, batch: KeyBatch, i: number, hash: number): number {
+    this.#index.build(group);
     const mask = this.#index.masks[group]!;
     let compares = 0;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
@@ -434,12 +441,11 @@ export class ManagedTable {
 
   #refillIndex(group: number): void {
     const cursor = { group, row: NONE };
-    const rows = this.#scanned;
+    const { rows, numbers, hashes } = REFILL;
     for (let count = rows.length; count === rows.length; ) {
-      count = this.#rows.scan(cursor, rows);
-      for (let n = 0; n < count; n += 1) {
-        this.#index.place(group, this.#keys.rowHash(group, rows[n]!), this.#rows.row(rows[n]!));
-      }
+      count = this.#rows.scan(cursor, rows, Infinity, numbers);
+      this.#keys.rowHashes(group, rows, count, hashes);
+      this.#index.placeAll(group, hashes, numbers, count);
     }
   }
 }

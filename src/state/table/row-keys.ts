@@ -152,6 +152,11 @@ export class RowKeys {
     return mixNamespace(hash, i32[namespaceAt]!, i32[namespaceAt + 1]!);
   }
 
+  /** The same for many rows of a group. */
+  rowHashes(group: number, addresses: Int32Array, count: number, hashes: Int32Array): void {
+    for (let n = 0; n < count; n += 1) hashes[n] = this.rowHash(group, addresses[n]!);
+  }
+
   isHardened(group: number): boolean {
     return this.#hardened[group] !== 0;
   }

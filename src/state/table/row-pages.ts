@@ -117,9 +117,9 @@ export class RowPages {
 
   /**
    * Writes addresses of rows of the cursor's group to `rows` and returns how many: less than its length at the end, or
-   * after `pagesMax` places of pages, which may have none.
+   * after `pagesMax` places of pages, which may have none. `numbers`: gets the numbers of these rows.
    */
-  scan(cursor: RowCursor, rows: Int32Array, pagesMax = Infinity): number {
+  scan(cursor: RowCursor, rows: Int32Array, pagesMax = Infinity, numbers: Int32Array | null = null): number {
     const { rowShift, stride } = this.layout;
     const { group } = cursor;
     const from = Math.max(0, cursor.row);
@@ -135,6 +135,7 @@ export class RowPages {
         cursor.row = (ordinal << rowShift) | slot;
         if (count === rows.length) return count;
         rows[count] = address;
+        if (numbers !== null) numbers[count] = cursor.row;
         count += 1;
       }
       slot = 0;
