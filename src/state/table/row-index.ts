@@ -8,10 +8,9 @@
 //       default), so rebuilding one takes some 100 microseconds at a million keys, and no larger pause ever happens.
 //   I3. A group that was loaded is awaited: it has its pages, and finds no row until `build`, when one is looked for.
 
-import { bytesCopy } from "../../base/memory-view.ts";
 import { GroupSet } from "../keys/group-set.ts";
 import type { MemoryAccount } from "../pages/memory-owner.ts";
-import { PAGE_BYTES, PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
+import { PAGE_WORDS, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageDirectory } from "../pages/page-directory.ts";
 
 export const ENTRIES_PER_PAGE = PAGE_WORDS * 2;
@@ -90,7 +89,7 @@ export class RowIndex {
     this.rebuild(group);
   }
 
-  /** Adds pages for so many rows. Returns the number of entries; 0 when the budget has no room for them: it has none. */
+  /** Adds pages for so many rows. Returns the number of entries; 0 when the budget has no room for more pages. */
   #enlarge(group: number, capacity: number, rows: number): number {
     let wanted = Math.max(capacity, ENTRIES_PER_PAGE);
     while (rows > wanted * 0.5) wanted *= 2;
@@ -108,12 +107,10 @@ export class RowIndex {
   /** Empties the group's index and places its rows anew. */
   rebuild(group: number): void {
     const { directory } = this;
-    const { bytes } = this.#allocator.view;
-    const zeros = this.#allocator.zeroPage * 8;
     for (let ordinal = 0; ordinal < directory.counts[group]!; ordinal += 1) {
       const page = directory.get(group, ordinal);
       this.#allocator.writable(page / 2);
-      bytesCopy(bytes, page * 4, bytes, zeros, zeros + PAGE_BYTES); // `fill` takes three times as long here.
+      this.#i32.fill(0, page, page + ENTRIES_PER_PAGE);
     }
     this.#live[group] = 0;
     this.#used[group] = 0;
