@@ -53,6 +53,8 @@ export class Savepoints {
   readonly #options: SavepointsOptions;
   #last: Promise<unknown> = Promise.resolve();
   #wanted: Wanted | null = null;
+  /** A stop has asked for its savepoint: also while the place of that is still looked at. */
+  #isLastAsked = false;
 
   constructor(options: SavepointsOptions) {
     this.#options = options;
@@ -67,16 +69,21 @@ export class Savepoints {
 
   /** P3. Resolves once the place is there; it is written, or fails, when the job has ended. */
   async takeAtEnd(path: string | null): Promise<SavepointAtEnd> {
-    if (this.#wanted !== null) throw notRunning("is being stopped with a savepoint already");
-    const wanted: Wanted = { target: await this.#target(path), written: Promise.withResolvers<Savepoint>() };
-    const { promise } = wanted.written;
-    promise.catch(() => undefined); // For whoever has asked.
-    this.#wanted = wanted;
+    if (this.#isLastAsked) throw notRunning("is being stopped with a savepoint already");
+    this.#isLastAsked = true;
+    const target = await this.#target(path).catch((error: unknown) => {
+      this.#isLastAsked = false;
+      throw error;
+    });
+    const written = Promise.withResolvers<Savepoint>();
+    written.promise.catch(() => undefined); // For whoever has asked.
+    this.#wanted = { target, written };
     return {
-      written: promise,
+      written: written.promise,
       giveUp: () => {
         this.#wanted = null;
-        return savepointAbort(this.#options.env.disk, wanted.target);
+        this.#isLastAsked = false;
+        return savepointAbort(this.#options.env.disk, target);
       },
     };
   }

@@ -14,6 +14,12 @@ export const SAVEPOINTS: readonly Mutant[] = [
     replace: "    return await written(path, async () => {\n      await disk.makeDirectory(path);\n",
   },
   {
+    name: "two stops with a savepoint at once go ahead both",
+    file: "src/client/savepoints.ts",
+    find: "    this.#isLastAsked = true;\n",
+    replace: "",
+  },
+  {
     name: "a savepoint that could not be written leaves what there is of it",
     file: SAVEPOINT,
     find: "    await savepointAbort(disk, target).catch(() => undefined); // Why it was not written is what counts.\n",
