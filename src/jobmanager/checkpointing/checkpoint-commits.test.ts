@@ -69,8 +69,28 @@ describe("the commits of checkpoints", () => {
     commits.committed("a", "out");
     await first;
     assert.deepEqual(told, ["first"]);
-    commits.end(new ExternalError("SAVEPOINT_ABORTED", "it is over"));
+    commits.giveUp(new ExternalError("SAVEPOINT_ABORTED", "tasks have failed"));
     await assert.rejects(second, { code: "SAVEPOINT_ABORTED" });
+    const again = commits.whenCommitted(3 as CheckpointId);
+    commits.committed("a", "out");
+    await again;
+  });
+
+  test("are waited for by nobody once the job is over, also by those who come later", async () => {
+    const { commits, add } = setUp();
+    add(1, "a");
+    const told: string[] = [];
+    const wait = (): void => {
+      commits.whenCommitted(1 as CheckpointId).then(
+        () => told.push("committed"),
+        ({ code }) => told.push(code),
+      );
+    };
+    wait();
+    commits.close(new ExternalError("SAVEPOINT_ABORTED", "it is over"));
+    wait();
+    await new Promise(setImmediate);
+    assert.deepEqual(told, ["SAVEPOINT_ABORTED", "SAVEPOINT_ABORTED"]);
   });
 
   test("that fail outside are tried again, each time later, and fail the job in the end", () => {

@@ -37,6 +37,8 @@ export class CheckpointCommits {
   #checkpoint = 0 as CheckpointId;
   #commits: Commits = new Map();
   readonly #waiters: { readonly upTo: CheckpointId; readonly told: PromiseWithResolvers<void> }[] = [];
+  /** Why nothing is committed any more, for whoever asks later. */
+  #closed: EngineError | null = null;
 
   constructor(options: CheckpointCommitsOptions) {
     this.#options = options;
@@ -46,17 +48,24 @@ export class CheckpointCommits {
     return this.#waiting.length === 0 && this.#commits.size === 0;
   }
 
-  /** Resolves when nothing of this checkpoint, or of those before it, is left to commit; rejects at the end (`end`). */
+  /** Resolves when nothing of this checkpoint, or of those before it, is left to commit; rejects by the two below. */
   whenCommitted(upTo: CheckpointId): Promise<void> {
+    if (this.#closed !== null) return Promise.reject(this.#closed);
     const told = Promise.withResolvers<void>();
     this.#waiters.push({ upTo, told });
     this.#tell();
     return told.promise;
   }
 
-  /** Nothing more is committed. */
-  end(reason: EngineError): void {
+  /** Tasks fail or end: who waits now is told so. */
+  giveUp(reason: EngineError): void {
     for (const { told } of this.#waiters.splice(0)) told.reject(reason);
+  }
+
+  /** The job is over, and nothing more is committed: as `giveUp`, also for who comes later. */
+  close(reason: EngineError): void {
+    this.#closed = reason;
+    this.giveUp(reason);
   }
 
   #tell(): void {

@@ -106,7 +106,7 @@ export class JobCheckpointing {
   pause(tasks: ReadonlySet<TaskId>): void {
     this.#last = null;
     this.#driver.pause();
-    this.#commits.end(notCommitted());
+    this.#commits.giveUp(notCommitted());
     this.#commits.drop(tasks); // L2
   }
 
@@ -123,7 +123,7 @@ export class JobCheckpointing {
   /** The job is over. Resolves when nothing is being stored any more. */
   async end(): Promise<void> {
     this.#driver.pause();
-    this.#commits.end(notCommitted());
+    this.#commits.close(notCommitted());
     await this.#driver.stored();
   }
 
@@ -148,6 +148,8 @@ export class JobCheckpointing {
    */
   async take(): Promise<HeldCheckpoint> {
     const held = await this.#driver.take();
+    // Of a bounded job nothing is committed before its end: its savepoint can also be taken while it ends.
+    if (isBounded(this.#options.graph.plan)) return held;
     try {
       await this.#commits.whenCommitted(held.metadata.id);
       return held;

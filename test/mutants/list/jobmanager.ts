@@ -255,6 +255,13 @@ export const JOBMANAGER: readonly Mutant[] = [
     tests: ["src/jobmanager/checkpointing/checkpoint-commits.test.ts"],
   },
   {
+    name: "who asks for commits when the job is over waits for ever",
+    file: "src/jobmanager/checkpointing/checkpoint-commits.ts",
+    find: "    this.#closed = reason;\n",
+    replace: "",
+    tests: ["src/jobmanager/checkpointing/checkpoint-commits.test.ts"],
+  },
+  {
     name: "a commit of a checkpoint is tried again and again",
     file: "src/jobmanager/checkpointing/checkpoint-commits.ts",
     find: "    this.#commits = commitsWith(this.#commits, commit);\n    if (retry === null) fail(cause);",

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Job, jobBuild } from "../../api/job.ts";
+import type { CheckpointId } from "../../base/ids.ts";
+import { blackhole } from "../../connectors/blackhole/index.ts";
+import { datagen, gen } from "../../connectors/datagen/index.ts";
+import { jobGraphOf } from "../../graph/job-graph.ts";
+import { job } from "../../index.ts";
+import type { TaskDescriptor } from "../../protocol/slot-messages.ts";
+import { SimEnv } from "../../testing/sim-env.ts";
+import type { CommitTry } from "../commits/job-commits.ts";
+import { checkpointingStateOf } from "./coordinator.ts";
+import { JobCheckpointing } from "./job-checkpoints.ts";
+
+const TASK: TaskDescriptor = {
+  ...{ id: "0/0/0", name: "in -> out", vertex: 0, subtask: 0, attempt: 0 },
+  ...{ inputs: [], outputs: [] },
+};
+
+const never = (): never => assert.fail("the job goes on");
+
+const jobOf = (bounded: boolean): Job =>
+  job({ name: "numbers" }, (env) => {
+    const fields = { n: gen.sequence() };
+    env.from("in", datagen(bounded ? { fields, count: 9 } : { fields })).to("out", blackhole());
+  });
+
+/** One task runs; the store has a checkpoint once it is told so. */
+async function setUp(bounded: boolean) {
+  const { plan } = await jobBuild(jobOf(bounded), {}, { parallelism: 1, maxParallelism: null, preAggregation: false });
+  const graph = jobGraphOf(plan, { chaining: true });
+  const storing: (() => void)[] = [];
+  const world = { isUp: true, commits: [] as CommitTry[], released: 0 };
+  const store = {
+    complete: () => new Promise<void>((resolve) => storing.push(resolve)),
+    hold: () => async () => {
+      world.released += 1;
+    },
+  };
+  const checkpoints = new JobCheckpointing({
+    ...{ env: new SimEnv({ seed: 1 }), graph, tasks: [TASK] },
+    job: { jobId: "job", planHash: "h", planText: "{}" } as never,
+    checkpoints: {
+      store: store as never,
+      state: checkpointingStateOf({
+        ...{ intervalMs: 10_000, minPauseMs: 0, timeoutMs: 600_000 },
+        ...{ maxConcurrent: 1, tolerableFailures: 10, retained: 2 },
+      }),
+      restored: null,
+      ...{ onCompleted: () => undefined, onFailed: () => undefined },
+    },
+    ...{ commitRetries: 1, slotOf: () => 0, isUp: () => world.isUp },
+    ...{ postAll: () => undefined, commit: (commit: CommitTry) => world.commits.push(commit) },
+    ...{ onLastPrepared: never, onStopped: never, fail: never },
+  });
+  checkpoints.start();
+  /** The task acknowledges the checkpoint, with something to commit. */
+  const acknowledge = (id: number): void => {
+    const said = { checkpoint: id as CheckpointId, task: TASK.id };
+    checkpoints.onReport({ kind: "coordinated", checkpoint: said.checkpoint, vertex: 0, uid: "in", state: null });
+    checkpoints.onReport({ kind: "checkpointTaken", ...said, prepared: [{ sink: "out", committables: [id] }] });
+    checkpoints.onReport({
+      ...{ kind: "checkpointAcknowledged", ...said, written: { states: [], files: [] } },
+      timing: { alignment: 0, sync: 0, async: 0 },
+    });
+  };
+  const stored = async (): Promise<void> => {
+    await new Promise(setImmediate); // It has come to the store by then.
+    for (const each of storing.splice(0)) each();
+    await new Promise(setImmediate);
+  };
+  return { checkpoints, world, acknowledge, stored };
+}
+
+for (const bounded of [false, true]) {
+  const how = bounded ? "is that of a bounded job, which commits at its end" : "is given up: nobody commits any more";
+  test(`a savepoint whose checkpoint is stored when the job is over ${how}`, async () => {
+    const { checkpoints, world, acknowledge, stored } = await setUp(bounded);
+    checkpoints.checkpoint();
+    acknowledge(1);
+    await stored();
+    assert.equal(world.commits.length, bounded ? 0 : 1, "it is never acknowledged");
+    let became = "waits";
+    checkpoints.take().then(
+      () => {
+        became = "taken";
+      },
+      ({ code }) => {
+        became = code;
+      },
+    );
+    acknowledge(2);
+    world.isUp = false;
+    const ended = checkpoints.end();
+    await stored();
+    await ended;
+    assert.equal(became, bounded ? "taken" : "SAVEPOINT_ABORTED");
+    assert.equal(world.released, bounded ? 0 : 1, "who has it lets go of it");
+  });
+}
