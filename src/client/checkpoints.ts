@@ -7,7 +7,7 @@ import type { CheckpointId } from "../base/ids.ts";
 import { CheckpointDirectory } from "../checkpoint/checkpoint-directory.ts";
 import type { CheckpointMetadata } from "../checkpoint/format/metadata.ts";
 import { type RestorePlan, restorePlanOf } from "../checkpoint/restore.ts";
-import type { Configuration } from "../config/configuration.ts";
+import { type Configuration, originText } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import { isBounded, type Plan } from "../graph/plan.ts";
 import {
@@ -47,7 +47,7 @@ export type CheckpointsOptions = OriginOptions;
 export async function checkpointsOpen(options: CheckpointsOptions): Promise<OpenedCheckpoints | null> {
   const { env, cwd, plan, configuration } = options;
   const place = configuration.get(OPTIONS.checkpointDirectory);
-  if (place === null) return null;
+  if (place === null) return refuseWithout(configuration);
   const directory = await CheckpointDirectory.open(env.disk, resolve(cwd, place), plan.name);
   try {
     return await opened(options, directory, place);
@@ -107,6 +107,16 @@ async function opened(
       await directory.release();
     },
   };
+}
+
+/** A job that takes no checkpoints starts from none: whoever has named one would not know that it began anew. */
+function refuseWithout(configuration: Configuration): null {
+  const option = [OPTIONS.restorePath, OPTIONS.restoreJobName].find((each) => configuration.get(each) !== null);
+  if (option === undefined) return null;
+  const from = originText(configuration.origin(option));
+  throw new UserError("OPTION_WITHOUT_EFFECT", `${option.key} (${from}) has no effect without checkpoints`, {
+    fix: `say in ${OPTIONS.checkpointDirectory.key} where the job is to keep its own, or leave it out`,
+  });
 }
 
 /** Standard input, pipes and devices. Patterns and directories pass over them. */

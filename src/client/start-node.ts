@@ -238,9 +238,13 @@ async function openedCheckpoints(
   opening: Omit<CheckpointsOptions, "fresh">,
   options: StartOptions,
 ): Promise<OpenedCheckpoints | null> {
-  const checkpoints = await checkpointsOpen({ ...opening, fresh: options.fresh === true });
+  if (opening.configuration.get(OPTIONS.checkpointDirectory) === null) refuseWithout(options);
+  return checkpointsOpen({ ...opening, fresh: options.fresh === true });
+}
+
+function refuseWithout(options: StartOptions): void {
   const name = (["fresh", "from", "renamedFrom", "allowNonRestored"] as const).find((each) => options[each]);
-  if (checkpoints !== null || name === undefined) return checkpoints;
+  if (name === undefined) return;
   throw new UserError("OPTION_WITHOUT_EFFECT", `${name} of start has no effect without checkpoints`, {
     fix: `give config: { "${OPTIONS.checkpointDirectory.key}": "dir" }, or leave it out`,
   });

@@ -78,3 +78,19 @@ test("checkpoints of a directory without any, and of none, say so", async (conte
   assert.equal(missing.code, 2);
   assert.match(missing.stderr, /^✗ CHECKPOINT_DIR_MISSING {2}there is no directory .*nowhere\n {2}fix {2}/);
 });
+
+test("run refuses what it is to start from where it takes no checkpoints, by the name that it was given", async (context) => {
+  const root = mkdtempSync(join(tmpdir(), "millrace-checkpoints-"));
+  context.after(() => rmSync(root, { recursive: true, force: true }));
+  const command = ["run", "../client/durable.job.ts", "--param", `out=${root}/out`, "--param", `flag=${root}/flag`];
+  for (const [given, name] of [
+    [["--from", root], "--from"],
+    [["-D", `execution.state-recovery.path=${root}`], "execution.state-recovery.path (command line)"],
+    [["-D", "millrace.state-recovery.job-name=old"], "millrace.state-recovery.job-name (command line)"],
+  ] as const) {
+    const { code, stderr } = await millrace([...command, "--param", "count=1", ...given]);
+    assert.notEqual(code, 0);
+    assert.ok(stderr.includes(`${name} has no effect without checkpoints`), stderr);
+  }
+  assert.ok(!existsSync(join(root, "out")) || readdirSync(join(root, "out")).length === 0, "no job has run");
+});

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import type { EngineError } from "../../src/base/errors.ts";
 import { type RunningJob, type StartOptions, start } from "../../src/client/index.ts";
 import type durable from "./fixtures/client/durable.job.ts";
 
@@ -154,7 +155,15 @@ test("what keeps a job with checkpoints from starting is told at its place", asy
   );
   await running.cancel();
   const { "execution.checkpointing.dir": _, ...none } = config;
-  await assert.rejects(run({ config: none, fresh: true }), { code: "OPTION_WITHOUT_EFFECT" });
+  const code = "OPTION_WITHOUT_EFFECT";
+  await assert.rejects(run({ config: none, fresh: true }), { code });
+  await assert.rejects(run({ config: none, from: "old" }), { code, message: /^from of start has no effect/ });
+  for (const key of ["execution.state-recovery.path", "millrace.state-recovery.job-name"]) {
+    await assert.rejects(run({ config: { ...none, [key]: "old" } }), ({ code: of, message }: EngineError) => {
+      assert.equal(message, `${key} (code) has no effect without checkpoints`);
+      return of === code;
+    });
+  }
 });
 
 test("a single file goes on through failures, and is there at the end with each row once", async (context) => {

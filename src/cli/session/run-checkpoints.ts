@@ -19,18 +19,19 @@ export type RunCheckpointsOptions = {
 
 /** Null: the job takes no checkpoints. */
 export async function runCheckpoints(options: RunCheckpointsOptions): Promise<OpenedCheckpoints | null> {
-  const { line, plan, note } = options;
+  const { line, plan, configuration, note } = options;
+  if (configuration.get(OPTIONS.checkpointDirectory) === null) refuseWithout(line);
   const checkpoints = await checkpointsOpen({
     ...options,
     fresh: line.flags.has("fresh"),
     log: note,
   });
-  if (checkpoints !== null) return checkpoints;
-  refuseWithout(line);
-  if (!isBounded(plan)) note("a crash loses the state of this job; with --checkpoint-dir DIR it goes on where it was");
-  return null;
+  if (checkpoints === null && !isBounded(plan))
+    note("a crash loses the state of this job; with --checkpoint-dir DIR it goes on where it was");
+  return checkpoints;
 }
 
+/** By the names that they have on the command line. */
 function refuseWithout({ flags, values }: CommandLine): void {
   const only = ["fresh", "from", "renamed-from", "allow-non-restored"];
   const name = only.find((each) => flags.has(each) || values[each] !== undefined);
