@@ -98,7 +98,10 @@ export async function pagesFill(
       byPack.set(pack.name, known);
       return known;
     });
-    for (const [n, pack] of fill.pack.entries()) if (pack !== -1) want(packs[pack]!.blocks, fill, n);
+    for (let n = 0; n < fill.pack.length; n += 1) {
+      const pack = fill.pack[n]!;
+      if (pack !== -1) want(packs[pack]!.blocks, fill, n);
+    }
   }
   for (const { pack, blocks } of byPack.values()) if (blocks.size > 0) await packRead(storage, pack, blocks, check);
 }

@@ -80,8 +80,8 @@ export class CheckpointReader {
 
   /** Those of one key group; none where it is not there. */
   async groupRows(read: ReadOperator, group: number, visitor: RowVisitor): Promise<void> {
-    const found = groupsOf(read.state).find((each) => each.group === group);
-    if (found !== undefined) this.#reader(read).read(await this.#bytes(read, found), visitor);
+    const found = groupOf(read.state, group);
+    if (found !== null) this.#reader(read).read(await this.#bytes(read, found), visitor);
   }
 
   /** Those of one key. */
@@ -134,4 +134,13 @@ function groupsOf({ subtasks }: OperatorState): readonly Group[] {
   return subtasks.flatMap(({ keyed }) =>
     (keyed?.groups ?? []).map((handle, index) => ({ group: keyed!.first + index, handle })),
   );
+}
+
+/** Null: it is not there. */
+function groupOf({ subtasks }: OperatorState, group: number): Group | null {
+  for (const { keyed } of subtasks) {
+    const handle = keyed?.groups[group - keyed.first];
+    if (handle !== undefined) return { group, handle };
+  }
+  return null;
 }

@@ -199,11 +199,12 @@ class FrozenPages implements FrozenState {
     let start = this.#starts[group]!;
     const all = places.subarray(start, this.#starts[group + 1] ?? places.length);
     const packs = this.#packs.filesAt(all);
+    const numbers = new Map(packs.map((pack, n) => [pack.name, n]));
     const tables: TablePages[] = [];
     for (const form of this.#forms.slice(group * this.#tables, (group + 1) * this.#tables)) {
       const end = start + form.rows.pages + form.log.pages;
       const own = places.subarray(start, end);
-      const pack = own.map((place) => (place === NONE ? NONE : packs.indexOf(this.#packs.fileAt(place))));
+      const pack = own.map((place) => (place === NONE ? NONE : numbers.get(this.#packs.fileAt(place).name)!));
       tables.push({ ...form, packs: pack, places: own.map((place) => place & (PACK_PAGES - 1)) });
       start = end;
     }

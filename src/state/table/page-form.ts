@@ -11,6 +11,7 @@
 // What lies in the pages: table/row-layout.ts and table/blob-log.ts.
 
 import { InternalError } from "../../base/errors.ts";
+import { bytesCopy } from "../../base/memory-view.ts";
 import {
   ByteCursor,
   corrupt,
@@ -120,7 +121,14 @@ function readTable(input: ByteReader): TablePages {
   const log = { pages: readU32(input), tail: readI32(input), garbage: readI32(input) };
   const isHardened = readByte(input) === 1;
   const count = rows.pages + log.pages;
-  const packs = Int32Array.from({ length: count }, () => readI32(input));
-  const places = Int32Array.from({ length: count }, () => readI32(input));
-  return { rows, log, isHardened, packs, places };
+  const packs = readInts(input, count);
+  return { rows, log, isHardened, packs, places: readInts(input, count) };
+}
+
+/** In one copy: machines are little-endian, as pages themselves are. */
+function readInts(input: ByteReader, count: number): Int32Array {
+  const start = take(input, count * 4);
+  const bytes = Buffer.alloc(count * 4);
+  bytesCopy(bytes, 0, input.bytes, start, start + count * 4);
+  return new Int32Array(bytes.buffer, bytes.byteOffset, count);
 }
