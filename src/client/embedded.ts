@@ -7,6 +7,7 @@ import type { ParamsText } from "../api/params.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { Env } from "../base/env.ts";
 import type { EngineError } from "../base/errors.ts";
+import { hexDigits } from "../base/hex-digits.ts";
 import type { Attempt, JobId, LeaderEpoch } from "../base/ids.ts";
 import type { Savepoint } from "../checkpoint/savepoint.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -104,6 +105,7 @@ export type EmbeddedJob = {
 };
 
 const TASK_MANAGER = "taskmanager";
+const JOB_ID_DIGITS = 32;
 /** Nobody else leads an embedded job. */
 const FIRST_EPOCH = 0 as LeaderEpoch;
 const FIRST_ATTEMPT = 0 as Attempt;
@@ -124,7 +126,7 @@ function started(options: EmbeddedOptions): EmbeddedJob {
   const { graph, defaults } = options.planned;
   const { plan } = graph;
   const configuration = withSlots(options.configuration, graph);
-  const jobId = newJobId(env);
+  const jobId = hexDigits(env.random, JOB_ID_DIGITS) as JobId;
   const { transport, dropped, gateway } = options.host ?? embeddedHost({ ...options, configuration });
   const close = async (): Promise<void> => {
     if (options.host === undefined) await gateway.close();
@@ -302,9 +304,4 @@ export function embeddedHost(
   const dropped = new DropCounts();
   const shared = { env, configuration, memory, runner, transport, dropped };
   return { transport, dropped, gateway: new TaskManagerGateway({ ...shared, address: TASK_MANAGER }) };
-}
-
-function newJobId(env: Env): JobId {
-  const digits = Array.from({ length: 32 }, () => Math.floor(env.random.next() * 16).toString(16));
-  return digits.join("") as JobId;
 }

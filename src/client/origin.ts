@@ -11,6 +11,7 @@ import { resolve } from "node:path";
 import type { Disk } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
 import { type EngineError, ExternalError, UserError } from "../base/errors.ts";
+import { hexDigits } from "../base/hex-digits.ts";
 import type { CheckpointId } from "../base/ids.ts";
 import type { CheckpointDirectory } from "../checkpoint/checkpoint-directory.ts";
 import { type RestorePlan, restorePlanOf } from "../checkpoint/restore.ts";
@@ -102,7 +103,7 @@ export class Origin {
   async begin(): Promise<void> {
     const { env, plan } = this.#options;
     if (this.#snapshot.metadata.kind !== "savepoint") return; // Its own job may remove it at any time.
-    const name = Array.from({ length: NAME_DIGITS }, () => Math.floor(env.random.next() * 16).toString(16)).join("");
+    const name = hexDigits(env.random, NAME_DIGITS);
     this.#unused = await savepointUse(env.disk, this.#snapshot.path, { user: `job "${plan.name}"`, name });
   }
 

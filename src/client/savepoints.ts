@@ -10,6 +10,7 @@ import { resolve } from "node:path";
 import { aboutText } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
 import { type EngineError, ExternalError, UserError } from "../base/errors.ts";
+import { hexDigits } from "../base/hex-digits.ts";
 import type { JobId } from "../base/ids.ts";
 import { memorySizeText } from "../base/memory-size.ts";
 import { isOfStore } from "../checkpoint/completed-store.ts";
@@ -158,8 +159,7 @@ export class Savepoints {
   async #target(path: string | null): Promise<SavepointTarget> {
     const { env, jobId } = this.#options;
     const { cwd, savepointDirectory: directory, directory: own } = this.#opened();
-    const digits = Array.from({ length: NAME_DIGITS }, () => Math.floor(env.random.next() * 16).toString(16));
-    const name = `savepoint-${jobId.slice(0, 6)}-${digits.join("")}`;
+    const name = `savepoint-${jobId.slice(0, 6)}-${hexDigits(env.random, NAME_DIGITS)}`;
     const given = path === null ? null : resolve(cwd, path);
     if (given !== null && isOfStore(given, own.path)) {
       throw new UserError("SAVEPOINT_TARGET_EXISTS", `${given} would be taken for what the job keeps there itself`, {
