@@ -39,7 +39,7 @@ import {
 import { JobTasks } from "./job-tasks.ts";
 import { JobFailures, type RecoveryOptions } from "./recovery/job-failures.ts";
 import { Recoveries } from "./recovery/recoveries.ts";
-import { isUp } from "./recovery/regions.ts";
+import { isTaskUp, isUp } from "./recovery/regions.ts";
 
 type SlotMessage = Extract<ToTaskManager, { readonly kind: "toSlot" }>["message"];
 
@@ -351,7 +351,7 @@ export class JobMaster {
   }
 
   #isUp(task: TaskId): boolean {
-    return this.#state.regions.some((region) => region.tasks.has(task) && isUp(region));
+    return isTaskUp(this.#state.regions, task);
   }
 
   /** Regions of these tasks that have not been told to end. */

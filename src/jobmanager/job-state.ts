@@ -36,7 +36,15 @@ import {
   commitsWith,
   isSettled,
 } from "./commits/job-commits.ts";
-import { isUp, type RegionState, regionCancelled, regionClosed, regionDeployed, regionOf } from "./recovery/regions.ts";
+import {
+  isTaskUp,
+  isUp,
+  type RegionState,
+  regionCancelled,
+  regionClosed,
+  regionDeployed,
+  regionOf,
+} from "./recovery/regions.ts";
 
 export type JobPhase = "deploying" | "running" | "restarting" | "stopping" | "committing" | "closing" | "done";
 export type JobOutcome = "finished" | "failed" | "cancelled";
@@ -214,7 +222,7 @@ function withRegions(state: JobState, map: (region: RegionState, index: number) 
 /** J1 */
 function prepared(state: JobState, event: Extract<JobEvent, { readonly kind: "prepared" }>): JobStep {
   const { task, slot, sinks } = event;
-  if (!isUnderWay(state) || !state.regions.some((region) => region.tasks.has(task) && isUp(region))) return stay(state);
+  if (!isUnderWay(state) || !isTaskUp(state.regions, task)) return stay(state);
   let { commits } = state;
   for (const sink of sinks) commits = commitsWith(commits, { task, prepared: sink, slot, tries: 0, phase: "prepared" });
   const next = { ...state, commits, prepared: new Set(state.prepared).add(task) };

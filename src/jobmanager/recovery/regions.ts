@@ -48,6 +48,11 @@ export function isUp({ phase }: RegionState): boolean {
   return phase === "deploying" || phase === "running";
 }
 
+/** The task runs, or will. */
+export function isTaskUp(regions: readonly RegionState[], task: TaskId): boolean {
+  return regions.some((region) => region.tasks.has(task) && isUp(region));
+}
+
 export function regionDeployed(region: RegionState, tasks: readonly TaskId[]): RegionState {
   const waiting = less(region.waiting, tasks);
   const phase = region.phase === "deploying" && waiting.size === 0 ? "running" : region.phase;
