@@ -20,9 +20,9 @@ export type Claim = {
   readonly attempt: number;
   /** The run began with this attempt: what earlier ones committed, it writes again. */
   readonly since: number;
-  /** Runs that this one goes on from, as they are in the names of parts. */
-  readonly kept: readonly string[];
-  /** Numbers of parts of this run and those it goes on from are below. */
+  /** Runs that this one goes on from, as they are in the names of parts; it keeps those whose numbers are below. */
+  readonly kept: Readonly<Record<string, number>>;
+  /** Numbers of parts of this run are below. */
   readonly committed: number;
   /** Of a single file: uid of the sink that wrote what is visible. */
   readonly owner?: string;
@@ -120,16 +120,23 @@ export function goesOnFrom(
   { uid, job, attempt }: Pick<Claim, "uid" | "job" | "attempt">,
 ): boolean {
   if (claim?.uid !== uid) return false;
-  return claim.job === job ? attempt >= claim.since : claim.kept.includes(runId(job));
+  return claim.job === job ? attempt >= claim.since : runId(job) in claim.kept;
 }
 
-/** The claim of an attempt that goes on from a snapshot, after `before`. */
+/** The run of a claim, and those that it goes on from. */
+export function runsOf(claim: Claim | undefined): readonly string[] {
+  return claim === undefined ? [] : [runId(claim.job), ...Object.keys(claim.kept)];
+}
+
+/** The claim of an attempt that goes on from a snapshot, after `before`. `committed`: parts as the snapshot has them. */
 export function claimContinued(
   before: Claim,
   { job, attempt, committed }: Pick<Claim, "job" | "attempt" | "committed">,
 ): Claim {
   if (before.job === job) return { ...before, attempt, committed };
-  return { ...before, job, attempt, committed, since: 0, kept: [...before.kept, runId(before.job)] };
+  const kept = Object.entries(before.kept).map(([run, below]) => [run, Math.min(below, committed)]);
+  kept.push([runId(before.job), committed]);
+  return { ...before, job, attempt, committed, since: 0, kept: Object.fromEntries(kept) };
 }
 
 export function superseded(

@@ -32,9 +32,10 @@ import {
   goesOnFrom,
   newestClaim,
   partsPlace,
+  runsOf,
   superseded,
 } from "./claims.ts";
-import { inProgressName, inProgressOf, partName, partOf, runId, sinkId } from "./part-names.ts";
+import { inProgressName, inProgressOf, type Part, partName, partOf, runId, sinkId } from "./part-names.ts";
 import { type FileNames, type OpenFile, type PartState, partCopy, type TakenOver } from "./part-state.ts";
 
 export type TargetMode = "own" | "append" | "replace";
@@ -152,10 +153,7 @@ export class FileTarget {
     return (this.#context.uncommitted ?? []) as readonly FileCommit[];
   }
 
-  /**
-   * Of a bounded run: those whose rows the restored snapshot has, for it has all that was prepared. What others have
-   * shown came after it, and is written again. Null: nobody says.
-   */
+  /** Those that prepared what the restored snapshot has. Null: nobody says. */
   #runsThen(): ReadonlySet<string> | null {
     const { uncommitted, states = [] } = this.#context;
     if (uncommitted === undefined) return null;
@@ -179,7 +177,7 @@ export class FileTarget {
     if (part === null || !restored || bounded) return false;
     const isOurs = part.subtask === subtaskIndex || (subtaskIndex === 0 && part.subtask >= parallelism);
     const claim = newestClaim(claims, part.subtask);
-    if (!isOurs || claim?.uid !== uid || ![runId(claim.job), ...claim.kept].includes(part.job)) return false;
+    if (!isOurs || claim?.uid !== uid || !runsOf(claim).includes(part.job)) return false;
     return part.number >= (this.#committedThen(part.subtask) ?? Infinity);
   }
 
@@ -235,8 +233,16 @@ export class FileTarget {
     const before = newest?.uid === uid ? newest : undefined;
     if (restored && before !== undefined) return this.#continued(subtask, before);
     // This run starts over, and whatever an earlier attempt of it committed is written again.
-    const committed = this.#adds ? firstFree(names, { subtask, job }) : 0;
-    return { uid, job, attempt, since: attempt, kept: [], committed };
+    const committed = this.#firstFree(names, subtask);
+    return { uid, job, attempt, since: attempt, kept: restored ? this.#keptThen(subtask) : {}, committed };
+  }
+
+  /** The number of a run's first part: behind those of other runs, where they stay. */
+  #firstFree(names: readonly string[], subtask: number): number {
+    if (!this.#adds) return 0;
+    const own = runId(this.#context.jobId);
+    const others = names.map(partOf).filter((part) => part?.subtask === subtask && part.job !== own);
+    return Math.max(0, ...others.map((part) => part!.number + 1));
   }
 
   #refuseOthers(names: readonly string[], claims: Claims): void {
@@ -272,15 +278,16 @@ export class FileTarget {
 
   /** Subtasks that this run does not have: where it goes on, their parts belong to it now. */
   async #adopt(names: readonly string[], claims: Claims): Promise<void> {
-    const { disk, uid, jobId: job, parallelism, restored } = this.#context;
-    const first = newestClaim(claims, 0);
+    const { disk, uid, parallelism, restored } = this.#context;
+    const own = new Set([...runsOf(newestClaim(claims, 0)), ...(this.#runsThen() ?? [])]);
     for (const subtask of claims.keys()) {
       const before = newestClaim(claims, subtask)!;
       if (subtask < parallelism || before.uid !== uid) continue;
       const finished = this.#adopted[subtask] ?? 0;
-      // Of a run that this one does not go on from.
-      if (restored && finished === 0 && !runsOf(first).includes(runId(before.job))) continue;
-      this.#adopted[subtask] = firstFree(names, { subtask, job });
+      // Otherwise it is of a run that this one does not go on from.
+      const isOwn = this.#adds || finished > 0 || runsOf(before).some((run) => own.has(run));
+      if (restored && !isOwn) continue;
+      this.#adopted[subtask] = this.#firstFree(names, subtask);
       if (!restored) continue;
       const claim = this.#continued(subtask, before);
       this.#adopted[subtask] = Math.max(claim.committed, finished);
@@ -290,11 +297,19 @@ export class FileTarget {
 
   /** The claim of a run that goes on from a snapshot. */
   #continued(subtask: number, before: Claim): Claim {
-    const { jobId: job, attempt, bounded } = this.#context;
-    const committed = bounded ? before.committed : (this.#committedThen(subtask) ?? before.committed);
+    const { jobId: job, attempt } = this.#context;
+    const committed = this.#committedThen(subtask) ?? before.committed;
     const claim = claimContinued(before, { job, attempt, committed });
-    const then = bounded && before.job !== job ? this.#runsThen() : null;
-    return then === null ? claim : { ...claim, kept: claim.kept.filter((run) => then.has(run)) };
+    const runs = this.#runsThen();
+    if (before.job === job || runs === null) return claim;
+    // Otherwise the run before began anew meanwhile: this one does not go on from it.
+    const isOwn = runsOf(before).some((run) => runs.has(run));
+    return { ...claim, kept: { ...this.#keptThen(subtask), ...(isOwn && claim.kept) } };
+  }
+
+  #keptThen(subtask: number): Claim["kept"] {
+    const below = this.#committedThen(subtask) ?? 0;
+    return Object.fromEntries(Array.from(this.#runsThen() ?? [], (run) => [run, below]));
   }
 
   /**
@@ -326,8 +341,7 @@ export async function fileCommit(disk: Disk, commit: FileCommit): Promise<void> 
     if (isOurs && names.includes(from)) await disk.rename(`${directory}/${from}`, `${directory}/${to}`);
     else await checkCommitted(disk, `${directory}/${to}`, size);
   }
-  // What a later run leaves of those before it is for its own commits to say.
-  if (!isOurs || claim.job !== commit.job) return disk.syncDirectory(directory);
+  if (!isOurs) return disk.syncDirectory(directory);
   const committed = Math.max(claim.committed, commit.committed);
   // Backwards: parts before the claims that say whose they are.
   for (const name of [...names].reverse()) {
@@ -353,25 +367,23 @@ function isStale(
   const subtask = part?.subtask ?? claimOf(place, name)?.subtask ?? -1;
   const claim = newestClaim(claims, subtask);
   if (subtask === commit.subtask && claim !== undefined) return part !== null && isStalePart(part, commit, claim);
-  if (commit.subtask !== 0 || subtask < commit.parallelism || commit.mode === "append") return false;
-  // Whoever goes on from this commit's run may have that subtask again.
-  const first = newestClaim(claims, 0);
-  if (claim?.uid !== commit.uid) return first?.job === commit.job && commit.mode === "replace";
-  return !runsOf(first).includes(runId(claim.job));
+  if (commit.subtask !== 0 || subtask < commit.parallelism) return false;
+  if (claim?.uid !== commit.uid) return commit.mode === "replace";
+  // It was not adopted, or whoever goes on from this commit's run has that subtask already.
+  if (claim.job !== commit.job) return commit.mode !== "append" && !(runId(commit.job) in claim.kept);
+  return part !== null && part.job !== runId(claim.job) && isStaleBefore(part, commit, claim);
 }
 
 /** Of the same subtask. */
-function isStalePart(part: NonNullable<ReturnType<typeof partOf>>, commit: FileCommit, claim: Claim): boolean {
-  const isReplaced = commit.mode !== "append";
-  // What a later run leaves of those that it goes on from is for its own commits to say.
-  if (claim.job !== commit.job) return isReplaced && !runsOf(claim).includes(part.job);
-  if (part.job === runId(claim.job)) return part.attempt < claim.since || part.number >= commit.committed;
-  return claim.kept.includes(part.job) ? part.number >= commit.committed : isReplaced;
+function isStalePart(part: Part, commit: FileCommit, claim: Claim): boolean {
+  if (part.job !== runId(claim.job)) return isStaleBefore(part, commit, claim);
+  return part.attempt < claim.since || part.number >= commit.committed;
 }
 
-/** The run of a claim, and those that it goes on from. */
-function runsOf(claim: Claim | undefined): readonly string[] {
-  return claim === undefined ? [] : [runId(claim.job), ...claim.kept];
+/** Of another run than the claim's. */
+function isStaleBefore({ job, number }: Part, { mode }: FileCommit, { kept }: Claim): boolean {
+  const below = kept[job];
+  return below === undefined ? mode !== "append" : number >= below;
 }
 
 function pending({ from, to, size }: PendingFile): PendingFile {
@@ -387,14 +399,4 @@ function sourcesOf({ kind, subtask, number, from, to }: PartState, names: readon
   };
   const all = new Set([from, to, ...names.filter(isSame)]);
   return [...all].filter((name) => names.includes(name));
-}
-
-/** Behind the parts of other runs. */
-function firstFree(names: readonly string[], { subtask, job }: { subtask: number; job: string }): number {
-  let next = 0;
-  for (const name of names) {
-    const part = partOf(name);
-    if (part?.subtask === subtask && part.job !== runId(job)) next = Math.max(next, part.number + 1);
-  }
-  return next;
 }

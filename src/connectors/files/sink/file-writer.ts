@@ -113,9 +113,9 @@ export class FileWriter implements SinkWriter<unknown> {
     }
     const files = this.#pending.map(({ from, to, size }) => ({ from, to, size }));
     this.#pending = [];
-    // The last commit of a bounded run also removes what earlier runs left, even when there is nothing to show instead.
-    // Each checkpoint of a run without an end says how many parts are visible then.
-    const always = isLast ? !this.#hasCommitted || !bounded : !bounded;
+    // A bounded run has one commit at least: it says whose the checkpoint is, and removes what earlier runs left, even
+    // when there is nothing to show instead. Each checkpoint of a run without an end says how many parts are visible.
+    const always = !this.#hasCommitted || !bounded;
     const committables = await this.#target.prepare(files, { inProgress: this.#file, always });
     if (committables.length > 0) this.#hasCommitted = true;
     return committables;

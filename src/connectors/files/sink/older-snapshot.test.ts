@@ -1,4 +1,4 @@
-// A run without an end that goes on from an older snapshot than the newest (T4 of file-target.ts).
+// Runs that go on from an older snapshot than the newest (T4 of file-target.ts).
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,8 +19,13 @@ async function readBack(world: World<SimEnv>): Promise<number[]> {
   return read.map(({ n }) => n).sort((left, right) => left - right);
 }
 
-async function committed(world: World<SimEnv>, rows: readonly unknown[], options: WriterOptions): Promise<void> {
-  const writer = new WriterUnderTest(sink, world, options);
+async function committed(
+  world: World<SimEnv>,
+  rows: readonly unknown[],
+  options: WriterOptions,
+  into = sink,
+): Promise<void> {
+  const writer = new WriterUnderTest(into, world, options);
   await writer.open();
   await writer.write(rows);
   await writer.commit(await writer.prepareCommit());
@@ -56,6 +61,19 @@ test("from an older snapshot than the newest removes the parts that were committ
     }
     const written = [20, 21, 22].slice(0, parallelism);
     assert.deepEqual(await readBack(world), [0, 1, ...written, 90], "those of an earlier run stay");
+  }
+});
+
+test("with an end leaves the rows of a run that began anew meanwhile where rows are added, and replaces them elsewhere", async () => {
+  for (const mode of ["append", undefined] as const) {
+    const world = simWorld(1);
+    const added = jsonl("/out", mode && { mode });
+    const first = new WriterUnderTest(added, world);
+    await first.open();
+    const { committables: uncommitted, states } = await first.checkpoint();
+    await committed(world, numbers(0, 2), { jobId: "job-2" }, added);
+    await committed(world, numbers(5, 6), { jobId: "job-3", restored: true, uncommitted, states }, added);
+    assert.deepEqual(await readBack(world), mode === "append" ? [0, 1, 5] : [5]);
   }
 });
 

@@ -75,7 +75,7 @@ export class SingleFile {
         operator: uid,
       });
     }
-    const anew = { uid, job, attempt, since: attempt, kept: [], committed: 0, ...(owner !== undefined && { owner }) };
+    const anew = { uid, job, attempt, since: attempt, kept: {}, committed: 0, ...(owner !== undefined && { owner }) };
     const goesOn = restored && newest?.uid === uid;
     const claim = goesOn ? claimContinued(newest, { job, attempt, committed: 0 }) : anew;
     const taken = await this.#takeOver();
