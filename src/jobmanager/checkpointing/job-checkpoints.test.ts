@@ -72,29 +72,36 @@ async function setUp(bounded: boolean) {
   return { checkpoints, world, acknowledge, stored };
 }
 
+const ENDS = {
+  "the job is over": (checkpoints: JobCheckpointing) => checkpoints.end(),
+  "tasks have failed": async (checkpoints: JobCheckpointing) => checkpoints.pause(new Set([TASK.id])),
+};
+
 for (const bounded of [false, true]) {
-  const how = bounded ? "is that of a bounded job, which commits at its end" : "is given up: nobody commits any more";
-  test(`a savepoint whose checkpoint is stored when the job is over ${how}`, async () => {
-    const { checkpoints, world, acknowledge, stored } = await setUp(bounded);
-    checkpoints.checkpoint();
-    acknowledge(1);
-    await stored();
-    assert.equal(world.commits.length, bounded ? 0 : 1, "it is never acknowledged");
-    let became = "waits";
-    checkpoints.take().then(
-      () => {
-        became = "taken";
-      },
-      ({ code }) => {
-        became = code;
-      },
-    );
-    acknowledge(2);
-    world.isUp = false;
-    const ended = checkpoints.end();
-    await stored();
-    await ended;
-    assert.equal(became, bounded ? "taken" : "SAVEPOINT_ABORTED");
-    assert.equal(world.released, bounded ? 0 : 1, "who has it lets go of it");
-  });
+  const how = bounded ? "is that of a bounded job, which commits at its end" : "is given up: nobody commits it here";
+  for (const [when, end] of Object.entries(ENDS)) {
+    test(`a savepoint whose checkpoint is stored when ${when} ${how}`, async () => {
+      const { checkpoints, world, acknowledge, stored } = await setUp(bounded);
+      checkpoints.checkpoint();
+      acknowledge(1);
+      await stored();
+      assert.equal(world.commits.length, bounded ? 0 : 1, "it is never acknowledged");
+      let became = "waits";
+      checkpoints.take().then(
+        () => {
+          became = "taken";
+        },
+        ({ code }) => {
+          became = code;
+        },
+      );
+      acknowledge(2);
+      world.isUp = false;
+      const ended = end(checkpoints);
+      await stored();
+      await ended;
+      assert.equal(became, bounded ? "taken" : "SAVEPOINT_ABORTED");
+      assert.equal(world.released, bounded ? 0 : 1, "who has it lets go of it");
+    });
+  }
 }

@@ -70,6 +70,8 @@ export class JobCheckpointing {
   /** All tasks have come to their end: told once the last checkpoint is completed (L1). */
   #last: LastPrepared | null = null;
   #isStopping = false;
+  /** How often tasks have been told to end. */
+  #pauses = 0;
 
   constructor(options: JobCheckpointingOptions) {
     this.#options = options;
@@ -105,6 +107,7 @@ export class JobCheckpointing {
   /** These tasks are told to end; checkpoints under way are given up. */
   pause(tasks: ReadonlySet<TaskId>): void {
     this.#last = null;
+    this.#pauses += 1;
     this.#driver.pause();
     this.#commits.giveUp(notCommitted());
     this.#commits.drop(tasks); // L2
@@ -147,10 +150,12 @@ export class JobCheckpointing {
    * SAVEPOINT_ABORTED when it is given up, or tasks fail or end before.
    */
   async take(): Promise<HeldCheckpoint> {
+    const pauses = this.#pauses;
     const held = await this.#driver.take();
     // Of a bounded job nothing is committed before its end: its savepoint can also be taken while it ends.
     if (isBounded(this.#options.graph.plan)) return held;
     try {
+      if (this.#pauses > pauses) throw notCommitted(); // L2: nobody says when.
       await this.#commits.whenCommitted(held.metadata.id);
       return held;
     } catch (error) {

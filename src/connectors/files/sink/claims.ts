@@ -128,7 +128,7 @@ export function runsOf(claim: Claim | undefined): readonly string[] {
   return claim === undefined ? [] : [runId(claim.job), ...Object.keys(claim.kept)];
 }
 
-/** The claim of an attempt that goes on from a snapshot, after `before`. `committed`: parts as the snapshot has them. */
+/** The claim of an attempt that goes on from a snapshot, after `before`. `committed`: parts that the snapshot knows. */
 export function claimContinued(
   before: Claim,
   { job, attempt, committed }: Pick<Claim, "job" | "attempt" | "committed">,
