@@ -192,6 +192,34 @@ test("rows of a key group that was loaded go before any is looked for, the other
   target.finish();
 });
 
+test("a key group that was loaded and cleared before any row was looked for begins anew", () => {
+  const allocator = new PageAllocator(heapBlocks(1 << 20));
+  const spec = { name: "t", key: "number", namespaced: false, listed: false, blob: false } as const;
+  const table = new ManagedTable(
+    { ...spec, valueWords: 1, initial: null },
+    { allocator, owner: testOwner(allocator), maxParallelism: 1, keyGroups: { first: 0, last: 0 }, seed: 7 },
+  );
+  const batch = new KeyBatch(1);
+  batch.numbers[0] = 5;
+  batch.hashNumbers(1);
+  table.resolveIn(0, batch, 0);
+  const list = new PageList();
+  const form = table.formOf(0, list);
+  const { bytes, f64 } = allocator.view;
+  const copy = Buffer.from(bytes.subarray(list.pages[0]! * 8, list.pages[0]! * 8 + PAGE_BYTES));
+  table.clearGroup(0);
+  const [page] = table.adopt(0, form, () => true)!;
+  bytes.set(copy, page! * 8);
+  assert.ok(table.loaded(0));
+  table.clearGroup(0);
+  assert.equal(table.findIn(0, batch, 0), -1);
+  assert.notEqual(table.resolveIn(0, batch, 0), -1);
+  assert.equal(table.account.bytes, 2 * PAGE_BYTES, "a page of rows, and one of the index");
+  assert.ok(f64.subarray(allocator.zeroPage, allocator.zeroPage + PAGE_BYTES / 8).every((word) => word === 0));
+  table.release();
+  assert.equal(allocator.close(), 0);
+});
+
 test("what the pages of a key group hold is the same whichever other groups the table has", () => {
   fc.assert(
     fc.property(history, fc.nat(3), (steps, keyGroup) => {

@@ -15,6 +15,13 @@ const IN_ORDER_TESTS = ["src/operators/in-order/in-order-operator.test.ts"];
 
 export const STATE: readonly Mutant[] = [
   {
+    name: "a key group that was cleared is taken for one whose index is to be built",
+    file: "src/state/table/row-index.ts",
+    find: "    this.#awaited[group] = 0;\n    this.filled",
+    replace: "    this.filled",
+    tests: ["src/state/table/group-pages.test.ts"],
+  },
+  {
     name: "an index is placed anew in pages that nobody asked for",
     file: "src/state/table/row-index.ts",
     find: "      this.#allocator.writable(page / 2);\n",
