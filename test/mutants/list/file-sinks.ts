@@ -271,8 +271,8 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "a run without rows leaves the results of the one before",
     file: FILE_WRITER,
-    find: "isLast ? !this.#hasCommitted || !bounded : !bounded",
-    replace: "!bounded",
+    find: "!this.#hasCommitted || !bounded;",
+    replace: "!bounded;",
     tests: FILE_WRITER_TESTS,
   },
   {
