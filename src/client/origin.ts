@@ -17,7 +17,7 @@ import type { CheckpointDirectory } from "../checkpoint/checkpoint-directory.ts"
 import { type RestorePlan, restorePlanOf } from "../checkpoint/restore.ts";
 import { savepointDispose, savepointUse } from "../checkpoint/savepoint-dispose.ts";
 import { type Snapshot, snapshotAt, snapshotCheck } from "../checkpoint/snapshot-place.ts";
-import type { Configuration } from "../config/configuration.ts";
+import { type Configuration, originText } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Plan } from "../graph/plan.ts";
 
@@ -42,7 +42,7 @@ export async function originOpen(
 ): Promise<Origin | null> {
   const { env, cwd, plan, configuration, fresh } = options;
   const given = configuration.get(OPTIONS.restorePath);
-  if (given === null) return null;
+  if (given === null) return refuseNameAlone(configuration);
   if (!fresh) await refuseOccupied(directory, given);
   const snapshot = await snapshotAt(env.disk, resolve(cwd, given), onUnreadable);
   checkName(snapshot, plan.name, configuration.get(OPTIONS.restoreJobName));
@@ -53,6 +53,17 @@ export async function originOpen(
   const restored = restorePlanOf(snapshot.metadata, plan, { allowNonRestored, place });
   await snapshotCheck(env.disk, snapshot);
   return new Origin(options, snapshot, { restored, isClaimed });
+}
+
+/** Whoever gives it takes the job for one that starts from something. */
+function refuseNameAlone(configuration: Configuration): null {
+  const option = OPTIONS.restoreJobName;
+  if (configuration.get(option) === null) return null;
+  const from = originText(configuration.origin(option));
+  const what = `${option.key} (${from}) has no effect without something to start from`;
+  throw new UserError("OPTION_WITHOUT_EFFECT", what, {
+    fix: `give --from (${OPTIONS.restorePath.key}) with it, or leave it out`,
+  });
 }
 
 export class Origin {

@@ -11,7 +11,7 @@ import type { SavedRow } from "../../checkpoint/reading/saved-row.ts";
 import { type RowChange, stateDiff } from "../../checkpoint/reading/state-diff.ts";
 import { type ListedOperator, stateListing } from "../../checkpoint/reading/state-listing.ts";
 import { nodeDisk } from "../../storage/node-disk.ts";
-import { type CommandLine, lastValue } from "../session/arguments.ts";
+import { type CommandLine, lastValue, quoted } from "../session/arguments.ts";
 import { EXIT } from "../session/exit-codes.ts";
 import { tableText } from "../terminal/table-text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -87,7 +87,7 @@ export function stateGetCommand({ positional, further }: CommandLine, terminal: 
     });
     if (found > 0) return EXIT.ok;
     throw new UserError("STATE_KEY_NOT_THERE", `${uid} has nothing in "${state}" for the key ${keyText}`, {
-      fix: `millrace state export ${positional} ${uid} ${state} shows all keys`,
+      fix: `millrace state export ${[positional, uid, state].map(quoted).join(" ")} shows all keys`,
     });
   });
 }
