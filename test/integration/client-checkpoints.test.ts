@@ -106,7 +106,7 @@ test("after a failure it goes on by itself; metrics count restarts and checkpoin
   const [, failed, recovered] = lines;
   assert.match(
     failed ?? "",
-    /^attempt 1 failed {2}USER_FUNCTION_THREW {2}.*the flag is there.* \S+durable\.job\.ts:2\d:\d+\n {2}in "numbers -> map -> files \(\d\/2\)", slot \d; starts again in 10ms$/,
+    /^attempt 1 failed {2}USER_FUNCTION_THREW {2}.*the flag is there.* \S+durable\.job\.ts:3\d:\d+\n {2}in "numbers -> map -> files \(\d\/2\)", slot \d; starts again in 10ms$/,
   );
   const took = "took .*: .* until attempt 1 had ended, .* to wait, .* to find the checkpoint, .* to deploy and restore";
   assert.match(
