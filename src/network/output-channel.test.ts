@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { heapView } from "../base/memory-view.ts";
 import { compileBatchCodec } from "../types/batch/batch-codec.ts";
+import { ROW_KIND } from "../types/bytes/row-kind.ts";
 import { t } from "../types/t.ts";
 import type { DataSender, ReceivedElement } from "./data-link.ts";
 import { ELEMENT } from "./element.ts";
@@ -82,6 +83,33 @@ test("C2: what is staged beyond the room of the link keeps its times, however mu
     times,
     rows.map((row) => (row as number) * 10),
   );
+});
+
+test("C6: kinds stay as they were sent while others are staged, and inserts alone carry none", () => {
+  const { channel, poll, link } = setUp();
+  channel.stageChange(1, 10, ROW_KIND.delete);
+  assert.ok(channel.flush());
+  const held = link.poll()?.kinds;
+  channel.stageChange(2, 20, ROW_KIND.updateAfter);
+  assert.deepEqual([...(held ?? [])], [ROW_KIND.delete]);
+  link.release();
+  assert.ok(channel.flush());
+  assert.deepEqual([...(poll()?.kinds ?? [])], [ROW_KIND.updateAfter]);
+  channel.stageChange(3, 30, ROW_KIND.insert);
+  assert.ok(channel.flush());
+  assert.equal(poll()?.kinds, null);
+});
+
+test("C6: each of the records behind a change has its kind, also beyond the room of the link", () => {
+  const { channel, stage, poll } = setUp();
+  stage(4 * 512); // All the room there is.
+  channel.stageChange(0, 0, ROW_KIND.delete);
+  for (let index = 0; index < MANY; index += 1) channel.stageChange(index, 0, ROW_KIND.insert);
+  assert.equal(channel.flush(), false);
+  for (let index = 0; index < 4; index += 1) poll();
+  assert.ok(channel.flush());
+  const kinds = poll()?.kinds ?? [];
+  assert.deepEqual([...kinds], [ROW_KIND.delete, ...new Array(MANY).fill(ROW_KIND.insert)]);
 });
 
 test("C1: a watermark, a word of idleness and the end wait behind rows that have no room, though they had some", () => {

@@ -6,7 +6,7 @@ const GATE = "src/network/input-gate.ts";
 const RING = "src/network/ring-link.ts";
 const LOCAL = "src/network/local-link.ts";
 const STOCK = "src/network/segment-stock.ts";
-const KINDS_TESTS = ["src/network/row-kinds.test.ts"];
+const KINDS_TESTS = ["src/network/row-kinds.test.ts", "src/network/output-channel.test.ts"];
 const FRAMED = "src/network/framed-connection.ts";
 const RESULT_PARTITION_TESTS = ["src/network/result-partition.test.ts", "src/network/output-channel.test.ts"];
 

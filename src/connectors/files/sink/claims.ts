@@ -109,8 +109,7 @@ function epochsOf(place: ClaimPlace, names: readonly string[], subtask: number):
 
 /** C2 */
 export async function claimCommit(place: ClaimPlace, subtask: number, claim: Found): Promise<void> {
-  const { epoch, ...content } = claim;
-  await textReplace(place.disk, claimPath(place, subtask, epoch), textOf(content));
+  await textReplace(place.disk, claimPath(place, subtask, claim.epoch), textOf(claim));
   await place.disk.syncDirectory(place.directory);
 }
 
@@ -154,7 +153,8 @@ function claimPath({ directory, stem }: ClaimPlace, subtask: number, epoch: numb
   return `${directory}/${stem}${subtask}-${epoch}.json`;
 }
 
-function textOf(claim: Claim): string {
+/** The epoch is in the name. */
+function textOf({ epoch: _epoch, ...claim }: Claim & Partial<Found>): string {
   return `${JSON.stringify(claim)}\n`;
 }
 
