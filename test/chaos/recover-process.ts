@@ -12,6 +12,9 @@ export type DurableOptions = {
   /** Further arguments. */
   readonly more?: readonly string[];
   readonly uid?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** A command that runs it, and becomes its process. */
+  readonly under?: readonly string[];
 };
 
 const JOBS = resolve(import.meta.dirname, "jobs");
@@ -20,11 +23,11 @@ const POLL_MS = 10;
 export class DurableRun extends CliProcess {
   readonly #checkpoints: string;
 
-  constructor(job: string, { checkpoints, params, parallelism = 2, more = [], uid }: DurableOptions) {
+  constructor(job: string, { checkpoints, params, parallelism = 2, more = [], ...options }: DurableOptions) {
     const values = Object.entries(params).flatMap(([name, value]) => ["--param", `${name}=${value}`]);
     const given = ["--checkpoint-dir", checkpoints, "--parallelism", String(parallelism), ...values, ...more];
     const fast = ["-D", "execution.checkpointing.interval=100ms"];
-    super(["run", job, ...fast, ...given], { cwd: JOBS, ...(uid !== undefined && { uid }) });
+    super(["run", job, ...fast, ...given], { cwd: JOBS, ...options });
     this.#checkpoints = checkpoints;
   }
 

@@ -14,6 +14,8 @@ export type RunOptions = {
   readonly environment?: Readonly<Record<string, string>>;
   /** Runs as this user; only root may say so. */
   readonly uid?: number;
+  /** A command that runs it, and becomes its process. */
+  readonly under?: readonly string[];
 };
 
 export class CliProcess {
@@ -22,8 +24,9 @@ export class CliProcess {
   stdout = "";
   stderr = "";
 
-  constructor(args: readonly string[], { cwd = FIXTURES, environment = {}, uid }: RunOptions = {}) {
-    this.child = spawn(process.execPath, [resolve(ROOT, "bin/millrace.js"), ...args], {
+  constructor(args: readonly string[], { cwd = FIXTURES, environment = {}, uid, under = [] }: RunOptions = {}) {
+    const [command = "", ...given] = [...under, process.execPath, resolve(ROOT, "bin/millrace.js"), ...args];
+    this.child = spawn(command, given, {
       cwd,
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
