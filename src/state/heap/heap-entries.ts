@@ -124,6 +124,11 @@ export class HeapEntries<E extends HeapEntry> {
     this.remove(this.#current.group, entry);
   }
 
+  /** Whether it is still the entry of its key. */
+  has(group: number, entry: E): boolean {
+    return this.#groups[group]!.get(entry.plain) === entry;
+  }
+
   /** Throws STATE_BUDGET_EXCEEDED. */
   charge(bytes: number): void {
     this.#account.charge(bytes);

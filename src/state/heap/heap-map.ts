@@ -49,7 +49,8 @@ export class HeapMap implements CellStorage, MapCell {
     this.#sweep = new Sweep(
       () => this.#walk(),
       ({ group, entry, item }) => {
-        if (entries.isExpired(item)) this.#remove(group, entry, item);
+        // The map may have gone since its first item was looked at.
+        if (entries.isExpired(item) && entries.has(group, entry)) this.#remove(group, entry, item);
       },
     );
   }
