@@ -303,7 +303,7 @@ export const OPTIONS = {
     key: "execution.checkpointing.pages-threshold",
     type: memorySize({ min: 0 }),
     default: "1mb",
-    doc: "State of an operator in a task that takes at least so much managed memory is written page by page while the task goes on, and later checkpoints refer to pages that have not changed.",
+    doc: "State of an operator in a task that takes at least so much memory is written bit by bit while the task goes on: managed memory by pages, and later checkpoints refer to those that have not changed; the heap entry by entry.",
   }),
   checkpointingCompression: option({
     key: "execution.checkpointing.snapshot-compression",

@@ -96,6 +96,16 @@ for (const name of names) {
       const again = await goldenRun({ from: files, config: { "state.backend.type": "hashmap" } });
       assert.deepEqual(await rowsIn(again.files), await rowsIn(files));
     });
+
+    test("by the heap store bit by bit is the same, and either backend goes on from it", async () => {
+      const pages = { "execution.checkpointing.pages-threshold": "0b" };
+      const bits = await goldenRun({ from: files, config: { "state.backend.type": "hashmap", ...pages } });
+      assert.deepEqual(await rowsIn(bits.files), await rowsIn(files));
+      for (const backend of ["managed", "hashmap"]) {
+        const again = await goldenRun({ from: bits.files, config: { "state.backend.type": backend } });
+        assert.deepEqual(await rowsIn(again.files), await rowsIn(files), backend);
+      }
+    });
   });
 }
 

@@ -110,17 +110,16 @@ function isFrozen(keyed: SubtaskSnapshot["keyed"]): keyed is FrozenState {
   return keyed !== null && !("groups" in keyed);
 }
 
-async function statesOf(
-  snapshots: readonly SubtaskSnapshot[],
-  put: (bytes: Uint8Array, isPlaces: boolean) => Promise<StateHandle>,
-): Promise<WrittenState["states"]> {
+type Put = (bytes: Uint8Array, isPlaces: boolean) => Promise<StateHandle>;
+
+async function statesOf(snapshots: readonly SubtaskSnapshot[], put: Put): Promise<WrittenState["states"]> {
   const states: { uid: string; state: SubtaskState }[] = [];
   for (const { uid, subtask, parts, keyed, splits } of snapshots) {
     const handles: Record<string, StateHandle> = {};
     for (const [part, bytes] of Object.entries(parts)) handles[part] = await put(bytes, false);
     const groups: StateHandle[] = [];
     if (isFrozen(keyed)) {
-      for (let group = 0; group < keyed.count; group += 1) groups.push(await put(groupBytes(keyed, group), true));
+      for (let group = 0; group < keyed.count; group += 1) groups.push(await groupWrite(keyed, group, put));
     } else {
       for (const bytes of keyed?.groups ?? []) groups.push(await put(bytes, false));
     }
@@ -137,10 +136,25 @@ async function statesOf(
   return states;
 }
 
-function groupBytes(keyed: FrozenState, group: number): Uint8Array {
+/** Bit by bit, between which the store works on. */
+async function groupWrite(keyed: FrozenState, group: number, put: Put): Promise<StateHandle> {
   const sink = new ByteSink();
-  keyed.writeGroup(keyed.first + group, sink);
-  return sink.bytes.subarray(0, sink.position);
+  const keyGroup = keyed.first + group;
+  keyed.writeGroup(keyGroup, sink);
+  let handle = await put(sink.bytes.subarray(0, sink.position), true);
+  for (let isMore = true; isMore; ) {
+    sink.position = 0;
+    isMore = keyed.writeMore(keyGroup, sink);
+    if (sink.position > 0) handle = joined(handle, await put(sink.bytes.subarray(0, sink.position), false));
+  }
+  return handle;
+}
+
+/** Of two sections, the second of which follows the first. */
+function joined(first: StateHandle, second: StateHandle): StateHandle {
+  assert("file" in first && "file" in second, "what is written bit by bit goes into a file");
+  assert(second.offset === first.offset + first.length, "nothing comes between bits");
+  return { ...first, length: first.length + second.length };
 }
 
 function bytesOf({ parts, keyed }: SubtaskSnapshot): number {

@@ -21,7 +21,7 @@ import type { KeyedStateStore, StateSpec } from "../../state/contract/keyed-stat
 import { managedStore } from "../../state/managed/managed-store.ts";
 import { heapBlocks } from "../../state/pages/block-source.ts";
 import { PageAllocator } from "../../state/pages/page-allocator.ts";
-import type { SavedHeader } from "../../state/store/saved-header.ts";
+import type { PagedHeader } from "../../state/store/keyed-store.ts";
 import { pageFormHeader } from "../../state/table/page-form.ts";
 import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
@@ -52,10 +52,10 @@ export class PagedGroups {
   /** P2. Valid until the next call. */
   async canonical(group: number, bytes: Buffer): Promise<Buffer> {
     const { storage } = this.#options;
-    const { key, states } = JSON.parse(pageFormHeader(new ByteCursor(bytes))) as SavedHeader;
+    const { key, states, entries = [] } = JSON.parse(pageFormHeader(new ByteCursor(bytes))) as PagedHeader;
     const store = this.#store(group, key);
     try {
-      for (const spec of states) declare(store, spec);
+      for (const spec of [...states, ...entries]) declare(store, spec);
       this.#open(store, key);
       await pagesFill(storage, store.load(group, new ByteCursor(bytes), false), () => undefined);
       store.loaded();

@@ -2,7 +2,7 @@
 // where.
 //
 //   F1. `next` until there are no more chunks, each written before `recycle`; `written` for each pack; then
-//       `writeGroup` for each key group; `end` in any case.
+//       `writeGroup` for each key group and `writeMore` until there is no more of it; `end` in any case.
 
 import type { ByteWriter } from "../../types/bytes/codec.ts";
 import type { PackRef } from "../pages/page-packs.ts";
@@ -23,6 +23,26 @@ export interface FrozenState {
   /** All packs that its key groups refer to. */
   packs(): readonly PackRef[];
   writeGroup(keyGroup: number, out: ByteWriter): void;
+  /**
+   * Writes the next bit of what follows in that key group; false: that was the last. `out` is the same one for all of
+   * it. Throws when the snapshot was given up.
+   */
+  writeMore(keyGroup: number, out: ByteWriter): boolean;
+  end(): void;
+}
+
+/** Entries that lie on the heap, and can be written bit by bit while they change. */
+export interface FreezableEntries {
+  /** What they take, estimated. */
+  readonly bytes: number;
+  freeze(): FrozenEntries;
+}
+
+export interface FrozenEntries {
+  /** About what is kept for it alone. */
+  readonly keptBytes: number;
+  /** Writes those of a group, and what ends them; each step is a small one. */
+  write(group: number, out: ByteWriter): Generator<undefined, undefined>;
   end(): void;
 }
 

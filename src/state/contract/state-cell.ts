@@ -6,6 +6,7 @@
 
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { ManagedTable } from "../table/managed-table.ts";
+import type { FreezableEntries } from "./frozen-state.ts";
 import type { StateSpec, StateUsage } from "./keyed-state.ts";
 
 /** What `get` gives when nothing is stored: any other value could be one. */
@@ -46,8 +47,10 @@ export type SavedForm = {
 /** Entries of a group in the form of snapshots: state-snapshot.ts. */
 export interface CellStorage {
   readonly spec: StateSpec;
-  /** All that it keeps, when that is rows of managed memory; null: it is not. */
-  readonly tables: readonly ManagedTable[] | null;
+  /** What it keeps as rows of managed memory. */
+  readonly tables: readonly ManagedTable[];
+  /** All that it keeps, when that lies on the heap. */
+  readonly heap: FreezableEntries | null;
   usage(): StateUsage;
   snapshot(group: number, out: ByteWriter): void;
   /** The next entry, whose key was made current. */

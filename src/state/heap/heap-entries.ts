@@ -9,19 +9,24 @@
 //   E4. Keys and values keep no more alive than themselves (detached-value.ts).
 //   E5. What is kept was decoded from its bytes, and nobody else has it: values come back as the managed store gives
 //       them, and are changed by nobody.
+//   E6. Before an entry changes or goes whose epoch is below `frozenAt` it is kept for the snapshots that are still to
+//       write it (heap-frozen.ts).
 
 import type { Clock } from "../../base/env.ts";
 import { ByteCursor, ByteSink } from "../../types/bytes/byte-buffer.ts";
+import type { ByteWriter } from "../../types/bytes/codec.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
 import { compileValueProgram, type ValueProgram } from "../../types/values/value-codec.ts";
 import { detached } from "../budget/detached-value.ts";
 import { HeapAccount, type HeapBudget } from "../budget/heap-budget.ts";
 import { HeapSize, textBytes } from "../budget/heap-size.ts";
 import { ShardedMap } from "../budget/sharded-map.ts";
+import type { FreezableEntries } from "../contract/frozen-state.ts";
 import { valueMisfit } from "../format/value-format.ts";
 import type { CurrentKey } from "../keys/current-key.ts";
 import { GroupSet } from "../keys/group-set.ts";
 import type { KeyGroupRange } from "../keys/key-groups.ts";
+import { FrozenHeap, type Moment, type WriteEntry } from "./heap-frozen.ts";
 
 export type HeapCellOptions = {
   readonly operator: string;
@@ -34,8 +39,11 @@ export type HeapCellOptions = {
 /** A key to be kept: itself, and as the map has it. */
 export type HeapKey = { readonly key: unknown; readonly plain: unknown };
 
-/** `bytes` is the charge for all of it, `ownBytes` that for the entry and its key. */
-export type HeapEntry = HeapKey & { readonly ownBytes: number; stamp: number; bytes: number };
+/**
+ * `bytes` is the charge for all of it, `ownBytes` that for the entry and its key; `epoch` is that in which it was made
+ * or changed last.
+ */
+export type HeapEntry = HeapKey & { readonly ownBytes: number; stamp: number; bytes: number; epoch: number };
 
 const ENTRY_BYTES = 152;
 const SWEEP_ENTRIES = 4;
@@ -54,20 +62,30 @@ export function keptKey(key: unknown, plain: unknown): HeapKey {
   return { key: kept, plain: plain === key ? kept : plain };
 }
 
-export class HeapEntries<E extends HeapEntry> {
+/** `Was`: what is kept of an entry that changes. */
+export class HeapEntries<E extends Was & HeapEntry, Was extends { readonly epoch: number } = E>
+  implements FreezableEntries
+{
   readonly state: string;
   readonly operator: string;
   readonly ttlMs: number | null;
+  /** How many snapshots have begun: that of entries that are made or changed now. */
+  epoch = 0;
+  /** E6. The epoch of the newest snapshot that is being written; 0: there is none. */
+  frozenAt = 0;
   readonly #account: HeapAccount;
   readonly #current: CurrentKey;
   readonly #clock: Clock;
   readonly #groups: readonly ShardedMap<E>[];
   /** Groups with entries. */
   readonly #filled: GroupSet;
+  readonly #frozen: FrozenHeap<Was>[] = [];
+  readonly #write: WriteEntry<Was>;
   #turn = -1;
   #found: E | undefined = undefined;
 
-  constructor(state: string, ttlMs: number | null, options: HeapCellOptions) {
+  /** `write`: in the form of snapshots. */
+  constructor(state: string, ttlMs: number | null, options: HeapCellOptions, write: WriteEntry<Was>) {
     const { operator, heapBudget: budget } = options;
     const { first, last } = options.keyGroups;
     this.state = state;
@@ -78,6 +96,7 @@ export class HeapEntries<E extends HeapEntry> {
     this.#clock = options.clock;
     this.#groups = Array.from({ length: last - first + 1 }, () => new ShardedMap<E>());
     this.#filled = new GroupSet(this.#groups.length);
+    this.#write = write;
   }
 
   get bytes(): number {
@@ -114,6 +133,7 @@ export class HeapEntries<E extends HeapEntry> {
 
   /** Removes an entry and its charge. */
   remove(group: number, entry: E): void {
+    if (entry.epoch < this.frozenAt) this.keep(group, entry);
     this.#groups[group]!.delete(entry.plain);
     if (this.#groups[group]!.size === 0) this.#filled.delete(group);
     this.charge(-entry.bytes);
@@ -129,6 +149,52 @@ export class HeapEntries<E extends HeapEntry> {
     return this.#groups[group]!.get(entry.plain) === entry;
   }
 
+  /** E6. An entry, as it is; `bytes`: of what it refers to that it will not refer to any more. */
+  keep(group: number, entry: E, bytes = entry.bytes): void {
+    this.keepPart(group, { ...entry }, bytes);
+    entry.epoch = this.epoch;
+  }
+
+  /** E6. Of the current key. */
+  keepCurrent(entry: E): void {
+    this.keep(this.#current.group, entry);
+  }
+
+  /** What is kept of an entry in place of all of it. */
+  keepPart(group: number, was: Was, bytes: number): void {
+    for (const frozen of this.#frozen) if (was.epoch < frozen.epoch) frozen.keep(group, was, bytes);
+  }
+
+  /** So much of what was kept in an epoch is not in the entry any more. */
+  countKept(group: number, epoch: number, bytes: number): void {
+    for (const frozen of this.#frozen) if (epoch < frozen.epoch) frozen.count(group, bytes);
+  }
+
+  freeze(): FrozenHeap<Was> {
+    this.epoch += 1;
+    this.frozenAt = this.epoch;
+    const frozen: FrozenHeap<Was> = new FrozenHeap<Was>({
+      ...{ epoch: this.epoch, nowMs: this.now(), groups: this.#groups.length },
+      living: (group) => this.#groups[group]!.values(),
+      write: this.#write,
+      ended: () => {
+        this.#frozen.splice(this.#frozen.indexOf(frozen), 1);
+        this.frozenAt = this.#frozen.at(-1)?.epoch ?? 0;
+      },
+    });
+    this.#frozen.push(frozen);
+    return frozen;
+  }
+
+  /** Writes those of a group as they are now. */
+  snapshot(group: number, out: ByteWriter): void {
+    const now = { epoch: Infinity, nowMs: this.now() };
+    for (const entry of this.#groups[group]!.values()) {
+      const rest = this.#write(entry, now, out);
+      while (rest !== null && rest.next().done !== true);
+    }
+  }
+
   /** Throws STATE_BUDGET_EXCEEDED. */
   charge(bytes: number): void {
     this.#account.charge(bytes);
@@ -142,8 +208,8 @@ export class HeapEntries<E extends HeapEntry> {
     return this.ttlMs !== null && this.#clock.nowMs() - entry.stamp >= this.ttlMs;
   }
 
-  groupValues(group: number): Generator<E, undefined> {
-    return this.#groups[group]!.values();
+  hadExpired(entry: { readonly stamp: number }, { nowMs }: Moment): boolean {
+    return this.ttlMs !== null && nowMs - entry.stamp >= this.ttlMs;
   }
 
   /** All entries with their group, live while entries come and go. */

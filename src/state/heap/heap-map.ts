@@ -5,6 +5,7 @@ import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { KeyCodec } from "../../types/keys/key-bytes.ts";
 import { detached } from "../budget/detached-value.ts";
 import { ShardedMap } from "../budget/sharded-map.ts";
+import type { FreezableEntries } from "../contract/frozen-state.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
 import { ABSENT, type CellStorage, type MapCell, type SavedForm } from "../contract/state-cell.ts";
 import { readKeyBytes, writeEntryKey } from "../format/state-snapshot.ts";
@@ -19,19 +20,25 @@ import {
   ownBytes,
   Sweep,
 } from "./heap-entries.ts";
+import type { Moment } from "./heap-frozen.ts";
 
 type MapSpec = Extract<StateSpec, { kind: "map" }>;
 type Item = HeapEntry & { value: unknown };
 type Entry = HeapEntry & { readonly items: ShardedMap<Item> };
+/** What is kept of a map: one of its items that has changed, or all of it when it goes. */
+type Was = HeapEntry & { readonly items: { values(): Iterable<Item> } };
 /** What a map takes beside its entries. */
 const MAP_BYTES = 300;
+/** Items that are looked at at once. */
+const STEP_ITEMS = 64;
 
 type Place = { readonly group: number; readonly entry: Entry; readonly item: Item };
 
 export class HeapMap implements CellStorage, MapCell {
   readonly spec: MapSpec;
-  readonly tables = null;
-  readonly #entries: HeapEntries<Entry>;
+  readonly tables = [];
+  readonly heap: FreezableEntries;
+  readonly #entries: HeapEntries<Entry, Was>;
   readonly #keys: MapKeys;
   readonly #values: HeapValues;
   readonly #options: HeapCellOptions;
@@ -39,8 +46,9 @@ export class HeapMap implements CellStorage, MapCell {
   readonly #sweep: Sweep<Place>;
 
   constructor(spec: MapSpec, options: HeapCellOptions) {
-    const entries = new HeapEntries<Entry>(spec.name, spec.ttlMs, options);
+    const entries = new HeapEntries<Entry, Was>(spec.name, spec.ttlMs, options, this.#writeMap.bind(this));
     this.spec = spec;
+    this.heap = entries;
     this.#entries = entries;
     this.#keys = new MapKeys(spec.key, entries);
     this.#values = new HeapValues(spec.value, entries);
@@ -118,7 +126,9 @@ export class HeapMap implements CellStorage, MapCell {
     }
     const growth = item.ownBytes + this.#values.bytes - item.bytes;
     this.#entries.charge(growth);
-    this.#entries.find()!.bytes += growth;
+    const entry = this.#entries.find()!;
+    if (item.epoch < this.#entries.frozenAt) this.#keep(this.#options.current.group, entry, item);
+    entry.bytes += growth;
     item.value = kept;
     item.bytes += growth;
     item.stamp = stamp;
@@ -134,17 +144,26 @@ export class HeapMap implements CellStorage, MapCell {
     this.#entries.charge(known === undefined ? owner.bytes + bytes : bytes);
     if (known === undefined) this.#entries.add(owner);
     owner.bytes += bytes;
-    owner.items.add(plain, { key, plain, ownBytes: itemOwn, stamp, bytes, value });
+    const { epoch } = this.#entries;
+    owner.items.add(plain, { key, plain, ownBytes: itemOwn, stamp, bytes, epoch, value });
   }
 
   /** The entry of the current key, which is not there yet. */
   #newMap(): Entry {
     const { key, plain } = this.#entries.currentKey();
     const own = ownBytes({ key, plain }) + MAP_BYTES;
-    return { key, plain, ownBytes: own, stamp: 0, bytes: own, items: new ShardedMap<Item>() };
+    const { epoch } = this.#entries;
+    return { key, plain, ownBytes: own, stamp: 0, bytes: own, epoch, items: new ShardedMap<Item>() };
+  }
+
+  /** The item is about to change or to go. */
+  #keep(group: number, entry: Entry, item: Item): void {
+    this.#entries.keepPart(group, { ...entry, epoch: item.epoch, items: [{ ...item }] }, item.bytes);
+    item.epoch = this.#entries.epoch;
   }
 
   #remove(group: number, entry: Entry, item: Item): void {
+    if (item.epoch < this.#entries.frozenAt) this.#keep(group, entry, item);
     entry.items.delete(item.plain);
     entry.bytes -= item.bytes;
     this.#entries.charge(-item.bytes);
@@ -168,16 +187,28 @@ export class HeapMap implements CellStorage, MapCell {
   }
 
   snapshot(group: number, out: ByteWriter): void {
-    for (const entry of this.#entries.groupValues(group)) {
-      writeEntryKey(this.#keyCodec, entry.key, out);
-      for (const item of entry.items.values()) {
-        if (this.#entries.isExpired(item)) continue;
-        writeEntryKey(this.#keys.codec, item.key, out);
-        if (this.#entries.ttlMs !== null) writeF64(out, item.stamp);
-        this.#values.program.write(item.value, out);
-      }
-      writeByte(out, 0);
+    this.#entries.snapshot(group, out);
+  }
+
+  #writeMap(entry: Was, moment: Moment, out: ByteWriter): Generator<undefined, undefined> | null {
+    const rest = this.#writeItems(entry, moment, out);
+    return rest.next().done === true ? null : rest;
+  }
+
+  *#writeItems({ key, items }: Was, moment: Moment, out: ByteWriter): Generator<undefined, undefined> {
+    let looked = 0;
+    let isBegun = false;
+    for (const item of items.values()) {
+      if (looked > 0 && looked % STEP_ITEMS === 0) yield;
+      looked += 1;
+      if (item.epoch >= moment.epoch || this.#entries.hadExpired(item, moment)) continue;
+      if (!isBegun) writeEntryKey(this.#keyCodec, key, out);
+      isBegun = true;
+      writeEntryKey(this.#keys.codec, item.key, out);
+      if (this.#entries.ttlMs !== null) writeF64(out, item.stamp);
+      this.#values.program.write(item.value, out);
     }
+    if (isBegun) writeByte(out, 0);
   }
 
   restoreEntry(input: ByteReader, saved: SavedForm): void {

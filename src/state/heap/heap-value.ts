@@ -4,24 +4,28 @@ import { writeF64 } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { KeyCodec } from "../../types/keys/key-bytes.ts";
 import type { TypeSpec } from "../../types/spec/type-spec.ts";
+import type { FreezableEntries } from "../contract/frozen-state.ts";
 import type { StateSpec, StateUsage } from "../contract/keyed-state.ts";
 import { ABSENT, type CellStorage, type SavedForm, type ValueCell } from "../contract/state-cell.ts";
 import { writeEntryKey } from "../format/state-snapshot.ts";
 import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, ownBytes, Sweep } from "./heap-entries.ts";
+import type { Moment } from "./heap-frozen.ts";
 
 type Entry = HeapEntry & { value: unknown };
 
 export class HeapValue implements CellStorage, ValueCell {
   readonly spec: StateSpec;
-  readonly tables = null;
+  readonly tables = [];
+  readonly heap: FreezableEntries;
   readonly #entries: HeapEntries<Entry>;
   readonly #values: HeapValues;
   readonly #keyCodec: KeyCodec;
   readonly #sweep: Sweep<[number, Entry]>;
 
   constructor(spec: StateSpec, type: TypeSpec, options: HeapCellOptions) {
-    const entries = new HeapEntries<Entry>(spec.name, spec.ttlMs, options);
+    const entries = new HeapEntries<Entry>(spec.name, spec.ttlMs, options, this.#writeEntry.bind(this));
     this.spec = spec;
+    this.heap = entries;
     this.#entries = entries;
     this.#values = new HeapValues(type, entries);
     this.#keyCodec = options.current.codec;
@@ -64,6 +68,7 @@ export class HeapValue implements CellStorage, ValueCell {
     }
     const bytes = entry.ownBytes + this.#values.bytes;
     this.#entries.charge(bytes - entry.bytes);
+    if (entry.epoch < this.#entries.frozenAt) this.#entries.keepCurrent(entry);
     entry.value = kept;
     entry.bytes = bytes;
     entry.stamp = stamp;
@@ -75,7 +80,7 @@ export class HeapValue implements CellStorage, ValueCell {
     const own = ownBytes({ key, plain });
     const bytes = own + this.#values.bytes;
     this.#entries.charge(bytes);
-    this.#entries.add({ key, plain, ownBytes: own, stamp, bytes, value });
+    this.#entries.add({ key, plain, ownBytes: own, stamp, bytes, epoch: this.#entries.epoch, value });
   }
 
   usage(): StateUsage {
@@ -87,12 +92,15 @@ export class HeapValue implements CellStorage, ValueCell {
   }
 
   snapshot(group: number, out: ByteWriter): void {
-    for (const entry of this.#entries.groupValues(group)) {
-      if (this.#entries.isExpired(entry)) continue;
-      writeEntryKey(this.#keyCodec, entry.key, out);
-      if (this.#entries.ttlMs !== null) writeF64(out, entry.stamp);
-      this.#values.program.write(entry.value, out);
-    }
+    this.#entries.snapshot(group, out);
+  }
+
+  #writeEntry(entry: Entry, moment: Moment, out: ByteWriter): null {
+    if (this.#entries.hadExpired(entry, moment)) return null;
+    writeEntryKey(this.#keyCodec, entry.key, out);
+    if (this.#entries.ttlMs !== null) writeF64(out, entry.stamp);
+    this.#values.program.write(entry.value, out);
+    return null;
   }
 
   restoreEntry(input: ByteReader, saved: SavedForm): void {

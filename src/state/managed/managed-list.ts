@@ -230,6 +230,10 @@ export class ManagedList implements CellStorage, ListCell {
     this.#lists.i32[(this.#lists.writable(address) + this.#countersWord) * 2 + which] = value;
   }
 
+  get heap(): null {
+    return null;
+  }
+
   get tables(): readonly ManagedTable[] {
     return [this.#lists, this.#chunks];
   }

@@ -260,6 +260,10 @@ export class ManagedMap implements CellStorage, MapCell {
     return cursor;
   }
 
+  get heap(): null {
+    return null;
+  }
+
   get tables(): readonly ManagedTable[] {
     return [this.#maps, this.#entries];
   }

@@ -110,6 +110,10 @@ export class ManagedValue implements CellStorage, ValueCell {
     throw this.#table.exceeded();
   }
 
+  get heap(): null {
+    return null;
+  }
+
   get tables(): readonly ManagedTable[] {
     return [this.#table];
   }

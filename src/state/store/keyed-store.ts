@@ -67,8 +67,10 @@ export type KeyedStoreOptions = {
   readonly seed: number;
   /** Heap of the slot for state: values of the heap store, and what operators keep beside their tables. */
   readonly heapBudget: HeapBudget;
-  /** From so much memory in tables on it is written by pages, which takes more room and less time. Default: always. */
+  /** From so much memory on it is written by pages, which takes more room and less time. Default: always. */
   readonly pagedFromBytes?: number;
+  /** Of entries on the heap that are written at once (store-pages.ts). */
+  readonly bitSteps?: number;
 };
 
 /** Makes the cells of one kind of store. */
@@ -80,7 +82,12 @@ export interface CellFactory {
 }
 
 /** Of a snapshot by pages: also what the tables are of, and how they are laid out. */
-type PagedHeader = SavedHeader & { readonly parts: readonly string[]; readonly tables: readonly unknown[] };
+export type PagedHeader = SavedHeader & {
+  /** States that follow, entry by entry as in the canonical form; version 1 has none. */
+  readonly entries?: readonly StateSpec[];
+  readonly parts: readonly string[];
+  readonly tables: readonly unknown[];
+};
 
 /**
  * A state in a snapshot by pages, with the cell whose tables they go into. `saved`: that cell is under the declaration
@@ -91,6 +98,7 @@ type PagedState = { readonly cell: CellStorage; readonly saved: SavedState | nul
 type Paged = {
   readonly text: string;
   readonly states: readonly PagedState[];
+  readonly entries: readonly SavedState[];
   readonly tables: readonly ManagedTable[];
 };
 
@@ -189,12 +197,15 @@ export class KeyedStore implements KeyedStateStore {
     const cells = [...this.#cells.values()];
     const { pagedFromBytes = 0, keyGroups } = this.#options;
     const names = this.#timers.pagedNames;
-    if (names === null || cells.some(({ tables }) => tables === null)) return null;
+    if (names === null) return null;
     const tables = this.#pagedTables(cells, this.tables.paged);
-    if (tables.reduce((sum, table) => sum + table.account.bytes, 0) < pagedFromBytes) return null;
-    const states = cells.map(({ spec }) => spec);
+    const entries = cells.flatMap(({ heap }) => heap ?? []);
+    const bytes = [...tables.map(({ account }) => account.bytes), ...entries.map((each) => each.bytes)];
+    if (bytes.reduce((sum, each) => sum + each, 0) < pagedFromBytes) return null;
+    const specs = (isOnHeap: boolean): StateSpec[] =>
+      cells.filter(({ heap }) => (heap !== null) === isOnHeap).map(({ spec }) => spec);
     const header: PagedHeader = {
-      ...{ key: this.#options.key, states, parts: this.tables.names },
+      ...{ key: this.#options.key, states: specs(false), entries: specs(true), parts: this.tables.names },
       tables: tables.map(shapeOf),
     };
     const writeBeside = (keyGroup: number, out: ByteWriter): void => {
@@ -206,7 +217,7 @@ export class KeyedStore implements KeyedStateStore {
       }
       this.tables.snapshotBeside(keyGroup, out);
     };
-    return this.#pages.freeze({ header: canonicalJson(header), tables, writeBeside }, checkpoint, relieved);
+    return this.#pages.freeze({ header: canonicalJson(header), tables, writeBeside, entries }, checkpoint, relieved);
   }
 
   completed(checkpoint: number): void {
@@ -218,7 +229,7 @@ export class KeyedStore implements KeyedStateStore {
   }
 
   loaded(): void {
-    this.#pages.loaded((keyGroup, input) => {
+    this.#pages.loaded((keyGroup, input, rest) => {
       for (const { cell, saved } of this.#paged?.states ?? [])
         if (saved !== null) this.#takeOver(keyGroup, cell, saved);
       const names = Array.from({ length: readU32(input) }, () => [readU32(input), readString(input)] as const);
@@ -227,6 +238,9 @@ export class KeyedStore implements KeyedStateStore {
       writeByte(timers, 0);
       this.#restoreEntries(keyGroup, new ByteCursor(timers.bytes), (entry) => this.#timers.restoreEntry(entry));
       this.tables.restoreBeside(keyGroup, input);
+      for (const state of this.#paged?.entries ?? []) {
+        this.#restoreEntries(keyGroup, rest, (entry, key) => state.restoreEntry(entry, key));
+      }
     });
   }
 
@@ -237,11 +251,11 @@ export class KeyedStore implements KeyedStateStore {
     cell.snapshot(group, entries);
     writeByte(entries, 0);
     this.#restoreEntries(keyGroup, new ByteCursor(entries.bytes), (entry, key) => saved.restoreEntry(entry, key));
-    for (const table of cell.tables ?? []) table.clearGroup(group);
+    for (const table of cell.tables) table.clearGroup(group);
   }
 
   #pagedTables(cells: readonly CellStorage[], ofParts: readonly ManagedTable[]): readonly ManagedTable[] {
-    return [...cells.flatMap(({ tables }) => tables ?? []), this.#timers.table, ...ofParts];
+    return [...cells.flatMap(({ tables }) => tables), this.#timers.table, ...ofParts];
   }
 
   /** What was written under a header. */
@@ -257,7 +271,8 @@ export class KeyedStore implements KeyedStateStore {
     for (const [n, table] of tables.entries()) {
       this.#expectSame(`"${table.spec.name}"`, shapeOf(table), header.tables[n]);
     }
-    this.#paged = { text, states, tables };
+    const entries = (header.entries ?? []).map((spec) => this.#savedState(spec));
+    this.#paged = { text, states, entries, tables };
     return this.#paged;
   }
 
@@ -265,7 +280,7 @@ export class KeyedStore implements KeyedStateStore {
     const own = this.#cells.get(spec.name);
     const isAsItWas = canonicalJson(own?.spec) === canonicalJson(spec) && !this.#migrations.has(spec.name);
     const cell = isAsItWas && own !== undefined ? own : this.#makeCell(spec);
-    if (cell.tables === null) throw backendChanged(this.#options.owner.operator);
+    if (cell.heap !== null) throw backendChanged(this.#options.owner.operator);
     return { cell, saved: cell === own ? null : this.#savedState(spec) };
   }
 

@@ -4,11 +4,14 @@
 //       nobody reads.
 //   G2. What is loaded from the checkpoints of this job knows where it lies there, so that the next one refers to it.
 //   G3. A page is in one key group of one table, so each key group can be loaded by itself, in any subtask.
+//   G4. Entries on the heap follow, key group by key group, in bits of so many steps and BIT_BYTES, and what the last
+//       step adds. Of those that change before, what they were is kept; beyond KEPT_BYTES_PRESSED of it the task is to
+//       wait.
 
 import { assert } from "../../base/errors.ts";
 import { ByteSink } from "../../types/bytes/byte-buffer.ts";
 import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
-import type { FrozenState, PageFill } from "../contract/frozen-state.ts";
+import type { FreezableEntries, FrozenEntries, FrozenState, PageFill } from "../contract/frozen-state.ts";
 import type { KeyGroupRange } from "../keys/key-groups.ts";
 import type { MemoryOwner } from "../pages/memory-owner.ts";
 import type { PageAllocator } from "../pages/page-allocator.ts";
@@ -24,21 +27,29 @@ export type PagedStore = {
   readonly header: string;
   readonly tables: readonly ManagedTable[];
   readonly writeBeside: (keyGroup: number, out: ByteWriter) => void;
+  readonly entries: readonly FreezableEntries[];
 };
 
 export type StorePagesOptions = {
   readonly allocator: PageAllocator;
   readonly owner: MemoryOwner;
   readonly keyGroups: KeyGroupRange;
+  /** Steps of a bit, each of which writes an entry on the heap or 64 items of one. Default: a few milliseconds. */
+  readonly bitSteps?: number;
 };
 
 type Loading = {
   readonly keyGroup: number;
   readonly tables: readonly ManagedTable[];
   readonly beside: ByteReader;
+  readonly rest: ByteReader;
 };
 
 const NONE = -1;
+/** A bit takes few milliseconds, and is a block of a file of state. */
+const BIT_STEPS_MAX = 8192;
+const BIT_BYTES = 240 << 10;
+const KEPT_BYTES_PRESSED = 8 << 20;
 
 export class StorePages {
   readonly #options: StorePagesOptions;
@@ -79,20 +90,21 @@ export class StorePages {
       packs,
       tables: read,
       beside,
+      rest,
     } = readGroupPages(input, (header) => {
       tables = tablesOf(header);
       return tables.length;
     });
-    this.#loading.push({ keyGroup, tables, beside });
+    this.#loading.push({ keyGroup, tables, beside, rest });
     const slots = packs.map((pack) => (refers ? this.#packs.adopt(pack) : 0));
     return read.map((pages, n) => this.#adopt(keyGroup, tables[n]!, pages, { packs, slots }));
   }
 
-  /** All pages are filled. `beside` is called with what lies beside those of a key group. */
-  loaded(beside: (keyGroup: number, input: ByteReader) => void): void {
-    for (const { keyGroup, tables, beside: input } of this.#loading) {
+  /** All pages are filled. `load` is called with what lies beside those of a key group, and with the entries there. */
+  loaded(load: (keyGroup: number, beside: ByteReader, entries: ByteReader) => void): void {
+    for (const { keyGroup, tables, beside, rest } of this.#loading) {
       for (const table of tables) if (!table.loaded(this.#groupOf(keyGroup))) throw table.exceeded();
-      beside(keyGroup, input);
+      load(keyGroup, beside, rest);
     }
     this.#loading = [];
   }
@@ -147,14 +159,21 @@ class FrozenPages implements FrozenState {
   /** By key group: its first page in the snapshot; and what lies beside its pages. */
   readonly #starts: readonly number[];
   readonly #beside: readonly Buffer[];
+  readonly #entries: readonly FrozenEntries[];
+  /** The entries of the key group that is being written. */
+  #writing: Generator<undefined, undefined> | null = null;
+  readonly #bitSteps: number;
+  readonly #relieved: () => void;
 
-  constructor({ header, tables, writeBeside }: PagedStore, options: FrozenOptions) {
+  constructor({ header, tables, writeBeside, entries }: PagedStore, options: FrozenOptions) {
     const { first, last } = options.keyGroups;
     this.first = first;
     this.count = last - first + 1;
     this.#header = header;
     this.#packs = options.packs;
     this.#ended = options.ended;
+    this.#bitSteps = options.bitSteps ?? BIT_STEPS_MAX;
+    this.#relieved = options.relieved;
     this.#tables = tables.length;
     const pages = new PageList();
     const forms: GroupForm[] = [];
@@ -171,10 +190,15 @@ class FrozenPages implements FrozenState {
     this.#starts = starts;
     this.#beside = beside;
     this.#snapshot = new PageSnapshot({ ...options, pages: pages.pages });
+    this.#entries = entries.map((each) => each.freeze());
   }
 
   get isPressed(): boolean {
-    return this.#snapshot.isPressed;
+    return this.#snapshot.isPressed || this.#hasKeptMuch;
+  }
+
+  get #hasKeptMuch(): boolean {
+    return this.#entries.reduce((sum, { keptBytes }) => sum + keptBytes, 0) > KEPT_BYTES_PRESSED;
   }
 
   next(): PageChunk | null {
@@ -212,8 +236,30 @@ class FrozenPages implements FrozenState {
     writeGroupPages({ header: this.#header, packs, tables, beside: this.#beside[group]! }, out);
   }
 
+  writeMore(keyGroup: number, out: ByteWriter): boolean {
+    assert(!this.isEnded, "the snapshot was given up");
+    this.#writing ??= this.#entriesOf(keyGroup - this.first, out);
+    const end = out.position + BIT_BYTES;
+    for (let n = 0; n < this.#bitSteps && out.position < end; n += 1) {
+      if (this.#writing.next().done !== true) continue;
+      this.#writing = null;
+      return false;
+    }
+    return true;
+  }
+
+  *#entriesOf(group: number, out: ByteWriter): Generator<undefined, undefined> {
+    for (const each of this.#entries) {
+      yield* each.write(group, out);
+      if (!this.isPressed) this.#relieved();
+    }
+  }
+
   end(): void {
+    if (this.isEnded) return;
     this.isEnded = true;
+    this.#writing = null;
+    for (const each of this.#entries) each.end();
     this.#snapshot.end();
     this.#ended();
   }

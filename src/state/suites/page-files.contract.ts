@@ -48,6 +48,7 @@ export class PageFiles {
     const groups = Array.from({ length: frozen.count }, (_, n) => {
       const sink = new ByteSink();
       frozen.writeGroup(frozen.first + n, sink);
+      while (frozen.writeMore(frozen.first + n, sink));
       return sink.copy();
     });
     frozen.end();

@@ -40,6 +40,7 @@ function make(
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
     seed: 3,
     heapBudget,
+    ...(setup.bitSteps !== undefined && { bitSteps: setup.bitSteps }),
   });
   return {
     store: watched(store, watch),

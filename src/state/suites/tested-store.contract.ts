@@ -12,6 +12,8 @@ export type StoreSetup = {
   readonly keyGroups?: { readonly first: number; readonly last: number };
   /** What the store's states may hold together. */
   readonly limitBytes?: number;
+  /** Of entries on the heap that are written at once. */
+  readonly bitSteps?: number;
 };
 
 export type TestedStore = {

@@ -4,6 +4,8 @@
 //   group    "MRKP" · u32 version · string (JSON: key type, state specs, tables)
 //            · u32 packs, each: string name · f64 bytes · f64 place of its index · f64 size of its index
 //            · tables in that order: table · u32 size · bytes of what is kept beside pages (store/store-pages.ts)
+//            · from version 2 on, states that lie on the heap: entry… 0, as in format/state-snapshot.ts, but that one
+//            may come twice: the second takes its place, and of maps the items add up
 //   table    u32 row pages · i32 first with free slots · u32 log pages · i32 words used · i32 words dead
 //            · byte second hash · for each page: i32 its pack, -1: there is no such page
 //            · for each page: i32 its place in the pack
@@ -32,7 +34,7 @@ import { writeBytes } from "../format/state-snapshot.ts";
 import type { PackRef } from "../pages/page-packs.ts";
 
 const MAGIC = 0x504b524d; // "MRKP"
-const VERSION = 1;
+const VERSION = 2;
 
 /** Pages of one table in one key group, rows before log. */
 export type TablePages = {
@@ -51,6 +53,8 @@ export type GroupPages = {
   readonly tables: readonly TablePages[];
   /** What is kept beside pages. */
   readonly beside: ByteReader;
+  /** The entries that follow. */
+  readonly rest: ByteReader;
 };
 
 /** Whether a key group is in this form. */
@@ -58,8 +62,9 @@ export function isPageForm(bytes: Buffer): boolean {
   return readU32(new ByteCursor(bytes)) === MAGIC;
 }
 
+/** All but the entries that follow. */
 export function writeGroupPages(
-  group: Omit<GroupPages, "beside"> & { readonly beside: Uint8Array },
+  group: Omit<GroupPages, "beside" | "rest"> & { readonly beside: Uint8Array },
   out: ByteWriter,
 ): void {
   writeU32(out, MAGIC);
@@ -93,7 +98,7 @@ export function pageFormHeader(input: ByteReader): string {
 }
 
 function checkVersion(version: number): void {
-  if (version === VERSION) return;
+  if (version >= 1 && version <= VERSION) return;
   throw new InternalError("STATE_VERSION_UNKNOWN", `keyed state in pages of version ${version}, known is ${VERSION}`, {
     fix: "Restore it with the version of Millrace that wrote it, or a later one.",
   });
@@ -106,7 +111,11 @@ export function readGroupPages(input: ByteReader, tablesOf: (header: string) => 
   const tables = Array.from({ length: tablesOf(header) }, () => readTable(input));
   const size = readU32(input);
   const start = take(input, size);
-  return { header, packs, tables, beside: new ByteCursor(input.bytes, start, start + size) };
+  const end = start + size;
+  return {
+    ...{ header, packs, tables, beside: new ByteCursor(input.bytes, start, end) },
+    rest: new ByteCursor(input.bytes, end, input.end),
+  };
 }
 
 function readPack(input: ByteReader): PackRef {

@@ -9,6 +9,7 @@ import { CSV } from "./csv.ts";
 import { DRIVERS } from "./drivers.ts";
 import { FILE_SINKS } from "./file-sinks.ts";
 import { FILE_SOURCES } from "./file-sources.ts";
+import { HEAP_SNAPSHOTS } from "./heap-snapshots.ts";
 import { JOBMANAGER } from "./jobmanager.ts";
 import { JSON_FILES } from "./json.ts";
 import { MEMORY } from "./memory.ts";
@@ -33,6 +34,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TYPES,
   ...MEMORY,
   ...SNAPSHOTS,
+  ...HEAP_SNAPSHOTS,
   ...STATE,
   ...STATE_CHANGES,
   ...OPERATORS,
