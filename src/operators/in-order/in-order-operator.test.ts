@@ -275,6 +275,32 @@ test("after one restore and another records are late as before the first, whatev
   );
 });
 
+test("after restores a record is late where its key's group was, though other groups were not so far", () => {
+  const options = {
+    make: () => operator(false),
+    keyType: { kind: "string" },
+    room: () => Infinity,
+    overrun: 0,
+  } as const;
+  const driver = new OperatorDriver({ ...options, keyOf: (record) => (record as Reading).key }, 2);
+  driver.watermark(100, 0);
+  driver.watermark(50, 1);
+  const lateNow = (): number => {
+    const before = driver.counters.get("numLateRecordsDropped") ?? 0;
+    driver.records(
+      Array.from({ length: 20 }, (_, id) => ({ record: { key: `key ${id}`, id, at: 80 }, timestampMs: 80 })),
+      null,
+    );
+    return driver.counters.get("numLateRecordsDropped")! - before;
+  };
+  const late = lateNow();
+  assert.ok(late > 0 && late < 20, `${late} of 20 keys are of the subtask that was ahead`);
+  for (const parallelism of [1, 1, 2]) {
+    driver.restart(parallelism);
+    assert.equal(lateNow(), late);
+  }
+});
+
 test("what waits is part of the state's budget, and is refused beyond it with the operator and the key to raise", () => {
   const driver = driven(128 * 1024);
   let stored = 0;

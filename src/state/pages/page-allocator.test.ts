@@ -141,6 +141,7 @@ test("who froze a page is told before it changes, once, and before it is release
   assert.equal(allocator.writable(two + 8), two + 8);
   assert.deepEqual(told, [two]);
   allocator.release(one, account);
+  assert.deepEqual(told, [two, one]);
   assert.equal(allocator.allocate(account), one);
   allocator.writable(one);
   assert.deepEqual(told, [two, one], "a page that was given again is a new one");
