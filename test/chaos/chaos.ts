@@ -1,8 +1,8 @@
 // `npm run chaos -- --minutes M --seed S [--json]`: two jobs under `millrace run`, to which all happens that
 // may: the process is killed at random and to the call, slots end, the disk is full, slow or fails, the clock jumps,
-// files of checkpoints rot while nothing runs; they are stopped, and started from savepoints, at another parallelism each
-// time. Whoever checks what they have committed stands outside. The last line is JSON. Needs Linux and root, for a disk
-// of its own (tmpfs), strace and libfaketime.
+// files of checkpoints rot while nothing runs; they are stopped, and started from savepoints, at another parallelism
+// each time. Whoever checks what they have committed stands outside. The last line is JSON. Needs Linux and root, for a
+// disk of its own (tmpfs), strace and libfaketime.
 //
 // The ledger never ends, and is stopped when the time is over; the oracle's job ends, and begins again in a new place.
 
