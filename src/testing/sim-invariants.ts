@@ -8,7 +8,8 @@
 //   W4. While a checkpoint is taken no split is handed out between the snapshot of its coordinator and "goOn" (I15).
 //   W5. What becomes visible is in a durable checkpoint that the durable pointer names, or in an earlier one (I2).
 //   W6. The pointer only goes forward.
-//   W7. When a job is over, nothing of the memory pools is held (I13).
+//   W7. A checkpoint that the job retains is not removed (I6).
+//   W8. When a job is over, nothing of the memory pools is held (I13).
 
 import { crc32 } from "node:zlib";
 import { assert } from "../base/errors.ts";
@@ -149,6 +150,7 @@ export class SimInvariants {
 
   /** An operation of the disk has had its effect. */
   done(operation: DiskOperation, path: string): void {
+    if (operation === "remove") this.#onRemoved(path);
     if (operation !== "rename") return;
     const [from = "", to = ""] = path.split(" to ");
     if (to === `${this.#directory}/latest`) {
@@ -212,11 +214,19 @@ export class SimInvariants {
     assert(false, `W5: ${visible} becomes visible, and is in no checkpoint up to ${pointed}, the last one for certain`);
   }
 
-  /** W7 */
+  /** W7. When all have been forgotten they go. */
+  #onRemoved(path: string): void {
+    if (this.#disk.get(`${this.#directory}/latest`) === null) return;
+    const id = Number(/\/chk-(\d+)\/_metadata$/.exec(path)?.[1]) as CheckpointId;
+    const retained = this.#phases.run?.master.checkpointing?.completed ?? [];
+    assert(!retained.includes(id), `W7: checkpoint ${id} is removed, and the job retains ${retained}`);
+  }
+
+  /** W8 */
   #onOver({ taskManager }: EmbeddedJob): void {
     for (const pool of [taskManager.network, taskManager.managed]) {
       const found = [pool.stats().leased, pool.report(), pool.verify()];
-      assert(JSON.stringify(found) === "[0,[],[]]", `W7: of a pool is held: ${JSON.stringify(found)}`);
+      assert(JSON.stringify(found) === "[0,[],[]]", `W8: of a pool is held: ${JSON.stringify(found)}`);
     }
   }
 }
