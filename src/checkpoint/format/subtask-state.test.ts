@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { FrozenState } from "../../state/contract/frozen-state.ts";
+import type { ByteWriter } from "../../types/bytes/codec.ts";
 import { temporaryStorage } from "../storage/checkpoint-storage.contract.ts";
 import { StateReader, type SubtaskSnapshot, snapshotsWrite } from "./subtask-state.ts";
 
@@ -14,6 +16,26 @@ const SNAPSHOTS: readonly SubtaskSnapshot[] = [
   { uid: "in", subtask: 1, parts: {}, keyed: null, splits: [{ id: "a", position: 7 }] },
 ];
 const OPTIONS = { name: "chk-1/1-0-0", packs: "shared/1-1-0-0", inlineBytesMax: 18, compression: false };
+
+/** Two key groups without pages, each of which is followed by these bits. */
+function frozenOf(first: number, bits: readonly Buffer[]): FrozenState {
+  const write = (bytes: Uint8Array, out: ByteWriter): void => {
+    out.reserve(bytes.length);
+    out.bytes.set(bytes, out.position);
+    out.position += bytes.length;
+  };
+  let next = 0;
+  return {
+    ...{ first, count: 2, isPressed: false, isEnded: false },
+    ...{ next: () => null, recycle: () => undefined, written: () => undefined, packs: () => [], end: () => undefined },
+    writeGroup: (keyGroup, out) => write(Buffer.from(`group ${keyGroup}`), out),
+    writeMore: (_, out) => {
+      write(bits[next]!, out);
+      next = (next + 1) % bits.length;
+      return next > 0;
+    },
+  };
+}
 
 describe("the state of a task in storage", () => {
   for (const [inlineBytesMax, files] of [
@@ -47,6 +69,22 @@ describe("the state of a task in storage", () => {
     });
   }
 
+  for (const compression of [false, true]) {
+    test(`what is written in bits is read as one, ${compression ? "compressed or not" : "not compressed"}`, async (context) => {
+      const { storage } = temporaryStorage(context);
+      const bits = [3, 0, 300_000, 1].map((size, n) => Buffer.alloc(size, `bit ${n} `));
+      const snapshot = { uid: "heap", subtask: 0, parts: {}, keyed: frozenOf(5, bits), splits: [] };
+      const written = await snapshotsWrite(storage, [snapshot], { ...OPTIONS, compression });
+      const { keyed } = written.states[0]!.state;
+      const reader = new StateReader(storage);
+      assert.equal(keyed?.groups.length, 2);
+      for (const [n, handle] of keyed.groups.entries()) {
+        assert.deepEqual(await reader.read(handle), Buffer.concat([Buffer.from(`group ${5 + n}`), ...bits]));
+      }
+      await reader.close();
+    });
+  }
+
   test("nothing is left when it cannot be written (H2)", async (context) => {
     const { storage } = temporaryStorage(context);
     let appended = 0;
@@ -56,7 +94,7 @@ describe("the state of a task in storage", () => {
       return {
         append: async (bytes) => {
           appended += 1;
-          if (appended > 4) throw new Error("the disk is full");
+          if (appended > 2) throw new Error("the disk is full");
           await writer.append(bytes);
         },
         commit: () => writer.commit(),

@@ -207,13 +207,11 @@ class Frozen {
   }
 
   #compare({ groups, expected, atMs }: Active): void {
-    for (const make of [makeHeap, makeManaged]) {
-      const other = new Subject(make);
-      other.tested.advance(atMs);
-      this.#files.restore(other.store, { first: 0, groups });
-      assert.deepEqual(other.all(ALL), expected);
-      other.finish();
-    }
+    const other = new Subject(makeHeap);
+    other.tested.advance(atMs);
+    this.#files.restore(other.store, { first: 0, groups });
+    assert.deepEqual(other.all(ALL), expected);
+    other.finish();
   }
 }
 
@@ -227,7 +225,7 @@ for (const bitSteps of [1, 2, 7]) {
       { weight: 1, arbitrary: fc.constantFrom<Event>("freeze", "freeze", "wait", "giveUp") },
     );
     fc.assert(
-      fc.property(ops, fc.array(event, { maxLength: 300, size: "max" }), (before, events) => {
+      fc.property(ops, fc.array(event, { maxLength: 200, size: "max" }), (before, events) => {
         const frozen = new Frozen(bitSteps);
         for (const each of before) frozen.subject.do(each);
         frozen.on("freeze");
