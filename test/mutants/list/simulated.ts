@@ -76,8 +76,8 @@ const BUGS: readonly Omit<Mutant, "tests">[] = [
   {
     name: "FLINK-12296: of two operators in one chain one has the state of the other",
     file: TASK_STATE,
-    find: "this.#keyed.find((each) => each.uid === uid);\n    if (part === undefined)",
-    replace: "this.#keyed.find((each) => each.uid === uid) && this.#keyed[0];\n    if (part === undefined)",
+    find: "for (const bytes of restored.get(uid)?.parts[name] ?? [])",
+    replace: "for (const bytes of restored.get([uid, this.#parts[0]!.uid].sort()[0]!)?.parts[name] ?? [])",
   },
   {
     name: "FLINK-19741: timers are lost with a restore",
