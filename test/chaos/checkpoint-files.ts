@@ -1,6 +1,6 @@
 // A checkpoint directory as seen from outside.
 
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckpointMetadata } from "../../src/checkpoint/format/metadata.ts";
 
@@ -16,11 +16,12 @@ export function newestId(directory: string): number | null {
 /** Files of one checkpoint, as absolute paths. */
 export function checkpointFiles(directory: string, id: number): string[] {
   const folder = join(directory, `chk-${id}`);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .map((name) => join(folder, name))
-    .filter((path) => statSync(path).isFile())
-    .sort();
+  try {
+    const names = readdirSync(folder);
+    return names.map((name) => join(folder, name)).sort();
+  } catch {
+    return []; // It has gone, or goes as it is looked at.
+  }
 }
 
 export function metadataIn(directory: string, id: number): CheckpointMetadata {
