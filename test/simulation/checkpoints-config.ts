@@ -12,11 +12,16 @@ export function checkpointsConfig(random: SeededRandom): (isLast: boolean) => Co
     "execution.checkpointing.timeout": random.next() < 0.2 ? `${spread(random, 10, 200).toFixed(3)}ms` : "10min",
     "execution.checkpointing.tolerable-failed-checkpoints": random.next() < 0.3 ? random.below(3) : 10,
   };
+  const intervalMs = spread(random, 10, 500);
+  const maxConcurrent = several ? 2 + random.below(3) : 1;
+  const retained = 1 + random.below(3);
+  const inline = random.next();
   const config = {
-    "execution.checkpointing.interval": `${spread(random, 10, 500).toFixed(3)}ms`,
-    "execution.checkpointing.max-concurrent-checkpoints": several ? 2 + random.below(3) : 1,
-    "execution.checkpointing.num-retained": 1 + random.below(3),
-    "execution.checkpointing.data-inline-threshold": random.next() < 0.5 ? "0b" : "20kb",
+    "execution.checkpointing.interval": `${intervalMs.toFixed(3)}ms`,
+    "execution.checkpointing.max-concurrent-checkpoints": maxConcurrent,
+    "execution.checkpointing.num-retained": retained,
+    "execution.checkpointing.data-inline-threshold": inline < 0.5 ? "0b" : "20kb",
+    "state.backend.type": (inline * 8) % 1 < 0.3 ? "hashmap" : "managed",
     "execution.checkpointing.snapshot-compression": random.next() < 0.3,
     "restart-strategy.exponential-delay.initial-backoff": "20ms",
     "sink.committer.retries": 3,
