@@ -27,6 +27,8 @@ export type Fault = {
   happen(job: ChaosJob, run: DurableRun): Promise<Phase | null>;
   /** The process ends with 0, and the job has not finished. */
   readonly isStop?: true;
+  /** Only a job that has an end comes to it. */
+  readonly isOfEnd?: true;
 };
 
 export type ChaosJobOptions = {
@@ -223,7 +225,8 @@ export class ChaosJob {
     const { only, faults } = this.#options;
     this.#faults += 1;
     if (only !== undefined) return only[(this.#faults - 1) % only.length]!;
-    const kinds = Object.entries(faults).flatMap(([kind, { weight }]) => new Array<string>(weight).fill(kind));
+    const possible = Object.entries(faults).filter(([, { isOfEnd }]) => this.isBounded || isOfEnd !== true);
+    const kinds = possible.flatMap(([kind, { weight }]) => new Array<string>(weight).fill(kind));
     return kinds[this.random.below(kinds.length)]!;
   }
 }

@@ -262,12 +262,11 @@ function drawn<T>({ random }: ChaosJob, from: readonly T[]): T {
 const demands = (ways: readonly string[]): Record<string, Fault> =>
   Object.fromEntries(ways.map((way) => [way, { weight: 2, happen: (job, run) => onDemand(job, run, way) }]));
 
-const points = Object.entries({ ...KILL_POINTS, finish: FINISH_POINT }).map(([name, point]): [string, Fault] => [
+const points = Object.entries(KILL_POINTS).map(([name, point]): [string, Fault] => [
   `kill.${name}`,
   {
     weight: 1,
-    happen: async (job, run) =>
-      point.phase === "finish" && !job.isBounded ? kill(job, run) : killPoint(job, run, point),
+    happen: (job, run) => killPoint(job, run, point),
   },
 ]);
 
@@ -287,6 +286,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   killWhileFull: { weight: 2, happen: killWhileFull },
   killInSavepoint: { weight: 2, happen: killInSavepoint },
   ...Object.fromEntries(points),
+  "kill.finish": { weight: 1, happen: (job, run) => killPoint(job, run, FINISH_POINT), isOfEnd: true },
   ...Object.fromEntries(restores),
   ...demands(["heap", "exit", "loop", "throw"]),
   ...Object.fromEntries(disks),
