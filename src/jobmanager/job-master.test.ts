@@ -256,12 +256,12 @@ describe("a job master", () => {
     const { say, posted, run } = await setUp();
     await run();
     await say(1, { kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" });
-    await say(0, { kind: "split", task: "0/1/0", split: { id: "a", position: null } });
-    await say(0, { kind: "split", task: "0/0/0", split: null });
+    await say(0, { kind: "splits", task: "0/1/0", splits: [{ id: "a", position: null }] });
+    await say(0, { kind: "splits", task: "0/0/0", splits: null });
     assert.deepEqual(posted.slice(2), [
       [0, "splitRequest", "0/1/0"],
-      [1, "split", "0/1/0"],
-      [0, "split", "0/0/0"],
+      [1, "splits", "0/1/0"],
+      [0, "splits", "0/0/0"],
     ]);
   });
 

@@ -321,7 +321,7 @@ export class JobMaster {
       case "splitRequest":
         this.#post(this.#tasks.coordinatorSlot(message.vertex), message);
         break;
-      case "split":
+      case "splits":
       case "splitsFollow":
         this.#post(this.#tasks.slotOf(message.task) ?? slot, message);
         break;

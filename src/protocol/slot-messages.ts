@@ -151,7 +151,8 @@ export type ToSlot =
   | { readonly kind: "checkpointCompleted"; readonly checkpoint: CheckpointId }
   /** A subtask of a source, somewhere, asks the coordinator in this slot for a split. */
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
-  | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
+  /** All of an answer; null: there will be no more. */
+  | { readonly kind: "splits"; readonly task: TaskId; readonly splits: readonly SourceSplit[] | null }
   /** A subtask of a source: what it may still get only goes on where it is, so its watermark need not wait. */
   | { readonly kind: "splitsFollow"; readonly task: TaskId }
   /** Whoever started the job has read so much of what this sink sent: bytes of rows, characters of lines. */
@@ -198,7 +199,7 @@ export type FromSlot =
   /** The thread may hold what tasks to come would suffer from; those there are may go on. */
   | { readonly kind: "spoilt"; readonly reason: string }
   | { readonly kind: "splitRequest"; readonly vertex: number; readonly subtask: number; readonly task: TaskId }
-  | { readonly kind: "split"; readonly task: TaskId; readonly split: SourceSplit | null }
+  | { readonly kind: "splits"; readonly task: TaskId; readonly splits: readonly SourceSplit[] | null }
   | { readonly kind: "splitsFollow"; readonly task: TaskId }
   /** What a coordinator has not handed out. */
   | {

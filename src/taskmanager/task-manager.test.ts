@@ -181,7 +181,7 @@ fenceContract<FromSlot>(
     closed: { kind: "closed", task: "8/0/0", error: null },
     spoilt: { kind: "spoilt", reason: "the heap" },
     splitRequest: { kind: "splitRequest", ...SAID },
-    split: { kind: "split", task: "8/0/0", split: null },
+    splits: { kind: "splits", task: "8/0/0", splits: null },
     splitsFollow: { kind: "splitsFollow", task: "8/0/0" },
     coordinated: { kind: "coordinated", checkpoint: CHECKPOINT, vertex: 8, uid: "in", state: null },
     checkpointTaken: { kind: "checkpointTaken", checkpoint: CHECKPOINT, task: "8/0/0", prepared: [] },

@@ -138,9 +138,9 @@ export class SimInvariants {
         if (task !== undefined) task.acknowledged = Math.max(task.acknowledged, message.checkpoint);
         break;
       }
-      case "split": {
+      case "splits": {
         const vertex = this.#open.get(message.task)?.vertex;
-        const isHeld = message.split !== null && this.#held.has(`${slot.index} ${vertex}`);
+        const isHeld = message.splits !== null && this.#held.has(`${slot.index} ${vertex}`);
         assert(!isHeld, `W4: ${message.task} gets a split while a checkpoint is taken`);
         break;
       }

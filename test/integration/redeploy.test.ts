@@ -127,7 +127,7 @@ class Leader implements AsyncDisposable {
     else if (kind === "deployed") for (const task of message.tasks) this.#states.set(task, kind);
     else if (kind === "prepared" || kind === "closed") this.#states.set(message.task, kind);
     else if (kind === "splitRequest") this.#session.send({ kind: "toSlot", slot: 0, message });
-    else if (kind === "split" || kind === "splitsFollow")
+    else if (kind === "splits" || kind === "splitsFollow")
       this.#session.send({ kind: "toSlot", slot: Number(message.task.split("/")[1]), message });
     else if (kind === "print") {
       const { task, sink, lines } = message;

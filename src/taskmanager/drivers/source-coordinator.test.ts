@@ -3,7 +3,12 @@ import { describe, test } from "node:test";
 import type { Source, SourceSplit, SplitEnumerator } from "../../operators/source.ts";
 import { SourceCoordinator } from "./source-coordinator.ts";
 
-type Next = (subtask: number) => SourceSplit | "wait" | null;
+type Next = SplitEnumerator["next"];
+
+/** Null: that there are no more. */
+function idsOf(splits: readonly SourceSplit[] | null): (string | null)[] {
+  return splits?.map(({ id }) => id) ?? [null];
+}
 
 function setUp(next: Next, start: () => Promise<void> = async () => undefined) {
   const failures: unknown[] = [];
@@ -28,7 +33,7 @@ function setUp(next: Next, start: () => Promise<void> = async () => undefined) {
   const ask = (subtask: number): void =>
     coordinator.request({
       subtask,
-      answer: (split) => answers.push([subtask, split?.id ?? null]),
+      answer: (splits) => answers.push(...idsOf(splits).map((id) => [subtask, id] as [number, string | null])),
       release: () => assert.fail("an endless source holds nobody"),
     });
   return { coordinator, answers, ask, failures, closed: () => closed };
@@ -94,7 +99,7 @@ describe("a source's coordinator", () => {
     coordinator.request({
       subtask: 1,
       answer: (given) => {
-        answers.push([1, given?.id ?? null]);
+        answers.push([1, given?.[0]?.id ?? null]);
         ask(2);
       },
       release: () => undefined,
@@ -200,6 +205,14 @@ describe("a source's coordinator", () => {
     assert.deepEqual(failures, []);
   });
 
+  test("several splits that the enumerator gives at once are one answer", async () => {
+    const { coordinator } = setUp(() => [split("a"), split("b")]);
+    await coordinator.start();
+    const answers: unknown[] = [];
+    coordinator.request({ subtask: 0, answer: (splits) => answers.push(idsOf(splits)), release: () => undefined });
+    assert.deepEqual(answers, [["a", "b"]]);
+  });
+
   test("closed by what an answer leads to, it answers nobody else", async () => {
     const { coordinator, answers, ask } = setUp((subtask) => split(`of ${subtask}`));
     coordinator.request({
@@ -294,7 +307,7 @@ async function coordinating(enumerator: SplitEnumerator, source: Streams = { bou
   const ask = (subtask: number): void =>
     coordinator.request({
       subtask,
-      answer: (split) => said.push(`${subtask}:${split?.id ?? "none"}`),
+      answer: (splits) => said.push(...idsOf(splits).map((id) => `${subtask}:${id ?? "none"}`)),
       release: () => said.push(`${subtask} released`),
     });
   await coordinator.start();
@@ -340,7 +353,11 @@ describe("C2: the watermark of a bounded source waits", () => {
       failed: (error) => assert.fail(String(error)),
     });
     const ask = (subtask: number, release: () => void): void =>
-      coordinator.request({ subtask, answer: (split) => said.push(`${subtask}:${split?.id ?? "none"}`), release });
+      coordinator.request({
+        subtask,
+        answer: (splits) => said.push(...idsOf(splits).map((id) => `${subtask}:${id ?? "none"}`)),
+        release,
+      });
     await coordinator.start();
     ask(0, () => ask(1, () => undefined));
     assert.deepEqual(said, ["0:a@0", "1:a@1"]);
@@ -404,7 +421,12 @@ async function recovering(enumerator: SplitEnumerator, source: Streams) {
   const ask = (subtask: number): void =>
     coordinator.request({
       subtask,
-      answer: (split) => said.push(`${subtask}:${split === null ? "none" : `${split.id}=${split.position}`}`),
+      answer: (splits) =>
+        said.push(
+          ...(splits ?? [null]).map(
+            (split) => `${subtask}:${split === null ? "none" : `${split.id}=${split.position}`}`,
+          ),
+        ),
       release: () => said.push(`${subtask} released`),
     });
   await coordinator.start();
@@ -503,7 +525,7 @@ describe("splits over checkpoints", () => {
     const ask = (): void =>
       coordinator.request({
         subtask: 0,
-        answer: (split) => said.push(split?.id ?? "none"),
+        answer: (splits) => said.push(...idsOf(splits).map((id) => id ?? "none")),
         release: () => said.push("released"),
       });
     for (let asked = 0; asked < 3; asked += 1) ask();

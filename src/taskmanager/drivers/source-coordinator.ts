@@ -25,7 +25,11 @@ import { connectorFailure } from "../failures/user-failure.ts";
 
 export type SplitRequest = {
   readonly subtask: number;
-  readonly answer: (split: SourceSplit | null) => void;
+  /**
+   * With all that it gets, which it has to have before it reads any of it: what is late depends on how far each of its
+   * splits is. Null: there will be no more.
+   */
+  readonly answer: (splits: readonly SourceSplit[] | null) => void;
   /** Called after the answer, at some time, and at most once per subtask. */
   readonly release: () => void;
 };
@@ -196,7 +200,7 @@ export class SourceCoordinator {
     const splits = checkedSplits(next);
     if (!isReleased) this.#hold(subtask, { split: splits.length === 1 ? splits[0]! : null, release });
     for (const split of splits) this.#note(subtask, split);
-    for (const split of splits) answer(split);
+    answer(splits);
     return true;
   }
 

@@ -82,12 +82,12 @@ describe("D3: what a reader forgets", () => {
   test("`end` leaves the splits that were given, asks for the next, and ends the source when there are no more", () => {
     const { driver, seen } = driven(endsEachSplit);
     assert.equal(driver.poll(10), "wait");
-    driver.onSplit(split("a"));
+    driver.onSplits([split("a")]);
     assert.equal(driver.poll(10), "wait");
     assert.deepEqual([seen.left, seen.requests], [["a"], 2]);
-    driver.onSplit(split("b"));
+    driver.onSplits([split("b")]);
     assert.equal(driver.poll(10), "wait");
-    driver.onSplit(null);
+    driver.onSplits(null);
     assert.equal(driver.poll(10), "end");
     assert.deepEqual(seen, { records: ["a", "b"], requests: 3, left: ["a", "b"] });
   });
@@ -100,16 +100,16 @@ describe("D3: what a reader forgets", () => {
     };
     for (const bounded of [true, false]) {
       const { driver } = driven(leaves, { bounded });
-      driver.onSplit(split("a"));
+      driver.onSplits([split("a")]);
       assert.equal(driver.poll(10), "wait");
-      driver.onSplit(null);
+      driver.onSplits(null);
       assert.equal(driver.poll(10), "end");
     }
     const splitless = driven(() => "wait", { bounded: false }).driver;
-    splitless.onSplit(null);
+    splitless.onSplits(null);
     assert.equal(splitless.poll(10), "wait", "an endless source may have no splits at all");
     const without = driven(() => "wait", { bounded: true }).driver;
-    without.onSplit(null);
+    without.onSplits(null);
     assert.equal(without.poll(10), "end", "a bounded one without any has ended");
   });
 
@@ -121,7 +121,7 @@ describe("D3: what a reader forgets", () => {
       return "more";
     };
     const { driver } = driven(forgets);
-    driver.onSplit(split("a"));
+    driver.onSplits([split("a")]);
     assert.equal(driver.poll(10), "more");
     assert.throws(() => driver.poll(10), {
       code: "SOURCE_SPLIT_NOT_LEFT",
@@ -132,7 +132,7 @@ describe("D3: what a reader forgets", () => {
 
   test("a reader that waits for more of a split is left alone", () => {
     const { driver } = driven(() => "wait");
-    driver.onSplit(split("a"));
+    driver.onSplits([split("a")]);
     assert.equal(driver.poll(10), "wait");
   });
 });
@@ -177,10 +177,10 @@ describe("D4: what a source says of event time", () => {
     ] as const) {
       for (const act of ["released", "told that there is no more"]) {
         const { driver } = telling({ bounded, batch });
-        driver.onSplit(split("a"));
+        driver.onSplits([split("a")]);
         assert.equal(driver.watermark(), held);
         if (act === "released") driver.release();
-        else driver.onSplit(null);
+        else driver.onSplits(null);
         assert.equal(driver.watermark(), after, `bounded ${bounded}, batch ${batch}, ${act}`);
       }
     }
@@ -188,8 +188,8 @@ describe("D4: what a source says of event time", () => {
 
   test("a split counts from when the reader has got it, and not from when it gets to it", () => {
     const { driver, said } = telling({ bounded: true, batch: false });
-    driver.onSplit(split("a"));
-    driver.onSplit(split("b"));
+    driver.onSplits([split("a")]);
+    driver.onSplits([split("b")]);
     driver.release();
     assert.deepEqual(said, ["add a", "add b", "release"]);
   });
@@ -202,7 +202,7 @@ describe("what a reader does wrong is an error of its own", () => {
         output[act]("b");
         return "more";
       });
-      driver.onSplit(split("a"));
+      driver.onSplits([split("a")]);
       assert.throws(() => driver.poll(10), {
         code: "SOURCE_SPLIT_UNKNOWN",
         message: /"b", which is none of its splits/,
@@ -223,7 +223,7 @@ describe("what a reader does wrong is an error of its own", () => {
     const expected = { code: "SOURCE_FAILED", message: 'the source "in" threw TypeError: no page', cause };
     assert.throws(() => driven(fails).driver.poll(10), expected);
     const { driver } = driven(() => "wait", { addSplit: fails });
-    driver.onSplit(split("a"));
+    driver.onSplits([split("a")]);
     assert.throws(() => driver.poll(10), expected);
   });
 
@@ -282,8 +282,8 @@ function drivenReader<T>(source: IndexedSource<T>, context: SourceReaderContext)
     return index;
   };
   return {
-    addSplit: (split) => driver.onSplit(split),
-    noMoreSplits: () => driver.onSplit(null),
+    addSplit: (split) => driver.onSplits([split]),
+    noMoreSplits: () => driver.onSplits(null),
     poll: (given, limit) => {
       output = given;
       const result = driver.poll(limit);
@@ -325,7 +325,7 @@ describe("a row that is not valid", () => {
       },
       { policy, invalid: (one) => aside.push(one) > 0 && room, onInvalid: (issues) => void counts.push(issues) },
     );
-    driver.onSplit(split("a"));
+    driver.onSplits([split("a")]);
     return { poll: () => driver.poll(10), aside, counted: () => counts.length, counts, given };
   };
 

@@ -55,7 +55,7 @@ export type SourceDriverOptions = {
     /** Everything that the reader may still get has been begun (D4). */
     release(): void;
   };
-  /** Asks the coordinator; the answer comes by `onSplit`. */
+  /** Asks the coordinator; the answer comes by `onSplits`. */
   readonly requestSplit: () => void;
 };
 
@@ -111,9 +111,10 @@ export class SourceDriver {
     this.#options.requestSplit();
   }
 
-  onSplit(split: SourceSplit | null): void {
+  /** All of an answer; null: there will be no more. */
+  onSplits(splits: readonly SourceSplit[] | null): void {
     try {
-      if (split !== null) this.#add(split);
+      if (splits !== null) for (const split of splits) this.#add(split);
       else {
         this.#noMoreSplits = true;
         this.release();

@@ -116,7 +116,7 @@ type SubtaskOptions = {
   readonly times: readonly (readonly number[])[];
   readonly outOfOrderMs: number;
   readonly emit: (file: number, at: number, watermark: number) => void;
-  readonly request: (request: { answer: (split: SourceSplit | null) => void; release: () => void }) => void;
+  readonly request: (request: { answer: (splits: readonly SourceSplit[] | null) => void; release: () => void }) => void;
 };
 
 class Subtask {
@@ -194,7 +194,7 @@ class Subtask {
       },
       requestSplit: () =>
         request({
-          answer: (split) => void this.#messages.push(() => this.#driver.onSplit(split)),
+          answer: (splits) => void this.#messages.push(() => this.#driver.onSplits(splits)),
           release: () => void this.#messages.push(() => this.#driver.release()),
         }),
     });

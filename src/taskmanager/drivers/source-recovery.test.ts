@@ -236,7 +236,7 @@ class History {
       const isOfThis = (): boolean => this.#subtasks[index] === subtask; // Messages of past attempts are dropped.
       const asked: SplitRequest = {
         subtask: index,
-        answer: (split) => void subtask.inbox.push(() => subtask.driver.onSplit(split && copyOf(split))),
+        answer: (splits) => void subtask.inbox.push(() => subtask.driver.onSplits(splits?.map(copyOf) ?? null)),
         release: () => void subtask.inbox.push(() => subtask.driver.release()),
       };
       this.#requests.push(() => isOfThis() && this.#coordinator.request(asked));

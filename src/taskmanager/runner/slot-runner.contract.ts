@@ -83,7 +83,7 @@ class StartedSlot implements AsyncDisposable {
         assert.deepEqual([fence, sequence], [FENCE, this.messages.length + 1]);
         this.messages.push(body);
         // The only task is the coordinator's, too.
-        if (body.kind === "splitRequest" || body.kind === "split") this.tell(body);
+        if (body.kind === "splitRequest" || body.kind === "splits") this.tell(body);
       },
     });
   }
@@ -151,7 +151,7 @@ class StartedSlot implements AsyncDisposable {
     const { plan } = await jobBuild(await jobLoad(bundle), {}, DEFAULTS);
     this.deploy(bundle, plan.hash, attempt);
     await this.until(() =>
-      this.messages.some((message) => message.kind === "split" && message.task === `0/0/${attempt}`),
+      this.messages.some((message) => message.kind === "splits" && message.task === `0/0/${attempt}`),
     );
   }
 
@@ -198,7 +198,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
       await slot.runEndless();
       await slot.until(() => slot.lastVertex === 0);
       await slot.close();
-      assert.deepEqual(slot.said, ["ready", "deployed", "splitRequest", "split", "closed"]);
+      assert.deepEqual(slot.said, ["ready", "deployed", "splitRequest", "splits", "closed"]);
     });
 
     test("a slot is given tasks again and again, and runs them", async () => {
@@ -209,7 +209,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
         await slot.until(() => slot.progress > before + 10);
         await slot.close();
       }
-      const each = ["deployed", "splitRequest", "split", "closed"];
+      const each = ["deployed", "splitRequest", "splits", "closed"];
       assert.deepEqual(slot.said, ["ready", ...Array.from({ length: 5 }, () => each).flat()]);
     });
 
@@ -232,7 +232,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
         checkpointAborted: { checkpoint: 1 as CheckpointId },
         checkpointCompleted: { checkpoint: 1 as CheckpointId },
         splitRequest: { vertex: 0, subtask: 0, task },
-        split: { task, split: null },
+        splits: { task, splits: null },
         splitsFollow: { task },
         rowsRead: { task, sink: "out", bytes: 1 },
       };
@@ -248,7 +248,7 @@ export function slotRunnerContract(name: string, { ownThreads, make }: SlotRunne
       // What it is told in order is heard after all of them.
       slot.tell({ kind: "splitRequest", vertex: 0, subtask: 0, task });
       await slot.until(() => slot.said.length > said);
-      assert.deepEqual(slot.said.slice(said), ["split"]);
+      assert.deepEqual(slot.said.slice(said), ["splits"]);
       const each = Object.keys(kinds).length;
       assert.deepEqual(slot.dropped.counts, { late: 2 * each, twice: each, early: each, foreign: each });
       const before = slot.progress;

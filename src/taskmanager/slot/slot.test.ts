@@ -205,7 +205,7 @@ describe("a slot", () => {
     await settle();
     made.resolve();
     await settle();
-    assert.deepEqual(sent[1], { kind: "split", task: "0/1/0", split: null });
+    assert.deepEqual(sent[1], { kind: "splits", task: "0/1/0", splits: null });
     assert.equal(sent.length, 2);
     tasks.set("0/0/1", new ScriptedTask([]));
     await deploy("0/0/1");
@@ -299,7 +299,7 @@ describe("a slot", () => {
       slot.onMessage(cancelled(["0/0/0"]));
       slot.onMessage({ kind: "close" });
       slot.onMessage({ kind: "prepare" });
-      slot.onMessage({ kind: "split", task: "0/0/0", split: null });
+      slot.onMessage({ kind: "splits", task: "0/0/0", splits: null });
       slot.onMessage({ kind: "splitRequest", vertex: 0, subtask: 0, task: "0/0/0" });
       await settle();
       assert.deepEqual(task.ends, ["prepare", ...ends]);
@@ -468,18 +468,18 @@ describe("a slot outlives its tasks", () => {
     const got: string[] = [];
     const source = (id: TaskId) => {
       const task = new ScriptedTask([]);
-      Object.assign(task.parts, { source: { start: () => undefined, onSplit: () => got.push(id) } });
+      Object.assign(task.parts, { source: { start: () => undefined, onSplits: () => got.push(id) } });
       return task;
     };
     const { slot, deploy, settle, asked } = setUp({ tasks: new Map(ids.map((id) => [id, source(id)])) });
     await deploy("0/0/0");
     slot.onMessage({ kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/0" });
-    slot.onMessage({ kind: "split", task: "0/0/0", split: null });
+    slot.onMessage({ kind: "splits", task: "0/0/0", splits: null });
     slot.onMessage(cancelled(["0/0/0"]));
     await settle();
     await deploy("0/0/1");
-    slot.onMessage({ kind: "split", task: "0/0/0", split: null });
-    slot.onMessage({ kind: "split", task: "0/0/1", split: null });
+    slot.onMessage({ kind: "splits", task: "0/0/0", splits: null });
+    slot.onMessage({ kind: "splits", task: "0/0/1", splits: null });
     slot.onMessage({ kind: "splitRequest", vertex: 0, subtask: 1, task: "0/1/1" });
     assert.deepEqual(got, ["0/0/0", "0/0/1"]);
     assert.deepEqual(asked, ["0/0/0", "0/0/1"]);

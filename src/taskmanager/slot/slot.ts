@@ -102,7 +102,7 @@ const CLOSED: Closing = { outcome: "committed", discard: false };
 
 type Deploy = Extract<ToSlot, { readonly kind: "deploy" }>;
 
-type SplitMessage = Extract<ToSlot, { readonly kind: "split" | "splitsFollow" | "splitRequest" }>;
+type SplitMessage = Extract<ToSlot, { readonly kind: "splits" | "splitsFollow" | "splitRequest" }>;
 
 export type SlotTurn = {
   /** Something was done, or can be done at once. */
@@ -207,7 +207,7 @@ export class Slot {
     const given = this.#tasks.get(message.task);
     if (given === undefined || given.phase === "opening") return false;
     const source = given.made?.task.parts.source;
-    if (message.kind === "split") source?.onSplit(message.split);
+    if (message.kind === "splits") source?.onSplits(message.splits);
     else {
       source?.release();
       this.#options.wake(); // For the watermark.
@@ -405,7 +405,7 @@ export class Slot {
       if (coordinator === null || descriptor.vertex !== vertex || phase === "opening" || phase === "closing") continue;
       coordinator.request({
         subtask,
-        answer: (split) => this.#options.send({ kind: "split", task, split }),
+        answer: (splits) => this.#options.send({ kind: "splits", task, splits }),
         release: () => this.#options.send({ kind: "splitsFollow", task }),
       });
       return true;

@@ -13,6 +13,13 @@ const ROW_OUTLET_TESTS = ["src/taskmanager/drivers/row-outlet.test.ts"];
 
 export const DRIVERS: readonly Mutant[] = [
   {
+    name: "the splits of one answer come one by one",
+    file: SOURCE_COORDINATOR,
+    find: "    answer(splits);\n",
+    replace: "    for (const split of splits) answer([split]);\n",
+    tests: SOURCE_COORDINATOR_TESTS,
+  },
+  {
     name: "a commit is prepared without a last flush",
     file: SINK,
     find: "    await this.#named(() => this.#writer.flush());\n    // A bounded",
