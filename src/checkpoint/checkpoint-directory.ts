@@ -6,12 +6,14 @@
 import { type Disk, holderText } from "../base/disk.ts";
 import { type EngineError, UserError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
-import { CompletedCheckpointStore, POINTER } from "./completed-store.ts";
+import { CompletedCheckpointStore, checkpointFolder, METADATA, POINTER } from "./completed-store.ts";
 import type { CheckpointMetadata } from "./format/metadata.ts";
 import { SHARED_FOLDER } from "./shared-files.ts";
 import { damaged } from "./storage/damage.ts";
 import { DirectoryStorage } from "./storage/directory-storage.ts";
 import { checkSizes } from "./verify.ts";
+
+const PASSED_OVER = ".passed-over";
 
 export class CheckpointDirectory {
   readonly path: string;
@@ -66,6 +68,19 @@ export class CheckpointDirectory {
       if (except.has(metadata.id)) throw damaged(`chk-${metadata.id}`, "it could not be restored");
       await checkSizes(this.storage, metadata);
     }, onUnreadable);
+  }
+
+  /**
+   * What came after a checkpoint that the job goes back to: that counts no more, also when it can be read again, as
+   * what it had made visible is written again.
+   */
+  async passOver(ids: Iterable<CheckpointId>): Promise<void> {
+    for (const id of ids) {
+      const metadata = `${this.path}/${checkpointFolder(id)}/${METADATA}`;
+      if ((await this.#disk.stat(metadata)) === null) continue;
+      await this.#disk.rename(metadata, `${metadata}${PASSED_OVER}`);
+      await this.#disk.syncDirectory(`${this.path}/${checkpointFolder(id)}`);
+    }
   }
 
   /** Removes what was begun and never completed, and what is no longer kept. */

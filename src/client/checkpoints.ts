@@ -80,7 +80,9 @@ async function opened(
     const metadata = await directory.newest(onUnreadable, except);
     if (metadata === null) return origin?.planUnless(except) ?? null;
     checkJob(metadata, plan, directory.path);
-    return restorePlanOf(metadata, plan, { allowNonRestored });
+    const restored = restorePlanOf(metadata, plan, { allowNonRestored });
+    await directory.passOver([...unreadable].filter((id) => id > metadata.id));
+    return restored;
   };
   const known = await directory.store.known();
   const restored = await newest(new Set());
