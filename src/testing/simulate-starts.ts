@@ -260,7 +260,9 @@ function newestCheckpoint(disk: SimDisk): NewestCheckpoint {
   const byId = names.toSorted((left, right) => Number(left.slice(4)) - Number(right.slice(4)));
   const name = pointer === null ? byId.at(-1) : pointedName(pointer);
   if (name === undefined) return pointer === null ? null : "damaged";
-  const bytes = disk.get(`${CHECKPOINTS}/${name}/_metadata`);
+  const path = `${CHECKPOINTS}/${name}/_metadata`;
+  const bytes = disk.get(path);
+  if (bytes === null && disk.get(`${path}.passed-over`) !== null) return "damaged"; // An older one stands in for it.
   assert(bytes !== null, `the pointer names ${name}, of which there is no metadata`);
   try {
     return metadataOf(`${name}/_metadata`, Buffer.from(bytes));
