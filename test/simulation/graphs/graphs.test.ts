@@ -18,8 +18,8 @@ describe("random graphs of which everything may fail", () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) await runSeed({ ...GRAPHS, run }, seed);
   });
 
-  // That each did in each phase in which it can is for a campaign of some thousands (`npm run simulate`); "stopping" and
-  // "failing" are as rare as they are short.
+  // That each did in each phase in which it can is for a campaign of some thousands (`npm run simulate`); "stopping"
+  // and "failing" are as rare as they are short.
   test("each kind of fault happened, in each phase something did, and most did in most phases", () => {
     assert.deepEqual(
       seen.never().filter((cell) => !["stopping", "failing"].includes(cell)),
