@@ -6,14 +6,15 @@
 import { type Disk, holderText } from "../base/disk.ts";
 import { type EngineError, UserError } from "../base/errors.ts";
 import type { CheckpointId } from "../base/ids.ts";
-import { CompletedCheckpointStore, checkpointFolder, METADATA, POINTER } from "./completed-store.ts";
+import { CompletedCheckpointStore, checkpointFolder, metadataName, POINTER } from "./completed-store.ts";
 import type { CheckpointMetadata } from "./format/metadata.ts";
 import { SHARED_FOLDER } from "./shared-files.ts";
 import { damaged } from "./storage/damage.ts";
 import { DirectoryStorage } from "./storage/directory-storage.ts";
 import { checkSizes } from "./verify.ts";
 
-const PASSED_OVER = ".passed-over";
+/** At the end of the name of metadata that counts no more. */
+export const PASSED_OVER = ".passed-over";
 
 export class CheckpointDirectory {
   readonly path: string;
@@ -76,7 +77,7 @@ export class CheckpointDirectory {
    */
   async passOver(ids: Iterable<CheckpointId>): Promise<void> {
     for (const id of ids) {
-      const metadata = `${this.path}/${checkpointFolder(id)}/${METADATA}`;
+      const metadata = `${this.path}/${metadataName(id)}`;
       if ((await this.#disk.stat(metadata)) === null) continue;
       await this.#disk.rename(metadata, `${metadata}${PASSED_OVER}`);
       await this.#disk.syncDirectory(`${this.path}/${checkpointFolder(id)}`);

@@ -224,7 +224,7 @@ function idNamed(pointer: string | null): CheckpointId | null {
   return named !== null && pointerText(named) === pointer ? named : null;
 }
 
-function metadataName(id: CheckpointId): string {
+export function metadataName(id: CheckpointId): string {
   return `${checkpointFolder(id)}/${METADATA}`;
 }
 

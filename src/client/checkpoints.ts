@@ -15,6 +15,7 @@ import {
   type CheckpointingState,
   checkpointingStateOf,
 } from "../jobmanager/checkpointing/coordinator.ts";
+import { withoutEffect } from "../types/check-options.ts";
 import { beginText } from "./checkpoints-told.ts";
 import { type OriginOptions, originOpen } from "./origin.ts";
 
@@ -116,9 +117,8 @@ function refuseWithout(configuration: Configuration): null {
   const option = [OPTIONS.restorePath, OPTIONS.restoreJobName].find((each) => configuration.get(each) !== null);
   if (option === undefined) return null;
   const from = originText(configuration.origin(option));
-  throw new UserError("OPTION_WITHOUT_EFFECT", `${option.key} (${from}) has no effect without checkpoints`, {
-    fix: `say in ${OPTIONS.checkpointDirectory.key} where the job is to keep its own, or leave it out`,
-  });
+  const fix = `say in ${OPTIONS.checkpointDirectory.key} where the job is to keep its own, or leave it out`;
+  throw withoutEffect(`${option.key} (${from})`, "without checkpoints", fix);
 }
 
 /** Standard input, pipes and devices. Patterns and directories pass over them. */

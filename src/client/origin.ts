@@ -20,6 +20,7 @@ import { type Snapshot, snapshotAt, snapshotCheck } from "../checkpoint/snapshot
 import { type Configuration, originText } from "../config/configuration.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Plan } from "../graph/plan.ts";
+import { withoutEffect } from "../types/check-options.ts";
 
 const NAME_DIGITS = 12;
 
@@ -60,10 +61,8 @@ function refuseNameAlone(configuration: Configuration): null {
   const option = OPTIONS.restoreJobName;
   if (configuration.get(option) === null) return null;
   const from = originText(configuration.origin(option));
-  const what = `${option.key} (${from}) has no effect without something to start from`;
-  throw new UserError("OPTION_WITHOUT_EFFECT", what, {
-    fix: `give --from (${OPTIONS.restorePath.key}) with it, or leave it out`,
-  });
+  const fix = `give --from (${OPTIONS.restorePath.key}) with it, or leave it out`;
+  throw withoutEffect(`${option.key} (${from})`, "without something to start from", fix);
 }
 
 export class Origin {

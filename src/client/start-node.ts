@@ -19,7 +19,7 @@ import type { JobMetrics } from "../protocol/job-messages.ts";
 import { nodeDisk } from "../storage/node-disk.ts";
 import { isLoadingJob } from "../taskmanager/runner/job-load-node.ts";
 import { threadSlotRunner } from "../taskmanager/runner/slot-runner-node.ts";
-import { checkOptions, FLAG, FUNCTION, NUMBER, type OptionKind } from "../types/check-options.ts";
+import { checkOptions, FLAG, FUNCTION, NUMBER, type OptionKind, withoutEffect } from "../types/check-options.ts";
 import { describe } from "../types/spec/describe.ts";
 import { type Bundle, moduleBundle } from "./bundle/bundle-node.ts";
 import { type CheckpointsOptions, checkpointsOpen, type OpenedCheckpoints } from "./checkpoints.ts";
@@ -245,9 +245,8 @@ async function openedCheckpoints(
 function refuseWithout(options: StartOptions): void {
   const name = (["fresh", "from", "renamedFrom", "allowNonRestored"] as const).find((each) => options[each]);
   if (name === undefined) return;
-  throw new UserError("OPTION_WITHOUT_EFFECT", `${name} of start has no effect without checkpoints`, {
-    fix: `give config: { "${OPTIONS.checkpointDirectory.key}": "dir" }, or leave it out`,
-  });
+  const fix = `give config: { "${OPTIONS.checkpointDirectory.key}": "dir" }, or leave it out`;
+  throw withoutEffect(`${name} of start`, "without checkpoints", fix);
 }
 
 function controlOf({ directory }: OpenedCheckpoints, { timers }: Env, log: (line: string) => void) {

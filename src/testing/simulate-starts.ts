@@ -7,6 +7,7 @@
 
 import type { Job } from "../api/job.ts";
 import { assert, EngineError } from "../base/errors.ts";
+import { PASSED_OVER } from "../checkpoint/checkpoint-directory.ts";
 import { type CheckpointMetadata, metadataOf } from "../checkpoint/format/metadata.ts";
 import { checkpointsOpen } from "../client/checkpoints.ts";
 import { type EmbeddedJob, embeddedStart } from "../client/embedded.ts";
@@ -262,7 +263,7 @@ function newestCheckpoint(disk: SimDisk): NewestCheckpoint {
   if (name === undefined) return pointer === null ? null : "damaged";
   const path = `${CHECKPOINTS}/${name}/_metadata`;
   const bytes = disk.get(path);
-  if (bytes === null && disk.get(`${path}.passed-over`) !== null) return "damaged"; // An older one stands in for it.
+  if (bytes === null && disk.get(path + PASSED_OVER) !== null) return "damaged"; // An older one stands in for it.
   assert(bytes !== null, `the pointer names ${name}, of which there is no metadata`);
   try {
     return metadataOf(`${name}/_metadata`, Buffer.from(bytes));

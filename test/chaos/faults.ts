@@ -1,7 +1,7 @@
 // What may happen to a job: each fault says in which phase of it it has come about, and leaves it running or ended.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CliProcess, type Ended, millrace } from "../integration/cli-process.ts";
@@ -194,7 +194,7 @@ async function killInSavepoint(job: ChaosJob, run: DurableRun): Promise<Phase | 
 }
 
 function hasUnfinished({ scratch }: ChaosJob): boolean {
-  return spawnSync("ls", ["-A", join(scratch, "savepoints")], { encoding: "utf8" }).stdout.includes(".unfinished-");
+  return readdirSync(join(scratch, "savepoints")).some((name) => name.startsWith(".unfinished-"));
 }
 
 /** The next process begins where the newest savepoint was taken, and writes into the same directory. */

@@ -1,11 +1,11 @@
 // What `run` does about checkpoints before the job starts, and what it says of them.
 
 import type { Env } from "../../base/env.ts";
-import { UserError } from "../../base/errors.ts";
 import { checkpointsOpen, type OpenedCheckpoints } from "../../client/checkpoints.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { OPTIONS } from "../../config/options.ts";
 import { isBounded, type Plan } from "../../graph/plan.ts";
+import { withoutEffect } from "../../types/check-options.ts";
 import type { CommandLine } from "./arguments.ts";
 
 export type RunCheckpointsOptions = {
@@ -36,7 +36,6 @@ function refuseWithout({ flags, values }: CommandLine): void {
   const only = ["fresh", "from", "renamed-from", "allow-non-restored"];
   const name = only.find((each) => flags.has(each) || values[each] !== undefined);
   if (name === undefined) return;
-  throw new UserError("OPTION_WITHOUT_EFFECT", `--${name} has no effect without checkpoints`, {
-    fix: `give --checkpoint-dir DIR (${OPTIONS.checkpointDirectory.key}), or leave it out`,
-  });
+  const fix = `give --checkpoint-dir DIR (${OPTIONS.checkpointDirectory.key}), or leave it out`;
+  throw withoutEffect(`--${name}`, "without checkpoints", fix);
 }

@@ -211,7 +211,7 @@ test("what a key's function sees, and what is late, are those of a sorted stream
 });
 
 /** One subtask with room and time without end; `channel` is that of the records at hand. */
-function driven(limitBytes = 4 * 1024 * 1024): OperatorDriver {
+function driven({ limitBytes = 4 * 1024 * 1024, parallelism = 1 } = {}): OperatorDriver {
   return new OperatorDriver(
     {
       make: () => operator(false),
@@ -221,7 +221,7 @@ function driven(limitBytes = 4 * 1024 * 1024): OperatorDriver {
       overrun: 0,
       limitBytes,
     },
-    1,
+    parallelism,
   );
 }
 
@@ -237,14 +237,8 @@ test("records of equal times go by the channel they came by, and those of one ch
 });
 
 test("after rescaling, timers find event time at their own times, though other keys were further", () => {
-  const options = {
-    make: () => operator(false),
-    keyType: { kind: "string" },
-    room: () => Infinity,
-    overrun: 0,
-  } as const;
   for (const ahead of [0, 1]) {
-    const driver = new OperatorDriver({ ...options, keyOf: (record) => (record as Reading).key }, 2);
+    const driver = driven({ parallelism: 2 });
     const keys = Array.from({ length: 20 }, (_, index) => `key ${index}`);
     driver.records(
       keys.map((key) => ({ record: { key, id: 1, at: 0 }, timestampMs: 0 })),
@@ -276,13 +270,7 @@ test("after one restore and another records are late as before the first, whatev
 });
 
 test("after restores a record is late where its key's group was, though other groups were not so far", () => {
-  const options = {
-    make: () => operator(false),
-    keyType: { kind: "string" },
-    room: () => Infinity,
-    overrun: 0,
-  } as const;
-  const driver = new OperatorDriver({ ...options, keyOf: (record) => (record as Reading).key }, 2);
+  const driver = driven({ parallelism: 2 });
   driver.watermark(100, 0);
   driver.watermark(50, 1);
   const lateNow = (): number => {
@@ -302,7 +290,7 @@ test("after restores a record is late where its key's group was, though other gr
 });
 
 test("what waits is part of the state's budget, and is refused beyond it with the operator and the key to raise", () => {
-  const driver = driven(128 * 1024);
+  const driver = driven({ limitBytes: 128 * 1024 });
   let stored = 0;
   const fill = (): void => {
     for (; stored < 100_000; stored += 1) {

@@ -24,6 +24,9 @@ export type Moment = { readonly epoch: number; readonly nowMs: number };
  */
 export type WriteEntry<E> = (entry: E, moment: Moment, out: ByteWriter) => Generator<undefined, undefined> | null;
 
+/** Items of a large entry that are looked at in one step. */
+export const STEP_ITEMS = 64;
+
 /** What a kept entry takes beside what it refers to. */
 const KEPT_BYTES = 150;
 

@@ -10,7 +10,7 @@ import type { CellStorage, ListCell, SavedForm } from "../contract/state-cell.ts
 import { writeEntryKey } from "../format/state-snapshot.ts";
 import type { CurrentKey } from "../keys/current-key.ts";
 import { type HeapCellOptions, HeapEntries, type HeapEntry, HeapValues, ownBytes, Sweep } from "./heap-entries.ts";
-import type { Moment } from "./heap-frozen.ts";
+import { type Moment, STEP_ITEMS } from "./heap-frozen.ts";
 
 type ListSpec = Extract<StateSpec, { kind: "list" }>;
 /**
@@ -18,9 +18,6 @@ type ListSpec = Extract<StateSpec, { kind: "list" }>;
  * made.
  */
 type Entry = HeapEntry & { items: unknown[]; count: number; since: number };
-
-/** Items that are written at once. */
-const STEP_ITEMS = 64;
 
 export class HeapList implements CellStorage, ListCell {
   readonly spec: ListSpec;

@@ -20,7 +20,7 @@ import {
   ownBytes,
   Sweep,
 } from "./heap-entries.ts";
-import type { Moment } from "./heap-frozen.ts";
+import { type Moment, STEP_ITEMS } from "./heap-frozen.ts";
 
 type MapSpec = Extract<StateSpec, { kind: "map" }>;
 type Item = HeapEntry & { value: unknown };
@@ -29,8 +29,6 @@ type Entry = HeapEntry & { readonly items: ShardedMap<Item> };
 type Was = HeapEntry & { readonly items: { values(): Iterable<Item> } };
 /** What a map takes beside its entries. */
 const MAP_BYTES = 300;
-/** Items that are looked at at once. */
-const STEP_ITEMS = 64;
 
 type Place = { readonly group: number; readonly entry: Entry; readonly item: Item };
 

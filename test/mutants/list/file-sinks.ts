@@ -201,8 +201,8 @@ export const FILE_SINKS: readonly Mutant[] = [
   {
     name: "parts of a run that adds have the numbers of those before",
     file: FILE_TARGET,
-    find: "part!.number + 1));",
-    replace: "part!.number));",
+    find: "next = Math.max(next, part.number + 1);",
+    replace: "next = Math.max(next, part.number);",
     tests: FILE_SINK_TESTS,
   },
   {

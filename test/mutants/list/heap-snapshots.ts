@@ -33,8 +33,8 @@ export const HEAP_SNAPSHOTS: readonly Mutant[] = [
     tests: FROZEN,
   },
   {
-    name: "a long list on the heap is written at once",
-    file: "src/state/heap/heap-list.ts",
+    name: "a long list, or a large map, on the heap is written at once",
+    file: "src/state/heap/heap-frozen.ts",
     find: "const STEP_ITEMS = 64;",
     replace: "const STEP_ITEMS = 1e9;",
     tests: FROZEN,

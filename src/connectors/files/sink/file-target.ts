@@ -66,6 +66,8 @@ export class FileTarget {
   readonly #context: SinkWriterContext;
   readonly #extension: string;
   readonly #mode: TargetMode;
+  /** Runs that prepared what the restored snapshot has. Null: nobody says. */
+  readonly #runsThen: ReadonlySet<string> | null;
   #next = 0;
   readonly #adopted: Record<number, number> = {};
   /** Parts of others that were finished as this one was opened, and are to be committed with what is prepared next. */
@@ -76,6 +78,7 @@ export class FileTarget {
     this.#context = options.context;
     this.#extension = options.extension;
     this.#mode = options.mode;
+    this.#runsThen = runsThen(options.context);
   }
 
   /** Makes the directory, sees what is in it, takes over what is in progress, claims it, sweeps what attempts left. */
@@ -151,15 +154,6 @@ export class FileTarget {
 
   get #uncommitted(): readonly FileCommit[] {
     return (this.#context.uncommitted ?? []) as readonly FileCommit[];
-  }
-
-  /** Those that prepared what the restored snapshot has. Null: nobody says. */
-  #runsThen(): ReadonlySet<string> | null {
-    const { uncommitted, states = [] } = this.#context;
-    if (uncommitted === undefined) return null;
-    const prepared = this.#uncommitted.map(({ job }) => runId(job));
-    const inProgress = (states as readonly PartState[]).flatMap(({ to }) => partOf(to)?.job ?? []);
-    return new Set([...prepared, ...inProgress]);
   }
 
   /** Parts of a subtask when the restored snapshot was taken; null: it does not say. */
@@ -241,8 +235,12 @@ export class FileTarget {
   #firstFree(names: readonly string[], subtask: number): number {
     if (!this.#adds) return 0;
     const own = runId(this.#context.jobId);
-    const others = names.map(partOf).filter((part) => part?.subtask === subtask && part.job !== own);
-    return Math.max(0, ...others.map((part) => part!.number + 1));
+    let next = 0;
+    for (const name of names) {
+      const part = partOf(name);
+      if (part?.subtask === subtask && part.job !== own) next = Math.max(next, part.number + 1);
+    }
+    return next;
   }
 
   #refuseOthers(names: readonly string[], claims: Claims): void {
@@ -279,7 +277,7 @@ export class FileTarget {
   /** Subtasks that this run does not have: where it goes on, their parts belong to it now. */
   async #adopt(names: readonly string[], claims: Claims): Promise<void> {
     const { disk, uid, parallelism, restored } = this.#context;
-    const own = new Set([...runsOf(newestClaim(claims, 0)), ...(this.#runsThen() ?? [])]);
+    const own = new Set([...runsOf(newestClaim(claims, 0)), ...(this.#runsThen ?? [])]);
     for (const subtask of claims.keys()) {
       const before = newestClaim(claims, subtask)!;
       if (subtask < parallelism || before.uid !== uid) continue;
@@ -300,7 +298,7 @@ export class FileTarget {
     const { jobId: job, attempt } = this.#context;
     const committed = this.#committedThen(subtask) ?? before.committed;
     const claim = claimContinued(before, { job, attempt, committed });
-    const runs = this.#runsThen();
+    const runs = this.#runsThen;
     if (before.job === job || runs === null) return claim;
     // Otherwise the run before began anew meanwhile: this one does not go on from it.
     const isOwn = runsOf(before).some((run) => runs.has(run));
@@ -309,7 +307,7 @@ export class FileTarget {
 
   #keptThen(subtask: number): Claim["kept"] {
     const below = this.#committedThen(subtask) ?? 0;
-    return Object.fromEntries(Array.from(this.#runsThen() ?? [], (run) => [run, below]));
+    return Object.fromEntries(Array.from(this.#runsThen ?? [], (run) => [run, below]));
   }
 
   /**
@@ -384,6 +382,13 @@ function isStalePart(part: Part, commit: FileCommit, claim: Claim): boolean {
 function isStaleBefore({ job, number }: Part, { mode }: FileCommit, { kept }: Claim): boolean {
   const below = kept[job];
   return below === undefined ? mode !== "append" : number >= below;
+}
+
+function runsThen({ uncommitted, states = [] }: SinkWriterContext): ReadonlySet<string> | null {
+  if (uncommitted === undefined) return null;
+  const prepared = (uncommitted as readonly FileCommit[]).map(({ job }) => runId(job));
+  const inProgress = (states as readonly PartState[]).flatMap(({ to }) => partOf(to)?.job ?? []);
+  return new Set([...prepared, ...inProgress]);
 }
 
 function pending({ from, to, size }: PendingFile): PendingFile {
