@@ -1,7 +1,7 @@
 // Jobs with checkpoints, started from code in this very process: what they restore, count and say.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -65,6 +65,12 @@ function assertEachOnce(numbers: readonly number[]): void {
   }
 }
 
+/** There only once it is whole: the job looks for it at each record. */
+function raise(flag: string, how = ""): void {
+  writeFileSync(`${flag}.new`, how);
+  renameSync(`${flag}.new`, flag);
+}
+
 test("a job from code goes on from its newest checkpoint when it is started again, and says so", async (context) => {
   const { run, out, lines } = setUp(context);
   {
@@ -94,7 +100,7 @@ test("after a failure it goes on by itself; metrics count restarts and checkpoin
   assert.equal(before.numRestarts, 0);
   assert.equal(before.lastCheckpointRestoreTimestamp, undefined);
   assert.ok(before.lastCheckpointDuration! >= 0 && before.lastCheckpointSize! > 0, JSON.stringify(before));
-  writeFileSync(flag, "");
+  raise(flag);
   const after = await until(running, ({ numRestarts, uptime }) => numRestarts === 1 && uptime! > 0);
   assert.ok(after.lastCheckpointRestoreTimestamp! > before.lastCheckpointCompletedTimestamp!);
   await until(running, ({ lastCompletedCheckpointId: id }) => id! > after.lastCompletedCheckpointId!);
@@ -130,7 +136,7 @@ for (const how of ["exits", "hangs", "throws in a timer"]) {
     const { run, out, flag, lines, config } = setUp(context);
     await using running = await run({ config: { ...config, "millrace.task.watchdog-timeout": "2s" } });
     await until(running, ({ numberOfCompletedCheckpoints: completed = 0 }) => completed >= 1);
-    writeFileSync(flag, how);
+    raise(flag, how);
     const after = await until(running, ({ numRestarts, uptime }) => numRestarts === 1 && uptime! > 0);
     await until(running, ({ lastCompletedCheckpointId: id }) => id! > after.lastCompletedCheckpointId!);
     await running.stop();
@@ -170,7 +176,7 @@ test("a single file goes on through failures, and is there at the end with each 
   const { run, out, flag } = setUp(context);
   const running = await run({ params: { single: true, count: 600 } });
   await until(running, ({ numberOfCompletedCheckpoints: completed = 0 }) => completed >= 2);
-  writeFileSync(flag, "");
+  raise(flag);
   await running.result;
   const lines = readFileSync(`${out}.jsonl`, "utf8").trimEnd().split("\n");
   const numbers = lines.map((line) => (JSON.parse(line) as { n: number }).n).sort((left, right) => left - right);
@@ -198,7 +204,7 @@ test("fresh begins anew and keeps what there was aside", async (context) => {
 
 test("a job that reads what cannot be read again says so, and is not started again after a failure", async (context) => {
   const { run, flag, lines } = setUp(context);
-  writeFileSync(flag, "");
+  raise(flag);
   const running = await run({ params: { input: "/dev/null" } });
   await assert.rejects(running.result, { code: "USER_FUNCTION_THREW" });
   assert.match(lines[1] ?? "", /^"in" reads \/dev\/null, which cannot be read again: a failure ends the job/);
