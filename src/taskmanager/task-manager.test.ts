@@ -210,10 +210,12 @@ fenceContract<FromSlot>(
   },
 );
 
-test("M1: a thread that cannot be ended is given up after ten seconds, and keeps its segments", async () => {
-  const thread: Thread = { heldBytes: 0, terminate: () => new Promise(() => undefined) };
-  const { env, manager, slots, deploy } = setUp([thread, thread], () => null);
+test("M1: a thread that cannot be ended is given up after ten seconds, and keeps its segments until it ends", async () => {
+  const end = Promise.withResolvers<void>();
+  const thread: Thread = { heldBytes: 0, terminate: () => end.promise };
+  const { env, manager, slots, deploy, job } = setUp([thread, thread], () => null);
   deploy(0);
+  const deployOther = (): void => job().deploy(0, JOB, [taskOf(8, 0)]);
   let ended = false;
   void slots.release(0).then(() => {
     ended = true;
@@ -223,6 +225,11 @@ test("M1: a thread that cannot be ended is given up after ten seconds, and keeps
   await env.advance(200);
   assert.deepEqual([ended, manager.stranded], [true, true]);
   assert.ok(manager.network.stats().leased > 0);
+  assert.throws(deployOther, { code: "SLOTS_MISSING" });
+  end.resolve();
+  await env.advance(0);
+  assert.deepEqual([manager.stranded, manager.network.stats().leased], [false, 0]);
+  deployOther();
 });
 
 test("the error of a slot whose thread cannot be ended says what becomes of the process, and has the line", async () => {
@@ -557,9 +564,10 @@ test("M4: a slot whose thread was lost has lost the tasks that it had, and is gi
   for (const end of ends) end();
 });
 
-test("tasks that wait for a thread which cannot be ended have failed; the slot is nobody's any more", async () => {
-  const thread: Thread = { heldBytes: 0, terminate: () => new Promise(() => undefined) };
-  const { env, slots, close, says, told, job } = setUp([thread], () => null);
+test("tasks that wait for a thread which cannot be ended have failed; the slot goes on if it ends after all", async () => {
+  const end = Promise.withResolvers<void>();
+  const thread: Thread = { heldBytes: 0, terminate: () => end.promise };
+  const { env, slots, close, says, told, given } = setUp([thread], () => null);
   says[0]?.({ kind: "spoilt", reason: "the heap" });
   close(0, "8/0/0", "9/0/0");
   slots.deploy(0, JOB, [taskOf(0, 0, 1)]);
@@ -571,7 +579,9 @@ test("tasks that wait for a thread which cannot be ended have failed; the slot i
   slots.deploy(0, JOB, [taskOf(0, 0, 2)]);
   await env.advance(0);
   assert.equal(told.length, 4, "at once, from then on");
-  void slots.release(0);
-  await env.advance(11_000);
-  assert.throws(() => job().deploy(0, JOB, [taskOf(0, 0)]), { code: "SLOTS_MISSING" });
+  end.resolve();
+  await env.advance(0);
+  slots.deploy(0, JOB, [taskOf(0, 0, 3)]);
+  await env.advance(0);
+  assert.deepEqual([told.length, given.length, given[1]?.heard.map(({ kind }) => kind)], [4, 2, ["deploy"]]);
 });

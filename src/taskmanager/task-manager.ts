@@ -4,7 +4,8 @@
 // the decision what runs where (job master), what happens inside a slot (slot.ts).
 //
 //   M1. Whatever a task held in the pools is free again once its slot has said that it is closed, or the slot's thread
-//       has ended, however it ended. A thread that cannot be ended keeps it: it may still write there.
+//       has ended, however it ended. One that cannot be ended keeps it, and the slot, until it ends after all: it may
+//       still write there.
 //   M2. `close` leaves no thread, timer or segment behind.
 //   M3. A slot has one thread at a time, which serves one job, however often the job gives it tasks. It is free for
 //       another job once the job has released it and its thread has ended.
@@ -76,7 +77,7 @@ type SlotEntry = {
   /** For its next thread (M4). */
   waiting: ToSlot[];
   release: Promise<void> | null;
-  /** Its thread could not be ended: it gets no other one. */
+  /** Its thread could not be ended: it gets no other one before that has ended after all. */
   stuck: boolean;
 };
 
@@ -159,7 +160,6 @@ export class TaskManager {
   readonly #shuffle: ShuffleEnvironment;
   readonly #watchdog: Watchdog;
   readonly #memoryGuard: MemoryGuard;
-  #stranded = false;
   #warned = false;
   #spare: TimerHandle | null = null;
 
@@ -222,7 +222,7 @@ export class TaskManager {
 
   /** A slot's thread could not be ended (V8 cannot interrupt it): the process will not end by itself. */
   get stranded(): boolean {
-    return this.#stranded;
+    return this.#slots.some((entry) => entry?.stuck === true);
   }
 
   slotsFor(job: SlotUser): JobSlots {
@@ -349,10 +349,19 @@ export class TaskManager {
 
   async #terminate(entry: SlotEntry, thread: SlotThread): Promise<ThreadEnd> {
     this.#watchdog.forget(entry.index);
-    if (await this.#ended(thread.handle)) return { ended: true, lost: this.#takeBack(entry) };
-    this.#stranded = true;
+    const end = thread.handle.terminate();
+    if (await this.#isInTime(end)) return { ended: true, lost: this.#takeBack(entry) };
     entry.stuck = true;
+    void end.then(() => this.#unstick(entry));
     return { ended: false, lost: tasksGiven(entry) };
+  }
+
+  /** A thread that was given up has ended after all: what it held is free, and the slot may get another one. */
+  #unstick(entry: SlotEntry): void {
+    entry.stuck = false;
+    entry.waiting = [];
+    this.#takeBack(entry);
+    if (entry.release !== null) this.#slots[entry.index] = null;
   }
 
   /** Ends a thread that does not close its tasks. What to say of it is asked once it has ended, or was given up. */
@@ -383,14 +392,14 @@ export class TaskManager {
     for (const entry of this.#slots) if (entry !== null) await this.release(entry);
   }
 
-  /** False when the thread goes on in spite of all. */
-  #ended(handle: SlotHandle): Promise<boolean> {
-    return new Promise((resolve, reject) => {
+  /** False when a thread goes on in spite of all. */
+  #isInTime(end: Promise<void>): Promise<boolean> {
+    return new Promise((resolve) => {
       const timer = this.#options.env.timers.after(TERMINATION_WAIT_MS, () => resolve(false));
-      handle
-        .terminate()
-        .then(() => resolve(true), reject)
-        .finally(() => timer.cancel());
+      void end.then(() => {
+        timer.cancel();
+        resolve(true);
+      });
     });
   }
 
@@ -484,7 +493,7 @@ export class TaskManager {
 
   /** The error of a slot that was ended, with the place of its user code. */
   #told(error: UserError, stack: string | null, chains: readonly JobVertex[]): UserError {
-    if (this.#stranded) error.message += "; its thread cannot be stopped, so the process ends itself";
+    if (this.stranded) error.message += "; its thread cannot be stopped, so the process ends itself";
     return withCulprit(error, stack, chains);
   }
 

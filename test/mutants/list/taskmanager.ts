@@ -242,8 +242,20 @@ export const TASKMANAGER: readonly Mutant[] = [
   {
     name: "a slot is free for the next job before its thread has ended",
     file: "src/taskmanager/task-manager.ts",
-    find: "    this.#watchdog.forget(entry.index);\n    if (await this.#ended",
-    replace: "    this.#watchdog.forget(entry.index);\n    this.#slots[entry.index] = null;\n    if (await this.#ended",
+    find: "    const end = thread.handle.terminate();\n",
+    replace: "    const end = thread.handle.terminate();\n    this.#slots[entry.index] = null;\n",
+  },
+  {
+    name: "the slot of a thread that was given up stays taken when that ends after all",
+    file: "src/taskmanager/task-manager.ts",
+    find: "    if (entry.release !== null) this.#slots[entry.index] = null;\n",
+    replace: "",
+  },
+  {
+    name: "a job cannot use its slot again whose thread was given up and has ended after all",
+    file: "src/taskmanager/task-manager.ts",
+    find: "    entry.stuck = false;\n",
+    replace: "",
   },
   {
     name: "a slot begins with what the one before it in its place had counted",
