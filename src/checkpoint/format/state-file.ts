@@ -19,6 +19,8 @@ import { damaged } from "../storage/damage.ts";
 const HEAD = Buffer.from("millrace state 1\n");
 const BLOCK_HEAD_BYTES = BLOCK_ROOM;
 const BLOCK_BYTES_MAX = BLOCK_PAGES * PAGE_BYTES;
+/** Less is not compressed: a call takes as long as for some KiB. */
+const COMPRESSED_MIN = 1024;
 /** Read at once where a whole file is checked. */
 const CHECKED_BYTES = 4 * BLOCK_BYTES_MAX;
 
@@ -30,12 +32,16 @@ export class StateFileWriter {
   readonly #name: string;
   readonly #object: ObjectWriter;
   readonly #isCompressed: boolean;
-  #offset = HEAD.length;
+  #offset = 0;
+  /** What is not written yet. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
 
   private constructor(name: string, object: ObjectWriter, isCompressed: boolean) {
     this.#name = name;
     this.#object = object;
     this.#isCompressed = isCompressed;
+    this.#put(HEAD);
   }
 
   static async create(
@@ -43,15 +49,7 @@ export class StateFileWriter {
     name: string,
     { compression = false }: { readonly compression?: boolean } = {},
   ): Promise<StateFileWriter> {
-    const object = await storage.create(name);
-    const writer = new StateFileWriter(name, object, compression);
-    try {
-      await object.append(HEAD);
-    } catch (error) {
-      await object.abort();
-      throw error;
-    }
-    return writer;
+    return new StateFileWriter(name, await storage.create(name), compression);
   }
 
   get name(): string {
@@ -63,17 +61,34 @@ export class StateFileWriter {
     return this.#offset;
   }
 
-  /** `bytes` may change only once it has resolved. `compressed`: by default as the file. */
+  /**
+   * `compressed`: by default as the file. Small sections are written together: on a busy thread each step waits for a
+   * turn.
+   */
   async add(bytes: Uint8Array, compressed = this.#isCompressed): Promise<Section> {
     const offset = this.#offset;
     for (let at = 0; at < bytes.length; at += BLOCK_BYTES_MAX) {
       const raw = bytes.subarray(at, Math.min(bytes.length, at + BLOCK_BYTES_MAX));
       const stored = compressed ? smallerOf(raw) : raw;
-      // At once: on a busy thread each step waits for a turn.
-      await this.#object.append(Buffer.concat([blockHead(stored, raw.length), stored]));
-      this.#offset += BLOCK_HEAD_BYTES + stored.length;
+      this.#put(Buffer.concat([blockHead(stored, raw.length), stored]));
+      if (this.#waitingBytes >= BLOCK_BYTES_MAX) await this.flush();
     }
     return { file: this.#name, offset, length: this.#offset - offset };
+  }
+
+  /** Writes what was added. */
+  async flush(): Promise<void> {
+    if (this.#waitingBytes === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    await this.#object.append(waiting.length === 1 ? waiting[0]! : Buffer.concat(waiting));
+  }
+
+  #put(part: Buffer): void {
+    this.#waiting.push(part);
+    this.#waitingBytes += part.length;
+    this.#offset += part.length;
   }
 
   /**
@@ -81,6 +96,7 @@ export class StateFileWriter {
    * room. Returns where they lie.
    */
   async addFramed(bytes: Buffer): Promise<number[]> {
+    await this.flush();
     const offsets: number[] = [];
     const parts: Buffer[] = [];
     for (let at = 0; at < bytes.length; at += BLOCK_HEAD_BYTES + BLOCK_BYTES_MAX) {
@@ -98,8 +114,9 @@ export class StateFileWriter {
   }
 
   /** Everything that was added survives a crash. */
-  commit(): Promise<void> {
-    return this.#object.commit();
+  async commit(): Promise<void> {
+    await this.flush();
+    await this.#object.commit();
   }
 
   abort(): Promise<void> {
@@ -215,6 +232,7 @@ async function checkHead(name: string, object: ObjectReader): Promise<void> {
 }
 
 function smallerOf(raw: Uint8Array): Uint8Array {
+  if (raw.length < COMPRESSED_MIN) return raw;
   const compressed = zstdCompressSync(raw);
   return compressed.length < raw.length ? compressed : raw;
 }

@@ -87,15 +87,13 @@ describe("the state of a task in storage", () => {
 
   test("nothing is left when it cannot be written (H2)", async (context) => {
     const { storage } = temporaryStorage(context);
-    let appended = 0;
     const failing: typeof storage = Object.create(storage);
     failing.create = async (name) => {
       const writer = await storage.create(name);
       return {
         append: async (bytes) => {
-          appended += 1;
-          if (appended > 2) throw new Error("the disk is full");
-          await writer.append(bytes);
+          await writer.append(bytes.subarray(0, 20));
+          throw new Error("the disk is full");
         },
         commit: () => writer.commit(),
         abort: () => writer.abort(),
@@ -104,5 +102,34 @@ describe("the state of a task in storage", () => {
     await assert.rejects(snapshotsWrite(failing, SNAPSHOTS, { ...OPTIONS, inlineBytesMax: 0 }), /disk is full/);
     assert.deepEqual(await storage.list(""), []);
     await snapshotsWrite(storage, SNAPSHOTS, { ...OPTIONS, inlineBytesMax: 0 });
+  });
+
+  test("sections are written together, and the store works on after each bit", async (context) => {
+    const { storage } = temporaryStorage(context);
+    const appended: number[] = [];
+    const counting: typeof storage = Object.create(storage);
+    counting.create = async (name) => {
+      const writer = await storage.create(name);
+      return {
+        append: (bytes) => {
+          appended.push(bytes.length);
+          return writer.append(bytes);
+        },
+        commit: () => writer.commit(),
+        abort: () => writer.abort(),
+      };
+    };
+    await snapshotsWrite(counting, SNAPSHOTS, { ...OPTIONS, inlineBytesMax: 0 });
+    assert.equal(appended.length, 1);
+    appended.length = 0;
+    const keyed = frozenOf(
+      5,
+      [3, 5].map((size) => Buffer.alloc(size)),
+    );
+    await snapshotsWrite(counting, [{ uid: "heap", subtask: 0, parts: {}, keyed, splits: [] }], {
+      ...OPTIONS,
+      name: "chk-1/2-0-0",
+    });
+    assert.equal(appended.length, 2 * 2, "each bit of each group");
   });
 });

@@ -97,7 +97,11 @@ async function fileWrite(
 ): Promise<WrittenState> {
   const file = await StateFileWriter.create(storage, name, { compression });
   try {
-    const states = await statesOf(snapshots, (bytes, isPlaces) => file.add(bytes, compression || isPlaces));
+    const states = await statesOf(snapshots, async (bytes, what) => {
+      const section = await file.add(bytes, compression || what === "places");
+      if (what === "bit") await file.flush(); // The store works on meanwhile.
+      return section;
+    });
     await file.commit();
     return { states, files: [{ name, bytes: file.length }] };
   } catch (error) {
@@ -110,18 +114,19 @@ function isFrozen(keyed: SubtaskSnapshot["keyed"]): keyed is FrozenState {
   return keyed !== null && !("groups" in keyed);
 }
 
-type Put = (bytes: Uint8Array, isPlaces: boolean) => Promise<StateHandle>;
+type Put = (bytes: Uint8Array, what: "whole" | "places" | "bit") => Promise<StateHandle>;
 
 async function statesOf(snapshots: readonly SubtaskSnapshot[], put: Put): Promise<WrittenState["states"]> {
   const states: { uid: string; state: SubtaskState }[] = [];
+  const sink = new ByteSink();
   for (const { uid, subtask, parts, keyed, splits } of snapshots) {
     const handles: Record<string, StateHandle> = {};
-    for (const [part, bytes] of Object.entries(parts)) handles[part] = await put(bytes, false);
+    for (const [part, bytes] of Object.entries(parts)) handles[part] = await put(bytes, "whole");
     const groups: StateHandle[] = [];
     if (isFrozen(keyed)) {
-      for (let group = 0; group < keyed.count; group += 1) groups.push(await groupWrite(keyed, group, put));
+      for (let group = 0; group < keyed.count; group += 1) groups.push(await groupWrite(keyed, group, sink, put));
     } else {
-      for (const bytes of keyed?.groups ?? []) groups.push(await put(bytes, false));
+      for (const bytes of keyed?.groups ?? []) groups.push(await put(bytes, "whole"));
     }
     const state: SubtaskState = {
       subtask,
@@ -137,15 +142,15 @@ async function statesOf(snapshots: readonly SubtaskSnapshot[], put: Put): Promis
 }
 
 /** Bit by bit, between which the store works on. */
-async function groupWrite(keyed: FrozenState, group: number, put: Put): Promise<StateHandle> {
-  const sink = new ByteSink();
+async function groupWrite(keyed: FrozenState, group: number, sink: ByteSink, put: Put): Promise<StateHandle> {
   const keyGroup = keyed.first + group;
+  sink.position = 0;
   keyed.writeGroup(keyGroup, sink);
-  let handle = await put(sink.bytes.subarray(0, sink.position), true);
+  let handle = await put(sink.bytes.subarray(0, sink.position), "places");
   for (let isMore = true; isMore; ) {
     sink.position = 0;
     isMore = keyed.writeMore(keyGroup, sink);
-    if (sink.position > 0) handle = joined(handle, await put(sink.bytes.subarray(0, sink.position), false));
+    if (sink.position > 0) handle = joined(handle, await put(sink.bytes.subarray(0, sink.position), "bit"));
   }
   return handle;
 }

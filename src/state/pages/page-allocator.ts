@@ -59,6 +59,8 @@ const SLOT = { job: "", operator: "slot", subtask: 0, parallelism: 1 };
 
 export class PageAllocator {
   readonly view: MemoryView;
+  /** Buffers that snapshots of these pages use again: whoever makes them anew each time makes the heap collected. */
+  readonly spareChunks: Buffer[] = [];
   /** A page of zeros that nobody writes: the index of every empty table. */
   readonly zeroPage: number;
   readonly #source: BlockSource;

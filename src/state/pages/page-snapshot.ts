@@ -26,7 +26,8 @@ const CHUNK_PAGES = 8 * BLOCK_PAGES;
 /** Of 2 MiB each. They lie outside of managed memory, so that a snapshot never takes what state needs to grow. */
 const CHUNKS_PRESSED = 4;
 const CHUNKS_MAX = 12;
-const CHUNKS_SPARE = 3;
+/** That a task waits for at most (S3), and one that is filled, one that is written: a slot keeps them. */
+const CHUNKS_SPARE = CHUNKS_PRESSED + 2;
 const NONE = -1;
 
 /** Pages one after the other, in blocks with room before each. */
@@ -70,7 +71,6 @@ export class PageSnapshot implements PageTaker {
   #next = 0;
   #chunk: PageChunk | null = null;
   #full: PageChunk[] = [];
-  readonly #spare: Buffer[] = [];
   /** Where the next page that is taken will lie; 0: in a pack that is not begun. */
   #at = 0;
   #waits = true;
@@ -117,7 +117,8 @@ export class PageSnapshot implements PageTaker {
   }
 
   recycle({ bytes }: PageChunk): void {
-    if (this.#spare.length < CHUNKS_SPARE) this.#spare.push(bytes);
+    const { spareChunks } = this.#options.allocator;
+    if (spareChunks.length < CHUNKS_SPARE) spareChunks.push(bytes);
   }
 
   /** Its places are written down, or nobody wants it any more. */
@@ -167,7 +168,7 @@ export class PageSnapshot implements PageTaker {
     const { allocator, packs, checkpoint } = this.#options;
     if (this.#at === 0) this.#at = packs.open(checkpoint);
     const at = this.#at;
-    this.#chunk ??= { bytes: this.#spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES), pages: 0, at };
+    this.#chunk ??= { bytes: allocator.spareChunks.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES), pages: 0, at };
     const chunk = this.#chunk;
     bytesCopy(chunk.bytes, placeInChunk(chunk.pages), allocator.view.bytes, page * 8, page * 8 + PAGE_BYTES);
     chunk.pages += 1;

@@ -73,6 +73,18 @@ export const CHECKPOINTS: readonly Mutant[] = [
     replace: 'pending.phase !== "taking" || pending.waiting.size > 1',
   },
   {
+    name: "the store stands still while bits of its entries are gathered",
+    file: "src/checkpoint/format/subtask-state.ts",
+    find: '      if (what === "bit") await file.flush(); // The store works on meanwhile.\n',
+    replace: "",
+  },
+  {
+    name: "the end of a file of state is not written",
+    file: "src/checkpoint/format/state-file.ts",
+    find: "    await this.flush();\n    await this.#object.commit();\n",
+    replace: "    await this.#object.commit();\n",
+  },
+  {
     name: "what is being stored is given up when the tasks end",
     file: COORDINATOR,
     find: 'const given = state.pending.filter(({ phase }) => phase !== "storing");',
