@@ -124,8 +124,8 @@ const BUGS: readonly Omit<Mutant, "tests">[] = [
   {
     name: "FLINK-24543: a pointer whose swap got no answer counts as not swapped",
     file: STORE,
-    find: "      if ((await this.#read()) !== next) throw error;\n",
-    replace: "      throw error;\n",
+    find: "      this.#pointer = undefined;\n      if ((await this.#read()) !== next) throw error;\n",
+    replace: "      this.#pointer = expected;\n      if (next !== null) throw error;\n",
   },
   {
     name: "FLINK-22502: a checkpoint that the pointer names is removed, for nobody could say whether it does",
