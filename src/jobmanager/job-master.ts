@@ -379,9 +379,10 @@ export class JobMaster {
     const again = this.#failures.failed(happened, this.#tasks.origin(happened.tasks), mayGoOn);
     if (again === null) return false;
     const ending = new Set(regions.flatMap((region) => [...this.#state.regions[region]!.tasks]));
-    this.#checkpoints?.pause(ending);
+    const last = this.#checkpoints?.pause(ending) ?? null;
     this.#recoveries.begin(regions, again.failed, again.dueMs);
     this.#on({ kind: "recover", regions, discard: false });
+    if (last !== null) this.#on({ kind: "prepared", ...last });
     return true;
   }
 

@@ -41,6 +41,30 @@ describe("what worlds have found", () => {
     }
   });
 
+  test("a job ends whose regions have, also when one of them begins anew during the last checkpoint", async () => {
+    const regions = job({ name: "regions" }, (env) => {
+      for (const [name, rows] of [["short", 5] as const, ["long", 20] as const])
+        env
+          .from(
+            name,
+            generate(rows, (n) => ({ n }), { rate: 400 }),
+          )
+          .slotGroup(name)
+          .to(`${name}-out`, jsonl(`/out/${name}`));
+    });
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const faults = new SimFaults(
+        [{ kind: "slot", at: { phase: "final", visit: 1, events: 0 }, size: 0 }],
+        new SeededRandom(seed),
+      );
+      const { disk, starts } = await simulateStarts(regions, {
+        ...{ seed, faults, parallelism: () => 1 },
+        config: () => ({}),
+      });
+      assert.deepEqual([starts, rowsOf(disk).length], [1, 25], `SEED=${seed}`);
+    }
+  });
+
   test("splits are handed out between checkpoints that follow each other closely, or are too late each", async () => {
     const several = { "execution.checkpointing.max-concurrent-checkpoints": 4 };
     const late = {

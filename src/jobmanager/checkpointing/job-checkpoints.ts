@@ -104,13 +104,18 @@ export class JobCheckpointing {
     this.#driver.start();
   }
 
-  /** These tasks are told to end; checkpoints under way are given up. */
-  pause(tasks: ReadonlySet<TaskId>): void {
+  /**
+   * These tasks are told to end; checkpoints under way are given up. Returns the last task that had come to its end,
+   * if it is none of these: it counts as any other then, for others come to their end after it.
+   */
+  pause(tasks: ReadonlySet<TaskId>): LastPrepared | null {
+    const last = this.#last;
     this.#last = null;
     this.#pauses += 1;
     this.#driver.pause();
     this.#commits.giveUp(notCommitted());
     this.#commits.drop(tasks); // L2
+    return last === null || tasks.has(last.task) ? null : last;
   }
 
   /** Resolves when nothing is being stored any more. */
