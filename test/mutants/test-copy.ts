@@ -45,7 +45,8 @@ export class TestCopy {
 
   /** One test file, as `npm run test:files` runs it, but killed with all that it has started after `limitSeconds`. */
   run(test: string, limitSeconds: number): Promise<TestRun> {
-    return this.script(["--import=./test/property-seed.ts", "--test-reporter=spec", test], limitSeconds);
+    const before = ["--import=./test/test-process.ts", "--import=./test/property-seed.ts"];
+    return this.script([...before, "--test-reporter=spec", test], limitSeconds);
   }
 
   /** The same of a script with arguments. */

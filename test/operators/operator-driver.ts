@@ -50,8 +50,17 @@ export type DriverOptions = {
 /** Calls after which an operator that still has more to do is taken to do nothing. */
 const CALLS_MAX = 10_000;
 
+/** What the memory of a subtask has unless the test says otherwise. */
+const LIMIT_BYTES = 4 * 1024 * 1024;
+
+type Blocks = ReturnType<typeof heapBlocks>;
+
+/** Given back by subtasks, as segments of a pool are: to make and clear a region takes longer than most do with it. */
+const spares: Blocks[] = [];
+
 type Subtask = {
   readonly operator: Operator;
+  readonly blocks: Blocks;
   readonly store: KeyedStore;
   readonly allocator: PageAllocator;
   /** Pages are frozen before calls: the operator has to ask for those that it changes. */
@@ -160,14 +169,10 @@ export class OperatorDriver {
   }
 
   #open(index: number, parallelism: number): Subtask {
-    const {
-      limitBytes = 4 * 1024 * 1024,
-      heapLimitBytes = Infinity,
-      make,
-      store: storeOf = managedStore,
-    } = this.#options;
+    const { limitBytes = LIMIT_BYTES, heapLimitBytes = Infinity, make, store: storeOf = managedStore } = this.#options;
     const keyGroups = keyGroupRangeOf(index, parallelism, this.#groups);
-    const allocator = new PageAllocator(heapBlocks(limitBytes));
+    const blocks = (limitBytes === LIMIT_BYTES ? spares.pop() : undefined) ?? heapBlocks(limitBytes);
+    const allocator = new PageAllocator(blocks);
     const store = storeOf({
       owner: testOwner(allocator),
       key: this.#options.keyType,
@@ -180,7 +185,7 @@ export class OperatorDriver {
     });
     const operator = make();
     operator.open(this.#context(store, index, parallelism, keyGroups));
-    return { operator, store, allocator, watch: new PageWatch(allocator), keyGroups };
+    return { operator, blocks, store, allocator, watch: new PageWatch(allocator), keyGroups };
   }
 
   readonly #clock = { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs };
@@ -303,11 +308,12 @@ export class OperatorDriver {
     return saved;
   }
 
-  #release({ operator, store, allocator, watch }: Subtask): void {
+  #release({ operator, blocks, store, allocator, watch }: Subtask): void {
     watch.check();
     operator.close();
     store.release();
     this.#leaked += allocator.close() + store.tables.heap.usedBytes;
+    if (blocks.limitBytes === LIMIT_BYTES && blocks.leased() === 0) spares.push(blocks);
   }
 }
 
