@@ -9,8 +9,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { EngineError } from "../../src/base/errors.ts";
 import { type RunningJob, type StartOptions, start } from "../../src/client/index.ts";
 import type durable from "./fixtures/client/durable.job.ts";
+import type hangs from "./fixtures/client/hangs.job.ts";
 
 const DURABLE = new URL("./fixtures/client/durable.job.ts", import.meta.url);
+const HANGS = new URL("./fixtures/client/hangs.job.ts", import.meta.url);
 
 type Given = Partial<StartOptions<typeof durable>>;
 
@@ -147,6 +149,33 @@ for (const how of ["exits", "hangs", "throws in a timer"]) {
     );
   });
 }
+
+test("a job whose sink hangs in its commit, as it prepares, and when it is restored, goes on each time", async (context) => {
+  const { root, out, config } = setUp(context);
+  const running = await start<typeof hangs>(HANGS, {
+    parallelism: 2,
+    config: {
+      ...config,
+      "millrace.task.watchdog-timeout": "1s",
+      "restart-strategy.fixed-delay.attempts": "100",
+    },
+    params: { out, flags: root },
+  });
+  let hung = 0;
+  for (const calls of [["commit"], ["open", "prepare"]]) {
+    for (const call of calls) raise(join(root, call));
+    hung += calls.length;
+    const { lastCompletedCheckpointId: last } = await until(running, ({ numRestarts }) => numRestarts! >= hung);
+    await until(running, ({ lastCompletedCheckpointId: id }) => id! > last!);
+  }
+  const { entries } = await running.exceptions();
+  assert.ok(
+    entries.every(({ error }) => error.code === "FUNCTION_NEVER_RETURNED"),
+    JSON.stringify(entries),
+  );
+  await running.stop();
+  assertEachOnce(numbersIn(out));
+});
 
 test("what keeps a job with checkpoints from starting is told at its place", async (context) => {
   const { run, directory, config } = setUp(context);
