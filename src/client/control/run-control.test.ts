@@ -71,16 +71,25 @@ test("a run is found by its directory, does what it is asked for, and says what 
 });
 
 test("who has asked for the end is answered when it is there; what was refused has ended nothing", async (context) => {
-  const { open, found } = setUp(context);
+  const { job, open, found } = setUp(context);
   const opened = open();
   const run = await found();
   const refused = await run.ask({ kind: "stop", savepoint: null, drain: true });
   assert.ok(refused.kind === "failed" && refused.error.code === "JOB_NOT_RUNNING");
   assert.equal(opened.isAsked, false);
+  const { promise: isSaved, resolve: saved } = Promise.withResolvers<Savepoint | null>();
+  job.stopWith = () => isSaved;
   const stopped = run.ask({ kind: "stop", savepoint: null, drain: false });
   while (!opened.isAsked) await new Promise(setImmediate);
-  await opened.ended("stopped");
+  let isOver = false;
+  const over = opened.ended("stopped").then(() => {
+    isOver = true;
+  });
+  await run.ask({ kind: "savepoint", path: "/s" });
+  assert.equal(isOver, false);
+  saved(null);
   assert.deepEqual(await stopped, { kind: "ended", outcome: "stopped", savepoint: null });
+  await over;
 });
 
 test("without the token nothing is done; noise ends its connection alone", async (context) => {
@@ -88,10 +97,15 @@ test("without the token nothing is done; noise ends its connection alone", async
   const opened = open();
   const run = await found();
   const [name = ""] = readdirSync(directory);
-  const { port } = JSON.parse(readFileSync(join(directory, name), "utf8")) as { port: number };
+  const { port, token } = JSON.parse(readFileSync(join(directory, name), "utf8")) as {
+    readonly port: number;
+    readonly token: string;
+  };
   const stranger: RunConnection = loopbackConnect(port, { timers, name: "the run" });
-  const reply = await stranger.request({ kind: "cancel", token: "guessed" }, 10_000);
-  assert.ok(reply.kind === "failed" && reply.error.code === "RUN_TOKEN_UNKNOWN");
+  for (const guess of ["guessed", `${token.slice(0, -1)}?`, `${token}?`]) {
+    const reply = await stranger.request({ kind: "cancel", token: guess }, 10_000);
+    assert.ok(reply.kind === "failed" && reply.error.code === "RUN_TOKEN_UNKNOWN");
+  }
   const noise = createConnection({ port, host: "127.0.0.1" });
   noise.on("error", () => undefined);
   noise.write("GET / HTTP/1.1\r\n\r\n");
