@@ -20,7 +20,7 @@ export interface FrozenState {
   recycle(chunk: PageChunk): void;
   /** The pack that begins with the page at a place is durable. */
   written(at: number, file: PackRef): void;
-  /** All packs that its key groups refer to. */
+  /** Packs that its key groups refer to, once all of them are written. */
   packs(): readonly PackRef[];
   writeGroup(keyGroup: number, out: ByteWriter): void;
   /**

@@ -237,7 +237,18 @@ test("pages that have not changed since a completed snapshot are not written aga
   assert.equal(pagesOf(4), 1);
   assert.equal(pagesOf(5), 1, "4 was given up");
   subject.store.completed(5);
-  assert.equal(pagesOf(6), 0);
+  const frozen = subject.freeze(6);
+  const inAll = files.pages;
+  files.write(frozen);
+  assert.equal(files.pages, inAll);
+  assert.deepEqual(
+    frozen
+      .packs()
+      .map(({ name }) => name)
+      .sort(),
+    ["pack-1", "pack-3"],
+    "of 2 and 5",
+  );
   // What is loaded is known to lie in the checkpoint that it comes from.
   const other = new Subject(F64);
   files.restore(other.store, files.write(subject.freeze(7)));

@@ -25,14 +25,11 @@ export type MemoryAccount = {
   readonly advice?: string;
 };
 
-/** Waits for what frozen pages hold. */
-export interface PageTaker {
-  /** The page changes, or goes, after this call. */
-  take(page: number): void;
+/** Is told of frozen pages. */
+export interface PageWatcher {
+  /** The page changes, or goes, after this call. `saved`: where what it holds was saved, 0 for nowhere. */
+  changing(page: number, saved: number): void;
 }
-
-/** So many can wait at a time: each page has a bit for each. */
-export const TAKERS_MAX = 8;
 
 /** Made and ended by the allocator, whose pages it holds. */
 export class MemoryOwner {
@@ -41,8 +38,8 @@ export class MemoryOwner {
   number: number;
   usedBytes = 0;
   peakBytes = 0;
-  /** Of its pages; null where there is room for another one. */
-  readonly takers: (PageTaker | null)[] = Array.from({ length: TAKERS_MAX }, () => null);
+  /** Of its pages. */
+  readonly watchers = new Set<PageWatcher>();
   readonly #accounts: MemoryAccount[] = [];
   readonly #told: (owner: MemoryOwner) => void;
 
@@ -76,11 +73,9 @@ export class MemoryOwner {
     return this.#accounts.filter(({ bytes }) => bytes > 0);
   }
 
-  /** A page is about to change. `awaited`: a bit for each taker that waits for it. */
-  taken(page: number, awaited: number): void {
-    for (let taker = 0; taker < TAKERS_MAX; taker += 1) {
-      if ((awaited & (1 << taker)) !== 0) this.takers[taker]!.take(page);
-    }
+  /** A frozen page is about to change. */
+  changing(page: number, saved: number): void {
+    for (const watcher of this.watchers) watcher.changing(page, saved);
   }
 
   charge(account: MemoryAccount, bytes: number): void {

@@ -14,8 +14,8 @@
 //   A1. A page is free or held by one account; `account.bytes` is the sum of its pages. Only its owner releases it.
 //   A2. A refused allocation changes nothing.
 //   A3. A block goes back to the pool once all its pages are free, except the last one that has free pages.
-//   A4. Whoever writes to a page has asked for it by `writable` since it was frozen. Whoever waits for it (takers of
-//       its owner, page-snapshot.ts) takes it before it changes, or goes.
+//   A4. Whoever writes to a page has asked for it by `writable` since it was frozen. The watchers of its owner are told
+//       before it changes, or goes.
 //   A5. An owner that ends holds nothing any more: what its states have not released is told, and free again.
 //   A6. A page of which it is known where it was saved is frozen, and holds what was saved there.
 
@@ -83,8 +83,7 @@ export class PageAllocator {
   /** One bit per page: frozen (A4); and how many are. */
   readonly #frozen: Int32Array;
   #frozenPages = 0;
-  /** By page: a bit for each of its owner's takers that waits for it, and where it was saved, 0 for nowhere (A6). */
-  readonly #awaited: Uint8Array;
+  /** By page: where it was saved, 0 for nowhere (A6). */
   readonly #saved: Int32Array;
   /** Of a test: told of each page before it changes. */
   #changing: (page: number) => void = () => undefined;
@@ -114,7 +113,6 @@ export class PageAllocator {
     this.#held = new Int32Array((blocks * this.#pagesPerBlock + 31) >>> 5);
     this.#owner = new Uint16Array(blocks * this.#pagesPerBlock);
     this.#frozen = new Int32Array(this.#held.length);
-    this.#awaited = new Uint8Array(this.#owner.length);
     this.#saved = new Int32Array(this.#owner.length);
     this.zeroPage = this.allocate(this.#own);
     if (this.zeroPage === NONE) throw this.exceeded(this.#own);
@@ -201,16 +199,10 @@ export class PageAllocator {
     for (let n = 0; n < count; n += 1) this.writable(addresses[n]!);
   }
 
-  /** Freezes a page for the taker of this index, which is called before the page changes unless it has it by then. */
-  freezeFor(page: number, taker: number): void {
-    const number = page / PAGE_WORDS;
-    this.#freeze(number);
-    this.#awaited[number]! |= 1 << taker;
-  }
-
-  /** The taker has what it waits for. */
-  taken(page: number, taker: number): void {
-    this.#awaited[page / PAGE_WORDS]! &= ~(1 << taker);
+  /** Freezes all pages that are held, whoever holds them: a bit for each is copied. */
+  freezeHeld(): void {
+    this.#frozen.set(this.#held);
+    this.#frozenPages = this.#pages;
   }
 
   /** Where what the page holds was saved, as `setSaved` was told; 0: it is saved nowhere. */
@@ -227,8 +219,7 @@ export class PageAllocator {
 
   /** For tests: freezes all pages that are held, and gives them. `changing` is told of each that is about to change. */
   freezeAll(changing: (page: number) => void): number[] {
-    this.#frozen.set(this.#held);
-    this.#frozenPages = this.#pages;
+    this.freezeHeld();
     this.#changing = changing;
     const pages: number[] = [];
     this.#held.forEach((bits, word) => {
@@ -248,12 +239,9 @@ export class PageAllocator {
     const number = page / PAGE_WORDS;
     this.#frozen[number >>> 5]! &= ~(1 << (number & 31));
     this.#frozenPages -= 1;
+    const saved = this.#saved[number]!;
     this.#saved[number] = 0;
-    const awaited = this.#awaited[number]!;
-    if (awaited !== 0) {
-      this.#awaited[number] = 0;
-      this.#owners[this.#owner[number]!]!.taken(page, awaited);
-    }
+    this.#owners[this.#owner[number]!]!.changing(page, saved);
     this.#changing(page);
   }
 

@@ -63,7 +63,7 @@ export class PageDirectory {
     this.#unused[group] = ordinal;
   }
 
-  /** Appends the entries of a group, -1 where there is no page. */
+  /** Appends the entries of a group, negative where there is no page. */
   copyTo(group: number, pages: PageList): void {
     const base = this.bases[group]!;
     pages.append(this.entries.subarray(base, base + this.counts[group]!));

@@ -1,9 +1,14 @@
-// Addresses of pages one after the other, -1 where there is none: grows by doubling, so that a million are noted in the
-// time of a copy.
+// Addresses of pages one after the other, negative where there is none: grows by doubling, so that a million are noted
+// in the time of a copy.
 
 export class PageList {
-  #items = new Int32Array(1024);
+  #items: Int32Array;
   #count = 0;
+
+  /** `expected`: how many there will be about. */
+  constructor(expected = 1024) {
+    this.#items = new Int32Array(expected);
+  }
 
   get length(): number {
     return this.#count;
@@ -23,9 +28,7 @@ export class PageList {
       items.set(this.pages);
       this.#items = items;
     }
-    const items = this.#items;
-    items.set(entries, start);
-    for (let n = start; n < end; n += 1) if (items[n]! < -1) items[n] = -1;
+    this.#items.set(entries, start);
     this.#count = end;
   }
 }

@@ -36,43 +36,52 @@ type Pack = {
   isKept: boolean;
   /** Its pages are saved anew. */
   isRetired: boolean;
-  /** Pages in it, and those that the last snapshot refers to. */
+  /** Pages in it, and those that the last snapshot refers to: at least as many as are known to lie there. */
   pages: number;
   used: number;
 };
+
+/** By slot of a pack: how many of its pages a snapshot refers to. */
+export type PackUses = Int32Array;
 
 export class PagePacks {
   /** By slot; the first is nobody's. */
   readonly #packs: (Pack | null)[] = [null];
   /** By slot: 1 when pages that lie there need not be saved again. */
   readonly #usable = new Uint8Array(SLOTS);
-  readonly #used = new Int32Array(SLOTS);
+  /** Of snapshots under way that have not come to all of their pages. */
+  readonly #counting = new Set<PackUses>();
   /** Snapshots under way. */
   #snapshots = 0;
 
   /** A snapshot begins: what it refers to is counted anew. */
-  begin(): void {
+  begin(): PackUses {
     if (this.#snapshots === 0) this.#forget();
     this.#snapshots += 1;
     this.#retire();
-    this.#used.fill(0);
+    const uses = new Int32Array(SLOTS);
+    this.#counting.add(uses);
+    return uses;
   }
 
-  /** All pages of the snapshot that began last are counted. */
-  counted(): void {
-    for (const pack of this.#packs) if (pack !== null) pack.used = this.#used[pack.slot]!;
+  /** All pages of a snapshot are counted, and what others have saved meanwhile: pages are known to lie there. */
+  counted(uses: PackUses): void {
+    this.#counting.delete(uses);
+    for (const pack of this.#packs) if (pack !== null) pack.used = uses[pack.slot]!;
   }
 
   end(): void {
     this.#snapshots -= 1;
   }
 
-  /** Whether what was saved there need not be saved again; it is counted. */
-  refers(at: number): boolean {
-    const slot = at >>> PLACE_BITS;
-    if (this.#usable[slot] === 0) return false;
-    this.#used[slot]! += 1;
-    return true;
+  /** Whether what was saved there need not be saved again. */
+  isUsable(at: number): boolean {
+    return this.#usable[at >>> PLACE_BITS] === 1;
+  }
+
+  /** A page lies there, and was saved before the snapshot began. */
+  count(at: number, uses: PackUses): void {
+    uses[at >>> PLACE_BITS]! += 1;
   }
 
   /** A pack to be written. Returns where its first page lies; the others follow. */
@@ -84,7 +93,9 @@ export class PagePacks {
   saved(at: number, isUsed: boolean): void {
     const pack = this.#at(at);
     pack.pages += 1;
-    if (isUsed) pack.used += 1;
+    if (!isUsed) return;
+    pack.used += 1;
+    for (const uses of this.#counting) uses[pack.slot]! += 1;
   }
 
   written(at: number, file: PackRef): void {

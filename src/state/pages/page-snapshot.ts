@@ -1,10 +1,11 @@
 // What the pages of one store held at one moment, taken bit by bit while the store works on.
 //
-//   pages ──▶ saved before, by a completed checkpoint      referred to (page-packs.ts)
-//         └─▶ frozen ──▶ chunks of copies ──▶ whoever writes them, in packs
+//   pages, frozen ──▶ saved before, by a completed checkpoint      referred to (page-packs.ts)
+//                 └─▶ chunks of copies ──▶ whoever writes them, in packs
 //
-// A page is copied once, into the chunk that is written next: in its turn, or when it is about to change, whichever
-// comes first. So there is no copy of a copy, and nothing that is being written can change.
+// Which of the two is decided in the page's turn, or when it is about to change, whichever comes first; then it is
+// copied, once, into the chunk that is written next. So there is no copy of a copy, and nothing that is being written
+// can change. To begin is quick, however many pages there are: they are noted, and all that are held are frozen.
 //
 //   S1. Each page is taken as it was when the snapshot began, once, whatever is written to it meanwhile.
 //   S2. Where the pages lie is known once `next` has given the last chunk.
@@ -13,9 +14,9 @@
 
 import { assert, ExternalError } from "../../base/errors.ts";
 import { bytesCopy } from "../../base/memory-view.ts";
-import { type MemoryOwner, type PageTaker, TAKERS_MAX } from "./memory-owner.ts";
+import type { MemoryOwner, PageWatcher } from "./memory-owner.ts";
 import { PAGE_BYTES, PAGE_WORDS, type PageAllocator } from "./page-allocator.ts";
-import { PACK_PAGES, type PagePacks } from "./page-packs.ts";
+import { PACK_PAGES, type PackUses, type PagePacks } from "./page-packs.ts";
 
 /** A block is compressed and checked as one, in less than a millisecond: 256 KiB. */
 export const BLOCK_PAGES = 64;
@@ -55,49 +56,35 @@ export type PageSnapshotOptions = {
   readonly allocator: PageAllocator;
   readonly owner: MemoryOwner;
   readonly packs: PagePacks;
-  /** -1 where there is none. */
+  /** Negative where there is none. */
   readonly pages: Int32Array;
   /** The store's task may go on. */
   readonly relieved: () => void;
 };
 
-export class PageSnapshot implements PageTaker {
-  /** By their order: where they lie, -1 where there is none, 0 for those that are not taken yet. */
+export class PageSnapshot implements PageWatcher {
+  /** By their order: where they lie, -1 where there is none, 0 where that is not decided yet. */
   readonly places: Int32Array;
   readonly #options: PageSnapshotOptions;
-  readonly #taker: number;
-  /** By number of the page: which one it is of those that are to be taken. */
-  readonly #entries: Int32Array;
+  /** By number of the page: 1 + which one it is of the snapshot's, 0 for others. Null until the first one changes. */
+  #entries: Int32Array | null = null;
+  readonly #uses: PackUses;
+  /** It has not come to all pages yet. */
+  #waits = true;
   #next = 0;
   #chunk: PageChunk | null = null;
   #full: PageChunk[] = [];
   /** Where the next page that is taken will lie; 0: in a pack that is not begun. */
   #at = 0;
-  #waits = true;
   #state: "open" | "overrun" | "ended" = "open";
 
   constructor(options: PageSnapshotOptions) {
     const { owner, pages, allocator, packs } = options;
     this.#options = options;
     this.places = new Int32Array(pages.length);
-    this.#entries = new Int32Array(allocator.pagesMax);
-    this.#taker = owner.takers.indexOf(null);
-    assert(this.#taker !== NONE, `more than ${TAKERS_MAX} snapshots of ${owner.text} at a time`);
-    owner.takers[this.#taker] = this;
-    packs.begin();
-    const [places, entries, taker] = [this.places, this.#entries, this.#taker];
-    for (let n = 0; n < pages.length; n += 1) {
-      const page = pages[n]!;
-      const saved = page === NONE ? 0 : allocator.savedAt(page);
-      if (page === NONE || (saved !== 0 && packs.refers(saved))) {
-        places[n] = page === NONE ? NONE : saved;
-        continue;
-      }
-      if (saved !== 0) allocator.setSaved(page, 0);
-      entries[page / PAGE_WORDS] = n;
-      allocator.freezeFor(page, taker);
-    }
-    packs.counted();
+    this.#uses = packs.begin();
+    owner.watchers.add(this);
+    allocator.freezeHeld();
   }
 
   /** S3. The store is to be left alone until `relieved`. */
@@ -131,9 +118,11 @@ export class PageSnapshot implements PageTaker {
     this.#options.relieved();
   }
 
-  take(page: number): void {
-    const entry = this.#entries[page / PAGE_WORDS]!;
-    this.places[entry] = this.#put(page, false);
+  changing(page: number, saved: number): void {
+    this.#entries ??= this.#entriesOf();
+    const entry = this.#entries[page / PAGE_WORDS]! - 1;
+    if (entry < 0 || this.places[entry] !== 0) return;
+    this.places[entry] = this.#isReferred(saved) ? saved : this.#put(page, false);
     if (this.#full.length <= CHUNKS_MAX) return;
     this.#release();
     this.#full = [];
@@ -141,19 +130,38 @@ export class PageSnapshot implements PageTaker {
     this.#options.relieved();
   }
 
+  #entriesOf(): Int32Array {
+    const { pages, allocator } = this.#options;
+    const entries = new Int32Array(allocator.pagesMax);
+    for (let n = 0; n < pages.length; n += 1) if (pages[n]! >= 0) entries[pages[n]! / PAGE_WORDS] = n + 1;
+    return entries;
+  }
+
   /** Takes pages in their order until a chunk is full. */
   #fill(): void {
-    const { pages, allocator } = this.#options;
+    const { pages } = this.#options;
     while (this.#full.length === 0 && this.#next < pages.length) {
       const entry = this.#next;
       this.#next += 1;
-      if (this.places[entry] !== 0) continue;
-      const page = pages[entry]!;
-      allocator.taken(page, this.#taker);
-      const at = this.#put(page, true);
-      this.places[entry] = at;
-      allocator.setSaved(page, at);
+      if (this.places[entry] === 0) this.places[entry] = pages[entry]! < 0 ? NONE : this.#placeOf(pages[entry]!);
     }
+  }
+
+  /** Where a page lies that has not changed: it is put there, unless it was saved before. */
+  #placeOf(page: number): number {
+    const { allocator } = this.#options;
+    const saved = allocator.savedAt(page);
+    if (this.#isReferred(saved)) return saved;
+    const at = this.#put(page, true);
+    allocator.setSaved(page, at);
+    return at;
+  }
+
+  #isReferred(saved: number): boolean {
+    const { packs } = this.#options;
+    if (!packs.isUsable(saved)) return false;
+    packs.count(saved, this.#uses);
+    return true;
   }
 
   #last(): PageChunk | null {
@@ -181,14 +189,17 @@ export class PageSnapshot implements PageTaker {
     return at;
   }
 
-  /** It waits for no page any more. */
+  /** It waits for no page any more. Where those are known to lie that it has not come to is counted all the same. */
   #release(): void {
     if (!this.#waits) return;
     this.#waits = false;
-    const { owner, pages, allocator } = this.#options;
-    for (let n = this.#next; n < pages.length; n += 1)
-      if (this.places[n] === 0) allocator.taken(pages[n]!, this.#taker);
-    owner.takers[this.#taker] = null;
+    const { owner, pages, allocator, packs } = this.#options;
+    for (let n = this.#next; n < pages.length; n += 1) {
+      const saved = pages[n]! < 0 || this.places[n] !== 0 ? 0 : allocator.savedAt(pages[n]!);
+      if (saved !== 0) packs.count(saved, this.#uses);
+    }
+    packs.counted(this.#uses);
+    owner.watchers.delete(this);
   }
 }
 

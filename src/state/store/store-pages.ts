@@ -14,7 +14,7 @@ import type { ByteReader, ByteWriter } from "../../types/bytes/codec.ts";
 import type { FreezableEntries, FrozenEntries, FrozenState, PageFill } from "../contract/frozen-state.ts";
 import type { KeyGroupRange } from "../keys/key-groups.ts";
 import type { MemoryOwner } from "../pages/memory-owner.ts";
-import type { PageAllocator } from "../pages/page-allocator.ts";
+import { PAGE_BYTES, type PageAllocator } from "../pages/page-allocator.ts";
 import { PageList } from "../pages/page-list.ts";
 import { PACK_PAGES, type PackRef, PagePacks } from "../pages/page-packs.ts";
 import { type PageChunk, PageSnapshot } from "../pages/page-snapshot.ts";
@@ -159,6 +159,8 @@ class FrozenPages implements FrozenState {
   /** By key group: its first page in the snapshot; and what lies beside its pages. */
   readonly #starts: readonly number[];
   readonly #beside: readonly Buffer[];
+  /** Packs of the key groups that are written, by name. */
+  readonly #referred = new Map<string, PackRef>();
   readonly #entries: readonly FrozenEntries[];
   /** The entries of the key group that is being written. */
   #writing: Generator<undefined, undefined> | null = null;
@@ -175,7 +177,7 @@ class FrozenPages implements FrozenState {
     this.#bitSteps = options.bitSteps ?? BIT_STEPS_MAX;
     this.#relieved = options.relieved;
     this.#tables = tables.length;
-    const pages = new PageList();
+    const pages = new PageList(options.owner.usedBytes / PAGE_BYTES);
     const forms: GroupForm[] = [];
     const starts: number[] = [];
     const beside: Buffer[] = [];
@@ -214,7 +216,7 @@ class FrozenPages implements FrozenState {
   }
 
   packs(): readonly PackRef[] {
-    return this.#packs.filesAt(this.#snapshot.places);
+    return [...this.#referred.values()];
   }
 
   writeGroup(keyGroup: number, out: ByteWriter): void {
@@ -224,6 +226,7 @@ class FrozenPages implements FrozenState {
     const all = places.subarray(start, this.#starts[group + 1] ?? places.length);
     const packs = this.#packs.filesAt(all);
     const numbers = new Map(packs.map((pack, n) => [pack.name, n]));
+    for (const pack of packs) this.#referred.set(pack.name, pack);
     const tables: TablePages[] = [];
     for (const form of this.#forms.slice(group * this.#tables, (group + 1) * this.#tables)) {
       const end = start + form.rows.pages + form.log.pages;

@@ -230,7 +230,7 @@ export class ManagedTable {
 
   // -------------------------------------------------------------- pages
 
-  /** Appends the pages of a group, -1 where there is none, for a table of the same spec that is to have it (T6). */
+  /** Appends the pages of a group, negative where there is none, for a table of the same spec to have it (T6). */
   formOf(group: number, pages: PageList): GroupForm {
     const rows = this.#rows.formOf(group, pages);
     return { rows, log: this.#log.formOf(group, pages), isHardened: this.#keys.isHardened(group) };

@@ -15,7 +15,7 @@ import * as at from "./row-layout.ts";
 /** Where a scan goes on: start with row -1. Groups are counted from the table's first. */
 export type RowCursor = { group: number; row: number };
 
-/** A group's row pages by ordinal, -1 where there is none, and the first of those with free slots. */
+/** How many places for row pages a group has, and the first of the pages with free slots. */
 export type RowPagesForm = { readonly pages: number; readonly open: number };
 
 const NONE = -1;
@@ -154,7 +154,7 @@ export class RowPages {
     return this.#open[group] === NONE && (this.directory.next(group) + 1) << this.layout.rowShift > at.ROW_NUMBERS_MAX;
   }
 
-  /** Appends a group's pages by ordinal, -1 where there is none, and gives what else is to be known of them. */
+  /** Appends a group's pages by ordinal, negative where there is none, and gives what else is to be known of them. */
   formOf(group: number, pages: PageList): RowPagesForm {
     this.directory.copyTo(group, pages);
     return { pages: this.directory.counts[group]!, open: this.#open[group]! };

@@ -1,6 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const FROZEN = ["src/state/managed/frozen-state.test.ts"];
+const SNAPSHOT = ["src/state/pages/page-snapshot.test.ts"];
 const SHARED = ["src/checkpoint/shared-files.model.test.ts"];
 
 /** Snapshots by pages, and the files that checkpoints share. */
@@ -8,8 +9,8 @@ export const SNAPSHOTS: readonly Mutant[] = [
   {
     name: "a page is taken after it has changed",
     file: "src/state/pages/page-allocator.ts",
-    find: "      this.#owners[this.#owner[number]!]!.taken(page, awaited);\n",
-    replace: "      queueMicrotask(() => this.#owners[this.#owner[number]!]?.taken(page, awaited));\n",
+    find: "    this.#owners[this.#owner[number]!]!.changing(page, saved);\n",
+    replace: "    queueMicrotask(() => this.#owners[this.#owner[number]!]?.changing(page, saved));\n",
     tests: FROZEN,
   },
   {
@@ -29,8 +30,57 @@ export const SNAPSHOTS: readonly Mutant[] = [
   {
     name: "a page is told to one of two snapshots that wait for it",
     file: "src/state/pages/memory-owner.ts",
-    find: "if ((awaited & (1 << taker)) !== 0) this.takers[taker]!.take(page);",
-    replace: "if ((awaited & (1 << taker)) !== 0) {\n        this.takers[taker]!.take(page);\n        return;\n      }",
+    find: "for (const watcher of this.watchers) watcher.changing(page, saved);",
+    replace: "for (const watcher of this.watchers) return watcher.changing(page, saved);",
+    tests: FROZEN,
+  },
+  {
+    name: "a snapshot begins and freezes nothing",
+    file: "src/state/pages/page-snapshot.ts",
+    find: "    allocator.freezeHeld();\n",
+    replace: "",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "a page that a completed checkpoint has is copied when it changes before its turn",
+    file: "src/state/pages/page-snapshot.ts",
+    find: "this.#isReferred(saved) ? saved : this.#put(page, false);",
+    replace: "this.#put(page, false);",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "a page that a snapshot refers to is not counted",
+    file: "src/state/pages/page-snapshot.ts",
+    find: "    packs.count(saved, this.#uses);\n    return true;",
+    replace: "    return true;",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "a snapshot that is given up forgets where the pages are known to lie that it has not come to",
+    file: "src/state/pages/page-snapshot.ts",
+    find: "      if (saved !== 0) packs.count(saved, this.#uses);\n",
+    replace: "",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "a snapshot that has ended goes on copying what changes",
+    file: "src/state/pages/page-snapshot.ts",
+    find: "    owner.watchers.delete(this);\n",
+    replace: "",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "what one snapshot saves while another one is under way is not counted by that",
+    file: "src/state/pages/page-packs.ts",
+    find: "    for (const uses of this.#counting) uses[pack.slot]! += 1;\n",
+    replace: "    this.#counting.forEach(() => 0);\n",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "packs that key groups refer to are not told",
+    file: "src/state/store/store-pages.ts",
+    find: "    for (const pack of packs) this.#referred.set(pack.name, pack);\n",
+    replace: "",
     tests: FROZEN,
   },
   {
