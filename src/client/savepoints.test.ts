@@ -10,7 +10,7 @@ function setUp() {
   const env = new SimEnv({ seed: 1 });
   const savepoints = new Savepoints({
     env,
-    ...{ configuration: null as never, plan: null as never, master: null as never },
+    ...{ configuration: null as never, plan: null as never, master: { checkpointing: null } as never },
     jobId: "0".repeat(32) as JobId,
     checkpoints: { cwd: "/", savepointDirectory: TARGETS, directory: { path: "/checkpoints" } } as never,
     log: () => undefined,
@@ -21,7 +21,7 @@ function setUp() {
     await env.runUntilIdle();
     return asked;
   };
-  return { env, ask };
+  return { env, ask, savepoints };
 }
 
 const codeOf = (asked: PromiseSettledResult<unknown> | undefined): string =>
@@ -46,4 +46,16 @@ test("a stop whose savepoint has no place, or that is given up, leaves the next 
   await env.runUntilIdle();
   await givenUp;
   assert.deepEqual((await ask("/second")).map(codeOf), ["taken"]);
+});
+
+test("why there is no savepoint is told, also where nothing can be removed of it", async () => {
+  const { env, ask, savepoints } = setUp();
+  const [asked] = await ask("/first");
+  assert.ok(asked?.status === "fulfilled");
+  env.disk.faults.fail = (operation) => (operation === "remove" ? "DISK_IO" : null);
+  const told = Promise.allSettled([asked.value.written]);
+  const ended = savepoints.end({ outcome: "failed", error: null });
+  await env.runUntilIdle();
+  await ended;
+  assert.deepEqual((await told).map(codeOf), ["SAVEPOINT_ABORTED"]);
 });

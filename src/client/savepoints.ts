@@ -84,7 +84,7 @@ export class Savepoints {
       giveUp: () => {
         this.#wanted = null;
         this.#isLastAsked = false;
-        return savepointAbort(this.#options.env.disk, target);
+        return this.#abort(target);
       },
     };
   }
@@ -119,7 +119,7 @@ export class Savepoints {
         await release();
       }
     } catch (error) {
-      await savepointAbort(env.disk, target);
+      await this.#abort(target);
       throw error;
     }
   }
@@ -129,7 +129,7 @@ export class Savepoints {
     const startedMs = env.clock.monotonicMs();
     const id = master.checkpointing?.completed.at(-1);
     if (outcome === "failed" || id === undefined) {
-      await savepointAbort(env.disk, target);
+      await this.#abort(target);
       const why = error === null ? "the job has ended before any checkpoint" : `the job has failed: ${error.message}`;
       throw new ExternalError("SAVEPOINT_ABORTED", `there is no savepoint: ${why}`, {
         fix: "start the job again, which goes on from its newest checkpoint, and stop it once it runs",
@@ -153,6 +153,11 @@ export class Savepoints {
     const took = aboutText(env.clock.monotonicMs() - startedMs);
     log(`savepoint ${savepoint.path} is there (${memorySizeText(savepoint.bytes)}, took ${took})`);
     return savepoint;
+  }
+
+  /** Why there is none is what counts, and not that something is left of it. */
+  async #abort(target: SavepointTarget): Promise<void> {
+    await savepointAbort(this.#options.env.disk, target).catch(() => undefined);
   }
 
   /** P2 */
