@@ -116,8 +116,8 @@ export class CheckpointDriver {
   #timer: TimerHandle | null = null;
   #storing: Promise<void> = Promise.resolve();
   readonly #waiters = new Map<CheckpointId, Waiter>();
-  /** Its sources are ended ahead of their end. */
-  #drained: boolean;
+  /** "asked": its sources are told to end ahead of their end. "over": it began from where they had. */
+  #drained: "asked" | "over" | null;
   #isFinalKept = false;
 
   constructor(options: CheckpointDriverOptions) {
@@ -125,7 +125,7 @@ export class CheckpointDriver {
     this.#state = options.state;
     const { tasks, graph, restored } = options;
     this.#commits = !isBounded(graph.plan);
-    this.#drained = restored?.metadata.drained === true;
+    this.#drained = restored?.metadata.drained === true ? "over" : null;
     this.#committables = restored === null ? Committables.none : uncommittedOf(graph, restored);
     this.#tasks = tasks;
     this.#places = this.#placesOf(tasks);
@@ -173,6 +173,7 @@ export class CheckpointDriver {
     const sinks = new Set(again.flatMap(({ id }) => this.#place(id).sinks));
     const prepared = restored === null ? Committables.none : uncommittedOf(graph, restored);
     this.#committables = this.#committables.replaced(sinks, prepared);
+    this.#drained = restored?.metadata.drained === true ? "over" : null; // An older one may not be.
   }
 
   ask(what: CheckpointKind): void {
@@ -184,9 +185,9 @@ export class CheckpointDriver {
     this.#isFinalKept = true;
   }
 
-  /** The final checkpoint says so. */
+  /** Checkpoints say so once all tasks have come to their end. */
   drain(): void {
-    this.#drained = true;
+    this.#drained ??= "asked";
   }
 
   /** Takes one now. Rejects with SAVEPOINT_ABORTED when it is given up. */
@@ -280,7 +281,7 @@ export class CheckpointDriver {
         postAll({ kind: "goOn" });
         break;
       case "store":
-        this.#storing = this.#storing.then(() => this.#store(decision.id, decision.what));
+        this.#storing = this.#storing.then(() => this.#store(decision.id));
         break;
       case "complete":
         this.#complete(decision.id, decision.what);
@@ -304,10 +305,10 @@ export class CheckpointDriver {
     }
   }
 
-  async #store(id: CheckpointId, what: CheckpointKind): Promise<void> {
+  async #store(id: CheckpointId): Promise<void> {
     const { store } = this.#options;
     try {
-      const metadata = this.#metadata(id, what);
+      const metadata = this.#metadata(id);
       this.#underWay.get(id)!.metadata = metadata;
       await store.complete(metadata);
       this.#tell({ kind: "stored", id, nowMs: this.#nowMs() });
@@ -317,17 +318,19 @@ export class CheckpointDriver {
     }
   }
 
-  #metadata(id: CheckpointId, what: CheckpointKind): CheckpointMetadata {
+  #metadata(id: CheckpointId): CheckpointMetadata {
     const { graph, job, env } = this.#options;
     const underWay = this.#underWay.get(id)!;
     const parts = { ...underWay, id, committables: this.#committables };
+    const operators = operatorStates(graph, this.#tasks, parts);
+    const isAtEnd = operators.every(({ subtasks }) => subtasks.every(({ finished }) => finished));
     return {
       ...{ id, jobId: job.jobId, jobName: graph.plan.name },
       kind: "checkpoint",
-      ...(what === "final" && this.#drained && { drained: true }),
+      ...((this.#drained === "over" || (this.#drained === "asked" && isAtEnd)) && { drained: true }),
       completedAt: new Date(env.clock.nowMs()).toISOString(),
       ...{ planHash: job.planHash, planText: job.planText },
-      operators: operatorStates(graph, this.#tasks, parts),
+      operators,
       files: filesOf(parts),
     };
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Job, jobBuild } from "../../api/job.ts";
 import type { CheckpointId } from "../../base/ids.ts";
+import type { CheckpointMetadata } from "../../checkpoint/format/metadata.ts";
 import { blackhole } from "../../connectors/blackhole/index.ts";
 import { datagen, gen } from "../../connectors/datagen/index.ts";
 import { jobGraphOf } from "../../graph/job-graph.ts";
@@ -26,13 +27,17 @@ const jobOf = (bounded: boolean): Job =>
   });
 
 /** One task runs; the store has a checkpoint once it is told so. */
-async function setUp(bounded: boolean) {
+async function setUp(bounded: boolean, onLast: () => void = never) {
   const { plan } = await jobBuild(jobOf(bounded), {}, { parallelism: 1, maxParallelism: null, preAggregation: false });
   const graph = jobGraphOf(plan, { chaining: true });
   const storing: (() => void)[] = [];
+  const metadata: CheckpointMetadata[] = [];
   const world = { isUp: true, commits: [] as CommitTry[], released: 0 };
   const store = {
-    complete: () => new Promise<void>((resolve) => storing.push(resolve)),
+    complete: (each: CheckpointMetadata) => {
+      metadata.push(each);
+      return new Promise<void>((resolve) => storing.push(resolve));
+    },
     hold: () => async () => {
       world.released += 1;
     },
@@ -51,7 +56,7 @@ async function setUp(bounded: boolean) {
     },
     ...{ commitRetries: 1, slotOf: () => 0, isUp: () => world.isUp },
     ...{ postAll: () => undefined, commit: (commit: CommitTry) => world.commits.push(commit) },
-    ...{ onLastPrepared: never, onStopped: never, fail: never },
+    ...{ onLastPrepared: onLast, onStopped: never, fail: never },
   });
   checkpoints.start();
   /** The task acknowledges the checkpoint, with something to commit. */
@@ -69,7 +74,7 @@ async function setUp(bounded: boolean) {
     for (const each of storing.splice(0)) each();
     await new Promise(setImmediate);
   };
-  return { checkpoints, world, acknowledge, stored };
+  return { checkpoints, world, metadata, acknowledge, stored };
 }
 
 const ENDS = {
@@ -105,3 +110,27 @@ for (const bounded of [false, true]) {
     });
   }
 }
+
+test("a job that was drained says so in each checkpoint that it takes at its end, and in none before", async () => {
+  const { checkpoints, metadata, acknowledge, stored } = await setUp(false, () => undefined);
+  checkpoints.drain();
+  checkpoints.checkpoint();
+  acknowledge(1);
+  checkpoints.prepared({ slot: 0, task: TASK.id, sinks: [{ sink: "out", committables: ["last"] }] }, true);
+  const coordinated = (id: number): void =>
+    checkpoints.onReport({ kind: "coordinated", checkpoint: id as CheckpointId, vertex: 0, uid: "in", state: null });
+  await stored();
+  coordinated(2);
+  await stored();
+  void checkpoints.take().catch(() => undefined); // What the last one shows is not all committed.
+  coordinated(3);
+  await stored();
+  assert.deepEqual(
+    metadata.map(({ id, drained }) => [id, drained === true]),
+    [
+      [1, false],
+      [2, true],
+      [3, true],
+    ],
+  );
+});

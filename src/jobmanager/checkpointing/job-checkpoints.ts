@@ -140,7 +140,7 @@ export class JobCheckpointing {
     this.#driver.ask("periodic");
   }
 
-  /** The final checkpoint says that its input was ended ahead of its end. */
+  /** Checkpoints that are taken when it is over say that its input was ended ahead of its end. */
   drain(): void {
     this.#driver.drain();
   }
