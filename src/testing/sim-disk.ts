@@ -187,8 +187,8 @@ export class SimDisk implements Disk {
     return entry?.kind === "file" ? entry.bytes.slice(0, entry.size) : null;
   }
 
-  /** Paths of all files, sorted. */
-  paths(): string[] {
+  /** Paths of all files in a directory, sorted. */
+  paths(under = "/"): string[] {
     const found: string[] = [];
     const visit = (directory: SimDirectory, prefix: string): void => {
       for (const [name, entry] of directory.entries) {
@@ -196,7 +196,8 @@ export class SimDisk implements Disk {
         else visit(entry, `${prefix}/${name}`);
       }
     };
-    visit(this.#root, "");
+    const entry = this.#find(under);
+    if (entry?.kind === "directory") visit(entry, under === "/" ? "" : under);
     return found.sort();
   }
 

@@ -205,9 +205,9 @@ export class SimInvariants {
     if (run?.master.state.commitsBegan === true && !isBounded(run.plan)) return;
     // Without a pointer all that have metadata count.
     const pointed = idIn(this.#disk.durable(`${this.#directory}/latest`)) || Infinity;
-    for (const path of this.#disk.paths()) {
+    for (const path of this.#disk.paths(this.#directory)) {
       const id = Number(/\/chk-(\d+)\/_metadata$/.exec(path)?.[1] ?? Infinity);
-      if (!path.startsWith(this.#directory) || id > pointed) continue;
+      if (id > pointed) continue;
       const metadata = this.#disk.durable(path);
       if (metadata !== null && Buffer.from(metadata).includes(hidden)) return;
     }

@@ -555,7 +555,9 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
   });
 
   test("a builder that never returns ends the command with its line", async () => {
-    const file = write(inJob("for (let n = 0; n >= 0; n += 1) Math.sqrt(n);"));
+    const file = write(
+      inJob("for (let n = 0; n >= 0; n += 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);"),
+    );
     const { code, stderr } = await millrace(["explain", file, "-D", "millrace.task.watchdog-timeout=5s"], { cwd });
     assert.equal(code, 2, stderr);
     assert.match(stderr, new RegExp(`^✗ FUNCTION_NEVER_RETURNED.*\\n {3}${file}:3:`));
@@ -565,7 +567,7 @@ describe("a job file that is wrong", { concurrency: 2 }, () => {
     const spins = write(
       inJob(
         `env.from("a", ${ROWS}).map((r) => {`,
-        "for (let n = 0; r.id === 7; n += 1) Math.sqrt(n);",
+        "for (let n = 0; r.id === 7; n += 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);",
         'return r; }).to("b", blackhole());',
       ),
     );
