@@ -122,4 +122,15 @@ describe("faults of the simulated disk", () => {
     await rejectsWith("DISK_READ_ONLY", "/f", () => simulate(env, () => env.disk.remove("/f")));
     assert.equal(await simulate(env, () => readText(env.disk, "/f")), "kept");
   });
+
+  test("what is wiped is gone for good, with its room, whatever was not durable", async () => {
+    const env = new SimEnv({ seed: 1 });
+    env.disk.put("/job/chk-1/_metadata", "12345");
+    env.disk.put("/other", "123");
+    await simulate(env, () => env.disk.rename("/job/chk-1/_metadata", "/job/latest"));
+    env.disk.wipe("/job");
+    assert.deepEqual([env.disk.paths(), env.disk.usedBytes], [["/other"], 3]);
+    env.disk.crash();
+    assert.deepEqual([env.disk.paths(), env.disk.usedBytes], [["/other"], 3]);
+  });
 });

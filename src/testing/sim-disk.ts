@@ -149,6 +149,15 @@ export class SimDisk implements Disk {
     this.#makeDurable(directory);
   }
 
+  /** Removes a directory with all that is in it, durably and at once; does nothing where there is none. */
+  wipe(path: string): void {
+    const [parent, name] = this.#parent("remove", path);
+    for (const file of this.paths(path)) this.#usedBytes -= this.get(file)!.length;
+    this.#makeDurable(parent);
+    parent.entries.delete(name);
+    parent.durable.delete(name);
+  }
+
   /** Bytes of all files together. */
   get usedBytes(): number {
     return this.#usedBytes;

@@ -4,9 +4,10 @@ import type { SeededRandom } from "../base/seeded-random.ts";
 import type { FromSlot } from "../protocol/slot-messages.ts";
 import type { DiskErrorCode } from "../storage/disk-error.ts";
 import type { DiskOperation } from "./sim-disk.ts";
-import { FAULT_CELLS, FAULT_KINDS, type Fault, type FaultKind } from "./sim-fault-plan.ts";
+import { FAULT_CELLS, type Fault, type FaultKind } from "./sim-fault-plan.ts";
 import type { SimMachine } from "./sim-machine.ts";
-import { PHASES, type Phase, type SimPhases } from "./sim-phases.ts";
+import type { Phase, SimPhases } from "./sim-phases.ts";
+import type { SimSavepoints } from "./sim-savepoints.ts";
 import type { SimSlot } from "./sim-slots.ts";
 
 /** How often each fault happened in each phase. */
@@ -25,12 +26,6 @@ export class FaultCells {
   /** Cells that are possible and in which nothing happened. */
   empty(): readonly string[] {
     return FAULT_CELLS.map(({ kind, phase }) => `${kind} ${phase}`).filter((cell) => !this.#counts.has(cell));
-  }
-
-  /** Kinds of faults, and phases, of which nothing happened at all. */
-  never(): readonly string[] {
-    const seen = new Set([...this.#counts.keys()].flatMap((cell) => cell.split(" ")));
-    return [...FAULT_KINDS, ...PHASES].filter((name) => !seen.has(name));
   }
 
   /** By fault, then by phase. */
@@ -53,10 +48,16 @@ const STARTS_MAX = 8;
 /** A process that has begun while faults were to come ends after so many events, if nothing else ends it. */
 const EVENTS_MAX = 20_000;
 const TIMES_MAX = 30;
+/** Whoever starts the next process takes an older savepoint for that. */
+const BACK_MIN = 0.6;
 const DAY_MS = 86_400_000;
 /** The watchdog has to look before that. */
 const HANG_MS = 60_000;
 const OPERATIONS: readonly DiskOperation[] = ["append", "sync", "rename", "open", "remove"];
+
+/** Kinds that happen to what is done: one that is aimed waits for that. */
+const WAITING: ReadonlySet<FaultKind> = new Set(["throw", "io", "fsync", "full", "slow"]);
+const AILING = /^\/(checkpoints|savepoints|out)/;
 
 /** Something that goes on for some operations of the disk. */
 type Ailment = { readonly fault: Fault; readonly path: RegExp; left: number };
@@ -66,8 +67,6 @@ export class SimFaults {
   readonly cells = new FaultCells();
   readonly #random: SeededRandom;
   readonly #slots = new Set<SimSlot>();
-  /** Those that have looked for work: until then nobody expects that they move. */
-  readonly #moving = new Set<SimSlot>();
   readonly #visits = new Map<Phase, number>();
   /** Of moments that are counted: operations, and what slots say. */
   readonly #seen = new Map<Fault, number>();
@@ -77,6 +76,7 @@ export class SimFaults {
   #fullLeft = 0;
   #machine: SimMachine | null = null;
   #phases: SimPhases | null = null;
+  #savepoints: SimSavepoints | null = null;
   #phase: Phase = "opening";
   #eventsInPhase = 0;
   #events = 0;
@@ -103,9 +103,10 @@ export class SimFaults {
   }
 
   /** A machine on which the job will be started, again and again. */
-  attach(machine: SimMachine, phases: SimPhases): void {
+  attach(machine: SimMachine, phases: SimPhases, savepoints: SimSavepoints): void {
     this.#machine = machine;
     this.#phases = phases;
+    this.#savepoints = savepoints;
     const { faults } = machine.env.disk;
     faults.fail = (operation, path) => this.#failure(operation, path);
     faults.slow = (operation, path) => this.#slowness(operation, path);
@@ -116,7 +117,6 @@ export class SimFaults {
   /** A process starts. */
   begin(start: number): void {
     this.#slots.clear();
-    this.#moving.clear();
     this.#events = 0;
     this.#dying = null;
     this.#enter("opening");
@@ -143,8 +143,8 @@ export class SimFaults {
   /** Within a user's function. */
   readonly pass = (): void => {
     this.#calls += 1;
-    if (this.#throws === 0) return;
-    this.#throws -= 1;
+    if (this.#throws === 0 && this.#aimed("throw") === null) return;
+    this.#throws = Math.max(0, this.#throws - 1);
     this.#happened("throw");
     throw new Error(`user code gives up at call ${this.#calls}`);
   };
@@ -163,12 +163,10 @@ export class SimFaults {
 
   ended(slot: SimSlot): void {
     this.#slots.delete(slot);
-    this.#moving.delete(slot);
   }
 
   /** What becomes of a slot that says this. */
-  says({ kind }: FromSlot, slot: SimSlot): "heard" | "unheard" | null {
-    if (kind !== "ready") this.#moving.add(slot);
+  says({ kind }: FromSlot): "heard" | "unheard" | null {
     for (const fault of this.#pending) {
       const { at } = fault;
       if (!("says" in at) || at.says !== kind || !this.#isNth(fault, at.nth)) continue;
@@ -185,9 +183,26 @@ export class SimFaults {
     this.#visits.set(phase, (this.#visits.get(phase) ?? 0) + 1);
   }
 
-  #isDue({ at }: Fault): boolean {
+  #isDue({ at, kind }: Fault): boolean {
+    if ("aim" in at) return at.aim === this.#phase && !WAITING.has(kind) && this.#canHappen(kind);
     if (!("phase" in at) || at.phase !== this.#phase) return false;
     return this.#eventsInPhase >= at.events && (this.#visits.get(at.phase) ?? 0) >= at.visit;
+  }
+
+  /** Whether there is what it takes, so that one that is aimed does not wait any longer. */
+  #canHappen(kind: FaultKind): boolean {
+    if (kind === "slot" || kind === "hang") return this.#slotsFor(kind).length > 0;
+    if (kind === "flip") return this.#rotting().length > 0;
+    return true;
+  }
+
+  /** One that waits for this to be done in the phase that there is; it does so no more. */
+  #aimed(kind: FaultKind): Fault | null {
+    if (this.#pending.length === 0) return null;
+    const phase = this.#phases?.current() ?? "opening";
+    const fault = this.#pending.find((each) => each.kind === kind && "aim" in each.at && each.at.aim === phase) ?? null;
+    if (fault !== null) this.#pending = this.#pending.filter((each) => each !== fault);
+    return fault;
   }
 
   #isNth(fault: Fault, nth: number): boolean {
@@ -213,10 +228,17 @@ export class SimFaults {
       case "power":
         if (this.#dying === null) this.#happened(kind);
         this.#dying ??= kind;
+        if (kind === "process" && size > BACK_MIN) this.#savepoints?.goBack(size);
         break;
       case "stop":
         this.#happened(kind);
         this.#phases?.run?.stop();
+        break;
+      case "savepoint":
+      case "move":
+      case "drain":
+        this.#happened(kind);
+        this.#savepoints?.ask(kind, size);
         break;
       case "slot":
       case "hang":
@@ -226,11 +248,10 @@ export class SimFaults {
         this.#throws += 1;
         break;
       case "full":
-        env.disk.faults.capacityBytes = env.disk.usedBytes + Math.floor(300 * size);
-        this.#fullLeft = times(size);
+        this.#fill(size, Math.floor(300 * size));
         break;
       case "flip":
-        if (size < 0.5) this.#ail(fault, /^\/checkpoints/);
+        if (size < 0.5 && !("aim" in fault.at)) this.#ail(fault, /^\/checkpoints/);
         else this.#rot();
         break;
       case "clock":
@@ -242,12 +263,12 @@ export class SimFaults {
         cutter.cutAll();
         break;
       default:
-        this.#ail(fault, this.#random.next() < 0.6 ? /^\/checkpoints/ : /^\/out/);
+        this.#ail(fault, this.#random.next() < 0.6 ? /^\/(checkpoints|savepoints)/ : /^\/out/);
     }
   }
 
   #endSlot(kind: "slot" | "hang"): void {
-    const slots = [...(kind === "slot" ? this.#slots : this.#moving)];
+    const slots = this.#slotsFor(kind);
     const slot = slots[this.#random.below(slots.length)];
     if (slot === undefined) return;
     this.#happened(kind);
@@ -257,18 +278,38 @@ export class SimFaults {
     if (kind === "hang") this.#machine?.env.timers.after(HANG_MS, () => undefined);
   }
 
+  #slotsFor(kind: "slot" | "hang"): readonly SimSlot[] {
+    return [...this.#slots].filter(({ hasLooked }) => kind === "slot" || hasLooked);
+  }
+
   #ail(fault: Fault, path: RegExp): void {
     this.#ailing.push({ fault, path, left: times(fault.size) });
   }
 
   #rot(): void {
     const { disk } = this.#machine!.env;
-    const paths = disk.paths().filter((path) => path.startsWith("/checkpoints/"));
+    const paths = this.#rotting();
     const path = paths[this.#random.below(paths.length)];
     if (path !== undefined && disk.rot(path)) this.#happened("flip");
   }
 
+  #rotting(): readonly string[] {
+    return this.#machine!.env.disk.paths("/checkpoints");
+  }
+
+  #fill(size: number, bytesLeft: number): void {
+    const { disk } = this.#machine!.env;
+    disk.faults.capacityBytes = disk.usedBytes + bytesLeft;
+    this.#fullLeft = times(size);
+  }
+
   #ails(kind: FaultKind, operation: DiskOperation, path: string): boolean {
+    const aimed = canAil(kind, operation) && AILING.test(path) ? this.#aimed(kind) : null;
+    if (aimed !== null) {
+      if (aimed.size > 0.5) this.#ail(aimed, AILING);
+      this.#happened(kind);
+      return true;
+    }
     for (const ailment of this.#ailing) {
       const { fault } = ailment;
       if (fault.kind !== kind || !ailment.path.test(path) || !touches(fault, operation)) continue;
@@ -281,22 +322,31 @@ export class SimFaults {
   }
 
   #failure(operation: DiskOperation, path: string): DiskErrorCode | null {
+    const full = operation === "append" ? this.#aimed("full") : null;
+    if (full !== null) this.#fill(full.size, 0);
     if (operation === "append" && this.#fullLeft > 0) {
       this.#fullLeft -= 1;
       if (this.#fullLeft === 0) this.#machine!.env.disk.faults.capacityBytes = Number.POSITIVE_INFINITY;
     }
-    if (this.#ailing.length === 0) return null;
+    if (this.#ailing.length === 0 && this.#pending.length === 0) return null;
     return this.#ails("fsync", operation, path) || this.#ails("io", operation, path) ? "DISK_IO" : null;
   }
 
   #slowness(operation: DiskOperation, path: string): number {
-    if (this.#ailing.length === 0 || !this.#ails("slow", operation, path)) return 0;
+    if ((this.#ailing.length === 0 && this.#pending.length === 0) || !this.#ails("slow", operation, path)) return 0;
     return this.#random.next() * 3_000;
   }
 }
 
 function times(size: number): number {
   return Math.floor(TIMES_MAX ** size);
+}
+
+/** What one of the kind happens to, at its first chance. */
+function canAil(kind: FaultKind, operation: DiskOperation): boolean {
+  if (kind === "fsync") return operation === "sync";
+  if (kind === "io") return OPERATIONS.includes(operation);
+  return kind === "slow";
 }
 
 /** Which operations: of one kind of fault some fail and others do not. */

@@ -6,7 +6,8 @@
 //   W3. A checkpoint is completed when each task that runs has acknowledged it, and the pointer that names it, or a
 //       later one, is durable, with its metadata (I6).
 //   W4. While a checkpoint is taken no split is handed out between the snapshot of its coordinator and "goOn" (I15).
-//   W5. What becomes visible is in a durable checkpoint that the durable pointer names, or in an earlier one (I2).
+//   W5. What becomes visible is in a durable checkpoint that the durable pointer names, or in an earlier one (I2), or
+//       in a savepoint.
 //   W6. The pointer only goes forward.
 //   W7. A checkpoint that the job retains is not removed (I6).
 //   W8. When a job is over, nothing of the memory pools is held (I13).
@@ -20,6 +21,7 @@ import type { CheckpointingState } from "../jobmanager/checkpointing/coordinator
 import type { FromSlot, TaskId, ToSlot } from "../protocol/slot-messages.ts";
 import type { DiskOperation, SimDisk } from "./sim-disk.ts";
 import type { SimPhases } from "./sim-phases.ts";
+import { SAVEPOINTS } from "./sim-savepoints.ts";
 import type { SimSlot } from "./sim-slots.ts";
 
 type OpenTask = {
@@ -205,9 +207,11 @@ export class SimInvariants {
     if (run?.master.state.commitsBegan === true && !isBounded(run.plan)) return;
     // Without a pointer all that have metadata count.
     const pointed = idIn(this.#disk.durable(`${this.#directory}/latest`)) || Infinity;
-    for (const path of this.#disk.paths(this.#directory)) {
-      const id = Number(/\/chk-(\d+)\/_metadata$/.exec(path)?.[1] ?? Infinity);
-      if (id > pointed) continue;
+    const isCounted = (path: string): boolean =>
+      Number(/\/chk-(\d+)\/_metadata$/.exec(path)?.[1] ?? Infinity) <= pointed;
+    const checkpoints = this.#disk.paths(this.#directory).filter(isCounted);
+    const savepoints = this.#disk.paths(SAVEPOINTS).filter((path) => path.endsWith("/_metadata"));
+    for (const path of [...checkpoints, ...savepoints]) {
       const metadata = this.#disk.durable(path);
       if (metadata !== null && Buffer.from(metadata).includes(hidden)) return;
     }
@@ -238,6 +242,6 @@ export function pointedName(pointer: Uint8Array): string | undefined {
 }
 
 /** What a pointer names; 0: there is none; Infinity: it is damaged, and all that is there counts. */
-function idIn(pointer: Uint8Array | null): number {
+export function idIn(pointer: Uint8Array | null): number {
   return pointer === null ? 0 : Number(pointedName(pointer)?.slice("chk-".length) ?? Infinity);
 }

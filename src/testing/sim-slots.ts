@@ -7,6 +7,8 @@ import type { SlotHandle, SlotRunner, SlotStart } from "../taskmanager/runner/sl
 /** The thread of a slot. */
 export type SimSlot = {
   readonly index: number;
+  /** It has looked for work: until then nobody expects that it moves. */
+  readonly hasLooked: boolean;
   /** Its thread ends; once. */
   die(): void;
   /** It does nothing more and says nothing more, until somebody ends it. */
@@ -37,6 +39,9 @@ export function watchedSlots(runner: SlotRunner, watch: SimSlotWatch): SlotRunne
       };
       const slot: SimSlot = {
         index: start.index,
+        get hasLooked() {
+          return Atomics.load(new Int32Array(start.progress), start.index) !== 0;
+        },
         die: () => {
           if (end("ended")) void handle.terminate().then(() => onExit({ kind: "exit", code: 137, error: null }));
         },

@@ -16,9 +16,10 @@ import type { JobResult } from "../jobmanager/job-master.ts";
 import { ambientTrap } from "./ambient-trap-node.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import type { SimFaults } from "./sim-faults.ts";
-import { pointedName, SimInvariants } from "./sim-invariants.ts";
+import { idIn, pointedName, SimInvariants } from "./sim-invariants.ts";
 import { type ProcessOptions, SimMachine } from "./sim-machine.ts";
 import { SimPhases } from "./sim-phases.ts";
+import { SimSavepoints } from "./sim-savepoints.ts";
 import type { SimBreaks } from "./sim-transport.ts";
 
 export type StartsOptions = Omit<ProcessOptions, "parallelism" | "config" | "slots" | "parted"> & {
@@ -34,15 +35,16 @@ export type StartsOptions = Omit<ProcessOptions, "parallelism" | "config" | "slo
   readonly stopsMs?: readonly number[];
   readonly prepare?: (disk: SimDisk) => void;
   /**
-   * What is on the disk when a process has ended, as it has left it; throws when it should not be so. `passedOver`: a
-   * damaged checkpoint was, and what came after an older one has gone, to come again.
+   * What is on the disk when a process has ended, as it has left it; throws when it should not be so. `wentBack`: what
+   * came after an older checkpoint or savepoint has gone, to come again, for a damaged one was passed over or its user
+   * has started the job from an older one.
    */
-  readonly onEnded?: (disk: SimDisk, newest: NewestCheckpoint, passedOver: boolean) => void;
+  readonly onEnded?: (disk: SimDisk, newest: NewestCheckpoint, wentBack: boolean) => void;
   /** The same when the job has come to its end. */
   readonly onOver?: (disk: SimDisk) => void;
 };
 
-/** "damaged": it cannot be read, for now or for good. */
+/** As long as a job has none, the savepoint that it has started from. "damaged": it cannot be read now, or for good. */
 export type NewestCheckpoint = CheckpointMetadata | "damaged" | null;
 
 export type Starts = {
@@ -58,8 +60,9 @@ const STARTS_MAX = 100;
 /** Of one process. */
 const EVENTS_MAX = 200_000;
 
-/** What a start with another parallelism does not refuse. */
+/** What a start with another parallelism does not refuse: after the second in a row all are tried in turn. */
 const MENDED_BY_STARTS: ReadonlySet<string> = new Set(["CHECKPOINT_PARTLY_FINISHED"]);
+const PARALLELISM_MAX = 4;
 
 type Ended =
   | { readonly kind: "ended"; readonly result: JobResult }
@@ -75,10 +78,10 @@ export async function simulateStarts(job: Job, options: StartsOptions): Promise<
     for (let start = 0; ; start += 1) {
       assert(start < STARTS_MAX, "the job does not come to its end, however often it is started (Y5)");
       const hasEnded = await process.run(start);
-      const newest = newestCheckpoint(env.disk);
+      const newest = process.newest(hasEnded);
       const isOver = hasEnded && newest !== "damaged";
       process.checkNewest(newest, isOver);
-      onEnded?.(env.disk, newest, process.passedOver);
+      onEnded?.(env.disk, newest, process.wentBack);
       if (!isOver) continue;
       const { log } = process;
       onOver?.(env.disk);
@@ -92,12 +95,14 @@ export async function simulateStarts(job: Job, options: StartsOptions): Promise<
 class Processes {
   readonly machine: SimMachine;
   readonly log: string[] = [];
-  passedOver = false;
+  #passedOver = false;
   readonly #job: Job;
   readonly #options: StartsOptions;
   readonly #phases = new SimPhases();
   readonly #invariants: SimInvariants;
+  readonly #savepoints: SimSavepoints;
   #newest = 0;
+  #refusals = 0;
   /** For good. */
   #isStopped = false;
 
@@ -108,11 +113,22 @@ class Processes {
     const { faults } = options;
     const { disk } = this.machine.env;
     this.#invariants = new SimInvariants(disk, CHECKPOINTS, this.#phases);
-    faults.attach(this.machine, this.#phases);
+    this.#savepoints = new SimSavepoints({
+      ...{ disk, directory: CHECKPOINTS, pointed: () => idIn(disk.durable(`${CHECKPOINTS}/latest`)) },
+      note: (line) => this.#note(line),
+      onWrong: (error) => {
+        this.#wrong ??= error;
+      },
+    });
+    faults.attach(this.machine, this.#phases, this.#savepoints);
     disk.faults.onDone = (operation, path) => {
       this.#guarded(() => this.#invariants.done(operation, path));
       faults.done(operation, path);
     };
+  }
+
+  get wentBack(): boolean {
+    return this.#passedOver || this.#savepoints.wentBack;
   }
 
   /** What is wrong is told between two events, and not to the engine, which might take it for a fault. */
@@ -123,12 +139,14 @@ class Processes {
     const { env, cutter } = this.machine;
     const { faults, seed } = this.#options;
     this.#isStopped = false;
+    this.#note(`start ${start}`);
+    const from = this.#savepoints.begin(() => newestCheckpoint(env.disk) !== null);
+    if (this.#savepoints.wentBack) this.#newest = 0;
     this.#phases.begin();
     this.#invariants.begin();
     faults.begin(start);
-    this.#note(`start ${start}`);
     let ended: Ended | null = null;
-    void this.#started(start).then(
+    void this.#started(start, from).then(
       (result) => {
         ended = { kind: "ended", result };
       },
@@ -166,6 +184,7 @@ class Processes {
 
   #refused(error: unknown): false {
     if (!(error instanceof EngineError) || (error.domain === "user" && !MENDED_BY_STARTS.has(error.code))) throw error;
+    if (MENDED_BY_STARTS.has(error.code)) this.#refusals += 1;
     this.#note(`is refused: ${error.code} ${error.message}`);
     this.#heal(error);
     return false;
@@ -176,6 +195,14 @@ class Processes {
     if (error?.code === "CHECKPOINT_NONE_READABLE") this.machine.env.disk.heal();
   }
 
+  /** What the job would go on from, or has come to its end with. */
+  newest(hasEnded: boolean): NewestCheckpoint {
+    const own = newestCheckpoint(this.machine.env.disk);
+    this.#savepoints.ended(own !== null || hasEnded);
+    const { origin } = this.#savepoints;
+    return own ?? (hasEnded && origin?.drained !== true ? null : origin);
+  }
+
   /** Y6 */
   checkNewest(newest: NewestCheckpoint, isOver: boolean): void {
     this.#note(`checkpoint ${newest === "damaged" ? newest : (newest?.id ?? 0)}`);
@@ -184,13 +211,13 @@ class Processes {
     this.#newest = isOver ? 0 : (newest?.id ?? 0);
   }
 
-  async #started(start: number): Promise<JobResult> {
+  async #started(start: number, from: Readonly<Record<string, string>>): Promise<JobResult> {
     const { env } = this.machine;
     const { faults, parallelism } = this.#options;
     const own = {
       ...this.#options,
-      config: { ...this.#options.config(faults.isOver), [OPTIONS.checkpointDirectory.key]: CHECKPOINTS },
-      parallelism: parallelism(start),
+      config: { ...this.#options.config(faults.isOver), [OPTIONS.checkpointDirectory.key]: CHECKPOINTS, ...from },
+      parallelism: this.#refusals < 2 ? parallelism(start) : 1 + (this.#refusals % PARALLELISM_MAX),
       slots: this.#slots(),
     };
     const process = await this.machine.process(this.#job, own);
@@ -198,14 +225,16 @@ class Processes {
     const { plan } = planned.graph;
     const log = (line: string): void => {
       this.#note(line);
-      if (/^checkpoint \d+ cannot be restored/.test(line)) this.passedOver = true;
+      if (/^checkpoint \d+ cannot be restored/.test(line)) this.#passedOver = true;
     };
     const claimed = await planned.claim(env.disk);
     const checkpoints = await checkpointsOpen({ ...{ env, cwd: "/", plan, configuration, log }, fresh: false });
     assert(checkpoints !== null, "the job has a checkpoint directory");
     this.#note(`parallelism ${own.parallelism}`);
     const run = embeddedStart({ ...process, claimed, checkpoints, log });
+    this.#refusals = 0;
     this.#phases.run = run;
+    this.#savepoints.runs(run);
     const stopsMs = this.#options.stopsMs?.[start];
     if (stopsMs !== undefined) env.timers.after(stopsMs, () => run.stop());
     else this.#stopLater(run);
@@ -234,7 +263,7 @@ class Processes {
       },
       told: (message, slot) => this.#guarded(() => this.#invariants.told(message, slot)),
       says: (message, slot) => {
-        const dies = faults.says(message, slot);
+        const dies = faults.says(message);
         if (dies !== "unheard") this.#guarded(() => this.#invariants.says(message, slot));
         return dies;
       },

@@ -2,7 +2,7 @@
 // it can be less, so that a failure can be made smaller.
 
 import { SeededRandom } from "../../src/base/seeded-random.ts";
-import { faultPlanOf } from "../../src/testing/sim-fault-plan.ts";
+import { faultPlanOf, needsOf, withoutDrains } from "../../src/testing/sim-fault-plan.ts";
 import { type FaultCells, SimFaults } from "../../src/testing/sim-faults.ts";
 import type { Starts, StartsOptions } from "../../src/testing/simulate-starts.ts";
 import { checkpointsConfig } from "./checkpoints-config.ts";
@@ -56,8 +56,17 @@ export type Crashing = (seed: number, less?: Less) => Promise<Crashed>;
 
 type World = Pick<StartsOptions, "seed" | "faults" | "realLinks" | "config" | "parallelism">;
 
-export function worldOf(seed: number, random: SeededRandom, less: Less): World & { readonly planned: number } {
-  const plan = faultPlanOf(random, seed);
+export type WorldOptions = {
+  readonly seed: number;
+  readonly random: SeededRandom;
+  readonly less: Less;
+  /** It can be said what the job has to give when its input ends early. */
+  readonly drains: boolean;
+};
+
+export function worldOf({ seed, random, less, drains }: WorldOptions): World & { readonly planned: number } {
+  const drawn = faultPlanOf(random, seed);
+  const plan = drains ? drawn : withoutDrains(drawn);
   const faults = new SimFaults(
     plan.filter((_, index) => !less.faults.includes(index)),
     new SeededRandom(seed ^ 0xfa017),
@@ -68,7 +77,7 @@ export function worldOf(seed: number, random: SeededRandom, less: Less): World &
   return {
     ...{ seed, faults, planned: plan.length },
     realLinks: seed % 5 === 0,
-    config: checkpointsConfig(random),
+    config: checkpointsConfig(random, needsOf(plan)),
     parallelism: (start) => (changes ? (later[start - 1] ?? first) : first),
   };
 }

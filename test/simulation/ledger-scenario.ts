@@ -14,6 +14,7 @@ import type { SimDisk } from "../../src/testing/sim-disk.ts";
 import { spread } from "../../src/testing/sim-machine.ts";
 import { simulateStarts } from "../../src/testing/simulate-starts.ts";
 import { type Crashed, type Less, NOTHING_LESS, WorldFailed, worldOf } from "./crash-world.ts";
+import { rowsRead } from "./read-rows.ts";
 
 const Booking = t.struct({ n: t.f64, account: t.f64 });
 const Balance = t.struct({ n: t.f64, account: t.f64, count: t.f64, balance: t.f64 });
@@ -27,7 +28,7 @@ export async function ledgerScenario(seed: number, less: Less = NOTHING_LESS): P
   const random = new SeededRandom(seed ^ 0x1ed6e2);
   const isEndless = random.next() < 0.5;
   const rows = isEndless ? null : 1 + (random.below(ROWS_MAX) >> less.halvings);
-  const { planned, ...world } = worldOf(seed, random, less);
+  const { planned, ...world } = worldOf({ seed, random, less, drains: true });
   const { faults } = world;
   const rolls = [{}, {}, { rows: 1 + random.below(40) }, { everyCheckpoint: true }];
   const roll = rolls[random.below(rolls.length)]!;
@@ -38,15 +39,15 @@ export async function ledgerScenario(seed: number, less: Less = NOTHING_LESS): P
     const starts = await simulateStarts(ledger(rows, roll, faults.pass), {
       ...world,
       ...(isEndless && { stopMs }),
-      onEnded: (disk, at, passedOver) => {
+      onEnded: (disk, at, wentBack) => {
         if (at === "damaged") return;
         newest = at;
-        // A damaged one was passed over: what it had shown goes, and comes again.
-        if (passedOver) visible.clear();
+        // What had been shown goes, and comes again.
+        if (wentBack) visible.clear();
         else checkVisible(disk, visible, { isEndless, newest });
       },
       onOver: (disk) => {
-        check(disk, rows === null ? coveredBy(newest) : Array.from({ length: rows }, (_, n) => n));
+        check(disk, newest?.drained === true ? drained(disk) : coveredInEnd(newest, rows));
         const gone = visible.difference(new Set(rowsOf(disk)));
         assert.deepEqual([...gone], [], "what was visible once");
       },
@@ -93,8 +94,10 @@ function checkVisible(
   { isEndless, newest }: { readonly isEndless: boolean; readonly newest: CheckpointMetadata | null },
 ): void {
   const rows = rowsOf(disk);
-  if (isEndless) {
-    const covered = new Set(coveredBy(newest));
+  if (newest?.drained === true) {
+    // Where its input has ended it does not say.
+  } else if (isEndless) {
+    const covered = new Set(rowsRead(newest, "bookings"));
     const ahead = rows.filter((line) => !covered.has((JSON.parse(line) as Balance).n));
     assert.deepEqual(ahead, [], "visible, and in no checkpoint");
   } else if (rows.length > 0 && newest !== null) {
@@ -108,18 +111,13 @@ function checkVisible(
   for (const row of rows) visible.add(row);
 }
 
-/** The bookings before the positions of a checkpoint. */
-function coveredBy(newest: CheckpointMetadata | null): readonly number[] {
-  const source = newest?.operators.find(({ uid }) => uid === "bookings");
-  if (source === undefined) return [];
-  const splits = [
-    ...(source.coordinator as unknown as { id: string; position: number }[]),
-    ...source.subtasks.flatMap((subtask) => subtask.splits as { id: string; position: number }[]),
-  ];
-  return splits.flatMap(({ id, position }) => {
-    const [first, step] = id.split("/").map(Number) as [number, number];
-    return Array.from({ length: (position - first) / step }, (_, index) => first + index * step);
-  });
+function coveredInEnd(newest: CheckpointMetadata | null, rows: number | null): readonly number[] {
+  return rows === null ? rowsRead(newest, "bookings") : Array.from({ length: rows }, (_, n) => n);
+}
+
+/** Where its input was ended no checkpoint says: the balances have to be those of the bookings that there are. */
+function drained(disk: SimDisk): readonly number[] {
+  return partsOf(disk, "bookings").flatMap(({ lines }) => lines.map((line) => (JSON.parse(line) as Balance).n));
 }
 
 function check(disk: SimDisk, covered: readonly number[]): void {

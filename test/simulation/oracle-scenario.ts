@@ -32,7 +32,7 @@ export async function oracleScenario(seed: number, less: Less = NOTHING_LESS): P
   const chosen = CASES[random.below(CASES.length)]!;
   const rows = expected.get(chosen) ?? (await chosen.undisturbed(1)).rows;
   expected.set(chosen, rows);
-  const { planned, ...world } = worldOf(seed, random, less);
+  const { planned, ...world } = worldOf({ seed, random, less, drains: false });
   const { faults } = world;
   const { params, prepare } = chosen;
   try {

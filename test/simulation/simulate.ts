@@ -7,7 +7,7 @@
 //   npm run simulate -- --mutants [part of a name…]           which seed catches each planted bug
 //
 // A world that comes out wrong is made smaller, and the smallest one that fails is printed with the command that
-// replays it. A campaign of 2,000 seeds or more also fails when a fault did not happen in a phase in which it can.
+// replays it. A campaign of 1,000 seeds or more also fails when a fault did not happen in a phase in which it can.
 
 import { inspect, parseArgs } from "node:util";
 import { canonicalHash } from "../../src/base/canonical-json.ts";
@@ -42,7 +42,7 @@ const SCENARIOS: readonly Scenario[] = [
 const SHARES = [GRAPHS, LEDGER, GRAPHS, ORACLE, GRAPHS, GRAPHS, LEDGER, GRAPHS, ORACLE, GRAPHS];
 const FAILURES_SHRUNK_MAX = 3;
 /** So many seeds try each fault in each phase in which it can happen. */
-const CELLS_SEEDS_MIN = 2_000;
+const CELLS_SEEDS_MIN = 1_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -9,7 +9,7 @@ import { type EmbeddedJob, embeddedStart } from "../../src/client/embedded.ts";
 import { OPTIONS } from "../../src/config/options.ts";
 import { generate, type Job, job, jsonl, type Sink, state, t } from "../../src/index.ts";
 import type { SimEnv } from "../../src/testing/sim-env.ts";
-import { faultPlanOf } from "../../src/testing/sim-fault-plan.ts";
+import { faultPlanOf, withoutDrains } from "../../src/testing/sim-fault-plan.ts";
 import { SimFaults } from "../../src/testing/sim-faults.ts";
 import { SimMachine } from "../../src/testing/sim-machine.ts";
 import { simulateStarts } from "../../src/testing/simulate-starts.ts";
@@ -199,7 +199,7 @@ describe("a job whose sink is far too slow", () => {
     for (let seed = 1; seed <= 30; seed += 1) {
       const random = new SeededRandom(seed ^ 0x510e);
       const rows = 1 + random.below(1_000);
-      const faults = new SimFaults(faultPlanOf(random, seed), random);
+      const faults = new SimFaults(withoutDrains(faultPlanOf(random, seed)), random);
       const sink = slowed(jsonl("/out"), { rows: 1 + random.below(30), ms: 1 + random.below(50) });
       const parallelism = Array.from({ length: 100 }, () => 1 + random.below(4));
       const { disk, log } = await simulateStarts(pressed(rows, sink, faults.pass), {

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import type { SimDisk } from "../../../src/testing/sim-disk.ts";
-import type { Row } from "./graph.ts";
+import { type Row, tapOf } from "./graph.ts";
 import { type LateOperator, lineOf, type SinkExpected } from "./graph-oracle.ts";
 import { keyOf } from "./graph-rows.ts";
 
@@ -27,12 +27,15 @@ export function visibleOf(disk: SimDisk): Visible {
   return visible;
 }
 
-/** While it goes on. `cutBack`: a damaged checkpoint was passed over, and what came after the older one went. */
-export function checkMeanwhile(expected: Expected, before: Visible, now: Visible, cutBack: boolean): void {
+/**
+ * While it goes on. `cutBack`: it went on from an older checkpoint or savepoint, and what came after that went.
+ * `expected`: null where that is known only in the end.
+ */
+export function checkMeanwhile(expected: Expected | null, before: Visible, now: Visible, cutBack: boolean): void {
   for (const [sink, lines] of cutBack ? [] : before) {
     assert.deepEqual(surplus(lines, now.get(sink) ?? []), [], `${sink}: what was visible once`);
   }
-  for (const [sink, each] of expected) {
+  for (const [sink, each] of expected ?? []) {
     if (each.kind !== "rows") continue;
     assert.deepEqual(surplus(now.get(sink) ?? [], each.rows), [], `${sink}: not to be there, or twice`);
   }
@@ -72,6 +75,11 @@ function checkWindows(
 
 function placeOf({ modulus, sizeMs }: LateOperator, row: Row): string {
   return `${keyOf(modulus, row)}@${Math.floor(row.at / sizeMs) * sizeMs}`;
+}
+
+/** What a sink behind a source shows of it. */
+export function readOf(visible: Visible, source: number): readonly Row[] {
+  return (visible.get(tapOf(source)) ?? []).map(rowOf);
 }
 
 function rowOf(line: string): Row {

@@ -24,24 +24,28 @@ import {
   type Row,
   recordOf,
   sinksOf,
+  tapOf,
 } from "./graph.ts";
 import { countedRow, expanded, fired, isAside, keyOf, mapped, passes, seen, windowRow } from "./graph-rows.ts";
 
 const RowType = t.struct({ id: t.f64, tag: t.string, at: t.f64 });
 
 export type GraphJobOptions = {
-  /** Called for each record that the source gives, and by user functions: may throw. */
+  /** Called by user functions: may throw. */
   readonly pass: () => void;
   /** Rows in each part; null: any number. */
   readonly rollRows: number | null;
+  /** Sources have sinks of their own. */
+  readonly taps: boolean;
 };
 
-export function graphJob(graph: Graph, { pass, rollRows }: GraphJobOptions): Job {
+export function graphJob(graph: Graph, { pass, rollRows, taps }: GraphJobOptions): Job {
   return job({ name: "graph" }, (env) => {
     const write = (stream: Stream<Row>, name: string): void =>
       void stream.to(name, jsonl(`/out/${name}`, rollRows === null ? {} : { roll: { rows: rollRows } }));
     const streams: Stream<Row>[] = graph.sources.map((source, index) => {
       const read = env.from(`source-${index}`, sourceOf(source, index)) as unknown as Stream<Row>;
+      if (taps) write(read, tapOf(index));
       if (!isTimed(graph, index)) return read;
       return read.eventTime({ at: (row) => row.at, outOfOrder: `${source.disorder}ms`, unit: "ms" });
     });
@@ -112,12 +116,18 @@ function applied(options: Applied): Stream<Row> {
     }
     case "filter":
       return set(
-        routed(node, from).filter((row) => passes(operator.modulus, row)),
+        routed(node, from).filter((row) => {
+          pass();
+          return passes(operator.modulus, row);
+        }),
         node,
       );
     case "repeat":
       return set(
-        routed(node, from).flatMap((row) => [...expanded(operator.times, row)]),
+        routed(node, from).flatMap((row) => {
+          pass();
+          return [...expanded(operator.times, row)];
+        }),
         node,
       );
     case "generate":
@@ -169,6 +179,7 @@ function processed({ node, from, pass, write, name }: Applied, operator: Keyed):
       out: RowType,
       state: { count: state.value(t.f64, { init: () => 0 }), rows: state.map(t.string, RowType) },
       onRecord(row, ctx) {
+        pass();
         const count = ctx.state.count.get() + 1;
         ctx.state.count.set(count);
         ctx.state.rows.set(`${count}`, row);

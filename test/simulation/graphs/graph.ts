@@ -176,6 +176,9 @@ function withOf(operator: GraphOperator): number[] {
   return operator.kind === "union" ? [operator.with] : [];
 }
 
+/** A sink that shows what is read of a source. */
+export const tapOf = (source: number): string => `read-${source}`;
+
 /** The records of a source, out of order by what is allowed. */
 export function recordOf(source: number, { disorder }: GraphSource, index: number): Row {
   const moved = disorder === 0 ? 0 : ((index * 7_919) % 97) % disorder;
