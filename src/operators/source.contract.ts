@@ -252,10 +252,10 @@ export function sourceContract<T>(name: string, make: () => SourceCase<T> | Prom
 
 /** Sorted by their text, so that two of them can be compared. */
 export function multiset(records: readonly unknown[]): unknown[] {
-  return [...records].sort((left, right) => {
-    const [a, b] = [keyOf(left), keyOf(right)];
-    return a < b ? -1 : a > b ? 1 : 0;
-  });
+  return records
+    .map((record) => ({ record, key: keyOf(record) }))
+    .sort((left, right) => (left.key < right.key ? -1 : left.key > right.key ? 1 : 0))
+    .map(({ record }) => record);
 }
 
 function keyOf(record: unknown): string {
