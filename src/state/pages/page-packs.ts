@@ -108,11 +108,21 @@ export class PagePacks {
     return file;
   }
 
-  /** Those that pages lie in, each once; -1 is no place. */
-  filesAt(places: Int32Array): PackRef[] {
-    const slots = new Set<number>();
-    for (const at of places) if (at !== -1) slots.add(at >>> PLACE_BITS);
-    return [...slots].map((slot) => this.fileAt(slot << PLACE_BITS));
+  /** Those that pages lie in, each once; -1 is no place. `numbers`: gets which of them by page, -1 for none. */
+  filesAt(places: Int32Array, numbers: Int32Array): PackRef[] {
+    const files: PackRef[] = [];
+    const bySlot = new Map<number, number>();
+    for (let n = 0; n < places.length; n += 1) {
+      const at = places[n]!;
+      const slot = at >>> PLACE_BITS;
+      let number = at === -1 ? -1 : bySlot.get(slot);
+      if (number === undefined) {
+        number = files.push(this.fileAt(at)) - 1;
+        bySlot.set(slot, number);
+      }
+      numbers[n] = number;
+    }
+    return files;
   }
 
   /** A pack of the checkpoint that the job starts from. Returns where its first page lies. */

@@ -222,17 +222,21 @@ class FrozenPages implements FrozenState {
   writeGroup(keyGroup: number, out: ByteWriter): void {
     const group = keyGroup - this.first;
     const { places } = this.#snapshot;
-    let start = this.#starts[group]!;
+    const first = this.#starts[group]!;
+    let start = first;
     const all = places.subarray(start, this.#starts[group + 1] ?? places.length);
-    const packs = this.#packs.filesAt(all);
-    const numbers = new Map(packs.map((pack, n) => [pack.name, n]));
+    const numbers = new Int32Array(all.length);
+    const packs = this.#packs.filesAt(all, numbers);
     for (const pack of packs) this.#referred.set(pack.name, pack);
     const tables: TablePages[] = [];
     for (const form of this.#forms.slice(group * this.#tables, (group + 1) * this.#tables)) {
       const end = start + form.rows.pages + form.log.pages;
       const own = places.subarray(start, end);
-      const pack = own.map((place) => (place === NONE ? NONE : numbers.get(this.#packs.fileAt(place).name)!));
-      tables.push({ ...form, packs: pack, places: own.map((place) => place & (PACK_PAGES - 1)) });
+      tables.push({
+        ...form,
+        packs: numbers.subarray(start - first, end - first),
+        places: own.map((place) => place & (PACK_PAGES - 1)),
+      });
       start = end;
     }
     assert(start === this.#starts[group + 1] || start === places.length, "each page is of one key group");

@@ -86,8 +86,8 @@ function writeTable({ rows, log, isHardened, packs, places }: TablePages, out: B
   writeI32(out, log.tail);
   writeI32(out, log.garbage);
   writeByte(out, isHardened ? 1 : 0);
-  for (const pack of packs) writeI32(out, pack);
-  for (const place of places) writeI32(out, place);
+  writeInts(out, packs);
+  writeInts(out, places);
 }
 
 /** What the tables of a key group in this form are of. Throws STATE_VERSION_UNKNOWN. */
@@ -135,6 +135,13 @@ function readTable(input: ByteReader): TablePages {
 }
 
 /** In one copy: machines are little-endian, as pages themselves are. */
+function writeInts(out: ByteWriter, ints: Int32Array): void {
+  out.reserve(ints.byteLength);
+  out.bytes.set(new Uint8Array(ints.buffer, ints.byteOffset, ints.byteLength), out.position);
+  out.position += ints.byteLength;
+}
+
+/** In one copy, too. */
 function readInts(input: ByteReader, count: number): Int32Array {
   const start = take(input, count * 4);
   const bytes = Buffer.alloc(count * 4);
