@@ -129,6 +129,26 @@ describe("the completed checkpoints of a job", () => {
     assert.equal((await new CompletedCheckpointStore(storage).newest(whole, unexpected))?.id, 2);
   });
 
+  test("what may be seen and not be durable is made so before anybody goes on from it", async (context) => {
+    const { storage } = temporaryStorage(context);
+    let failures = 3;
+    const ailing = new CompletedCheckpointStore({
+      ...methodsOf(storage),
+      async swap(...args) {
+        const isSwapped = await storage.swap(...args);
+        failures -= 1;
+        if (failures >= 0) throw new Error("the directory cannot be synced");
+        return isSwapped;
+      },
+    });
+    await assert.rejects(ailing.complete(checkpoint(1)), /synced/);
+    await assert.rejects(ailing.newest(whole, unexpected), /synced/);
+    assert.equal((await ailing.newest(whole, unexpected))?.id, 1);
+    const before = failures;
+    assert.equal((await ailing.newest(whole, unexpected))?.id, 1);
+    assert.equal(failures, before, "once is enough");
+  });
+
   test("a damaged one is never used, nor taken for nothing: byte by byte of its metadata (M3)", async (context) => {
     const { storage, root } = temporaryStorage(context);
     const store = new CompletedCheckpointStore(storage);

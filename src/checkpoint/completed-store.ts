@@ -48,6 +48,8 @@ export class CompletedCheckpointStore {
   readonly #storage: CheckpointStorage;
   /** As last read or written: undefined before. */
   #pointer: string | null | undefined;
+  /** Whether what the pointer names may be seen, and not be durable. */
+  #isUnsure = false;
   /** Null: not read yet. */
   #shared: SharedFiles | null = null;
   /** How many read it at present. */
@@ -93,11 +95,15 @@ export class CompletedCheckpointStore {
     return metadata;
   }
 
-  /** M3. Null: there has never been one. `isWhole` looks at the rest of it, and throws. */
+  /**
+   * M3. Null: there has never been one. `isWhole` looks at the rest of it, and throws. What it gives is durable:
+   * whoever goes on from it commits what it holds.
+   */
   async newest(
     isWhole: (metadata: CheckpointMetadata) => Promise<void>,
     onUnreadable: (id: CheckpointId, error: EngineError) => void,
   ): Promise<CheckpointMetadata | null> {
+    if (this.#isUnsure) await this.#makeSure();
     const { completed } = await this.known();
     let first: EngineError | null = null;
     for (const id of completed.toReversed()) {
@@ -190,6 +196,7 @@ export class CompletedCheckpointStore {
     if ((idNamed(expected) ?? 0) > id) return; // A later one was completed before it.
     if (!(await this.#swapped(expected, next))) throw overtaken(this.#storage.place, next);
     this.#pointer = next;
+    this.#isUnsure = false;
   }
 
   /** When nobody knows whether it was swapped, the pointer says so. */
@@ -198,10 +205,18 @@ export class CompletedCheckpointStore {
       return await this.#storage.swap(POINTER, expected, next);
     } catch (error) {
       this.#pointer = undefined;
+      this.#isUnsure = true;
       if ((await this.#read()) !== next) throw error;
-      // It may be seen and not durable yet: written once more, it is.
-      return this.#storage.swap(POINTER, next, next);
+      return this.#makeSure();
     }
+  }
+
+  /** What can be seen of the pointer is durable once it is written again. False: it is another one by then. */
+  async #makeSure(): Promise<boolean> {
+    const pointer = await this.#read();
+    const isSure = pointer === null || (await this.#storage.swap(POINTER, pointer, pointer));
+    if (isSure) this.#isUnsure = false;
+    return isSure;
   }
 
   async #read(): Promise<string | null> {

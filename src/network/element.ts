@@ -15,7 +15,7 @@ export const ELEMENT = {
   schema: 5,
   /** Nothing follows. */
   end: 6,
-  /** Barrier of the checkpoint whose id is `value`: what follows comes after it. */
+  /** Barrier of a checkpoint, `value` (taskmanager/task/barrier.ts) says of which: what follows comes after it. */
   barrier: 7,
 } as const;
 

@@ -97,6 +97,8 @@ const OPERATIONS: readonly (readonly [DiskOperation, string])[] = [
   ["remove", "latest"],
   ["remove", "chk-"],
 ];
+/** Those of them after which nobody can say what is durable, when the disk fails then. */
+const UNSURE = OPERATIONS.slice(0, 3);
 const MESSAGES: readonly FromSlot["kind"][] = [
   "deployed",
   "coordinated",
@@ -192,8 +194,10 @@ export function needsOf(plan: readonly Fault[]): PlanNeeds {
 function momentOf(random: SeededRandom, kind: FaultKind, phase: Phase): FaultMoment {
   const draw = random.next();
   const nth = Math.floor(spread(random, 1, 30));
-  if (draw < 0.35 && (kind === "process" || kind === "power")) {
-    const [operation, path] = OPERATIONS[random.below(OPERATIONS.length)]!;
+  const isEnd = kind === "process" || kind === "power";
+  if (draw < 0.35 && (isEnd || kind === "io" || kind === "fsync")) {
+    const operations = isEnd ? OPERATIONS : UNSURE;
+    const [operation, path] = operations[random.below(operations.length)]!;
     return { operation, path, nth };
   }
   if (draw < 0.4 && kind === "slot") {

@@ -50,7 +50,7 @@ export class SlotCheckpoints {
         for (const { coordinator } of coordinators) coordinator.goOn();
         break;
       case "checkpoint":
-        for (const task of tasks) task.checkpoint(message.checkpoint, message);
+        for (const task of tasks) task.checkpoint(message);
         break;
       case "checkpointAborted":
         for (const task of tasks) task.abortCheckpoint(message.checkpoint);

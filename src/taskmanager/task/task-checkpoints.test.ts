@@ -4,7 +4,8 @@ import type { EngineError } from "../../base/errors.ts";
 import type { InputGate } from "../../network/input-gate.ts";
 import type { ResultPartition } from "../../network/result-partition.ts";
 import { valueTooLarge } from "../../types/bytes/byte-buffer.ts";
-import type { SinkDriver } from "../drivers/sink-driver.ts";
+import type { PrepareMoment, SinkDriver } from "../drivers/sink-driver.ts";
+import { type Barrier, barrierOf, barrierValue } from "./barrier.ts";
 import { type TakenSnapshot, TaskCheckpoints } from "./task-checkpoints.ts";
 
 type Setup = {
@@ -20,20 +21,23 @@ function setUp({ channels = 0, sinks = [], failing = false, tooLarge = [] }: Set
   const clock = { nowMs: () => 0, monotonicMs: () => log.length };
   const partition = (name: string): ResultPartition =>
     ({
-      barrier: (id: number) => {
+      barrier: (value: number) => {
         room.barriers -= 1;
         if (room.barriers < 0) return false;
-        log.push(`${name} barrier ${id}`);
+        const { checkpoint, canonical, isFinal } = barrierOf(value);
+        log.push(
+          [name, "barrier", checkpoint, ...(canonical ? ["canonical"] : []), ...(isFinal ? ["final"] : [])].join(" "),
+        );
         return true;
       },
     }) as unknown as ResultPartition;
-  const release = Promise.withResolvers<void>();
+  const ready = Promise.withResolvers<void>();
   const sink = (uid: string): SinkDriver =>
     ({
       uid,
-      prepareCommit: async () => {
-        log.push(`prepare ${uid}`);
-        await release.promise;
+      prepareCommit: async (moment: PrepareMoment) => {
+        log.push(moment === "checkpoint" ? `prepare ${uid}` : `prepare ${uid} at ${moment}`);
+        await ready.promise;
         if (failing) throw new Error("the disk is full");
         return uid === "quiet" ? [] : [`what ${uid} wrote`];
       },
@@ -61,8 +65,10 @@ function setUp({ channels = 0, sinks = [], failing = false, tooLarge = [] }: Set
     wake: () => log.push("woken"),
   });
   const blocked = (): boolean[] => gate.channels.map((channel) => channel.blocked);
-  return { checkpoints, log, taken, room, blocked, release: release.resolve };
+  return { checkpoints, log, taken, room, blocked, release: () => ready.resolve() };
 }
+
+const periodic = (checkpoint: number): Barrier => ({ checkpoint, canonical: false, isFinal: false });
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -70,7 +76,7 @@ describe("a task in a checkpoint", () => {
   test("a source takes its snapshot before it goes on, and then its barrier goes out (Q1)", () => {
     const { checkpoints, log, taken } = setUp();
     assert.equal(checkpoints.run(), "done");
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     assert.equal(checkpoints.run(), "done");
     assert.deepEqual(log, ["snapshot", "left barrier 1", "right barrier 1"]);
     assert.deepEqual(
@@ -84,7 +90,7 @@ describe("a task in a checkpoint", () => {
   test("what is held back for others goes out before the snapshot, as there is room (Q1)", () => {
     const { checkpoints, log, room } = setUp();
     room.releases = 2;
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     assert.equal(checkpoints.run(), "again");
     assert.equal(checkpoints.run(), "again");
     assert.deepEqual(log, []);
@@ -95,7 +101,7 @@ describe("a task in a checkpoint", () => {
   test("nothing happens until the barrier has gone out everywhere (Q1)", () => {
     const { checkpoints, log, taken, room } = setUp();
     room.barriers = 1;
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     assert.equal(checkpoints.run(), "blocked");
     assert.equal(checkpoints.run(), "blocked");
     assert.equal(taken.length, 0);
@@ -108,14 +114,14 @@ describe("a task in a checkpoint", () => {
 
   test("channels with a barrier are blocked until the snapshot is due, or the checkpoint is given up", () => {
     const { checkpoints, blocked, taken } = setUp({ channels: 2 });
-    checkpoints.onBarrier(0, 1);
+    checkpoints.onBarrier(0, barrierValue(periodic(1)));
     assert.deepEqual(blocked(), [true, false]);
     assert.equal(checkpoints.run(), "done");
     assert.equal(taken.length, 0);
     checkpoints.abort(1);
     assert.deepEqual(blocked(), [false, false]);
-    checkpoints.onBarrier(1, 2);
-    checkpoints.onBarrier(0, 2);
+    checkpoints.onBarrier(1, barrierValue(periodic(2)));
+    checkpoints.onBarrier(0, barrierValue(periodic(2)));
     assert.deepEqual(blocked(), [false, false]);
     checkpoints.run();
     assert.deepEqual(
@@ -126,7 +132,7 @@ describe("a task in a checkpoint", () => {
 
   test("the end of a channel stands for its barrier", () => {
     const { checkpoints, taken } = setUp({ channels: 2 });
-    checkpoints.onBarrier(0, 1);
+    checkpoints.onBarrier(0, barrierValue(periodic(1)));
     checkpoints.onEnd(1);
     checkpoints.run();
     assert.equal(taken.length, 1);
@@ -135,7 +141,7 @@ describe("a task in a checkpoint", () => {
 
   test("one that is given up before its snapshot is not taken", () => {
     const { checkpoints, taken } = setUp();
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     checkpoints.abort(1);
     assert.equal(checkpoints.run(), "done");
     assert.equal(taken.length, 0);
@@ -143,7 +149,7 @@ describe("a task in a checkpoint", () => {
 
   test("the task goes on only when its sinks have prepared (Q2)", async () => {
     const { checkpoints, log, taken, release } = setUp({ sinks: ["out", "quiet", "op"] });
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     assert.equal(checkpoints.run(), "waits");
     assert.equal(checkpoints.run(), "waits");
     assert.equal(taken.length, 0);
@@ -164,12 +170,12 @@ describe("a task in a checkpoint", () => {
 
   test("a snapshot that cannot be taken fails its checkpoint alone: barriers go on, sinks prepare, the next one is taken (Q5)", async () => {
     const { checkpoints, log, taken, release } = setUp({ sinks: ["files"], tooLarge: [1] });
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     checkpoints.run();
     assert.deepEqual(log, ["snapshot", "left barrier 1", "right barrier 1", "prepare files"]);
     release();
     await settled();
-    checkpoints.trigger({ checkpoint: 2, canonical: false });
+    checkpoints.trigger(periodic(2));
     checkpoints.run();
     await settled();
     assert.equal(checkpoints.run(), "done");
@@ -188,7 +194,7 @@ describe("a task in a checkpoint", () => {
 
   test("a sink that cannot prepare fails the task", async () => {
     const { checkpoints, release } = setUp({ sinks: ["out"], failing: true });
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     checkpoints.run();
     release();
     await settled();
@@ -198,10 +204,10 @@ describe("a task in a checkpoint", () => {
   test("a source that is asked for the next one while a barrier has no room sends each barrier to all, in order (Q4)", () => {
     const { checkpoints, log, taken, room } = setUp();
     room.barriers = 1;
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     assert.equal(checkpoints.run(), "blocked");
-    checkpoints.trigger({ checkpoint: 2, canonical: false });
-    checkpoints.trigger({ checkpoint: 3, canonical: false });
+    checkpoints.trigger(periodic(2));
+    checkpoints.trigger(periodic(3));
     assert.equal(checkpoints.run(), "blocked");
     checkpoints.abort(2);
     room.barriers = 9;
@@ -218,12 +224,30 @@ describe("a task in a checkpoint", () => {
 
   test("after the final one nothing more is done (Q3)", () => {
     const { checkpoints, taken } = setUp();
-    checkpoints.final = 2;
-    checkpoints.trigger({ checkpoint: 1, canonical: false });
+    checkpoints.trigger(periodic(1));
     assert.equal(checkpoints.run(), "done");
-    checkpoints.trigger({ checkpoint: 2, canonical: false });
+    checkpoints.trigger({ ...periodic(2), isFinal: true });
     assert.equal(checkpoints.run(), "waits");
     assert.equal(checkpoints.run(), "waits");
     assert.equal(taken.length, 2);
+  });
+
+  test("what a checkpoint is, its barriers say, and pass on: sinks keep nothing back at a final one", async () => {
+    for (const [canonical, isFinal, moment] of [
+      [false, true, "prepare out at stop"],
+      [true, true, "prepare out at stop"],
+      [true, false, "prepare out at savepoint"],
+      [false, false, "prepare out"],
+    ] as const) {
+      const { checkpoints, log, release } = setUp({ channels: 2, sinks: ["out"] });
+      checkpoints.onBarrier(0, barrierValue({ checkpoint: 7, canonical, isFinal }));
+      checkpoints.onEnd(1);
+      checkpoints.run();
+      release();
+      await settled();
+      const words = [canonical ? " canonical" : "", isFinal ? " final" : ""].join("");
+      assert.deepEqual(log.slice(1, 4), [`left barrier 7${words}`, `right barrier 7${words}`, moment]);
+      assert.equal(checkpoints.run(), isFinal ? "waits" : "done");
+    }
   });
 });

@@ -17,6 +17,7 @@ import type { InputGate } from "../../network/input-gate.ts";
 import type { ResultPartition } from "../../network/result-partition.ts";
 import type { PreparedSink } from "../../protocol/slot-messages.ts";
 import type { PrepareMoment, SinkDriver } from "../drivers/sink-driver.ts";
+import { type Barrier, barrierOf, barrierValue } from "./barrier.ts";
 import { BarrierAligner, type CheckpointingMode } from "./barrier-aligner.ts";
 
 export type TakenSnapshot = {
@@ -41,16 +42,13 @@ export type TaskCheckpointsOptions = {
   readonly subtask: number;
   /** Sends what is only held back for others to come. False: there is more, once the task has made room. */
   readonly release: () => boolean;
-  readonly snapshot: (which: Which) => readonly SubtaskSnapshot[];
+  readonly snapshot: (barrier: Barrier) => readonly SubtaskSnapshot[];
   readonly taken: (snapshot: TakenSnapshot) => void;
   /** The task can go on. */
   readonly wake: () => void;
 };
 
-/** `canonical`: its state is to be complete in itself, and readable without the job. Its barriers are negative. */
-export type Which = { readonly checkpoint: number; readonly canonical: boolean };
-
-type Taking = Which & {
+type Taking = Barrier & {
   readonly snapshots: readonly SubtaskSnapshot[];
   readonly failure: unknown;
   readonly alignmentMs: number;
@@ -60,14 +58,12 @@ type Taking = Which & {
 };
 
 export class TaskCheckpoints {
-  /** The checkpoint after which the task stops (Q3), whether or not its barriers have come; 0: none. */
-  final = 0;
   readonly #options: TaskCheckpointsOptions;
   readonly #aligner: BarrierAligner;
   /** Their snapshots are to be taken, by age; more than one at a source alone. */
   #due: number[] = [];
-  /** Those of them, and of those whose barriers come, that are canonical. */
-  readonly #canonical = new Set<number>();
+  /** Of them, and of those whose barriers come. */
+  readonly #barriers = new Map<number, Barrier>();
   #alignedSinceMs = NaN;
   #taking: Taking | null = null;
   #isPreparing = false;
@@ -80,24 +76,26 @@ export class TaskCheckpoints {
   }
 
   /** Of a source: there is no barrier to wait for. */
-  trigger({ checkpoint, canonical }: Which): void {
-    if (canonical) this.#canonical.add(checkpoint);
-    this.#due.push(checkpoint);
+  trigger(barrier: Barrier): void {
+    this.#barriers.set(barrier.checkpoint, barrier);
+    this.#due.push(barrier.checkpoint);
   }
 
   abort(checkpoint: number): void {
     this.#aligner.onAbort(checkpoint);
-    this.#canonical.delete(checkpoint);
+    this.#barriers.delete(checkpoint);
     this.#due = this.#due.filter((due) => due !== checkpoint);
     this.#block();
   }
 
-  onBarrier(channel: number, barrier: number): void {
+  onBarrier(channel: number, value: number): void {
     const { clock } = this.#options;
-    const checkpoint = Math.abs(barrier);
-    if (barrier < 0) this.#canonical.add(checkpoint);
+    const barrier = barrierOf(value);
+    const { checkpoint } = barrier;
     if (this.#aligner.aligning !== checkpoint) this.#alignedSinceMs = clock.monotonicMs();
-    this.#onAligned(this.#aligner.onBarrier(channel, checkpoint));
+    const due = this.#aligner.onBarrier(channel, checkpoint);
+    if (due === checkpoint || this.#aligner.aligning === checkpoint) this.#barriers.set(checkpoint, barrier);
+    this.#onAligned(due);
   }
 
   onEnd(channel: number): void {
@@ -124,8 +122,7 @@ export class TaskCheckpoints {
   #sendBarriers(taking: Taking): boolean {
     const { partitions } = this.#options;
     for (; taking.sent < partitions.length; taking.sent += 1) {
-      const barrier = taking.canonical ? -taking.checkpoint : taking.checkpoint;
-      if (partitions[taking.sent]?.barrier(barrier) === false) return false;
+      if (partitions[taking.sent]?.barrier(barrierValue(taking)) === false) return false;
     }
     return true;
   }
@@ -138,14 +135,15 @@ export class TaskCheckpoints {
     const startedMs = clock.monotonicMs();
     const alignmentMs = Number.isNaN(this.#alignedSinceMs) ? 0 : startedMs - this.#alignedSinceMs;
     this.#alignedSinceMs = NaN;
-    const which = { checkpoint, canonical: this.#canonical.delete(checkpoint) };
-    return { ...which, ...this.#snapshot(which), alignmentMs, startedMs, sent: 0 };
+    const barrier = this.#barriers.get(checkpoint)!;
+    this.#barriers.delete(checkpoint);
+    return { ...barrier, ...this.#snapshot(barrier), alignmentMs, startedMs, sent: 0 };
   }
 
   /** Q5 */
-  #snapshot(which: Which): Pick<Taking, "snapshots" | "failure"> {
+  #snapshot(barrier: Barrier): Pick<Taking, "snapshots" | "failure"> {
     try {
-      return { snapshots: this.#options.snapshot(which), failure: null };
+      return { snapshots: this.#options.snapshot(barrier), failure: null };
     } catch (failure) {
       return { snapshots: [], failure };
     }
@@ -181,19 +179,17 @@ export class TaskCheckpoints {
 
   async #keptBack(taking: Taking): Promise<[readonly PreparedSink[], readonly KeptBack[]]> {
     const { sinks } = this.#options;
-    const prepared = await preparedBy(sinks, this.#momentOf(taking));
+    const prepared = await preparedBy(sinks, momentOf(taking));
     const kept = await Promise.all(sinks.map(async (sink) => ({ uid: sink.uid, state: await sink.snapshot() })));
     return [prepared, kept];
   }
 
-  #momentOf({ checkpoint, canonical }: Which): PrepareMoment {
-    if (checkpoint === this.final) return "stop";
-    return canonical ? "savepoint" : "checkpoint";
-  }
-
-  #told({ startedMs, sent: _sent, canonical: _canonical, ...taking }: Taking, prepared: readonly PreparedSink[]): void {
+  #told(
+    { startedMs, sent: _, canonical: _canonical, isFinal, ...taking }: Taking,
+    prepared: readonly PreparedSink[],
+  ): void {
     const { taken, clock } = this.#options;
-    this.#isFinal = taking.checkpoint === this.final;
+    this.#isFinal = isFinal;
     taken({ ...taking, prepared, syncMs: clock.monotonicMs() - startedMs });
   }
 
@@ -202,6 +198,11 @@ export class TaskCheckpoints {
       channel.blocked = this.#aligner.isBlocked(index);
     }
   }
+}
+
+function momentOf({ isFinal, canonical }: Barrier): PrepareMoment {
+  if (isFinal) return "stop";
+  return canonical ? "savepoint" : "checkpoint";
 }
 
 /** What the writer of a sink has; null: nothing. */

@@ -14,6 +14,7 @@ import { assert, type EngineError } from "../../base/errors.ts";
 import type { PreparedSink } from "../../protocol/slot-messages.ts";
 import type { WatermarkPath } from "../chain/watermark-path.ts";
 import type { SourceDriver } from "../drivers/source-driver.ts";
+import type { Barrier } from "./barrier.ts";
 import { ChunkSize } from "./chunk-size.ts";
 import { preparedBy, TaskCheckpoints } from "./task-checkpoints.ts";
 import { holdingsClose } from "./task-holdings.ts";
@@ -124,13 +125,9 @@ export class Task {
     await holdingsClose(this.parts, outcome);
   }
 
-  /**
-   * A checkpoint begins at the sources. One whose input has ended says so by its end, and needs none. `isFinal`: the
-   * task stops after it. `canonical`: its state is to be complete in itself, and readable without the job.
-   */
-  checkpoint(checkpoint: number, { isFinal, canonical }: { isFinal: boolean; canonical: boolean }): void {
-    if (isFinal) this.#checkpoints.final = checkpoint;
-    if (this.parts.source !== null && this.#phase === "running") this.#checkpoints.trigger({ checkpoint, canonical });
+  /** A checkpoint begins at the sources. One whose input has ended says so by its end, and needs none. */
+  checkpoint(barrier: Barrier): void {
+    if (this.parts.source !== null && this.#phase === "running") this.#checkpoints.trigger(barrier);
   }
 
   /** It counts. */

@@ -85,6 +85,19 @@ export const CHECKPOINTS: readonly Mutant[] = [
     replace: "    await this.#object.commit();\n",
   },
   {
+    name: "sinks keep something back at a final checkpoint whose barrier comes before its message",
+    file: "src/taskmanager/task/barrier.ts",
+    find: " + (isFinal ? FINAL : 0)",
+    replace: "",
+    tests: ["src/taskmanager/task/task-checkpoints.test.ts"],
+  },
+  {
+    name: "a pointer that may not be durable is gone on from",
+    file: "src/checkpoint/completed-store.ts",
+    find: "    if (this.#isUnsure) await this.#makeSure();\n",
+    replace: "    this.#isUnsure = false;\n",
+  },
+  {
     name: "what is being stored is given up when the tasks end",
     file: COORDINATOR,
     find: 'const given = state.pending.filter(({ phase }) => phase !== "storing");',
