@@ -58,7 +58,7 @@ export class SimSavepoints {
       this.#origin = this.#next;
       this.#next = null;
       this.#options.disk.wipe(this.#options.directory); // Z4
-    } else if (hasOwn()) this.#origin = null;
+    } else if (this.#origin !== null && hasOwn()) this.#origin = null;
     if (this.#origin === null) return {};
     const { path, isClaimed } = this.#origin;
     if (isClaimed) this.#announced.delete(path);
