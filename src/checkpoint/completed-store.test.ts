@@ -149,6 +149,22 @@ describe("the completed checkpoints of a job", () => {
     assert.equal(failures, before, "once is enough");
   });
 
+  test("a swap that has done nothing leaves nothing to be made sure of: on a full disk the one before is gone on from", async (context) => {
+    const { storage } = temporaryStorage(context);
+    let isFull = false;
+    const store = new CompletedCheckpointStore({
+      ...methodsOf(storage),
+      swap: async (...args) => {
+        if (isFull) throw new Error("no space left");
+        return storage.swap(...args);
+      },
+    });
+    await store.complete(checkpoint(1));
+    isFull = true;
+    await assert.rejects(store.complete(checkpoint(2)), /no space/);
+    assert.equal((await store.newest(whole, unexpected))?.id, 1);
+  });
+
   test("a damaged one is never used, nor taken for nothing: byte by byte of its metadata (M3)", async (context) => {
     const { storage, root } = temporaryStorage(context);
     const store = new CompletedCheckpointStore(storage);

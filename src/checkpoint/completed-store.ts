@@ -204,10 +204,13 @@ export class CompletedCheckpointStore {
     try {
       return await this.#storage.swap(POINTER, expected, next);
     } catch (error) {
+      const wasUnsure = this.#isUnsure;
       this.#pointer = undefined;
       this.#isUnsure = true;
-      if ((await this.#read()) !== next) throw error;
-      return this.#makeSure();
+      const pointer = await this.#read();
+      if (pointer === next) return this.#makeSure();
+      if (pointer === expected) this.#isUnsure = wasUnsure; // Nothing of it can be seen.
+      throw error;
     }
   }
 

@@ -92,6 +92,12 @@ export const CHECKPOINTS: readonly Mutant[] = [
     tests: ["src/taskmanager/task/task-checkpoints.test.ts"],
   },
   {
+    name: "on a full disk no checkpoint is gone on from",
+    file: "src/checkpoint/completed-store.ts",
+    find: "      if (pointer === expected) this.#isUnsure = wasUnsure; // Nothing of it can be seen.\n",
+    replace: "",
+  },
+  {
     name: "a pointer that may not be durable is gone on from",
     file: "src/checkpoint/completed-store.ts",
     find: "    if (this.#isUnsure) await this.#makeSure();\n",
