@@ -128,12 +128,6 @@ const BUGS: readonly Omit<Mutant, "tests">[] = [
     replace: "",
   },
   {
-    name: "I6: a job goes on from a checkpoint that is named by a pointer which may not be durable",
-    file: STORE,
-    find: "    if (this.#isUnsure) await this.#makeSure();\n",
-    replace: "",
-  },
-  {
     name: "FLINK-9857: a job goes on in the middle of a window as if it had just begun",
     file: TASK_STATE,
     find: "      for (const bytes of restored.get(uid)?.parts[name] ?? []) holder.restore(new ByteCursor(bytes));\n",
