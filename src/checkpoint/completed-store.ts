@@ -103,7 +103,7 @@ export class CompletedCheckpointStore {
     isWhole: (metadata: CheckpointMetadata) => Promise<void>,
     onUnreadable: (id: CheckpointId, error: EngineError) => void,
   ): Promise<CheckpointMetadata | null> {
-    if (this.#isUnsure) await this.#makeSure();
+    if (this.#isUnsure) await this.#makeSure(await this.#read());
     const { completed } = await this.known();
     let first: EngineError | null = null;
     for (const id of completed.toReversed()) {
@@ -208,15 +208,14 @@ export class CompletedCheckpointStore {
       this.#pointer = undefined;
       this.#isUnsure = true;
       const pointer = await this.#read();
-      if (pointer === next) return this.#makeSure();
+      if (pointer === next) return this.#makeSure(pointer);
       if (pointer === expected) this.#isUnsure = wasUnsure; // Nothing of it can be seen.
       throw error;
     }
   }
 
   /** What can be seen of the pointer is durable once it is written again. False: it is another one by then. */
-  async #makeSure(): Promise<boolean> {
-    const pointer = await this.#read();
+  async #makeSure(pointer: string | null): Promise<boolean> {
     const isSure = pointer === null || (await this.#storage.swap(POINTER, pointer, pointer));
     if (isSure) this.#isUnsure = false;
     return isSure;

@@ -37,6 +37,9 @@ type Origin = Announced & { readonly isClaimed: boolean; readonly isOlder: boole
 
 export const SAVEPOINTS = "/savepoints";
 
+/** Of one way in which something is asked for: whether a start from it takes the savepoint over. */
+const claims = (size: number): boolean => (size * 8) % 1 < 0.4;
+
 export class SimSavepoints {
   readonly #options: SimSavepointsOptions;
   readonly #announced = new Map<string, Announced>();
@@ -111,7 +114,7 @@ export class SimSavepoints {
       .then((savepoint) => {
         if (run !== this.#run || savepoint === null) return;
         const announced = this.#onAnnounced(savepoint, run);
-        if (what !== "savepoint") this.#next = { ...announced, isClaimed: (size * 8) % 1 < 0.4, isOlder: false };
+        if (what !== "savepoint") this.#next = { ...announced, isClaimed: claims(size), isOlder: false };
       })
       .catch((error: unknown) => this.#onRefused(run, error));
   }
@@ -120,7 +123,7 @@ export class SimSavepoints {
   goBack(size: number): void {
     const last = [...this.#announced.values()].at(-1);
     if (last === undefined) return;
-    this.#next = { ...last, isClaimed: (size * 8) % 1 < 0.4, isOlder: true };
+    this.#next = { ...last, isClaimed: claims(size), isOlder: true };
   }
 
   /** Z1, Z3 */

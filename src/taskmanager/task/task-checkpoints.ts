@@ -184,13 +184,11 @@ export class TaskCheckpoints {
     return [prepared, kept];
   }
 
-  #told(
-    { startedMs, sent: _, canonical: _canonical, isFinal, ...taking }: Taking,
-    prepared: readonly PreparedSink[],
-  ): void {
+  #told(taking: Taking, prepared: readonly PreparedSink[]): void {
     const { taken, clock } = this.#options;
-    this.#isFinal = isFinal;
-    taken({ ...taking, prepared, syncMs: clock.monotonicMs() - startedMs });
+    const { checkpoint, snapshots, failure, alignmentMs, startedMs } = taking;
+    this.#isFinal = taking.isFinal;
+    taken({ checkpoint, snapshots, failure, alignmentMs, prepared, syncMs: clock.monotonicMs() - startedMs });
   }
 
   #block(): void {

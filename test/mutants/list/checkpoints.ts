@@ -100,7 +100,7 @@ export const CHECKPOINTS: readonly Mutant[] = [
   {
     name: "a pointer that may not be durable is gone on from",
     file: "src/checkpoint/completed-store.ts",
-    find: "    if (this.#isUnsure) await this.#makeSure();\n",
+    find: "    if (this.#isUnsure) await this.#makeSure(await this.#read());\n",
     replace: "    this.#isUnsure = false;\n",
   },
   {

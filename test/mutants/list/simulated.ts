@@ -58,7 +58,7 @@ const BUGS: readonly Omit<Mutant, "tests">[] = [
   {
     name: "FLINK-21453: tasks go on behind the last checkpoint of a job that is stopped",
     file: TASK_CHECKPOINTS,
-    find: "this.#isFinal = isFinal;",
+    find: "this.#isFinal = taking.isFinal;",
     replace: "this.#isFinal = false;",
   },
   {
@@ -118,7 +118,7 @@ const BUGS: readonly Omit<Mutant, "tests">[] = [
   {
     name: "FLINK-24543: a pointer whose swap got no answer counts as not swapped",
     file: STORE,
-    find: "      if (pointer === next) return this.#makeSure();\n",
+    find: "      if (pointer === next) return this.#makeSure(pointer);\n",
     replace: "      this.#pointer = expected;\n      if (next !== null) throw error;\n",
   },
   {
